@@ -1,0 +1,94 @@
+"""Trajectories as CSV, with the rest of the record in a sidecar file.
+
+`run.csv` holds `t, solver[, verifier, solver_se, verifier_se, ...]`, one row a measurement, and
+`run.csv.json` beside it the kind, the number of test items, the time unit and the provenance.
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.metadata import checked_metadata
+from jaxgap.trajectory.outside import parse_json, parse_number, read_text
+from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.rows import CORE_COLUMNS, Row, check_header, trajectory_from_rows
+
+
+def sidecar_path(path: str | Path) -> Path:
+    """Where the sidecar of a CSV file lies: `run.csv.json` beside `run.csv`."""
+    return Path(f"{path}.json")
+
+
+def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
+    """Read a trajectory from a CSV file and its sidecar, if there is one.
+
+    **Arguments:**
+
+    - `path`: the CSV file, in UTF-8, with a header line.
+    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the sidecar's.
+
+    **Raises:** `TrajectoryError` naming file, line and column: for missing or repeated columns,
+    text, NaN or infinity in a number column, gaps outside extra columns, times that do not
+    increase, fewer than three rows, an empty or binary file, accuracies outside [0, 1] and
+    negative standard errors.
+    """
+    path = Path(path)
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    names: list[str] | None = None
+    rows = []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if names is None:
+                names = [cell.strip() for cell in cells]
+                check_header(names, f"{path}:{reader.line_num}")
+            else:
+                rows.append(_row(cells, names, path, reader.line_num))
+    except csv.Error as error:
+        raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
+    return trajectory_from_rows(path, names or [], rows, _read_sidecar(path) | metadata)
+
+
+def write_csv(run: Trajectory, path: str | Path) -> None:
+    """Write a trajectory as CSV and its metadata as the sidecar; reading them gives it back.
+
+    Numbers are written with as many digits as identify them. Each file is replaced in one step,
+    the sidecar first, so that an interruption leaves either the old table or the new.
+    """
+    columns = run.columns()
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow("t" if name == "ts" else name for name in columns)
+    for values in zip(*columns.values(), strict=True):
+        writer.writerow("" if np.isnan(value) else repr(float(value)) for value in values)
+    write_atomically(sidecar_path(path), json.dumps(run.metadata(), indent=2) + "\n")
+    write_atomically(path, buffer.getvalue())
+
+
+def _row(cells: list[str], names: list[str], path: Path, line: int) -> Row:
+    if len(cells) != len(names):
+        raise TrajectoryError(
+            f"{path}:{line}: {len(cells)} cells, but the header names {len(names)} columns"
+        )
+    return Row(
+        line,
+        [
+            parse_number(cell, f"{path}:{line}: column '{name}'")
+            if cell.strip() or name in CORE_COLUMNS
+            else None
+            for name, cell in zip(names, cells, strict=True)
+        ],
+    )
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    sidecar = sidecar_path(path)
+    if not sidecar.exists():
+        return {}
+    return checked_metadata(parse_json(read_text(sidecar), str(sidecar)), str(sidecar))

@@ -1,0 +1,79 @@
+"""Trajectories as JSON lines: the metadata in the first line, then one object a measurement.
+
+    {"trajectory": {"kind": "uncertainty", "num_items": null, "time_unit": "epoch"}}
+    {"t": 0.0, "solver": 1.2, "verifier": 0.8}
+
+A file without the first line is read too.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.metadata import checked_metadata
+from jaxgap.trajectory.outside import parse_json, read_text, shown
+from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
+
+
+def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
+    """Read a trajectory from JSON lines.
+
+    **Arguments:**
+
+    - `path`: the file; a column that a line lacks, or has as `null`, is empty there.
+    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the file's.
+
+    **Raises:** `TrajectoryError`, as :func:`jaxgap.trajectory.read_csv`.
+    """
+    path = Path(path)
+    objects = [
+        (number, _object(line, f"{path}:{number}"))
+        for number, line in enumerate(read_text(path).split("\n"), start=1)
+        if line.strip()
+    ]
+    header: dict[str, Any] = {}
+    if "trajectory" in objects[0][1]:
+        number, first = objects.pop(0)
+        header = checked_metadata(first["trajectory"], f"{path}:{number}")
+    names = list(dict.fromkeys(name for _, fields in objects for name in fields))
+    check_header(names, str(path))
+    rows = [
+        Row(
+            number,
+            [_number(fields.get(name), f"{path}:{number}: column '{name}'") for name in names],
+        )
+        for number, fields in objects
+    ]
+    return trajectory_from_rows(path, names, rows, header | metadata)
+
+
+def write_jsonl(run: Trajectory, path: str | Path) -> None:
+    """Write a trajectory as JSON lines; reading them gives it back."""
+    columns = {"t" if name == "ts" else name: values for name, values in run.columns().items()}
+    lines = [json.dumps({"trajectory": run.metadata()})]
+    for values in zip(*columns.values(), strict=True):
+        cells = (None if np.isnan(value) else float(value) for value in values)
+        lines.append(json.dumps(dict(zip(columns, cells, strict=True))))
+    write_atomically(path, "\n".join(lines) + "\n")
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    found = parse_json(line, where)
+    if not isinstance(found, dict):
+        raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
+    return found
+
+
+def _number(value: Any, where: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TrajectoryError(f"{where}: must be a number, got {shown(json.dumps(value))}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise TrajectoryError(f"{where}: {shown(str(value))} is too large for a number") from error

@@ -1,0 +1,30 @@
+"""The fields of a trajectory that are not columns, as they come from a sidecar or a header."""
+
+from typing import Any
+
+from jaxgap.trajectory.outside import shown
+from jaxgap.trajectory.record import TrajectoryError
+
+_TYPES = {
+    "kind": (str, "a word"),
+    "num_items": (int | None, "a whole number or null"),
+    "time_unit": (str, "a word"),
+    "provenance": (dict, "an object"),
+}
+
+
+def checked_metadata(found: Any, where: str) -> dict[str, Any]:
+    """The metadata `found` in a file, if every field is known and of its type.
+
+    **Raises:** `TrajectoryError`, naming `where`.
+    """
+    if not isinstance(found, dict):
+        raise TrajectoryError(f"{where}: must be a JSON object, got {shown(str(found))}")
+    for name, value in found.items():
+        if name not in _TYPES:
+            known = ", ".join(_TYPES)
+            raise TrajectoryError(f"{where}: unknown field {shown(name)}; known are {known}")
+        expected, described = _TYPES[name]
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise TrajectoryError(f"{where}: '{name}' must be {described}, got {shown(str(value))}")
+    return found

@@ -1,0 +1,86 @@
+"""Reading text that somebody else wrote: bounded, decoded strictly, and with errors that point.
+
+Files from outside are untrusted. Their size is checked before they are read, and a file that is
+not text is refused before anything parses it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jaxgap.trajectory.record import TrajectoryError
+
+MAX_BYTES = 64 * 1024 * 1024
+
+# What Python's float() takes beyond this ("1_000", "١", "nan") is no number in a data file.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file from outside, or a `TrajectoryError` in one line."""
+    if not path.exists():
+        raise TrajectoryError(f"{path}: no such file")
+    if not path.is_file():
+        raise TrajectoryError(f"{path}: not a file")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise TrajectoryError(f"{path}: {size} bytes; a trajectory has at most {MAX_BYTES}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
+    if not data.strip():
+        raise TrajectoryError(f"{path}: the file is empty")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise TrajectoryError(
+            f"{path}:{line}: not a text file in UTF-8 (byte {error.start})"
+        ) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise TrajectoryError(f"{path}:{line}: a binary file, not a table in text")
+    return text
+
+
+def parse_json(text: str, where: str) -> Any:
+    """JSON as the standard has it: no NaN, no infinities, no repeated keys."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except RecursionError as error:
+        raise TrajectoryError(f"{where}: JSON nested too deeply") from error
+    except ValueError as error:
+        raise TrajectoryError(f"{where}: not valid JSON: {error}") from error
+
+
+def parse_number(cell: str, where: str) -> float:
+    """The finite number that a cell of text holds."""
+    text = cell.strip()
+    if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        raise TrajectoryError(f"{where}: must be a finite number, got {shown(text)}")
+    if not _NUMBER.fullmatch(text):
+        found = f"got {shown(text)}" if text else "the cell is empty"
+        raise TrajectoryError(f"{where}: must be a number, {found}")
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise TrajectoryError(f"{where}: {shown(text)} is too large for a number")
+    return value
+
+
+def shown(text: str) -> str:
+    """A quoted piece of foreign text, short, and without control characters."""
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"key {shown(key)} is given twice")
+    return dict(pairs)

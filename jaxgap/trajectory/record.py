@@ -1,0 +1,236 @@
+"""The record itself: arrays over the measured times, what they mean, and what makes them valid."""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+Kind = Literal["uncertainty", "accuracy"]
+
+MIN_ROWS = 3
+
+Series = Float[np.ndarray, " T"]
+
+
+class TrajectoryError(ValueError):
+    """A trajectory that cannot be used: what is wrong, in which column and row, and what to do.
+
+    `column` and `row` (0-based) are `None` where the fault is not in one place. Readers of files
+    raise the same error again with the file's name and line in front.
+    """
+
+    def __init__(self, problem: str, column: str | None = None, row: int | None = None):
+        self.problem = problem
+        self.column = column
+        self.row = row
+        where = "" if column is None else f"column '{column}'"
+        where += "" if row is None else f", row {row + 1}"
+        super().__init__(f"{where}: {problem}" if where else problem)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
+class Trajectory:
+    r"""The measured capabilities of one model over the rounds of a self-improvement run.
+
+    For the kind `"uncertainty"`, `solver` and `verifier` hold the mean total negative
+    log-likelihoods $U_s(t)$ and $U_v(t)$ in nats (lower is more capable); for `"accuracy"`,
+    fractions in [0, 1] (higher is more capable).
+
+    **Arguments:**
+
+    - `ts`: the times of measurement, shape `(T,)`, strictly increasing, `T >= 3`, in `time_unit`s.
+    - `solver`: the solver's capability at each time, shape `(T,)`.
+    - `verifier`: the verifier's, shape `(T,)`, or `None` for a series of the solver alone.
+    - `solver_se`, `verifier_se`: standard errors, shape `(T,)`, not negative, or `None`. Where
+        given, they weight the fit.
+    - `extra`: further measurements by name, each of shape `(T,)`; NaN where not measured.
+    - `kind`: `"uncertainty"` or `"accuracy"`.
+    - `num_items`: for accuracies, over how many test items they are taken, if known; that makes
+        the noise binomial.
+    - `time_unit`: what one unit of `ts` is: `"epoch"`, `"round"`, `"step"`.
+    - `provenance`: where the numbers come from, as JSON-like values.
+
+    **Raises:**
+
+    `TrajectoryError` (a `ValueError`) naming the column and row, if the above does not hold.
+
+    **Example:**
+
+    >>> run = Trajectory(ts=[0, 1, 2], solver=[3.0, 2.0, 1.5], verifier=[2.0, 1.5, 1.25])
+    >>> run.gap.tolist()
+    [1.0, 0.5, 0.25]
+
+    The definitions are those of Sun et al. (arXiv:2507.00075v4), section 3.
+    """
+
+    ts: Series
+    solver: Series
+    verifier: Series | None
+    solver_se: Series | None
+    verifier_se: Series | None
+    extra: Mapping[str, Series]
+    kind: Kind
+    num_items: int | None
+    time_unit: str
+    provenance: Mapping[str, Any]
+
+    def __init__(
+        self,
+        ts: ArrayLike,
+        solver: ArrayLike,
+        verifier: ArrayLike | None = None,
+        solver_se: ArrayLike | None = None,
+        verifier_se: ArrayLike | None = None,
+        extra: Mapping[str, ArrayLike] | None = None,
+        kind: Kind = "uncertainty",
+        num_items: int | None = None,
+        time_unit: str = "epoch",
+        provenance: Mapping[str, Any] | None = None,
+    ):
+        columns = {
+            "ts": ts,
+            "solver": solver,
+            "verifier": verifier,
+            "solver_se": solver_se,
+            "verifier_se": verifier_se,
+        }
+        for name, values in columns.items():
+            object.__setattr__(self, name, None if values is None else _frozen(values, name))
+        frozen = {name: _frozen(values, name) for name, values in (extra or {}).items()}
+        object.__setattr__(self, "extra", MappingProxyType(frozen))
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "num_items", num_items)
+        object.__setattr__(self, "time_unit", time_unit)
+        object.__setattr__(self, "provenance", MappingProxyType(dict(provenance or {})))
+        _check(self)
+
+    @property
+    def num_rows(self) -> int:
+        """The number of measured times, `T`."""
+        return len(self.ts)
+
+    @property
+    def gap(self) -> Series | None:
+        r"""The gap at each time, or `None` without a verifier.
+
+        $G = U_s - U_v$ for uncertainties; `verifier - solver` for accuracies. Either way it is
+        positive where the verifier is the more capable of the two.
+        """
+        if self.verifier is None:
+            return None
+        sign = 1.0 if self.kind == "uncertainty" else -1.0
+        return sign * (self.solver - self.verifier)
+
+    def head(self, num_rows: int) -> "Trajectory":
+        """The first `num_rows` rows as a trajectory of their own."""
+        kept = {name: values[:num_rows] for name, values in self.columns().items()}
+        core = {name: kept.pop(name) for name in _CORE if name in kept}
+        return self.replace(**core, extra=kept)
+
+    def replace(self, **changes: Any) -> "Trajectory":
+        """A copy with the given fields changed, validated again."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Trajectory(**(fields | changes))
+
+    def columns(self) -> dict[str, Series]:
+        """Every array that is present by its name, in the order in which files hold them."""
+        core = {name: getattr(self, name) for name in _CORE}
+        return {name: values for name, values in core.items() if values is not None} | dict(
+            self.extra
+        )
+
+    def metadata(self) -> dict[str, Any]:
+        """All that is not an array, as JSON-like values: what a sidecar file holds."""
+        return {
+            "kind": self.kind,
+            "num_items": self.num_items,
+            "time_unit": self.time_unit,
+            "provenance": dict(self.provenance),
+        }
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Trajectory):
+            return NotImplemented
+        mine, theirs = self.columns(), other.columns()
+        return (
+            self.metadata() == other.metadata()
+            and list(mine) == list(theirs)
+            and all(np.array_equal(mine[name], theirs[name], equal_nan=True) for name in mine)
+        )
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+_CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
+_RESERVED = (*_CORE, "t", "trajectory")
+
+
+def _frozen(values: ArrayLike, name: str) -> Series:
+    """A read-only float64 copy of one column."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TrajectoryError("holds something that is not a number", name) from error
+    if array.ndim != 1:
+        raise TrajectoryError(f"must have one dimension, got shape {array.shape}", name)
+    array.flags.writeable = False
+    return array
+
+
+def _check(run: Trajectory) -> None:
+    """Raise `TrajectoryError` at the first thing that no fit could use."""
+    _check_metadata(run)
+    for name in run.extra:
+        if not name.strip() or name in _RESERVED:
+            raise TrajectoryError("an extra measurement cannot have this name", name)
+    for name, values in run.columns().items():
+        if len(values) != len(run.ts):
+            raise TrajectoryError(f"has {len(values)} rows, but 'ts' has {len(run.ts)}", name)
+        if name in _CORE:
+            _refuse(~np.isfinite(values), values, name, "must be a finite number")
+        else:
+            _refuse(np.isinf(values), values, name, "must be a finite number or empty")
+    if len(run.ts) < MIN_ROWS:
+        raise TrajectoryError(f"at least {MIN_ROWS} rows are needed, got {len(run.ts)}")
+    _refuse(np.diff(run.ts, prepend=-np.inf) <= 0, run.ts, "ts", "times must increase")
+    for name in ("solver_se", "verifier_se"):
+        values = getattr(run, name)
+        if values is not None:
+            _refuse(values < 0, values, name, "standard errors must not be negative")
+    if run.verifier is None and run.verifier_se is not None:
+        raise TrajectoryError("given without a verifier column", "verifier_se")
+    if run.kind == "accuracy":
+        _check_fractions(run)
+
+
+def _check_fractions(run: Trajectory) -> None:
+    for name, values in (("solver", run.solver), ("verifier", run.verifier)):
+        if values is None:
+            continue
+        percent = values.min() >= 0 and 1 < values.max() <= 100
+        hint = "; the column looks like percent: divide it by 100" if percent else ""
+        outside = (values < 0) | (values > 1)
+        _refuse(outside, values, name, "accuracies must lie in [0, 1]", hint)
+
+
+def _refuse(bad: np.ndarray, values: Series, name: str, rule: str, hint: str = "") -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise TrajectoryError(f"{rule}, got {float(values[row])!r}{hint}", name, row)
+
+
+def _check_metadata(run: Trajectory) -> None:
+    if run.kind not in get_args(Kind):
+        raise TrajectoryError(f"kind must be one of {', '.join(get_args(Kind))}, got {run.kind!r}")
+    if not isinstance(run.time_unit, str) or not run.time_unit.strip():
+        raise TrajectoryError(f"time_unit must be a word such as 'epoch', got {run.time_unit!r}")
+    if run.num_items is None:
+        return
+    if isinstance(run.num_items, bool) or not isinstance(run.num_items, int) or run.num_items < 1:
+        raise TrajectoryError(f"num_items must be a positive whole number, got {run.num_items!r}")
+    if run.kind != "accuracy":
+        raise TrajectoryError("num_items only goes with kind 'accuracy'")

@@ -1,0 +1,61 @@
+"""The record: what it derives, what it keeps unchanged, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from jaxgap.trajectory import Trajectory, TrajectoryError
+
+
+def test_gap_is_positive_where_the_verifier_is_more_capable():
+    nats = Trajectory([0, 1, 2], [3.0, 2.0, 1.0], [1.0, 1.0, 0.5])
+    rates = Trajectory([0, 1, 2], [0.3, 0.4, 0.5], [0.5, 0.5, 0.5], kind="accuracy")
+    np.testing.assert_allclose(nats.gap, [2.0, 1.0, 0.5])
+    np.testing.assert_allclose(rates.gap, [0.2, 0.1, 0.0])
+    assert Trajectory([0, 1, 2], [3.0, 2.0, 1.0]).gap is None
+
+
+def test_arrays_are_copies_that_cannot_be_changed():
+    values = np.array([3.0, 2.0, 1.0])
+    run = Trajectory([0, 1, 2], values, extra={"accuracy": values})
+    values[0] = 9.0
+    assert run.solver[0] == run.extra["accuracy"][0] == 3.0
+    with pytest.raises(ValueError, match="read-only"):
+        run.solver[0] = 9.0
+
+
+def test_head_keeps_the_first_rows_of_every_column():
+    run = Trajectory(
+        range(5),
+        np.arange(5.0),
+        verifier=np.ones(5),
+        solver_se=np.ones(5),
+        extra={"a": np.arange(5.0)},
+        time_unit="round",
+    )
+    part = run.head(3)
+    assert all(len(values) == 3 for values in part.columns().values())
+    assert part.time_unit == "round"
+    assert part.extra["a"].tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"solver": [1.0, 2.0]}, "column 'solver': has 2 rows, but 'ts' has 3"),
+        ({"solver": [[1.0], [2.0], [3.0]]}, "column 'solver': must have one dimension"),
+        ({"solver": ["a", "b", "c"]}, "column 'solver': holds something that is not a number"),
+        ({"solver": [1.0, np.nan, 1.0]}, "column 'solver', row 2: must be a finite number"),
+        ({"ts": [0, 0, 1]}, "column 'ts', row 2: times must increase"),
+        ({"extra": {"x": [1.0, np.inf, 0.0]}}, "column 'x', row 2: must be a finite number or"),
+        ({"extra": {"t": [1.0, 1.0, 0.0]}}, "column 't': an extra measurement cannot have"),
+        ({"kind": "loss"}, "kind must be one of uncertainty, accuracy, got 'loss'"),
+        ({"kind": "accuracy", "num_items": 0}, "num_items must be a positive whole number"),
+        ({"num_items": 5}, "num_items only goes with kind 'accuracy'"),
+        ({"time_unit": " "}, "time_unit must be a word"),
+        ({"verifier_se": [1.0, 1.0, 1.0]}, "column 'verifier_se': given without a verifier"),
+    ],
+)
+def test_what_no_fit_could_use_is_refused(fields, message):
+    valid = {"ts": [0, 1, 2], "solver": [0.5, 0.4, 0.3]}
+    with pytest.raises(TrajectoryError, match=message):
+        Trajectory(**(valid | fields))
