@@ -36,7 +36,7 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
         if line.strip()
     ]
     header: dict[str, Any] = {}
-    if "trajectory" in objects[0][1]:
+    if objects and "trajectory" in objects[0][1]:
         number, first = objects.pop(0)
         header = checked_metadata(first["trajectory"], f"{path}:{number}")
     names = list(dict.fromkeys(name for _, fields in objects for name in fields))

@@ -185,8 +185,8 @@ def _check(run: Trajectory) -> None:
     """Raise `TrajectoryError` at the first thing that no fit could use."""
     _check_metadata(run)
     for name in run.extra:
-        if not name.strip() or name in _RESERVED:
-            raise TrajectoryError("an extra measurement cannot have this name", name)
+        if name != name.strip() or not name or not name.isprintable() or name in _RESERVED:
+            raise TrajectoryError(f"an extra measurement cannot be named {name!r}")
     for name, values in run.columns().items():
         if len(values) != len(run.ts):
             raise TrajectoryError(f"has {len(values)} rows, but 'ts' has {len(run.ts)}", name)

@@ -20,16 +20,11 @@ from jaxgap.trajectory import (
 FORMATS = [("run.csv", write_csv, read_csv), ("run.jsonl", write_jsonl, read_jsonl)]
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+RESERVED = {"t", "ts", "solver", "verifier", "solver_se", "verifier_se", "trajectory"}
 names = (
     st.text(min_size=1, max_size=12)
     .map(str.strip)
-    .filter(
-        lambda name: (
-            name
-            and name
-            not in {"t", "ts", "solver", "verifier", "solver_se", "verifier_se", "trajectory"}
-        )
-    )
+    .filter(lambda name: name and name.isprintable() and name not in RESERVED)
 )
 
 
@@ -161,12 +156,12 @@ def test_bad_jsonl_is_refused_with_file_and_line(tmp_path, text, message):
 def test_any_bytes_give_a_trajectory_or_one_clear_line(tmp_path_factory, name, write, read, data):
     path = tmp_path_factory.mktemp("run") / name
     path.write_bytes(b"t,solver\n0,1\n1,1\n" + data if name.endswith("csv") else data)
+    message = ""
     try:
-        run = read(path)
+        read(path)
     except TrajectoryError as error:
-        assert str(error).count("\n") == 0
-    else:
-        assert run.num_rows >= 3
+        message = str(error)
+    assert "\n" not in message
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
