@@ -1,0 +1,55 @@
+"""The theory's differential equations: what drives the gap, and how it moves both capabilities.
+
+A :class:`GapDynamics` is one potential (how fast the gap closes, a function of the gap alone), one
+coupling (how a change of the gap is split between solver and verifier) and the initial values.
+Laws with a closed form are evaluated by it; every law can be integrated by :func:`simulate`, which
+alone needs Diffrax and is therefore imported only when asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics, Limits
+from jaxgap.dynamics.corollaries import (
+    LimitSensitivity,
+    conserved_quantity,
+    limit_sensitivity,
+    rounds_left,
+    time_to_gap_limit,
+    time_to_solver_limit,
+)
+from jaxgap.dynamics.coupling import AbstractCoupling, RankOneCoupling
+from jaxgap.dynamics.gap_dynamics import GapDynamics
+from jaxgap.dynamics.linear_potential import LinearPotential
+from jaxgap.dynamics.potential import AbstractClosedFormPotential, AbstractPotential
+from jaxgap.dynamics.power_potential import PowerPotential
+
+if TYPE_CHECKING:
+    from jaxgap.dynamics.simulation import simulate
+
+__all__ = [
+    "AbstractClosedFormPotential",
+    "AbstractCoupling",
+    "AbstractDynamics",
+    "AbstractPotential",
+    "GapDynamics",
+    "LimitSensitivity",
+    "Limits",
+    "LinearPotential",
+    "PowerPotential",
+    "RankOneCoupling",
+    "conserved_quantity",
+    "limit_sensitivity",
+    "rounds_left",
+    "simulate",
+    "time_to_gap_limit",
+    "time_to_solver_limit",
+]
+
+
+def __getattr__(name: str):
+    """Import `simulate`, and with it Diffrax (about a second), when it is first asked for."""
+    if name == "simulate":
+        from jaxgap.dynamics.simulation import simulate
+
+        return simulate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

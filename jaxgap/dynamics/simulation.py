@@ -1,0 +1,100 @@
+"""Any law of motion, integrated numerically by Diffrax.
+
+The linear and the power law have closed forms, which are faster and exact; this is for the laws
+that have none, and it is what the closed forms are tested against. Everything that Diffrax lets one
+choose can be chosen here, as Diffrax's own objects.
+"""
+
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.dynamics.types import RealScalar
+
+
+def simulate(
+    dynamics: AbstractDynamics,
+    ts: Float[Array, " times"],
+    *,
+    ode_solver: diffrax.AbstractSolver | None = None,
+    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    saveat: diffrax.SaveAt | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    dt0: RealScalar | None = None,
+    max_steps: int | None = 4096,
+    throw: bool = True,
+) -> diffrax.Solution:
+    r"""Integrate a law of motion and return its states at the given times.
+
+    $$y(t) = y(t_0) + \int_{t_0}^{t} f(s, y(s))\,ds, \qquad y = [U_s, U_v].$$
+
+    The parameters reach the vector field through Diffrax's `args`, so that every adjoint can
+    differentiate with respect to them.
+
+    **Arguments:**
+
+    - `dynamics`: the law, with its initial values at `dynamics.t0`.
+    - `ts`: increasing times, shape `(times,)`, none before `dynamics.t0`.
+    - `ode_solver`: default `diffrax.Tsit5()`.
+    - `stepsize_controller`: default `diffrax.PIDController(rtol=1e-9, atol=1e-12)`.
+    - `saveat`: default `diffrax.SaveAt(ts=ts)`; `ts[-1]` ends the integration whatever it is.
+    - `adjoint`: default `diffrax.RecursiveCheckpointAdjoint()`, for reverse mode. Forward mode,
+        and so a fit, needs `diffrax.ForwardMode()`.
+    - `dt0`: the first step; by default chosen by the controller.
+    - `max_steps`: the most steps taken.
+    - `throw`: whether a failed solve raises. If not, look at `.result`.
+
+    **Returns:**
+
+    Diffrax's `Solution`: `.ys` has shape `(times, 2)`, and `.result` says how the solve went.
+
+    **Raises:**
+
+    `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
+    is not one-dimensional. A failed solve raises Diffrax's error, if `throw`.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
+    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
+    >>> with jax.enable_x64(True):
+    ...     simulate(dynamics, jnp.array([0.0, 1.0])).ys.round(6).tolist()
+    [[4.0, 2.0], [2.426123, 1.213061]]
+
+    The equations are those of Sun et al. (arXiv:2507.00075v4), section 3.
+    """
+    if jnp.result_type(float) != jnp.float64:
+        raise ValueError(
+            "simulate needs 64-bit floats, which are off: call it inside "
+            "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
+        )
+    ts = jnp.asarray(ts, dtype=float)
+    if ts.ndim != 1:
+        raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
+    # Python floats would be compiled in as constants, one program for each value.
+    dynamics = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), dynamics)
+    if stepsize_controller is None:
+        stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
+    return diffrax.diffeqsolve(
+        diffrax.ODETerm(_vector_field),
+        diffrax.Tsit5() if ode_solver is None else ode_solver,
+        t0=jnp.asarray(dynamics.t0),
+        t1=ts[-1],
+        dt0=dt0,
+        y0=dynamics.initial_state,
+        args=dynamics,
+        saveat=diffrax.SaveAt(ts=ts) if saveat is None else saveat,
+        stepsize_controller=stepsize_controller,
+        adjoint=diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+        max_steps=max_steps,
+        throw=throw,
+    )
+
+
+def _vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
+    """The vector field of the law that comes as `args`."""
+    return args.vector_field(t, y)

@@ -1,0 +1,112 @@
+"""Potentials against SciPy's integrator, finite differences, and the limits of each law."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+from scipy.integrate import solve_ivp
+
+from jaxgap.dynamics import LinearPotential, PowerPotential
+
+POTENTIALS = [
+    LinearPotential(0.4, 0.1),
+    PowerPotential(0.4, 0.1, 1.0),
+    PowerPotential(0.4, 0.1, 1.0001),
+    PowerPotential(0.4, 0.1, 1.7),
+    PowerPotential(0.4, 0.1, 4.0),
+]
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+@pytest.mark.parametrize("gap_initial", [0.9, -0.6])
+def test_gap_agrees_with_scipy(potential, gap_initial):
+    ts = np.linspace(0.0, 12.0, 30)
+    excess = gap_initial - potential.gap_limit
+    exponent = getattr(potential, "exponent", 1.0)
+
+    def speed(t, gap):
+        return (
+            -potential.rate * excess * max((gap[0] - potential.gap_limit) / excess, 0) ** exponent
+        )
+
+    expected = solve_ivp(speed, (0, 12), [gap_initial], t_eval=ts, rtol=1e-11, atol=1e-13).y[0]
+    np.testing.assert_allclose(potential.gap_at(jnp.asarray(ts), gap_initial), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+@pytest.mark.parametrize("gap_initial", [0.9, -0.6])
+def test_closing_speed_is_the_slope_of_the_closed_form(potential, gap_initial):
+    t = jnp.array(1.3)
+    gap, slope = jax.jvp(lambda t: potential.gap_at(t, gap_initial), (t,), (jnp.array(1.0),))
+    np.testing.assert_allclose(-potential.closing_speed(gap, gap_initial), slope, rtol=1e-10)
+
+
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+def test_time_to_inverts_gap_at(potential):
+    elapsed = jnp.array(2.5)
+    gap = potential.gap_at(elapsed, 0.9)
+    np.testing.assert_allclose(potential.time_to(gap, 0.9), elapsed, rtol=1e-9)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 1.0 + 1e-9, 1.0001, 1.5, 3.0])
+@pytest.mark.parametrize("method", ["gap_at", "closing_speed", "time_to"])
+def test_gradients_of_the_power_law(exponent, method):
+    """Right on both sides of q = 1, where the formulas are indeterminate."""
+
+    def fn(rate, limit, exponent, x, gap_initial):
+        return getattr(PowerPotential(rate, limit, exponent), method)(x, gap_initial)
+
+    x = 2.0 if method == "gap_at" else 0.5
+    args = tuple(jnp.array(v) for v in (0.4, 0.1, exponent, x, 0.9))
+    check_grads(fn, args, order=2, modes=["fwd", "rev"], rtol=1e-4)
+
+
+def test_power_law_at_one_is_the_linear_law_with_its_gradient():
+    ts = jnp.linspace(0.0, 10.0, 7)
+    linear = LinearPotential(0.4, 0.1).gap_at(ts, 0.9)
+    power = PowerPotential(0.4, 0.1, 1.0).gap_at(ts, 0.9)
+    np.testing.assert_allclose(power, linear, rtol=1e-14)
+    slope = jax.jacfwd(lambda q: PowerPotential(0.4, 0.1, q).gap_at(ts, 0.9))(1.0)
+    # d/dq of (1 + (q - 1) x)^(-1 / (q - 1)) at q = 1 is x^2 / 2 exp(-x).
+    np.testing.assert_allclose(slope, 0.8 * (0.4 * ts) ** 2 / 2 * jnp.exp(-0.4 * ts), atol=1e-14)
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.05])
+def test_power_law_rests_at_and_past_its_limit(gap):
+    """Round-off may carry an integrator past the limit: no NaN there, nor in a gradient."""
+
+    def speed(gap, exponent):
+        return PowerPotential(0.4, 0.1, exponent).closing_speed(gap, 0.9)
+
+    assert speed(jnp.array(gap), 1.5) == 0
+    assert np.isfinite(jax.grad(speed, argnums=(0, 1))(jnp.array(gap), 1.5)).all()
+
+
+def test_a_gap_at_its_limit_stays():
+    potential = PowerPotential(0.4, 0.9, 1.5)
+    assert potential.closing_speed(0.9, 0.9) == 0
+    np.testing.assert_array_equal(potential.gap_at(jnp.arange(3.0), 0.9), 0.9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    rate=st.floats(1e-3, 1e3),
+    exponent=st.floats(1.0, 6.0),
+    limit=st.floats(-1e3, 1e3),
+    initial=st.floats(-1e3, 1e3),
+)
+def test_the_gap_moves_monotonically_towards_its_limit(rate, exponent, limit, initial):
+    ts = jnp.concatenate([jnp.zeros(1), jnp.logspace(-4, 4, 20)]) / rate
+    gap = np.asarray(PowerPotential(rate, limit, exponent).gap_at(ts, initial))
+    slack = 1e-12 * (abs(limit) + abs(initial))
+    assert (np.diff(gap) * np.sign(limit - initial) >= -slack).all()
+    assert (np.abs(gap - limit) <= abs(initial - limit) + slack).all()
