@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxgap.errors import InputError
+
 Kind = Literal["uncertainty", "accuracy"]
 
 MIN_ROWS = 3
@@ -16,7 +18,7 @@ MIN_ROWS = 3
 Series = Float[np.ndarray, " T"]
 
 
-class TrajectoryError(ValueError):
+class TrajectoryError(InputError):
     """A trajectory that cannot be used: what is wrong, in which column and row, and what to do.
 
     `column` and `row` (0-based) are `None` where the fault is not in one place. Readers of files

@@ -1,0 +1,45 @@
+"""The picture of what the loop is for: whether answers became right, not only likely."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxgap.report.style import GAP, SOLVER, VERIFIER, new_figure
+from jaxgap.trajectory import Trajectory
+
+_LINES = (
+    ("solver_accuracy", "sampled answers", SOLVER),
+    ("verifier_accuracy", "answers it selects", VERIFIER),
+    ("judging_accuracy", "its judgements", GAP),
+)
+
+
+def has_accuracies(run: Trajectory) -> bool:
+    """Whether the run measured any accuracy to draw."""
+    return any(name in run.extra for name, _, _ in _LINES)
+
+
+def draw_accuracies(run: Trajectory) -> Figure:
+    """Accuracies on held-out prompts over the run, each with two standard errors.
+
+    Uncertainty falls under any sharpening, right or wrong, so it is never shown without this.
+    """
+    with new_figure(7.2, 3.4) as figure:
+        ax = figure.add_subplot()
+        for name, label, colour in _LINES:
+            if name in run.extra:
+                _draw_line(ax, run, name, label, colour)
+        ax.set_ylim(0, 1)
+        ax.set_xlabel(f"time ({run.time_unit}s)")
+        ax.set_ylabel("share that is right")
+        ax.set_title("Accuracy on held-out prompts")
+        ax.legend(loc="best")
+    return figure
+
+
+def _draw_line(ax: Axes, run: Trajectory, name: str, label: str, colour: str) -> None:
+    values, error = run.extra[name], run.extra.get(f"{name}_se")
+    ax.plot(run.ts, values, color=colour, marker="o", markersize=4, linewidth=1.4, label=label)
+    if error is not None:
+        ax.fill_between(
+            run.ts, values - 2 * error, values + 2 * error, color=colour, alpha=0.15, linewidth=0
+        )

@@ -1,0 +1,85 @@
+"""How every figure looks: one colour a quantity, told apart by any eye, and room to read.
+
+Figures are made without pyplot, so that drawing one touches no global state and needs no screen.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: https://jfly.uni-koeln.de/color/
+SOLVER, VERIFIER, GAP = "#0072B2", "#D55E00", "#009E73"
+MEASURED, MUTED = "#222222", "#777777"
+
+_STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelcolor": MEASURED,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "font.size": 10,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    # Text stays text, and the same figure gives the same bytes.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "jaxgap",
+}
+
+
+@contextmanager
+def new_figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure of the given size in inches, drawn and laid out in jaxgap's style."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG element, the same bytes every time."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def to_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
+    """The figure as PNG."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def mark_limit(ax: Axes, limit: float, colour: str, low: float | None, high: float | None) -> None:
+    """A dashed line at a limit, with its interval as a bar in the right margin.
+
+    The bar stands outside the axes so that it hides no data, and is cut where the interval is
+    open or leaves the picture.
+    """
+    ax.axhline(limit, color=colour, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
+    bottom, top = ax.get_ylim()
+    transform = ax.get_yaxis_transform()
+    ends = (bottom if low is None else max(low, bottom), top if high is None else min(high, top))
+    ax.plot(
+        [1.012, 1.012],
+        ends,
+        color=colour,
+        linewidth=3,
+        alpha=0.7,
+        transform=transform,
+        clip_on=False,
+        solid_capstyle="butt",
+    )
+    ax.set_ylim(bottom, top)

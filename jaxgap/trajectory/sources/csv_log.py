@@ -1,0 +1,64 @@
+"""Any CSV table as a log: wide, as W&B exports it, or long, with one metric a row."""
+
+import csv
+import io
+from pathlib import Path
+
+from jaxgap.trajectory.outside import read_text
+from jaxgap.trajectory.record import TrajectoryError
+from jaxgap.trajectory.sources.log import Entry, Log
+
+CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration")
+_METRIC_NAMES = ("metric", "name", "key", "tag")
+
+
+def read_csv_log(path: Path) -> Log:
+    """The log in a CSV file.
+
+    A table with a column `metric` (or `name`, `key`, `tag`) and a column `value` is long: each row
+    gives one value of one metric. Every other table is wide.
+
+    **Raises:** `TrajectoryError` for a file that is no CSV table.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    header: list[str] = []
+    entries = []
+    try:
+        for cells in reader:
+            where = f"{path}:{reader.line_num}"
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = _checked_header(cells, where)
+                continue
+            if len(cells) != len(header):
+                raise TrajectoryError(
+                    f"{where}: {len(cells)} cells, but the header names {len(header)} columns"
+                )
+            named = zip(header, cells, strict=True)
+            entries.append(Entry(where, {name: cell for name, cell in named if cell.strip()}))
+    except csv.Error as error:
+        raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
+    lower = {name.lower(): name for name in header}
+    clock = next((lower[name] for name in CLOCKS if name in lower), None)
+    metric = next((lower[name] for name in _METRIC_NAMES if name in lower), None)
+    if metric and "value" in lower:
+        entries = [_wide(entry, metric, lower["value"]) for entry in entries]
+    return Log(str(path), clock, tuple(entries))
+
+
+def _checked_header(cells: list[str], where: str) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    for name in header:
+        if header.count(name) > 1:
+            raise TrajectoryError(f"{where}: column '{name}' is given twice")
+    return header
+
+
+def _wide(entry: Entry, metric: str, value: str) -> Entry:
+    """A long row as a wide one: the metric's name becomes a column of its own."""
+    values = dict(entry.values)
+    if metric not in values or value not in values:
+        raise TrajectoryError(f"{entry.where}: a row needs both '{metric}' and '{value}'")
+    name = str(values.pop(metric)).strip()
+    return Entry(entry.where, values | {name: values.pop(value)})

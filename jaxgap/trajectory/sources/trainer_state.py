@@ -1,0 +1,30 @@
+"""`trainer_state.json`, in which Hugging Face trainers keep their log history."""
+
+from pathlib import Path
+
+from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.trajectory.record import TrajectoryError
+from jaxgap.trajectory.sources.log import Entry, Log
+
+
+def read_trainer_state(path: Path) -> Log:
+    """The log history in a `trainer_state.json`; its clock is `step`.
+
+    **Raises:** `TrajectoryError` if the file is not such a state.
+    """
+    state = parse_json(read_text(path), str(path))
+    history = state.get("log_history") if isinstance(state, dict) else None
+    if not isinstance(history, list):
+        raise TrajectoryError(f"{path}: no 'log_history' list; is this a trainer_state.json?")
+    entries = []
+    for number, row in enumerate(history, start=1):
+        where = f"{path}: log_history entry {number}"
+        if not isinstance(row, dict):
+            raise TrajectoryError(f"{where}: must be an object")
+        numbers = {
+            name: value
+            for name, value in row.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        entries.append(Entry(where, numbers))
+    return Log(str(path), "step", tuple(entries))

@@ -1,0 +1,128 @@
+"""Logs of other tools: what is picked, joined and said, and what is refused."""
+
+import json
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv, write_jsonl
+from jaxgap.trajectory.read import read_trajectory
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def notes(run):
+    return " ".join(run.provenance.get("notes", []))
+
+
+def test_own_files_are_known_by_what_they_are(tmp_path):
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.0], extra={"a": [1.0, 2.0, 3.0]})
+    write_csv(run, tmp_path / "trajectory.csv")
+    write_jsonl(run, tmp_path / "run.jsonl")
+    assert read_trajectory(tmp_path / "trajectory.csv") == run
+    assert read_trajectory(tmp_path / "run.jsonl") == run
+    assert read_trajectory(tmp_path) == run
+
+
+def test_a_sparse_table_is_joined_by_time(tmp_path):
+    path = write(
+        tmp_path / "log.csv",
+        "step,train/loss,eval/nll,eval/best\n0,,3,\n0,,,2\n1,9,,\n5,,2,1\n10,,1,0.5\n15,,0.9,\n",
+    )
+    columns = {"solver": "eval/nll", "verifier": "eval/best"}
+    run = read_trajectory(path, columns, time_unit="step")
+    assert run.ts.tolist() == [0, 5, 10]
+    assert run.verifier.tolist() == [2, 1, 0.5]
+    assert "1 rows with a solver value but not all other columns" in notes(run)
+
+
+def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
+    path = write(tmp_path / "log.csv", "step,nll\n0,4\n10,3\n20,9\n30,9\n20,2\n30,1.5\n40,1.2\n")
+    run = read_trajectory(path, {"solver": "nll"})
+    assert run.ts.tolist() == [0, 10, 20, 30, 40]
+    assert run.solver.tolist() == [4, 3, 2, 1.5, 1.2]
+    assert "steps back to 20" in notes(run)
+    assert "2 earlier rows were replaced" in notes(run)
+
+
+def test_percent_and_irregular_times_are_recognised_and_said(tmp_path):
+    path = write(tmp_path / "log.csv", "step,acc,se\n0,40,2\n1,50,2\n10,62.5,2\n")
+    run = read_trajectory(path, {"solver": "acc", "solver_se": "se"}, kind="accuracy")
+    assert run.solver.tolist() == [0.4, 0.5, 0.625]
+    assert run.solver_se.tolist() == [0.02, 0.02, 0.02]
+    assert "looks like percent" in notes(run)
+    assert "irregular: steps from 1 to 9" in notes(run)
+
+
+def test_a_long_table_and_the_names_of_a_wandb_export(tmp_path):
+    long = write(
+        tmp_path / "long.csv",
+        "step,metric,value\n0,nll,3\n0,acc,0.1\n1,nll,2\n1,acc,0.2\n2,nll,1\n2,acc,0.3\n",
+    )
+    run = read_trajectory(long, {"solver": "nll", "accuracy": "acc"})
+    assert run.solver.tolist() == [3, 2, 1]
+    assert run.extra["accuracy"].tolist() == [0.1, 0.2, 0.3]
+    wide = write(
+        tmp_path / "wandb.csv",
+        '"Step","b-7 - eval/nll","b-7 - eval/nll__MIN"\n"0","3","3"\n"1","2","2"\n"2","1","1"\n',
+    )
+    assert read_trajectory(wide, {"solver": "eval/nll"}).solver.tolist() == [3, 2, 1]
+
+
+def test_the_state_of_a_hugging_face_trainer(tmp_path):
+    history = [
+        {"epoch": 0.5, "step": 5, "loss": 2.0},
+        {"epoch": 0.5, "step": 5, "eval_loss": 1.9, "eval_note": "text"},
+        {"epoch": 1.0, "step": 10, "eval_loss": 1.5},
+        {"epoch": 1.5, "step": 15, "eval_loss": 1.2},
+    ]
+    path = write(tmp_path / "trainer_state.json", json.dumps({"log_history": history}))
+    run = read_trajectory(path, {"t": "epoch", "solver": "eval_loss"})
+    assert run.ts.tolist() == [0.5, 1.0, 1.5]
+    assert run.solver.tolist() == [1.9, 1.5, 1.2]
+
+
+def test_tensorboard_events(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(tmp_path))
+    for step, value in enumerate([3.0, 2.0, 1.0]):
+        summary = Summary(value=[Summary.Value(tag="eval/nll", simple_value=value)])
+        writer.add_event(Event(step=10 * step, wall_time=1.0 + step, summary=summary))
+    writer.close()
+    run = read_trajectory(tmp_path, {"solver": "eval/nll"})
+    assert run.ts.tolist() == [0, 10, 20]
+    assert run.solver.tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "columns", "message"),
+    [
+        ("log.json", "[]", {"solver": "x"}, "log.json: no 'log_history' list"),
+        ("log.json", '{"log_history": [1]}', {"solver": "x"}, "entry 1: must be an object"),
+        ("log.json", "{}", None, "say which of its columns is which, as in --columns t=step"),
+        ("log.csv", "a,b\n1,2\n", {"solver": "b"}, "name the column of times"),
+        ("log.csv", "step,b\n1,2\n", {"t": "step"}, "name the solver's column"),
+        ("log.csv", "step,b\n1,2\n", {"solver": "c"}, "no column 'c'; there are step, b"),
+        ("log.csv", "step,a - x,b - x\n1,2,3\n", {"solver": "x"}, "several columns end in 'x'"),
+        ("log.csv", "step,b\n1,2\n2,x\n", {"solver": "b"}, ":3: column 'b': must be a number"),
+        ("log.csv", "step,b\n1,2\n2,2\n", {"solver": "b"}, "only 2 rows have all of step, b"),
+        ("log.csv", "step,metric,value\n1,,2\n", {"solver": "b"}, ":2: a row needs both"),
+        ("log.csv", "step,b,b\n1,2,3\n", {"solver": "b"}, "column 'b' is given twice"),
+    ],
+)
+def test_logs_that_cannot_be_used_are_refused_in_one_line(tmp_path, name, text, columns, message):
+    with pytest.raises(TrajectoryError, match=message) as error:
+        read_trajectory(write(tmp_path / name, text), columns)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_events_is_refused(tmp_path):
+    with pytest.raises(InputError, match=f"{tmp_path}: "):
+        read_trajectory(tmp_path, {"solver": "x"})
