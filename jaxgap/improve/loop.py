@@ -1,0 +1,141 @@
+"""The self-improvement loop: generate, verify, select, train, measure.
+
+Each round the model answers the training prompts several times, judges its own answers, and trains
+on the ones it selects. Measuring repeats the first three on held-out prompts, and is where the
+true answers come in; they go nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+import jax
+
+from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.generate import generate
+from jaxgap.improve.measure import grade, measure
+from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
+from jaxgap.improve.select import select
+from jaxgap.improve.train import Optimizer, train
+from jaxgap.improve.verify import AbstractVerifier
+from jaxgap.models import LanguageModel, Params
+from jaxgap.tasks import AbstractTask, TaskSplit
+
+Stage: TypeAlias = Literal["generate", "verify", "select", "train", "measure"]
+OnStage: TypeAlias = Callable[[int, Stage], None]
+"""Called with the round and the stage as each stage begins; may raise to stop the run there."""
+
+
+class Checkpoint(NamedTuple):
+    """What the loop yields at each checkpoint.
+
+    **Fields:**
+
+    - `state`: all that the rest of the run depends on. Going on gives its buffers up, so copy it
+        to keep it.
+    - `metrics`: what was measured in that state.
+    """
+
+    state: LoopState
+    metrics: RoundMetrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """The parts of a run that stay as they are while the parameters change.
+
+    **Fields:**
+
+    - `config`: numbers of prompts, candidates and rounds, threshold, learning rate.
+    - `model`: the model without its parameters.
+    - `verifier`: who scores the candidates.
+    - `task`: the exact grader.
+    - `split`: training and held-out problems.
+    """
+
+    config: ImproveConfig
+    model: LanguageModel
+    verifier: AbstractVerifier
+    task: AbstractTask
+    split: TaskSplit
+
+    def init_state(self, params: Params) -> LoopState:
+        """The state before the first round."""
+        opt_state = self.optimizer.transformation().init(params)
+        return LoopState(params, opt_state, jax.random.key(self.config.seed), 0)
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser's settings."""
+        config = self.config
+        return Optimizer(config.learning_rate, config.weight_decay, config.clip_norm)
+
+    def prompts(self, name: Literal["train", "held_out"]) -> Prompts:
+        """The prompts of a split, without their answers."""
+        problems = getattr(self.split, name)
+        return Prompts.encode(self.model.tokenizer, [problem.prompt for problem in problems])
+
+    def answer(
+        self, params: Params, prompts: Prompts, key: jax.Array, enter: Callable[[Stage], None]
+    ) -> tuple[Candidates, Scores, Selected]:
+        """Generate, verify, select."""
+        config = self.config
+        generate_key, verify_key = jax.random.split(key)
+        enter("generate")
+        candidates = generate(
+            self.model,
+            params,
+            prompts,
+            generate_key,
+            num_candidates=config.num_candidates,
+            max_new_tokens=config.max_new_tokens,
+            prompts_per_call=config.prompts_per_call,
+        )
+        enter("verify")
+        scores = self.verifier(params, prompts, candidates, verify_key)
+        enter("select")
+        return candidates, scores, select(candidates, scores, config.threshold)
+
+
+def self_improve(
+    loop: Loop, state: LoopState, on_stage: OnStage = lambda round_index, stage: None
+) -> Iterator[Checkpoint]:
+    """Run the loop from `state` to its last round, yielding every checkpoint, the first included.
+
+    **Arguments:**
+
+    - `loop`: what stays.
+    - `state`: where to begin, as `Loop.init_state` gives it; its buffers are given up.
+    - `on_stage`: called as each stage begins.
+    """
+    train_prompts, held_out_prompts = loop.prompts("train"), loop.prompts("held_out")
+    while True:
+        round_index = int(state.round_index)
+        round_key = jax.random.fold_in(state.key, round_index)
+        train_key, held_out_key, order_key = jax.random.split(round_key, 3)
+
+        def enter(stage: Stage, round_index: int = round_index) -> None:
+            on_stage(round_index, stage)
+
+        candidates, _, selected = loop.answer(state.params, train_prompts, train_key, enter)
+        enter("measure")
+        held_out = loop.answer(state.params, held_out_prompts, held_out_key, lambda stage: None)
+        correct = grade(loop.task, loop.split.held_out, held_out[0])
+        yield Checkpoint(state, measure(round_index, held_out, (candidates, selected), correct))
+        if round_index >= loop.config.num_rounds:
+            return
+        enter("train")
+        state = train(
+            loop.model,
+            loop.optimizer,
+            state,
+            train_prompts,
+            candidates,
+            selected,
+            order_key,
+            epochs=loop.config.epochs_per_round,
+            batch_size=loop.config.batch_size,
+        )

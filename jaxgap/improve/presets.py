@@ -1,0 +1,13 @@
+"""Two runs of the embedded model that differ in nothing but how it is asked to judge."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxgap.improve.config import ImproveConfig
+
+demo = ImproveConfig()
+"""It judges as a careful marker: accuracy rises as uncertainty falls."""
+
+weak_verifier = dataclasses.replace(demo, verifier="careless")
+"""It judges as a careless marker, who makes the solver's mistakes: both fall."""

@@ -1,0 +1,117 @@
+"""What the stages of a round take and give.
+
+None of these records has a place for a reference answer: whatever the training stages are given,
+they cannot see one. Answers live in :class:`jaxgap.tasks.Problem`, which only `measure` reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Bool, Float, Int
+
+from jaxgap.models import AbstractTokenizer, Params
+from jaxgap.sampling import TokenBatch, encode_prompts, longest
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompts:
+    """Prompts as text and as tokens padded on the left.
+
+    **Fields:**
+
+    - `texts`: one prompt a row.
+    - `batch`: the same in tokens.
+    """
+
+    texts: tuple[str, ...]
+    batch: TokenBatch
+
+    @classmethod
+    def encode(cls, tokenizer: AbstractTokenizer, texts: Sequence[str]) -> Prompts:
+        """Encode prompts, as wide as the longest."""
+        width = longest(tokenizer, texts)
+        return cls(tuple(texts), encode_prompts(tokenizer, texts, width))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidates:
+    """Sampled completions of each prompt.
+
+    **Fields:**
+
+    - `tokens`: sampled ids, the end token included, padding after it.
+    - `mask`: which of them were sampled.
+    - `logprobs`: log-probability in nats of each under the model that sampled it, 0 in padding.
+    - `finished`: whether a completion drew its end token.
+    - `texts`: the completions as text.
+    """
+
+    tokens: Int[np.ndarray, "prompts candidates steps"]
+    mask: Bool[np.ndarray, "prompts candidates steps"]
+    logprobs: Float[np.ndarray, "prompts candidates steps"]
+    finished: Bool[np.ndarray, "prompts candidates"]
+    texts: tuple[tuple[str, ...], ...]
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "prompts candidates"]:
+        """Number of sampled tokens, the end token counted."""
+        return self.mask.sum(-1)
+
+    @property
+    def uncertainty(self) -> Float[np.ndarray, "prompts candidates"]:
+        """Total negative log-likelihood `U_f(y|x) = -log pi_f(y|x)` in nats."""
+        return -self.logprobs.sum(-1, dtype=np.float64)
+
+    @property
+    def uncertainty_per_token(self) -> Float[np.ndarray, "prompts candidates"]:
+        """The same divided by the length; infinite for a completion without tokens."""
+        lengths = self.lengths
+        return np.where(lengths > 0, self.uncertainty / np.maximum(lengths, 1), np.inf)
+
+
+Scores = Float[np.ndarray, "prompts candidates"]
+"""A verifier's score in [0, 1] of each candidate."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Selected:
+    """The candidate chosen for each prompt.
+
+    **Fields:**
+
+    - `index`: which candidate.
+    - `fallback`: whether none reached the threshold.
+    """
+
+    index: Int[np.ndarray, prompts]
+    fallback: Bool[np.ndarray, prompts]
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The entries of a `prompts candidates ...` array that belong to the chosen."""
+        return values[np.arange(len(self.index)), self.index]
+
+
+class LoopState(NamedTuple):
+    """All that changes from round to round: a pytree, to be saved and restored whole.
+
+    **Fields:**
+
+    - `params`: the model's parameters.
+    - `opt_state`: the optimiser's.
+    - `key`: the run's random key. It never changes: each round folds in its own number.
+    - `round_index`: how many rounds of training are done.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    key: jax.Array
+    round_index: int | Any

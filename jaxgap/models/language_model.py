@@ -1,0 +1,72 @@
+"""A decoder split once into its static definition and its parameters.
+
+Hot paths jit pure functions of `(graphdef, params, ...)` with the definition static, and merge
+inside; the parameters are a plain nested dict of arrays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeAlias
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxgap.models.cache import KVCache
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.decoder import Decoder
+from jaxgap.models.tokenizer import AbstractTokenizer
+
+Params: TypeAlias = dict[Any, Any]
+"""A nested dict of arrays, as `nnx.to_pure_dict` gives it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageModel:
+    """A decoder without its parameters, and its tokenizer; hashable, so static under `jax.jit`.
+
+    **Arguments:**
+
+    - `config`: the decoder's shape.
+    - `tokenizer`: its tokenizer, with as many ids as the decoder has logits.
+
+    **Raises:** `ValueError` if the two vocabularies differ in size.
+    """
+
+    config: DecoderConfig
+    tokenizer: AbstractTokenizer
+    graphdef: nnx.GraphDef = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        if self.tokenizer.vocab_size != self.config.vocab_size:
+            raise ValueError(
+                f"config.vocab_size must be the tokenizer's {self.tokenizer.vocab_size}, "
+                f"got {self.config.vocab_size}"
+            )
+        model = nnx.eval_shape(lambda: Decoder(self.config, rngs=nnx.Rngs(0)))
+        # Frozen, but derived: the definition follows from the configuration.
+        object.__setattr__(self, "graphdef", _split(model)[0])
+
+    def init(self, key: jax.Array) -> Params:
+        """Draw initial parameters, in float32."""
+        return _split(Decoder(self.config, rngs=nnx.Rngs(key)))[1]
+
+    def shapes(self) -> Params:
+        """The parameters as a dict of `jax.ShapeDtypeStruct`, without allocating any."""
+        return jax.eval_shape(self.init, jax.random.key(0))
+
+    def apply(
+        self,
+        params: Params,
+        tokens: Int[Array, "batch seq"],
+        token_mask: Bool[Array, "batch seq"],
+        cache: KVCache | None = None,
+    ) -> tuple[Float[Array, "batch seq vocab"], KVCache | None]:
+        """The forward pass of :class:`Decoder` under these parameters."""
+        return nnx.merge(self.graphdef, params)(tokens, token_mask, cache)
+
+
+def _split(model: Decoder) -> tuple[nnx.GraphDef, Params]:
+    graphdef, state = nnx.split(model, nnx.Param, graph=True)
+    return graphdef, nnx.to_pure_dict(state)

@@ -1,0 +1,86 @@
+"""Text to token ids and back."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+from collections.abc import Iterable
+
+
+class AbstractTokenizer(abc.ABC):
+    """What the loop needs of a tokenizer."""
+
+    @property
+    @abc.abstractmethod
+    def vocab_size(self) -> int:
+        """Number of token ids, special ones included."""
+
+    @property
+    @abc.abstractmethod
+    def pad_id(self) -> int:
+        """Fills rows up to a common length; never read as text."""
+
+    @property
+    @abc.abstractmethod
+    def eos_id(self) -> int:
+        """Ends a completion."""
+
+    @abc.abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without special tokens."""
+
+    @abc.abstractmethod
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of some ids, special tokens left out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CharTokenizer(AbstractTokenizer):
+    """One token a character, then a padding and an end token.
+
+    **Arguments:**
+
+    - `characters`: the alphabet, each character once; its order gives the ids.
+
+    **Raises:** `ValueError` if a character is repeated; `encode` raises it for one outside the
+    alphabet.
+
+    >>> tokenizer = CharTokenizer("01+")
+    >>> tokenizer.encode("1+0"), tokenizer.decode([1, 2, 0, tokenizer.eos_id])
+    ([1, 2, 0], '1+0')
+    """
+
+    characters: str
+
+    def __post_init__(self):
+        if len(set(self.characters)) < len(self.characters):
+            raise ValueError(f"characters must not repeat, got {self.characters!r}")
+
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        return {character: i for i, character in enumerate(self.characters)}
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.characters) + 2
+
+    @property
+    def pad_id(self) -> int:
+        return len(self.characters)
+
+    @property
+    def eos_id(self) -> int:
+        return len(self.characters) + 1
+
+    def encode(self, text: str) -> list[int]:
+        try:
+            return [self._ids[character] for character in text]
+        except KeyError as error:
+            raise ValueError(
+                f"the tokenizer has no token for {error.args[0]!r} in {text!r}; "
+                f"its characters are {self.characters!r}"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return "".join(self.characters[i] for i in ids if i < len(self.characters))

@@ -1,0 +1,43 @@
+"""Texts as rectangles of tokens: prompts padded on the left, completions on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from jaxgap.models import AbstractTokenizer
+
+
+class TokenBatch(NamedTuple):
+    """Rows of tokens of equal length.
+
+    **Fields:**
+
+    - `tokens`: token ids, the padding id where `mask` is false.
+    - `mask`: which tokens are real.
+    """
+
+    tokens: Int[Array | np.ndarray, "batch seq"]
+    mask: Bool[Array | np.ndarray, "batch seq"]
+
+
+def encode_prompts(tokenizer: AbstractTokenizer, texts: Sequence[str], width: int) -> TokenBatch:
+    """Encode texts, padded on the left to `width` tokens, so that all end in the last column.
+
+    **Raises:** `ValueError` if a text is empty or has more than `width` tokens.
+    """
+    tokens = np.full((len(texts), width), tokenizer.pad_id, np.int32)
+    for row, text in enumerate(texts):
+        ids = tokenizer.encode(text)
+        if not 0 < len(ids) <= width:
+            raise ValueError(f"a prompt must have 1 to {width} tokens, got {len(ids)}: {text!r}")
+        tokens[row, width - len(ids) :] = ids
+    return TokenBatch(tokens, tokens != tokenizer.pad_id)
+
+
+def longest(tokenizer: AbstractTokenizer, texts: Sequence[str]) -> int:
+    """The number of tokens of the longest text."""
+    return max(len(tokenizer.encode(text)) for text in texts)
