@@ -1,0 +1,95 @@
+"""Bijectors: constraints on parameters, as data.
+
+A least-squares solver works on coordinates that may take any real value. Each coordinate of a law
+has a bijector beside it that maps it to a value which the law allows: a rate above zero, a ratio
+between 0 and 1. The scale of a bijector makes a step of one in its coordinate a sensible step in
+the value, whatever unit the data are in.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.types import RealScalar
+
+# Refits start no closer to a bound than this, where the map still has a slope to follow.
+_INTERIOR = 8.0
+
+
+class AbstractBijector(eqx.Module):
+    """A smooth, monotone map from any real coordinate to an allowed value."""
+
+    @abc.abstractmethod
+    def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The value at a coordinate."""
+
+    @abc.abstractmethod
+    def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The coordinate of a value that lies within the bounds."""
+
+    @abc.abstractmethod
+    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The nearest coordinate that is not so close to a bound that the map is flat."""
+
+
+class Real(AbstractBijector):
+    """Any real value: `location + scale * coordinate`."""
+
+    location: RealScalar = 0.0
+    scale: RealScalar = 1.0
+
+    def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return self.location + self.scale * coordinate
+
+    def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return (value - self.location) / self.scale
+
+    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return coordinate
+
+
+class GreaterThan(AbstractBijector):
+    """A value above `lower`: `lower + scale * exp(coordinate)`."""
+
+    lower: RealScalar = 0.0
+    scale: RealScalar = 1.0
+
+    def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return self.lower + self.scale * jnp.exp(coordinate)
+
+    def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.log((value - self.lower) / self.scale)
+
+    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.clip(coordinate, -_INTERIOR, _INTERIOR)
+
+
+class UnitInterval(AbstractBijector):
+    """A value in (0, 1): the logistic function of the coordinate."""
+
+    def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jax.nn.sigmoid(coordinate)
+
+    def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.log(value) - jnp.log1p(-value)
+
+    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.clip(coordinate, -_INTERIOR, _INTERIOR)
+
+
+class Fixed(AbstractBijector):
+    """A value that no coordinate moves, for a parameter that is given or cannot be seen."""
+
+    value: RealScalar
+
+    def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.full_like(coordinate, self.value)
+
+    def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.zeros_like(value)
+
+    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return coordinate

@@ -1,0 +1,103 @@
+"""Whether a fit may be believed: how much it explains, and what its residuals still hold."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import gammaincc
+
+# Below this probability of chance, a test's finding is put into words.
+_SIGNIFICANCE = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """Statistics of the residuals.
+
+    - `autocorrelation`: by series, the lag-1 autocorrelation of the weighted residuals.
+    - `autocorrelation_p_value`: the least chance, over the series and corrected for their number,
+        of so large a value in independent residuals (Ljung-Box at lag 1).
+    - `inflation`: by how much the standard errors would have to grow if the residuals were a
+        first-order autoregression with the largest of these; it is not applied.
+    - `reduced_chi_squared`, `chi_squared_p_value`: of the fit, where the noise is known.
+    """
+
+    autocorrelation: dict[str, float | None]
+    autocorrelation_p_value: float | None
+    inflation: float | None
+    reduced_chi_squared: float | None
+    chi_squared_p_value: float | None
+
+    @classmethod
+    def of_residuals(
+        cls, residuals: dict[str, Float[np.ndarray, " T"]], num_free: int, noise_known: bool
+    ) -> "Diagnostics":
+        """From the weighted residuals of each series."""
+        correlations = {name: _lag_one(values) for name, values in residuals.items()}
+        sizes = {name: len(values) for name, values in residuals.items()}
+        p_values = [
+            _ljung_box_p_value(rho, sizes[name])
+            for name, rho in correlations.items()
+            if rho is not None and rho > 0
+        ]
+        found = [rho for rho in correlations.values() if rho is not None]
+        worst = min(max([0.0, *found]), 0.99)
+        dof = sum(sizes.values()) - num_free
+        squares = float(sum((values**2).sum() for values in residuals.values()))
+        judged = noise_known and dof > 0
+        return cls(
+            autocorrelation=correlations,
+            autocorrelation_p_value=min(1.0, len(found) * min([1.0, *p_values])) if found else None,
+            inflation=math.sqrt((1 + worst) / (1 - worst)) if found else None,
+            reduced_chi_squared=squares / dof if judged else None,
+            chi_squared_p_value=float(gammaincc(dof / 2, squares / 2)) if judged else None,
+        )
+
+    def warnings(self) -> list[str]:
+        """What of this a reader has to know, in words."""
+        found = []
+        p_value = self.autocorrelation_p_value
+        if p_value is not None and p_value < _SIGNIFICANCE:
+            values = ", ".join(
+                f"{name} {rho:.2f}" for name, rho in self.autocorrelation.items() if rho is not None
+            )
+            found.append(
+                f"the residuals are autocorrelated (lag 1: {values}; p = {p_value:.1g}): the law "
+                "does not follow the curves closely, and the intervals are too narrow, by a factor "
+                f"of about {self.inflation:.1f}"
+            )
+        p_value = self.chi_squared_p_value
+        if p_value is not None and p_value < _SIGNIFICANCE:
+            found.append(
+                f"the residuals exceed the standard errors given (reduced chi-squared "
+                f"{self.reduced_chi_squared:.2f}, p = {p_value:.1g}): the law or the standard "
+                "errors are wrong, and the intervals are too narrow"
+            )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-like values."""
+        return dataclasses.asdict(self)
+
+
+def r_squared(measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"]) -> float | None:
+    """The unweighted part of the variance explained, or None for a series that does not vary."""
+    total = float(((measured - measured.mean()) ** 2).sum())
+    if total == 0:
+        return None
+    return 1.0 - float(((measured - fitted) ** 2).sum()) / total
+
+
+def _lag_one(residuals: Float[np.ndarray, " T"]) -> float | None:
+    power = float((residuals**2).sum())
+    if power == 0 or len(residuals) < 4:
+        return None
+    return float((residuals[1:] * residuals[:-1]).sum()) / power
+
+
+def _ljung_box_p_value(rho: float, size: int) -> float:
+    """The chance of so large a lag-1 autocorrelation among independent values."""
+    statistic = size * (size + 2) / (size - 1) * rho**2
+    return math.erfc(math.sqrt(statistic / 2))

@@ -1,0 +1,62 @@
+"""Laws: what a fit needs to know about a family of dynamics.
+
+A law names its parameters, says in which coordinates to search for them, and where to begin. The
+coordinates need not be the parameters: a fit is most robust where the data fix each coordinate by
+itself, a report is clearest in the theory's own symbols.
+"""
+
+import abc
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from equinox import AbstractClassVar
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.fitting.bijectors import AbstractBijector
+from jaxgap.fitting.curves import Curves
+
+
+class Parameter(NamedTuple):
+    """A reported number: its name, its unit, its natural bounds, and which curves it needs.
+
+    `unit` is `"capability"` (nats, or an error rate), `"gap"` (a difference of two such),
+    `"1/time"` or `"1"`.
+    """
+
+    name: str
+    unit: Literal["capability", "gap", "1/time", "1"]
+    lower: float = -np.inf
+    upper: float = np.inf
+    needs_verifier: bool = False
+
+
+LIMITS = (
+    Parameter("solver", "capability"),
+    Parameter("verifier", "capability", needs_verifier=True),
+    Parameter("gap", "gap", needs_verifier=True),
+)
+
+
+class AbstractLaw(eqx.Module):
+    """A family of dynamics that can be fitted to curves."""
+
+    name: AbstractClassVar[str]
+    parameters: AbstractClassVar[tuple[Parameter, ...]]
+
+    @abc.abstractmethod
+    def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
+        """One for each coordinate, scaled to the curves."""
+
+    @abc.abstractmethod
+    def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
+        """Coordinates to begin a fit from: deterministic, and spread over what is plausible."""
+
+    @abc.abstractmethod
+    def dynamics(self, values: Float[Array, " coordinates"], curves: Curves) -> AbstractDynamics:
+        """The dynamics at the constrained values of the coordinates."""
+
+    @abc.abstractmethod
+    def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
+        """The parameters of such dynamics, in the order of `parameters`."""

@@ -1,0 +1,76 @@
+"""The fitted curves at any time, with how sure they are."""
+
+import dataclasses
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.fitting.core import Problem, RawFit, bands_one, best_of
+from jaxgap.fitting.curves import Curves
+from jaxgap.trajectory import Kind
+
+Series = Float[np.ndarray, " times"]
+
+
+class Band(NamedTuple):
+    """A curve and the interval around it at each time; the ends may be infinite."""
+
+    estimate: Series
+    lower: Series
+    upper: Series
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The solver, the verifier and the gap at `ts`, with bands at `level`.
+
+    They are in the trajectory's own terms, the gap of accuracies being verifier minus solver.
+    `verifier` and `gap` are `None` where the trajectory has no verifier.
+    """
+
+    ts: Series
+    level: float
+    solver: Band
+    verifier: Band | None
+    gap: Band | None
+
+    @classmethod
+    def of_bands(
+        cls,
+        ts: Series,
+        bands: Float[np.ndarray, "times 3 3"],
+        level: float,
+        kind: Kind,
+        has_verifier: bool,
+    ) -> "Prediction":
+        """From the numbers of :func:`predict_bands`."""
+        solver, verifier, gap = (Band(*bands[:, index].T) for index in range(3))
+        if kind == "accuracy":
+            solver, verifier = _as_accuracy(solver), _as_accuracy(verifier)
+        if not has_verifier:
+            return cls(ts, level, solver, None, None)
+        return cls(ts, level, solver, verifier, gap)
+
+
+def predict_bands(
+    problem: Problem, curves: Curves, raw: RawFit, ts: Series, quantile: float | None
+) -> Float[np.ndarray, "times 3 3"]:
+    """Estimate, lower and upper end by time and curve; without a quantile the ends are infinite."""
+    num_padded = max(16, 1 << (len(ts) - 1).bit_length())
+    with jax.enable_x64(True):
+        padded = np.pad(ts, (0, num_padded - len(ts)), mode="edge")
+        best = best_of(problem, curves, raw)
+        bands = np.array(_bands(problem, curves, best, padded, quantile or 1.0))[: len(ts)]
+    if quantile is None:
+        bands[..., 1], bands[..., 2] = -np.inf, np.inf
+    return bands
+
+
+def _as_accuracy(band: Band) -> Band:
+    return Band(1.0 - band.estimate, 1.0 - band.upper, 1.0 - band.lower)
+
+
+_bands = eqx.filter_jit(bands_one)
