@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.types import RealScalar
 
-# Refits start no closer to a bound than this, where the map still has a slope to follow.
-_INTERIOR = 8.0
+# Past this the maps are at their bound and flat: a search that gets there can end.
+_EDGE = 12.0
 
 
 class AbstractBijector(eqx.Module):
@@ -29,10 +29,6 @@ class AbstractBijector(eqx.Module):
     @abc.abstractmethod
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """The coordinate of a value that lies within the bounds."""
-
-    @abc.abstractmethod
-    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The nearest coordinate that is not so close to a bound that the map is flat."""
 
 
 class Real(AbstractBijector):
@@ -47,9 +43,6 @@ class Real(AbstractBijector):
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return (value - self.location) / self.scale
 
-    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        return coordinate
-
 
 class GreaterThan(AbstractBijector):
     """A value above `lower`: `lower + scale * exp(coordinate)`."""
@@ -58,26 +51,25 @@ class GreaterThan(AbstractBijector):
     scale: RealScalar = 1.0
 
     def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        return self.lower + self.scale * jnp.exp(coordinate)
+        return self.lower + self.scale * jnp.exp(jnp.clip(coordinate, -_EDGE, _EDGE))
 
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.log((value - self.lower) / self.scale)
 
-    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.clip(coordinate, -_INTERIOR, _INTERIOR)
 
+class Between(AbstractBijector):
+    """A value between `lower` and `upper`: a logistic function of the coordinate."""
 
-class UnitInterval(AbstractBijector):
-    """A value in (0, 1): the logistic function of the coordinate."""
+    lower: RealScalar
+    upper: RealScalar
 
     def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jax.nn.sigmoid(coordinate)
+        return self.lower + (self.upper - self.lower) * jax.nn.sigmoid(
+            jnp.clip(coordinate, -_EDGE, _EDGE)
+        )
 
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.log(value) - jnp.log1p(-value)
-
-    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.clip(coordinate, -_INTERIOR, _INTERIOR)
+        return jnp.log(value - self.lower) - jnp.log(self.upper - value)
 
 
 class Fixed(AbstractBijector):
@@ -90,6 +82,3 @@ class Fixed(AbstractBijector):
 
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.zeros_like(value)
-
-    def interior(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
-        return coordinate

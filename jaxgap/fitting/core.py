@@ -25,6 +25,8 @@ CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "tim
 
 # Residuals this small a part of the data's range are round-off, not noise.
 _NOISE_FLOOR = 1e-9
+# An interval that reaches this many times the range of the data is open on that side.
+_FAR = 100.0
 # Starts whose cost is within this factor of the best agree on where the minimum is.
 _AGREEMENT = 1e-6
 
@@ -104,8 +106,8 @@ def fit_one(
     indices = np.array(visible(problem, curves.has_verifier))
     stderrs = _stderrs(problem, coordinates, curves, variance)[indices]
     numbers = problem.numbers(coordinates, curves)[indices]
-    best = _minimised(problem, curves, coordinates, cost, variance)
-    intervals = _intervals(problem, curves, best, indices, numbers, stderrs, quantile)
+    best = Minimised(coordinates, cost, variance)
+    intervals = _intervals(problem, curves, best, starts, indices, numbers, stderrs, quantile)
     return RawFit(
         coordinates=coordinates,
         cost=cost,
@@ -124,17 +126,6 @@ def _variance(cost, curves: Curves, num_free) -> Float[Array, ""]:
     """The variance of the weighted residuals: one if the noise is known, else from the cost."""
     dof = jnp.maximum(curves.num_measurements - num_free, 1)
     return jnp.where(curves.noise_known, 1.0, jnp.maximum(cost / dof, _NOISE_FLOOR**2))
-
-
-def _minimised(problem: Problem, curves: Curves, coordinates, cost, variance) -> Minimised:
-    bijectors = problem.law.bijectors(curves)
-    start = jnp.stack([b.interior(z) for b, z in zip(bijectors, coordinates, strict=True)])
-    return Minimised(coordinates, start, cost, variance)
-
-
-def best_of(problem: Problem, curves: Curves, raw: RawFit) -> Minimised:
-    """The point around which a finished fit is profiled."""
-    return _minimised(problem, curves, raw.coordinates, raw.cost, raw.variance)
 
 
 def _stderrs(problem: Problem, coordinates, curves: Curves, variance) -> Float[Array, " k"]:
@@ -161,31 +152,48 @@ def _typical(parameter: Parameter, curves: Curves) -> RealScalar:
             return 0.5
 
 
+def _horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
+    """How far a number may lie before an interval that reaches there counts as open."""
+    far = _FAR * jnp.array([-1.0, 1.0]) * _typical(parameter, curves)
+    middle = jnp.mean(curves.ys[0]) if parameter.unit == "capability" else 0.0
+    return middle + far
+
+
 def _intervals(
-    problem: Problem, curves: Curves, best: Minimised, indices, numbers, stderrs, quantile
+    problem: Problem, curves: Curves, best: Minimised, starts, indices, numbers, stderrs, quantile
 ) -> Float[Array, "k 2"]:
     """Both ends of every number's profile interval, all at once."""
     reported = [problem.reported[index] for index in indices]
-    bounds = jnp.array([[p.lower, p.upper] for p in reported])
+    natural = jnp.array([[p.lower, p.upper] for p in reported])
     typical = jnp.stack([jnp.asarray(_typical(p, curves), float) for p in reported])
-    typical = jnp.maximum(typical, jnp.abs(numbers) * (bounds[:, 0] == 0))
-    first = _first_distance(stderrs, quantile, typical)
+    horizon = jnp.stack([_horizon(p, curves) for p in reported])
+    bounds = jnp.clip(natural, horizon[:, :1], horizon[:, 1:])
+    typical = jnp.maximum(typical, jnp.abs(numbers) * (natural[:, 0] == 0))
 
-    def end(index, first_distance, bound, direction):
+    centres = jnp.clip(numbers, bounds[:, 0], bounds[:, 1])
+    # Beyond the horizon the curvature says nothing about how far back the end may be.
+    first = _first_distance(stderrs, quantile, typical)
+    first = jnp.where(centres == numbers, first, typical)
+
+    def end(index, centre, first_distance, bound, direction):
         return profile_end(
             lambda z: problem.numbers(z, curves)[index],
             problem.residuals,
             problem.minimiser,
             best,
+            starts,
             curves,
+            centre=centre,
             direction=direction,
             first_distance=first_distance,
             bound=bound,
             quantile=quantile,
         ).value
 
-    both = jax.vmap(jax.vmap(end, in_axes=(None, None, 0, 0)), in_axes=(0, 0, 0, None))
-    return both(jnp.asarray(indices), first, bounds, jnp.array([-1.0, 1.0]))
+    one_number = jax.vmap(end, in_axes=(None, None, None, 0, 0))
+    both = jax.vmap(one_number, in_axes=(0, 0, 0, 0, None))
+    ends = both(jnp.asarray(indices), centres, first, bounds, jnp.array([-1.0, 1.0]))
+    return jnp.where(ends == bounds, natural, ends)
 
 
 def _first_distance(stderr, quantile, typical) -> Float[Array, "..."]:
@@ -204,6 +212,9 @@ def bands_one(
     # The noise's own scale: the curve is known about as well as one measurement, or better.
     noise = jnp.sqrt(best.variance) / jnp.max(curves.weights)
     first_distance = _first_distance(noise, quantile, curves.value_scale)
+    far = _FAR * curves.value_scale + jnp.array([1.0, 1.0, 0.0]) * jnp.max(jnp.abs(curves.ys))
+
+    starts = problem.law.starts(curves)
 
     def states(z, t):
         solver, verifier = problem.curve_fn(problem.dynamics(z, curves), t[None])[0]
@@ -218,13 +229,17 @@ def bands_one(
                 problem.residuals,
                 problem.minimiser,
                 best,
+                starts,
                 curves,
+                centre=jnp.clip(estimate, -far[index], far[index]),
                 direction=direction,
                 first_distance=first_distance,
-                bound=direction * jnp.inf,
+                bound=direction * far[index],
                 quantile=quantile,
             ).value
 
-        return jnp.append(estimate, jax.vmap(end)(jnp.array([-1.0, 1.0])))
+        ends = jax.vmap(end)(jnp.array([-1.0, 1.0]))
+        ends = jnp.where(jnp.abs(ends) == far[index], jnp.sign(ends) * jnp.inf, ends)
+        return jnp.append(estimate, ends)
 
     return jax.vmap(jax.vmap(at, in_axes=(None, 0)), in_axes=(0, None))(ts, jnp.arange(3))

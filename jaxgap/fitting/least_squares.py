@@ -61,6 +61,9 @@ class LevenbergMarquardt(AbstractMinimiser):
     - `rtol`: relative tolerance on the sum of squares.
     - `atol`: absolute tolerance on the sum of squares, for data without noise.
     - `max_steps`: the most steps tried, rejected ones included.
+    - `max_change`: the most that a coordinate changes in one step. Coordinates are scaled so that
+        one is a sensible step; a longer one may strand a parameter on its bound, where its
+        bijector is flat and nothing calls it back.
 
     **Example:**
 
@@ -76,6 +79,7 @@ class LevenbergMarquardt(AbstractMinimiser):
     rtol: float = 1e-13
     atol: float = 1e-24
     max_steps: int = eqx.field(static=True, default=128)
+    max_change: float = 4.0
 
     def __call__(self, residual_fn: ResidualFn, start: Float[Array, " n"], args: Any) -> Minimum:
         def cond_fn(state: _State):
@@ -113,6 +117,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         scale = jnp.where(scale > 0, scale, 1.0)
         factor = jsl.cho_factor(here.hessian + jnp.diag(damping * scale), lower=True)
         step = -jsl.cho_solve(factor, here.gradient)
+        step = step * jnp.minimum(1.0, self.max_change / jnp.max(jnp.abs(step)))
         promised = -step @ (2 * here.gradient + here.hessian @ step)
         done = promised <= self.rtol * here.cost + self.atol
         return _State(here, here.coordinates + step, promised, damping, state.num_steps + 1, done)

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting.core import Problem, RawFit, bands_one, best_of
+from jaxgap.fitting.core import Problem, RawFit, bands_one
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.profile import Minimised
 from jaxgap.trajectory import Kind
 
 Series = Float[np.ndarray, " times"]
@@ -62,7 +63,7 @@ def predict_bands(
     num_padded = max(16, 1 << (len(ts) - 1).bit_length())
     with jax.enable_x64(True):
         padded = np.pad(ts, (0, num_padded - len(ts)), mode="edge")
-        best = best_of(problem, curves, raw)
+        best = Minimised(raw.coordinates, raw.cost, raw.variance)
         bands = np.array(_bands(problem, curves, best, padded, quantile or 1.0))[: len(ts)]
     if quantile is None:
         bands[..., 1], bands[..., 2] = -np.inf, np.inf

@@ -7,7 +7,7 @@ $$\zeta(c) = \sqrt{\frac{\min_{g(z) = c} S(z) - S_{\min}}{\sigma^2}}$$
 
 is, up to a sign, distributed like Student's t. The interval is where $\zeta$ stays below t's
 quantile. Unlike an interval from curvature it follows the profile where it is skewed, and it is
-infinite where $\zeta$ never gets that far: where the data do not hold the number at all.
+open where $\zeta$ never gets that far: where the data do not hold the number at all.
 
 Holding is done by one more residual, a stiff spring that pulls $g$ towards $c$. Whatever value $g$
 then takes, the point is a minimum of $S$ given that value, hence exactly on the profile: the spring
@@ -27,17 +27,14 @@ from jaxgap.fitting.least_squares import AbstractMinimiser, ResidualFn
 # The spring's scale as a part of the distance that g has moved.
 _SLACK = 0.02
 _MAX_STEPS = 24
-# How many times further than first thought an end is sought before it counts as infinite.
-_FURTHEST = 1e5
 _TOLERANCE = 1e-4
 
 
 class ProfileEnd(NamedTuple):
     """One end of an interval.
 
-    - `value`: where the profile reaches the quantile; a bound of the number if it is met before;
-        plus or minus infinity if neither happens.
-    - `coordinates`: a point of the profile close to that end.
+    - `value`: where the profile reaches the quantile, or the bound if that is met before.
+    - `coordinates`: a point of the profile close to that end, within the interval.
     """
 
     value: Float[Array, ""]
@@ -45,10 +42,9 @@ class ProfileEnd(NamedTuple):
 
 
 class Minimised(NamedTuple):
-    """The fit around which to profile: its coordinates, its cost, and the noise variance."""
+    """The fit around which to profile: its coordinates, its cost, and the noise's variance."""
 
     coordinates: Float[Array, " n"]
-    start: Float[Array, " n"]
     cost: Float[Array, ""]
     variance: Float[Array, ""]
 
@@ -58,8 +54,10 @@ def profile_end(
     residual_fn: ResidualFn,
     minimiser: AbstractMinimiser,
     best: Minimised,
+    starts: Float[Array, "starts n"],
     args: Any,
     *,
+    centre: RealScalar,
     direction: RealScalar,
     first_distance: RealScalar,
     bound: RealScalar,
@@ -68,16 +66,21 @@ def profile_end(
     r"""One end of the profile-likelihood interval of `number_fn(coordinates)`.
 
     It moves outward, each time from the last refit, until $\zeta$ exceeds the quantile, and then
-    closes in by regula falsi.
+    closes in by the Illinois method.
 
     **Arguments:**
 
     - `number_fn`: the number of interest.
     - `residual_fn`, `minimiser`, `args`: the least-squares problem.
-    - `best`: its solution. `best.start` is where refits begin.
+    - `best`: the problem's solution.
+    - `starts`: further points, each of a fair fit, spread over what is plausible. A refit begins
+        at one of these where the last refit is further off.
+    - `centre`: where to set out from: the number at the fit, or the bound on the other side if the
+        fit is beyond that.
     - `direction`: +1 for the upper end, -1 for the lower.
     - `first_distance`: how far to go at first, > 0; within a few orders of magnitude is enough.
-    - `bound`: the number's natural bound on that side, or an infinity.
+    - `bound`: where to stop: the number's natural bound on that side, or where it is so far off
+        that nobody would call the number known.
     - `quantile`: of Student's t, or of the normal distribution where the noise is known.
 
     **Returns:**
@@ -86,35 +89,39 @@ def profile_end(
 
     Source: Bates and Watts (1988), Nonlinear Regression Analysis and Its Applications, chapter 6.
     """
-    centre = number_fn(best.coordinates)
-    room = jnp.abs(bound - centre)
-    furthest = _FURTHEST * first_distance
+    room = jnp.maximum(direction * (bound - centre), 0.0)
 
-    def pull(z, pin):
+    def pinned(z, pin):
         target, stiffness = pin
-        return (number_fn(z) - target) * stiffness
+        return jnp.append(residual_fn(z, args), (number_fn(z) - target) * stiffness)
 
-    def refit(start, distance):
-        pin = (centre + direction * distance, jnp.sqrt(best.variance) / (_SLACK * distance))
-        minimum = minimiser(
-            lambda z, pin: jnp.append(residual_fn(z, args), pull(z, pin)), start, pin
-        )
-        z = minimum.coordinates
-        excess = minimum.cost - pull(z, pin) ** 2 - best.cost
+    def refit(inner, distance):
+        target = centre + direction * distance
+        stiffness = jnp.sqrt(best.variance) / distance
+        candidates = jnp.concatenate([inner[None], starts])
+        loose = jax.vmap(lambda z: jnp.sum(pinned(z, (target, stiffness)) ** 2))(candidates)
+        start = candidates[jnp.nanargmin(loose)]
+        pin = (target, stiffness / _SLACK)
+        minimum = minimiser(pinned, start, pin)
+        moved = direction * (number_fn(minimum.coordinates) - centre)
+        excess = minimum.cost - ((moved - distance) * pin[1]) ** 2 - best.cost
         zeta = jnp.sqrt(jnp.maximum(excess, 0.0) / best.variance)
-        return z, direction * (number_fn(z) - centre), zeta
+        return minimum.coordinates, moved, zeta
 
     def body_fn(search: _Search) -> _Search:
         z, moved, zeta = refit(search.inner, search.trial)
-        return _update(search, z, moved, zeta, quantile=quantile, room=room, furthest=furthest)
+        return _update(search, z, moved, zeta, quantile=quantile, room=room)
 
     def cond_fn(search: _Search):
         return ~search.done & (search.num_steps < _MAX_STEPS)
 
-    first = _Search.begin(best.start, jnp.minimum(first_distance, room))
-    last = jax.lax.while_loop(cond_fn, body_fn, first)
-    distance = jnp.where(last.bracketed, last.crossing(), jnp.where(last.at_bound, room, jnp.inf))
-    return ProfileEnd(centre + direction * distance, last.inner)
+    start = jnp.clip(first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
+    last = jax.lax.while_loop(cond_fn, body_fn, _Search.begin(best.coordinates, start))
+    # A search that ran out of steps on its way out has an end further than it got: the bound.
+    beyond = last.at_bound | ~last.bracketed | (room <= 0)
+    distance = jnp.where(beyond, 0.0, last.crossing())
+    value = jnp.where(beyond, bound, centre + direction * distance)
+    return ProfileEnd(value, last.inner)
 
 
 class _Search(NamedTuple):
@@ -129,6 +136,7 @@ class _Search(NamedTuple):
     zeta_low: Float[Array, ""]
     high: Float[Array, ""]
     zeta_high: Float[Array, ""]
+    outside: Bool[Array, ""]
     bracketed: Bool[Array, ""]
     at_bound: Bool[Array, ""]
     done: Bool[Array, ""]
@@ -147,6 +155,7 @@ class _Search(NamedTuple):
             no,
             no,
             no,
+            no,
             jnp.zeros((), int),
         )
 
@@ -156,7 +165,7 @@ class _Search(NamedTuple):
         return self.low - self.zeta_low * span / (self.zeta_high - self.zeta_low)
 
 
-def _update(search: _Search, z, moved, zeta, *, quantile, room, furthest) -> _Search:
+def _update(search: _Search, z, moved, zeta, *, quantile, room) -> _Search:
     """Take in one refit, which moved the number by `moved`, and choose the next distance."""
     relative = zeta / quantile - 1
     # A refit that failed counts as outside: the search then falls back towards the inside.
@@ -166,9 +175,10 @@ def _update(search: _Search, z, moved, zeta, *, quantile, room, furthest) -> _Se
     relative = jnp.where(failed, 1.0, relative)
     inside = ~outside
     low = jnp.where(inside, moved, search.low)
-    zeta_low = jnp.where(inside, jnp.maximum(relative, search.zeta_low), search.zeta_low)
+    # Illinois: an end that stays while the other moves twice counts half, lest it stay for ever.
+    zeta_low = jnp.where(inside, relative, search.zeta_low * jnp.where(search.outside, 0.5, 1.0))
     high = jnp.where(outside, moved, search.high)
-    zeta_high = jnp.where(outside, relative, search.zeta_high)
+    zeta_high = jnp.where(outside, relative, search.zeta_high * jnp.where(search.outside, 1.0, 0.5))
     bracketed = search.bracketed | outside
     at_bound = inside & (search.trial >= room)
     # Outward: by what a straight profile would need, but no less than half as far again.
@@ -180,6 +190,7 @@ def _update(search: _Search, z, moved, zeta, *, quantile, room, furthest) -> _Se
         zeta_low=zeta_low,
         high=high,
         zeta_high=zeta_high,
+        outside=outside,
         bracketed=bracketed,
         at_bound=at_bound & ~bracketed,
         num_steps=search.num_steps + 1,
@@ -189,8 +200,7 @@ def _update(search: _Search, z, moved, zeta, *, quantile, room, furthest) -> _Se
     between = jnp.clip(updated.crossing(), low + margin, high - margin)
     near = jnp.abs(relative) < _TOLERANCE
     narrow = bracketed & (high - low < _TOLERANCE * high)
-    lost = ~bracketed & (search.trial > furthest)
     return updated._replace(
         trial=jnp.where(bracketed, between, outward),
-        done=updated.at_bound | (near & bracketed) | narrow | lost,
+        done=updated.at_bound | (near & bracketed) | narrow,
     )

@@ -21,9 +21,14 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.linear_potential import LinearPotential
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.dynamics.power_potential import PowerPotential
-from jaxgap.fitting.bijectors import AbstractBijector, Fixed, GreaterThan, Real, UnitInterval
+from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, GreaterThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter
+
+# Slower than this over the whole of the data, a decay is a straight line and its limit anywhere;
+# and with a ratio of one the gap would never close. Both ends are open.
+_MIN_DECAY = 1e-4
+_MAX_RATIO = 0.999
 
 _RATE = Parameter("rate", "1/time", lower=0.0)
 _RATIO = Parameter("ratio", "1", lower=0.0, upper=1.0, needs_verifier=True)
@@ -53,7 +58,10 @@ class AbstractRankOneLaw(AbstractLaw):
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         value = curves.value_scale
         if curves.has_verifier:
-            verifier: tuple[AbstractBijector, ...] = (Real(curves.ys[0, 1], value), UnitInterval())
+            verifier: tuple[AbstractBijector, ...] = (
+                Real(curves.ys[0, 1], value),
+                Between(0.0, _MAX_RATIO),
+            )
         else:
             # A verifier that stands still at zero: the gap is then the solver's own curve.
             verifier = (Fixed(0.0), Fixed(0.0))
@@ -122,7 +130,7 @@ class LinearLaw(AbstractRankOneLaw):
         return LinearPotential(shape[0], gap_limit)
 
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return (GreaterThan(0.0, 1.0 / curves.duration),)
+        return (_rate_bijector(curves),)
 
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
         return _quasi_random(8, [(np.log(0.1), np.log(30.0))])
@@ -157,7 +165,7 @@ class PowerLaw(AbstractRankOneLaw):
         return PowerPotential(shape[0], gap_limit, shape[1])
 
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return (GreaterThan(0.0, 1.0 / curves.duration), GreaterThan(1.0))
+        return (_rate_bijector(curves), GreaterThan(1.0))
 
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
         return _quasi_random(16, [(np.log(0.1), np.log(30.0)), (np.log(0.05), np.log(3.0))])
@@ -178,6 +186,10 @@ def _common_values(dynamics: AbstractDynamics) -> Float[Array, "5"]:
             dynamics.verifier_initial,
         ]
     )
+
+
+def _rate_bijector(curves: Curves) -> AbstractBijector:
+    return GreaterThan(_MIN_DECAY / curves.duration, 1.0 / curves.duration)
 
 
 def _regress(
