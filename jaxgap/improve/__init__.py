@@ -1,12 +1,20 @@
-"""The self-improvement loop, one file a stage."""
+"""The self-improvement loop, one file a stage.
+
+The configuration is imported at once, and what needs jax and flax when it is first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
 
 from jaxgap.improve.config import ImproveConfig, VerifierName
-from jaxgap.improve.embedded import embedded_loop, run
-from jaxgap.improve.loop import Checkpoint, Loop, OnStage, Stage, self_improve
-from jaxgap.improve.metrics import Estimate, RoundMetrics
-from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
-from jaxgap.improve.run_folder import RunFolder, improve_to_folder, to_trajectory
-from jaxgap.improve.verify import AbstractVerifier, RandomVerifier, SelfVerifier
+
+if TYPE_CHECKING:
+    from jaxgap.improve.embedded import embedded_loop, run
+    from jaxgap.improve.loop import Checkpoint, Loop, OnStage, Stage, self_improve
+    from jaxgap.improve.metrics import Estimate, RoundMetrics
+    from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
+    from jaxgap.improve.run_folder import RunFolder, improve_to_folder, to_trajectory
+    from jaxgap.improve.verify import AbstractVerifier, RandomVerifier, SelfVerifier
 
 __all__ = [
     "AbstractVerifier",
@@ -32,3 +40,33 @@ __all__ = [
     "self_improve",
     "to_trajectory",
 ]
+
+_HOMES = {
+    "embedded_loop": "embedded",
+    "run": "embedded",
+    "Checkpoint": "loop",
+    "Loop": "loop",
+    "OnStage": "loop",
+    "Stage": "loop",
+    "self_improve": "loop",
+    "Estimate": "metrics",
+    "RoundMetrics": "metrics",
+    "Candidates": "records",
+    "LoopState": "records",
+    "Prompts": "records",
+    "Scores": "records",
+    "Selected": "records",
+    "RunFolder": "run_folder",
+    "improve_to_folder": "run_folder",
+    "to_trajectory": "run_folder",
+    "AbstractVerifier": "verify",
+    "RandomVerifier": "verify",
+    "SelfVerifier": "verify",
+}
+
+
+def __getattr__(name: str):
+    """Import a public name from its file when it is first asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"jaxgap.improve.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,16 +6,21 @@ from pathlib import Path
 
 
 def write_atomically(path: str | Path, text: str) -> None:
-    """Replace the file at `path` by `text` in one step.
+    """Replace the file at `path` by `text`, in UTF-8, in one step: see :func:`replace_file`."""
+    replace_file(path, text.encode("utf-8"))
 
-    The text goes to a temporary file in the same folder, reaches the disk, and is renamed over
+
+def replace_file(path: str | Path, data: bytes) -> None:
+    """Replace the file at `path` by `data` in one step.
+
+    The data go to a temporary file in the same folder, reach the disk, and are renamed over
     `path`: whoever reads it, whenever the writer dies, finds the old file or the new one.
     """
     path = Path(path)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())

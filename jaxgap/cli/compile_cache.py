@@ -1,0 +1,45 @@
+"""Compiled programs kept between runs, where only the user can write.
+
+XLA loads a cached program without checking it, so whoever can write the cache can run code as the
+user. A folder that belongs to somebody else, or that others can write, is not used.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: `$XDG_CACHE_HOME/jaxgap`, else `~/.cache/jaxgap`."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "jaxgap" / "compiled"
+
+
+def use_compile_cache() -> bool:
+    """Let JAX keep its compiled programs; whether it does.
+
+    Without a safe folder to keep them in, programs are compiled afresh and nothing else changes.
+    """
+    folder = cache_folder()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return False
+    if not _only_user_writes(folder):
+        return False
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return True
+
+
+def _only_user_writes(folder: Path) -> bool:
+    """Whether the folder, itself no link, is the user's own and closed to others' writing."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = folder.lstat()
+    private = not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and private

@@ -1,0 +1,61 @@
+"""`jaxgap demo`: the whole road, on the embedded model."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Preset = Literal["self-verifier", "weak-verifier"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Demo:
+    """Watch a language model improve itself, and get the limit that the theory predicts.
+
+    The embedded model adds three-digit numbers, judges its own sums, and trains on those it
+    selects, with no true answer anywhere in its training. What it measures is fitted; the fit of
+    the first half is held against what then happened; and RUN/report.html shows it all.
+    """
+
+    preset: Preset = "self-verifier"
+    """The model judges carefully, and improves; or it judges as carelessly as it adds, and becomes
+    surer but worse."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """The RUN folder to make; otherwise a new one under runs/."""
+    seed: int = 0
+    """Seed of everything random."""
+
+    def run(self) -> None:
+        from rich.console import Console
+
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.progress import LoopProgress
+        from jaxgap.cli.tables import print_fit
+        from jaxgap.improve import presets
+        from jaxgap.improve.run_folder import improve_to_folder
+        from jaxgap.report.words import accuracy_sentence, forecast_sentence
+        from jaxgap.workflows.run_report import write_report
+
+        use_compile_cache()
+        console = Console()
+        chosen = {"self-verifier": presets.demo, "weak-verifier": presets.weak_verifier}
+        config = dataclasses.replace(chosen[self.preset], seed=self.seed)
+        folder = self.out or _new_folder(self.preset)
+        with LoopProgress(console, config.num_rounds) as progress:
+            improve_to_folder(config, folder, progress.on_round, progress.on_stage)
+        with console.status("fitting and drawing"):
+            path, (run, result, known) = write_report(folder)
+        print_fit(console, result)
+        if known is not None:
+            console.print(forecast_sentence(run, known), highlight=False)
+        console.print(accuracy_sentence(run), highlight=False, style="bold")
+        console.print(f"The whole story, with pictures: {path}", highlight=False)
+
+
+def _new_folder(name: str) -> Path:
+    """The first of runs/NAME, runs/NAME-2, ... that is not there yet."""
+    number = 1
+    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder

@@ -1,0 +1,80 @@
+"""The entry point: which commands there are, and how a mistake or an interruption ends one."""
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Protocol
+
+import tyro
+
+from jaxgap.cli.demo import Demo
+from jaxgap.cli.fit import Fit
+from jaxgap.cli.improve import Improve
+from jaxgap.cli.report import Report
+from jaxgap.errors import InputError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+Command = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Improve, tyro.conf.subcommand("improve")]
+    | Annotated[Fit, tyro.conf.subcommand("fit")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+)
+
+
+class _Runs(Protocol):
+    def run(self) -> None: ...
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command, and exit with its status.
+
+    0 where it did what it was asked; 2 with one line on stderr where the user must change
+    something; 130 after Ctrl-C.
+    """
+    try:
+        _parse(sys.argv[1:] if argv is None else argv).run()
+        sys.stdout.flush()
+    except InputError as error:
+        _exit(f"jaxgap: {error}", USAGE_ERROR)
+    except KeyboardInterrupt:
+        _exit("jaxgap: interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (a pager, head) has gone; a second failed flush at exit would say so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parse(argv: Sequence[str]) -> _Runs:
+    """The command that the arguments name; mistakes become one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                Command,  # pyright: ignore[reportArgumentType]
+                prog="jaxgap",
+                description=(
+                    "Self-improvement of language models through the solver-verifier gap: "
+                    "run it, measure it, forecast its limit."
+                ),
+                args=list(argv),
+            )
+    except SystemExit as stop:
+        if stop.code == USAGE_ERROR:
+            _exit(f"jaxgap: {_one_line(said.getvalue())}", USAGE_ERROR)
+        raise
+
+
+def _one_line(panel: str) -> str:
+    """The words of tyro's framed message without the frame."""
+    words = re.sub(r"\x1b\[[0-9;]*m|[─│╭╮╰╯]+", " ", panel)
+    return " ".join(words.split())
+
+
+def _exit(line: str, status: int) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(status)

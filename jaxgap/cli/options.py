@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from jaxgap.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFile:
+    """How to read a file whose record is incomplete or whose columns have other names."""
+
+    kind: Annotated[
+        Literal["uncertainty", "accuracy"] | None, tyro.conf.arg(metavar="uncertainty|accuracy")
+    ] = None
+    """What the capabilities are: uncertainties in nats (lower is better) or accuracies in [0, 1].
+    Otherwise the sidecar FILE.json says, or it is uncertainty."""
+    num_items: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """For accuracies: over how many test items each is taken."""
+    time_unit: Annotated[str | None, tyro.conf.arg(metavar="WORD")] = None
+    """What one unit of t is: epoch, round, step."""
+    columns: Annotated[str | None, tyro.conf.arg(metavar="t=NAME,solver=NAME,...")] = None
+    """Which of the file's columns is which, for logs of other tools."""
+
+    def read(self, path):
+        """The trajectory in the file."""
+        from jaxgap.trajectory.read import read_trajectory
+
+        return read_trajectory(path, self._columns(), **self._metadata())
+
+    def _metadata(self) -> dict[str, Any]:
+        given = {"kind": self.kind, "num_items": self.num_items, "time_unit": self.time_unit}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _columns(self) -> dict[str, str] | None:
+        if self.columns is None:
+            return None
+        pairs = [pair.partition("=") for pair in self.columns.split(",")]
+        if any(not (name.strip() and equals and value.strip()) for name, equals, value in pairs):
+            raise InputError(f"--columns {self.columns}: must look like t=step,solver=eval/nll")
+        return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,0 +1,49 @@
+"""What a person sees while the loop runs: the stage at work, and a line for every checkpoint."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from jaxgap.improve.loop import Stage
+from jaxgap.improve.metrics import RoundMetrics
+
+_HEADER = "round    U_s    U_v    gap   sampled right   selected right   judged rightly"
+
+
+class LoopProgress:
+    """A bar over the rounds, and above it one line a checkpoint, measured on held-out prompts."""
+
+    def __init__(self, console: Console, num_rounds: int):
+        self._progress = Progress(
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("checkpoints"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("setting up", total=num_rounds + 1)
+
+    def __enter__(self) -> "LoopProgress":
+        self._progress.start()
+        self._progress.console.print(_HEADER, style="bold")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def on_stage(self, round_index: int, stage: Stage) -> None:
+        """Name the stage that begins."""
+        del round_index
+        self._progress.update(self._task, description=stage)
+
+    def on_round(self, metrics: RoundMetrics) -> None:
+        """Print what a checkpoint measured."""
+        gap = metrics.solver.mean - metrics.verifier.mean
+        self._progress.console.print(
+            f"{metrics.round_index:5d} {metrics.solver.mean:6.3f} {metrics.verifier.mean:6.3f} "
+            f"{gap:6.3f} {metrics.solver_accuracy.mean:15.1%} "
+            f"{metrics.verifier_accuracy.mean:16.1%} {metrics.judging_accuracy.mean:16.1%}",
+            highlight=False,
+        )
+        self._progress.advance(self._task)

@@ -1,0 +1,29 @@
+"""`jaxgap report`: the page of a run."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Fit a RUN and write RUN/report.html, one page that needs no network.
+
+    It shows the curves with their fit and limits, the accuracies, what the first half of the run
+    would have forecast, and whether the theory holds.
+    """
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """The RUN folder, as `jaxgap improve --out RUN` makes it."""
+
+    def run(self) -> None:
+        from rich.console import Console
+
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.workflows.run_report import write_report
+
+        use_compile_cache()
+        path, _ = write_report(self.run_folder)
+        Console().print(f"Wrote {path}", highlight=False)

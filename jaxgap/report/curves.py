@@ -1,0 +1,111 @@
+"""The picture of a fit: what was measured, the law's curves, and where they go."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxgap.fitting import Band, Estimate, FitResult, Prediction
+from jaxgap.report.style import GAP, SOLVER, VERIFIER, mark_limit, new_figure
+from jaxgap.trajectory import Trajectory
+
+# How far past the last measurement the curves are drawn, as a part of the time measured.
+_BEYOND = 0.35
+_NUM_TIMES = 96
+
+
+def draw_curves(run: Trajectory, result: FitResult) -> Figure:
+    """Measurements, fitted curves with their bands, and the limits with their intervals."""
+    ts = np.linspace(run.ts[0], run.ts[-1] + _BEYOND * (run.ts[-1] - run.ts[0]), _NUM_TIMES)
+    prediction = result.predict(ts)
+    if run.gap is None:
+        with new_figure(7.2, 4.0) as figure:
+            _draw_capabilities(figure.add_subplot(), run, result, prediction)
+        return figure
+    with new_figure(7.2, 5.6) as figure:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        _draw_capabilities(upper, run, result, prediction)
+        upper.set_xlabel("")
+        _draw_series(lower, run.ts, run.gap, None, prediction, prediction.gap, GAP, "gap")
+        _draw_limit(lower, result.limits["gap"], GAP)
+        lower.set_ylabel("gap" + _unit(run))
+        lower.set_xlabel(f"time ({run.time_unit}s)")
+    return figure
+
+
+def _draw_capabilities(
+    ax: Axes, run: Trajectory, result: FitResult, prediction: Prediction
+) -> None:
+    _draw_series(
+        ax, run.ts, run.solver, run.solver_se, prediction, prediction.solver, SOLVER, "solver"
+    )
+    if run.verifier is not None:
+        _draw_series(
+            ax,
+            run.ts,
+            run.verifier,
+            run.verifier_se,
+            prediction,
+            prediction.verifier,
+            VERIFIER,
+            "verifier",
+        )
+    _draw_limit(ax, result.limits["solver"], SOLVER)
+    _draw_limit(ax, result.limits["verifier"], VERIFIER)
+    ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
+    ax.set_xlabel(f"time ({run.time_unit}s)")
+    ax.set_ylabel(("uncertainty" if run.kind == "uncertainty" else "accuracy") + _unit(run))
+    ax.set_title(f"Fit of the {result.model} law; {result.level:.0%} bands; dashed: limits")
+    ax.legend(loc="best")
+
+
+def _draw_series(
+    ax: Axes,
+    ts: np.ndarray,
+    measured: np.ndarray,
+    errors: np.ndarray | None,
+    prediction: Prediction,
+    band: Band | None,
+    colour: str,
+    label: str,
+) -> None:
+    ax.errorbar(
+        ts,
+        measured,
+        yerr=errors,
+        fmt="o",
+        color=colour,
+        markersize=4,
+        elinewidth=1,
+        label=label,
+        zorder=3,
+    )
+    if band is None:
+        return
+    ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=2)
+    # The picture keeps to the measurements and the curve: a band without end leaves it.
+    low, high = _frame(measured, band.estimate)
+    ax.fill_between(
+        prediction.ts,
+        np.clip(band.lower, low, high),
+        np.clip(band.upper, low, high),
+        color=colour,
+        alpha=0.18,
+        linewidth=0,
+    )
+
+
+def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
+    """The range of what is drawn, with a third of it to either side."""
+    values = np.concatenate([measured, curve])
+    low, high = float(values.min()), float(values.max())
+    return low - (high - low) / 3, high + (high - low) / 3
+
+
+def _draw_limit(ax: Axes, limit: Estimate, colour: str) -> None:
+    if limit.estimate is not None:
+        low, high = limit.interval or (None, None)
+        mark_limit(ax, limit.estimate, colour, low, high)
+
+
+def _unit(run: Trajectory) -> str:
+    return " (nats)" if run.kind == "uncertainty" else ""

@@ -1,0 +1,37 @@
+"""What the equations say of a run: a fit of all of it, and one of what was known half-way."""
+
+from typing import NamedTuple
+
+from jaxgap.fitting import FitResult, LinearLaw, fit
+from jaxgap.trajectory import Trajectory
+from jaxgap.trajectory.record import MIN_ROWS
+
+# Fewer rows than the law has parameters say nothing about what comes next.
+_MIN_KNOWN = 5
+
+
+class Analysis(NamedTuple):
+    """A run with its fits.
+
+    - `run`: what was measured.
+    - `result`: the law fitted to all of it.
+    - `known`: the law fitted to its first half, or `None` where that is too short.
+    """
+
+    run: Trajectory
+    result: FitResult
+    known: FitResult | None
+
+
+def analyse(run: Trajectory, level: float = 0.9) -> Analysis:
+    """Fit the paper's law to a run, and to its first half alone.
+
+    **Arguments:**
+
+    - `run`: the measurements.
+    - `level`: of the intervals.
+    """
+    half = (run.num_rows + 1) // 2
+    enough = half >= max(_MIN_KNOWN, MIN_ROWS) and half < run.num_rows
+    known = fit(LinearLaw(), run.head(half), level=level) if enough else None
+    return Analysis(run, fit(LinearLaw(), run, level=level), known)

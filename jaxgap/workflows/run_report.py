@@ -1,0 +1,130 @@
+"""The report of a run: one page that says how far it went, how far it can go, and what to doubt."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxgap.report.accuracies import draw_accuracies, has_accuracies
+from jaxgap.report.curves import draw_curves
+from jaxgap.report.forecast import draw_forecast
+from jaxgap.report.page import Page
+from jaxgap.report.theory import draw_theory
+from jaxgap.report.words import (
+    accuracy_sentence,
+    estimate_rows,
+    forecast_sentence,
+    interval,
+    limit_sentence,
+    number,
+    r2_sentence,
+    theory_sentence,
+)
+from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
+from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.workflows.analysis import Analysis, analyse
+
+REPORT_FILE = "report.html"
+_TRAJECTORY_FILE = "trajectory.csv"
+
+
+def write_report(folder: Path) -> tuple[Path, Analysis]:
+    """Fit the run in a RUN folder and write `report.html` beside its measurements.
+
+    **Returns:** the page's path, and what it is based on.
+
+    **Raises:** `TrajectoryError` if the folder holds no run, or one too short to fit.
+    """
+    if not folder.is_dir():
+        raise TrajectoryError(f"{folder}: no such folder; name the RUN of jaxgap improve")
+    path = folder / _TRAJECTORY_FILE
+    if not path.exists():
+        raise TrajectoryError(
+            f"{folder}: has no {_TRAJECTORY_FILE}; is it a RUN with three checkpoints or more?"
+        )
+    analysis = analyse(read_csv(path))
+    settings = {name: _read_settings(folder / f"{name}.json") for name in ("config", "versions")}
+    page = build_page(f"Run {folder.resolve().name}", analysis, settings)
+    write_atomically(folder / REPORT_FILE, page.to_html())
+    return folder / REPORT_FILE, analysis
+
+
+def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[str, Any]]) -> Page:
+    """The page of a run."""
+    run, result, known = analysis
+    page = Page(title, f"{run.num_rows} checkpoints, fitted with the {result.model} law.")
+    page.cards(_cards(analysis))
+    page.heading("How far it went, and how far it can go")
+    for sentence in (accuracy_sentence(run), limit_sentence(result), theory_sentence(result)):
+        if sentence:
+            page.paragraph(sentence)
+    page.figure(draw_curves(run, result), f"{_CURVES} {r2_sentence(result)}.")
+    if has_accuracies(run):
+        page.heading("Did it become better, or only surer?")
+        page.figure(draw_accuracies(run), _ACCURACIES)
+    if known is not None:
+        page.heading("What could have been known half-way")
+        page.paragraph(forecast_sentence(run, known))
+        page.figure(draw_forecast(run, known), _FORECAST)
+    if run.verifier is not None:
+        page.heading("Does the theory hold?")
+        page.figure(draw_theory(run, result), _THEORY)
+    page.heading("The fit")
+    page.table(
+        ("", "estimate", "standard error", f"{result.level:.0%} interval", "what it is"),
+        estimate_rows(result),
+    )
+    page.warnings(result.warnings)
+    page.heading("The run")
+    page.folded_table("Every measurement", *_measurements(run))
+    for name, values in settings.items():
+        page.settings(name.capitalize(), values)
+    return page
+
+
+_CURVES = (
+    "Measured capabilities on held-out prompts with their standard errors, the fitted law with its "
+    "band, and dashed the limits; the bars in the right margin are the limits' intervals."
+)
+_ACCURACIES = (
+    "Shares of right answers by the exact grader, which only measures; bands are two standard "
+    "errors. Uncertainty falls under any sharpening, so this is the picture that tells."
+)
+_FORECAST = "Filled: what the fit saw. Open: what then happened."
+_THEORY = (
+    "Left: the theory's f(G); a straight line is the paper's linear potential. Right: whatever f "
+    "is, the theory wants a straight line, of slope beta / alpha."
+)
+
+
+def _cards(analysis: Analysis) -> list[tuple[str, str]]:
+    run, result = analysis.run, analysis.result
+    cards = []
+    if "solver_accuracy" in run.extra:
+        accuracy = run.extra["solver_accuracy"]
+        cards.append((f"{accuracy[0]:.0%} → {accuracy[-1]:.0%}", "answers right at temperature 1"))
+    change = f"{number(run.solver[0], 3)} → {number(run.solver[-1], 3)}"
+    cards.append((change, "solver, from first to last"))
+    limit = result.limits["solver"]
+    bounds = f"solver's limit, {result.level:.0%} interval {interval(limit)}"
+    cards.append((number(limit.estimate, 3), bounds))
+    rate = result.parameters["rate"]
+    cards.append((number(rate.estimate, 3), f"rate per {run.time_unit}, {interval(rate)}"))
+    return cards
+
+
+def _measurements(run: Trajectory) -> tuple[list[str], list[list[str]]]:
+    columns = {"t" if name == "ts" else name: values for name, values in run.columns().items()}
+    rows = zip(*columns.values(), strict=True)
+    return list(columns), [[f"{value:.4g}" for value in row] for row in rows]
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """A file of settings, or nothing where the run was made elsewhere and has none."""
+    if not path.exists():
+        return {}
+    found = parse_json(read_text(path), str(path))
+    if not isinstance(found, dict):
+        raise TrajectoryError(f"{path}: must be a JSON object, got {json.dumps(found)[:40]}")
+    return found
