@@ -128,7 +128,20 @@ class _Lane(NamedTuple):
     status: Int[Array, ""]
 
 
+class _Trial(NamedTuple):
+    """What a step came to, for the tests of convergence; lengths are in scaled coordinates."""
+
+    fresh: Bool[Array, ""]
+    finite: Bool[Array, ""]
+    decrease: Float[Array, ""]
+    predicted: Float[Array, ""]
+    step_length: Float[Array, ""]
+    y_length: Float[Array, ""]
+
+
 class _Progress(NamedTuple):
+    """The lanes, the queue's head, and what has been solved so far."""
+
     lanes: _Lane
     next_problem: Int[Array, ""]
     solutions: LeastSquares
@@ -145,7 +158,7 @@ def levenberg_marquardt(
     xtol: float = 1e-8,
     gtol: float = 1e-8,
     max_steps: int = 200,
-    num_lanes: int = 32,
+    num_lanes: int = 64,
 ) -> LeastSquares:
     r"""Solve a batch of independent nonlinear least-squares problems.
 
@@ -184,9 +197,10 @@ def levenberg_marquardt(
     >>> def residuals(y, args):
     ...     ts, us = args
     ...     return y[0] * jnp.exp(-y[1] * ts) - us
-    >>> ts = jnp.tile(jnp.arange(5.0), (2, 1))
-    >>> us = jnp.stack([2 * jnp.exp(-0.5 * ts[0]), 3 * jnp.exp(-0.25 * ts[1])])
-    >>> levenberg_marquardt(residuals, jnp.ones((2, 2)), (ts, us)).y.round(3).tolist()
+    >>> with jax.enable_x64(True):
+    ...     ts = jnp.tile(jnp.arange(5.0), (2, 1))
+    ...     us = jnp.stack([2 * jnp.exp(-0.5 * ts[0]), 3 * jnp.exp(-0.25 * ts[1])])
+    ...     levenberg_marquardt(residuals, jnp.ones((2, 2)), (ts, us)).y.round(6).tolist()
     [[2.0, 0.5], [3.0, 0.25]]
     """
     y0 = jnp.asarray(y0)
@@ -262,7 +276,9 @@ def _refill(y0: Float[Array, "batch params"], progress: _Progress) -> _Progress:
 
 def _fresh_lane(problem: Int[Array, ""], y: Float[Array, " params"]) -> _Lane:
     """A lane about to evaluate its problem for the first time."""
-    nowhere = _Linearisation(jnp.array(jnp.inf, y.dtype), jnp.zeros_like(y), jnp.diag(0 * y))
+    nowhere = _Linearisation(
+        jnp.array(jnp.inf, y.dtype), jnp.zeros_like(y), jnp.zeros((len(y), len(y)), y.dtype)
+    )
     return _Lane(
         problem=problem,
         y=y,
@@ -310,37 +326,50 @@ def _step(
 
     shrink = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(gain, 1.0) - 1) ** 3)
     damping = lane.damping * jnp.where(fresh, 1.0, jnp.where(taken, shrink, lane.growth))
-    small_step = jnp.linalg.norm(scaled_step) <= tolerances.xtol * jnp.linalg.norm(
-        root_scale * lane.y
+    tried = _Trial(
+        fresh=fresh,
+        finite=finite,
+        decrease=decrease,
+        predicted=predicted,
+        step_length=jnp.linalg.norm(scaled_step),
+        y_length=jnp.linalg.norm(root_scale * lane.y),
     )
-    small_decrease = (
-        finite
-        & (jnp.abs(decrease) <= tolerances.ftol * lane.at.cost)
-        & (predicted <= tolerances.ftol * lane.at.cost)
-        & (gain <= 2)
-    )
-    num_steps = lane.num_steps + 1
-    tests = [
-        (fresh & ~finite, Status.NOT_FINITE),
-        (finite & (_gradient_norm(at) <= tolerances.gtol), Status.GRADIENT),
-        (~fresh & small_decrease, Status.COST),
-        (~fresh & finite & small_step, Status.STEP),
-        (~fresh & ~finite & small_step, Status.STALLED),
-        (num_steps >= tolerances.max_steps, Status.MAX_STEPS),
-    ]
-    status = jnp.select([test for test, _ in tests], [int(s) for _, s in tests], lane.status)
     was_running = lane.status == Status.RUNNING
     stepped = _Lane(
         problem=lane.problem,
         y=jnp.where(taken, trial, lane.y),
         at=at,
         scale=jnp.where(taken, jnp.maximum(lane.scale, jnp.diag(there.gram)), lane.scale),
-        damping=damping,
+        # Below the rounding of the scaled matrix damping would do nothing but lose the pivots.
+        damping=jnp.maximum(damping, jnp.finfo(damping.dtype).eps),
         growth=jnp.where(taken, 2.0, jnp.where(fresh, lane.growth, 2 * lane.growth)),
-        num_steps=num_steps,
-        status=status,
+        num_steps=lane.num_steps + 1,
+        status=_status(tolerances, lane, tried, at),
     )
     return jax.tree.map(lambda new, old: jnp.where(was_running, new, old), stepped, lane)
+
+
+def _status(
+    tolerances: _Tolerances, lane: _Lane, tried: _Trial, at: _Linearisation
+) -> Int[Array, ""]:
+    """Whether a problem that was at `lane` and is now `at` is finished, and why."""
+    moved = ~tried.fresh & tried.finite
+    small_decrease = tolerances.ftol * lane.at.cost
+    cost_settled = (
+        (jnp.abs(tried.decrease) <= small_decrease)
+        & (tried.predicted <= small_decrease)
+        & (tried.decrease <= 2 * tried.predicted)
+    )
+    small_step = tried.step_length <= tolerances.xtol * tried.y_length
+    tests = [
+        (tried.fresh & ~tried.finite, Status.NOT_FINITE),
+        (tried.finite & (_gradient_norm(at) <= tolerances.gtol), Status.GRADIENT),
+        (moved & cost_settled, Status.COST),
+        (moved & small_step, Status.STEP),
+        (~tried.fresh & ~tried.finite & small_step, Status.STALLED),
+        (lane.num_steps + 1 >= tolerances.max_steps, Status.MAX_STEPS),
+    ]
+    return jnp.select([test for test, _ in tests], [int(each) for _, each in tests], lane.status)
 
 
 def _linearise(
