@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from scipy.special import ndtri, stdtrit
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.errors import InputError
 from jaxgap.fitting.bijectors import Fixed
 from jaxgap.fitting.core import CurveFn, Problem, RawFit, fit_one
 from jaxgap.fitting.curves import Curves, curves_of, padded_length, stack
@@ -77,8 +78,8 @@ def fit(
 
     **Raises:**
 
-    `ValueError` if the level is not in (0, 1) or the law has no closed form while `curve_fn`
-    needs it.
+    `InputError` (a `ValueError`) if the level is not in (0, 1), and `ValueError` if the law has no
+    closed form while `curve_fn` needs it.
 
     **Example:**
 
@@ -130,7 +131,7 @@ def fit_many(
     [0.2, 0.4]
     """
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+        raise InputError(f"level must lie between 0 and 1, got {level}")
     problem = Problem(law, curve_fn, LevenbergMarquardt() if minimiser is None else minimiser)
 
     def batch_of(index: int) -> tuple[int, bool]:

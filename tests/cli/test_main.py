@@ -1,0 +1,134 @@
+"""The command line: one clear line and status 2 for a mistake, strict JSON for a result."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxgap.cli.main import main
+from jaxgap.trajectory import Trajectory, write_csv
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    ts = np.arange(12.0)
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 12))
+    run = Trajectory(
+        ts, 1 + 3 * np.exp(-0.4 * ts) + noise[0], 0.8 + 1.2 * np.exp(-0.4 * ts) + noise[1]
+    )
+    write_csv(run, tmp_path / "run.csv")
+    return tmp_path / "run.csv"
+
+
+def fails(argv, capsys):
+    """The one line on stderr of a command that must end with status 2."""
+    with pytest.raises(SystemExit, match="2") as stop:
+        main(argv)
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("jaxgap: ")
+    return captured.err
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"{name} in JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("model", ["linear", "power"])
+def test_fit_writes_the_public_json_and_a_picture(run_file, tmp_path, capsys, model):
+    out, plot = tmp_path / "fit.json", tmp_path / "fit.png"
+    main(["fit", str(run_file), "--model", model, "--json", str(out), "--plot", str(plot)])
+    assert "solver's limit is" in capsys.readouterr().out
+    result = strict(out.read_text())
+    names = {"rate", "ratio", "gap_limit", "solver_initial", "verifier_initial"}
+    assert names <= set(result["parameters"])
+    assert set(result["limits"]) == set(result["r2"]) == {"solver", "verifier", "gap"}
+    for value in (*result["parameters"].values(), *result["limits"].values()):
+        assert {"estimate", "stderr", "interval"} <= set(value)
+        assert "reason" in value or None not in (value["estimate"], value["stderr"])
+    assert result["num_points"] == 12
+    assert result["converged"] is True
+    assert result["level"] == 0.9
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_does_not_apply_is_null_beside_a_reason(tmp_path):
+    path = tmp_path / "solver.csv"
+    path.write_text("t,solver\n0,0.2\n1,0.5\n2,0.6\n3,0.66\n4,0.68\n")
+    main(["fit", str(path), "--kind", "accuracy", "--num-items", "500", "--json", f"{path}.fit"])
+    result = strict((tmp_path / "solver.csv.fit").read_text())
+    for value in (result["parameters"]["ratio"], result["limits"]["gap"]):
+        assert value["estimate"] is value["stderr"] is value["interval"] is None
+        assert "no verifier" in value["reason"]
+    assert 0.6 < result["limits"]["solver"]["estimate"] < 0.8
+
+
+def test_columns_of_another_tool(tmp_path, capsys):
+    path = tmp_path / "log.csv"
+    path.write_text("step,eval/nll\n" + "".join(f"{t},{3 + 2**-t}\n" for t in range(8)))
+    main(["fit", str(path), "--columns", "t=step,solver=eval/nll", "--time-unit", "step"])
+    assert "limit is 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["fit", "{tmp}/none.csv"], "none.csv: no such file"),
+        (["fit", "{tmp}/bad.csv"], "bad.csv:3: column 'solver': must be a number, got 'x'"),
+        (["fit", "{run}", "--json", "{tmp}/no/fit.json"], "there is no folder"),
+        (["fit", "{run}", "--plot", "{tmp}"], "is a folder"),
+        (["fit", "{run}", "--level", "1.5"], "level must lie between 0 and 1, got 1.5"),
+        (["fit", "{run}", "--model", "cubic"], "linear"),
+        (["fit", "{run}", "--columns", "solver"], "must look like t=step,solver=eval/nll"),
+        (["fit", "{run}", "--num-items", "7"], "num_items only goes with kind 'accuracy'"),
+        (["report", "{tmp}/none"], "none: no such folder"),
+        (["report", "{tmp}"], "has no trajectory.csv"),
+        (["improve", "--out", "{tmp}"], "is not empty"),
+        (["improve", "--out", "{tmp}/new", "--threshold", "2"], "threshold must be"),
+        (["improve"], "out"),
+        (["demolish"], "demolish"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_status_2(argv, said, run_file, tmp_path, capsys):
+    (tmp_path / "bad.csv").write_text("t,solver\n0,1\n1,x\n2,3\n")
+    before = sorted(tmp_path.iterdir())
+    line = fails([part.format(tmp=tmp_path, run=run_file) for part in argv], capsys)
+    assert said in line
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ctrl_c_ends_in_one_line_without_a_traceback(run_file, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxgap.trajectory.read.read_csv", interrupt)
+    with pytest.raises(SystemExit, match="130"):
+        main(["fit", str(run_file)])
+    assert capsys.readouterr().err == "jaxgap: interrupted\n"
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys\n"
+        "from jaxgap.cli.main import main\n"
+        "try:\n"
+        "    main(['--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print(sorted({'jax', 'flax', 'matplotlib', 'diffrax'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["demo", "improve", "fit", "report"])
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert len(capsys.readouterr().out) > 300
