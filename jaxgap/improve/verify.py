@@ -75,15 +75,17 @@ class SelfVerifier(AbstractVerifier):
             for prompt, completions in zip(prompts.texts, candidates.texts, strict=True)
             for completion in completions
         ]
-        width = -(-longest(tokenizer, texts) // _WIDTH_STEP) * _WIDTH_STEP
-        questions = encode_prompts(tokenizer, texts, width)
+        # Likely completions are sampled many times over, and each needs judging only once.
+        distinct, sampled = np.unique(texts, return_inverse=True)
+        width = -(-longest(tokenizer, distinct) // _WIDTH_STEP) * _WIDTH_STEP
+        questions = encode_prompts(tokenizer, distinct, width)
         words = [tokenizer.encode(self.right)[0], tokenizer.encode(self.wrong)[0]]
         scores = []
-        for rows in equal_chunks(len(texts), self.rows_per_call):
+        for rows in equal_chunks(len(distinct), self.rows_per_call):
             batch = TokenBatch(questions.tokens[rows], questions.mask[rows])
             logits = next_token_logits(self.model, params, batch)[:, words]
             scores.append(np.asarray(jax.nn.softmax(logits)[:, 0]))
-        return np.concatenate(scores)[: len(texts)].reshape(candidates.finished.shape)
+        return np.concatenate(scores)[sampled].reshape(candidates.finished.shape)
 
 
 @dataclasses.dataclass(frozen=True)

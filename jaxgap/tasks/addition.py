@@ -7,6 +7,7 @@ a written sum is local to each column: a small case of judging being easier than
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,47 +17,52 @@ from jaxgap.tasks.problem import AbstractTask, Problem
 
 @dataclasses.dataclass(frozen=True)
 class Addition(AbstractTask):
-    """Problems `a+b=` with `smallest <= a, b <= largest`.
+    """Problems `a+b=` whose operands have three digits out of `digits`, the first out of `leading`.
 
-    The default range keeps every sum at three digits.
+    The default leaves 11,664 problems, and every sum has three digits.
 
-    Args:
-        smallest: smallest operand, >= 0.
-        largest: largest operand, >= `smallest`.
+    **Arguments:**
 
-    Raises:
-        ValueError: if the range is empty or negative.
+    - `leading`: the digits an operand may begin with, each from 1 to 9.
+    - `digits`: the digits that may follow, each from 0 to 9.
+
+    **Raises:** `ValueError` if either holds nothing, or something else.
 
     >>> task = Addition()
     >>> problem = task.problems(1, seed=0)[0]
     >>> problem
-    Problem(prompt='440+199=', answer='639')
-    >>> task.grade(problem, "639"), task.grade(problem, "0639"), task.grade(problem, "")
-    (True, False, False)
+    Problem(prompt='...', answer='...')
+    >>> task.grade(problem, problem.answer), task.grade(problem, "0" + problem.answer)
+    (True, False)
     """
 
-    smallest: int = 100
-    largest: int = 499
+    leading: str = "234"
+    digits: str = "234567"
 
     def __post_init__(self):
-        if not 0 <= self.smallest <= self.largest:
-            raise ValueError(
-                f"need 0 <= smallest <= largest, got smallest={self.smallest}, "
-                f"largest={self.largest}"
-            )
+        for name, legal in (("leading", "123456789"), ("digits", "0123456789")):
+            value = getattr(self, name)
+            if not value or not set(value) <= set(legal):
+                raise ValueError(f"{name} must be one or more of {legal!r}, got {value!r}")
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        """The numbers that may be added, in increasing order."""
+        digits = itertools.product(set(self.leading), set(self.digits), set(self.digits))
+        return tuple(sorted(int("".join(number)) for number in digits))
 
     def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
         """`count` distinct problems drawn without replacement.
 
-        Raises:
-            ValueError: if the range has fewer than `count` problems.
+        **Raises:** `ValueError` if there are fewer than `count` problems.
         """
-        width = self.largest - self.smallest + 1
-        if count > width**2:
-            raise ValueError(f"count must be at most {width**2} for this range, got {count}")
-        drawn = np.random.default_rng(seed).choice(width**2, size=count, replace=False)
-        operands = [(self.smallest + i // width, self.smallest + i % width) for i in drawn.tolist()]
-        return [Problem(f"{a}+{b}=", str(a + b)) for a, b in operands]
+        operands = self.operands
+        num_problems = len(operands) ** 2
+        if count > num_problems:
+            raise ValueError(f"count must be at most {num_problems}, got {count}")
+        drawn = np.random.default_rng(seed).choice(num_problems, size=count, replace=False)
+        pairs = [(operands[i // len(operands)], operands[i % len(operands)]) for i in drawn]
+        return [Problem(f"{a}+{b}=", str(a + b)) for a, b in pairs]
 
     def grade(self, problem: Problem, completion: str) -> bool:
         """Whether the completion is the sum, digit for digit."""

@@ -1,0 +1,57 @@
+"""A loop small enough for tests: a decoder of a few thousand random parameters, and sums."""
+
+import dataclasses
+
+import jax
+import pytest
+
+from jaxgap.improve import ImproveConfig, Loop, SelfVerifier
+from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
+from jaxgap.tasks import Addition
+
+CONFIG = ImproveConfig(
+    num_rounds=2,
+    num_train_prompts=12,
+    num_held_out_prompts=10,
+    num_candidates=4,
+    learning_rate=1e-2,
+    batch_size=4,
+    max_new_tokens=5,
+    prompts_per_call=8,
+    seed=3,
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    tokenizer = CharTokenizer("0123456789+=?:TF")
+    config = DecoderConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        intermediate_size=48,
+        num_layers=2,
+        num_heads=2,
+        num_kv_heads=1,
+        head_dim=16,
+    )
+    return LanguageModel(config, tokenizer)
+
+
+@pytest.fixture
+def tiny_params(tiny_model):
+    """Drawn anew for each test, since training gives its buffers up."""
+    return jax.tree.map(lambda x: 3 * x, tiny_model.init(jax.random.key(0)))
+
+
+@pytest.fixture
+def make_loop(tiny_model):
+    """Build the loop around a task (Addition unless given)."""
+
+    def make(task=None, **changes):
+        config = dataclasses.replace(CONFIG, **changes)
+        task = Addition() if task is None else task
+        verifier = SelfVerifier(tiny_model, "?{prompt}{completion}:", "T", "F", rows_per_call=32)
+        split = task.split(config.num_train_prompts, config.num_held_out_prompts, seed=config.seed)
+        return Loop(config, tiny_model, verifier, task, split)
+
+    return make
