@@ -51,9 +51,7 @@ def optimizer() -> optax.GradientTransformation:
     )
 
 
-@functools.partial(
-    jax.jit, static_argnames=("model",), donate_argnames=("params", "opt_state")
-)
+@functools.partial(jax.jit, static_argnames=("model",), donate_argnames=("params", "opt_state"))
 def step(model: LanguageModel, params: Params, opt_state, lines, weights):
     """One update on the weighted mean loss of a batch of lines."""
 

@@ -49,7 +49,9 @@ def test_the_ends_of_the_unit_interval_are_tokens_of_some_weight():
 def test_a_stream_depends_on_its_own_row_id_only():
     key = jax.random.key(3)
     together = row_uniforms(key, jnp.arange(8), 5)
-    np.testing.assert_array_equal(row_uniforms(key, jnp.array([6, 2]), 5), together[jnp.array([6, 2])])
+    np.testing.assert_array_equal(
+        row_uniforms(key, jnp.array([6, 2]), 5), together[jnp.array([6, 2])]
+    )
     np.testing.assert_array_equal(row_uniforms(key, jnp.arange(8), 3), together[:, :3])
     assert len(np.unique(together)) == together.size
 

@@ -36,9 +36,7 @@ def prompts(tiny_model):
 
 @pytest.fixture(scope="module")
 def drawn(tiny_model, sharp_params, prompts, uniforms):
-    return sample(
-        tiny_model, sharp_params, prompts, uniforms, 1.0, num_candidates=NUM_CANDIDATES
-    )
+    return sample(tiny_model, sharp_params, prompts, uniforms, 1.0, num_candidates=NUM_CANDIDATES)
 
 
 def _repeated(batch):
@@ -53,9 +51,7 @@ def test_logprobs_are_the_full_forwards(tiny_model, sharp_params, prompts, drawn
 
 
 def test_logprobs_are_at_temperature_one(tiny_model, sharp_params, prompts, uniforms):
-    hot = sample(
-        tiny_model, sharp_params, prompts, uniforms, 2.5, num_candidates=NUM_CANDIDATES
-    )
+    hot = sample(tiny_model, sharp_params, prompts, uniforms, 2.5, num_candidates=NUM_CANDIDATES)
     scored = completion_logprobs(
         tiny_model, sharp_params, _repeated(prompts), hot.tokens, hot.completion_mask
     )
@@ -67,7 +63,9 @@ def test_tokens_invert_the_cdf_of_the_full_forward(
 ):
     tokens = np.asarray(drawn.tokens)
     for row in range(len(tokens)):
-        prompt = [t for t in prompts.tokens[row // NUM_CANDIDATES] if t != tiny_model.tokenizer.pad_id]
+        prompt = [
+            t for t in prompts.tokens[row // NUM_CANDIDATES] if t != tiny_model.tokenizer.pad_id
+        ]
         for step in range(int(drawn.completion_mask[row].sum())):
             context = jnp.array([prompt + tokens[row, :step].tolist()])
             logits = tiny_model.apply(sharp_params, context, jnp.ones_like(context, bool))[0][0, -1]

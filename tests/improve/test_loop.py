@@ -1,0 +1,113 @@
+"""The loop: no answer reaches training, one seed gives one run, every stage can stop it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgap.improve import self_improve
+from jaxgap.improve.generate import generate
+from jaxgap.tasks import AbstractTask, Addition, Problem
+
+
+class Scrambled(AbstractTask):
+    """The same prompts with other answers and the opposite grader."""
+
+    def problems(self, count, *, seed):
+        drawn = Addition().problems(count, seed=seed)
+        return [Problem(problem.prompt, problem.answer[::-1] + "0") for problem in drawn]
+
+    def grade(self, problem, completion):
+        return len(completion) % 2 == 0
+
+
+def run_through(loop, params):
+    """All metrics, and the parameters after the last round."""
+    metrics, state = [], None
+    for state, measured in self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, params))):
+        metrics.append(measured)
+    assert state is not None
+    return metrics, jax.device_get(state.params)
+
+
+def test_no_answer_reaches_training(make_loop, tiny_params):
+    metrics, params = run_through(make_loop(), tiny_params)
+    scrambled_metrics, scrambled_params = run_through(make_loop(Scrambled()), tiny_params)
+    for mine, other in zip(jax.tree.leaves(params), jax.tree.leaves(scrambled_params), strict=True):
+        assert mine.tobytes() == other.tobytes()
+    assert [m.solver for m in metrics] == [m.solver for m in scrambled_metrics]
+    assert [m.solver_accuracy for m in metrics] != [m.solver_accuracy for m in scrambled_metrics]
+
+
+def test_same_seed_same_bytes(make_loop, tiny_params):
+    first, first_params = run_through(make_loop(), tiny_params)
+    second, second_params = run_through(make_loop(), tiny_params)
+    assert [repr(m) for m in first] == [repr(m) for m in second]
+    jax.tree.map(np.testing.assert_array_equal, first_params, second_params)
+    other, _ = run_through(make_loop(seed=4), tiny_params)
+    assert [m.solver for m in other] != [m.solver for m in first]
+
+
+def test_checkpoints_count_rounds_from_the_model_as_given(make_loop, tiny_params):
+    metrics, params = run_through(make_loop(num_rounds=2), tiny_params)
+    assert [m.round_index for m in metrics] == [0, 1, 2]
+    before = jax.tree.leaves(tiny_params)
+    assert any((a != b).any() for a, b in zip(before, jax.tree.leaves(params), strict=True))
+
+
+def test_a_run_continues_from_its_state(make_loop, tiny_params):
+    whole, whole_params = run_through(make_loop(num_rounds=2), tiny_params)
+    loop = make_loop(num_rounds=1)
+    *_, last = self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, tiny_params)))
+    rest, params = [], None
+    for state, measured in self_improve(make_loop(num_rounds=2), last.state):
+        rest.append(measured)
+        params = state.params
+    assert [repr(m) for m in rest] == [repr(m) for m in whole[1:]]
+    jax.tree.map(np.testing.assert_array_equal, params, whole_params)
+
+
+def test_a_run_can_be_stopped_between_any_stages(make_loop, tiny_params):
+    loop, seen = make_loop(num_rounds=1), []
+    state = loop.init_state(jax.tree.map(jnp.copy, tiny_params))
+    for _ in self_improve(
+        loop, state, lambda round_index, stage: seen.append((round_index, stage))
+    ):
+        pass
+    stages = ["generate", "verify", "select", "measure", "train"]
+    assert seen == [(0, stage) for stage in stages] + [(1, stage) for stage in stages[:-1]]
+
+    class Stop(Exception):
+        pass
+
+    for where in range(len(seen)):
+        visited = []
+
+        def stop(round_index, stage, visited=visited, where=where):
+            visited.append(stage)
+            if len(visited) == where + 1:
+                raise Stop
+
+        with pytest.raises(Stop):
+            list(self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, tiny_params)), stop))
+
+
+def test_generation_does_not_depend_on_how_prompts_are_batched(make_loop, tiny_model, tiny_params):
+    prompts = make_loop().prompts("train")
+    settings = {"num_candidates": 3, "max_new_tokens": 4}
+    key = jax.random.key(0)
+    one, other = (
+        generate(tiny_model, tiny_params, prompts, key, prompts_per_call=size, **settings)
+        for size in (5, 12)
+    )
+    assert one.texts == other.texts
+    np.testing.assert_array_equal(one.tokens, other.tokens)
+    np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-5)
+
+
+def test_prompts_carry_no_answers(make_loop):
+    loop = make_loop()
+    fields = {field.name for field in dataclasses.fields(loop.prompts("train"))}
+    assert fields == {"texts", "batch"}

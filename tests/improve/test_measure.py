@@ -1,0 +1,84 @@
+"""What a checkpoint reports, against the definitions written out."""
+
+import numpy as np
+import pytest
+
+from jaxgap.improve import Candidates, Estimate, Selected
+from jaxgap.improve.measure import grade, measure
+from jaxgap.tasks import Addition, Problem
+
+
+@pytest.fixture
+def checkpoint():
+    """Two prompts with two candidates each, up to three tokens long."""
+    mask = np.array([[[1, 1, 1], [1, 1, 0]], [[1, 0, 0], [1, 1, 1]]], bool)
+    logprobs = -np.array([[[1.0, 2, 3], [1, 1, 0]], [[4, 0, 0], [1, 1, 2]]])
+    finished = np.array([[False, True], [True, True]])
+    texts = (("12", "3"), ("", ""))
+    candidates = Candidates(mask.astype(int), mask, logprobs, finished, texts)
+    scores = np.array([[0.9, 0.2], [0.6, 0.1]])
+    selected = Selected(np.array([1, 0]), np.array([False, True]))
+    correct = np.array([[False, True], [False, False]])
+    return measure(5, (candidates, scores, selected), (candidates, selected), correct)
+
+
+def test_uncertainties_are_totals_in_nats(checkpoint):
+    assert checkpoint.solver == Estimate(4.0, 0.0)
+    assert checkpoint.verifier == Estimate(3.0, 1.0)
+    assert checkpoint.solver_per_token.mean == np.mean([2, 1, 4, 4 / 3])
+    assert checkpoint.verifier_per_token.mean == np.mean([1, 4])
+    assert checkpoint.solver_length.mean == np.mean([3, 2, 1, 3])
+    assert checkpoint.verifier_length.mean == 1.5
+    assert checkpoint.train_solver == checkpoint.solver
+
+
+def test_accuracies_and_gaps(checkpoint):
+    assert checkpoint.solver_accuracy == Estimate(0.25, 0.25)
+    assert checkpoint.verifier_accuracy == Estimate(0.5, 0.5)
+    assert checkpoint.pass_at_k.mean == 0.5
+    assert checkpoint.generation_verification_gap == Estimate(0.25, 0.25)
+    assert checkpoint.relative_gap.mean == pytest.approx(0.25 / 0.75)
+    # Scores above one half: right only for the second prompt's second candidate's low score.
+    assert checkpoint.judging_accuracy.mean == 0.25
+    brier = np.mean([0.9**2, (0.2 - 1) ** 2, 0.6**2, 0.1**2])
+    assert checkpoint.judging_brier.mean == pytest.approx(brier)
+
+
+def test_counts(checkpoint):
+    assert checkpoint.fallback.mean == 0.5
+    assert checkpoint.truncated.mean == 0.25
+    assert checkpoint.distinct_answers.mean == 1.5
+
+
+def test_a_row_has_every_mean_and_its_error(checkpoint):
+    row = checkpoint.row()
+    assert row["t"] == 5.0
+    assert (row["solver"], row["verifier_se"]) == (4.0, 1.0)
+    names = [name for name in row if name != "t" and not name.endswith("_se")]
+    assert {f"{name}_se" for name in names} | {"t", *names} == row.keys()
+    assert np.isfinite(list(row.values())).all()
+
+
+def test_where_all_is_right_the_relative_gap_is_zero():
+    mask = np.ones((2, 1, 1), bool)
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("1",), ("2",)))
+    selected = Selected(np.zeros(2, int), np.zeros(2, bool))
+    right = np.ones((2, 1), bool)
+    metrics = measure(0, (candidates, np.ones((2, 1)), selected), (candidates, selected), right)
+    assert metrics.relative_gap == Estimate(0.0, 0.0)
+
+
+def test_standard_error_is_over_prompts():
+    values = np.random.default_rng(0).normal(size=(400, 7))
+    estimate = Estimate.over_prompts(values)
+    assert estimate.mean == pytest.approx(values.mean())
+    assert estimate.stderr == pytest.approx(values.mean(1).std(ddof=1) / 20)
+    assert Estimate.over_prompts(np.array([2.0])) == Estimate(2.0, 0.0)
+
+
+def test_grading_uses_the_task():
+    problems = [Problem("1+1=", "2"), Problem("1+2=", "3")]
+    mask = np.ones((2, 2, 1), bool)
+    texts = (("2", "3"), ("3", ""))
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], texts)
+    assert grade(Addition(), problems, candidates).tolist() == [[True, False], [True, False]]

@@ -1,0 +1,67 @@
+"""A RUN folder is complete, readable at any moment, and the same for the same seed."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxgap.improve import ImproveConfig, improve_to_folder
+from jaxgap.trajectory import read_csv
+
+CONFIG = ImproveConfig(
+    num_rounds=2,
+    num_train_prompts=8,
+    num_held_out_prompts=6,
+    num_candidates=2,
+    batch_size=4,
+    prompts_per_call=8,
+    learning_rate=1e-3,
+)
+EQUAL_FILES = ("config.json", "metrics.jsonl", "trajectory.csv", "trajectory.csv.json")
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    improve_to_folder(CONFIG, folder)
+    return folder
+
+
+def test_it_holds_all_that_was_asked_and_measured(run_folder):
+    assert json.loads((run_folder / "config.json").read_text())["num_candidates"] == 2
+    versions = json.loads((run_folder / "versions.json").read_text())
+    assert {"python", "jax", "flax", "device", "git_commit", "seed"} <= versions.keys()
+    rows = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["t"] for row in rows] == [0.0, 1.0, 2.0]
+    timings = [json.loads(line) for line in (run_folder / "timings.jsonl").read_text().splitlines()]
+    assert all(row["generate"] > 0 for row in timings)
+    trajectory = read_csv(run_folder / "trajectory.csv")
+    assert trajectory.time_unit == "round"
+    np.testing.assert_array_equal(trajectory.solver, [row["solver"] for row in rows])
+    for name in ("solver_accuracy", "verifier_accuracy", "fallback", "solver_accuracy_se"):
+        np.testing.assert_array_equal(trajectory.extra[name], [row[name] for row in rows])
+
+
+def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
+    improve_to_folder(CONFIG, tmp_path / "second")
+    for name in EQUAL_FILES:
+        assert (run_folder / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_an_interruption_leaves_what_was_measured(tmp_path):
+    def interrupt(metrics):
+        if metrics.round_index == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        improve_to_folder(CONFIG, tmp_path / "run", on_round=interrupt)
+    assert read_csv(tmp_path / "run" / "trajectory.csv").num_rows == 3
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty: give a new folder"):
+        improve_to_folder(CONFIG, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(ValueError, match="cannot be made a RUN folder"):
+        improve_to_folder(CONFIG, tmp_path / "notes.txt")
