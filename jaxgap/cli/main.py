@@ -1,4 +1,4 @@
-"""The entry point: which commands there are, and how a mistake or an interruption ends one."""
+"""Which commands there are, and how a mistake ends one."""
 
 import contextlib
 import io
@@ -17,7 +17,6 @@ from jaxgap.cli.report import Report
 from jaxgap.errors import InputError
 
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -31,19 +30,13 @@ class _Runs(Protocol):
     def run(self) -> None: ...
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command, and exit with its status.
-
-    0 where it did what it was asked; 2 with one line on stderr where the user must change
-    something; 130 after Ctrl-C.
-    """
+def run_command(argv: Sequence[str] | None = None) -> None:
+    """Run one command; exit with status 2 and one line on stderr where the user must change it."""
     try:
         _parse(sys.argv[1:] if argv is None else argv).run()
         sys.stdout.flush()
     except InputError as error:
-        _exit(f"jaxgap: {error}", USAGE_ERROR)
-    except KeyboardInterrupt:
-        _exit("jaxgap: interrupted", INTERRUPTED)
+        _refuse(str(error))
     except BrokenPipeError:
         # The reader (a pager, head) has gone; a second failed flush at exit would say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,7 +58,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
             )
     except SystemExit as stop:
         if stop.code == USAGE_ERROR:
-            _exit(f"jaxgap: {_one_line(said.getvalue())}", USAGE_ERROR)
+            _refuse(_one_line(said.getvalue()))
         raise
 
 
@@ -75,6 +68,6 @@ def _one_line(panel: str) -> str:
     return " ".join(words.split())
 
 
-def _exit(line: str, status: int) -> None:
-    print(line, file=sys.stderr)
-    sys.exit(status)
+def _refuse(line: str) -> None:
+    print(f"jaxgap: {line}", file=sys.stderr)
+    sys.exit(USAGE_ERROR)

@@ -34,7 +34,7 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
                 "verifier",
             )
         now = (run.ts[num_known - 1] + run.ts[num_known]) / 2
-        ax.axvspan(now, run.ts[-1], color="#F3F3F3", zorder=0, label="not seen by the fit")
+        ax.axvspan(now, run.ts[-1], color="#EDEDED", zorder=0, label="not seen by the fit")
         ax.set_xlabel(f"time ({run.time_unit}s)")
         ax.set_ylabel("uncertainty (nats)" if run.kind == "uncertainty" else "accuracy")
         ax.set_title(f"Forecast from the first {num_known} of {run.num_rows} measurements")

@@ -27,7 +27,7 @@ figcaption { color: var(--muted); font-size: .92rem; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .words th:last-child, .words td:last-child { text-align: left; }
 th { color: var(--muted); font-weight: 600; }
 ul.warnings { border-left: 4px solid #D55E00; margin: 1rem 0; padding: .25rem 0 .25rem 2rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--accent); }
@@ -72,8 +72,8 @@ class Page:
         self._parts.append(f"<figure>{svg}<figcaption>{_escape(caption)}</figcaption></figure>")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table whose first column names its rows."""
-        self._parts.append(f'<div class="scroll">{_table(header, rows)}</div>')
+        """A table whose first column names its rows and whose last explains them."""
+        self._parts.append(f'<div class="scroll words">{_table(header, rows)}</div>')
 
     def folded_table(
         self, summary: str, header: Sequence[str], rows: Iterable[Sequence[str]]

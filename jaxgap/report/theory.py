@@ -43,7 +43,8 @@ def _draw_potential(ax: Axes, run: Trajectory, ts: np.ndarray, fitted: np.ndarra
     middle = (gap[1:] + gap[:-1]) / 2
     speed = -np.diff(gap) / np.diff(run.ts)
     ax.plot(middle, speed, "o", color=GAP, markersize=4, label="measured")
-    ax.plot(fitted, -np.gradient(fitted, ts), color=MUTED, label="law")
+    # Differences on both sides are there for inner points only.
+    ax.plot(fitted[1:-1], -np.gradient(fitted, ts)[1:-1], color=MUTED, label="law")
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xlabel("gap")
     ax.set_ylabel(f"how fast it closes, per {run.time_unit}")

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from jaxgap.cli.main import main
+from jaxgap.__main__ import main
+from jaxgap.cli.main import run_command
 from jaxgap.trajectory import Trajectory, write_csv
 
 
@@ -25,7 +26,7 @@ def run_file(tmp_path):
 def fails(argv, capsys):
     """The one line on stderr of a command that must end with status 2."""
     with pytest.raises(SystemExit, match="2") as stop:
-        main(argv)
+        run_command(argv)
     assert stop.value.code == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
@@ -43,7 +44,7 @@ def strict(text):
 @pytest.mark.parametrize("model", ["linear", "power"])
 def test_fit_writes_the_public_json_and_a_picture(run_file, tmp_path, capsys, model):
     out, plot = tmp_path / "fit.json", tmp_path / "fit.png"
-    main(["fit", str(run_file), "--model", model, "--json", str(out), "--plot", str(plot)])
+    run_command(["fit", str(run_file), "--model", model, "--json", str(out), "--plot", str(plot)])
     assert "solver's limit is" in capsys.readouterr().out
     result = strict(out.read_text())
     names = {"rate", "ratio", "gap_limit", "solver_initial", "verifier_initial"}
@@ -61,7 +62,9 @@ def test_fit_writes_the_public_json_and_a_picture(run_file, tmp_path, capsys, mo
 def test_what_does_not_apply_is_null_beside_a_reason(tmp_path):
     path = tmp_path / "solver.csv"
     path.write_text("t,solver\n0,0.2\n1,0.5\n2,0.6\n3,0.66\n4,0.68\n")
-    main(["fit", str(path), "--kind", "accuracy", "--num-items", "500", "--json", f"{path}.fit"])
+    run_command(
+        ["fit", str(path), "--kind", "accuracy", "--num-items", "500", "--json", f"{path}.fit"]
+    )
     result = strict((tmp_path / "solver.csv.fit").read_text())
     for value in (result["parameters"]["ratio"], result["limits"]["gap"]):
         assert value["estimate"] is value["stderr"] is value["interval"] is None
@@ -72,7 +75,7 @@ def test_what_does_not_apply_is_null_beside_a_reason(tmp_path):
 def test_columns_of_another_tool(tmp_path, capsys):
     path = tmp_path / "log.csv"
     path.write_text("step,eval/nll\n" + "".join(f"{t},{3 + 2**-t}\n" for t in range(8)))
-    main(["fit", str(path), "--columns", "t=step,solver=eval/nll", "--time-unit", "step"])
+    run_command(["fit", str(path), "--columns", "t=step,solver=eval/nll", "--time-unit", "step"])
     assert "limit is 3" in capsys.readouterr().out
 
 
@@ -103,22 +106,22 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, run_file, tmp_path, ca
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_ctrl_c_ends_in_one_line_without_a_traceback(run_file, capsys, monkeypatch):
-    def interrupt(*_, **__):
+def test_ctrl_c_ends_in_one_line_without_a_traceback(capsys, monkeypatch):
+    def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxgap.trajectory.read.read_csv", interrupt)
+    monkeypatch.setattr("jaxgap.cli.main.run_command", interrupt)
     with pytest.raises(SystemExit, match="130"):
-        main(["fit", str(run_file)])
+        main()
     assert capsys.readouterr().err == "jaxgap: interrupted\n"
 
 
 def test_help_imports_nothing_heavy():
     program = (
         "import sys\n"
-        "from jaxgap.cli.main import main\n"
+        "from jaxgap.cli.main import run_command\n"
         "try:\n"
-        "    main(['--help'])\n"
+        "    run_command(['--help'])\n"
         "except SystemExit:\n"
         "    pass\n"
         "print(sorted({'jax', 'flax', 'matplotlib', 'diffrax'} & set(sys.modules)))\n"
@@ -130,5 +133,5 @@ def test_help_imports_nothing_heavy():
 @pytest.mark.parametrize("command", ["demo", "improve", "fit", "report"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit, match="0"):
-        main([command, "--help"])
+        run_command([command, "--help"])
     assert len(capsys.readouterr().out) > 300

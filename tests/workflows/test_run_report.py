@@ -1,0 +1,77 @@
+"""The report of a run: made from files alone, it says what happened, and refuses what is none."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
+from jaxgap.workflows.run_report import write_report
+
+
+def write_run(folder, accuracy, verifier=True):
+    ts = np.arange(16.0)
+    rng = np.random.default_rng(0)
+    decay = np.exp(-0.3 * ts)
+    run = Trajectory(
+        ts,
+        0.5 + 2 * decay + rng.normal(0, 0.01, 16),
+        0.3 + 0.8 * decay + rng.normal(0, 0.01, 16) if verifier else None,
+        solver_se=np.full(16, 0.01),
+        verifier_se=np.full(16, 0.01) if verifier else None,
+        extra={"solver_accuracy": accuracy, "solver_accuracy_se": np.full(16, 0.01)},
+        time_unit="round",
+    )
+    folder.mkdir()
+    write_csv(run, folder / "trajectory.csv")
+    return folder
+
+
+def test_the_page_says_what_happened(tmp_path):
+    folder = write_run(tmp_path / "good", np.linspace(0.4, 0.7, 16))
+    (folder / "config.json").write_text(json.dumps({"seed": 7, "verifier": "<careful>"}))
+    path, (run, result, known) = write_report(folder)
+    text = path.read_text()
+    assert path == folder / "report.html"
+    assert result.limits["solver"].estimate == pytest.approx(0.5, abs=0.1)
+    assert known.num_points == 8
+    assert run.num_rows == 16
+    assert "went from 40.0% to 70.0%" in text
+    assert "surer and worse" not in text
+    assert "From its first 8 of 16 measurements" in text
+    assert "&lt;careful&gt;" in text
+    assert text.count("<svg") == 4
+
+
+def test_a_run_that_became_surer_and_worse_is_called_so(tmp_path):
+    path, _ = write_report(write_run(tmp_path / "bad", np.linspace(0.6, 0.3, 16)))
+    assert "surer and worse" in path.read_text()
+
+
+def test_a_run_without_a_verifier_has_a_page_too(tmp_path):
+    path, _ = write_report(write_run(tmp_path / "alone", np.linspace(0.4, 0.7, 16), False))
+    text = path.read_text()
+    assert "Does the theory hold?" not in text
+    assert "the trajectory has no verifier" in text
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path):
+    folder = write_run(tmp_path / "run", np.linspace(0.4, 0.7, 16))
+    first = write_report(folder)[0].read_bytes()
+    assert write_report(folder)[0].read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.json", "[1]", "config.json: must be a JSON object"),
+        ("versions.json", "{", "versions.json: not valid JSON"),
+        ("trajectory.csv", "t,solver\n0,1\n", "trajectory.csv: at least 3 rows"),
+    ],
+)
+def test_a_damaged_folder_is_refused_and_gets_no_page(tmp_path, name, text, message):
+    folder = write_run(tmp_path / "run", np.linspace(0.4, 0.7, 16))
+    (folder / name).write_text(text)
+    with pytest.raises(TrajectoryError, match=message):
+        write_report(folder)
+    assert not (folder / "report.html").exists()
