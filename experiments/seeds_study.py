@@ -1,4 +1,4 @@
-"""Five seeds of the demo, of its control and of the weak verifier: `python experiments/seeds_study.py`.
+"""Five seeds of the demo, its control and the weak verifier: `python experiments/seeds_study.py`.
 
 Keeps each run's trajectory in `experiments/results/seeds/`, and in `summary.json` beside them what
 changed from the first checkpoint to the last.

@@ -108,7 +108,7 @@ def _check_tensors(
     covered = []
     for name, leaf in expected.items():
         entry = header[name]
-        if not isinstance(entry, dict) or entry.get("dtype") not in _DTYPES:
+        if not isinstance(entry, dict) or str(entry.get("dtype")) not in _DTYPES:
             raise WeightsError(f"{path}: tensor {name!r} must have a dtype of {sorted(_DTYPES)}")
         if entry.get("shape") != list(leaf.shape):
             shape = f"{entry.get('shape')!r:.80}"

@@ -25,11 +25,12 @@ class Scrambled(AbstractTask):
 
 def run_through(loop, params):
     """All metrics, and the parameters after the last round."""
-    metrics, state = [], None
-    for state, measured in self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, params))):
-        metrics.append(measured)
-    assert state is not None
-    return metrics, jax.device_get(state.params)
+    metrics, last = [], None
+    for checkpoint in self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, params))):
+        metrics.append(checkpoint.metrics)
+        last = checkpoint.state
+    assert last is not None
+    return metrics, jax.device_get(last.params)
 
 
 def test_no_answer_reaches_training(make_loop, tiny_params):

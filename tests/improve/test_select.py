@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -46,6 +46,7 @@ def test_rules(uncertainty, lengths, scores, index, fallback):
     assert selected.fallback.tolist() == [fallback]
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, 5, elements=st.floats(0.01, 50)),
     hnp.arrays(np.int64, 5, elements=st.integers(1, 6)),

@@ -32,7 +32,10 @@ def test_equals_numpys_inverse_cdf():
     uniforms = np.random.default_rng(1).random(500, dtype=np.float32)
     weights = np.exp(logits.astype(np.float64))
     cumulative = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
-    expected = [np.searchsorted(row, u, side="right") for row, u in zip(cumulative, uniforms)]
+    expected = [
+        np.searchsorted(row, uniform, side="right")
+        for row, uniform in zip(cumulative, uniforms, strict=True)
+    ]
     drawn = np.asarray(inverse_cdf(jnp.asarray(logits), jnp.asarray(uniforms), 1.0))
     # Rounding may move a draw only where the uniform lies on a boundary.
     boundary = np.abs(cumulative - uniforms[:, None]).min(axis=1) < 1e-5

@@ -1,7 +1,7 @@
 """Tasks: exact grading, disjoint splits, the same problems for the same seed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.tasks import AbstractTask, Addition, Problem, TaskSplit
@@ -9,6 +9,7 @@ from jaxgap.tasks import AbstractTask, Addition, Problem, TaskSplit
 TASK = Addition()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_problems_are_sums_of_legal_operands(seed, count):
     problems = TASK.problems(count, seed=seed)
@@ -22,6 +23,7 @@ def test_problems_are_sums_of_legal_operands(seed, count):
         assert {a[0], b[0]} <= set("234")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 999), st.text(max_size=5))
 def test_only_the_exact_answer_is_right(answer, completion):
     problem = Problem("1+1=", str(answer))
@@ -31,6 +33,7 @@ def test_only_the_exact_answer_is_right(answer, completion):
         assert not TASK.grade(problem, wrong)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 1000))
 def test_splits_share_no_prompt(num_train, num_held_out, seed):
     split = TASK.split(num_train, num_held_out, seed=seed)
