@@ -20,11 +20,11 @@ class ImproveConfig:
     verifier: VerifierName = "careful"
     """Who judges: the model as a careful marker, the model as a careless marker (who shares the
     mistakes it makes), or random scores."""
-    num_rounds: int = 15
+    num_rounds: int = 12
     """Rounds of training, >= 1; the run has one more checkpoint than rounds."""
-    num_train_prompts: int = 512
+    num_train_prompts: int = 384
     """Prompts the model trains on, with its own completions, >= 1."""
-    num_held_out_prompts: int = 512
+    num_held_out_prompts: int = 384
     """Prompts it is measured on, never trained on, >= 1."""
     num_candidates: int = 8
     """Candidates sampled a prompt (N), >= 1."""
