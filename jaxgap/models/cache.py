@@ -20,11 +20,12 @@ from jaxgap.models.config import DecoderConfig
 class KVCache(NamedTuple):
     """Keys and values of the tokens read so far.
 
-    Attributes:
-        keys: rotated keys of every layer, slot and key-value head.
-        values: values likewise.
-        valid: which slots hold a real token.
-        length: number of slots in use, counted from the left, padding included.
+    **Fields:**
+
+    - `keys`: rotated keys of every layer, slot and key-value head.
+    - `values`: values likewise.
+    - `valid`: which slots hold a real token.
+    - `length`: number of slots in use, counted from the left, padding included.
     """
 
     keys: Float[Array, "layers batch slots kv_heads head_dim"]

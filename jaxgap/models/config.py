@@ -9,20 +9,20 @@ import dataclasses
 class DecoderConfig:
     """The shape of a Llama-style decoder.
 
-    Attributes:
-        vocab_size: number of tokens, >= 1.
-        hidden_size: width of the residual stream, >= 1.
-        intermediate_size: width of the gated feed-forward layer, >= 1.
-        num_layers: number of blocks, >= 1.
-        num_heads: number of query heads, >= 1.
-        num_kv_heads: number of key and value heads; divides `num_heads` (grouped-query attention).
-        head_dim: width of one head, even (rotary embedding turns pairs).
-        rope_theta: base wavelength of the rotary embedding, > 0.
-        norm_eps: added to the mean square in RMSNorm, > 0.
-        tie_embeddings: whether the output layer is the transpose of the token embedding.
+    **Fields:**
 
-    Raises:
-        ValueError: if a field is outside the range above.
+    - `vocab_size`: number of tokens, >= 1.
+    - `hidden_size`: width of the residual stream, >= 1.
+    - `intermediate_size`: width of the gated feed-forward layer, >= 1.
+    - `num_layers`: number of blocks, >= 1.
+    - `num_heads`: number of query heads, >= 1.
+    - `num_kv_heads`: number of key and value heads; divides `num_heads` (grouped-query attention).
+    - `head_dim`: width of one head, even (rotary embedding turns pairs).
+    - `rope_theta`: base wavelength of the rotary embedding, > 0.
+    - `norm_eps`: added to the mean square in RMSNorm, > 0.
+    - `tie_embeddings`: whether the output layer is the transpose of the token embedding.
+
+    **Raises:** `ValueError` if a field is outside the range above.
     """
 
     vocab_size: int

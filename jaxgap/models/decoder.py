@@ -98,9 +98,10 @@ class Block(nnx.Module):
 class Decoder(nnx.Module):
     """A causal language model.
 
-    Args:
-        config: its shape.
-        rngs: where initial parameters are drawn from (stream `params`).
+    **Arguments:**
+
+    - `config`: its shape.
+    - `rngs`: where initial parameters are drawn from (stream `params`).
     """
 
     def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs):
@@ -124,13 +125,13 @@ class Decoder(nnx.Module):
     ) -> tuple[Float[Array, "batch seq vocab"], KVCache | None]:
         """Logits of the token after each token given.
 
-        Args:
-            tokens: token ids; those masked out are read but seen by no real token.
-            token_mask: which tokens are real.
-            cache: keys and values of earlier tokens, with room for `seq` more.
+        **Arguments:**
 
-        Returns:
-            float32 logits, and the cache with these tokens added (None if none was given).
+        - `tokens`: token ids; those masked out are read but seen by no real token.
+        - `token_mask`: which tokens are real.
+        - `cache`: keys and values of earlier tokens, with room for `seq` more.
+
+        **Returns:** float32 logits, and the cache with these tokens added (None if none was given).
         """
         seq = tokens.shape[1]
         if cache is None:

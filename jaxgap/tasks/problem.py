@@ -11,9 +11,10 @@ from collections.abc import Sequence
 class Problem:
     """One question.
 
-    Attributes:
-        prompt: the text a model continues.
-        answer: the reference answer; only a grader may look at it.
+    **Fields:**
+
+    - `prompt`: the text a model continues.
+    - `answer`: the reference answer; only a grader may look at it.
     """
 
     prompt: str
@@ -46,8 +47,7 @@ class AbstractTask(abc.ABC):
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw both splits at once, so that they share no prompt.
 
-        Raises:
-            ValueError: if a count is below 1, or the task repeats a prompt.
+        **Raises:** `ValueError` if a count is below 1, or the task repeats a prompt.
         """
         for name, count in (("num_train", num_train), ("num_held_out", num_held_out)):
             if count < 1:
@@ -60,12 +60,12 @@ class AbstractTask(abc.ABC):
 class TaskSplit:
     """Problems to train on and problems to measure on, with no prompt in common.
 
-    Attributes:
-        train: problems whose prompts the model trains on (its own completions of them).
-        held_out: problems it is measured on.
+    **Fields:**
 
-    Raises:
-        ValueError: if a split is empty, or a prompt appears twice within or across the splits.
+    - `train`: problems whose prompts the model trains on (its own completions of them).
+    - `held_out`: problems it is measured on.
+
+    **Raises:** `ValueError` if a split is empty, or a prompt is repeated within or across them.
     """
 
     train: tuple[Problem, ...]
