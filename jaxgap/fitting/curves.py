@@ -6,6 +6,7 @@ capable, like an uncertainty.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,6 +14,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.trajectory import Trajectory
+
+Series = Float[np.ndarray, " T"]
 
 
 class Curves(eqx.Module):
@@ -29,51 +32,43 @@ class Curves(eqx.Module):
     - `has_verifier`: whether the second column was measured at all.
     """
 
-    ts: Float[Array | np.ndarray, " times"]
-    ys: Float[Array | np.ndarray, "times 2"]
-    weights: Float[Array | np.ndarray, "times 2"]
-    t0: Float[Array | np.ndarray, ""]
-    duration: Float[Array | np.ndarray, ""]
-    value_scale: Float[Array | np.ndarray, ""]
-    noise_known: Bool[Array | np.ndarray, ""]
-    num_measurements: Int[Array | np.ndarray, ""]
+    ts: Float[Array, " times"]
+    ys: Float[Array, "times 2"]
+    weights: Float[Array, "times 2"]
+    t0: Float[Array, ""]
+    duration: Float[Array, ""]
+    value_scale: Float[Array, ""]
+    noise_known: Bool[Array, ""]
+    num_measurements: Int[Array, ""]
     has_verifier: bool = eqx.field(static=True)
 
 
 def curves_of(trajectory: Trajectory, num_padded: int) -> tuple[Curves, list[str]]:
     """One trajectory as `Curves` of the given padded length, and what was done to its weights."""
-    has_verifier = trajectory.verifier is not None
     num_rows = trajectory.num_rows
-    measured = np.stack(
-        [trajectory.solver, trajectory.verifier if has_verifier else np.zeros(num_rows)], -1
-    )
-    if trajectory.kind == "accuracy":
-        measured = 1.0 - measured
-    seen = measured if has_verifier else measured[:, :1]
-    spread = float(np.ptp(seen, axis=0).max())
-    value_scale = spread or float(np.abs(seen).max()) or 1.0
-    standard_errors, remarks = _standard_errors(trajectory)
-    weights = (
-        np.full((num_rows, 2), 1.0 / value_scale)
-        if standard_errors is None
-        else 1.0 / standard_errors
-    )
-    if not has_verifier:
-        measured[:, 1] = 0.0
-        weights[:, 1] = 0.0
-    padding = ((0, num_padded - num_rows), (0, 0))
-    curves = Curves(
-        ts=np.pad(trajectory.ts, padding[0], mode="edge"),
-        ys=np.pad(measured, padding),
-        weights=np.pad(weights, padding),
-        t0=trajectory.ts[0],
-        duration=trajectory.ts[-1] - trajectory.ts[0],
-        value_scale=np.float64(value_scale),
-        noise_known=np.bool_(standard_errors is not None),
-        num_measurements=np.int64(num_rows * (2 if has_verifier else 1)),
-        has_verifier=has_verifier,
-    )
-    return curves, remarks
+    series = _series(trajectory)
+    capabilities = np.stack(list(series.values()), -1)
+    measured = 1.0 - capabilities if trajectory.kind == "accuracy" else capabilities
+    spread = float(np.ptp(measured, axis=0).max())
+    value_scale = spread or float(np.abs(measured).max()) or 1.0
+    standard_errors, remarks = _standard_errors(trajectory, series)
+    if standard_errors is None:
+        weights = np.full_like(measured, 1.0 / value_scale)
+    else:
+        weights = 1.0 / standard_errors
+    # Rows after the last, and a verifier that was not measured, have a weight of zero.
+    padding = ((0, num_padded - num_rows), (0, 2 - len(series)))
+    arrays: dict[str, Any] = {
+        "ts": np.pad(trajectory.ts, padding[0], mode="edge"),
+        "ys": np.pad(measured, padding),
+        "weights": np.pad(weights, padding),
+        "t0": trajectory.ts[0],
+        "duration": trajectory.ts[-1] - trajectory.ts[0],
+        "value_scale": np.float64(value_scale),
+        "noise_known": np.bool_(standard_errors is not None),
+        "num_measurements": np.int64(measured.size),
+    }
+    return Curves(**arrays, has_verifier=trajectory.verifier is not None), remarks
 
 
 def padded_length(num_rows: int) -> int:
@@ -86,35 +81,41 @@ def stack(curves: Sequence[Curves]) -> Curves:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *curves)
 
 
-def _standard_errors(trajectory: Trajectory) -> tuple[Float[np.ndarray, "T 2"] | None, list[str]]:
+def _series(trajectory: Trajectory) -> dict[str, Series]:
+    """The measured capabilities by name."""
+    if trajectory.verifier is None:
+        return {"solver": trajectory.solver}
+    return {"solver": trajectory.solver, "verifier": trajectory.verifier}
+
+
+def _standard_errors(
+    trajectory: Trajectory, series: dict[str, Series]
+) -> tuple[Float[np.ndarray, "T series"] | None, list[str]]:
     """The standard errors that weight the fit, or None for equal weights, with what to say."""
-    given = [trajectory.solver_se]
-    values = [trajectory.solver]
-    if trajectory.verifier is not None:
-        given.append(trajectory.verifier_se)
-        values.append(trajectory.verifier)
-    if trajectory.num_items is not None and all(column is None for column in given):
-        given = [_binomial(column, trajectory.num_items) for column in values]
-    if all(column is None for column in given):
+    columns = {"solver": trajectory.solver_se, "verifier": trajectory.verifier_se}
+    given = {name: se for name, se in columns.items() if se is not None}
+    if trajectory.num_items is not None and not given:
+        given = {name: _binomial(p, trajectory.num_items) for name, p in series.items()}
+    if not given:
         return None, []
-    if any(column is None for column in given):
-        return None, [
-            "standard errors are given for one of the two series only: the fit is unweighted"
-        ]
-    if any(not column.any() for column in given):
-        return None, ["every standard error of a series is zero: the fit is unweighted"]
-    floors = [column[column > 0].min() for column in given]
-    remarks = [
-        f"{int((column == 0).sum())} standard errors of the {name} are zero: raised to the "
-        f"smallest other one, {floor:.3g}"
-        for name, column, floor in zip(("solver", "verifier"), given, floors, strict=False)
-        if (column == 0).any()
-    ]
-    raised = [np.maximum(column, floor) for column, floor in zip(given, floors, strict=True)]
-    return np.stack([raised[0], raised[-1]], -1), remarks
+    if len(given) < len(series):
+        only = next(iter(given))
+        return None, [f"standard errors are given for the {only} only: the fit is unweighted"]
+    remarks = []
+    for name, column in given.items():
+        if not column.any():
+            return None, [f"all standard errors of the {name} are zero: the fit is unweighted"]
+        floor = column[column > 0].min()
+        if floor > column.min():
+            remarks.append(
+                f"{int((column == 0).sum())} standard errors of the {name} are zero: raised to "
+                f"the smallest other one, {floor:.3g}"
+            )
+            given[name] = np.maximum(column, floor)
+    return np.stack(list(given.values()), -1), remarks
 
 
-def _binomial(accuracies: np.ndarray, num_items: int) -> np.ndarray:
+def _binomial(accuracies: Series, num_items: int) -> Series:
     """The standard error of a fraction of `num_items`, kept from zero by Laplace's rule."""
     p = (accuracies * num_items + 1) / (num_items + 2)
     return np.sqrt(p * (1 - p) / num_items)

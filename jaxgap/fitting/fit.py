@@ -10,6 +10,7 @@ from itertools import groupby
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import ndtri, stdtrit
@@ -25,8 +26,8 @@ from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
 from jaxgap.trajectory import Trajectory
 
-# The most curves fitted side by side: enough to keep the processor busy, little memory.
-_BATCH = 256
+# The most curves that one call of the compiled program takes.
+_BATCH = 64
 
 
 def closed_form(dynamics: AbstractDynamics, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
@@ -156,12 +157,13 @@ def _fit_batch(
     curves = [each for each, _ in prepared]
     num_free = _num_free(problem.law, curves[0])
     quantiles = [_quantile(each, num_free, level) for each in curves]
-    # Batches come in few sizes, too: the last curve is repeated up to the next power of two.
-    padding = (1 << (len(curves) - 1).bit_length()) - len(curves)
+    # A batch always has the same size, so that any number of curves needs one compilation.
+    padding = _BATCH - len(curves)
     batch = stack(curves + curves[-1:] * padding)
     levels = np.array([q or 1.0 for q in quantiles + quantiles[-1:] * padding])
     with jax.enable_x64(True):
-        raw = jax.tree.map(np.asarray, _fit_all(problem, batch, np.int64(num_free), levels))
+        found = _fit_all(problem, batch, np.int64(num_free), levels, np.int64(len(curves)))
+        raw = jax.tree.map(np.asarray, found)
     return [
         read_result(
             problem,
@@ -178,8 +180,25 @@ def _fit_batch(
 
 
 @eqx.filter_jit
-def _fit_all(problem: Problem, batch: Curves, num_free, quantiles) -> RawFit:
-    return jax.vmap(fit_one, in_axes=(None, 0, None, 0))(problem, batch, num_free, quantiles)
+def _fit_all(problem: Problem, batch: Curves, num_free, quantiles, num_curves) -> RawFit:
+    """Fit the first `num_curves` of a batch, one after another.
+
+    The starts and interval ends of one curve go side by side already; to put curves side by side
+    as well would make all of them wait for the slowest search of any.
+    """
+
+    def fit_at(index) -> RawFit:
+        curves = jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], batch)
+        return fit_one(problem, curves, num_free, quantiles[index])
+
+    def body_fn(index, found: RawFit) -> RawFit:
+        return jax.tree.map(lambda all_, one: all_.at[index].set(one), found, fit_at(index))
+
+    def slots(leaf):
+        return jnp.zeros((len(quantiles), *leaf.shape), leaf.dtype)
+
+    nothing = jax.tree.map(slots, eqx.filter_eval_shape(fit_at, 0))
+    return jax.lax.fori_loop(0, num_curves, body_fn, nothing)
 
 
 def _num_free(law: AbstractLaw, curves: Curves) -> int:

@@ -101,7 +101,8 @@ class LevenbergMarquardt(AbstractMinimiser):
         """
         norms = jnp.sqrt(jnp.diagonal(point.hessian) * point.cost)
         cosines = jnp.abs(point.gradient) / jnp.where(norms > 0, norms, 1.0)
-        return (jnp.max(cosines) < 1e-4) | (point.cost <= self.atol)
+        aligned = (jnp.max(cosines) < 1e-4) | (point.cost <= self.atol)
+        return aligned & jnp.isfinite(point.cost)
 
     def _step(self, residual_fn: ResidualFn, state: "_State", args: Any) -> "_State":
         """Judge the trial point, move there if it is better, and propose the next one."""

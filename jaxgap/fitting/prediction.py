@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -62,7 +63,7 @@ def predict_bands(
     """Estimate, lower and upper end by time and curve; without a quantile the ends are infinite."""
     num_padded = max(16, 1 << (len(ts) - 1).bit_length())
     with jax.enable_x64(True):
-        padded = np.pad(ts, (0, num_padded - len(ts)), mode="edge")
+        padded = jnp.asarray(np.pad(ts, (0, num_padded - len(ts)), mode="edge"))
         best = Minimised(raw.coordinates, raw.cost, raw.variance)
         bands = np.array(_bands(problem, curves, best, padded, quantile or 1.0))[: len(ts)]
     if quantile is None:

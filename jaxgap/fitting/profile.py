@@ -161,8 +161,11 @@ class _Search(NamedTuple):
 
     def crossing(self) -> Float[Array, ""]:
         """Where the straight line through both ends of the bracket meets the quantile."""
-        span = jnp.where(self.bracketed, self.high - self.low, 0.0)
-        return self.low - self.zeta_low * span / (self.zeta_high - self.zeta_low)
+        found = self.zeta_low == 0
+        span = jnp.where(self.bracketed & ~found, self.high - self.low, 0.0)
+        return self.low - self.zeta_low * span / jnp.where(
+            found, 1.0, self.zeta_high - self.zeta_low
+        )
 
 
 def _update(search: _Search, z, moved, zeta, *, quantile, room) -> _Search:
@@ -198,9 +201,13 @@ def _update(search: _Search, z, moved, zeta, *, quantile, room) -> _Search:
     # Between: the crossing, kept off the ends so that both of them close in.
     margin = 0.02 * (high - low)
     between = jnp.clip(updated.crossing(), low + margin, high - margin)
-    near = jnp.abs(relative) < _TOLERANCE
     narrow = bracketed & (high - low < _TOLERANCE * high)
+    # On the quantile but for a straight profile's worth: that is the end, whichever side it is on.
+    near = jnp.abs(relative) < _TOLERANCE
     return updated._replace(
         trial=jnp.where(bracketed, between, outward),
-        done=updated.at_bound | (near & bracketed) | narrow,
+        low=jnp.where(near, moved / (1 + relative), low),
+        zeta_low=jnp.where(near, 0.0, zeta_low),
+        bracketed=bracketed | near,
+        done=updated.at_bound | near | narrow,
     )

@@ -19,8 +19,9 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.linear_potential import LinearPotential
-from jaxgap.dynamics.potential import AbstractClosedFormPotential
+from jaxgap.dynamics.potential import AbstractClosedFormPotential, AbstractPotential
 from jaxgap.dynamics.power_potential import PowerPotential
+from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, GreaterThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter
@@ -46,6 +47,10 @@ class AbstractRankOneLaw(AbstractLaw):
         self, shape: Float[Array, " shape"], gap_limit: Float[Array, ""]
     ) -> AbstractClosedFormPotential:
         """The potential with these parameters."""
+
+    @abc.abstractmethod
+    def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
+        """The parameters of such a potential, the rate first, without the gap's limit."""
 
     @abc.abstractmethod
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
@@ -94,7 +99,27 @@ class AbstractRankOneLaw(AbstractLaw):
         # The initial slope is dU_s/dt = -rate (G - G_inf) / (1 - r).
         gap_limit = solver - verifier + (1 - ratio) * slope / shape[0]
         potential = self.potential(shape, gap_limit)
-        return GapDynamics(potential, RankOneCoupling(ratio), solver, verifier, curves.t0)
+        return GapDynamics(
+            potential=potential,
+            coupling=RankOneCoupling(ratio),
+            solver_initial=solver,
+            verifier_initial=verifier,
+            t0=curves.t0,
+        )
+
+    def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
+        assert isinstance(dynamics, GapDynamics)
+        assert isinstance(dynamics.coupling, RankOneCoupling)
+        rate, *further = self.shape_of(dynamics.potential)
+        values = [
+            rate,
+            dynamics.coupling.ratio,
+            dynamics.potential.gap_limit,
+            dynamics.solver_initial,
+            dynamics.verifier_initial,
+            *further,
+        ]
+        return jnp.stack([jnp.asarray(value) for value in values])
 
 
 class LinearLaw(AbstractRankOneLaw):
@@ -135,8 +160,9 @@ class LinearLaw(AbstractRankOneLaw):
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
         return _quasi_random(8, [(np.log(0.1), np.log(30.0))])
 
-    def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
-        return _common_values(dynamics)
+    def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
+        assert isinstance(potential, LinearPotential)
+        return (potential.rate,)
 
 
 class PowerLaw(AbstractRankOneLaw):
@@ -170,22 +196,9 @@ class PowerLaw(AbstractRankOneLaw):
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
         return _quasi_random(16, [(np.log(0.1), np.log(30.0)), (np.log(0.05), np.log(3.0))])
 
-    def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
-        return jnp.append(_common_values(dynamics), dynamics.potential.exponent)
-
-
-def _common_values(dynamics: AbstractDynamics) -> Float[Array, "5"]:
-    assert isinstance(dynamics, GapDynamics)
-    assert isinstance(dynamics.coupling, RankOneCoupling)
-    return jnp.stack(
-        [
-            dynamics.potential.rate,
-            dynamics.coupling.ratio,
-            dynamics.potential.gap_limit,
-            dynamics.solver_initial,
-            dynamics.verifier_initial,
-        ]
-    )
+    def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
+        assert isinstance(potential, PowerPotential)
+        return (potential.rate, potential.exponent)
 
 
 def _rate_bijector(curves: Curves) -> AbstractBijector:

@@ -6,7 +6,7 @@ from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.estimate import Estimate
-from jaxgap.fitting.law import Parameter
+from jaxgap.fitting.law import LIMITS, Parameter
 from jaxgap.fitting.result import FitResult, Source, dynamics_of, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
@@ -31,7 +31,8 @@ def read_result(
     estimates = _estimates(problem, trajectory, curves, raw, quantile)
     names = [parameter.name for parameter in problem.law.parameters]
     parameters = dict(zip(names, estimates, strict=False))
-    limits = dict(zip(("solver", "verifier", "gap"), estimates[len(names) :], strict=True))
+    limit_names = [limit.name for limit in LIMITS]
+    limits = dict(zip(limit_names, estimates[len(names) :], strict=True))
     measured, fitted = measured_and_fitted(curves, raw, trajectory.num_rows)
     series = [name for name in measured if name != "gap"]
     weights = np.asarray(curves.weights)[: trajectory.num_rows].T
@@ -40,8 +41,6 @@ def read_result(
         num_free,
         bool(curves.noise_known),
     )
-    converged = bool(raw.converged)
-    num_starts = len(raw.start_costs)
     return FitResult(
         model=problem.law.name,
         parameters=parameters,
@@ -51,10 +50,10 @@ def read_result(
             name: r_squared(measured[name], fitted[name]) if name in measured else None
             for name in limits
         },
-        converged=converged,
+        converged=bool(raw.converged),
         stopped=_stopped(raw),
         num_points=trajectory.num_rows,
-        num_starts=num_starts,
+        num_starts=len(raw.start_costs),
         num_agreeing=int(raw.num_agreeing),
         warnings=(
             *remarks,

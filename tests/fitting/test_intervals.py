@@ -1,0 +1,116 @@
+"""Interval ends against SciPy's constrained fits, and how often they hold the truth."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq, least_squares
+from scipy.special import stdtrit
+from scipy.stats import binom
+
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.trajectory import Trajectory
+
+STUDY = Path(__file__).resolve().parents[2] / "experiments" / "coverage_study.py"
+
+
+@pytest.fixture(scope="module", name="study")
+def _study():
+    spec = importlib.util.spec_from_file_location("coverage_study", STUDY)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", name="run")
+def _run():
+    rng = np.random.default_rng(5)
+    ts = np.linspace(0.0, 4.0, 12)
+    decay = np.exp(-0.5 * ts)
+    noise = 0.02 * rng.standard_normal((2, 12))
+    return Trajectory(ts, 0.2 + 0.8 * decay + noise[0], 0.1 + 0.4 * decay + noise[1])
+
+
+def curves(p, ts):
+    """The paper's closed form, in its own words: p = U_s_inf, U_v_inf, A, B, kappa."""
+    decay = np.exp(-p[4] * ts)
+    return p[0] + p[2] * decay, p[1] + p[3] * decay
+
+
+def profile_cost(run, which, value):
+    """The least squared error with one of p held, by SciPy."""
+    start = np.delete([0.2, 0.1, 0.8, 0.4, 0.5], which)
+
+    def residuals(free):
+        solver, verifier = curves(np.insert(free, which, value), run.ts)
+        return np.concatenate([solver - run.solver, verifier - run.verifier])
+
+    return 2 * least_squares(residuals, start, xtol=1e-14, ftol=1e-14, gtol=1e-14).cost
+
+
+@pytest.mark.parametrize(
+    ("which", "group", "name"), [(0, "limits", "solver"), (4, "parameters", "rate")]
+)
+def test_interval_ends_are_where_scipys_profile_says(run, which, group, name):
+    result = fit(LinearLaw(), run)
+    estimate = getattr(result, group)[name]
+    best = profile_cost(run, which, estimate.estimate)
+    variance = best / (24 - 5)
+
+    def beyond(value):
+        return np.sqrt(max(profile_cost(run, which, value) - best, 0) / variance) - stdtrit(
+            19, 0.95
+        )
+
+    width = estimate.interval[1] - estimate.interval[0]
+    low = brentq(beyond, estimate.estimate - 2 * width, estimate.estimate)
+    high = brentq(beyond, estimate.estimate, estimate.estimate + 2 * width)
+    np.testing.assert_allclose(estimate.interval, [low, high], atol=1e-3 * width)
+
+
+def test_standard_errors_are_scipys(run):
+    result = fit(LinearLaw(), run)
+
+    def residuals(p):
+        return np.concatenate(np.subtract(curves(p, run.ts), [run.solver, run.verifier]))
+
+    solution = least_squares(residuals, [0.2, 0.1, 0.8, 0.4, 0.5], xtol=1e-14, ftol=1e-14)
+    covariance = np.linalg.inv(solution.jac.T @ solution.jac) * 2 * solution.cost / 19
+    stderrs = np.sqrt(np.diag(covariance))
+    found = [result.limits["solver"], result.limits["verifier"], result.parameters["rate"]]
+    np.testing.assert_allclose([e.stderr for e in found], stderrs[[0, 1, 4]], rtol=1e-4)
+
+
+def test_a_higher_level_gives_wider_intervals(run):
+    narrow, wide = fit(LinearLaw(), run, level=0.5), fit(LinearLaw(), run, level=0.99)
+    for name, estimate in narrow.parameters.items():
+        low, high = wide.parameters[name].interval
+        assert low < estimate.interval[0] < estimate.estimate < estimate.interval[1] < high
+
+
+@pytest.mark.parametrize("decay_seen", [0.4, 0.95])
+def test_bands_at_the_end_of_time_are_the_limit(study, decay_seen):
+    design = study.Design(20, 0.01, decay_seen, False)
+    _, run = study.draw(design, np.random.default_rng(3))
+    result = fit(LinearLaw(), run)
+    limit = result.limits["solver"]
+    late = result.predict([50 / result.parameters["rate"].interval[0]]).solver
+    np.testing.assert_allclose([late.lower[0], late.upper[0]], limit.interval, rtol=2e-3)
+
+
+def test_coverage_on_a_few_designs(study):
+    """A small, seeded part of the study; the bounds leave one chance in a thousand to bad luck."""
+    grid = [study.Design(8, 0.02, 0.4, False), study.Design(12, 0.02, 0.95, True)]
+    found = study.run(LinearLaw(), 60, 1, grid)
+    low, high = binom.ppf([0.0005, 0.9995], 120, 0.9) / 120
+    for name, coverage in found["coverage"]["all"].items():
+        assert low <= coverage <= high, name
+
+
+@pytest.mark.slow
+def test_coverage_over_the_whole_grid(study):
+    found = study.run(LinearLaw(), 40, 20261124, study.designs())
+    assert found["num_curves"] >= 500
+    for name, coverage in found["coverage"]["all"].items():
+        assert 0.85 <= coverage <= 0.95, name
