@@ -22,7 +22,7 @@ class ImproveConfig:
     mistakes it makes), or random scores."""
     num_rounds: int = 12
     """Rounds of training, >= 1; the run has one more checkpoint than rounds."""
-    num_train_prompts: int = 384
+    num_train_prompts: int = 512
     """Prompts the model trains on, with its own completions, >= 1."""
     num_held_out_prompts: int = 384
     """Prompts it is measured on, never trained on, >= 1."""
@@ -30,7 +30,7 @@ class ImproveConfig:
     """Candidates sampled a prompt (N), >= 1."""
     threshold: float = 0.5
     """Lowest score at which a candidate counts as accepted (sigma), in [0, 1]."""
-    learning_rate: float = 1e-4
+    learning_rate: float = 7e-5
     """Step size of AdamW, constant over the run, > 0."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW, >= 0."""

@@ -19,7 +19,7 @@ from jaxgap.improve.presets import demo, weak_verifier
         ({"learning_rate": float("inf")}, "learning_rate must be positive and finite, got inf"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1.0"),
         ({"seed": -1}, "seed must be between 0 and"),
-        ({"batch_size": 600}, "batch_size must be at most num_train_prompts=384, got 600"),
+        ({"batch_size": 600}, "batch_size must be at most num_train_prompts=512, got 600"),
         ({"verifier": "oracle"}, "verifier must be careful, careless or random, got 'oracle'"),
     ],
 )
