@@ -1,0 +1,78 @@
+"""The loop from the command line: a RUN that reads, repeats, and survives Ctrl-C."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxgap.cli.main import run_command
+from jaxgap.trajectory import read_csv
+
+SIZES = {"rounds": 3, "train-prompts": 32, "held-out-prompts": 32, "candidates": 4}
+SMALL = [f"--num-{name}={value}" for name, value in SIZES.items()] + ["--batch-size=32"]
+# Timings are recorded times, the one thing that may differ between equal runs.
+REPEATED = ("config.json", "metrics.jsonl", "trajectory.csv", "trajectory.csv.json")
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    run_command(["improve", "--out", str(folder), *SMALL])
+    return folder
+
+
+def test_a_run_holds_what_it_was_and_what_it_measured(run_folder):
+    config = json.loads((run_folder / "config.json").read_text())
+    versions = json.loads((run_folder / "versions.json").read_text())
+    lines = (run_folder / "metrics.jsonl").read_text().splitlines()
+    run = read_csv(run_folder / "trajectory.csv")
+    assert config["num_rounds"] == 3
+    assert {"jax", "flax", "python", "git_commit", "device", "seed"} <= set(versions)
+    assert [json.loads(line)["t"] for line in lines] == run.ts.tolist() == [0, 1, 2, 3]
+    assert {"solver_accuracy", "verifier_accuracy"} <= set(run.extra)
+    assert run.solver_se is not None
+    assert run.verifier_se is not None
+    assert run.time_unit == "round"
+
+
+def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
+    run_command(["improve", "--out", str(tmp_path / "second"), *SMALL])
+    for name in REPEATED:
+        assert (tmp_path / "second" / name).read_bytes() == (run_folder / name).read_bytes()
+
+
+def test_another_seed_gives_another_run(run_folder, tmp_path):
+    run_command(["improve", "--out", str(tmp_path / "other"), *SMALL, "--seed", "1"])
+    first = (run_folder / "metrics.jsonl").read_bytes()
+    assert (tmp_path / "other" / "metrics.jsonl").read_bytes() != first
+
+
+def test_a_run_is_fitted_and_reported_by_its_folder(run_folder, tmp_path, capsys):
+    run_command(["fit", str(run_folder), "--json", str(tmp_path / "fit.json")])
+    run_command(["report", str(run_folder)])
+    assert json.loads((tmp_path / "fit.json").read_text())["num_points"] == 4
+    assert "<svg" in (run_folder / "report.html").read_text()
+    assert "report.html" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_leaves_a_readable_folder(tmp_path):
+    moments = random.Random(0)
+    for trial in range(20):
+        folder = tmp_path / f"run{trial}"
+        program = [sys.executable, "-m", "jaxgap", "improve", "--out", str(folder), *SMALL]
+        process = subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.3, 15))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+        assert b"Traceback" not in said
+        assert process.returncode in (0, 130, -signal.SIGINT)
+        if (folder / "metrics.jsonl").exists():
+            for line in (folder / "metrics.jsonl").read_text().splitlines():
+                json.loads(line)
+        if (folder / "trajectory.csv").exists():
+            assert read_csv(folder / "trajectory.csv").num_rows >= 3
