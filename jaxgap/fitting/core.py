@@ -41,7 +41,7 @@ class Problem(eqx.Module):
     def dynamics(self, coordinates: Float[Array, " n"], curves: Curves) -> AbstractDynamics:
         """The dynamics at the given coordinates."""
         bijectors = self.law.bijectors(curves)
-        values = jnp.stack([b.constrain(z) for b, z in zip(bijectors, coordinates, strict=True)])
+        values = [b.constrain(z) for b, z in zip(bijectors, coordinates, strict=True)]
         return self.law.dynamics(values, curves)
 
     def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
@@ -67,6 +67,7 @@ class RawFit(NamedTuple):
     """
 
     coordinates: Float[Array, " n"]
+    dynamics: AbstractDynamics
     cost: Float[Array, ""]
     variance: Float[Array, ""]
     converged: Bool[Array, ""]
@@ -108,14 +109,16 @@ def fit_one(
     numbers = problem.numbers(coordinates, curves)[indices]
     best = Minimised(coordinates, cost, variance)
     intervals = _intervals(problem, curves, best, starts, indices, numbers, stderrs, quantile)
+    dynamics = problem.dynamics(coordinates, curves)
     return RawFit(
         coordinates=coordinates,
+        dynamics=dynamics,
         cost=cost,
         variance=variance,
         converged=minima.converged[index],
         start_costs=costs,
         num_agreeing=jnp.sum(costs <= cost * (1 + _AGREEMENT) + _NOISE_FLOOR**2),
-        fitted=problem.curve_fn(problem.dynamics(coordinates, curves), curves.ts),
+        fitted=problem.curve_fn(dynamics, curves.ts),
         numbers=numbers,
         stderrs=stderrs,
         intervals=intervals,
@@ -190,9 +193,15 @@ def _intervals(
             quantile=quantile,
         ).value
 
-    one_number = jax.vmap(end, in_axes=(None, None, None, 0, 0))
-    both = jax.vmap(one_number, in_axes=(0, 0, 0, 0, None))
-    ends = both(jnp.asarray(indices), centres, first, bounds, jnp.array([-1.0, 1.0]))
+    # One level of batching: each further one would double the time to trace the searches.
+    ends = jax.vmap(end)(
+        jnp.repeat(jnp.asarray(indices), 2),
+        jnp.repeat(centres, 2),
+        jnp.repeat(first, 2),
+        bounds.ravel(),
+        jnp.tile(jnp.array([-1.0, 1.0]), len(indices)),
+    )
+    ends = ends.reshape(bounds.shape)
     return jnp.where(ends == bounds, natural, ends)
 
 
@@ -220,26 +229,24 @@ def bands_one(
         solver, verifier = problem.curve_fn(problem.dynamics(z, curves), t[None])[0]
         return jnp.stack([solver, verifier, solver - verifier])
 
-    def at(t, index):
-        estimate = states(best.coordinates, t)[index]
+    def end(t, index, direction):
+        bound = direction * far[index]
+        found = profile_end(
+            lambda z: states(z, t)[index],
+            problem.residuals,
+            problem.minimiser,
+            best,
+            starts,
+            curves,
+            centre=jnp.clip(states(best.coordinates, t)[index], -far[index], far[index]),
+            direction=direction,
+            first_distance=first_distance,
+            bound=bound,
+            quantile=quantile,
+        ).value
+        return jnp.where(found == bound, direction * jnp.inf, found)
 
-        def end(direction):
-            return profile_end(
-                lambda z: states(z, t)[index],
-                problem.residuals,
-                problem.minimiser,
-                best,
-                starts,
-                curves,
-                centre=jnp.clip(estimate, -far[index], far[index]),
-                direction=direction,
-                first_distance=first_distance,
-                bound=direction * far[index],
-                quantile=quantile,
-            ).value
-
-        ends = jax.vmap(end)(jnp.array([-1.0, 1.0]))
-        ends = jnp.where(jnp.abs(ends) == far[index], jnp.sign(ends) * jnp.inf, ends)
-        return jnp.append(estimate, ends)
-
-    return jax.vmap(jax.vmap(at, in_axes=(None, 0)), in_axes=(0, None))(ts, jnp.arange(3))
+    lanes = jnp.meshgrid(ts, jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij")
+    ends = jax.vmap(end)(*(lane.ravel() for lane in lanes)).reshape(lanes[0].shape)
+    estimates = jax.vmap(lambda t: states(best.coordinates, t))(ts)
+    return jnp.concatenate([estimates[..., None], ends], axis=-1)

@@ -7,6 +7,7 @@ compiled program in 64-bit floats, without changing jax's settings for anyone el
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import itemgetter
 
 import equinox as eqx
 import jax
@@ -169,7 +170,7 @@ def _fit_batch(
             problem,
             trajectory,
             curves[index],
-            RawFit(*(leaf[index] for leaf in raw)),
+            jax.tree.map(itemgetter(index), raw),
             num_free=num_free,
             quantile=quantiles[index],
             level=level,
@@ -187,9 +188,12 @@ def _fit_all(problem: Problem, batch: Curves, num_free, quantiles, num_curves) -
     as well would make all of them wait for the slowest search of any.
     """
 
+    # As a compiled function of its own it is traced once, for its shapes and for the loop.
+    fit_compiled = eqx.filter_jit(fit_one)
+
     def fit_at(index) -> RawFit:
         curves = jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], batch)
-        return fit_one(problem, curves, num_free, quantiles[index])
+        return fit_compiled(problem, curves, num_free, quantiles[index])
 
     def body_fn(index, found: RawFit) -> RawFit:
         return jax.tree.map(lambda all_, one: all_.at[index].set(one), found, fit_at(index))
@@ -197,7 +201,7 @@ def _fit_all(problem: Problem, batch: Curves, num_free, quantiles, num_curves) -
     def slots(leaf):
         return jnp.zeros((len(quantiles), *leaf.shape), leaf.dtype)
 
-    nothing = jax.tree.map(slots, eqx.filter_eval_shape(fit_at, 0))
+    nothing = jax.tree.map(slots, jax.eval_shape(fit_at, jnp.zeros((), int)))
     return jax.lax.fori_loop(0, num_curves, body_fn, nothing)
 
 

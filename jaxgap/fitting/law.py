@@ -6,6 +6,7 @@ itself, a report is clearest in the theory's own symbols.
 """
 
 import abc
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -54,7 +55,7 @@ class AbstractLaw(eqx.Module):
         """Coordinates to begin a fit from: deterministic, and spread over what is plausible."""
 
     @abc.abstractmethod
-    def dynamics(self, values: Float[Array, " coordinates"], curves: Curves) -> AbstractDynamics:
+    def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         """The dynamics at the constrained values of the coordinates."""
 
     @abc.abstractmethod

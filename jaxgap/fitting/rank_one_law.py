@@ -8,6 +8,7 @@ $\psi$ the best of the others is a linear regression, which gives every start fo
 """
 
 import abc
+from collections.abc import Sequence
 from typing import ClassVar
 
 import jax
@@ -44,7 +45,7 @@ class AbstractRankOneLaw(AbstractLaw):
 
     @abc.abstractmethod
     def potential(
-        self, shape: Float[Array, " shape"], gap_limit: Float[Array, ""]
+        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
     ) -> AbstractClosedFormPotential:
         """The potential with these parameters."""
 
@@ -77,9 +78,7 @@ class AbstractRankOneLaw(AbstractLaw):
         bijectors = self.bijectors(curves)
 
         def start(shape_coordinates):
-            shape = jnp.stack(
-                [b.constrain(c) for b, c in zip(bijectors[4:], shape_coordinates, strict=True)]
-            )
+            shape = [b.constrain(c) for b, c in zip(bijectors[4:], shape_coordinates, strict=True)]
             # The gap of unit slope: from 0 at first, along psi.
             potential = self.potential(shape, 1.0 / shape[0])
             psi = potential.gap_at(curves.ts - curves.t0, 0.0)
@@ -93,9 +92,8 @@ class AbstractRankOneLaw(AbstractLaw):
 
         return jax.vmap(start)(jnp.asarray(self.shape_starts()))
 
-    def dynamics(self, values: Float[Array, " coordinates"], curves: Curves) -> AbstractDynamics:
-        solver, verifier, ratio, slope = values[:4]
-        shape = values[4:]
+    def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
+        solver, verifier, ratio, slope, *shape = values
         # The initial slope is dU_s/dt = -rate (G - G_inf) / (1 - r).
         gap_limit = solver - verifier + (1 - ratio) * slope / shape[0]
         potential = self.potential(shape, gap_limit)
@@ -150,7 +148,7 @@ class LinearLaw(AbstractRankOneLaw):
     )
 
     def potential(
-        self, shape: Float[Array, " shape"], gap_limit: Float[Array, ""]
+        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
     ) -> AbstractClosedFormPotential:
         return LinearPotential(shape[0], gap_limit)
 
@@ -186,7 +184,7 @@ class PowerLaw(AbstractRankOneLaw):
     parameters: ClassVar[tuple[Parameter, ...]] = (*LinearLaw.parameters, _EXPONENT)
 
     def potential(
-        self, shape: Float[Array, " shape"], gap_limit: Float[Array, ""]
+        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
     ) -> AbstractClosedFormPotential:
         return PowerPotential(shape[0], gap_limit, shape[1])
 

@@ -7,7 +7,7 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.law import LIMITS, Parameter
-from jaxgap.fitting.result import FitResult, Source, dynamics_of, measured_and_fitted
+from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 _NO_VERIFIER = "the trajectory has no verifier"
@@ -65,7 +65,7 @@ def read_result(
         diagnostics=diagnostics,
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
-        dynamics=dynamics_of(problem, curves, raw),
+        dynamics=raw.dynamics,
         source=Source(problem, curves, raw, quantile),
     )
 

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -42,8 +41,9 @@ class FitResult:
     - `warnings`: what a reader has to know.
     - `diagnostics`: statistics of the residuals.
     - `kind`, `time_unit`: those of the trajectory.
-    - `dynamics`: the fitted law, in the equations' own terms: uncertainties or error rates. Without
-        a verifier its ratio and its `verifier_initial` are placeholders of zero.
+    - `dynamics`: the fitted law in the equations' own terms, uncertainties or error rates. Its
+        leaves are float64 NumPy, which no setting of jax rounds. Without a verifier its ratio and
+        its `verifier_initial` are placeholders of zero.
     - `source`: what the result was computed from.
     """
 
@@ -114,13 +114,6 @@ class FitResult:
             "kind": self.kind,
             "time_unit": self.time_unit,
         }
-
-
-def dynamics_of(problem: Problem, curves: Curves, raw: RawFit) -> AbstractDynamics:
-    """The fitted law with float64 NumPy leaves, which no later setting of jax can round."""
-    with jax.enable_x64(True):
-        dynamics = problem.dynamics(raw.coordinates, curves)
-        return jax.tree.map(np.asarray, dynamics)
 
 
 def measured_and_fitted(
