@@ -1,0 +1,70 @@
+r"""External data: responses of a stronger model that replace some of the self-selected ones.
+
+A budget of such responses is spread over rounds. The theory says what the share spent in one round
+does: it divides the verifier's uncertainty at once, and the solver's not at all. So the gap opens
+by a jump, and between the jumps the law of motion is what it was. This file holds the jumps alone;
+:mod:`jaxgap.dynamics.injected_dynamics` puts them on a law.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.types import RealScalar
+
+
+class ExternalData(eqx.Module):
+    r"""Jumps of the verifier at given times.
+
+    $$U_v(t_j^+) = \frac{U_v(t_j^-)}{1 + \gamma \eta_j}, \qquad U_s(t_j^+) = U_s(t_j^-).$$
+
+    What is measured at $t_j$ is measured before the jump.
+
+    **Arguments:**
+
+    - `times`: $t_j$, in time units, shape `(rounds,)`, in order, none before the law's `t0`. Two
+        may be equal: the jumps then follow each other.
+    - `shares`: $\eta_j \ge 0$, the part of the budget spent at each time, shape `(rounds,)`.
+    - `strength`: $\gamma \ge 0$, what the whole budget would do at once: it would divide the
+        verifier's uncertainty by $1 + \gamma$.
+
+    **Raises:**
+
+    `ValueError` if `times` and `shares` are not of one dimension and one length. A time before the
+    one it follows, a negative share or a negative strength is an error when the law is evaluated.
+
+    **Example:**
+
+    >>> external = ExternalData(jnp.array([1.0, 2.0]), jnp.array([0.5, 0.5]), strength=2.0)
+    >>> external.fall().tolist()
+    [0.5, 0.5]
+
+    Source: Sun et al. (arXiv:2507.00075v4), section 5.
+    """
+
+    times: Float[Array, " rounds"]
+    shares: Float[Array, " rounds"]
+    strength: RealScalar
+
+    def __check_init__(self):
+        shapes = jnp.shape(self.times), jnp.shape(self.shares)
+        if len(shapes[0]) != 1 or shapes[0] != shapes[1]:
+            raise ValueError(
+                "times and shares must have one dimension and the same length, got shapes "
+                f"{shapes[0]} and {shapes[1]}"
+            )
+
+    def fall(self) -> Float[Array, " rounds"]:
+        r"""$\gamma\eta_j / (1 + \gamma\eta_j)$: the part of $U_v(t_j^-)$ that each jump takes."""
+        dose = self.strength * jnp.asarray(self.shares)
+        return dose / (1 + dose)
+
+    def checked(self, t0: RealScalar) -> "ExternalData":
+        """The same as arrays; an error at run time if they are not as described above."""
+        times, shares = jnp.asarray(self.times, float), jnp.asarray(self.shares, float)
+        strength = jnp.asarray(self.strength, float)
+        before = jnp.concatenate([jnp.asarray(t0, float)[None], times[:-1]])[: times.size]
+        times = eqx.error_if(times, times < before, "times must be in order, none before t0")
+        shares = eqx.error_if(shares, shares < 0, "shares must not be negative")
+        strength = eqx.error_if(strength, strength < 0, "strength must not be negative")
+        return ExternalData(times, shares, strength)

@@ -1,0 +1,112 @@
+"""Any law of motion with external data, integrated by Diffrax from jump to jump.
+
+It is for the laws without a closed form, and it is what
+:mod:`jaxgap.dynamics.injected_dynamics` is tested against. One solve covers one segment and a scan
+runs over the segments, so that any number of jumps is traced and compiled once.
+"""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.dynamics.types import RealScalar
+
+
+def simulate_injected(
+    dynamics: AbstractDynamics,
+    external: ExternalData,
+    ts: Float[Array, " times"],
+    *,
+    ode_solver: diffrax.AbstractSolver | None = None,
+    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    max_steps: int = 4096,
+) -> Float[Array, "times 2"]:
+    r"""Integrate a law of motion with jumps of the verifier, and return its states.
+
+    $$\dot y = f(t, y) \ \text{for}\ t \ne t_j, \qquad
+      U_v(t_j^+) = \frac{U_v(t_j^-)}{1 + \gamma\eta_j}.$$
+
+    **Arguments:**
+
+    - `dynamics`: any law, with its initial values at `dynamics.t0`.
+    - `external`: the jumps.
+    - `ts`: increasing times, shape `(times,)`, none before `dynamics.t0`. At the time of a jump
+        the state before it is returned.
+    - `ode_solver`: default `diffrax.Tsit5()`.
+    - `stepsize_controller`: default `diffrax.PIDController(rtol=1e-9, atol=1e-12)`.
+    - `adjoint`: default `diffrax.RecursiveCheckpointAdjoint()`, for reverse mode. Forward mode
+        needs `diffrax.ForwardMode()`.
+    - `max_steps`: the most steps taken in one segment.
+
+    **Returns:**
+
+    States `[U_s, U_v]`, shape `(times, 2)`.
+
+    **Raises:**
+
+    `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
+    is not one-dimensional. A failed solve raises Diffrax's error.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
+    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
+    >>> with jax.enable_x64(True):
+    ...     external = ExternalData(jnp.array([1.0]), jnp.array([1.0]), 0.2)
+    ...     ys = simulate_injected(dynamics, external, jnp.array([0.0, 1.0, 2.0]))
+    >>> [f"{verifier:.4f}" for verifier in ys[:, 1].tolist()]
+    ['3.0000', '2.2131', '1.2218']
+
+    The jump is in section 5 of Sun et al. (arXiv:2507.00075v4).
+    """
+    if jnp.result_type(float) != jnp.float64:
+        raise ValueError(
+            "simulate_injected needs 64-bit floats, which are off: call it inside "
+            "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
+        )
+    ts = jnp.asarray(ts, dtype=float)
+    if ts.ndim != 1:
+        raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
+    # Python floats would be compiled in as constants, one program for each value.
+    dynamics = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), dynamics)
+    external = external.checked(dynamics.t0)
+    if stepsize_controller is None:
+        stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
+
+    def solve(t_from, t_to, y):
+        # Times outside the segment are saved at its ends, and not looked at afterwards.
+        saved = diffrax.SubSaveAt(ts=jnp.clip(ts, t_from, t_to))
+        return diffrax.diffeqsolve(
+            diffrax.ODETerm(_vector_field),
+            diffrax.Tsit5() if ode_solver is None else ode_solver,
+            t0=t_from,
+            t1=t_to,
+            dt0=None,
+            y0=y,
+            args=dynamics,
+            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(t1=True), saved)),
+            stepsize_controller=stepsize_controller,
+            adjoint=diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+            max_steps=max_steps,
+        ).ys
+
+    def step(y, segment):
+        t_from, t_to, fall = segment
+        (at_end, ys) = solve(t_from, t_to, y)
+        return at_end[0] * jnp.stack([jnp.ones_like(fall), 1 - fall]), ys
+
+    starts = jnp.concatenate([dynamics.t0[None], external.times])
+    ends = jnp.append(external.times, jnp.maximum(ts[-1], starts[-1]))
+    falls = jnp.append(external.fall(), 0.0)
+    _, by_segment = jax.lax.scan(step, dynamics.initial_state, (starts, ends, falls))
+    segment = jnp.searchsorted(external.times, ts, side="left")
+    return by_segment[segment, jnp.arange(ts.size)]
+
+
+def _vector_field(t: RealScalar, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
+    """The vector field of the law that comes as `args`."""
+    return args.vector_field(t, y)

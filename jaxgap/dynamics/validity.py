@@ -1,0 +1,39 @@
+r"""Where the model of external data stops making sense.
+
+The equations know no floor. A large enough injection sends the solver's limit below zero, which no
+uncertainty and no error rate can reach; and a gap below its limit makes the law run backwards, the
+solver getting worse towards its limit. Neither is an error of the arithmetic, so neither raises:
+the result carries a flag for each, and a sentence that names the first that fails.
+"""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Bool
+
+
+class Validity(NamedTuple):
+    """Three conditions on a run with external data, each true where it holds.
+
+    - `solver`: $U_s$ starts and ends at zero or above, and so does not cross it between.
+    - `verifier`: the same of $U_v$, at every jump and at the limit.
+    - `gap`: the gap is never below its limit.
+    """
+
+    solver: Bool[Array, ""]
+    verifier: Bool[Array, ""]
+    gap: Bool[Array, ""]
+
+    @property
+    def holds(self) -> Bool[Array, ""]:
+        """Whether all three do."""
+        return self.solver & self.verifier & self.gap
+
+    def reason(self) -> str | None:
+        """In words, what fails first; `None` where nothing does. Not for traced values."""
+        if not self.gap:
+            return "the gap is below its limit: the law runs backwards"
+        if not self.solver:
+            return "the solver's limit is below zero"
+        if not self.verifier:
+            return "the verifier falls below zero"
+        return None
