@@ -134,19 +134,13 @@ def draw_lines(rng: np.random.Generator, tokenizer: AbstractTokenizer, count: in
         markers_lines(rng, tokenizer, num_careless, CARELESS_MARKER, column_sum),
     ]
     width = max(lines.shape[1] for lines, _ in parts)
-    padded = [
-        (
-            np.pad(
-                lines,
-                ((0, 0), (0, width - lines.shape[1])),
-                constant_values=tokenizer.pad_id,
-            ),
-            np.pad(weights, ((0, 0), (0, width - weights.shape[1]))),
-        )
-        for lines, weights in parts
-    ]
-    lines, weights = zip(*padded, strict=True)
+    lines = [_padded(lines, width, tokenizer.pad_id) for lines, _ in parts]
+    weights = [_padded(weights, width, 0.0) for _, weights in parts]
     return np.concatenate(lines), np.concatenate(weights)
+
+
+def _padded(rows: np.ndarray, width: int, value: float) -> np.ndarray:
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=value)
 
 
 def _texts(template: str, sums: Sums, answers: np.ndarray) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgap.improve.chunks import equal_chunks
@@ -35,7 +36,7 @@ def generate(
     chunks = []
     for prompt_ids in equal_chunks(len(prompts), prompts_per_call):
         row_ids = prompt_ids[:, None] * num_candidates + np.arange(num_candidates)
-        uniforms = row_uniforms(key, row_ids.reshape(-1), max_new_tokens)
+        uniforms = row_uniforms(key, jnp.asarray(row_ids.reshape(-1)), max_new_tokens)
         batch = TokenBatch(prompts.batch.tokens[prompt_ids], prompts.batch.mask[prompt_ids])
         drawn = sample(model, params, batch, uniforms, 1.0, num_candidates=num_candidates)
         chunks.append(jax.device_get(drawn))

@@ -4,8 +4,6 @@ None of these records has a place for a reference answer: whatever the training 
 they cannot see one. Answers live in :class:`jaxgap.tasks.Problem`, which only `measure` reads.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -33,7 +31,7 @@ class Prompts:
     batch: TokenBatch
 
     @classmethod
-    def encode(cls, tokenizer: AbstractTokenizer, texts: Sequence[str]) -> Prompts:
+    def encode(cls, tokenizer: AbstractTokenizer, texts: Sequence[str]) -> "Prompts":
         """Encode prompts, as wide as the longest."""
         width = longest(tokenizer, texts)
         return cls(tuple(texts), encode_prompts(tokenizer, texts, width))
@@ -92,8 +90,8 @@ class Selected:
     - `fallback`: whether none reached the threshold.
     """
 
-    index: Int[np.ndarray, prompts]
-    fallback: Bool[np.ndarray, prompts]
+    index: Int[np.ndarray, " prompts"]
+    fallback: Bool[np.ndarray, " prompts"]
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The entries of a `prompts candidates ...` array that belong to the chosen."""

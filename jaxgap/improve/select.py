@@ -28,7 +28,7 @@ def select(candidates: Candidates, scores: Scores, threshold: float) -> Selected
     when no candidate reaches sigma.
     """
     accepted = scores >= threshold
-    fallback = ~accepted.any(axis=1)
+    fallback = np.logical_not(accepted.any(axis=1))
     eligible = np.where(fallback[:, None], scores == scores.max(axis=1, keepdims=True), accepted)
     ranking = np.where(eligible, candidates.uncertainty_per_token, np.inf)
     # A row whose eligible candidates are all without tokens has no finite rank: take the first.

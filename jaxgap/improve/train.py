@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from jaxgap.improve.records import Candidates, LoopState, Prompts, Selected
-from jaxgap.models import LanguageModel, Params
+from jaxgap.models import LanguageModel, Mask, Params, Tokens
 from jaxgap.sampling import TokenBatch, completion_logprobs
 
 
@@ -19,8 +19,8 @@ class Examples(NamedTuple):
     """Prompts with one completion each, padded on the right."""
 
     prompts: TokenBatch
-    tokens: Int[Array | np.ndarray, "batch steps"]
-    mask: Bool[Array | np.ndarray, "batch steps"]
+    tokens: Tokens
+    mask: Mask
 
 
 class Optimizer(NamedTuple):
@@ -68,7 +68,8 @@ def update(
     """One step of the optimiser; the old parameters and state are given up."""
     loss, gradients = jax.value_and_grad(training_loss, argnums=1)(model, params, examples)
     updates, opt_state = optimizer.transformation().update(gradients, opt_state, params)
-    return optax.apply_updates(params, updates), opt_state, loss
+    stepped = cast(Params, optax.apply_updates(params, updates))
+    return stepped, opt_state, loss
 
 
 def train(

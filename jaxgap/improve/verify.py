@@ -76,7 +76,7 @@ class SelfVerifier(AbstractVerifier):
             for completion in completions
         ]
         # Likely completions are sampled many times over, and each needs judging only once.
-        distinct, sampled = np.unique(texts, return_inverse=True)
+        distinct, sampled = _distinct(texts)
         width = -(-longest(tokenizer, distinct) // _WIDTH_STEP) * _WIDTH_STEP
         questions = encode_prompts(tokenizer, distinct, width)
         words = [tokenizer.encode(self.right)[0], tokenizer.encode(self.wrong)[0]]
@@ -99,3 +99,10 @@ class RandomVerifier(AbstractVerifier):
         self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
     ) -> Scores:
         return np.asarray(jax.random.uniform(key, candidates.finished.shape))
+
+
+def _distinct(texts: list[str]) -> tuple[list[str], list[int]]:
+    """The different texts in order of appearance, and for each text which of them it is."""
+    places: dict[str, int] = {}
+    sampled = [places.setdefault(text, len(places)) for text in texts]
+    return list(places), sampled

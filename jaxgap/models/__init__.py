@@ -3,7 +3,7 @@
 from jaxgap.models.cache import KVCache, init_cache, repeat_rows
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder
-from jaxgap.models.language_model import LanguageModel, Params
+from jaxgap.models.language_model import LanguageModel, Mask, Params, Tokens
 from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer
 
 __all__ = [
@@ -13,7 +13,9 @@ __all__ = [
     "DecoderConfig",
     "KVCache",
     "LanguageModel",
+    "Mask",
     "Params",
+    "Tokens",
     "init_cache",
     "repeat_rows",
 ]

@@ -7,9 +7,10 @@ inside; the parameters are a plain nested dict of arrays.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import jax
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
@@ -20,6 +21,9 @@ from jaxgap.models.tokenizer import AbstractTokenizer
 
 Params: TypeAlias = dict[Any, Any]
 """A nested dict of arrays, as `nnx.to_pure_dict` gives it."""
+
+Tokens: TypeAlias = Int[Array | np.ndarray, "batch seq"]
+Mask: TypeAlias = Bool[Array | np.ndarray, "batch seq"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +60,18 @@ class LanguageModel:
         """The parameters as a dict of `jax.ShapeDtypeStruct`, without allocating any."""
         return jax.eval_shape(self.init, jax.random.key(0))
 
+    @overload
     def apply(
-        self,
-        params: Params,
-        tokens: Int[Array, "batch seq"],
-        token_mask: Bool[Array, "batch seq"],
-        cache: KVCache | None = None,
+        self, params: Params, tokens: Tokens, token_mask: Mask
+    ) -> tuple[Float[Array, "batch seq vocab"], None]: ...
+
+    @overload
+    def apply(
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache
+    ) -> tuple[Float[Array, "batch seq vocab"], KVCache]: ...
+
+    def apply(
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache | None = None
     ) -> tuple[Float[Array, "batch seq vocab"], KVCache | None]:
         """The forward pass of :class:`Decoder` under these parameters."""
         return nnx.merge(self.graphdef, params)(tokens, token_mask, cache)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Bool, Int
 
-from jaxgap.models import AbstractTokenizer
+from jaxgap.models import AbstractTokenizer, Mask, Tokens
 
 
 class TokenBatch(NamedTuple):
@@ -20,8 +19,8 @@ class TokenBatch(NamedTuple):
     - `mask`: which tokens are real.
     """
 
-    tokens: Int[Array | np.ndarray, "batch seq"]
-    mask: Bool[Array | np.ndarray, "batch seq"]
+    tokens: Tokens
+    mask: Mask
 
 
 def encode_prompts(tokenizer: AbstractTokenizer, texts: Sequence[str], width: int) -> TokenBatch:

@@ -5,15 +5,13 @@ uniform) decides it: nothing depends on the rest of the batch. It costs one pass
 where the Gumbel trick of `jax.random.categorical` draws a random number for each of them.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 
 def row_uniforms(
-    key: jax.Array, row_ids: Int[Array, batch], num_steps: int
+    key: jax.Array, row_ids: Int[Array, " batch"], num_steps: int
 ) -> Float[Array, "batch steps"]:
     """Uniforms in [0, 1) from a stream of each row's own: a function of key, row id and step."""
 
@@ -27,9 +25,9 @@ def row_uniforms(
 
 def inverse_cdf(
     logits: Float[Array, "batch vocab"],
-    uniforms: Float[Array, batch],
+    uniforms: Float[Array, " batch"],
     temperature: Float[Array, ""] | float,
-) -> Int[Array, batch]:
+) -> Int[Array, " batch"]:
     """Draw tokens by inverting the cumulative distribution.
 
     The token is the number of entries of `cumsum(softmax(logits / temperature))` that do not exceed

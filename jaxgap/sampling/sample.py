@@ -4,8 +4,6 @@ The cache travels in the carry of the loop, where it is updated in place. The lo
 row has ended or the length limit is reached.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import NamedTuple
 
@@ -32,14 +30,14 @@ class Completions(NamedTuple):
     tokens: Int[Array, "rows steps"]
     completion_mask: Bool[Array, "rows steps"]
     logprobs: Float[Array, "rows steps"]
-    finished: Bool[Array, rows]
+    finished: Bool[Array, " rows"]
 
 
 class _Decoding(NamedTuple):
     """What the decode loop carries: `tokens` are the latest drawn, not yet read by the model."""
 
     step: Int[Array, ""]
-    tokens: Int[Array, rows]
+    tokens: Int[Array, " rows"]
     cache: KVCache
     completions: Completions
 
@@ -87,7 +85,8 @@ def sample(
         tokens, completions = draw(state.step, logits[:, -1], state.completions)
         return _Decoding(state.step + 1, tokens, cache, completions)
 
-    empty = _no_completions(*uniforms.shape, model.tokenizer.pad_id)
+    rows = num_prompts * num_candidates
+    empty = _no_completions(rows, max_steps, model.tokenizer.pad_id)
     tokens, completions = draw(0, logits, empty)
     start = _Decoding(jnp.int32(1), tokens, repeat_rows(cache, num_candidates), completions)
     return jax.lax.while_loop(running, advance, start).completions
@@ -105,10 +104,10 @@ def _no_completions(rows: int, max_steps: int, pad_id: int) -> Completions:
 def _record(
     done: Completions,
     step: Int[Array, ""] | int,
-    drawn: Int[Array, rows],
+    drawn: Int[Array, " rows"],
     logits: Float[Array, "rows vocab"],
     eos_id: int,
-) -> tuple[Int[Array, rows], Completions]:
+) -> tuple[Int[Array, " rows"], Completions]:
     """Add one drawn token to each row that has not ended."""
     active = ~done.finished
     tokens = jnp.where(active, drawn, done.tokens[:, step])

@@ -6,9 +6,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
-from jaxgap.models import LanguageModel, Params
+from jaxgap.models import LanguageModel, Mask, Params, Tokens
 from jaxgap.sampling.batch import TokenBatch
 
 
@@ -16,9 +16,9 @@ def completion_logprobs(
     model: LanguageModel,
     params: Params,
     prompts: TokenBatch,
-    tokens: Int[Array, "batch steps"],
-    completion_mask: Bool[Array, "batch steps"],
-) -> Float[Array, "batch steps"]:
+    tokens: Tokens,
+    completion_mask: Mask,
+) -> Float[Array, "batch seq"]:
     """Log-probability in nats of each completion token, given its prompt and those before it.
 
     **Arguments:**
