@@ -1,0 +1,289 @@
+r"""Forecasts: the predictive distribution of a run at a time to come.
+
+A forecast joins what is unknown about the law (weights over shapes), about its parameters, about
+how the run will stray from it, and the noise of the measurement itself. It is a set of draws; the
+interval is theirs, and the point forecast is their median, the least wrong on average in the sense
+of absolute error.
+
+Solver and verifier are forecast each on its own: on the paper's own curves their rates differ, and
+one must not spoil the other. The gap is what the theory is about, a positive quantity that decays
+by a law of the same family, and is forecast as a series of its own; where it has been negative,
+it is the difference of independent draws of the two, which is too wide rather than too narrow.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+from numpy.typing import ArrayLike
+
+from jaxgap.fitting.forecasting.advice import (
+    Advice,
+    RoundsLeft,
+    advise,
+    rounds_left,
+    times_ahead,
+)
+from jaxgap.fitting.forecasting.observations import Observations
+from jaxgap.fitting.forecasting.posterior import Futures, sample_futures
+from jaxgap.fitting.forecasting.shapes import RandomWalk
+from jaxgap.trajectory import Kind, Trajectory
+
+_NO_VERIFIER = "the trajectory has no verifier"
+# A point of accuracy; a twentieth of the present uncertainty.
+_EPSILON_ACCURACY = 0.01
+_EPSILON_RELATIVE = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictive:
+    """A distribution of one number by draws, with its mean, median and interval."""
+
+    draws: Float[np.ndarray, " draws"] = dataclasses.field(repr=False)
+    mean: float
+    median: float
+    interval: tuple[float, float]
+
+    @classmethod
+    def of_draws(cls, draws: Float[np.ndarray, " draws"], level: float) -> "Predictive":
+        """The central interval at `level` and what else is reported."""
+        low, median, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+        return cls(draws, float(draws.mean()), float(median), (float(low), float(high)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form."""
+        return {"mean": self.mean, "median": self.median, "interval": list(self.interval)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What a run will measure at `horizon`, and whether to go on with it.
+
+    - `horizon`: an absolute time, in `time_unit`s.
+    - `level`: of the intervals.
+    - `solver`, `verifier`, `gap`: each a :class:`Predictive` in the trajectory's own terms; the
+        last two are `None` without a verifier, and `reason` says so.
+    - `rounds_left`, `advice`: about the solver.
+    - `weights`: how much each shape of curve counts in the solver's forecast; they sum to one.
+    - `warnings`: what a reader has to know.
+    """
+
+    horizon: float
+    level: float
+    solver: Predictive
+    verifier: Predictive | None
+    gap: Predictive | None
+    rounds_left: RoundsLeft
+    advice: Advice
+    weights: dict[str, float]
+    warnings: tuple[str, ...]
+    kind: Kind
+    time_unit: str
+    reason: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        form = {
+            "horizon": self.horizon,
+            "level": self.level,
+            "solver": self.solver.to_dict(),
+            "verifier": None if self.verifier is None else self.verifier.to_dict(),
+            "gap": None if self.gap is None else self.gap.to_dict(),
+            "rounds_left": self.rounds_left.to_dict(),
+            "advice": self.advice.verdict,
+            "advice_detail": self.advice.to_dict(),
+            "weights": dict(self.weights),
+            "warnings": list(self.warnings),
+            "kind": self.kind,
+            "time_unit": self.time_unit,
+        }
+        return form if self.reason is None else form | {"reason": self.reason}
+
+
+def forecast(
+    trajectory: Trajectory,
+    horizon: float,
+    *,
+    key: PRNGKeyArray,
+    level: float = 0.9,
+    epsilon: float | None = None,
+    cost: float | None = None,
+    round_length: float | None = None,
+) -> Forecast:
+    r"""Forecast a run from what has been measured of it.
+
+    $$p(y_h \mid y_{1:n}) = \sum_i w_i\, p(y_h \mid y_{1:n}, \theta_i), \qquad
+      w_i \propto p(y_{1:n} \mid \theta_i)^{1/2},$$
+
+    over draws $\theta_i$ of shapes and their parameters from a prior which is the same for every
+    run and relative to its window (:mod:`jaxgap.fitting.forecasting.shapes`).
+
+    **Arguments:**
+
+    - `trajectory`: at least three rows. Accuracies are forecast as error rates, and with their
+        binomial noise where the number of items is known. Uncertainties must be above zero.
+    - `horizon`: a time after the last measured one.
+    - `key`: for the draws, from `jax.random.key`; the same key gives the same forecast.
+    - `level`: of the intervals, in (0, 1).
+    - `epsilon`: how near the limit is near enough for `rounds_left`: by default a point of
+        accuracy, or a twentieth of the present uncertainty.
+    - `cost`: what one more round has to gain to be worth it, in accuracy or nats; without it the
+        advice asks whether more than `epsilon` is left.
+    - `round_length`: in time units, by default the median spacing of the rows.
+
+    **Returns:**
+
+    A :class:`Forecast`, for a single measurement at the horizon, its noise included.
+
+    **Raises:**
+
+    `ValueError` if the horizon is not after the last time, the level not in (0, 1), or epsilon or
+    the round's length not above zero; `InputError` for uncertainties of zero or less.
+
+    **Example:**
+
+    >>> ts = np.arange(12.0)
+    >>> run = Trajectory(ts, 1 + 2 * np.exp(-0.5 * ts))
+    >>> ahead = forecast(run, 20.0, key=jax.random.key(0))
+    >>> ahead.solver.interval[0] < 1.0 < ahead.solver.interval[1]
+    True
+
+    The idea of averaging learning curves over a parametric family goes back to Domhan et al. (IJCAI
+    2015); the shapes are those of the theory (arXiv:2507.00075) and of ScaleRL (arXiv:2510.13786).
+    """
+    _check(trajectory, horizon, level, epsilon, cost, round_length)
+    solver_key, advice_key, verifier_key, gap_key = jax.random.split(key, 4)
+    observations = _observations(trajectory, "solver")
+    draws = _measured(observations, np.array([horizon]), solver_key)
+    solver = Predictive.of_draws(draws[:, 0], level)
+    verifier, gap = _verifier_and_gap(trajectory, solver, horizon, level, verifier_key, gap_key)
+    if round_length is None:
+        round_length = float(np.median(np.diff(trajectory.ts)))
+    if epsilon is None:
+        now = float(trajectory.solver[-1])
+        epsilon = _EPSILON_ACCURACY if observations.is_accuracy else _EPSILON_RELATIVE * now
+    ts = times_ahead(observations, round_length)
+    futures = sample_futures(observations, ts, advice_key)
+    return Forecast(
+        horizon=float(horizon),
+        level=level,
+        solver=solver,
+        verifier=verifier,
+        gap=gap,
+        rounds_left=rounds_left(observations, futures, ts, epsilon, level),
+        advice=advise(
+            observations,
+            futures,
+            round_length=round_length,
+            epsilon=epsilon,
+            cost=cost,
+            level=level,
+        ),
+        weights=futures.weights,
+        warnings=_warnings(futures, trajectory, horizon),
+        kind=trajectory.kind,
+        time_unit=trajectory.time_unit,
+        reason=_NO_VERIFIER if verifier is None else None,
+    )
+
+
+def forecast_average(
+    trajectory: Trajectory, ts: ArrayLike, *, key: PRNGKeyArray, level: float = 0.9
+) -> Predictive:
+    """Forecast the mean of the solver's measurements at several times to come.
+
+    **Arguments:**
+
+    - `ts`: increasing times, all after the last measured one.
+    - the others: as for :func:`forecast`.
+    """
+    ts = np.asarray(ts, np.float64)
+    _check(trajectory, float(ts[0]), level, None, None, None)
+    draws = _measured(_observations(trajectory, "solver"), ts, key)
+    return Predictive.of_draws(draws.mean(axis=1), level)
+
+
+def _observations(trajectory: Trajectory, name: str) -> Observations:
+    values, stderrs = getattr(trajectory, name), getattr(trajectory, f"{name}_se")
+    if trajectory.kind == "accuracy":
+        return Observations.of_accuracies(trajectory.ts, values, trajectory.num_items, stderrs)
+    return Observations.of_positive(trajectory.ts, values, stderrs, name)
+
+
+def _measured(
+    observations: Observations, ts: Float[np.ndarray, " times"], key: PRNGKeyArray
+) -> Float[np.ndarray, "draws times"]:
+    """Draws of measurements at `ts`."""
+    future_key, noise_key = jax.random.split(key)
+    futures = sample_futures(observations, ts, future_key)
+    normals = np.asarray(jax.random.normal(noise_key, futures.logs.shape), np.float64)
+    return observations.measure(futures.logs, futures.noise_levels, normals)
+
+
+def _verifier_and_gap(
+    trajectory: Trajectory,
+    solver: Predictive,
+    horizon: float,
+    level: float,
+    verifier_key: PRNGKeyArray,
+    gap_key: PRNGKeyArray,
+) -> tuple[Predictive | None, Predictive | None]:
+    if trajectory.verifier is None or trajectory.gap is None:
+        return None, None
+    ts = np.array([horizon])
+    draws = _measured(_observations(trajectory, "verifier"), ts, verifier_key)
+    verifier = Predictive.of_draws(draws[:, 0], level)
+    if trajectory.gap.min() > 0:
+        positive = Observations.of_positive(trajectory.ts, trajectory.gap, None, "gap")
+        draws = _measured(positive, ts, gap_key)
+        return verifier, Predictive.of_draws(draws[:, 0], level)
+    sign = 1.0 if trajectory.kind == "uncertainty" else -1.0
+    # Draws stand in the order of the shapes; without a shuffle equal shapes would be paired.
+    shuffled = np.asarray(jax.random.permutation(gap_key, len(draws)))
+    difference = sign * (solver.draws - verifier.draws[shuffled])
+    return verifier, Predictive.of_draws(difference, level)
+
+
+def _warnings(futures: Futures, trajectory: Trajectory, horizon: float) -> tuple[str, ...]:
+    """What the weights and the distance say in words."""
+    found = []
+    if futures.turned > 0.5:
+        found.append(
+            f"the solver is past its best with probability {futures.turned:.0%}: a law that can "
+            "only gain does not describe this run"
+        )
+    if futures.weights[RandomWalk.name] > 0.5:
+        found.append(
+            "no law describes this run better than a random walk: neither a limit nor the "
+            "solver-verifier law can be read from it"
+        )
+    window = trajectory.ts[-1] - trajectory.ts[0]
+    distance = (horizon - trajectory.ts[-1]) / window
+    if distance > 5:
+        found.append(
+            f"the horizon lies {distance:.0f} times as far ahead as was seen: the prior speaks "
+            "louder than the data there"
+        )
+    return tuple(found)
+
+
+def _check(
+    trajectory: Trajectory,
+    horizon: float,
+    level: float,
+    epsilon: float | None,
+    cost: float | None,
+    round_length: float | None,
+) -> None:
+    last = float(trajectory.ts[-1])
+    if not (np.isfinite(horizon) and horizon > last):
+        raise ValueError(f"horizon must be after the last measured time {last:g}, got {horizon:g}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    for name, value in (("epsilon", epsilon), ("round_length", round_length)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be above zero, got {value}")
+    if cost is not None and not np.isfinite(cost):
+        raise ValueError(f"cost must be finite, got {cost}")

@@ -1,0 +1,107 @@
+r"""What a forecast sees of one measured series, and how a simulated curve becomes a measurement.
+
+A series of accuracies is read as error rates $1 - y$, any other as it is; both must be positive,
+since the forecast is of their logarithm. The variance of a measured logarithm is, by the delta
+method, that of the measurement over its square:
+
+- for accuracies over $n$ items, $p / (n (1 - p))$;
+- where standard errors are given, $(\sigma / y)^2$;
+- where neither is known, the same with an unknown $n$, or with an unknown relative error. It is one
+  more number with a prior, and is learnt with the rest.
+
+Counts are smoothed by half an item, so that an error rate of zero has a logarithm.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.forecasting.shapes import LogNormal
+
+Series = Float[np.ndarray, " T"]
+
+# The usual test sets have a few hundred to a few thousand items: 1 / sqrt(n), times or over 1.6.
+_ACCURACY_NOISE = LogNormal(1000**-0.5, 0.5)
+# For smoothing alone, where the number of items is not known.
+_TYPICAL_NUM_ITEMS = 500
+# Relative errors of uncertainties: from a thousandth (a digitised curve) to a third (few prompts).
+_UNCERTAINTY_NOISE = LogNormal(0.02, 1.4)
+_KNOWN = LogNormal(1.0, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Observations:
+    """One series on the scale on which it is forecast.
+
+    - `ts`: the times.
+    - `values`: logarithms of uncertainties or error rates.
+    - `variances`: of the noise on `values`, up to the square of the noise level.
+    - `noise_level`: the prior of that level; certain to be 1 where the noise is known.
+    - `is_accuracy`: whether measurements are accuracies.
+    - `relative_noise`: of a measurement to come, up to the noise level: for accuracies over
+        `sqrt(p (1 - p))`, for uncertainties over the value.
+    """
+
+    ts: Series
+    values: Series
+    variances: Series
+    noise_level: LogNormal
+    is_accuracy: bool
+    relative_noise: float
+
+    @classmethod
+    def of_accuracies(
+        cls, ts: Series, accuracies: Series, num_items: int | None, stderrs: Series | None
+    ) -> "Observations":
+        """From fractions, with the number of test items or standard errors where known."""
+        smoothing = num_items or _TYPICAL_NUM_ITEMS
+        errors = ((1 - accuracies) * smoothing + 0.5) / (smoothing + 1)
+        if stderrs is not None and stderrs.any():
+            known = _without_zeros(stderrs)
+            spread = np.sqrt(errors * (1 - errors))
+            relative = float(np.median(known / spread))
+            return cls(ts, np.log(errors), (known / errors) ** 2, _KNOWN, True, relative)
+        relative = 1.0 if num_items is None else num_items**-0.5
+        level = _ACCURACY_NOISE if num_items is None else _KNOWN
+        variances = relative**2 * (1 - errors) / errors
+        return cls(ts, np.log(errors), variances, level, True, relative)
+
+    @classmethod
+    def of_positive(
+        cls, ts: Series, values: Series, stderrs: Series | None, name: str
+    ) -> "Observations":
+        """From uncertainties, or anything else that is positive."""
+        if values.min() <= 0:
+            raise InputError(
+                f"column '{name}': a forecast needs uncertainties above zero, "
+                f"got {float(values.min())!r}"
+            )
+        if stderrs is not None and stderrs.any():
+            known = _without_zeros(stderrs) / values
+            return cls(ts, np.log(values), known**2, _KNOWN, False, float(np.median(known)))
+        return cls(ts, np.log(values), np.ones_like(values), _UNCERTAINTY_NOISE, False, 1.0)
+
+    def capability(self, logs: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """From the forecast's scale back to accuracies or uncertainties, without noise."""
+        return -np.expm1(np.minimum(logs, 0.0)) if self.is_accuracy else np.exp(logs)
+
+    def measure(
+        self,
+        logs: Float[np.ndarray, "draws times"],
+        noise_levels: Float[np.ndarray, " draws"],
+        normals: Float[np.ndarray, "draws times"],
+    ) -> Float[np.ndarray, "draws times"]:
+        """Simulated curves as they would be measured, in the series' own terms."""
+        noise = self.relative_noise * noise_levels[:, None] * normals
+        if not self.is_accuracy:
+            return np.exp(logs + noise)
+        accuracies = self.capability(logs)
+        measured = accuracies + np.sqrt(accuracies * (1 - accuracies)) * noise
+        return np.clip(measured, 0.0, 1.0)
+
+
+def _without_zeros(stderrs: Series) -> Series:
+    """A standard error of zero is raised to the smallest other one, as the fit does."""
+    return np.maximum(stderrs, stderrs[stderrs > 0].min())

@@ -1,0 +1,267 @@
+r"""Averaging over shapes: thousands of draws from the prior, weighed by what was measured.
+
+Every shape gets the same number of draws of its parameters, of the wandering residual and of the
+noise level, spread evenly over the prior by a Kronecker sequence (Roberts 2018). The filter turns
+each draw into a Gaussian posterior and an evidence $L_i$, and the forecast is the mixture with
+weights
+
+$$w_i \propto L_i^{\,\eta}, \qquad \eta = \tfrac12.$$
+
+With $\eta = 1$ that is Bayes' rule for a family which holds the truth. No family of learning curves
+does: what the residual process leaves over is autocorrelated, evidence counts the same deviation
+many times, and weights go to one corner of the family. A fractional posterior (Holmes and Walker
+2017; Grünwald and van Ommen 2017) lets evidence count at a discount. A half is what a lag-one
+autocorrelation of 1/3 does to the effective number of measurements, (1 - 1/3) / (1 + 1/3).
+
+The shapes' weights, sums of $w_i$, are the forecast's weights of models.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from jaxgap.fitting.curves import padded_length
+from jaxgap.fitting.forecasting.filter import Conditioned, Wander, condition
+from jaxgap.fitting.forecasting.observations import Observations
+from jaxgap.fitting.forecasting.shapes import (
+    NUM_SHAPE_PARAMETERS,
+    SHAPES,
+    LogNormal,
+    RandomWalk,
+)
+
+# Draws from the prior of each shape, and from the mixture: past these, forecasts change by less
+# than a tenth of their spread from one key to the next.
+_NUM_PRIOR_DRAWS = 8192
+_NUM_DRAWS = 4096
+_EVIDENCE_EXPONENT = 0.5
+# The start is known to a factor e before it is measured, which the first row makes irrelevant.
+_START_STDERR = 1.0
+# A law of the family is off by a twentieth of the capability after a window, give or take e; where
+# the residual is all there is, it has to carry the curve and is twice as large.
+_DIFFUSION = LogNormal(0.05, 1.0)
+_DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in SHAPES]
+# Mostly longer than the window: over a forecast, a random walk that slowly forgets.
+_MEMORY = LogNormal(5.0, 1.5)
+
+# As much worse as a law of the family may be off.
+_CLEARLY = _DIFFUSION.median
+
+
+class _Inputs(NamedTuple):
+    """One series, padded, with times in windows since its first row; and the times asked for."""
+
+    u: Float[Array, " times"]
+    values: Float[Array, " times"]
+    variances: Float[Array, " times"]
+    num_rows: Int[Array, ""]
+    noise_level: LogNormal
+    future: Float[Array, " future"]
+
+
+class _Draws(NamedTuple):
+    """Parameters as standard normal numbers: those of the shape, then noise, diffusion, memory."""
+
+    shape: Float[Array, "draws 4"]
+    noise: Float[Array, " draws"]
+    diffusion: Float[Array, " draws"]
+    memory: Float[Array, " draws"]
+
+
+class Futures(NamedTuple):
+    """Draws of how a curve goes on, on the scale of the forecast.
+
+    - `logs`: with the wandering residual, at each time asked for; without measurement noise.
+    - `trends`: without the residual.
+    - `limits`: of the trends, as time goes on for ever.
+    - `noise_levels`: for :meth:`Observations.measure`.
+    - `weights`: of the shapes, by name.
+    - `turned`: the probability that the curve is clearly worse now than its trend has been.
+    """
+
+    logs: Float[np.ndarray, "draws future"]
+    trends: Float[np.ndarray, "draws future"]
+    limits: Float[np.ndarray, " draws"]
+    noise_levels: Float[np.ndarray, " draws"]
+    weights: dict[str, float]
+    turned: float
+
+
+def sample_futures(
+    observations: Observations, future_ts: Float[np.ndarray, " future"], key: PRNGKeyArray
+) -> Futures:
+    """Draw from what may come, given what was measured.
+
+    **Arguments:**
+
+    - `observations`: one series.
+    - `future_ts`: increasing times, none before the last measured one.
+    - `key`: of the draws; the same key gives the same draws.
+    """
+    num_rows, num_future = len(observations.ts), len(future_ts)
+    rows = (0, padded_length(num_rows) - num_rows)
+    window = observations.ts[-1] - observations.ts[0]
+    arrays: dict[str, Any] = {
+        "u": np.pad((observations.ts - observations.ts[0]) / window, rows, mode="edge"),
+        "values": np.pad(observations.values, rows),
+        "variances": np.pad(observations.variances, rows, constant_values=1.0),
+        "num_rows": np.int64(num_rows),
+        "noise_level": LogNormal(*(np.float64(number) for number in observations.noise_level)),
+        "future": np.pad(
+            (future_ts - observations.ts[0]) / window,
+            (0, padded_length(num_future) - num_future),
+            mode="edge",
+        ),
+    }
+    with jax.enable_x64(True):
+        logs, trends, limits, levels, weights, turned = jax.tree.map(
+            np.asarray, _sample(_Inputs(**arrays), key)
+        )
+    named = zip((shape.name for shape in SHAPES), weights.tolist(), strict=True)
+    return Futures(
+        logs[:, :num_future],
+        trends[:, :num_future],
+        limits,
+        levels,
+        dict(named),
+        float(turned),
+    )
+
+
+@eqx.filter_jit
+def _sample(inputs: _Inputs, key: PRNGKeyArray):
+    """Everything of :func:`sample_futures` that is computed in one program."""
+    prior_key, choice_key, state_key, residual_key = jax.random.split(key, 4)
+    draws, posteriors = _posteriors(inputs, prior_key)
+    log_weights = _EVIDENCE_EXPONENT * posteriors.log_evidence
+    log_weights = jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf)
+    weights = jax.nn.softmax(log_weights)
+    chosen = _systematic(weights, choice_key)
+    shape_index = chosen // _NUM_PRIOR_DRAWS
+    draws, posteriors = jax.tree.map(lambda leaf: leaf[chosen], (draws, posteriors))
+    states = _gaussian(posteriors, state_key)
+    wander = _wander(draws, jnp.asarray(_DIFFUSION_FACTORS)[shape_index])
+
+    trends = _trends(inputs.future, shape_index, draws, states)
+    seen = _trends(inputs.u, shape_index, draws, states)
+    turned = jnp.mean(seen[:, -1] + states[:, 3] - seen.min(axis=1) > _CLEARLY)
+    now = inputs.u[inputs.num_rows - 1]
+    gaps = jnp.diff(inputs.future, prepend=now)
+    residuals = _residuals(states[:, 3], wander, gaps, residual_key)
+    limits = states[:, :3].sum(axis=1)
+    noise_levels = inputs.noise_level.at(draws.noise)
+    by_shape = weights.reshape(len(SHAPES), -1).sum(1)
+    return trends + residuals, trends, limits, noise_levels, by_shape, turned
+
+
+def _trends(
+    u: Float[Array, " times"],
+    shape_index: Int[Array, " draws"],
+    draws: _Draws,
+    states: Float[Array, "draws 4"],
+) -> Float[Array, "draws times"]:
+    """The curves of draws of different shapes, without the residual."""
+    branches = [lambda normals, shape=shape: shape.terms(u, normals) for shape in SHAPES]
+    terms = jax.vmap(lambda index, normals: jax.lax.switch(index, branches, normals))(
+        shape_index, draws.shape
+    )
+    return states[:, :1] + jnp.einsum("dtk,dk->dt", terms, states[:, 1:3])
+
+
+def _posteriors(inputs: _Inputs, key: PRNGKeyArray) -> tuple[_Draws, Conditioned]:
+    """Every draw of every shape with its posterior; the draws of one shape stand together."""
+    num_normals = NUM_SHAPE_PARAMETERS + 3
+    normals = _spread_normals(len(SHAPES) * _NUM_PRIOR_DRAWS, num_normals, key)
+    draws = _Draws(normals[:, :NUM_SHAPE_PARAMETERS], *normals[:, NUM_SHAPE_PARAMETERS:].T)
+    per_shape = draws.shape.reshape(len(SHAPES), _NUM_PRIOR_DRAWS, NUM_SHAPE_PARAMETERS)
+    terms = jnp.concatenate(
+        [
+            jax.vmap(shape.terms, in_axes=(None, 0))(inputs.u, shape_normals)
+            for shape, shape_normals in zip(SHAPES, per_shape, strict=True)
+        ]
+    )
+    means, stderrs = jnp.moveaxis(jnp.array([shape.amplitudes for shape in SHAPES]), -1, 0)
+    starts = jnp.ones((len(SHAPES), 1))
+    prior_mean = jnp.concatenate([inputs.values[0] * starts, means], 1)
+    prior_stderr = jnp.concatenate([_START_STDERR * starts, stderrs], 1)
+    wander = _wander(draws, _of_each_draw(jnp.array(_DIFFUSION_FACTORS)))
+    variances = inputs.variances * inputs.noise_level.at(draws.noise)[:, None] ** 2
+    measured = jnp.arange(len(inputs.u)) < inputs.num_rows
+    elapsed = jnp.diff(inputs.u, prepend=inputs.u[:1])
+    lanes = jax.vmap(condition, in_axes=(None, 0, None, 0, None, 0, 0, 0))
+    posteriors = lanes(
+        inputs.values,
+        variances,
+        measured,
+        terms,
+        elapsed,
+        _of_each_draw(prior_mean),
+        _of_each_draw(prior_stderr),
+        wander,
+    )
+    return draws, posteriors
+
+
+def _of_each_draw(per_shape: Float[Array | np.ndarray, "shapes ..."]) -> Float[Array, "draws ..."]:
+    return jnp.repeat(jnp.asarray(per_shape), _NUM_PRIOR_DRAWS, axis=0)
+
+
+def _wander(draws: _Draws, factor: Float[Array, " draws"]) -> Wander:
+    return Wander(factor * _DIFFUSION.at(draws.diffusion), _MEMORY.at(draws.memory))
+
+
+def _spread_normals(
+    num_points: int, num_dims: int, key: PRNGKeyArray
+) -> Float[Array, "points dims"]:
+    """Standard normal numbers from a shifted Kronecker sequence.
+
+    Its steps are powers of the generalised golden ratio, `x^(d + 1) = x + 1`, which fills the cube
+    about as evenly as any sequence (Roberts, *The unreasonable effectiveness of quasirandom
+    sequences*, 2018).
+    """
+    ratio = 2.0
+    for _ in range(64):
+        ratio = (1 + ratio) ** (1 / (num_dims + 1))
+    steps = ratio ** -np.arange(1.0, num_dims + 1)
+    shift = jax.random.uniform(key, (num_dims,), jnp.float64)
+    points = jnp.mod(shift + jnp.arange(1.0, num_points + 1)[:, None] * steps, 1.0)
+    edge = 0.5 / num_points
+    return jax.scipy.special.ndtri(jnp.clip(points, edge, 1 - edge))
+
+
+def _systematic(weights: Float[Array, " all"], key: PRNGKeyArray) -> Int[Array, " draws"]:
+    """Which draws of the prior stand for the mixture: each as often as its weight asks, to one."""
+    offset = jax.random.uniform(key, (), jnp.float64)
+    marks = (jnp.arange(_NUM_DRAWS) + offset) / _NUM_DRAWS
+    total = jnp.cumsum(weights)
+    return jnp.minimum(jnp.searchsorted(total, marks * total[-1]), len(weights) - 1)
+
+
+def _gaussian(posteriors: Conditioned, key: PRNGKeyArray) -> Float[Array, "draws 4"]:
+    """One state from each posterior, whose covariances may be singular."""
+    values, vectors = jnp.linalg.eigh(posteriors.covariance)
+    normals = jax.random.normal(key, posteriors.mean.shape, jnp.float64)
+    scaled = jnp.sqrt(jnp.maximum(values, 0.0)) * normals
+    return posteriors.mean + jnp.einsum("dij,dj->di", vectors, scaled)
+
+
+def _residuals(
+    now: Float[Array, " draws"],
+    wander: Wander,
+    gaps: Float[Array, " future"],
+    key: PRNGKeyArray,
+) -> Float[Array, "draws future"]:
+    """The wandering residual at the times to come, from its value at the last measurement."""
+
+    def step(residual, row):
+        gap, normals = row
+        factor, added = wander.transition(gap)
+        residual = factor * residual + jnp.sqrt(added) * normals
+        return residual, residual
+
+    normals = jax.random.normal(key, (len(gaps), len(now)), jnp.float64)
+    return jax.lax.scan(step, now, (gaps, normals))[1].T

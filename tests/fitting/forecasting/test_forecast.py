@@ -1,0 +1,149 @@
+"""Forecasts as a user sees them: known curves, units, refusals, and the public JSON form."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.forecasting import forecast, forecast_average
+from jaxgap.trajectory import Trajectory
+
+KEY = jax.random.key(0)
+TS = np.arange(12.0)
+RUN = Trajectory(TS, 1 + 2 * np.exp(-0.5 * TS), 0.5 + np.exp(-0.5 * TS))
+
+
+def accuracies(rng, num_rows=14, num_items=500):
+    ts = np.arange(float(num_rows))
+    return Trajectory(
+        ts,
+        rng.binomial(num_items, 0.7 - 0.5 * np.exp(-0.4 * ts)) / num_items,
+        kind="accuracy",
+        num_items=num_items,
+    )
+
+
+def test_a_clean_exponential_is_continued():
+    ahead = forecast(RUN, 20.0, key=KEY)
+    truths = {"solver": 1 + 2 * np.exp(-10.0), "verifier": 0.5 + np.exp(-10.0)}
+    for name, truth in truths.items():
+        predictive = getattr(ahead, name)
+        low, high = predictive.interval
+        assert low < truth < high
+        assert abs(predictive.median - truth) < 0.1 * truth
+    assert ahead.gap.interval[0] < 0.5 + np.exp(-10.0) < ahead.gap.interval[1]
+
+
+def test_the_json_form_is_complete_and_finite():
+    form = forecast(RUN, 20.0, key=KEY).to_dict()
+    assert form["horizon"] == 20.0
+    assert form["level"] == 0.9
+    for name in ("solver", "verifier", "gap"):
+        assert set(form[name]) == {"mean", "median", "interval"}
+        low, high = form[name]["interval"]
+        assert low <= form[name]["median"] <= high
+    assert form["advice"] in ("stop", "continue", "cannot tell")
+    assert sum(form["weights"].values()) == pytest.approx(1.0)
+    json.dumps(form, allow_nan=False)
+
+
+def test_without_a_verifier_there_is_a_reason():
+    form = forecast(RUN.replace(verifier=None), 20.0, key=KEY).to_dict()
+    assert form["verifier"] is None
+    assert form["gap"] is None
+    assert "no verifier" in form["reason"]
+
+
+def test_the_same_key_gives_the_same_forecast():
+    first, second = (forecast(RUN, 13.0, key=KEY).to_dict() for _ in range(2))
+    assert first == second
+
+
+def test_neither_the_unit_of_time_nor_that_of_the_capability_matters():
+    scaled = Trajectory(7 + 3 * TS, 5 * np.asarray(RUN.solver))
+    alone = RUN.replace(verifier=None)
+    there, here = forecast(scaled, 7 + 60.0, key=KEY), forecast(alone, 20.0, key=KEY)
+    np.testing.assert_allclose(there.solver.median, 5 * here.solver.median, rtol=1e-6)
+    np.testing.assert_allclose(
+        there.solver.interval, np.multiply(5, here.solver.interval), rtol=1e-6
+    )
+
+
+def test_accuracies_stay_in_bounds_and_widen_with_the_horizon():
+    run = accuracies(np.random.default_rng(3))
+    near, far = (forecast(run, h, key=KEY).solver.interval for h in (14.0, 100.0))
+    assert 0 <= far[0] < near[0] < near[1] < far[1] <= 1
+
+
+def test_certain_accuracies_are_not_a_special_case():
+    run = Trajectory(np.arange(6.0), [0.5, 0.9, 1.0, 1.0, 1.0, 1.0], kind="accuracy")
+    assert forecast(run, 8.0, key=KEY).solver.median > 0.9
+
+
+def test_an_average_is_less_noisy_than_one_measurement():
+    run = accuracies(np.random.default_rng(3))
+    one = forecast_average(run, [14.0], key=KEY).interval
+    five = forecast_average(run, [14.0, 14.1, 14.2, 14.3, 14.4], key=KEY).interval
+    assert five[1] - five[0] < one[1] - one[0]
+
+
+def test_a_curve_that_turned_is_said_to_have_turned(shared_data):
+    ts, solver = np.loadtxt(
+        shared_data / "grpo/no_baseline_lr1.5e-5.csv", delimiter=",", skiprows=1, usecols=(0, 1)
+    ).T
+    ahead = forecast(
+        Trajectory(ts[:10], solver[:10], kind="accuracy", num_items=1024), 95.0, key=KEY
+    )
+    assert any("past its best" in warning for warning in ahead.warnings)
+    assert ahead.advice.verdict != "continue"
+
+
+@pytest.mark.parametrize("panel", ["math", "gsm8k"])
+def test_the_papers_figure_from_its_first_half(shared_data, panel):
+    ts, solver, verifier = np.loadtxt(
+        shared_data / f"sun2025_fig4/phi4mini_{panel}_qe.csv", delimiter=",", skiprows=1
+    ).T
+    known = Trajectory(ts[:10], solver[:10], verifier[:10])
+    low, high = forecast(known, 10.0, key=KEY).solver.interval
+    assert low < solver[-1] < high
+    assert high - low < 0.5 * solver[9]
+
+
+def test_a_curve_that_only_gains_is_not_said_to_have_turned():
+    assert not forecast(RUN, 13.0, key=KEY).warnings
+
+
+def test_a_falling_curve_with_much_to_gain_goes_on_and_a_dear_round_does_not():
+    run = Trajectory(TS, 10 * np.exp(-0.1 * TS))
+    assert forecast(run, 13.0, key=KEY).advice.verdict == "continue"
+    assert forecast(run, 13.0, key=KEY, cost=3.0).advice.verdict == "stop"
+
+
+def test_rounds_left_grows_as_epsilon_shrinks():
+    rough, fine = (forecast(RUN, 13.0, key=KEY, epsilon=e).rounds_left for e in (0.5, 0.001))
+    assert rough.median is not None
+    assert fine.median is None or fine.median >= rough.median
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"horizon": 11.0}, "horizon must be after"),
+        ({"horizon": np.nan}, "horizon must be after"),
+        ({"level": 1.0}, "level must lie"),
+        ({"epsilon": 0.0}, "epsilon must be above zero"),
+        ({"round_length": -1.0}, "round_length must be above zero"),
+        ({"cost": np.inf}, "cost must be finite"),
+    ],
+)
+def test_misuse_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        forecast(RUN, **{"horizon": 20.0, "key": KEY} | changes)
+
+
+def test_uncertainties_of_zero_have_no_logarithm():
+    run = Trajectory([0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
+    with pytest.raises(InputError, match="above zero"):
+        forecast(run, 3.0, key=KEY)
