@@ -1,0 +1,22 @@
+"""How good forecasts are: a public benchmark over a folder of measured curves.
+
+:func:`backtest` hides the end of every curve, forecasts it, and scores the forecast beside the
+baselines that anyone would try first (`baselines`), by proper scoring rules (`scores`).
+"""
+
+from jaxgap.fitting.backtesting.backtest import BacktestReport, ScoredForecast, backtest
+from jaxgap.fitting.backtesting.baselines import BASELINES, baseline_forecasts
+from jaxgap.fitting.backtesting.manifest import ManifestEntry, read_manifest
+from jaxgap.fitting.backtesting.scores import crps_of_draws, log_score_of_draws
+
+__all__ = [
+    "BASELINES",
+    "BacktestReport",
+    "ManifestEntry",
+    "ScoredForecast",
+    "backtest",
+    "baseline_forecasts",
+    "crps_of_draws",
+    "log_score_of_draws",
+    "read_manifest",
+]

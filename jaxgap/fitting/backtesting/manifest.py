@@ -1,0 +1,87 @@
+"""A folder of measured curves, described by its `manifest.csv`.
+
+One line a file: `file, kind, n, time_unit, source`, where `file` is relative to the folder, `kind`
+is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known.
+"""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from jaxgap.errors import InputError
+from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
+
+
+@dataclasses.dataclass(frozen=True)
+class ManifestEntry:
+    """One curve: its file as the manifest names it, the run, and its unit.
+
+    `scale` is how many of the file's units are one of the run's: 100 for accuracies in percent.
+    """
+
+    file: str
+    run: Trajectory
+    scale: float
+
+
+def read_manifest(folder: str | Path) -> list[ManifestEntry]:
+    """Every curve that the folder's manifest names, in its order.
+
+    **Raises:**
+
+    `InputError` naming the file and line for what is missing or cannot be read.
+    """
+    folder = Path(folder)
+    path = folder / "manifest.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file, strict=True))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; it has to name the curves, one a line") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+    if not lines:
+        raise InputError(f"{path}: names no file")
+    return [_entry(folder, f"{path}, line {row}", line) for row, line in enumerate(lines, start=2)]
+
+
+def _entry(folder: Path, where: str, line: dict[str, str | None]) -> ManifestEntry:
+    name, kind = line.get("file"), line.get("kind")
+    if not name or not kind:
+        raise InputError(f"{where}: needs a value in each of the columns 'file' and 'kind'")
+    if kind not in ("accuracy", "uncertainty"):
+        raise InputError(f"{where}: kind must be accuracy or uncertainty, got '{kind}'")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{where}: '{name}' lies outside the folder")
+    unit = line.get("time_unit") or "step"
+    # As an uncertainty first: so accuracies in percent can be read before they are scaled.
+    raw = read_csv(path, kind="uncertainty", num_items=None, time_unit=unit)
+    if kind == "uncertainty":
+        return ManifestEntry(name, raw, 1.0)
+    num_items = _num_items(line.get("n"), where)
+    percent = raw.solver.min() >= 0 and 1 < raw.solver.max() <= 100
+    scale = 100.0 if percent else 1.0
+    try:
+        solver = np.array(raw.solver) / scale
+        run = Trajectory(
+            raw.ts, solver, kind="accuracy", num_items=num_items, time_unit=raw.time_unit
+        )
+    except TrajectoryError as error:
+        raise InputError(f"{path}: {error}") from error
+    return ManifestEntry(name, run, scale)
+
+
+def _num_items(cell: str | None, where: str) -> int | None:
+    """The number of items, which a manifest may write as `1024` or `1024.0`."""
+    if not cell or not cell.strip():
+        return None
+    try:
+        number = float(cell)
+    except ValueError:
+        number = float("nan")
+    if not (number >= 1 and number.is_integer()):
+        raise InputError(f"{where}: n must be a positive whole number, got '{cell}'")
+    return int(number)

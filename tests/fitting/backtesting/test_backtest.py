@@ -1,0 +1,106 @@
+"""The protocol of the backtest, the manifest's refusals, and the scores on measured curves."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.backtesting import BASELINES, backtest, read_manifest
+from jaxgap.fitting.backtesting.backtest import summarise
+
+KEY = jax.random.key(0)
+HEADER = "file,kind,n,time_unit,source\n"
+
+
+def write(folder, name, values, line):
+    rows = "".join(f"{t},{value}\n" for t, value in enumerate(values))
+    (folder / name).write_text("t,solver\n" + rows)
+    with (folder / "manifest.csv").open("a") as file:
+        file.write(line)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "manifest.csv").write_text(HEADER)
+    curve = 0.7 - 0.6 * np.exp(-0.3 * np.arange(20.0))
+    write(tmp_path, "long.csv", curve, "long.csv,accuracy,500.0,step,made up\n")
+    write(tmp_path, "percent.csv", 100 * curve, "percent.csv,accuracy,500,step,made up\n")
+    write(tmp_path, "short.csv", curve[:5], "short.csv,accuracy,,step,made up\n")
+    write(tmp_path, "three.csv", curve[:3], "three.csv,accuracy,,step,made up\n")
+    write(tmp_path, "nats.csv", 2 - curve[:6], "nats.csv,uncertainty,8.0,epoch,made up\n")
+    return tmp_path
+
+
+def test_the_protocol(folder):
+    report = backtest(folder, [0.2, 0.8], key=KEY)
+    seen = [(scored.file, scored.prefix) for scored in report.series]
+    assert seen == [("long.csv", 0.2), ("percent.csv", 0.2), ("short.csv", 0.6), ("nats.csv", 0.6)]
+    assert [(entry["file"], entry["prefix"]) for entry in report.left_out] == [
+        ("long.csv", 0.8),
+        ("percent.csv", 0.8),
+        ("three.csv", 0.6),
+    ]
+    form = report.to_dict()
+    json.dumps(form, allow_nan=False)
+    first = form["series"][0]
+    assert set(first["baselines"]) == set(BASELINES)
+    assert first["num_rows"] == 20
+    curve = 0.7 - 0.6 * np.exp(-0.3 * np.arange(20.0))
+    assert first["truth"] == pytest.approx(curve[-5:].mean())
+    assert first["baselines"]["last"] == pytest.approx(curve[3])
+
+
+def test_percent_stays_percent(folder):
+    fraction, percent = backtest(folder, [0.2], key=KEY).series[:2]
+    assert percent.truth == pytest.approx(100 * fraction.truth)
+    assert percent.baselines["pow3"] == pytest.approx(100 * fraction.baselines["pow3"], abs=1e-3)
+    assert percent.forecast == pytest.approx(100 * fraction.forecast, abs=3.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("absent.csv,accuracy,,step,x\n", "absent.csv"),
+        ("../outside.csv,accuracy,,step,x\n", "outside the folder"),
+        ("long.csv,precision,,step,x\n", "kind must be"),
+        ("long.csv,accuracy,many,step,x\n", "whole number"),
+        (",accuracy,,step,x\n", "needs a value"),
+    ],
+)
+def test_a_bad_manifest_is_refused_with_its_line(folder, line, message):
+    with (folder / "manifest.csv").open("a") as file:
+        file.write(line)
+    with pytest.raises(InputError, match=message):
+        read_manifest(folder)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_manifest(tmp_path)
+
+
+def test_prefixes_are_fractions(folder):
+    with pytest.raises(ValueError, match="prefixes must lie"):
+        backtest(folder, [20.0], key=KEY)
+
+
+@pytest.mark.slow
+def test_forecasts_beat_every_baseline_on_measured_curves(shared_data):
+    report = backtest(shared_data, key=KEY)
+    assert 0.82 <= report.coverage <= 0.97
+    for prefix in (0.2, 0.3, 0.5):
+        scores = summarise(
+            [
+                scored
+                for scored in report.series
+                if scored.file.startswith("grpo/")
+                and "no_baseline" not in scored.file
+                and scored.num_rows >= 25
+                and scored.prefix == prefix
+            ]
+        )
+        for measure in ("mae", "crps"):
+            best = min(scores[measure][name] for name in BASELINES)
+            assert scores[measure]["forecast"] <= best, (prefix, measure)
