@@ -133,11 +133,11 @@ def backtest(
 
     **Raises:**
 
-    `ValueError` for prefixes outside (0, 1); `InputError` for a folder, manifest or file that
-    cannot be read.
+    `InputError` (a `ValueError`) for prefixes outside (0, 1), and for a folder, manifest or file
+    that cannot be read.
     """
     if not prefixes or not all(0 < prefix < 1 for prefix in prefixes):
-        raise ValueError(f"prefixes must lie between 0 and 1, got {list(prefixes)}")
+        raise InputError(f"prefixes must lie between 0 and 1, got {list(prefixes)}")
     scored, left_out = [], []
     for entry_index, entry in enumerate(read_manifest(folder)):
         entry_key = jax.random.fold_in(key, entry_index)

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from numpy.typing import ArrayLike
 
+from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting.advice import (
     Advice,
     RoundsLeft,
@@ -139,8 +140,8 @@ def forecast(
 
     **Raises:**
 
-    `ValueError` if the horizon is not after the last time, the level not in (0, 1), or epsilon or
-    the round's length not above zero; `InputError` for uncertainties of zero or less.
+    `InputError` (a `ValueError`) if the horizon is not after the last time, the level not in
+    (0, 1), epsilon or the round's length not above zero, or an uncertainty zero or less.
 
     **Example:**
 
@@ -279,11 +280,11 @@ def _check(
 ) -> None:
     last = float(trajectory.ts[-1])
     if not (np.isfinite(horizon) and horizon > last):
-        raise ValueError(f"horizon must be after the last measured time {last:g}, got {horizon:g}")
+        raise InputError(f"horizon must be after the last measured time {last:g}, got {horizon:g}")
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+        raise InputError(f"level must lie between 0 and 1, got {level}")
     for name, value in (("epsilon", epsilon), ("round_length", round_length)):
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be above zero, got {value}")
+            raise InputError(f"{name} must be above zero, got {value}")
     if cost is not None and not np.isfinite(cost):
-        raise ValueError(f"cost must be finite, got {cost}")
+        raise InputError(f"cost must be finite, got {cost}")

@@ -1,0 +1,45 @@
+"""`jaxgap backtest`: how good the forecasts are, on runs whose end is known."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Backtest:
+    """Forecast the end of measured runs from their beginning, and score it.
+
+    DIR holds a manifest.csv with the columns file, kind, n, time_unit and source, and the curves
+    that it names. From the first rows of each, the mean of its last rows is forecast, beside the
+    last value, an exponential, a power law and a sigmoid fitted to the same rows.
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    """The folder with manifest.csv."""
+    prefix: Annotated[tuple[float, ...], tyro.conf.arg(metavar="P ...")] = (0.2, 0.3, 0.5)
+    """Parts of a run to forecast from, each between 0 and 1."""
+    seed: int = 0
+    """Seed of the draws."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write every forecast and the summaries as JSON to this file."""
+
+    def run(self) -> None:
+        from rich.console import Console
+
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.output import check_writable, write_json
+
+        check_writable(self.json, "--json")
+        use_compile_cache()
+        import jax
+
+        from jaxgap.cli.tables import print_backtest
+        from jaxgap.fitting.backtesting import backtest
+
+        console = Console()
+        with console.status("forecasting"):
+            report = backtest(self.folder, self.prefix, key=jax.random.key(self.seed))
+        print_backtest(console, report)
+        write_json(report.to_dict(), self.json)

@@ -1,0 +1,52 @@
+"""`jaxgap forecast`: where a run will be, and whether to go on."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxgap.cli.options import RunFile
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Forecast a measured run at a time to come, and advise whether another round is worth it.
+
+    The forecast is for a single measurement at the horizon, its noise included. It averages over
+    exponential, power-law, two-rate, lagged and rise-then-fall curves and plain drift, each weighed
+    by how well it forecast every measurement from those before. The advice is stop, continue, or
+    cannot tell.
+    """
+
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """The measured run: CSV, JSON lines, a RUN folder, or with --columns another tool's log."""
+    horizon: Annotated[float, tyro.conf.arg(metavar="T")]
+    """An absolute time after the last measurement, in the file's time unit."""
+    level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
+    """Coverage of the intervals, between 0 and 1."""
+    cost: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
+    """What one more round has to gain to be worth it, in accuracy or in nats."""
+    seed: int = 0
+    """Seed of the draws."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write the forecast as JSON to this file."""
+    run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
+
+    def run(self) -> None:
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.output import check_writable, write_json
+
+        check_writable(self.json, "--json")
+        run = self.run_file.read(self.file)
+        use_compile_cache()
+        import jax
+        from rich.console import Console
+
+        from jaxgap.cli.tables import print_forecast
+        from jaxgap.fitting.forecasting import forecast
+
+        key = jax.random.key(self.seed)
+        result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
+        print_forecast(Console(), result)
+        write_json(result.to_dict(), self.json)

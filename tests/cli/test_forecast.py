@@ -1,0 +1,75 @@
+"""Forecasts and backtests from the command line: the public JSON, strict and complete."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxgap.cli.main import run_command
+from jaxgap.trajectory import Trajectory, write_csv
+
+
+def strict(path):
+    def refuse(name):
+        raise AssertionError(f"{name} in JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+@pytest.fixture
+def curve():
+    ts = np.arange(20.0)
+    noise = np.random.default_rng(0).normal(0, 0.01, 20)
+    return Trajectory(ts, 0.8 - 0.5 * np.exp(-0.2 * ts) + noise, kind="accuracy")
+
+
+def test_forecast_writes_the_public_json(curve, tmp_path, capsys):
+    write_csv(curve, tmp_path / "run.csv")
+    out = tmp_path / "forecast.json"
+    run_command(["forecast", str(tmp_path / "run.csv"), "--horizon", "25", "--json", str(out)])
+    result = strict(out)
+    names = {"horizon", "level", "solver", "verifier", "gap", "rounds_left", "advice", "weights"}
+    assert names <= set(result)
+    low, high = result["solver"]["interval"]
+    assert low < result["solver"]["median"] < high
+    assert low < 0.8 < high
+    assert result["verifier"] is result["gap"] is None
+    assert "no verifier" in result["reason"]
+    assert result["advice"] in ("stop", "continue", "cannot tell")
+    assert sum(result["weights"].values()) == pytest.approx(1)
+    assert result["advice"] in capsys.readouterr().out
+
+
+def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
+    (tmp_path / "runs").mkdir()
+    write_csv(curve, tmp_path / "runs" / "a.csv")
+    rows = "file,kind,n,time_unit,source\nruns/a.csv,accuracy,,round,made here\n"
+    (tmp_path / "manifest.csv").write_text(rows)
+    out = tmp_path / "backtest.json"
+    run_command(["backtest", str(tmp_path), "--prefix", "0.3", "0.5", "--json", str(out)])
+    series = strict(out)["series"]
+    assert [entry["prefix"] for entry in series] == [0.3, 0.5]
+    for entry in series:
+        assert entry["num_rows"] == 20
+        assert entry["truth"] == pytest.approx(float(curve.solver[-5:].mean()))
+        assert set(entry["baselines"]) == {"last", "exp3", "pow3", "sigmoid"}
+    assert "intervals hold the truth" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["forecast", "{run}", "--horizon", "3"], "horizon"),
+        (["forecast", "{run}", "--horizon", "nan"], "horizon"),
+        (["forecast", "{run}", "--horizon", "30", "--level", "2"], "level"),
+        (["backtest", "{tmp}/none"], "none"),
+        (["backtest", "{tmp}", "--prefix", "1.5"], "prefixes must lie between 0 and 1"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_status_2(argv, said, curve, tmp_path, capsys):
+    write_csv(curve, tmp_path / "run.csv")
+    with pytest.raises(SystemExit, match="2"):
+        run_command([part.format(tmp=tmp_path, run=tmp_path / "run.csv") for part in argv])
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert said in line
