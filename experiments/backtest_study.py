@@ -1,0 +1,123 @@
+"""Do forecasts beat what anyone would try first? On measured curves, and on simulated ones.
+
+Measured: the public backtest over a folder with a manifest, summed up over the longer `grpo/` runs
+(25 rows and more, without the two that collapse) and over everything.
+
+Simulated: learning curves from a generator that is not in the forecast's family, so that nothing
+about it was tuned to a file. A population of prompts, each with its own log-odds of a right answer,
+learns by what its samples reward (the speed is p (1 - p), or its root), part of it shared between
+prompts; the format of the answer may have to be learnt first; the learning rate may decay, the
+model may forget, and it may be over-optimised; training adds wander, the test set binomial noise.
+
+    python experiments/backtest_study.py ../shared/data --json experiments/results/backtest.json
+"""
+
+import argparse
+import csv
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgap.fitting.backtesting import BacktestReport, ScoredForecast, backtest
+from jaxgap.fitting.backtesting.backtest import PREFIXES, summarise
+
+NUM_PROMPTS = 300
+SUBSTEPS = 10
+SEED = 0
+
+
+def is_long_grpo(scored: ScoredForecast) -> bool:
+    """The runs on which forecasts are held against the best baseline."""
+    name = scored.file
+    return name.startswith("grpo/") and scored.num_rows >= 25 and "no_baseline" not in name
+
+
+def by_prefix(scored: list[ScoredForecast]) -> dict[str, Any]:
+    """A summary for each prefix."""
+    return {
+        str(prefix): summarise([each for each in scored if each.prefix == prefix])
+        for prefix in PREFIXES
+    }
+
+
+def simulate_curve(rng: np.random.Generator) -> tuple[np.ndarray, int, bool]:
+    """Measured accuracies of one simulated run, the number of items, and whether that is told."""
+    num_rows = int(np.exp(rng.uniform(np.log(20), np.log(80))))
+    odds = rng.normal(-1.0, 1.5) + np.exp(rng.normal(np.log(2), 0.5)) * rng.normal(size=NUM_PROMPTS)
+    solvable = rng.random(NUM_PROMPTS) < np.exp(-rng.exponential(0.2))
+    speed = np.exp(rng.uniform(np.log(2), np.log(100)))
+    shared, root = rng.random(), rng.choice([1.0, 0.5])
+    well_formed = min(1.0, np.exp(rng.normal(np.log(0.15), 0.6))) if rng.random() < 0.5 else 1.0
+    format_speed = np.exp(rng.normal(np.log(30), 0.8))
+    schedule = rng.choice(["constant", "cosine", "linear"])
+    forgetting = np.exp(rng.normal(np.log(0.3), 0.8)) if rng.random() < 0.4 else 0.0
+    overdone = np.exp(rng.normal(np.log(3), 0.7)) if rng.random() < 0.15 else 0.0
+    onset = rng.uniform(0.02, 0.6)
+    wander_scale, memory = np.exp(rng.normal(np.log(0.15), 0.6)), np.exp(rng.uniform(-3.5, 0))
+    dt = 1 / (num_rows - 1) / SUBSTEPS
+    start, wander, accuracies = odds.copy(), 0.0, []
+    for step in range((num_rows - 1) * SUBSTEPS + 1):
+        if step % SUBSTEPS == 0:
+            accuracies.append(np.mean(_logistic(odds + wander) * solvable) * well_formed)
+        t = step * dt
+        rates = {"constant": 1.0, "cosine": 0.5 * (1 + np.cos(np.pi * t)), "linear": 1 - t}
+        rate = rates[str(schedule)]
+        p = _logistic(odds)
+        reward = (p * (1 - p)) ** root * solvable
+        learning = speed * rate * well_formed * ((1 - shared) * reward + shared * reward.mean())
+        overdoing = overdone * rate * max(0.0, (t - onset) / (1 - onset))
+        odds = odds + dt * (learning - forgetting * (odds - start) - overdoing)
+        wander += -wander / memory * dt + wander_scale * np.sqrt(2 / memory * dt) * rng.normal()
+        doubt = np.sqrt(well_formed * (1 - well_formed))
+        well_formed += dt * format_speed * rate * doubt * well_formed * (1 - well_formed)
+        well_formed = min(well_formed, 1.0)
+    num_items = int(rng.choice([128, 256, 500, 1024, 1319, 2000]))
+    measured = rng.binomial(num_items, np.clip(accuracies, 0, 1)) / num_items
+    return measured, num_items, bool(rng.random() < 0.6)
+
+
+def _logistic(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+
+
+def simulated_backtest(num_curves: int) -> BacktestReport:
+    """The same backtest over a folder of simulated curves."""
+    rng = np.random.default_rng(SEED)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (folder / "manifest.csv").open("w", newline="") as file:
+            manifest = csv.writer(file)
+            manifest.writerow(["file", "kind", "n", "time_unit", "source"])
+            for index in range(num_curves):
+                accuracies, num_items, told = simulate_curve(rng)
+                rows = "".join(f"{t},{value}\n" for t, value in enumerate(accuracies))
+                (folder / f"{index}.csv").write_text("t,solver\n" + rows)
+                told_items = num_items if told else ""
+                manifest.writerow([f"{index}.csv", "accuracy", told_items, "step", "simulated"])
+        return backtest(folder, key=jax.random.key(SEED))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--num-simulated", type=int, default=150)
+    options = parser.parse_args()
+    measured = backtest(options.folder, key=jax.random.key(SEED))
+    simulated = simulated_backtest(options.num_simulated)
+    found = {
+        "grpo_long": by_prefix([scored for scored in measured.series if is_long_grpo(scored)]),
+        "simulated": by_prefix(list(simulated.series)) | {"coverage": simulated.coverage},
+        "measured": measured.to_dict(),
+    }
+    options.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    print(json.dumps({key: found[key] for key in ("grpo_long", "simulated")}, indent=1))
+    print(f"coverage over all measured curves: {measured.coverage:.3f}")
+
+
+if __name__ == "__main__":
+    main()
