@@ -103,7 +103,7 @@ class FitResult:
             "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
             "limits": {name: value.to_dict() for name, value in self.limits.items()},
             "level": self.level,
-            "r2": dict(self.r2),
+            "r2": _with_reason(self.r2),
             "converged": self.converged,
             "stopped": self.stopped,
             "num_points": self.num_points,
@@ -114,6 +114,13 @@ class FitResult:
             "kind": self.kind,
             "time_unit": self.time_unit,
         }
+
+
+def _with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
+    """The R^2, and why any of them is missing."""
+    missing = [name for name, value in r2.items() if value is None]
+    reason = f"{' and '.join(missing)}: not measured, or the same at all times"
+    return {**r2, "reason": reason} if missing else dict(r2)
 
 
 def measured_and_fitted(

@@ -70,6 +70,8 @@ def test_what_does_not_apply_is_null_beside_a_reason(tmp_path):
         assert value["estimate"] is value["stderr"] is value["interval"] is None
         assert "no verifier" in value["reason"]
     assert 0.6 < result["limits"]["solver"]["estimate"] < 0.8
+    assert result["r2"]["verifier"] is result["r2"]["gap"] is None
+    assert result["r2"]["reason"].startswith("verifier and gap: not measured")
 
 
 def test_columns_of_another_tool(tmp_path, capsys):
