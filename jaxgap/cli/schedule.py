@@ -1,0 +1,111 @@
+"""`jaxgap schedule`: from a file of measurements to when external data are best spent."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from jaxgap.cli.options import RunFile
+from jaxgap.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxgap.workflows.external_plan import ExternalPlan
+
+_NUM_ROUNDS = 10
+_MAX_ROUNDS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """Say what a budget of external data would buy a run, and when to spend it.
+
+    The dynamics are fitted to FILE. Then the run is taken to begin again with a budget of responses
+    of a stronger model, spread over rounds: spending a share eta of it divides the verifier's
+    uncertainty by 1 + gamma eta. The limits under early, uniform, late and given schedules are
+    printed beside the best, exactly and by the paper's Proposition 5.1.
+    """
+
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """The measured run, with its verifier; as for `jaxgap fit`."""
+    gamma: Annotated[float, tyro.conf.arg(metavar="G")]
+    """The strength of the whole budget, > 0: spent at once it divides U_v by 1 + gamma."""
+    gamma_range: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="LOW HIGH")] = None
+    """The strengths to look at beside it; by default from a half to twice gamma."""
+    rounds: Annotated[tuple[float, ...], tyro.conf.arg(metavar="T1 T2 ...")] = ()
+    """When external data could be used; by default at ten even times over the run."""
+    eta: Annotated[tuple[float, ...], tyro.conf.arg(metavar="E1 E2 ...")] = ()
+    """A schedule of your own to compare: a share for each round, 1 in sum."""
+    level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
+    """Coverage of the intervals, between 0 and 1."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write the result as JSON to this file."""
+    plot: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Draw the limits by gamma and the best schedule as PNG to this file."""
+    run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
+
+    def run(self) -> None:
+        from jaxgap.cli.output import check_writable, write_bytes, write_json
+
+        self._check()
+        check_writable(self.json, "--json")
+        check_writable(self.plot, "--plot")
+        run = self.run_file.read(self.file)
+
+        import numpy as np
+        from rich.console import Console
+
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.schedule_table import print_plan
+        from jaxgap.fitting import LinearLaw, fit
+        from jaxgap.fitting.schedules import Schedule as Shares
+        from jaxgap.workflows.external_plan import plan_external_data
+
+        use_compile_cache()
+        times = np.array(self.rounds or np.linspace(run.ts[0], run.ts[-1], _NUM_ROUNDS))
+        given = Shares.given(times, self.eta) if self.eta else None
+        result = fit(LinearLaw(), run, level=self.level)
+        plan = plan_external_data(
+            result, self.gamma, times, given=given, strengths=self.gamma_range
+        )
+        print_plan(Console(), plan)
+        write_json(plan.to_dict(), self.json)
+        if self.plot is not None:
+            write_bytes(_picture(plan), self.plot)
+
+    def _check(self) -> None:
+        """What can be refused before the file is read."""
+        if not (math.isfinite(self.gamma) and self.gamma > 0):
+            raise InputError(f"--gamma must be above 0 and finite, got {self.gamma:g}")
+        if self.gamma_range is not None:
+            low, high = self.gamma_range
+            if not (0 < low < high < math.inf):
+                raise InputError(
+                    f"--gamma-range must be two numbers, 0 < LOW < HIGH, got {low:g} {high:g}"
+                )
+        if len(self.rounds) > _MAX_ROUNDS:
+            raise InputError(f"--rounds: at most {_MAX_ROUNDS}, got {len(self.rounds)}")
+        if self.eta and not self.rounds:
+            raise InputError("--eta needs --rounds: a share goes with a round")
+
+
+def _picture(plan: "ExternalPlan") -> bytes:
+    """The plan as PNG; lines have a gap where the model does not hold."""
+    import numpy as np
+
+    from jaxgap.report.schedule import draw_schedules
+    from jaxgap.report.style import to_png
+
+    over = plan.over_strengths if plan.held else ()
+    limits = {
+        outcome.schedule.name: np.array(
+            [
+                np.nan if outcome.schedule.name in at.invalid else at.limits[outcome.schedule.name]
+                for at in over
+            ]
+        )
+        for outcome in plan.outcomes
+    }
+    strengths = [at.strength for at in over]
+    return to_png(draw_schedules(plan.result, strengths, limits, plan.best.schedule, plan.strength))

@@ -1,0 +1,187 @@
+r"""The best schedule: where to spend a budget of external data, by gradient.
+
+The solver's limit is a smooth function of the shares, and the shares lie on a simplex,
+$\eta \ge 0$, $\sum\eta = 1$. The best point is often a corner (all of it at once) or on an edge. A
+softmax would reach those only at infinity, so the constraints are left as they are: SciPy's SLSQP
+takes JAX's exact gradient, from the corners at both ends, the centre and two slopes between.
+
+The limit need not be convex in the shares, hence the several starts. How good the result is is
+reported rather than hoped: `slack` bounds, to first order, what moving the budget could still gain.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
+
+from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.dynamics.gap_dynamics import GapDynamics
+from jaxgap.dynamics.injected_dynamics import InjectedDynamics
+from jaxgap.errors import InputError
+from jaxgap.fitting.schedules import Schedule
+
+# Shares smaller than this are the optimiser's dust.
+_DUST = 1e-9
+
+
+class LimitSlopes(NamedTuple):
+    """The solver's limit under a schedule, and its slopes.
+
+    - `limit`: $U_{s,\\infty}$, in the unit of the capabilities.
+    - `by_shares`: $dU_{s,\\infty} / d\\eta_j$, in that unit. A budget of fixed size only moves, so
+        what counts is how these differ between rounds.
+    - `by_strength`: $dU_{s,\\infty} / d\\gamma$, in that unit.
+    """
+
+    limit: float
+    by_shares: Float[np.ndarray, " rounds"]
+    by_strength: float
+
+
+class BestSchedule(NamedTuple):
+    """The schedule with the lowest limit of the solver.
+
+    - `schedule`: of which the name is "best".
+    - `slopes`: the limit and its slopes there.
+    - `slack`: $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$ with $g$ the slopes by shares: zero where
+        no small move of the budget helps.
+    """
+
+    schedule: Schedule
+    slopes: LimitSlopes
+    slack: float
+
+
+def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> LimitSlopes:
+    """The solver's limit under a schedule, and how it depends on the shares and the strength.
+
+    **Arguments:**
+
+    - `dynamics`: a law with a closed form and a rank-one coupling.
+    - `schedule`: its first round is not before `dynamics.t0`.
+    - `strength`: $\\gamma \\ge 0$.
+
+    **Raises:**
+
+    `ValueError` for another law.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
+    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
+    >>> slopes = limit_slopes(dynamics, Schedule.early([0.0, 4.0]), strength=0.2)
+    >>> round(slopes.limit, 9), round(slopes.by_strength, 3)
+    (0.0, -4.167)
+    """
+    with jax.enable_x64(True):
+        arrays = _float64((dynamics, schedule.times, schedule.shares, strength))
+        limit, (by_shares, by_strength) = _limit_and_slopes(*arrays)
+    return LimitSlopes(float(limit), np.asarray(by_shares), float(by_strength))
+
+
+def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> BestSchedule:
+    r"""The shares of a budget over given rounds that bring the solver's limit lowest.
+
+    $$\min_{\eta} U_{s,\infty}(\eta) \quad \text{with} \quad \eta_j \ge 0,\ \sum_j \eta_j = 1.$$
+
+    The limit is minimised even where it is below zero; :class:`Validity` then says that the model
+    no longer holds, and the schedule means little.
+
+    **Arguments:**
+
+    - `dynamics`: a law with a closed form and a rank-one coupling.
+    - `strength`: $\gamma \ge 0$.
+    - `times`: the rounds to choose from, increasing, none before `dynamics.t0`.
+
+    **Returns:**
+
+    A :class:`BestSchedule`.
+
+    **Raises:**
+
+    `InputError` for times that do not increase from `dynamics.t0` on, `ValueError` for another law.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
+    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
+    >>> best_schedule(dynamics, 0.2, [0.0, 1.0, 2.0]).schedule.shares.round(6).tolist()
+    [1.0, 0.0, 0.0]
+
+    The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which holds
+    that no schedule is better than another.
+    """
+    times = Schedule.uniform(times).times
+    check_begins(times, dynamics)
+    found = []
+    with jax.enable_x64(True):
+        arrays = _float64((dynamics, times, strength))
+        for start in _starts(times.size):
+            shares = _descend(*arrays, start)
+            limit, (slopes, _) = _limit_and_slopes(arrays[0], arrays[1], shares, arrays[2])
+            found.append((float(limit), shares, float(shares @ slopes - jnp.min(slopes))))
+    _, shares, slack = min(found, key=lambda each: each[0])
+    schedule = Schedule("best", times, shares)
+    return BestSchedule(schedule, limit_slopes(dynamics, schedule, strength), slack)
+
+
+def check_begins(times: Float[np.ndarray, " rounds"], dynamics: GapDynamics) -> None:
+    """Refuse rounds before the run: `InputError`."""
+    t0 = float(dynamics.t0)
+    if times[0] < t0:
+        raise InputError(f"rounds must not be before the run's first time {t0:g}, got {times[0]:g}")
+
+
+def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """SLSQP from one start; the result is on the simplex exactly, and no worse than the start."""
+    first, (slopes, _) = _limit_and_slopes(dynamics, times, start, strength)
+    # In units of what the budget does at all, tolerances mean the same for every law.
+    scale = max(float(jnp.max(jnp.abs(slopes))), np.finfo(np.float64).tiny)
+
+    def objective(shares):
+        limit, (slopes, _) = _limit_and_slopes(dynamics, times, shares, strength)
+        return float(limit - first) / scale, np.asarray(slopes) / scale
+
+    solution = minimize(
+        objective,
+        start,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * start.size,
+        constraints={
+            "type": "eq",
+            "fun": lambda shares: shares.sum() - 1,
+            "jac": lambda shares: np.ones_like(shares),
+        },
+        options={"ftol": 1e-14, "maxiter": 200},
+    )
+    shares = np.where(solution.x > _DUST, solution.x, 0.0)
+    if not (np.isfinite(shares).all() and shares.sum() > 0):
+        return start
+    shares = shares / shares.sum()
+    return shares if objective(shares)[0] <= 0 else start
+
+
+def _starts(num: int) -> list[Float[np.ndarray, " n"]]:
+    """All at either end, the same everywhere, and falling at two speeds."""
+    rounds = np.arange(num)
+    weights = [rounds == 0, rounds == num - 1, np.ones(num), 0.5**rounds, 0.8**rounds]
+    return [weight / weight.sum() for weight in weights]
+
+
+def _float64(tree):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), tree)
+
+
+@eqx.filter_jit
+def _limit_and_slopes(dynamics, times, shares, strength):
+    def limit(shares: Float[Array, " n"], strength: Float[Array, ""]) -> Float[Array, ""]:
+        external = ExternalData(times, shares, strength)
+        return InjectedDynamics(dynamics, external).limits().solver
+
+    return jax.value_and_grad(limit, argnums=(0, 1))(jnp.asarray(shares), strength)

@@ -1,0 +1,240 @@
+"""Schedules side by side: what a fitted run would gain from external data, and how sure that is.
+
+A run's fit leaves a range of laws that its data allow. Each limit under a schedule is a function of
+the law, so its interval comes from the profile likelihood as every other interval of a fit does. It
+holds the strength of the external data at what it was given to be: that is not in the data.
+"""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.dynamics.gap_dynamics import GapDynamics
+from jaxgap.dynamics.injected_dynamics import InjectedDynamics
+from jaxgap.errors import InputError
+from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, limit_slopes
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.profile import Minimised, profile_end
+from jaxgap.fitting.result import FitResult
+from jaxgap.fitting.schedules import Schedule
+
+# An end this many times the range of the data away is open.
+_FAR = 100.0
+_NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
+
+
+@dataclasses.dataclass(frozen=True)
+class ScheduleOutcome:
+    """What one schedule does to the solver's limit, in the trajectory's own terms.
+
+    - `schedule`: which.
+    - `limit`: the limit after the jumps, exactly.
+    - `proposition_5_1`: the paper's approximation of it.
+    - `improvement`: how much more capable the solver ends than without external data.
+    - `slopes`: the limit's slopes, in the equations' terms (lower is better).
+    - `invalid`: in words, where the model breaks down; `None` where it holds.
+    """
+
+    schedule: Schedule
+    limit: Estimate
+    proposition_5_1: Estimate
+    improvement: Estimate
+    slopes: LimitSlopes
+    invalid: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        form: dict[str, Any] = {
+            "schedule": self.schedule.name,
+            "times": self.schedule.times.tolist(),
+            "shares": self.schedule.shares.tolist(),
+            "limit": self.limit.to_dict(),
+            "proposition_5_1": self.proposition_5_1.to_dict(),
+            "improvement": self.improvement.to_dict(),
+            "limit_by_gamma": self.slopes.by_strength,
+            "limit_by_shares": self.slopes.by_shares.tolist(),
+            "valid": self.invalid is None,
+        }
+        return form if self.invalid is None else form | {"reason": self.invalid}
+
+
+def law_of(result: FitResult) -> GapDynamics:
+    """The fitted law, on which external data can act.
+
+    **Raises:**
+
+    `InputError` if the run has no verifier, or its law no gap.
+    """
+    if not result.source.curves.has_verifier:
+        raise InputError(
+            "external data act on the verifier, and this run has none: give its column too"
+        )
+    if not isinstance(result.dynamics, GapDynamics):
+        raise InputError(f"the {result.model} law has no gap for external data to open")
+    return result.dynamics
+
+
+def compare_schedules(
+    result: FitResult, schedules: list[Schedule], strength: float
+) -> list[ScheduleOutcome]:
+    """The solver's limit under each schedule, with intervals from the fit.
+
+    **Arguments:**
+
+    - `result`: a fit of a run with a verifier, by a law with a closed form.
+    - `schedules`: over the same rounds, none before the run's first time.
+    - `strength`: $\\gamma \\ge 0$, taken as known.
+
+    **Returns:**
+
+    One :class:`ScheduleOutcome` for each schedule. Limits that the data do not hold are withheld,
+    with the reason, as in the fit itself.
+
+    **Raises:**
+
+    `InputError` if the run has no verifier, or a round is before its first time.
+
+    **Example:**
+
+    >>> from jaxgap.fitting import LinearLaw, fit
+    >>> from jaxgap.trajectory import Trajectory
+    >>> t = np.arange(12.0)
+    >>> run = Trajectory(t, 1 + 3 * np.exp(-0.4 * t), 0.8 + 1.2 * np.exp(-0.4 * t))
+    >>> rounds = [0.0, 4.0, 8.0]
+    >>> both = [Schedule.early(rounds), Schedule.late(rounds)]
+    >>> outcomes = compare_schedules(fit(LinearLaw(), run), both, strength=0.1)
+    >>> [round(outcome.improvement.estimate, 3) for outcome in outcomes]
+    [0.303, 0.129]
+
+    Derived from the jump in section 5 of Sun et al. (arXiv:2507.00075v4).
+    """
+    dynamics = law_of(result)
+    for schedule in schedules:
+        check_begins(schedule.times, dynamics)
+    numbers = _numbers(result, schedules, strength)
+    outcomes = []
+    for schedule, values in zip(schedules, numbers, strict=True):
+        limit, improvement, proposition = values
+        outcomes.append(
+            ScheduleOutcome(
+                schedule,
+                _own_terms(limit, result.kind),
+                _own_terms(proposition, result.kind),
+                improvement,
+                limit_slopes(dynamics, schedule, strength),
+                invalid_reason(dynamics, schedule, strength),
+            )
+        )
+    return outcomes
+
+
+def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
+    """Where the model breaks down under a schedule, in words; `None` where it holds."""
+    with jax.enable_x64(True):
+        return InjectedDynamics(dynamics, schedule.external(strength)).validity().reason()
+
+
+def _own_terms(estimate: Estimate, kind: str) -> Estimate:
+    """A limit in the equations' terms, as an accuracy where the run was measured in those."""
+    if kind != "accuracy":
+        return estimate
+    value = None if estimate.estimate is None else 1.0 - estimate.estimate
+    ends = estimate.interval
+    if ends is not None:
+        low, high = (None if end is None else 1.0 - end for end in reversed(ends))
+        ends = (low, high)
+    return Estimate(value, estimate.stderr, ends, estimate.reason)
+
+
+def _numbers(
+    result: FitResult, schedules: list[Schedule], strength: float
+) -> list[tuple[Estimate, ...]]:
+    """For each schedule the limit, the improvement and the proposition's limit."""
+    source = result.source
+    with jax.enable_x64(True):
+        arrays = _arrays(schedules, strength)
+        found = _profile_all(
+            source.problem, source.curves, source.raw, *arrays, source.quantile or 1.0
+        )
+    estimates, stderrs, ends = (np.asarray(each, np.float64) for each in found)
+    known = source.quantile is not None
+
+    def estimate(row: int, column: int) -> Estimate:
+        value = float(estimates[row, column])
+        if not known:
+            return Estimate.without_noise(value, _NO_NOISE)
+        low, high = map(float, ends[row, column])
+        return Estimate.measured(value, float(stderrs[row, column]), (low, high), at_bound=False)
+
+    return [tuple(estimate(row, column) for column in range(3)) for row in range(len(schedules))]
+
+
+def _arrays(schedules: list[Schedule], strength: float):
+    times = jnp.asarray(np.stack([schedule.times for schedule in schedules]))
+    shares = jnp.asarray(np.stack([schedule.shares for schedule in schedules]))
+    return times, shares, jnp.asarray(strength, jnp.float64)
+
+
+@eqx.filter_jit
+def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength, quantile):
+    """Estimates, standard errors (rows, 3) and interval ends (rows, 3, 2)."""
+    best = Minimised(raw.coordinates, raw.cost, raw.variance)
+    starts = problem.law.starts(curves)
+    far = _FAR * curves.value_scale + jnp.max(jnp.abs(curves.ys))
+
+    def numbers(z, times, shares) -> Float[Array, "3"]:
+        dynamics = problem.dynamics(z, curves)
+        assert isinstance(dynamics, GapDynamics)
+        run = InjectedDynamics(dynamics, ExternalData(times, shares, strength))
+        limit = run.limits().solver
+        return jnp.stack([limit, dynamics.limits().solver - limit, run.proposition_5_1().solver])
+
+    def end(times, shares, column, direction, centre, first_distance):
+        found = profile_end(
+            lambda z: numbers(z, times, shares)[column],
+            problem.residuals,
+            problem.minimiser,
+            best,
+            starts,
+            curves,
+            centre=jnp.clip(centre, -far, far),
+            direction=direction,
+            first_distance=first_distance,
+            bound=direction * far,
+            quantile=quantile,
+        ).value
+        return jnp.where(found == direction * far, direction * jnp.inf, found)
+
+    of_row = jax.vmap(lambda t, s: numbers(best.coordinates, t, s))
+    slopes = jax.vmap(jax.jacfwd(numbers), in_axes=(None, 0, 0))(best.coordinates, times, shares)
+    estimates = of_row(times, shares)
+    stderrs = _stderrs(problem, curves, best, slopes)
+    first = jnp.clip(quantile * stderrs, 1e-12 * curves.value_scale, curves.value_scale)
+    first = jnp.where(jnp.isfinite(stderrs), first, 0.1 * curves.value_scale)
+    rows, columns, sides = (
+        grid.ravel()
+        for grid in jnp.meshgrid(
+            jnp.arange(len(shares)), jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij"
+        )
+    )
+    at = (rows, columns)
+    ends = jax.vmap(end)(times[rows], shares[rows], columns, sides, estimates[at], first[at])
+    return estimates, stderrs, ends.reshape(*estimates.shape, 2)
+
+
+def _stderrs(
+    problem: Problem, curves: Curves, best: Minimised, slopes: Float[Array, "rows 3 n"]
+) -> Float[Array, "rows 3"]:
+    """Standard errors by the delta method, from the curvature at the fit."""
+    jacobian = jax.jacfwd(problem.residuals)(best.coordinates, curves)
+    norms = jnp.linalg.norm(jacobian, axis=0)
+    spread = (slopes / norms) @ jnp.linalg.pinv(jacobian / norms)
+    return jnp.sqrt(best.variance) * jnp.linalg.norm(spread, axis=-1)

@@ -1,0 +1,96 @@
+"""Schedules: in which rounds a budget of external data is spent.
+
+A schedule is the rounds at which external responses could be used and the share of the budget that
+each gets. The shares sum to one, so that schedules differ in *when* and never in *how much*.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.errors import InputError
+
+# Shares typed by a person sum to one within this; they are then scaled to do so exactly.
+_TOLERANCE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    r"""When a budget of external data is spent: $\eta_j \ge 0$ at $t_j$, $\sum_j \eta_j = 1$.
+
+    - `name`: what tables call it.
+    - `times`: $t_j$, strictly increasing, in time units.
+    - `shares`: $\eta_j$, of the same length.
+
+    **Raises:**
+
+    `InputError` (a `ValueError`) for times that are not finite and increasing, for shares that are
+    negative or do not sum to one, and for lengths that differ.
+
+    **Example:**
+
+    >>> Schedule.early([1.0, 2.0]).shares.tolist(), Schedule.uniform([1.0, 2.0]).shares.tolist()
+    ([1.0, 0.0], [0.5, 0.5])
+
+    Source: Sun et al. (arXiv:2507.00075v4), section 5.
+    """
+
+    name: str
+    times: Float[np.ndarray, " rounds"]
+    shares: Float[np.ndarray, " rounds"]
+
+    def __post_init__(self):
+        times, shares = np.array(self.times, np.float64), np.array(self.shares, np.float64)
+        if times.ndim != 1 or times.shape != shares.shape or not times.size:
+            raise InputError(
+                f"{self.name}: there must be one share for each round, got {shares.size} shares "
+                f"for {times.size} rounds"
+            )
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise InputError(f"{self.name}: rounds must be finite and increase, got {_list(times)}")
+        total = shares.sum()
+        if not (shares >= 0).all() or not abs(total - 1) <= _TOLERANCE:
+            raise InputError(
+                f"{self.name}: shares must not be negative and must sum to 1, got {_list(shares)}, "
+                f"which sum to {total:g}"
+            )
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "shares", shares / total)
+
+    @classmethod
+    def early(cls, times: ArrayLike) -> "Schedule":
+        """All of it in the first of these rounds."""
+        return cls._all_at("early", times, 0)
+
+    @classmethod
+    def late(cls, times: ArrayLike) -> "Schedule":
+        """All of it in the last of these rounds."""
+        return cls._all_at("late", times, -1)
+
+    @classmethod
+    def uniform(cls, times: ArrayLike) -> "Schedule":
+        """The same in each of these rounds."""
+        num = np.size(times)
+        return cls("uniform", np.asarray(times), np.full(num, 1 / max(num, 1)))
+
+    @classmethod
+    def given(cls, times: ArrayLike, shares: ArrayLike) -> "Schedule":
+        """Shares as somebody plans them; within 0.1 % of one in sum, they are scaled to it."""
+        return cls("given", np.asarray(times), np.asarray(shares))
+
+    @classmethod
+    def _all_at(cls, name: str, times: ArrayLike, index: int) -> "Schedule":
+        shares = np.zeros(np.size(times))
+        shares[index : index + 1 or None] = 1.0
+        return cls(name, np.asarray(times), shares)
+
+    def external(self, strength: float) -> ExternalData:
+        r"""The jumps of this schedule for a budget of strength $\gamma \ge 0$."""
+        return ExternalData(self.times, self.shares, strength)
+
+
+def _list(values: Float[np.ndarray, " n"]) -> str:
+    return " ".join(f"{value:g}" for value in values)

@@ -1,0 +1,80 @@
+"""The picture of a plan: where the solver ends under each schedule, by the strength gamma.
+
+A line is solid where the model holds and stops where it does not. Below, the rounds that the best
+schedule uses.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxgap.fitting import FitResult
+from jaxgap.fitting.schedules import Schedule
+from jaxgap.report.style import GAP, MEASURED, MUTED, SOLVER, VERIFIER, new_figure
+
+_LOOKS = {
+    "early": (SOLVER, "-"),
+    "uniform": (GAP, "-"),
+    "late": (VERIFIER, "-"),
+    "given": (MUTED, "-"),
+    "best": (MEASURED, (0, (2, 2))),
+}
+
+
+def draw_schedules(
+    result: FitResult,
+    strengths: Sequence[float],
+    limits: Mapping[str, Float[np.ndarray, " strengths"]],
+    best: Schedule,
+    strength: float,
+) -> Figure:
+    """The solver's limit by gamma under each schedule, and the best schedule's shares.
+
+    **Arguments:**
+
+    - `result`: the fit that the plan is made from.
+    - `strengths`: values of gamma, increasing.
+    - `limits`: by the schedule's name, the limit at each gamma; NaN where the model does not hold.
+    - `best`: the best schedule at `strength`.
+    - `strength`: the gamma of the plan.
+    """
+    with new_figure(7.2, 5.4) as figure:
+        upper, lower = figure.subplots(2, 1, height_ratios=(3, 1.3))
+        _draw_limits(upper, result, strengths, limits, strength)
+        _draw_shares(lower, best, result.time_unit)
+        lower.set_title(f"Best schedule at gamma = {strength:g}")
+    return figure
+
+
+def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float) -> None:
+    for name, values in limits.items():
+        colour, dashes = _LOOKS[name]
+        width = 2.4 if name == "best" else 1.6
+        ax.plot(strengths, values, color=colour, linestyle=dashes, linewidth=width, label=name)
+    plain = result.limits["solver"].estimate
+    if plain is not None:
+        ax.axhline(plain, color=MUTED, linewidth=1, linestyle=":", label="no external data")
+    ax.axvline(strength, color="#BBBBBB", linewidth=0.8, zorder=0)
+    ax.set_xscale("log")
+    ax.set_xticks(*_ticks(strengths))
+    ax.minorticks_off()
+    ax.set_xlabel("gamma, the strength of the external data")
+    ax.set_ylabel("solver's limit" + ("" if result.kind == "accuracy" else " (nats)"))
+    ax.set_title("Where the solver ends; a line stops where the model does")
+    ax.legend(ncols=2)
+
+
+def _draw_shares(ax: Axes, best: Schedule, time_unit: str) -> None:
+    step = float(np.min(np.diff(best.times))) if best.times.size > 1 else 1.0
+    ax.bar(best.times, best.shares, width=0.6 * step, color=MEASURED)
+    ax.set_ylim(0, max(1.0, float(best.shares.max())) * 1.05)
+    ax.set_xlabel(f"time ({time_unit}s)")
+    ax.set_ylabel("share")
+
+
+def _ticks(strengths: Sequence[float]) -> tuple[list[float], list[str]]:
+    chosen = [strengths[index] for index in (0, len(strengths) // 2, -1)]
+    return chosen, [f"{value:.3g}" for value in chosen]

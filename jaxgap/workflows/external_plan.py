@@ -1,0 +1,159 @@
+"""A plan for a budget of external data: the usual schedules beside the best, over a range of gamma.
+
+The strength of external data is not in a run's record, and little is known of it beforehand. So
+the plan is made for a range: if the best schedule is the same throughout, gamma need not be known.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.fitting import FitResult
+from jaxgap.fitting.best_schedule import BestSchedule, best_schedule, limit_slopes
+from jaxgap.fitting.schedule_table import (
+    ScheduleOutcome,
+    compare_schedules,
+    invalid_reason,
+    law_of,
+)
+from jaxgap.fitting.schedules import Schedule
+
+_NUM_STRENGTHS = 9
+
+
+@dataclasses.dataclass(frozen=True)
+class AtStrength:
+    """All schedules at one gamma: point values, in the trajectory's own terms.
+
+    - `strength`: gamma.
+    - `limits`: the solver's limit by the schedule's name; "best" is the best at this gamma.
+    - `invalid`: by the same names, why the model breaks down; only those where it does.
+    - `best`: the best shares here.
+    """
+
+    strength: float
+    limits: dict[str, float]
+    invalid: dict[str, str]
+    best: Float[np.ndarray, " rounds"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form."""
+        return {
+            "gamma": self.strength,
+            "limits": dict(self.limits),
+            "invalid": dict(self.invalid),
+            "best_shares": self.best.tolist(),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class ExternalPlan:
+    """What external data would buy a fitted run.
+
+    - `result`: the fit.
+    - `strength`: gamma.
+    - `outcomes`: one for each schedule, the best last.
+    - `best`: the best schedule at that gamma.
+    - `over_strengths`: the schedules at other gammas, the least first.
+    """
+
+    result: FitResult
+    strength: float
+    outcomes: tuple[ScheduleOutcome, ...]
+    best: BestSchedule
+    over_strengths: tuple[AtStrength, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether the data hold the solver's limit at all; point values mean nothing otherwise."""
+        return self.result.limits["solver"].estimate is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        form: dict[str, Any] = {
+            "gamma": self.strength,
+            "level": self.result.level,
+            "kind": self.result.kind,
+            "time_unit": self.result.time_unit,
+            "without_external_data": self.result.limits["solver"].to_dict(),
+            "schedules": [outcome.to_dict() for outcome in self.outcomes],
+            "best": {
+                "times": self.best.schedule.times.tolist(),
+                "shares": self.best.schedule.shares.tolist(),
+                "slack": self.best.slack,
+            },
+            "over_gamma": [each.to_dict() for each in self.over_strengths] if self.held else None,
+            "warnings": list(self.result.warnings),
+        }
+        return form if self.held else form | {"reason": self.result.limits["solver"].reason}
+
+
+def plan_external_data(
+    result: FitResult,
+    strength: float,
+    times: Float[np.ndarray, " rounds"],
+    *,
+    given: Schedule | None = None,
+    strengths: tuple[float, float] | None = None,
+) -> ExternalPlan:
+    """Compare early, uniform, late, a given and the best schedule for a fitted run.
+
+    The run is taken to begin again, with external data at hand from its first round on.
+
+    **Arguments:**
+
+    - `result`: a fit of a run with a verifier.
+    - `strength`: gamma > 0.
+    - `times`: the rounds at which external data could be used, none before the run's first time.
+    - `given`: a schedule over the same rounds to compare with.
+    - `strengths`: the least and the greatest gamma to look at; default a half and twice it.
+
+    **Returns:**
+
+    An :class:`ExternalPlan`.
+
+    **Raises:**
+
+    `InputError` if the run has no verifier, or the rounds do not increase from its first time.
+
+    **Example:**
+
+    >>> from jaxgap.fitting import LinearLaw, fit
+    >>> from jaxgap.trajectory import Trajectory
+    >>> t = np.arange(12.0)
+    >>> run = Trajectory(t, 1 + 3 * np.exp(-0.4 * t), 0.8 + 1.2 * np.exp(-0.4 * t))
+    >>> plan = plan_external_data(fit(LinearLaw(), run), 0.1, np.array([0.0, 4.0, 8.0]))
+    >>> [outcome.schedule.name for outcome in plan.outcomes]
+    ['early', 'uniform', 'late', 'best']
+
+    Derived from section 5 of Sun et al. (arXiv:2507.00075v4).
+    """
+    dynamics = law_of(result)
+    named = [Schedule.early(times), Schedule.uniform(times), Schedule.late(times)]
+    if given is not None:
+        named.append(given)
+
+    def own(limit: float) -> float:
+        return 1.0 - limit if result.kind == "accuracy" else limit
+
+    def at(gamma: float) -> AtStrength:
+        found = best_schedule(dynamics, gamma, times)
+        schedules = [*named, found.schedule]
+        return AtStrength(
+            gamma,
+            {each.name: own(limit_slopes(dynamics, each, gamma).limit) for each in schedules},
+            {
+                each.name: reason
+                for each in schedules
+                if (reason := invalid_reason(dynamics, each, gamma)) is not None
+            },
+            found.schedule.shares,
+        )
+
+    best = best_schedule(dynamics, strength, times)
+    outcomes = compare_schedules(result, [*named, best.schedule], strength)
+    low, high = strengths or (strength / 2, strength * 2)
+    over = tuple(at(float(gamma)) for gamma in np.geomspace(low, high, _NUM_STRENGTHS))
+    return ExternalPlan(result, strength, tuple(outcomes), best, over)

@@ -1,0 +1,71 @@
+"""`jaxgap schedule`: one table, strict JSON, a picture, and one line for a mistake."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxgap.cli.main import run_command
+from jaxgap.trajectory import Trajectory, write_csv
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    ts = np.arange(12.0)
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 12))
+    decay = np.exp(-0.4 * ts)
+    write_csv(
+        Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1]),
+        tmp_path / "run.csv",
+    )
+    (tmp_path / "solver.csv").write_text("t,solver\n0,4\n1,3\n2,2.4\n3,2\n4,1.8\n")
+    return tmp_path / "run.csv"
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"{name} in JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_a_plan_is_printed_written_and_drawn(run_file, tmp_path, capsys):
+    out, plot = tmp_path / "plan.json", tmp_path / "plan.png"
+    argv = ["schedule", str(run_file), "--gamma", "0.2", "--gamma-range", "0.1", "20"]
+    argv += ["--rounds", "0", "4", "8", "--eta", "0.5", "0", "0.5"]
+    run_command([*argv, "--json", str(out), "--plot", str(plot)])
+    said = capsys.readouterr().out
+    for word in ("early", "uniform", "late", "given", "best", "leaves the model"):
+        assert word in said
+    plan = strict(out.read_text())
+    by_name = {row["schedule"]: row for row in plan["schedules"]}
+    assert by_name["given"]["shares"] == [0.5, 0, 0.5]
+    limits = {name: row["limit"]["estimate"] for name, row in by_name.items()}
+    assert limits["best"] <= min(limits.values()) + 1e-9
+    assert by_name["early"]["valid"] is True
+    assert plan["over_gamma"][-1]["invalid"]["early"] == "the solver's limit is below zero"
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["{run}", "--gamma", "0"], "--gamma must be above 0"),
+        (["{run}", "--gamma", "nan"], "--gamma must be above 0"),
+        (["{run}"], "gamma"),
+        (["{run}", "--gamma", "1", "--gamma-range", "2", "1"], "0 < LOW < HIGH"),
+        (["{run}", "--gamma", "1", "--eta", "1"], "--eta needs --rounds"),
+        (["{run}", "--gamma", "1", "--rounds", "1", "2", "--eta", "1"], "one share for each"),
+        (["{run}", "--gamma", "1", "--rounds", "2", "1"], "must be finite and increase"),
+        (["{run}", "--gamma", "1", "--rounds", "-1", "1"], "before the run's first time 0"),
+        (["{tmp}/solver.csv", "--gamma", "1"], "this run has none"),
+        (["{tmp}/none.csv", "--gamma", "1"], "no such file"),
+        (["{run}", "--gamma", "1", "--json", "{tmp}/no/x.json"], "there is no folder"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_status_2(options, said, run_file, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["schedule", *(each.format(run=run_file, tmp=tmp_path) for each in options)])
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert said in line

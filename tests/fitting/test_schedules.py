@@ -1,0 +1,102 @@
+"""Schedules: the budget is kept, and the best is the best that a grid can find."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
+from jaxgap.errors import InputError
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting.best_schedule import best_schedule, limit_slopes
+from jaxgap.fitting.schedule_table import compare_schedules
+from jaxgap.fitting.schedules import Schedule
+from jaxgap.trajectory import Trajectory
+
+# In each the best is elsewhere: all at once, spread evenly, and between.
+LAWS = {
+    "early": GapDynamics(LinearPotential(0.35, 0.04), RankOneCoupling(0.4), 0.96, 0.40),
+    "even": GapDynamics(LinearPotential(0.35, 0.0), RankOneCoupling(0.0), 1.4, 0.7),
+    "between": GapDynamics(LinearPotential(0.2, 0.0), RankOneCoupling(0.12), 1.5, 1.0),
+}
+
+
+@settings(deadline=None, max_examples=50)
+@given(num=st.integers(1, 9), first=st.floats(0, 1e3), step=st.floats(0.01, 10))
+def test_every_schedule_spends_the_budget(num, first, step):
+    times = first + step * np.arange(num)
+    for schedule in (Schedule.early(times), Schedule.uniform(times), Schedule.late(times)):
+        assert schedule.shares.sum() == pytest.approx(1, abs=1e-12)
+        assert (schedule.shares >= 0).all()
+    assert Schedule.early(times).shares[0] == Schedule.late(times).shares[-1] == 1
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("times", [[0.0, 3.0], [0.0, 1.0, 4.0]])
+def test_best_is_best_on_a_grid(name, times):
+    law, strength, num = LAWS[name], 0.8, 20
+    found = best_schedule(law, strength, times)
+    assert found.schedule.shares.sum() == pytest.approx(1, abs=1e-12)
+    assert 0 <= found.slack + 1e-12 < 1e-5
+    grid = itertools.product(range(num + 1), repeat=len(times))
+    shares = [np.array(each) / num for each in grid if sum(each) == num]
+    limits = [limit_slopes(law, Schedule("x", times, each), strength).limit for each in shares]
+    best = int(np.argmin(limits))
+    assert found.slopes.limit <= limits[best] + 1e-12
+    np.testing.assert_allclose(found.schedule.shares, shares[best], atol=1.5 / num)
+
+
+def test_the_laws_above_are_as_they_are_called():
+    times = [0.0, 1.0, 4.0]
+    best = {name: best_schedule(law, 0.8, times).schedule.shares for name, law in LAWS.items()}
+    np.testing.assert_allclose(best["early"], [1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(best["even"], [1 / 3] * 3, atol=1e-4)
+    assert 1e-2 < best["between"][1] < best["between"][0] < 1 - 1e-2
+
+
+def test_slopes_are_those_of_differences():
+    law, schedule, h = LAWS["between"], Schedule.given([0.0, 2.0], [0.7, 0.3]), 1e-5
+    slopes = limit_slopes(law, schedule, 0.8)
+    up, down = (limit_slopes(law, schedule, 0.8 + each).limit for each in (h, -h))
+    assert slopes.by_strength == pytest.approx((up - down) / (2 * h), rel=1e-6)
+    moved = Schedule.given([0.0, 2.0], [0.7 + h, 0.3 - h])
+    change = (limit_slopes(law, moved, 0.8).limit - slopes.limit) / h
+    assert slopes.by_shares[0] - slopes.by_shares[1] == pytest.approx(change, rel=1e-3)
+
+
+def test_limits_come_with_the_fits_intervals():
+    ts = np.arange(14.0)
+    noise = np.random.default_rng(3).normal(0, 0.01, (2, 14))
+    decay = np.exp(-0.4 * ts)
+    run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+    result = fit(LinearLaw(), run)
+    rounds = [0.0, 5.0]
+    early, late = compare_schedules(result, [Schedule.early(rounds), Schedule.late(rounds)], 0.1)
+    assert early.improvement.estimate > late.improvement.estimate > 0
+    # The truth: G_inf .2, and all of gamma / (1 + gamma) U_v(0) taken from the first.
+    truth = 1 - (0.1 / 1.1) * 2.0 / 0.6
+    low, high = early.limit.interval
+    assert low < truth < high
+    plain = result.limits["solver"]
+    assert high - low == pytest.approx(np.ptp(plain.interval), rel=0.5)
+    assert early.limit.estimate == pytest.approx(early.proposition_5_1.estimate, rel=1e-12)
+    assert early.invalid is None
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Schedule.given([1, 2], [0.5, 0.6]), "must sum to 1"),
+        (lambda: Schedule.given([1, 2], [1.5, -0.5]), "must not be negative"),
+        (lambda: Schedule.given([1, 2], [1.0]), "one share for each round"),
+        (lambda: Schedule.given([1, 2], [np.nan, 1.0]), "must sum to 1"),
+        (lambda: Schedule.uniform([]), "one share for each round"),
+        (lambda: Schedule.early([2, 2]), "must be finite and increase"),
+        (lambda: best_schedule(LAWS["early"], 0.1, [-1.0, 2.0]), "first time 0, got -1"),
+    ],
+)
+def test_misuse_is_refused(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
