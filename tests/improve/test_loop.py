@@ -105,7 +105,7 @@ def test_generation_does_not_depend_on_how_prompts_are_batched(make_loop, tiny_m
     )
     assert one.texts == other.texts
     np.testing.assert_array_equal(one.tokens, other.tokens)
-    np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-5)
+    np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
 
 
 def test_prompts_carry_no_answers(make_loop):

@@ -61,18 +61,17 @@ def test_logprobs_are_at_temperature_one(tiny_model, sharp_params, prompts, unif
 def test_tokens_invert_the_cdf_of_the_full_forward(
     tiny_model, sharp_params, prompts, uniforms, drawn
 ):
-    tokens = np.asarray(drawn.tokens)
-    for row in range(len(tokens)):
-        prompt = [
-            t for t in prompts.tokens[row // NUM_CANDIDATES] if t != tiny_model.tokenizer.pad_id
-        ]
-        for step in range(int(drawn.completion_mask[row].sum())):
-            context = jnp.array([prompt + tokens[row, :step].tolist()])
-            logits = tiny_model.apply(sharp_params, context, jnp.ones_like(context, bool))[0][0, -1]
-            cumulative = np.cumsum(np.asarray(jax.nn.softmax(logits), np.float64))
-            u = float(uniforms[row, step])
-            if np.abs(cumulative - u).min() > 1e-4:
-                assert tokens[row, step] == np.searchsorted(cumulative, u, side="right")
+    repeated = _repeated(prompts)
+    tokens = np.concatenate([repeated.tokens, drawn.tokens], axis=1)
+    mask = np.concatenate([repeated.mask, drawn.completion_mask], axis=1)
+    logits, _ = tiny_model.apply(sharp_params, tokens, mask)
+    predicting = np.asarray(jax.nn.softmax(logits), np.float64)[:, prompts.tokens.shape[1] - 1 :]
+    cumulative = np.cumsum(predicting[:, :-1], axis=-1)
+    distance = cumulative - np.asarray(uniforms)[..., None]
+    expected = (distance <= 0).sum(-1)
+    certain = np.asarray(drawn.completion_mask) & (np.abs(distance).min(-1) > 1e-4)
+    assert certain.sum() > 20
+    np.testing.assert_array_equal(np.asarray(drawn.tokens)[certain], expected[certain])
 
 
 def test_a_row_ends_at_its_end_token(tiny_model, drawn):
@@ -95,7 +94,7 @@ def test_a_row_does_not_depend_on_its_batch_mates(
         tiny_model, sharp_params, alone, uniforms[rows], 1.0, num_candidates=NUM_CANDIDATES
     )
     np.testing.assert_array_equal(again.tokens, drawn.tokens[rows])
-    np.testing.assert_allclose(again.logprobs, drawn.logprobs[rows], atol=1e-5)
+    np.testing.assert_allclose(again.logprobs, drawn.logprobs[rows], atol=1e-4)
 
 
 def test_wider_padding_changes_nothing(tiny_model, sharp_params, uniforms, drawn):
