@@ -8,6 +8,7 @@ by a jump, and between the jumps the law of motion is what it was. This file hol
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.types import RealScalar
@@ -42,8 +43,8 @@ class ExternalData(eqx.Module):
     Source: Sun et al. (arXiv:2507.00075v4), section 5.
     """
 
-    times: Float[Array, " rounds"]
-    shares: Float[Array, " rounds"]
+    times: Float[Array | np.ndarray, " rounds"]
+    shares: Float[Array | np.ndarray, " rounds"]
     strength: RealScalar
 
     def __check_init__(self):

@@ -5,6 +5,8 @@ It is for the laws without a closed form, and it is what
 runs over the segments, so that any number of jumps is traced and compiled once.
 """
 
+from typing import Any
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,6 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.types import RealScalar
 
 
 def simulate_injected(
@@ -80,7 +81,7 @@ def simulate_injected(
     def solve(t_from, t_to, y):
         # Times outside the segment are saved at its ends, and not looked at afterwards.
         saved = diffrax.SubSaveAt(ts=jnp.clip(ts, t_from, t_to))
-        return diffrax.diffeqsolve(
+        solution = diffrax.diffeqsolve(
             diffrax.ODETerm(_vector_field),
             diffrax.Tsit5() if ode_solver is None else ode_solver,
             t0=t_from,
@@ -92,21 +93,23 @@ def simulate_injected(
             stepsize_controller=stepsize_controller,
             adjoint=diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
             max_steps=max_steps,
-        ).ys
+        )
+        assert solution.ys is not None
+        return solution.ys
 
     def step(y, segment):
         t_from, t_to, fall = segment
-        (at_end, ys) = solve(t_from, t_to, y)
+        at_end, ys = solve(t_from, t_to, y)
         return at_end[0] * jnp.stack([jnp.ones_like(fall), 1 - fall]), ys
 
-    starts = jnp.concatenate([dynamics.t0[None], external.times])
+    starts = jnp.append(jnp.asarray(dynamics.t0), external.times)
     ends = jnp.append(external.times, jnp.maximum(ts[-1], starts[-1]))
     falls = jnp.append(external.fall(), 0.0)
     _, by_segment = jax.lax.scan(step, dynamics.initial_state, (starts, ends, falls))
-    segment = jnp.searchsorted(external.times, ts, side="left")
+    segment = jnp.searchsorted(jnp.asarray(external.times), ts, side="left")
     return by_segment[segment, jnp.arange(ts.size)]
 
 
-def _vector_field(t: RealScalar, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
+def _vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
     """The vector field of the law that comes as `args`."""
     return args.vector_field(t, y)

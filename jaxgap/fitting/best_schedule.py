@@ -120,10 +120,10 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     check_begins(times, dynamics)
     found = []
     with jax.enable_x64(True):
-        arrays = _float64((dynamics, times, strength))
+        law, rounds, gamma = _float64((dynamics, times, strength))
         for start in _starts(times.size):
-            shares = _descend(*arrays, start)
-            limit, (slopes, _) = _limit_and_slopes(arrays[0], arrays[1], shares, arrays[2])
+            shares = _descend(law, rounds, gamma, start)
+            limit, (slopes, _) = _limit_and_slopes(law, rounds, shares, gamma)
             found.append((float(limit), shares, float(shares @ slopes - jnp.min(slopes))))
     _, shares, slack = min(found, key=lambda each: each[0])
     schedule = Schedule("best", times, shares)

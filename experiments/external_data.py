@@ -1,0 +1,106 @@
+"""Does it matter when external data are used? The paper's table beside what its jump predicts.
+
+The law is fitted to each panel of the paper's Figure 4, the run is taken to begin again, and a
+budget is spent in round 1, evenly over rounds 1 to 10, or in round 8. The paper reports accuracies
+and the law speaks of uncertainties, so what can be compared is the order of the three schedules and
+how their gains over self-improvement alone relate to each other.
+
+    python experiments/external_data.py DATA --json experiments/results/external_data.json
+
+DATA is a folder with `phi4mini_math_qe.csv` and `phi4mini_gsm8k_qe.csv` (columns t, solver,
+verifier), the points of that figure.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting.best_schedule import best_schedule, limit_slopes
+from jaxgap.fitting.schedule_table import invalid_reason, law_of
+from jaxgap.fitting.schedules import Schedule
+from jaxgap.trajectory.read import read_trajectory
+
+ROUNDS = np.arange(1.0, 11.0)
+STRENGTHS = (1e-6, 0.05, 0.1, 0.2, 0.4)
+PANELS = {"Phi-4-mini Math": "phi4mini_math_qe.csv", "Phi-4-mini GSM8K": "phi4mini_gsm8k_qe.csv"}
+# Accuracies in %: Sun et al. (arXiv:2507.00075v4), section 5.
+PAPER = {
+    "Phi-4-mini Math": {"alone": 45.08, "early": 46.33, "uniform": 46.56, "late": 45.83},
+    "Phi-4-mini GSM8K": {"alone": 88.53, "early": 88.54, "uniform": 88.44, "late": 88.90},
+    "Llama-3.2-3B Math": {"alone": 49.16, "early": 53.48, "uniform": 52.74, "late": 51.31},
+}
+
+
+def schedules(rounds: np.ndarray, late: float) -> list[Schedule]:
+    """Round 1, all rounds, and the round at `late`."""
+    return [
+        Schedule.early(rounds),
+        Schedule.uniform(rounds),
+        Schedule("late", rounds, (rounds == late).astype(float)),
+    ]
+
+
+def predict(law: GapDynamics, rounds: np.ndarray, late: float) -> dict[str, Any]:
+    """Gains of the solver's limit per gamma, relative to early, and which schedules are valid."""
+    plain = limit_slopes(law, Schedule.early(rounds), 0.0).limit
+    form: dict[str, Any] = {}
+    for strength in STRENGTHS:
+        gains = {
+            s.name: plain - limit_slopes(law, s, strength).limit for s in schedules(rounds, late)
+        }
+        best = best_schedule(law, strength, rounds)
+        form[f"{strength:g}"] = {
+            "gain_per_gamma": {name: gain / strength for name, gain in gains.items()},
+            "relative_to_early": {name: gain / gains["early"] for name, gain in gains.items()},
+            "invalid": {
+                s.name: reason
+                for s in schedules(rounds, late)
+                if (reason := invalid_reason(law, s, strength)) is not None
+            },
+            "best_shares": best.schedule.shares.tolist(),
+        }
+    return form
+
+
+def reported() -> dict[str, Any]:
+    """The paper's gains over self-improvement alone, in points, and the order they come in."""
+    form = {}
+    for name, values in PAPER.items():
+        gains = {
+            key: round(values[key] - values["alone"], 2) for key in ("early", "uniform", "late")
+        }
+        form[name] = {"gain": gains, "order": sorted(gains, key=lambda key: -gains[key])}
+    return form
+
+
+def main() -> None:
+    """Fit, predict, and write what was found."""
+    parser = argparse.ArgumentParser(description="The paper's table and the exact jump.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    result: dict[str, Any] = {"rounds": ROUNDS.tolist(), "reported": reported(), "predicted": {}}
+    for name, file in PANELS.items():
+        law = law_of(fit(LinearLaw(), read_trajectory(options.data / file)))
+        result["predicted"][name] = predict(law, ROUNDS, 8.0)
+    # A round number of each, near the first panel and in units of the first U_s.
+    idealised = GapDynamics(
+        LinearPotential(0.348, 0.066),
+        RankOneCoupling(0.4),
+        solver_initial=1.0,
+        verifier_initial=0.45,
+    )
+    result["predicted"]["idealised, first round at t0"] = predict(idealised, ROUNDS - 1, 8.0)
+    options.json.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    for name, by_strength in result["predicted"].items():
+        print(name, json.dumps(by_strength["1e-06"]["gain_per_gamma"]))
+    print(json.dumps(result["reported"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
