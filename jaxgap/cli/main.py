@@ -14,6 +14,7 @@ from jaxgap.cli.demo import Demo
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.improve import Improve
 from jaxgap.cli.report import Report
+from jaxgap.cli.schedule import Schedule
 from jaxgap.errors import InputError
 
 USAGE_ERROR = 2
@@ -23,6 +24,7 @@ Command = (
     | Annotated[Improve, tyro.conf.subcommand("improve")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Schedule, tyro.conf.subcommand("schedule")]
 )
 
 
