@@ -13,8 +13,8 @@ from jaxgap.workflows.external_plan import ExternalPlan
 def print_plan(console: Console, plan: ExternalPlan) -> None:
     """Every schedule with its limits, the best one, and how much of it hangs on gamma."""
     table = Table(title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD)
-    table.add_column("schedule")
-    for heading in ("solver's limit", "by Prop. 5.1", "improvement", "per gamma"):
+    table.add_column("schedule", no_wrap=True)
+    for heading in ("solver's limit", "Prop. 5.1", "improvement", "per gamma"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("valid")
     for outcome in plan.outcomes:
