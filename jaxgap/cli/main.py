@@ -10,8 +10,10 @@ from typing import Annotated, Protocol
 
 import tyro
 
+from jaxgap.cli.backtest import Backtest
 from jaxgap.cli.demo import Demo
 from jaxgap.cli.fit import Fit
+from jaxgap.cli.forecast import Forecast
 from jaxgap.cli.improve import Improve
 from jaxgap.cli.report import Report
 from jaxgap.cli.schedule import Schedule
@@ -23,6 +25,8 @@ Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Improve, tyro.conf.subcommand("improve")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]
+    | Annotated[Forecast, tyro.conf.subcommand("forecast")]
+    | Annotated[Backtest, tyro.conf.subcommand("backtest")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Schedule, tyro.conf.subcommand("schedule")]
 )
