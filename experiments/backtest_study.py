@@ -102,7 +102,7 @@ def simulated_backtest(num_curves: int) -> BacktestReport:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Score forecasts of measured and simulated runs.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--num-simulated", type=int, default=150)

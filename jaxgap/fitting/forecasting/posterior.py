@@ -11,7 +11,8 @@ With $\eta = 1$ that is Bayes' rule for a family which holds the truth. No famil
 does: what the residual process leaves over is autocorrelated, evidence counts the same deviation
 many times, and weights go to one corner of the family. A fractional posterior (Holmes and Walker
 2017; Grünwald and van Ommen 2017) lets evidence count at a discount. A half is what a lag-one
-autocorrelation of 1/3 does to the effective number of measurements, (1 - 1/3) / (1 + 1/3).
+autocorrelation of 1/3 does to the effective number of measurements, (1 - 1/3) / (1 + 1/3); that it
+serves better than 1 on measured curves, and worse on simulated ones, is in `experiments/LOG.md`.
 
 The shapes' weights, sums of $w_i$, are the forecast's weights of models.
 """
@@ -39,6 +40,8 @@ from jaxgap.fitting.forecasting.shapes import (
 _NUM_PRIOR_DRAWS = 8192
 _NUM_DRAWS = 4096
 _EVIDENCE_EXPONENT = 0.5
+# Times are padded to this many, so that one horizon and a whole curve share a compiled program.
+_NUM_FUTURE = 128
 # The start is known to a factor e before it is measured, which the first row makes irrelevant.
 _START_STDERR = 1.0
 # A law of the family is off by a twentieth of the capability after a window, give or take e; where
@@ -113,7 +116,7 @@ def sample_futures(
         "noise_level": LogNormal(*(np.float64(number) for number in observations.noise_level)),
         "future": np.pad(
             (future_ts - observations.ts[0]) / window,
-            (0, padded_length(num_future) - num_future),
+            (0, max(_NUM_FUTURE, padded_length(num_future)) - num_future),
             mode="edge",
         ),
     }

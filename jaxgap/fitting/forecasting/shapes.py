@@ -89,7 +89,7 @@ class PowerApproach(AbstractShape):
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (GAIN, _ABSENT)
     # A few e-foldings within what was seen, or hardly any, or all of it in the first step.
     rate: LogNormal = LogNormal(5.0, 1.5)
-    # q between 1.3 and 4 nine times in ten; 1.3 to 1.6 is what the paper's own curves ask for.
+    # q between 1.4 and 6.3 nine times in ten, and 2.4 in the middle.
     power: LogNormal = LogNormal(0.7, 0.8)
 
     def terms(
