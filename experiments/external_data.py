@@ -90,8 +90,8 @@ def main() -> None:
         result["predicted"][name] = predict(law, ROUNDS, 8.0)
     # A round number of each, near the first panel and in units of the first U_s.
     idealised = GapDynamics(
-        LinearPotential(0.348, 0.066),
-        RankOneCoupling(0.4),
+        potential=LinearPotential(0.348, 0.066),
+        coupling=RankOneCoupling(0.4),
         solver_initial=1.0,
         verifier_initial=0.45,
     )
