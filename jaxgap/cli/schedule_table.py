@@ -12,11 +12,13 @@ from jaxgap.workflows.external_plan import ExternalPlan
 
 def print_plan(console: Console, plan: ExternalPlan) -> None:
     """Every schedule with its limits, the best one, and how much of it hangs on gamma."""
-    table = Table(title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD)
+    table = Table(
+        title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("schedule", no_wrap=True)
-    for heading in ("solver's limit", "Prop. 5.1", "improvement", "per gamma"):
+    for heading in ("solver's limit", "Prop 5.1", "improvement", "slope"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("valid")
+    table.add_column("valid", no_wrap=True)
     for outcome in plan.outcomes:
         held = outcome.limit.estimate is not None
         table.add_row(
@@ -25,9 +27,13 @@ def print_plan(console: Console, plan: ExternalPlan) -> None:
             number(outcome.proposition_5_1.estimate, 3),
             _with_interval(outcome.improvement),
             number(_own_slope(plan, outcome.slopes.by_strength), 3) if held else "–",
-            outcome.invalid or "yes",
+            "yes" if outcome.invalid is None else "no",
         )
     console.print(table)
+    for outcome in plan.outcomes:
+        if outcome.invalid is not None:
+            said = f"{outcome.schedule.name}: {outcome.invalid}"
+            console.print(said, style="dim", highlight=False)
     console.print("Without external data: " + limit_sentence(plan.result), highlight=False)
     console.print(best_sentence(plan), style="bold", highlight=False)
     if plan.held:
