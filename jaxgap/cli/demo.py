@@ -25,11 +25,14 @@ class Demo:
     """The RUN folder to make; otherwise a new one under runs/."""
     seed: int = 0
     """Seed of everything random."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write the fit of the run, and that of its first half, as JSON to this file."""
 
     def run(self) -> None:
         from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.output import check_writable, write_json
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.tables import print_fit
         from jaxgap.improve import presets
@@ -37,6 +40,7 @@ class Demo:
         from jaxgap.report.words import accuracy_sentence, forecast_sentence
         from jaxgap.workflows.run_report import write_report
 
+        check_writable(self.json, "--json")
         use_compile_cache()
         console = Console()
         chosen = {"self-verifier": presets.demo, "weak-verifier": presets.weak_verifier}
@@ -50,6 +54,8 @@ class Demo:
         if known is not None:
             console.print(forecast_sentence(run, known), highlight=False)
         console.print(accuracy_sentence(run), highlight=False, style="bold")
+        halfway = None if known is None else known.to_dict()
+        write_json({"run": str(folder), "fit": result.to_dict(), "halfway": halfway}, self.json)
         console.print(f"The whole story, with pictures: {path}", highlight=False)
 
 
