@@ -26,3 +26,29 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no measured curves at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """A decoder small enough for tests, with grouped-query attention."""
+    from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
+
+    tokenizer = CharTokenizer("0123456789+=")
+    config = DecoderConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        intermediate_size=48,
+        num_layers=2,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=8,
+    )
+    return LanguageModel(config, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_params(tiny_model):
+    """Its initial parameters."""
+    import jax
+
+    return tiny_model.init(jax.random.key(0))

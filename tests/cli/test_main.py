@@ -132,7 +132,9 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["demo", "improve", "fit", "report"])
+@pytest.mark.parametrize(
+    "command", ["demo", "improve", "fit", "forecast", "backtest", "report", "schedule"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         run_command([command, "--help"])
