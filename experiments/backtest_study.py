@@ -9,7 +9,7 @@ learns by what its samples reward (the speed is p (1 - p), or its root), part of
 prompts; the format of the answer may have to be learnt first; the learning rate may decay, the
 model may forget, and it may be over-optimised; training adds wander, the test set binomial noise.
 
-    python experiments/backtest_study.py ../shared/data --json experiments/results/backtest.json
+    python experiments/backtest_study.py DIR --json experiments/results/backtest.json
 """
 
 import argparse
