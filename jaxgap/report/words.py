@@ -15,6 +15,9 @@ PARAMETER_MEANINGS = {
     "exponent": "power of the gap, 1 being the paper's law",
 }
 
+# A law that leaves half of a curve's variance unexplained does not describe the curve.
+_DESCRIBES = 0.5
+
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number with so many significant digits; a dash for none."""
@@ -107,6 +110,14 @@ def theory_sentence(result: FitResult) -> str:
     doubts = [warning for warning in result.warnings if "residuals" in warning]
     if not result.converged:
         return f"The {result.model} law could not be fitted: {result.stopped}."
+    curves = {name: result.r2[name] for name in ("solver", "verifier")}
+    missed = {name: r2 for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES}
+    if missed:
+        found = ", ".join(f"{name} {r2:.2f}" for name, r2 in missed.items())
+        return (
+            f"The {result.model} law does not describe this run (R² {found}): what it says of the "
+            "limit is not to be believed."
+        )
     if doubts:
         return f"The {result.model} law follows this run only roughly: {'; '.join(doubts)}."
     return f"The residuals show no departure of this run from the {result.model} law."

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
+from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv, write_csv
 from jaxgap.workflows.run_report import write_report
 
 
@@ -46,6 +46,14 @@ def test_the_page_says_what_happened(tmp_path):
 def test_a_run_that_became_surer_and_worse_is_called_so(tmp_path):
     path, _ = write_report(write_run(tmp_path / "bad", np.linspace(0.6, 0.3, 16)))
     assert "surer and worse" in path.read_text()
+
+
+def test_a_run_that_the_law_does_not_describe_is_called_so(tmp_path):
+    folder = write_run(tmp_path / "odd", np.linspace(0.6, 0.3, 16))
+    run = read_csv(folder / "trajectory.csv")
+    write_csv(run.replace(verifier=1 + 0.5 * np.sin(run.ts)), folder / "trajectory.csv")
+    path, _ = write_report(folder)
+    assert "law does not describe this run (R² verifier" in path.read_text()
 
 
 def test_a_run_without_a_verifier_has_a_page_too(tmp_path):
