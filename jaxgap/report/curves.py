@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
-from jaxgap.report.style import GAP, SOLVER, VERIFIER, mark_limit, new_figure
+from jaxgap.report.style import GAP, SOLVER, VERIFIER, fill_band, mark_limit, new_figure
 from jaxgap.trajectory import Trajectory
 
 # How far past the last measurement the curves are drawn, as a part of the time measured.
@@ -84,14 +84,7 @@ def _draw_series(
     ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=2)
     # The picture keeps to the measurements and the curve: a band without end leaves it.
     low, high = _frame(measured, band.estimate)
-    ax.fill_between(
-        prediction.ts,
-        np.clip(band.lower, low, high),
-        np.clip(band.upper, low, high),
-        color=colour,
-        alpha=0.18,
-        linewidth=0,
-    )
+    fill_band(ax, prediction.ts, band.lower, band.upper, (low, high), colour)
 
 
 def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, FitResult
-from jaxgap.report.style import SOLVER, VERIFIER, new_figure
+from jaxgap.report.style import SOLVER, VERIFIER, fill_band, new_figure
 from jaxgap.trajectory import Trajectory
 
 
@@ -57,11 +57,4 @@ def _draw(
     ax.plot(grid, band.estimate, color=colour, linewidth=1.4)
     spread = float(np.ptp(measured)) or 1.0
     low, high = measured.min() - spread, measured.max() + spread
-    ax.fill_between(
-        grid,
-        np.clip(band.lower, low, high),
-        np.clip(band.upper, low, high),
-        color=colour,
-        alpha=0.18,
-        linewidth=0,
-    )
+    fill_band(ax, grid, band.lower, band.upper, (low, high), colour)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -60,6 +61,19 @@ def to_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def fill_band(
+    ax: Axes,
+    ts: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    frame: tuple[float, float],
+    colour: str,
+) -> None:
+    """The band of a curve, cut where it leaves the frame, as one without an end must."""
+    ends = np.clip(lower, *frame), np.clip(upper, *frame)
+    ax.fill_between(ts, *ends, color=colour, alpha=0.18, linewidth=0)
 
 
 def mark_limit(ax: Axes, limit: float, colour: str, low: float | None, high: float | None) -> None:

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from jaxgap.fitting import FitResult, LinearLaw, fit
 from jaxgap.trajectory import Trajectory
-from jaxgap.trajectory.record import MIN_ROWS
 
 # Fewer rows than the law has parameters say nothing about what comes next.
 _MIN_KNOWN = 5
@@ -32,6 +31,6 @@ def analyse(run: Trajectory, level: float = 0.9) -> Analysis:
     - `level`: of the intervals.
     """
     half = (run.num_rows + 1) // 2
-    enough = half >= max(_MIN_KNOWN, MIN_ROWS) and half < run.num_rows
+    enough = half >= _MIN_KNOWN and half < run.num_rows
     known = fit(LinearLaw(), run.head(half), level=level) if enough else None
     return Analysis(run, fit(LinearLaw(), run, level=level), known)
