@@ -3,12 +3,22 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+# The same examples each time, so that only a change can break a test; --slow looks for new ones.
+settings.register_profile("same_examples", derandomize=True)
+
+
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes, too")
+
+
+def pytest_configure(config):
+    if not config.getoption("--slow"):
+        settings.load_profile("same_examples")
 
 
 def pytest_collection_modifyitems(config, items):
