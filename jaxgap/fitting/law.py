@@ -15,6 +15,7 @@ from equinox import AbstractClassVar
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector
 from jaxgap.fitting.curves import Curves
 
@@ -61,3 +62,14 @@ class AbstractLaw(eqx.Module):
     @abc.abstractmethod
     def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
         """The parameters of such dynamics, in the order of `parameters`."""
+
+    @abc.abstractmethod
+    def from_parameters(
+        self, values: Sequence[RealScalar] | Float[Array, " parameters"], curves: Curves
+    ) -> AbstractDynamics:
+        """The dynamics with the given parameters: the inverse of `parameter_values`.
+
+        It is for laws whose coordinates are not their parameters. A fit that holds, bounds or ties
+        parameters searches in the parameters themselves. `curves` gives what is no parameter: the
+        first time. Any finite values within the bounds of `parameters` must give finite curves.
+        """

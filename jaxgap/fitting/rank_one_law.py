@@ -96,14 +96,8 @@ class AbstractRankOneLaw(AbstractLaw):
         solver, verifier, ratio, slope, *shape = values
         # The initial slope is dU_s/dt = -rate (G - G_inf) / (1 - r).
         gap_limit = solver - verifier + (1 - ratio) * slope / shape[0]
-        potential = self.potential(shape, gap_limit)
-        return GapDynamics(
-            potential=potential,
-            coupling=RankOneCoupling(ratio),
-            solver_initial=solver,
-            verifier_initial=verifier,
-            t0=curves.t0,
-        )
+        rate, *further = shape
+        return self.from_parameters([rate, ratio, gap_limit, solver, verifier, *further], curves)
 
     def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
         assert isinstance(dynamics, GapDynamics)
@@ -118,6 +112,18 @@ class AbstractRankOneLaw(AbstractLaw):
             *further,
         ]
         return jnp.stack([jnp.asarray(value) for value in values])
+
+    def from_parameters(
+        self, values: Sequence[RealScalar] | Float[Array, " parameters"], curves: Curves
+    ) -> AbstractDynamics:
+        rate, ratio, gap_limit, solver, verifier, *further = (jnp.asarray(v) for v in values)
+        return GapDynamics(
+            potential=self.potential([rate, *further], gap_limit),
+            coupling=RankOneCoupling(ratio),
+            solver_initial=solver,
+            verifier_initial=verifier,
+            t0=curves.t0,
+        )
 
 
 class LinearLaw(AbstractRankOneLaw):
