@@ -12,12 +12,21 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 import jax
+import numpy as np
 
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
 from jaxgap.improve.measure import grade, measure
 from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
+from jaxgap.improve.records import (
+    Candidates,
+    LoopState,
+    Prompts,
+    Scores,
+    Selected,
+    TrainingSet,
+)
 from jaxgap.improve.select import select
 from jaxgap.improve.train import Optimizer, train
 from jaxgap.improve.verify import AbstractVerifier
@@ -30,16 +39,19 @@ OnStage: TypeAlias = Callable[[int, Stage], None]
 
 
 class Checkpoint(NamedTuple):
-    """What the loop yields at each checkpoint.
+    """What the loop yields at each checkpoint, after measuring and before training.
 
     **Fields:**
 
     - `state`: all that the rest of the run depends on. Going on gives its buffers up, so copy it
         to keep it.
+    - `training_set`: what the round is about to train on. It follows from the state; with it a run
+        goes on at once.
     - `metrics`: what was measured in that state.
     """
 
     state: LoopState
+    training_set: TrainingSet
     metrics: RoundMetrics
 
 
@@ -79,29 +91,37 @@ class Loop:
         return Prompts.encode(self.model.tokenizer, [problem.prompt for problem in problems])
 
     def answer(
-        self, params: Params, prompts: Prompts, key: jax.Array, enter: Callable[[Stage], None]
+        self, state: LoopState, prompts: Prompts, key: jax.Array, enter: Callable[[Stage], None]
     ) -> tuple[Candidates, Scores, Selected]:
-        """Generate, verify, select."""
+        """Generate, verify, select.
+
+        **Raises:** `NotFinite` if the model's probabilities are not finite.
+        """
         config = self.config
         generate_key, verify_key = jax.random.split(key)
         enter("generate")
         candidates = generate(
             self.model,
-            params,
+            state.params,
             prompts,
             generate_key,
             num_candidates=config.num_candidates,
             max_new_tokens=config.max_new_tokens,
             prompts_per_call=config.prompts_per_call,
         )
+        if not np.isfinite(candidates.logprobs).all():
+            raise NotFinite(int(state.round_index), "a probability of a sampled token")
         enter("verify")
-        scores = self.verifier(params, prompts, candidates, verify_key)
+        scores = self.verifier(state.params, prompts, candidates, verify_key)
         enter("select")
         return candidates, scores, select(candidates, scores, config.threshold)
 
 
 def self_improve(
-    loop: Loop, state: LoopState, on_stage: OnStage = lambda round_index, stage: None
+    loop: Loop,
+    state: LoopState,
+    on_stage: OnStage = lambda round_index, stage: None,
+    training_set: TrainingSet | None = None,
 ) -> Iterator[Checkpoint]:
     """Run the loop from `state` to its last round, yielding every checkpoint, the first included.
 
@@ -110,6 +130,10 @@ def self_improve(
     - `loop`: what stays.
     - `state`: where to begin, as `Loop.init_state` gives it; its buffers are given up.
     - `on_stage`: called as each stage begins.
+    - `training_set`: that of an earlier checkpoint of the same state, if the run goes on from
+        there: it is trained on at once, and the checkpoint is not yielded again.
+
+    **Raises:** `NotFinite` if a probability or a loss is NaN or infinite.
     """
     train_prompts, held_out_prompts = loop.prompts("train"), loop.prompts("held_out")
     while True:
@@ -120,11 +144,14 @@ def self_improve(
         def enter(stage: Stage, round_index: int = round_index) -> None:
             on_stage(round_index, stage)
 
-        candidates, _, selected = loop.answer(state.params, train_prompts, train_key, enter)
-        enter("measure")
-        held_out = loop.answer(state.params, held_out_prompts, held_out_key, lambda stage: None)
-        correct = grade(loop.task, loop.split.held_out, held_out[0])
-        yield Checkpoint(state, measure(round_index, held_out, (candidates, selected), correct))
+        if training_set is None:
+            candidates, _, selected = loop.answer(state, train_prompts, train_key, enter)
+            enter("measure")
+            held_out = loop.answer(state, held_out_prompts, held_out_key, lambda stage: None)
+            correct = grade(loop.task, loop.split.held_out, held_out[0])
+            measured = measure(round_index, held_out, (candidates, selected), correct)
+            training_set = TrainingSet.of(candidates, selected)
+            yield Checkpoint(state, training_set, measured)
         if round_index >= loop.config.num_rounds:
             return
         enter("train")
@@ -133,9 +160,9 @@ def self_improve(
             loop.optimizer,
             state,
             train_prompts,
-            candidates,
-            selected,
+            training_set,
             order_key,
             epochs=loop.config.epochs_per_round,
             batch_size=loop.config.batch_size,
         )
+        training_set = None

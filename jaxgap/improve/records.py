@@ -98,6 +98,24 @@ class Selected:
         return values[np.arange(len(self.index)), self.index]
 
 
+class TrainingSet(NamedTuple):
+    """The selected completion of each training prompt: all that a round trains on.
+
+    **Fields:**
+
+    - `tokens`: its ids, the end token included, padding after it.
+    - `mask`: which of them were sampled.
+    """
+
+    tokens: Int[np.ndarray, "prompts steps"]
+    mask: Bool[np.ndarray, "prompts steps"]
+
+    @classmethod
+    def of(cls, candidates: Candidates, selected: Selected) -> "TrainingSet":
+        """What was selected of the candidates."""
+        return cls(selected.of(candidates.tokens), selected.of(candidates.mask))
+
+
 class LoopState(NamedTuple):
     """All that changes from round to round: a pytree, to be saved and restored whole.
 

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from jaxgap.improve.records import Candidates, LoopState, Prompts, Selected
+from jaxgap.improve.faults import NotFinite
+from jaxgap.improve.records import LoopState, Prompts, TrainingSet
 from jaxgap.models import LanguageModel, Mask, Params, Tokens
 from jaxgap.sampling import TokenBatch, completion_logprobs
 
@@ -77,8 +78,7 @@ def train(
     optimizer: Optimizer,
     state: LoopState,
     prompts: Prompts,
-    candidates: Candidates,
-    selected: Selected,
+    training_set: TrainingSet,
     key: jax.Array,
     *,
     epochs: int,
@@ -91,21 +91,28 @@ def train(
     - `model`: the model.
     - `optimizer`: how it is updated.
     - `state`: before the round; its parameters and optimiser state are given up.
-    - `prompts`, `candidates`, `selected`: what to train on.
+    - `prompts`, `training_set`: what to train on.
     - `key`: randomness of the order.
     - `epochs`: passes over the prompts.
     - `batch_size`: examples a step, at most the number of prompts; a pass leaves out the
         remainder, another one each time.
 
     **Returns:** the state after the round.
+
+    **Raises:** `NotFinite` if a loss is NaN or infinite.
     """
-    tokens, mask = selected.of(candidates.tokens), selected.of(candidates.mask)
+    tokens, mask = training_set
     params, opt_state = state.params, state.opt_state
+    losses = []
     for epoch in range(epochs):
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), len(prompts)))
         for start in range(0, len(order) - batch_size + 1, batch_size):
             rows = order[start : start + batch_size]
             batch = TokenBatch(prompts.batch.tokens[rows], prompts.batch.mask[rows])
             examples = Examples(batch, tokens[rows], mask[rows])
-            params, opt_state, _ = update(model, optimizer, params, opt_state, examples)
+            params, opt_state, loss = update(model, optimizer, params, opt_state, examples)
+            losses.append(loss)
+    # Looked at once a round: reading each loss as it comes would make every step wait for it.
+    if not np.isfinite(np.asarray(losses)).all():
+        raise NotFinite(state.round_index, "a training loss")
     return state._replace(params=params, opt_state=opt_state, round_index=state.round_index + 1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import self_improve
+from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
 from jaxgap.tasks import AbstractTask, Addition, Problem
 
@@ -63,11 +64,28 @@ def test_a_run_continues_from_its_state(make_loop, tiny_params):
     loop = make_loop(num_rounds=1)
     *_, last = self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, tiny_params)))
     rest, params = [], None
-    for state, measured in self_improve(make_loop(num_rounds=2), last.state):
+    for state, _, measured in self_improve(make_loop(num_rounds=2), last.state):
         rest.append(measured)
         params = state.params
     assert [repr(m) for m in rest] == [repr(m) for m in whole[1:]]
     jax.tree.map(np.testing.assert_array_equal, params, whole_params)
+
+
+def test_a_run_continues_from_what_a_checkpoint_was_to_train_on(make_loop, tiny_params):
+    whole, whole_params = run_through(make_loop(num_rounds=2), tiny_params)
+    loop = make_loop(num_rounds=2)
+    run = self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, tiny_params)))
+    next(run)
+    state, training_set, _ = next(run)
+    rest = list(self_improve(loop, state, training_set=training_set))
+    assert [repr(checkpoint.metrics) for checkpoint in rest] == [repr(whole[2])]
+    jax.tree.map(np.testing.assert_array_equal, rest[0].state.params, whole_params)
+
+
+def test_numbers_that_blow_up_are_told(make_loop, tiny_params):
+    loop = make_loop(learning_rate=1e30, clip_norm=1e30)
+    with pytest.raises(NotFinite, match=r"round [01] is NaN or infinite"):
+        list(self_improve(loop, loop.init_state(tiny_params)))
 
 
 def test_a_run_can_be_stopped_between_any_stages(make_loop, tiny_params):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.improve.records import Candidates, Prompts, Selected
+from jaxgap.improve.records import Candidates, Prompts, Selected, TrainingSet
 from jaxgap.improve.train import Examples, train, training_loss
 from jaxgap.sampling import TokenBatch, completion_logprobs
 
@@ -66,7 +66,7 @@ def test_candidates_that_were_not_selected_change_nothing(tiny_model, make_loop,
         state = loop.init_state(jax.tree.map(jnp.copy, tiny_params))
         key = jax.random.key(1)
         state = train(
-            tiny_model, loop.optimizer, state, prompts, candidates, selected, key,
+            tiny_model, loop.optimizer, state, prompts, TrainingSet.of(candidates, selected), key,
             epochs=1, batch_size=4,
         )  # fmt: skip
         return jax.device_get(state.params)
@@ -89,8 +89,8 @@ def test_training_lowers_the_loss(tiny_model, make_loop, tiny_params):
     examples = Examples(TokenBatch(*prompts.batch), tokens[:, 0], mask[:, 0])
     before = training_loss(tiny_model, tiny_params, examples)
     state = train(
-        tiny_model, loop.optimizer, loop.init_state(tiny_params), prompts, candidates, selected,
-        jax.random.key(0), epochs=5, batch_size=4,
+        tiny_model, loop.optimizer, loop.init_state(tiny_params), prompts,
+        TrainingSet.of(candidates, selected), jax.random.key(0), epochs=5, batch_size=4,
     )  # fmt: skip
     assert state.round_index == 1
     assert training_loss(tiny_model, state.params, examples) < 0.5 * before
