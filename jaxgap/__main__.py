@@ -2,7 +2,11 @@
 
 import sys
 
+from jaxgap.errors import Terminated
+
+# What a shell reports of a process that SIGINT or SIGTERM ended: 128 and the signal's number.
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def main() -> None:
@@ -11,9 +15,9 @@ def main() -> None:
         from jaxgap.cli.main import run_command
 
         run_command()
-    except KeyboardInterrupt:
-        print("jaxgap: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        print(f"jaxgap: {str(stop) or 'interrupted'}", file=sys.stderr)
+        sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ class Demo:
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.output import check_writable, write_json
         from jaxgap.cli.progress import LoopProgress
+        from jaxgap.cli.signals import resumable
         from jaxgap.cli.tables import print_fit
         from jaxgap.improve import presets
-        from jaxgap.improve.run_folder import improve_to_folder
+        from jaxgap.improve.kept_run import improve_to_folder
         from jaxgap.report.words import accuracy_sentence, forecast_sentence
         from jaxgap.workflows.run_report import write_report
 
@@ -46,8 +47,8 @@ class Demo:
         chosen = {"self-verifier": presets.demo, "weak-verifier": presets.weak_verifier}
         config = dataclasses.replace(chosen[self.preset], seed=self.seed)
         folder = self.out or _new_folder(self.preset)
-        with LoopProgress(console, config.num_rounds) as progress:
-            improve_to_folder(config, folder, progress.on_round, progress.on_stage)
+        with resumable(folder), LoopProgress(console) as progress:
+            improve_to_folder(config, folder, progress.watcher())
         with console.status("fitting and drawing"):
             path, (run, result, known) = write_report(folder)
         print_fit(console, result)

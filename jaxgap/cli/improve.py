@@ -2,11 +2,17 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxgap.improve.metrics import RoundMetrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,11 +22,19 @@ class Improve:
     Each round the model answers the training prompts several times, judges its own answers, and
     trains on those that it selects. On held-out prompts the solver's and the verifier's capability
     are measured, before the first round and after each. RUN then holds config.json, versions.json,
-    metrics.jsonl and trajectory.csv, ready for `jaxgap fit` and `jaxgap report`.
+    metrics.jsonl and trajectory.csv, ready for `jaxgap fit` and `jaxgap report`, and checkpoints:
+    an interrupted run goes on by --resume RUN as if nothing had happened.
     """
 
-    out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
+    out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
     """The RUN folder to make; it must not hold anything yet."""
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """In place of --out: go on with an interrupted run, whose own settings are used."""
+    more_rounds: Annotated[int, tyro.conf.arg(metavar="K")] = 0
+    """With --resume: K rounds more than the run was asked for."""
+    stop_when: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
+    """End the run when the forecast says that another round is not worth it: that it gains less
+    than GAIN, in nats of the solver's uncertainty."""
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
 
     def run(self) -> None:
@@ -28,10 +42,45 @@ class Improve:
 
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.progress import LoopProgress
-        from jaxgap.improve.run_folder import improve_to_folder
+        from jaxgap.cli.signals import resumable
+        from jaxgap.improve.kept_run import improve_to_folder, resume_folder
 
+        folder = self._folder()
         use_compile_cache()
+        judge = self._judge(folder)
         console = Console()
-        with LoopProgress(console, self.config.num_rounds) as progress:
-            improve_to_folder(self.config, self.out, progress.on_round, progress.on_stage)
-        console.print(f"Wrote {self.out}. Next: jaxgap report {self.out}", highlight=False)
+        with resumable(folder), LoopProgress(console) as progress:
+            watcher = progress.watcher(judge)
+            if self.resume is None:
+                improve_to_folder(self.config, folder, watcher)
+            else:
+                resume_folder(folder, watcher, more_rounds=self.more_rounds)
+        console.print(f"Wrote {folder}. Next: jaxgap report {folder}", highlight=False)
+
+    def _folder(self) -> Path:
+        """The RUN folder.
+
+        **Raises:** `InputError` if the options contradict each other.
+        """
+        if self.out is not None and self.resume is None:
+            if self.more_rounds:
+                raise InputError("--more-rounds goes with --resume: give --num-rounds instead")
+            return self.out
+        if self.resume is None:
+            raise InputError("name a new folder by --out, or an interrupted run by --resume")
+        if self.out is not None:
+            raise InputError("give --out for a new run, or --resume for an interrupted one")
+        if self.config != ImproveConfig():
+            raise InputError(
+                "with --resume the run's own settings are used: leave out all others but "
+                "--more-rounds and --stop-when"
+            )
+        return self.resume
+
+    def _judge(self, folder: Path) -> "Callable[[RoundMetrics], None]":
+        """Who may end the run at a checkpoint."""
+        if self.stop_when is None:
+            return lambda metrics: None
+        from jaxgap.workflows.stopping import stop_when_not_worth
+
+        return stop_when_not_worth(folder, self.stop_when, seed=self.config.seed)

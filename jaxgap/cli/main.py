@@ -17,13 +17,16 @@ from jaxgap.cli.forecast import Forecast
 from jaxgap.cli.improve import Improve
 from jaxgap.cli.report import Report
 from jaxgap.cli.schedule import Schedule
-from jaxgap.errors import InputError
+from jaxgap.cli.watch import Watch
+from jaxgap.errors import InputError, RunError
 
+RUN_ERROR = 1
 USAGE_ERROR = 2
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Improve, tyro.conf.subcommand("improve")]
+    | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Forecast, tyro.conf.subcommand("forecast")]
     | Annotated[Backtest, tyro.conf.subcommand("backtest")]
@@ -37,12 +40,17 @@ class _Runs(Protocol):
 
 
 def run_command(argv: Sequence[str] | None = None) -> None:
-    """Run one command; exit with status 2 and one line on stderr where the user must change it."""
+    """Run one command; exit with one line on stderr where it cannot be done.
+
+    The status is 2 where the user must change something, 1 where a run could not go on.
+    """
     try:
         _parse(sys.argv[1:] if argv is None else argv).run()
         sys.stdout.flush()
     except InputError as error:
         _refuse(str(error))
+    except RunError as error:
+        _refuse(str(error), RUN_ERROR)
     except BrokenPipeError:
         # The reader (a pager, head) has gone; a second failed flush at exit would say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +82,6 @@ def _one_line(panel: str) -> str:
     return " ".join(words.split())
 
 
-def _refuse(line: str) -> None:
+def _refuse(line: str, status: int = USAGE_ERROR) -> None:
     print(f"jaxgap: {line}", file=sys.stderr)
-    sys.exit(USAGE_ERROR)
+    sys.exit(status)

@@ -1,8 +1,19 @@
 """What a person sees while the loop runs: the stage at work, and a line for every checkpoint."""
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from collections.abc import Callable
 
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.kept_run import Watcher
 from jaxgap.improve.loop import Stage
 from jaxgap.improve.metrics import RoundMetrics
 
@@ -12,17 +23,20 @@ _HEADER = "round    U_s    U_v    gap   sampled right   selected right   judged 
 class LoopProgress:
     """A bar over the rounds, and above it one line a checkpoint, measured on held-out prompts."""
 
-    def __init__(self, console: Console, num_rounds: int):
+    def __init__(self, console: Console):
         self._progress = Progress(
             TextColumn("{task.description:>10}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("checkpoints"),
             TimeElapsedColumn(),
+            TextColumn("so far,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             transient=True,
         )
-        self._task = self._progress.add_task("setting up", total=num_rounds + 1)
+        self._task = self._progress.add_task("setting up", total=None)
 
     def __enter__(self) -> "LoopProgress":
         self._progress.start()
@@ -31,6 +45,25 @@ class LoopProgress:
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
+
+    def watcher(self, judge: Callable[[RoundMetrics], None] = lambda metrics: None) -> Watcher:
+        """Who shows what happens; `judge` sees each checkpoint after that, and may end the run."""
+
+        def on_round(metrics: RoundMetrics) -> None:
+            self.on_round(metrics)
+            judge(metrics)
+
+        return Watcher(self.on_start, on_round, self.on_stage, self.on_note)
+
+    def on_start(self, config: ImproveConfig, num_done: int) -> None:
+        """Set the bar's length, and how much of it is done."""
+        self._progress.update(self._task, total=config.num_rounds + 1, completed=num_done)
+        if num_done:
+            self._progress.console.print(f"{num_done} checkpoints are done", style="dim")
+
+    def on_note(self, line: str) -> None:
+        """Print what is out of the ordinary."""
+        self._progress.console.print(line, style="yellow", highlight=False)
 
     def on_stage(self, round_index: int, stage: Stage) -> None:
         """Name the stage that begins."""

@@ -10,16 +10,18 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 
 if TYPE_CHECKING:
     from jaxgap.improve.embedded import embedded_loop, run
+    from jaxgap.improve.kept_run import EndRun, Watcher, improve_to_folder, resume_folder
     from jaxgap.improve.loop import Checkpoint, Loop, OnStage, Stage, self_improve
     from jaxgap.improve.metrics import Estimate, RoundMetrics
     from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
-    from jaxgap.improve.run_folder import RunFolder, improve_to_folder, to_trajectory
+    from jaxgap.improve.run_folder import RunFolder, to_trajectory
     from jaxgap.improve.verify import AbstractVerifier, RandomVerifier, SelfVerifier
 
 __all__ = [
     "AbstractVerifier",
     "Candidates",
     "Checkpoint",
+    "EndRun",
     "Estimate",
     "ImproveConfig",
     "Loop",
@@ -34,8 +36,10 @@ __all__ = [
     "SelfVerifier",
     "Stage",
     "VerifierName",
+    "Watcher",
     "embedded_loop",
     "improve_to_folder",
+    "resume_folder",
     "run",
     "self_improve",
     "to_trajectory",
@@ -57,7 +61,10 @@ _HOMES = {
     "Scores": "records",
     "Selected": "records",
     "RunFolder": "run_folder",
-    "improve_to_folder": "run_folder",
+    "EndRun": "kept_run",
+    "Watcher": "kept_run",
+    "improve_to_folder": "kept_run",
+    "resume_folder": "kept_run",
     "to_trajectory": "run_folder",
     "AbstractVerifier": "verify",
     "RandomVerifier": "verify",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from jaxgap.errors import InputError
 
@@ -44,6 +44,11 @@ class ImproveConfig:
     """Where a completion is cut, the end token counted, >= 1."""
     prompts_per_call: int = 64
     """Prompts sampled and judged at a time, >= 1; changes memory and speed, not results."""
+    num_retries: int = 2
+    """How often a round is drawn afresh after a probability or a loss that is not finite, before
+    the run stops; 0 stops it at once."""
+    num_checkpoints_kept: int = 2
+    """How many of the newest checkpoints are kept, >= 1, beside that of the highest accuracy."""
     seed: int = 0
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
@@ -57,12 +62,14 @@ class ImproveConfig:
             "batch_size",
             "max_new_tokens",
             "prompts_per_call",
+            "num_checkpoints_kept",
         ):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("learning_rate", "clip_norm"):
             self._require(name, 0 < getattr(self, name) < float("inf"), "positive and finite")
         self._require("weight_decay", 0 <= self.weight_decay < float("inf"), "0 or more")
         self._require("threshold", 0 <= self.threshold <= 1, "between 0 and 1")
+        self._require("num_retries", self.num_retries >= 0, "0 or more")
         self._require("seed", 0 <= self.seed < 2**32, "between 0 and 2**32 - 1")
         self._require(
             "batch_size",
@@ -74,6 +81,35 @@ class ImproveConfig:
             self.verifier in ("careful", "careless", "random"),
             "careful, careless or random",
         )
+
+    @classmethod
+    def from_dict(cls, form: Any, where: str) -> ImproveConfig:
+        """The configuration that `dataclasses.asdict` made a dict of.
+
+        **Arguments:**
+
+        - `form`: from outside, and so checked for everything.
+        - `where`: the file it comes from, for the messages.
+
+        **Raises:** `InputError` naming the field.
+        """
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        if not isinstance(form, dict):
+            raise InputError(f"{where}: must be a JSON object")
+        unknown = sorted(form.keys() - fields)
+        if unknown:
+            raise InputError(f"{where}: unknown setting {unknown[0]!r:.60}")
+        for name, value in form.items():
+            kind = type(fields[name].default)
+            legal = (int, float) if kind is float else kind
+            if not isinstance(value, legal) or isinstance(value, bool):
+                raise InputError(
+                    f"{where}: {name} must be of type {kind.__name__}, got {value!r:.60}"
+                )
+        try:
+            return cls(**form)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
 
     def _require(self, name: str, satisfied: bool, legal: str) -> None:
         if not satisfied:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -86,3 +87,10 @@ class RoundMetrics:
             estimate = getattr(self, field.name)
             row |= {field.name: estimate.mean, f"{field.name}_se": estimate.stderr}
         return row
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, float]) -> RoundMetrics:
+        """The record that :meth:`row` gave."""
+        names = [field.name for field in dataclasses.fields(cls)[1:]]
+        estimates = {name: Estimate(row[name], row[f"{name}_se"]) for name in names}
+        return cls(int(row["t"]), **estimates)

@@ -123,7 +123,7 @@ class LoopState(NamedTuple):
 
     - `params`: the model's parameters.
     - `opt_state`: the optimiser's.
-    - `key`: the run's random key. It never changes: each round folds in its own number.
+    - `key`: the run's random key, into which each round folds its own number.
     - `round_index`: how many rounds of training are done.
     """
 
@@ -131,3 +131,7 @@ class LoopState(NamedTuple):
     opt_state: optax.OptState
     key: jax.Array
     round_index: int | Any
+
+    def redrawn(self) -> "LoopState":
+        """The same state with other random numbers ahead of it."""
+        return self._replace(key=jax.random.split(self.key, 1)[0])

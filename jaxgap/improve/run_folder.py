@@ -4,11 +4,14 @@
     versions.json     python, jax, flax and other versions, git commit, device, seed
     metrics.jsonl     one line a checkpoint, on disk before the next round begins
     timings.jsonl     seconds spent in each stage on the way to that checkpoint
-    trajectory.csv    the same measurements as a table, replaced whole (from the third checkpoint
-                      on, as a Trajectory needs three; with its sidecar trajectory.csv.json)
+    trajectory.csv    the same measurements as a table (from the third checkpoint on, as a
+                      Trajectory needs three; with its sidecar trajectory.csv.json)
+    checkpoints/      what the run goes on from if it is interrupted
+    notes.jsonl       what happened out of the ordinary, and what was done about it, if anything
+    run.lock          held by the process that is at work on the run
 
-Recorded times have a file of their own, so that the others are equal byte for byte where two runs
-are equal.
+Every file is replaced whole. Recorded times have a file of their own, so that the others are equal
+byte for byte where two runs are equal, however often either was interrupted.
 """
 
 from __future__ import annotations
@@ -16,92 +19,130 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgap.errors import InputError
+from jaxgap.errors import InputError, RunError
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.embedded import run
-from jaxgap.improve.loop import OnStage, Stage
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.versions import versions
-from jaxgap.trajectory import Trajectory, write_csv
+from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
+from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.trajectory.record import MIN_ROWS
 
-MIN_CHECKPOINTS = 3
-
-
-def improve_to_folder(
-    config: ImproveConfig,
-    folder: str | Path,
-    on_round: Callable[[RoundMetrics], None] = lambda metrics: None,
-    on_stage: OnStage = lambda round_index, stage: None,
-) -> tuple[RoundMetrics, ...]:
-    """Improve the embedded model and keep what is measured in a RUN folder.
-
-    **Arguments:**
-
-    - `config`: the run.
-    - `folder`: where it is kept; made if it is not there.
-    - `on_round`: called with each checkpoint's measurements once they are on disk.
-    - `on_stage`: called with the round and the stage as each stage begins.
-
-    **Returns:** the measurements of every checkpoint.
-
-    **Raises:** `InputError` if `folder` is not empty or is a file. An interruption leaves what was
-    measured so far.
-    """
-    writer = RunFolder(folder, config)
-
-    def enter(round_index: int, stage: Stage) -> None:
-        writer.enter(stage)
-        on_stage(round_index, stage)
-
-    for checkpoint in run(config, enter):
-        writer.add(checkpoint.metrics)
-        on_round(checkpoint.metrics)
-    return tuple(writer.metrics)
+_CHECKPOINTS = "checkpoints"
+_METRICS = "metrics.jsonl"
+_TIMINGS = "timings.jsonl"
+_NOTES = "notes.jsonl"
 
 
 class RunFolder:
-    """A new RUN folder, to which checkpoints are added one by one."""
+    """A RUN folder that a run writes to. Make one by :meth:`create` or :meth:`reopen`."""
 
-    def __init__(self, folder: str | Path, config: ImproveConfig):
-        self.folder = _empty_folder(Path(folder))
+    def __init__(self, folder: Path, config: ImproveConfig):
+        self.folder = folder
         self.config = config
-        self.metrics: list[RoundMetrics] = []
+        self._rows: list[dict[str, float]] = []
+        self._timings: list[dict[str, Any]] = []
+        self._notes: list[dict[str, Any]] = []
         self._seconds: dict[str, float] = {}
-        self._stage: str = "setup"
+        self._stage = "setup"
         self._since = time.perf_counter()
-        self._write_json("config.json", dataclasses.asdict(config))
-        self._write_json("versions.json", versions() | {"seed": config.seed})
 
-    def enter(self, stage: Stage) -> None:
+    @classmethod
+    def create(cls, folder: str | Path, config: ImproveConfig) -> RunFolder:
+        """Begin a run in a folder as :func:`empty_folder` gives it.
+
+        **Raises:** `InputError` if the folder holds a run already.
+        """
+        self = cls(_without_run(Path(folder)), config)
+        self._write_settings()
+        return self
+
+    @classmethod
+    def reopen(cls, folder: str | Path) -> RunFolder:
+        """The folder of an interrupted run; :meth:`rewind` says where it goes on.
+
+        **Raises:** `InputError` if it is not the folder of a run, or its files are damaged.
+        """
+        folder = Path(folder)
+        settings = folder / "config.json"
+        config = ImproveConfig.from_dict(_read_json(settings), str(settings))
+        self = cls(folder, config)
+        self._timings = _read_rows(folder / _TIMINGS)
+        self._notes = _read_rows(folder / _NOTES)
+        return self
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the run's checkpoints lie."""
+        return self.folder / _CHECKPOINTS
+
+    @property
+    def rows(self) -> tuple[dict[str, float], ...]:
+        """The measurements of every checkpoint so far."""
+        return tuple(self._rows)
+
+    @property
+    def metrics(self) -> tuple[RoundMetrics, ...]:
+        """The same as records."""
+        return tuple(map(RoundMetrics.from_row, self._rows))
+
+    def extend(self, num_rounds: int) -> None:
+        """Ask for so many rounds in all."""
+        self.config = dataclasses.replace(self.config, num_rounds=num_rounds)
+        self._write_settings()
+
+    def rewind(self, rows: Sequence[dict[str, float]]) -> None:
+        """Go on after these measurements, leaving out whatever was written later."""
+        self._rows = [dict(row) for row in rows]
+        last = self._rows[-1]["t"] if self._rows else -1.0
+        self._timings = [row for row in self._timings if row.get("t", 0.0) <= last]
+        self._write()
+
+    def enter(self, stage: str) -> None:
         """Note that a stage begins, and so that the one before it has ended."""
-        self._charge(stage)
-
-    def add(self, metrics: RoundMetrics) -> None:
-        """Write one more checkpoint, its times, and the table so far."""
-        self._charge("between")
-        self.metrics.append(metrics)
-        self._append("metrics.jsonl", metrics.row())
-        self._append("timings.jsonl", {"t": float(metrics.round_index)} | self._seconds)
-        self._seconds = {}
-        if len(self.metrics) >= MIN_CHECKPOINTS:
-            trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
-            write_csv(trajectory, self.folder / "trajectory.csv")
-
-    def _charge(self, next_stage: str) -> None:
         now = time.perf_counter()
         self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
-        self._stage, self._since = next_stage, now
+        self._stage, self._since = stage, now
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
-        with (self.folder / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+    def add(self, metrics: RoundMetrics) -> None:
+        """Write one more checkpoint's measurements, its times, and the table so far."""
+        self.enter("between")
+        self._rows.append(metrics.row())
+        self._timings.append({"t": float(metrics.round_index)} | self._seconds)
+        self._seconds = {}
+        self._write()
 
-    def _write_json(self, name: str, value: dict[str, Any]) -> None:
-        (self.folder / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    def note(self, line: str) -> None:
+        """Write down something out of the ordinary."""
+        self._notes.append({"t": self._rows[-1]["t"] if self._rows else None, "note": line})
+        self._write_text(_NOTES, _lines(self._notes))
+
+    def _write(self) -> None:
+        for name, rows in ((_METRICS, self._rows), (_TIMINGS, self._timings)):
+            if rows or (self.folder / name).exists():
+                self._write_text(name, _lines(rows))
+        if len(self._rows) >= MIN_ROWS:
+            trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
+            self._guarded(lambda: write_csv(trajectory, self.folder / "trajectory.csv"))
+
+    def _write_settings(self) -> None:
+        self._write_text("config.json", _pretty(dataclasses.asdict(self.config)))
+        self._write_text("versions.json", _pretty(versions() | {"seed": self.config.seed}))
+
+    def _write_text(self, name: str, text: str) -> None:
+        self._guarded(lambda: write_atomically(self.folder / name, text))
+
+    def _guarded(self, write) -> None:
+        try:
+            write()
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: cannot be written ({error.strerror}); what is in it is intact"
+            ) from error
 
 
 def to_trajectory(
@@ -122,11 +163,48 @@ def to_trajectory(
     )
 
 
-def _empty_folder(folder: Path) -> Path:
+def empty_folder(folder: str | Path) -> Path:
+    """A folder for a new run, made if it is not there.
+
+    **Raises:** `InputError` if it is not empty, or cannot be made.
+    """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made a RUN folder: {error.strerror}") from error
-    if any(folder.iterdir()):
+    if any(_without_run(folder).iterdir()):
         raise InputError(f"{folder} is not empty: give a new folder, or remove this one")
     return folder
+
+
+def _without_run(folder: Path) -> Path:
+    if (folder / "config.json").exists():
+        raise InputError(f"{folder} holds a run already: go on with it by --resume {folder}")
+    return folder
+
+
+def _read_json(path: Path) -> Any:
+    """The JSON of a file of the run, read as from a stranger."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder; name the RUN of jaxgap improve")
+    return parse_json(read_text(path), str(path))
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of rows; none where it is not there yet."""
+    if not path.exists() or not path.stat().st_size:
+        return []
+    lines = read_text(path).splitlines()
+    rows = [parse_json(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    if not all(isinstance(row, dict) for row in rows):
+        raise TrajectoryError(f"{path}: every line must be a JSON object")
+    return rows
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _pretty(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"

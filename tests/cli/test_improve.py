@@ -76,3 +76,50 @@ def test_ctrl_c_at_any_moment_leaves_a_readable_folder(tmp_path):
                 json.loads(line)
         if (folder / "trajectory.csv").exists():
             assert read_csv(folder / "trajectory.csv").num_rows >= 3
+
+
+def test_an_interrupted_run_is_resumed_and_may_go_further(run_folder, tmp_path):
+    folder = tmp_path / "run"
+    run_command(["improve", "--out", str(folder), *SMALL[1:], "--num-rounds=1"])
+    run_command(["improve", "--resume", str(folder), "--more-rounds", "2"])
+    for name in REPEATED:
+        assert (folder / name).read_bytes() == (run_folder / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ([], "name a new folder by --out, or an interrupted run by --resume"),
+        (["--out", "a", "--resume", "b"], "give --out for a new run, or --resume"),
+        (["--out", "a", "--more-rounds", "2"], "--more-rounds goes with --resume"),
+        (["--resume", "a", "--seed", "3"], "the run's own settings are used"),
+        (["--resume", "nowhere"], "holds no run to go on with"),
+        (["--out", "a", "--stop-when", "nan"], "--stop-when must be a gain in nats"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    tmp_path, monkeypatch, capsys, options, complaint
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["improve", *options])
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_sigterm_leaves_a_run_that_goes_on(run_folder, tmp_path):
+    folder = tmp_path / "run"
+    program = [sys.executable, "-m", "jaxgap", "improve", "--out", str(folder), *SMALL]
+    process = subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    while not (folder / "metrics.jsonl").exists():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert said.decode() == f"jaxgap: terminated; jaxgap improve --resume {folder} goes on\n"
+    assert process.returncode == 143
+    run_command(["improve", "--resume", str(folder)])
+    for name in REPEATED:
+        assert (folder / name).read_bytes() == (run_folder / name).read_bytes()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxgap.improve import ImproveConfig, improve_to_folder
+from jaxgap.improve import ImproveConfig, Watcher, improve_to_folder
 from jaxgap.trajectory import read_csv
 
 CONFIG = ImproveConfig(
@@ -54,7 +54,7 @@ def test_an_interruption_leaves_what_was_measured(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        improve_to_folder(CONFIG, tmp_path / "run", on_round=interrupt)
+        improve_to_folder(CONFIG, tmp_path / "run", Watcher(on_round=interrupt))
     assert read_csv(tmp_path / "run" / "trajectory.csv").num_rows == 3
 
 

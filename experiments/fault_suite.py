@@ -1,0 +1,213 @@
+"""Faults done to real runs: whatever happens, nothing is lost.
+
+    python experiments/fault_suite.py [--num-kills 50] [--json FILE]
+
+A small run of the embedded model is left alone once. Then the same run is started again and again
+as a process of its own and something is done to it: signals at random moments, in every stage and
+while a checkpoint is being written; checkpoints cut short, changed or deleted; a disk that is full.
+Each time it is resumed to its end and compared with the run that was left alone: measurements byte
+for byte, and the weights by their digests.
+"""
+
+import argparse
+import dataclasses
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 12
+SIZES = {"rounds": ROUNDS, "train-prompts": 32, "held-out-prompts": 32, "candidates": 4}
+OPTIONS = [f"--num-{name}={value}" for name, value in SIZES.items()] + ["--batch-size=32"]
+EQUAL_FILES = ("config.json", "metrics.jsonl", "trajectory.csv", "trajectory.csv.json")
+# A run is killed at most this often before it is left to end, so that every run is compared.
+KILLS_PER_RUN = 5
+# Room for four checkpoints of 15 megabytes, one of them being written.
+TMPFS_MEGABYTES = 120
+
+
+def start(*options: str) -> subprocess.Popen[str]:
+    """`jaxgap improve` as a process."""
+    program = [sys.executable, "-m", "jaxgap", "improve", *options]
+    return subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def begin_or_resume(folder: Path) -> subprocess.Popen[str]:
+    """A run in `folder`, from wherever it stands."""
+    if (folder / "config.json").exists():
+        return start("--resume", str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    return start("--out", str(folder), *OPTIONS)
+
+
+def finish(folder: Path) -> str:
+    """Let a run go to its end; what it said on stderr."""
+    process = begin_or_resume(folder)
+    said = process.communicate(timeout=600)[1]
+    if process.returncode:
+        raise RuntimeError(f"exit status {process.returncode}: {said}")
+    return said
+
+
+def end_of(folder: Path) -> dict[str, Any]:
+    """The bytes of a run's measurements, and the digests of its last checkpoint."""
+    metadata = (folder / "checkpoints" / str(ROUNDS) / "_CHECKPOINT_METADATA").read_text()
+    digests = json.loads(metadata)["custom_metadata"]["digests"]
+    return {name: (folder / name).read_bytes() for name in EQUAL_FILES} | {"digests": digests}
+
+
+def where(folder: Path) -> str:
+    """What a stopped run was at, as far as its folder tells."""
+    if any(folder.glob("checkpoints/*.orbax-checkpoint-tmp")):
+        return "during a save"
+    return "between saves" if (folder / "metrics.jsonl").exists() else "setting up"
+
+
+@dataclasses.dataclass
+class FaultSuite:
+    """The run that was left alone, and what others are compared with.
+
+    - `base`: a folder for everything.
+    - `moments`: where random moments and places come from.
+    - `seconds`: the latest moment, after its start, at which a process is sent a signal.
+    """
+
+    base: Path
+    moments: random.Random
+    seconds: float
+
+    def __post_init__(self):
+        self.whole, self.folder = self.base / "whole", self.base / "run"
+        finish(self.whole)
+        self.expected = end_of(self.whole)
+
+    def row(self, fault: str, times: int, happened: str, same: int, runs: int, tracebacks: int):
+        """One line of the table."""
+        return {
+            "fault": fault,
+            "times": times,
+            "what happened": happened,
+            "runs": runs,
+            "the same in the end": same,
+            "tracebacks": tracebacks,
+        }
+
+    def is_same(self, folder: Path) -> bool:
+        """Whether a run ended as the one that was left alone."""
+        return end_of(folder) == self.expected
+
+    def signals(self, number: signal.Signals, count: int) -> dict[str, Any]:
+        """Send a signal at so many random moments; resume; compare."""
+        found: Counter[str] = Counter()
+        same = tracebacks = sent = num_runs = 0
+        while sent < count:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            for _ in range(min(KILLS_PER_RUN, count - sent)):
+                process = begin_or_resume(self.folder)
+                time.sleep(self.moments.uniform(0.5, self.seconds))
+                process.send_signal(number)
+                tracebacks += "Traceback" in process.communicate(timeout=600)[1]
+                found[where(self.folder)] += 1
+                sent += 1
+            finish(self.folder)
+            num_runs += 1
+            same += self.is_same(self.folder)
+        happened = ", ".join(f"{n} {what}" for what, n in sorted(found.items()))
+        return self.row(number.name, sent, happened, same, num_runs, tracebacks)
+
+    def damage(self, kind: str, count: int) -> dict[str, Any]:
+        """Damage the newest checkpoint of a finished run; resume; compare."""
+        same = said_once = 0
+        for _ in range(count):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.copytree(self.whole, self.folder)
+            self._damage(kind, self.folder / "checkpoints" / str(ROUNDS))
+            finish(self.folder)
+            notes = self.folder / "notes.jsonl"
+            said_once += notes.exists() and len(notes.read_text().splitlines()) == 1
+            same += self.is_same(self.folder)
+        happened = f"said in one line {said_once} times, the one before used"
+        return self.row(f"newest checkpoint {kind}", count, happened, same, count, 0)
+
+    def _damage(self, kind: str, checkpoint: Path) -> None:
+        if kind == "deleted":
+            shutil.rmtree(checkpoint)
+            return
+        files = [path for path in checkpoint.rglob("*") if path.is_file() and path.stat().st_size]
+        # By size, so that any bit of the checkpoint is as likely as any other.
+        path = self.moments.choices(files, [path.stat().st_size for path in files])[0]
+        raw = bytearray(path.read_bytes())
+        if kind == "truncated":
+            del raw[self.moments.randrange(len(raw)) :]
+        else:
+            bit = self.moments.randrange(8 * len(raw))
+            raw[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bytes(raw))
+
+    def full_disk(self) -> dict[str, Any] | None:
+        """A run on a small disk that fills up; then room is made. None where none can be made."""
+        disk = self.base / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MEGABYTES}m", "tmpfs", str(disk)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            return None
+        run, filler = disk / "run", disk / "filler"
+        try:
+            process = start("--out", str(run), *OPTIONS)
+            while not (run / "metrics.jsonl").exists() and process.poll() is None:
+                time.sleep(0.05)
+            subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1M"], capture_output=True)
+            said = process.communicate(timeout=600)[1]
+            filler.unlink()
+            finish(run)
+            same = self.is_same(run)
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+        happened = f"exit status {process.returncode}, {len(said.splitlines())} line on stderr"
+        return self.row("full disk", 1, happened, same, 1, "Traceback" in said)
+
+    def two_processes(self) -> dict[str, Any]:
+        """A second process on a run that one is at work on."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        first = begin_or_resume(self.folder)
+        while not (self.folder / "config.json").exists():
+            time.sleep(0.05)
+        second = start("--resume", str(self.folder))
+        said = second.communicate(timeout=600)[1]
+        first.communicate(timeout=600)
+        refused = "refused" if "is in use by process" in said else "not refused"
+        happened = f"{refused}, exit status {second.returncode}"
+        same = self.is_same(self.folder)
+        return self.row("a second process", 1, happened, same, 1, "Traceback" in said)
+
+
+def main(num_kills: int, seconds: float, out: Path | None) -> None:
+    """Do every fault, print the table, and write it as JSON."""
+    num_others = max(1, num_kills // 5)
+    with tempfile.TemporaryDirectory() as name:
+        suite = FaultSuite(Path(name), random.Random(0), seconds)
+        rows = [suite.signals(signal.SIGKILL, num_kills)]
+        rows += [suite.signals(number, num_others) for number in (signal.SIGTERM, signal.SIGINT)]
+        rows += [suite.damage(kind, num_others) for kind in ("bit-flipped", "truncated", "deleted")]
+        rows.append(suite.two_processes())
+        rows += [row for row in [suite.full_disk()] if row is not None]
+    for cells in (rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows)):
+        print("| " + " | ".join(str(int(c) if isinstance(c, bool) else c) for c in cells) + " |")
+    if out is not None:
+        out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Faults done to real runs.")
+    parser.add_argument("--num-kills", type=int, default=50, help="of SIGKILL; others a fifth")
+    parser.add_argument("--seconds", type=float, default=15.0, help="the latest moment to kill at")
+    parser.add_argument("--json", type=Path, help="write the table as JSON to this file")
+    arguments = parser.parse_args()
+    main(arguments.num_kills, arguments.seconds, arguments.json)

@@ -1,0 +1,55 @@
+"""`jaxgap watch`: what a run's curve says while the run is under way."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxgap.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Watch a run while another process works on it.
+
+    Each time a checkpoint comes in, the law is fitted and the rest of the run forecast anew: the
+    limit with its interval, how many rounds are left to it, and whether another one is worth it.
+    It ends with the run.
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """The RUN folder of jaxgap improve."""
+    every: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 2.0
+    """How often to look."""
+    once: bool = False
+    """Look once, print, and end."""
+    cost: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
+    """What one more round has to gain to be worth it, in nats."""
+    level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
+    """Coverage of the intervals, between 0 and 1."""
+    seed: int = 0
+    """Seed of the forecast's draws."""
+
+    def run(self) -> None:
+        import time
+
+        from rich.console import Console
+
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.sight import print_sight
+        from jaxgap.workflows.watching import look
+
+        if not 0 < self.every < float("inf"):
+            raise InputError(f"--every must be a number of seconds above 0, got {self.every}")
+        use_compile_cache()
+        console = Console()
+        num_shown = -1
+        while True:
+            sight = look(self.folder, level=self.level, cost=self.cost, seed=self.seed)
+            if sight.num_done != num_shown:
+                print_sight(console, sight)
+                num_shown = sight.num_done
+            if self.once or not sight.at_work:
+                return
+            time.sleep(self.every)

@@ -1,0 +1,204 @@
+"""Checkpoints of a run: all that the rest of it depends on, saved while it goes on.
+
+One checkpoint a round, taken after measuring and before training: the state, the completions that
+the round will train on, and every measurement so far. Orbax writes them in the background, each
+under a temporary name until it is whole. Beside the arrays lie their digests, without which a
+flipped bit would go unseen; a checkpoint that does not agree with its own is passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+from orbax.checkpoint import v1 as ocp
+
+from jaxgap.errors import RunError
+from jaxgap.improve.digests import digests
+from jaxgap.improve.records import LoopState, TrainingSet
+
+# What may come back from a damaged file is anything; what must not come back is a wrong number.
+_DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    **Fields:**
+
+    - `state`: before the round's training.
+    - `training_set`: what the round trains on.
+    - `rows`: the measurements of every checkpoint until now, this one included.
+    """
+
+    state: LoopState
+    training_set: TrainingSet
+    rows: tuple[dict[str, float], ...]
+
+
+class CheckpointStore:
+    """The checkpoints of one run: the newest few, and the one of the highest accuracy.
+
+    **Arguments:**
+
+    - `folder`: where they lie; made if it is not there.
+    - `num_kept`: how many of the newest are kept, >= 1.
+
+    Saving raises :class:`RunError` in one line where the disk is full or cannot be written; the
+    failure of a save in the background is raised by the next call.
+    """
+
+    def __init__(self, folder: Path, num_kept: int):
+        self._folder = folder.resolve()
+        self._pending: Any = None
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(_quiet_threads())
+        keep = ocp.training.preservation_policies
+        best = keep.BestN(get_metric_fn=lambda metrics: metrics["solver_accuracy"], n=1)
+        # Orbax annotates its own policies more narrowly than the argument that takes them.
+        policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), best])
+        self._orbax = ocp.training.Checkpointer(
+            str(self._folder), preservation_policy=policy, cleanup_tmp_directories=True
+        )
+
+    def save(self, saved: Saved) -> None:
+        """Begin to write a checkpoint, once the one before it is whole."""
+        self.wait()
+        record = _Record.of(saved)
+        self._pending = self._guarded(
+            lambda: self._orbax.save_checkpointables_async(
+                int(saved.state.round_index),
+                {"arrays": _arrays(saved.state, saved.training_set)},
+                overwrite=True,
+                metrics={"solver_accuracy": float(saved.rows[-1]["solver_accuracy"])},
+                custom_metadata=record.to_json(),
+            )
+        )
+
+    def wait(self) -> None:
+        """Wait until every checkpoint is whole on disk."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._guarded(pending.result)
+
+    def newest(self, abstract_state: LoopState, on_damage: Callable[[str], None]) -> Saved | None:
+        """The newest checkpoint that is intact, or None where there is none.
+
+        **Arguments:**
+
+        - `abstract_state`: a state of `jax.ShapeDtypeStruct`.
+        - `on_damage`: called with one line for every newer checkpoint that is passed over.
+        """
+        for step in sorted(self.steps(), reverse=True):
+            try:
+                return self._load(step, abstract_state)
+            except _DAMAGE as error:
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
+        return None
+
+    def steps(self) -> list[int]:
+        """The rounds of which there is a checkpoint, whole or not."""
+        return [int(path.name) for path in self._folder.iterdir() if path.name.isdecimal()]
+
+    def close(self) -> None:
+        """Finish writing."""
+        with self._quiet:
+            try:
+                self.wait()
+            finally:
+                # Of a save that failed, `wait` has told already.
+                with contextlib.suppress(OSError, ValueError, RuntimeError):
+                    self._orbax.close()
+
+    def _load(self, step: int, abstract_state: LoopState) -> Saved:
+        metadata = self._orbax.checkpointables_metadata(step)
+        record = _Record.from_json(metadata.custom_metadata)
+        abstract = _on_one_device(_arrays(abstract_state, record.training_set))
+        arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
+        found = digests(arrays)
+        wrong = sorted(name for name, value in record.digests.items() if found.get(name) != value)
+        if wrong:
+            raise ValueError(f"{wrong[0]} is not what was written")
+        state = LoopState(**arrays["state"], round_index=step)
+        training_set = TrainingSet(*(np.asarray(array) for array in arrays["training_set"]))
+        return Saved(state, training_set, record.rows)
+
+    def _guarded(self, action: Callable[[], Any]) -> Any:
+        """Whatever `action` returns; its failure to write in one line."""
+        try:
+            return action()
+        except (OSError, ValueError, RuntimeError) as error:
+            full = "No space left" in str(error)
+            reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
+            raise RunError(
+                f"{self._folder}: the checkpoint could not be written ({reason}); those before it "
+                "are intact"
+            ) from error
+
+
+class _Record(NamedTuple):
+    """What lies beside the arrays as JSON, under a seal of its own."""
+
+    rows: tuple[dict[str, float], ...]
+    digests: dict[str, int]
+    training_set: Sequence[jax.ShapeDtypeStruct]
+
+    @classmethod
+    def of(cls, saved: Saved) -> _Record:
+        arrays = _arrays(saved.state, saved.training_set)
+        shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in saved.training_set]
+        return cls(saved.rows, digests(arrays), shapes)
+
+    def to_json(self) -> dict[str, Any]:
+        shapes = [[list(s.shape), str(s.dtype)] for s in self.training_set]
+        form = {"rows": list(self.rows), "digests": self.digests, "training_set": shapes}
+        return form | {"seal": _seal(form)}
+
+    @classmethod
+    def from_json(cls, form: Any) -> _Record:
+        form = dict(form)
+        if form.pop("seal") != _seal(form):
+            raise ValueError("its record is not what was written")
+        shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
+        return cls(tuple(form["rows"]), form["digests"], shapes)
+
+
+@contextlib.contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Let Orbax's threads fail in silence: what they raise is handed on and said once."""
+    logger = logging.getLogger("absl")
+    excepthook, level = threading.excepthook, logger.level
+    threading.excepthook = lambda failure: None
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        threading.excepthook = excepthook
+        logger.setLevel(level)
+
+
+def _seal(form: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(form, sort_keys=True).encode())
+
+
+def _arrays(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:
+    """Both as one tree of arrays, which Orbax takes; the round is the checkpoint's own number."""
+    fields = {name: field for name, field in state._asdict().items() if name != "round_index"}
+    return {"state": fields, "training_set": list(training_set)}
+
+
+def _on_one_device(abstract: PyTree) -> PyTree:
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract
+    )

@@ -1,0 +1,180 @@
+"""A run that is kept: it writes a RUN folder as it goes, and goes on where it was interrupted.
+
+Each round is kept in two steps: its measurements, then a checkpoint from which all that follows can
+be computed again. Whatever stops the run, and whenever, the newest intact checkpoint is where it
+goes on, and what it then measures is what it would have measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from jaxgap.errors import InputError, RunError
+from jaxgap.improve.checkpoints import CheckpointStore, Saved
+from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.embedded import embedded_loop
+from jaxgap.improve.faults import NotFinite
+from jaxgap.improve.loop import Loop, Stage, self_improve
+from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.run_folder import RunFolder, empty_folder
+from jaxgap.improve.run_lock import locked
+from jaxgap.models.embedded import load_embedded
+
+
+class EndRun(Exception):
+    """Raised by a watcher's `on_round` to end a run there, with the reason as its message."""
+
+
+class Watcher(NamedTuple):
+    """Who is told what happens.
+
+    **Fields:**
+
+    - `on_start`: called with the configuration and the number of checkpoints already done.
+    - `on_round`: called with each checkpoint's measurements once they are on disk.
+    - `on_stage`: called with the round and the stage as each stage begins.
+    - `on_note`: called with a line for everything out of the ordinary.
+    """
+
+    on_start: Callable[[ImproveConfig, int], None] = lambda config, num_done: None
+    on_round: Callable[[RoundMetrics], None] = lambda metrics: None
+    on_stage: Callable[[int, Stage], None] = lambda round_index, stage: None
+    on_note: Callable[[str], None] = lambda line: None
+
+
+_NOBODY = Watcher()
+
+
+def improve_to_folder(
+    config: ImproveConfig, folder: str | Path, watcher: Watcher = _NOBODY
+) -> tuple[RoundMetrics, ...]:
+    """Improve the embedded model and keep the run in a new RUN folder.
+
+    **Arguments:**
+
+    - `config`: the run.
+    - `folder`: where it is kept; made if it is not there.
+    - `watcher`: who is told.
+
+    **Returns:** the measurements of every checkpoint.
+
+    **Raises:** `InputError` if `folder` is not empty, is a file, or is in use; `RunError` if the
+    disk is full, or a round's numbers are not finite however often it is drawn. An interruption
+    leaves what :func:`resume_folder` goes on with.
+    """
+    folder = empty_folder(folder)
+    with locked(folder):
+        return _KeptRun(RunFolder.create(folder, config), watcher).go()
+
+
+def resume_folder(
+    folder: str | Path, watcher: Watcher = _NOBODY, *, more_rounds: int = 0
+) -> tuple[RoundMetrics, ...]:
+    """Go on with an interrupted run as if nothing had happened.
+
+    On the same device and number of threads its measurements and weights are those of a run that
+    was never interrupted, bit for bit.
+
+    **Arguments:**
+
+    - `folder`: the RUN folder.
+    - `watcher`: who is told of what happens from here on.
+    - `more_rounds`: rounds to add to those the run was asked for, >= 0.
+
+    **Returns:** the measurements of every checkpoint, those before the interruption included.
+
+    **Raises:** `InputError` if `folder` is not the folder of a run, or is in use; `RunError` as
+    :func:`improve_to_folder`.
+    """
+    folder = Path(folder)
+    if more_rounds < 0:
+        raise InputError(f"more_rounds must be 0 or more, got {more_rounds}")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} holds no run to go on with: it has no config.json")
+    with locked(folder):
+        run = RunFolder.reopen(folder)
+        if more_rounds:
+            run.extend(run.config.num_rounds + more_rounds)
+        return _KeptRun(run, watcher).go()
+
+
+class _KeptRun:
+    """A run with its folder and its checkpoints, from wherever it stands to its end."""
+
+    def __init__(self, run: RunFolder, watcher: Watcher):
+        self._run = run
+        self._watcher = watcher
+        self._model, self._params = load_embedded()
+        self._loop: Loop = embedded_loop(run.config, self._model)
+
+    def go(self) -> tuple[RoundMetrics, ...]:
+        store = CheckpointStore(self._run.checkpoints, self._run.config.num_checkpoints_kept)
+        with contextlib.closing(store):
+            state, training_set = self._start(store)
+            self._watcher.on_start(self._run.config, len(self._run.rows))
+            num_failures, furthest = 0, -1
+            while True:
+                try:
+                    self._rounds(store, state, training_set)
+                    return self._run.metrics
+                except EndRun as end:
+                    self._note(f"ended early: {end}")
+                    return self._run.metrics
+                except NotFinite as fault:
+                    reached = len(self._run.rows)
+                    num_failures = num_failures + 1 if reached <= furthest else 1
+                    furthest = max(furthest, reached)
+                    state, training_set = self._roll_back(store, fault, num_failures), None
+
+    def _rounds(
+        self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
+    ) -> None:
+        run, watcher = self._run, self._watcher
+
+        def enter(round_index: int, stage: Stage) -> None:
+            run.enter(stage)
+            watcher.on_stage(round_index, stage)
+
+        for checkpoint in self_improve(self._loop, state, enter, training_set):
+            run.add(checkpoint.metrics)
+            store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
+            watcher.on_round(checkpoint.metrics)
+
+    def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
+        """Where the newest checkpoint stands, or the beginning."""
+        saved = self._newest(store)
+        if saved is None:
+            self._run.rewind(())
+            return self._loop.init_state(self._params), None
+        self._run.rewind(saved.rows)
+        return saved.state, saved.training_set
+
+    def _roll_back(self, store: CheckpointStore, fault: NotFinite, num_failures: int) -> LoopState:
+        """The state before the round that failed, with other random numbers ahead of it.
+
+        **Raises:** `RunError` if the round has failed too often, or there is nothing to go back to.
+        """
+        store.wait()
+        saved = self._newest(store)
+        if saved is None or num_failures > self._run.config.num_retries:
+            self._note(f"{fault}: stopped")
+            raise RunError(
+                f"{self._run.folder}: {fault}, {num_failures} times over: a lower learning "
+                "rate may help; the checkpoints before it are intact"
+            ) from fault
+        self._run.rewind(saved.rows[:-1])
+        self._note(f"{fault}: round {saved.state.round_index} is drawn afresh")
+        return saved.state.redrawn()
+
+    def _newest(self, store: CheckpointStore) -> Saved | None:
+        return store.newest(jax.eval_shape(self._loop.init_state, self._model.shapes()), self._note)
+
+    def _note(self, line: str) -> None:
+        self._run.note(line)
+        self._watcher.on_note(line)

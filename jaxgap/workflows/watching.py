@@ -1,0 +1,71 @@
+"""Watching a run from outside, while another process works on it: what its curve says so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from jaxgap.errors import InputError
+from jaxgap.fitting import FitResult, LinearLaw, fit
+from jaxgap.fitting.forecasting import Forecast, forecast
+from jaxgap.improve.run_folder import RunFolder
+from jaxgap.improve.run_lock import is_locked
+from jaxgap.trajectory import Trajectory, read_csv
+from jaxgap.trajectory.record import MIN_ROWS
+
+
+class Sight(NamedTuple):
+    """A run as it stands.
+
+    **Fields:**
+
+    - `num_done`, `num_asked`: checkpoints measured, and asked for.
+    - `at_work`: whether a process is at work on it.
+    - `run`: what was measured, or `None` before the third checkpoint; the next two likewise.
+    - `result`: the paper's law fitted to it.
+    - `outlook`: the forecast of the end of the run as asked for, or of one more round where that
+        is reached.
+    """
+
+    num_done: int
+    num_asked: int
+    at_work: bool
+    run: Trajectory | None
+    result: FitResult | None
+    outlook: Forecast | None
+
+
+def look(folder: Path, *, level: float = 0.9, cost: float | None = None, seed: int = 0) -> Sight:
+    """Read a RUN folder as it stands, fit what was measured, and forecast the rest.
+
+    Nothing in the folder is changed, and a process at work on it is not disturbed.
+
+    **Arguments:**
+
+    - `folder`: the RUN folder.
+    - `level`: of the intervals.
+    - `cost`: what one more round has to gain to be worth it, in nats.
+    - `seed`: of the forecast's draws.
+
+    **Raises:** `InputError` if it is not the folder of a run.
+    """
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} holds no run to watch: it has no config.json")
+    num_asked = RunFolder.reopen(folder).config.num_rounds + 1
+    at_work = is_locked(folder)
+    table = folder / "trajectory.csv"
+    if not table.exists():
+        num_done = _num_lines(folder / "metrics.jsonl")
+        return Sight(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)
+    run = read_csv(table)
+    horizon = max(float(num_asked - 1), float(run.ts[-1]) + 1.0)
+    outlook = forecast(
+        run, horizon, key=jax.random.key(seed), level=level, cost=cost, round_length=1.0
+    )
+    return Sight(run.num_rows, num_asked, at_work, run, fit(LinearLaw(), run, level=level), outlook)
+
+
+def _num_lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0

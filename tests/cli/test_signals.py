@@ -1,0 +1,55 @@
+"""A signal ends a run wherever it comes, and says how to go on."""
+
+import gc
+import os
+import signal
+import time
+
+import pytest
+
+from jaxgap.cli.signals import resumable
+from jaxgap.errors import Terminated
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "word"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, "interrupted"),
+        (signal.SIGTERM, Terminated, "terminated"),
+    ],
+)
+def test_a_signal_says_how_to_go_on_where_there_is_a_run(tmp_path, number, error, word):
+    before = signal.getsignal(number)
+    with pytest.raises(error, match=f"^{word}$"), resumable(tmp_path):
+        send(number)
+    (tmp_path / "config.json").write_text("{}")
+    goes_on = f"^{word}; jaxgap improve --resume {tmp_path} goes on$"
+    with pytest.raises(error, match=goes_on), resumable(tmp_path):
+        send(number)
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_garbage_collection_is_not_lost(tmp_path, number):
+    def interrupted_callback(phase, info):
+        if not sent:
+            sent.append(1)
+            os.kill(os.getpid(), number)
+
+    def collect_and_wait():
+        gc.collect()
+        time.sleep(1)
+
+    sent = []
+    gc.callbacks.append(interrupted_callback)
+    try:
+        with pytest.raises(KeyboardInterrupt), resumable(tmp_path):
+            collect_and_wait()
+    finally:
+        gc.callbacks.remove(interrupted_callback)
+    assert sent

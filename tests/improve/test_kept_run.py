@@ -1,0 +1,244 @@
+"""A run goes on as if nothing had happened, whatever happened, or says in one line why not."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import pytest
+
+from jaxgap.errors import InputError, RunError
+from jaxgap.improve import EndRun, ImproveConfig, Watcher, improve_to_folder, resume_folder
+from jaxgap.improve import kept_run as module
+from jaxgap.improve.checkpoints import CheckpointStore
+from jaxgap.improve.faults import NotFinite
+from jaxgap.improve.run_lock import is_locked, locked
+
+CONFIG = ImproveConfig(
+    num_rounds=3,
+    num_train_prompts=8,
+    num_held_out_prompts=6,
+    num_candidates=2,
+    batch_size=4,
+    prompts_per_call=8,
+    learning_rate=1e-3,
+)
+EQUAL_FILES = ("config.json", "metrics.jsonl", "trajectory.csv", "trajectory.csv.json")
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+class Kill(BaseException):
+    """Nothing in the product catches this."""
+
+
+def kill_at(stage_number):
+    """A watcher that ends everything as so many stages have begun."""
+    seen = []
+
+    def on_stage(round_index, stage):
+        seen.append(stage)
+        if len(seen) > stage_number:
+            raise Kill
+
+    return Watcher(on_stage=on_stage)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run that nothing happened to, and its weights in the end."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    improve_to_folder(CONFIG, folder)
+    return folder
+
+
+def end_weights(folder):
+    """The digests of all arrays of the last checkpoint."""
+    metadata = json.loads(
+        (folder / "checkpoints" / str(CONFIG.num_rounds) / "_CHECKPOINT_METADATA").read_text()
+    )
+    return metadata["custom_metadata"]["digests"]
+
+
+def assert_same(folder, whole):
+    for name in EQUAL_FILES:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    assert end_weights(folder) == end_weights(whole)
+
+
+# Stages begin in the order generate, verify, select, measure, train; the last round has no train.
+@pytest.mark.parametrize("stage_number", [0, 2, 4, 6, 9, 13, 18])
+def test_a_run_killed_in_any_stage_goes_on_bit_for_bit(whole, tmp_path, stage_number):
+    folder = tmp_path / "run"
+    with pytest.raises(Kill):
+        improve_to_folder(CONFIG, folder, kill_at(stage_number))
+    resume_folder(folder)
+    assert_same(folder, whole)
+    assert not (folder / "notes.jsonl").exists()
+
+
+def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Kill):
+        improve_to_folder(CONFIG, folder, kill_at(5))
+    for _ in range(2):
+        with pytest.raises(Kill):
+            resume_folder(folder, kill_at(4))
+    resume_folder(folder)
+    assert_same(folder, whole)
+
+
+def test_a_finished_run_has_nothing_left_to_do(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    resume_folder(folder, Watcher(on_stage=lambda round_index, stage: pytest.fail(stage)))
+    assert_same(folder, whole)
+
+
+def test_more_rounds_are_those_that_a_longer_run_would_have_had(whole, tmp_path):
+    short = dataclasses.replace(CONFIG, num_rounds=1)
+    improve_to_folder(short, tmp_path / "run")
+    resume_folder(tmp_path / "run", more_rounds=2)
+    assert_same(tmp_path / "run", whole)
+    with pytest.raises(InputError, match="more_rounds must be 0 or more, got -1"):
+        resume_folder(tmp_path / "run", more_rounds=-1)
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_used(whole, tmp_path):
+    folder, said = shutil.copytree(whole, tmp_path / "run"), []
+    data = max((folder / "checkpoints" / "3").rglob("d/*"), key=lambda path: path.stat().st_size)
+    raw = bytearray(data.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    data.write_bytes(bytes(raw))
+    resume_folder(folder, Watcher(on_note=said.append))
+    assert len(said) == 1
+    assert "checkpoint 3 is damaged" in said[0]
+    assert json.loads((folder / "notes.jsonl").read_text())["note"] == said[0]
+    assert_same(folder, whole)
+
+
+def test_without_any_checkpoint_it_begins_again(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "metrics.jsonl").unlink()
+    resume_folder(folder)
+    assert_same(folder, whole)
+
+
+def test_two_processes_on_one_run_are_refused(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    program = [sys.executable, "-m", "jaxgap", "improve", "--resume", str(folder)]
+    with locked(folder):
+        second = subprocess.run(program, capture_output=True, text=True)
+        assert is_locked(folder)
+        with pytest.raises(InputError, match=f"is in use by process {os.getpid()} on "):
+            resume_folder(folder)
+    assert not is_locked(folder)
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert f"in use by process {os.getpid()}" in second.stderr
+
+
+def blow_up(monkeypatch, times):
+    """Training whose losses are not finite, so many times over; how often it has happened."""
+    healthy, failures = module.self_improve, []
+
+    def sick(loop, state, on_stage, training_set=None):
+        for checkpoint in healthy(loop, state, on_stage, training_set):
+            yield checkpoint
+            if checkpoint.state.round_index == 1 and len(failures) < times:
+                failures.append(1)
+                # As after a real failure, the buffers are gone.
+                for leaf in [checkpoint.state.params["embedding"]["embedding"]]:
+                    leaf.delete()
+                raise NotFinite(1, "a training loss")
+
+    monkeypatch.setattr(module, "self_improve", sick)
+    return failures
+
+
+def test_a_round_that_blows_up_is_rolled_back_and_drawn_afresh(whole, tmp_path, monkeypatch):
+    blow_up(monkeypatch, 2)
+    metrics = improve_to_folder(CONFIG, tmp_path / "run")
+    notes = [json.loads(line) for line in (tmp_path / "run/notes.jsonl").read_text().splitlines()]
+    assert [note["note"] for note in notes] == [
+        "a training loss in round 1 is NaN or infinite: round 1 is drawn afresh"
+    ] * 2
+    assert [m.round_index for m in metrics] == [0, 1, 2, 3]
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert metrics[0].row() == rows[0]
+    assert metrics[1].row() != rows[1]
+
+
+def test_a_round_that_blows_up_each_time_stops_the_run_with_its_checkpoints(tmp_path, monkeypatch):
+    failures = blow_up(monkeypatch, 99)
+    config = dataclasses.replace(CONFIG, num_retries=1)
+    with pytest.raises(RunError, match="round 1 is NaN or infinite, 2 times over"):
+        improve_to_folder(config, tmp_path / "run")
+    assert len(failures) == 2
+    monkeypatch.undo()
+    assert len(resume_folder(tmp_path / "run")) == 4
+
+
+def test_a_model_that_is_not_finite_from_the_start_is_refused(tmp_path, monkeypatch):
+    def broken():
+        model, params = load()
+        params["norm"]["scale"] = params["norm"]["scale"] * jnp.nan
+        return model, params
+
+    load = module.load_embedded
+    monkeypatch.setattr(module, "load_embedded", broken)
+    with pytest.raises(RunError, match="a probability of a sampled token in round 0 is NaN"):
+        improve_to_folder(CONFIG, tmp_path / "run")
+
+
+def test_a_watcher_may_end_a_run_and_it_goes_on_later(whole, tmp_path):
+    def enough(metrics):
+        if metrics.round_index == 1:
+            raise EndRun("enough")
+
+    metrics = improve_to_folder(CONFIG, tmp_path / "run", Watcher(on_round=enough))
+    assert [m.round_index for m in metrics] == [0, 1]
+    assert '"note": "ended early: enough"' in (tmp_path / "run" / "notes.jsonl").read_text()
+    resume_folder(tmp_path / "run")
+    assert_same(tmp_path / "run", whole)
+
+
+def test_a_disk_that_cannot_be_written_is_one_line(whole, tmp_path, monkeypatch):
+    def full(self, saved):
+        return self._guarded(lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointStore, "save", full)
+        with pytest.raises(RunError, match="no space left on the disk"):
+            improve_to_folder(CONFIG, folder)
+    resume_folder(folder)
+    assert_same(folder, whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "must be a JSON object"),
+        ('{"num_rounds": "3"}', "num_rounds must be of type int"),
+        ('{"num_rounds": -3}', "num_rounds must be at least 1"),
+        ('{"shell": "rm"}', "unknown setting 'shell'"),
+        ('{"num_rounds": true}', "num_rounds must be of type int"),
+    ],
+)
+def test_settings_from_a_stranger_are_checked(whole, tmp_path, text, complaint):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "config.json").write_text(text)
+    with pytest.raises(InputError, match=complaint):
+        resume_folder(folder)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no run to go on with"):
+        resume_folder(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="holds a run already: go on with it by --resume"):
+        improve_to_folder(CONFIG, tmp_path)

@@ -1,0 +1,96 @@
+"""Watching a run from outside, and ending it by forecast."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from jaxgap.cli.main import run_command
+from jaxgap.errors import InputError
+from jaxgap.improve import EndRun, Estimate, ImproveConfig, RoundMetrics, RunFolder
+from jaxgap.improve.run_lock import locked
+from jaxgap.workflows.stopping import stop_when_not_worth
+from jaxgap.workflows.watching import look
+
+
+def measured(round_index, solver):
+    """A checkpoint of a run whose solver's uncertainty is given, and the verifier's half of it."""
+    rng = np.random.default_rng(round_index)
+    row = dict.fromkeys(RoundMetrics.__dataclass_fields__, 0.5)
+    names = [name for name in row if name != "round_index"]
+    estimates = {name: Estimate(0.5, 0.01) for name in names}
+    noise = 0.003 * rng.normal(size=2)
+    estimates |= {
+        "solver": Estimate(solver + noise[0], 0.003),
+        "verifier": Estimate(solver / 2 + noise[1], 0.003),
+    }
+    return RoundMetrics(round_index, **estimates)
+
+
+def write_run(folder, curve, num_rounds):
+    folder.mkdir()
+    run = RunFolder.create(folder, ImproveConfig(num_rounds=num_rounds))
+    for round_index, solver in enumerate(curve):
+        run.add(measured(round_index, solver))
+    return run
+
+
+@pytest.fixture(scope="module")
+def half_way(tmp_path_factory):
+    """A run of twelve rounds of which nine checkpoints are there."""
+    folder = tmp_path_factory.mktemp("runs") / "half_way"
+    write_run(folder, 0.5 + np.exp(-0.5 * np.arange(9.0)), 12)
+    return folder
+
+
+def test_a_record_comes_back_from_its_row():
+    metrics = measured(3, 1.25)
+    assert RoundMetrics.from_row(json.loads(json.dumps(metrics.row()))) == metrics
+
+
+def test_it_sees_how_far_a_run_is_and_where_it_goes(half_way):
+    before = {path: path.read_bytes() for path in half_way.iterdir()}
+    sight = look(half_way)
+    assert (sight.num_done, sight.num_asked, sight.at_work) == (9, 13, False)
+    low, high = sight.result.limits["solver"].interval
+    assert low < 0.5 < high
+    low, high = sight.outlook.solver.interval
+    assert sight.outlook.horizon == 12
+    assert low < 0.5 + np.exp(-6.0) < high
+    assert {path: path.read_bytes() for path in half_way.iterdir()} == before
+    with locked(half_way):
+        assert look(half_way).at_work
+
+
+def test_before_the_third_checkpoint_there_is_nothing_to_fit(tmp_path):
+    write_run(tmp_path / "run", [1.5, 1.2], 12)
+    sight = look(tmp_path / "run")
+    assert (sight.num_done, sight.result, sight.outlook) == (2, None, None)
+    with pytest.raises(InputError, match="holds no run to watch"):
+        look(tmp_path)
+
+
+def test_the_command_says_it_in_words(half_way, capsys):
+    run_command(["watch", str(half_way), "--once", "--cost", "0.2"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "9 of 13 checkpoints, and nothing is at work on it" in said
+    assert "The solver's limit is" in said
+    assert "Forecast at 12: U_s" in said
+    assert "stop: with probability" in said
+
+
+def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
+    last = measured(8, 0.52)
+    with pytest.raises(EndRun, match=r"another round is not worth it: with probability \d+%"):
+        stop_when_not_worth(half_way, 0.2, seed=0)(last)
+    write_run(tmp_path / "young", 3.0 - 0.25 * np.arange(9.0), 12)
+    stop_when_not_worth(tmp_path / "young", 0.1, seed=0)(last)
+
+
+def test_no_run_is_ended_on_fewer_than_five_checkpoints(half_way, tmp_path):
+    folder = shutil.copytree(half_way, tmp_path / "run")
+    (folder / "trajectory.csv").unlink()
+    stop_when_not_worth(folder, 100.0, seed=0)(measured(3, 0.5))
+    with pytest.raises(InputError, match="--stop-when must be a gain in nats, 0 or more, got -1"):
+        stop_when_not_worth(folder, -1.0, seed=0)
