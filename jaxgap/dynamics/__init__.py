@@ -2,6 +2,8 @@
 
 A :class:`GapDynamics` is one potential (how fast the gap closes, a function of the gap alone), one
 coupling (how a change of the gap is split between solver and verifier) and the initial values.
+Beside it there are a law in which each capability drives both (:class:`GeneralLinearDynamics`) and
+one whose target erodes (:class:`RiseThenFallDynamics`).
 Laws with a closed form are evaluated by it; every law can be integrated by :func:`simulate`, which
 alone needs Diffrax and is therefore imported only when asked for.
 """
@@ -18,10 +20,15 @@ from jaxgap.dynamics.corollaries import (
     time_to_solver_limit,
 )
 from jaxgap.dynamics.coupling import AbstractCoupling, RankOneCoupling
+from jaxgap.dynamics.drifting_ratio import DriftingRatioCoupling
 from jaxgap.dynamics.gap_dynamics import GapDynamics
+from jaxgap.dynamics.general_linear_dynamics import GeneralLinearDynamics
+from jaxgap.dynamics.lagged_potential import LaggedPotential
 from jaxgap.dynamics.linear_potential import LinearPotential
 from jaxgap.dynamics.potential import AbstractClosedFormPotential, AbstractPotential
 from jaxgap.dynamics.power_potential import PowerPotential
+from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
+from jaxgap.dynamics.saturating_potential import SaturatingPotential
 
 if TYPE_CHECKING:
     from jaxgap.dynamics.simulation import simulate
@@ -31,12 +38,17 @@ __all__ = [
     "AbstractCoupling",
     "AbstractDynamics",
     "AbstractPotential",
+    "DriftingRatioCoupling",
     "GapDynamics",
+    "GeneralLinearDynamics",
+    "LaggedPotential",
     "LimitSensitivity",
     "Limits",
     "LinearPotential",
     "PowerPotential",
     "RankOneCoupling",
+    "RiseThenFallDynamics",
+    "SaturatingPotential",
     "conserved_quantity",
     "limit_sensitivity",
     "rounds_left",

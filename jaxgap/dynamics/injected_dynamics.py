@@ -3,11 +3,11 @@ r"""A law of motion with external data: exact between the jumps, exact at their 
 Between two jumps the run follows the law of motion as before, from a new state. A linear law
 forgets where it came from, so its next segment is the same closed form from the state after the
 jump. The parameters of other potentials refer to the gap at the very beginning: the rate of the
-power law is that of the first excess. There the segment is not a new run with the same numbers but
-the **same curve entered elsewhere**: the law is autonomous, so the gap after a jump is one that the
-undisturbed curve passes (or passed, before `t0`) at another time, and the run goes on from there.
+power law is that of the first excess. So each segment is a run of its own whose potential is the
+same law, restated for the gap at which the segment begins.
 
-The limit needs no segment at all. $C = U_v - r U_s$ is conserved between jumps, each jump takes
+The limit is at the end of the coupling's path from the state after the last jump. With the paper's
+coupling that is a sum over jumps: $C = U_v - r U_s$ is conserved between them, each takes
 $\gamma\eta_j/(1+\gamma\eta_j)\,U_v(t_j^-)$ from it, and at the limit $U_s - U_v = G_\infty$.
 """
 
@@ -22,7 +22,6 @@ from jaxgap.dynamics.abstract_dynamics import Limits
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
-from jaxgap.dynamics.linear_potential import LinearPotential
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.dynamics.types import RealScalar
 from jaxgap.dynamics.validity import Validity
@@ -90,15 +89,11 @@ class InjectedDynamics(eqx.Module):
         return jax.vmap(self._after)(entry, ts)
 
     def limits(self) -> Limits:
-        """Where the solver, the verifier and the gap go after the last jump, exactly.
-
-        **Raises:**
-
-        `ValueError` if the coupling is not a :class:`RankOneCoupling`.
-        """
-        external = self.external.checked(self.dynamics.t0)
-        taken = jnp.sum(external.fall() * self.states_before()[:, 1])
-        return self._limits_without(taken)
+        """Where the solver, the verifier and the gap go after the last jump, exactly."""
+        entries, _ = self._segments()
+        gap = jnp.asarray(self.dynamics.potential.gap_limit)
+        solver, verifier = self._at_gap(entries.y[-1], gap)
+        return Limits(solver, verifier, gap)
 
     def proposition_5_1(self) -> Limits:
         r"""The limits as if the verifier did not move between the injections.
@@ -116,9 +111,18 @@ class InjectedDynamics(eqx.Module):
         Source: Sun et al. (arXiv:2507.00075v4), Proposition 5.1, which is stated to first order;
         the denominator, rather than $1 - \gamma\sum\eta$, keeps it exact in that one case.
         """
+        coupling = self.dynamics.coupling
+        if not isinstance(coupling, RankOneCoupling):
+            raise ValueError(
+                f"dynamics.coupling must be a RankOneCoupling, got {type(coupling).__name__}: "
+                "the proposition is about a constant ratio"
+            )
         external = self.external.checked(self.dynamics.t0)
         dose = external.strength * jnp.sum(external.shares)
-        return self._limits_without(dose / (1 + dose) * self.dynamics.verifier_initial)
+        taken = dose / (1 + dose) * self.dynamics.verifier_initial
+        solver, verifier, gap = self.dynamics.limits()
+        drop = taken / (1 - coupling.ratio)
+        return Limits(solver - drop, verifier - drop, gap)
 
     def validity(self) -> Validity:
         """Whether the model still means anything here; it never raises for that."""
@@ -131,18 +135,6 @@ class InjectedDynamics(eqx.Module):
             verifier=(start[1] >= 0) & jnp.all(before[:, 1] >= 0) & (limits.verifier >= 0),
             gap=jnp.all(gaps >= limits.gap),
         )
-
-    def _limits_without(self, taken: Float[Array, ""]) -> Limits:
-        """The limits of the undisturbed law, less what the jumps took from the verifier."""
-        coupling = self.dynamics.coupling
-        if not isinstance(coupling, RankOneCoupling):
-            raise ValueError(
-                f"dynamics.coupling must be a RankOneCoupling, got {type(coupling).__name__}: "
-                "only with a constant ratio is the limit known in closed form"
-            )
-        solver, verifier, gap = self.dynamics.limits()
-        drop = taken / (1 - coupling.ratio)
-        return Limits(solver - drop, verifier - drop, gap)
 
     def _segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
         """Where each segment begins, `t0` first, and the states before the jumps."""
@@ -161,19 +153,13 @@ class InjectedDynamics(eqx.Module):
 
     def _after(self, entry: _Entry, t: RealScalar) -> Float[Array, "2"]:
         """The state at `t` of the segment that began at `entry`."""
-        gap_entered = entry.y[0] - entry.y[1]
-        gap = self._gap_after(t - entry.t, gap_entered)
-        solver = entry.y[0] + self.dynamics.coupling.solver_change(gap, gap_entered)
-        return jnp.stack([solver, solver - gap])
-
-    def _gap_after(self, elapsed: RealScalar, gap: Float[Array, ""]) -> Float[Array, ""]:
-        """The gap, `elapsed` after it was `gap`, whether or not the first curve passed there."""
-        potential, gap_initial = self.dynamics.potential, self.dynamics.gap_initial
+        potential = self.dynamics.potential
         assert isinstance(potential, AbstractClosedFormPotential)
-        elapsed = jnp.asarray(elapsed)
-        if isinstance(potential, LinearPotential):
-            return potential.gap_at(elapsed, gap)
-        # A gap on the other side of its limit is on no curve of this run: there it stands still.
-        on_curve = (gap - potential.gap_limit) * (gap_initial - potential.gap_limit) > 0
-        passed = potential.time_to(jnp.where(on_curve, gap, gap_initial), gap_initial)
-        return jnp.where(on_curve, potential.gap_at(passed + elapsed, gap_initial), gap)
+        gap_entered = entry.y[0] - entry.y[1]
+        potential = potential.restarted(gap_entered, self.dynamics.gap_initial)
+        return self._at_gap(entry.y, potential.gap_at(jnp.asarray(t - entry.t), gap_entered))
+
+    def _at_gap(self, y: Float[Array, "2"], gap: Float[Array, ""]) -> Float[Array, "2"]:
+        """The state at which a segment that began at `y` has the given gap."""
+        solver = y[0] + self.dynamics.coupling.solver_change(gap, y[0] - y[1])
+        return jnp.stack([solver, solver - gap])

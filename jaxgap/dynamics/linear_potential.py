@@ -43,3 +43,7 @@ class LinearPotential(AbstractClosedFormPotential):
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
         return -jnp.log(remaining) / self.rate
+
+    def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "LinearPotential":
+        del gap, gap_initial
+        return self

@@ -35,3 +35,11 @@ class AbstractClosedFormPotential(AbstractPotential):
     @abc.abstractmethod
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         """How long the gap takes from `gap_initial` to `gap`, which lies on its way."""
+
+    @abc.abstractmethod
+    def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "AbstractClosedFormPotential":
+        """The same law $F$ for a run that begins at `gap`, where this one's began at `gap_initial`.
+
+        Parameters that refer to the initial gap, such as a relative rate at first, change with it:
+        `restarted(g, g0).closing_speed(x, g) == closing_speed(x, g0)` for every `x`.
+        """

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
+from jaxgap.dynamics.smooth_ratios import expm1_ratio, log1p_ratio
 from jaxgap.dynamics.types import RealScalar
 
 
@@ -56,28 +57,21 @@ class PowerPotential(AbstractClosedFormPotential):
 
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
         scaled = self.rate * jnp.asarray(elapsed)
-        remaining = jnp.exp(-scaled * _log1p_ratio((self.exponent - 1) * scaled))
+        remaining = jnp.exp(-scaled * log1p_ratio((self.exponent - 1) * scaled))
         return self.gap_limit + (gap_initial - self.gap_limit) * remaining
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
         decades = -jnp.log(remaining)
-        return decades * _expm1_ratio((self.exponent - 1) * decades) / self.rate
+        return decades * expm1_ratio((self.exponent - 1) * decades) / self.rate
 
-
-def _log1p_ratio(u: RealScalar) -> Float[Array, "..."]:
-    """`log(1 + u) / u`, with its limit 1 at `u = 0`, and the right derivatives there."""
-    u = jnp.asarray(u)
-    small = jnp.abs(u) < 1e-3
-    safe = jnp.where(small, 1.0, u)
-    series = 1 - u * (1 / 2 - u * (1 / 3 - u * (1 / 4 - u * (1 / 5 - u * (1 / 6 - u / 7)))))
-    return jnp.where(small, series, jnp.log1p(safe) / safe)
-
-
-def _expm1_ratio(u: RealScalar) -> Float[Array, "..."]:
-    """`(exp(u) - 1) / u`, with its limit 1 at `u = 0`, and the right derivatives there."""
-    u = jnp.asarray(u)
-    small = jnp.abs(u) < 1e-3
-    safe = jnp.where(small, 1.0, u)
-    series = 1 + u * (1 / 2 + u * (1 / 6 + u * (1 / 24 + u * (1 / 120 + u / 720))))
-    return jnp.where(small, series, jnp.expm1(safe) / safe)
+    def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "PowerPotential":
+        excess = jnp.asarray(gap_initial - self.gap_limit)
+        moving = excess != 0
+        remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
+        # At the limit and past it nothing moves, and the power has no derivative.
+        ahead = moving & (remaining > 0)
+        factor = jnp.where(ahead, remaining, 1.0) ** (self.exponent - 1)
+        return PowerPotential(
+            jnp.where(ahead, self.rate * factor, 0.0), self.gap_limit, self.exponent
+        )

@@ -1,20 +1,25 @@
 """From measured curves to a law of motion: estimates, limits, and how sure they are.
 
 :func:`fit` fits one trajectory and :func:`fit_many` thousands side by side. What is fitted is a law
-(:class:`LinearLaw`, :class:`PowerLaw`); how its curves are computed and how squares are minimised
-are objects that can be exchanged.
+(:class:`LinearLaw` is the paper's, and there are others beside it); how its curves are computed and
+how squares are minimised are objects that can be exchanged.
 """
 
 from typing import TYPE_CHECKING
 
 from jaxgap.fitting.diagnostics import Diagnostics
+from jaxgap.fitting.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.fit import closed_form, fit, fit_many
+from jaxgap.fitting.general_linear_law import GeneralLinearLaw
+from jaxgap.fitting.lagged_law import LaggedLaw
 from jaxgap.fitting.law import AbstractLaw, Parameter
 from jaxgap.fitting.least_squares import AbstractMinimiser, LevenbergMarquardt, Minimum
 from jaxgap.fitting.prediction import Band, Prediction
 from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, PowerLaw
 from jaxgap.fitting.result import FitResult
+from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw
+from jaxgap.fitting.saturating_law import SaturatingLaw
 
 if TYPE_CHECKING:
     from jaxgap.fitting.ode_curves import OdeCurves
@@ -26,8 +31,11 @@ __all__ = [
     "AbstractRankOneLaw",
     "Band",
     "Diagnostics",
+    "DriftingRatioLaw",
     "Estimate",
     "FitResult",
+    "GeneralLinearLaw",
+    "LaggedLaw",
     "LevenbergMarquardt",
     "LinearLaw",
     "Minimum",
@@ -36,6 +44,8 @@ __all__ = [
     "Parameter",
     "PowerLaw",
     "Prediction",
+    "RiseThenFallLaw",
+    "SaturatingLaw",
     "closed_form",
     "fit",
     "fit_many",

@@ -1,10 +1,10 @@
-r"""Laws with the paper's rank-one coupling, for any potential with a closed form.
+r"""Laws with the paper's rank-one coupling, for any potential.
 
-All of them have the shape $U(t) = U(t_0) + v\,\psi(t)$ for both curves, where $v$ is the initial
-slope and $\psi$ depends on the potential alone. So they are fitted in the coordinates $U_s(t_0)$,
-$U_v(t_0)$, $v_s$, $r$ and the parameters of $\psi$. Unlike the gap's limit, which runs off to
-infinity when the curves are straight lines, each of these is held by the data by itself. And given
-$\psi$ the best of the others is a linear regression, which gives every start for free.
+All of them have the shape $U(t) = U(t_0) + v\,\psi(t)$ for both curves, where $v$ is the mean
+slope over the run and $\psi$ depends on the potential alone. So they are fitted in the coordinates
+$U_s(t_0)$, $U_v(t_0)$, $v_s$, $r$ and the parameters of $\psi$. Unlike the gap's limit, which runs
+off to infinity when the curves are straight lines, each of these is held by the data by itself. And
+given $\psi$ the best of the others is a linear regression, which gives every start for free.
 """
 
 import abc
@@ -20,23 +20,25 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.linear_potential import LinearPotential
-from jaxgap.dynamics.potential import AbstractClosedFormPotential, AbstractPotential
+from jaxgap.dynamics.potential import AbstractPotential
 from jaxgap.dynamics.power_potential import PowerPotential
 from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, GreaterThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter
+from jaxgap.fitting.quasi_random import quasi_random
+from jaxgap.fitting.regression import regress
 
 # Slower than this over the whole of the data, a decay is a straight line and its limit anywhere;
 # and with a ratio of one the gap would never close. Both ends are open.
 _MIN_DECAY = 1e-4
-_MAX_RATIO = 0.999
+MAX_RATIO = 0.999
 
-_RATE = Parameter("rate", "1/time", lower=0.0)
-_RATIO = Parameter("ratio", "1", lower=0.0, upper=1.0, needs_verifier=True)
-_GAP_LIMIT = Parameter("gap_limit", "gap", needs_verifier=True)
-_SOLVER_INITIAL = Parameter("solver_initial", "capability")
-_VERIFIER_INITIAL = Parameter("verifier_initial", "capability", needs_verifier=True)
+RATE = Parameter("rate", "1/time", lower=0.0)
+RATIO = Parameter("ratio", "1", lower=0.0, upper=1.0, needs_verifier=True)
+GAP_LIMIT = Parameter("gap_limit", "gap", needs_verifier=True)
+SOLVER_INITIAL = Parameter("solver_initial", "capability")
+VERIFIER_INITIAL = Parameter("verifier_initial", "capability", needs_verifier=True)
 _EXPONENT = Parameter("exponent", "1", lower=1.0)
 
 
@@ -46,8 +48,14 @@ class AbstractRankOneLaw(AbstractLaw):
     @abc.abstractmethod
     def potential(
         self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractClosedFormPotential:
+    ) -> AbstractPotential:
         """The potential with these parameters."""
+
+    @abc.abstractmethod
+    def part_closed(
+        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """How much of the gap's excess is gone after `elapsed`: from 0 to 1, exactly or nearly."""
 
     @abc.abstractmethod
     def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
@@ -66,7 +74,7 @@ class AbstractRankOneLaw(AbstractLaw):
         if curves.has_verifier:
             verifier: tuple[AbstractBijector, ...] = (
                 Real(curves.ys[0, 1], value),
-                Between(0.0, _MAX_RATIO),
+                Between(0.0, MAX_RATIO),
             )
         else:
             # A verifier that stands still at zero: the gap is then the solver's own curve.
@@ -79,14 +87,8 @@ class AbstractRankOneLaw(AbstractLaw):
 
         def start(shape_coordinates):
             shape = [b.constrain(c) for b, c in zip(bijectors[4:], shape_coordinates, strict=True)]
-            # The gap of unit slope: from 0 at first, along psi.
-            potential = self.potential(shape, 1.0 / shape[0])
-            psi = potential.gap_at(curves.ts - curves.t0, 0.0)
-            initial, slope = jax.vmap(_regress, in_axes=(None, 1, 1))(
-                psi, curves.ys, curves.weights
-            )
-            ratio = jnp.clip(slope[1] / jnp.where(slope[0] == 0, 1.0, slope[0]), 0.02, 0.98)
-            values = jnp.stack([initial[0], initial[1], ratio, slope[0]])
+            psi = self.part_closed(shape, curves.ts - curves.t0) * self._reach(shape, curves)
+            values = jnp.stack(regress_rank_one(psi, curves))
             linear = [b.unconstrain(v) for b, v in zip(bijectors[:4], values, strict=True)]
             return jnp.concatenate([jnp.stack(linear), shape_coordinates])
 
@@ -94,8 +96,8 @@ class AbstractRankOneLaw(AbstractLaw):
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         solver, verifier, ratio, slope, *shape = values
-        # The initial slope is dU_s/dt = -rate (G - G_inf) / (1 - r).
-        gap_limit = solver - verifier + (1 - ratio) * slope / shape[0]
+        # A part of the excess, divided by 1 - r, is what the solver falls.
+        gap_limit = solver - verifier + (1 - ratio) * slope * self._reach(shape, curves)
         rate, *further = shape
         return self.from_parameters([rate, ratio, gap_limit, solver, verifier, *further], curves)
 
@@ -125,6 +127,28 @@ class AbstractRankOneLaw(AbstractLaw):
             t0=curves.t0,
         )
 
+    def _reach(self, shape: Sequence[Float[Array, ""]], curves: Curves) -> Float[Array, ""]:
+        """The excess of which the part closed over the run is its duration: a mean slope of one."""
+        duration = jnp.asarray(curves.duration)
+        return duration / self.part_closed(shape, duration)
+
+
+def regress_rank_one(
+    psi: Float[Array, " times"], curves: Curves
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    r"""$U_s(t_0)$, $U_v(t_0)$, $r$ and $v_s$, of curves along $\psi$, which begins at zero."""
+    basis = jnp.stack([jnp.ones_like(psi), psi], axis=1)
+    (solver, slope), (verifier, verifier_slope) = (
+        regress(basis, curves.ys[:, series], curves.weights[:, series]) for series in (0, 1)
+    )
+    ratio = jnp.clip(verifier_slope / jnp.where(slope == 0, 1.0, slope), 0.02, 0.98)
+    return solver, verifier, ratio, slope
+
+
+def rate_bijector(curves: Curves) -> AbstractBijector:
+    """For a rate, from a straight line over the whole of the data upwards."""
+    return GreaterThan(_MIN_DECAY / curves.duration, 1.0 / curves.duration)
+
 
 class LinearLaw(AbstractRankOneLaw):
     r"""The paper's law: linear potential, rank-one coupling, five parameters.
@@ -146,23 +170,28 @@ class LinearLaw(AbstractRankOneLaw):
 
     name: ClassVar[str] = "linear"
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        _RATE,
-        _RATIO,
-        _GAP_LIMIT,
-        _SOLVER_INITIAL,
-        _VERIFIER_INITIAL,
+        RATE,
+        RATIO,
+        GAP_LIMIT,
+        SOLVER_INITIAL,
+        VERIFIER_INITIAL,
     )
 
     def potential(
         self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractClosedFormPotential:
+    ) -> AbstractPotential:
         return LinearPotential(shape[0], gap_limit)
 
+    def part_closed(
+        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        return -jnp.expm1(-shape[0] * elapsed)
+
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return (_rate_bijector(curves),)
+        return (rate_bijector(curves),)
 
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
-        return _quasi_random(8, [(np.log(0.1), np.log(30.0))])
+        return quasi_random(8, [(np.log(0.1), np.log(30.0))])
 
     def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
         assert isinstance(potential, LinearPotential)
@@ -191,51 +220,20 @@ class PowerLaw(AbstractRankOneLaw):
 
     def potential(
         self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractClosedFormPotential:
+    ) -> AbstractPotential:
         return PowerPotential(shape[0], gap_limit, shape[1])
 
+    def part_closed(
+        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        return 1 - PowerPotential(shape[0], 0.0, shape[1]).gap_at(elapsed, 1.0)
+
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return (_rate_bijector(curves), GreaterThan(1.0))
+        return (rate_bijector(curves), GreaterThan(1.0))
 
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
-        return _quasi_random(16, [(np.log(0.1), np.log(30.0)), (np.log(0.05), np.log(3.0))])
+        return quasi_random(16, [(np.log(0.1), np.log(30.0)), (np.log(0.05), np.log(3.0))])
 
     def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
         assert isinstance(potential, PowerPotential)
         return (potential.rate, potential.exponent)
-
-
-def _rate_bijector(curves: Curves) -> AbstractBijector:
-    return GreaterThan(_MIN_DECAY / curves.duration, 1.0 / curves.duration)
-
-
-def _regress(
-    x: Float[Array, " times"], y: Float[Array, " times"], weights: Float[Array, " times"]
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Intercept and slope of the weighted least-squares line; zeros without weights."""
-    squared = weights**2
-    total = jnp.sum(squared)
-    total = jnp.where(total > 0, total, 1.0)
-    x_mean, y_mean = jnp.sum(squared * x) / total, jnp.sum(squared * y) / total
-    variance = jnp.sum(squared * (x - x_mean) ** 2)
-    covariance = jnp.sum(squared * (x - x_mean) * (y - y_mean))
-    slope = covariance / jnp.where(variance > 0, variance, 1.0)
-    return y_mean - slope * x_mean, slope
-
-
-def _quasi_random(num: int, box: list[tuple[float, float]]) -> Float[np.ndarray, "num box"]:
-    """The first points of Halton's sequence in a box: even, and the same every time."""
-    bases = (2, 3, 5, 7)[: len(box)]
-    unit = np.array([[_radical_inverse(i, base) for base in bases] for i in range(1, num + 1)])
-    low, high = np.array(box).T
-    return low + (high - low) * unit
-
-
-def _radical_inverse(index: int, base: int) -> float:
-    """The digits of `index` mirrored at the point: a number in (0, 1)."""
-    result, digit = 0.0, 1.0
-    while index:
-        digit /= base
-        index, remainder = divmod(index, base)
-        result += digit * remainder
-    return result

@@ -1,5 +1,6 @@
 """Potentials against SciPy's integrator, finite differences, and the limits of each law."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 from scipy.integrate import solve_ivp
+from scipy.special import wrightomega
 
-from jaxgap.dynamics import LinearPotential, PowerPotential
+from jaxgap.dynamics import (
+    LaggedPotential,
+    LinearPotential,
+    PowerPotential,
+    SaturatingPotential,
+)
 
 POTENTIALS = [
     LinearPotential(0.4, 0.1),
@@ -17,7 +24,24 @@ POTENTIALS = [
     PowerPotential(0.4, 0.1, 1.0001),
     PowerPotential(0.4, 0.1, 1.7),
     PowerPotential(0.4, 0.1, 4.0),
+    SaturatingPotential(0.2, 0.1, 0.0),
+    SaturatingPotential(0.2, 0.1, 3.0),
+    LaggedPotential(0.9, 0.1, 0.0),
+    LaggedPotential(0.9, 0.1, 0.95),
 ]
+
+
+def relative_speed(potential, y):
+    """`-dy/dt` in NumPy, `y` being the part of the excess that remains."""
+    match potential:
+        case SaturatingPotential(rate=rate, saturation=s):
+            return rate * (1 + s) * y / (1 + s * y)
+        case LaggedPotential(rate=rate, feedback=feedback):
+            return rate * y * (1 - feedback * y)
+        case PowerPotential(rate=rate, exponent=exponent):
+            return rate * max(y, 0.0) ** exponent
+        case _:
+            return potential.rate * y
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +55,9 @@ def _float64():
 def test_gap_agrees_with_scipy(potential, gap_initial):
     ts = np.linspace(0.0, 12.0, 30)
     excess = gap_initial - potential.gap_limit
-    exponent = getattr(potential, "exponent", 1.0)
 
     def speed(t, gap):
-        return (
-            -potential.rate * excess * max((gap[0] - potential.gap_limit) / excess, 0) ** exponent
-        )
+        return -excess * relative_speed(potential, (gap[0] - potential.gap_limit) / excess)
 
     expected = solve_ivp(speed, (0, 12), [gap_initial], t_eval=ts, rtol=1e-11, atol=1e-13).y[0]
     np.testing.assert_allclose(potential.gap_at(jnp.asarray(ts), gap_initial), expected, rtol=1e-8)
@@ -55,6 +76,67 @@ def test_time_to_inverts_gap_at(potential):
     elapsed = jnp.array(2.5)
     gap = potential.gap_at(elapsed, 0.9)
     np.testing.assert_allclose(potential.time_to(gap, 0.9), elapsed, rtol=1e-9)
+
+
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+@pytest.mark.parametrize("gap", [1.4, 0.9, 0.3])
+def test_a_restarted_potential_is_the_same_law(potential, gap):
+    """After a jump to a wider or a narrower gap, in the terms of that gap."""
+    again = potential.restarted(gap, 0.9)
+    for x in (gap, 0.7 * gap):
+        before, after = potential.closing_speed(x, 0.9), again.closing_speed(x, gap)
+        np.testing.assert_allclose(after, before, rtol=1e-13)
+
+
+@pytest.mark.parametrize("potential", [POTENTIALS[6], POTENTIALS[8]], ids=repr)
+@pytest.mark.parametrize("method", ["gap_at", "closing_speed", "time_to"])
+def test_gradients_of_saturation_and_lag(potential, method):
+    def fn(potential, x, gap_initial):
+        return getattr(potential, method)(x, gap_initial)
+
+    x = 2.0 if method == "gap_at" else 0.5
+    args = jax.tree.map(jnp.asarray, (potential, x, 0.9))
+    check_grads(jax.jit(fn), args, order=1, modes=["fwd", "rev"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("saturation", [0.0, 1e-9, 0.3, 30.0, 1e3, 1e6])
+def test_saturation_agrees_with_scipys_lambert_function(saturation):
+    progress = np.concatenate([np.linspace(0, 5, 11), saturation + np.linspace(-2, 60, 63)])
+    progress = progress[progress >= 0]
+    rate = 1 / (1 + saturation)
+    found = SaturatingPotential(rate, 0.0, saturation).gap_at(jnp.asarray(progress), 1.0)
+    if saturation == 0:
+        expected = np.exp(-progress)
+    else:
+        # omega(z) is W(exp(z)), without the overflow.
+        expected = wrightomega(np.log(saturation) + saturation - progress) / saturation
+    np.testing.assert_allclose(found, expected, rtol=1e-11 * (1 + saturation))
+
+
+def test_saturation_at_zero_and_without_bound():
+    ts = jnp.linspace(0.0, 3.0, 7)
+    plain = LinearPotential(0.4, 0.1).gap_at(ts, 0.9)
+    np.testing.assert_allclose(
+        SaturatingPotential(0.4, 0.1, 0.0).gap_at(ts, 0.9), plain, rtol=1e-14
+    )
+    straight = 0.9 - 0.8 * np.minimum(0.4 * ts, 1.0)
+    flat_out = SaturatingPotential(0.4, 0.1, 1e6).gap_at(ts, 0.9)
+    np.testing.assert_allclose(flat_out, straight, atol=2e-5)
+
+
+def test_lag_at_zero_and_its_time_to_half():
+    ts = jnp.linspace(0.0, 3.0, 7)
+    plain = LinearPotential(0.4, 0.1).gap_at(ts, 0.9)
+    np.testing.assert_allclose(LaggedPotential(0.4, 0.1, 0.0).gap_at(ts, 0.9), plain, rtol=1e-14)
+    half = LaggedPotential(0.4, 0.1, 0.99).time_to(0.5, 0.9)
+    np.testing.assert_allclose(half, np.log(1 + 1 / 0.01) / 0.4, rtol=1e-12)
+
+
+def test_no_useful_data_is_a_standstill():
+    """An injection can open the gap so far that the share of useful data would be negative."""
+    lagged = LaggedPotential(0.4, 0.1, 0.95)
+    assert lagged.closing_speed(1.2, 0.9) == 0
+    np.testing.assert_array_equal(lagged.restarted(1.2, 0.9).gap_at(jnp.arange(3.0), 1.2), 1.2)
 
 
 @pytest.mark.parametrize("exponent", [1.0, 1.0 + 1e-9, 1.0001, 1.5, 3.0])
@@ -98,6 +180,11 @@ def test_a_gap_at_its_limit_stays():
     np.testing.assert_array_equal(potential.gap_at(jnp.arange(3.0), 0.9), 0.9)
 
 
+@jax.jit
+def gap_at(potential, ts, initial):
+    return potential.gap_at(ts, initial)
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     rate=st.floats(1e-3, 1e3),
@@ -113,3 +200,31 @@ def test_the_gap_moves_monotonically_towards_its_limit(rate, exponent, limit, in
     slack = 1e-12 * (abs(limit) + abs(initial)) + np.finfo(float).tiny
     assert (np.diff(gap) * np.sign(limit - initial) >= -slack).all()
     assert (np.abs(gap - limit) <= abs(initial - limit) + slack).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    rate=st.floats(1e-3, 1e3),
+    saturation=st.floats(0.0, 1e5),
+    feedback=st.floats(0.0, 0.999),
+    limit=st.floats(-1e3, 1e3),
+    initial=st.floats(-1e3, 1e3),
+    unit=st.sampled_from([1e-6, 1e3]),
+)
+def test_saturated_and_lagged_gaps_are_monotone_and_free_of_units(
+    rate, saturation, feedback, limit, initial, unit
+):
+    ts = jnp.concatenate([jnp.zeros(1), jnp.logspace(-4, 4, 20)]) / rate
+    slack = 1e-11 * (abs(limit) + abs(initial)) + np.finfo(float).tiny
+    for potential in (
+        SaturatingPotential(rate, limit, saturation),
+        LaggedPotential(rate, limit, feedback),
+    ):
+        gap = np.asarray(gap_at(potential, ts, initial))
+        assert (np.diff(gap) * np.sign(limit - initial) >= -slack).all()
+        assert (np.abs(gap - limit) <= abs(initial - limit) + slack).all()
+        scaled = eqx.tree_at(
+            lambda p: (p.gap_limit, p.rate), potential, (limit * unit, rate / unit)
+        )
+        again = np.asarray(gap_at(scaled, ts * unit, initial * unit))
+        np.testing.assert_allclose(again / unit, gap, rtol=1e-10, atol=10 * slack)

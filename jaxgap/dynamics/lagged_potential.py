@@ -1,0 +1,76 @@
+r"""The lagged potential: a slow start, because better data have to be made first.
+
+What a loop learns from are the responses that its verifier lets pass, and at first few are worth
+learning from. Their share grows as the gap closes, and the speed with it: more right samples, more
+data, more right samples. If the share of useful data is $1 - \lambda y$, with $y$ the part of the
+gap's excess that remains, the gap obeys the logistic equation, and both capabilities follow a
+sigmoid. For a policy that is right with probability $p$ and trained on its right samples the same
+equation, $\dot p \propto p (1 - p)$, is exact (see :mod:`jaxgap.dynamics.bernoulli_policy`).
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.potential import AbstractClosedFormPotential
+from jaxgap.dynamics.types import RealScalar
+
+
+class LaggedPotential(AbstractClosedFormPotential):
+    r"""A speed proportional to the gap's excess and to a share of useful data that grows meanwhile.
+
+    $$\frac{dG}{dt} = -\kappa (G - G_\infty)\,(1 - \lambda y), \qquad
+      y = \frac{G - G_\infty}{\delta}, \quad \delta = G_0 - G_\infty,$$
+    $$y(t) = \frac{e^{-\kappa t}}{1 - \lambda (1 - e^{-\kappa t})}.$$
+
+    The relative rate is $(1 - \lambda) \kappa$ at first and $\kappa$ in the end. Half of the excess
+    is gone after $\ln(1 + 1/(1 - \lambda)) / \kappa$, and for $\lambda > 1/2$ the gap closes
+    fastest in between. A gap so wide, after a jump, that the share would be negative stands still.
+
+    **Arguments:**
+
+    - `rate`: $\kappa > 0$, the relative rate in the end, per time unit.
+    - `gap_limit`: $G_\infty$, in the unit of the capabilities.
+    - `feedback`: $\lambda$ in [0, 1), the part of the data that is useless at first. At 0 this is
+        :class:`LinearPotential`.
+
+    **Example:**
+
+    >>> potential = LaggedPotential(rate=1.0, gap_limit=0.0, feedback=0.99)
+    >>> [round(float(potential.gap_at(t, gap_initial=1.0)), 2) for t in (0.0, 2.0, 5.0, 8.0)]
+    [1.0, 0.94, 0.4, 0.03]
+
+    The paper's $f$ increases with the gap; this one does not where $\lambda > 1/2$. The logistic
+    equation is Verhulst's (1838).
+    """
+
+    rate: RealScalar
+    gap_limit: RealScalar
+    feedback: RealScalar
+
+    def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        useless = self._useless(gap, gap_initial)
+        return self.rate * (gap - self.gap_limit) * jnp.maximum(1 - useless, 0.0)
+
+    def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
+        decay = -self.rate * jnp.asarray(elapsed)
+        remaining = jnp.exp(decay) / (1 + self.feedback * jnp.expm1(decay))
+        return self.gap_limit + (gap_initial - self.gap_limit) * remaining
+
+    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
+        share = (1 - self.feedback) / (1 - self.feedback * remaining)
+        return -jnp.log(remaining * share) / self.rate
+
+    def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "LaggedPotential":
+        useless = self._useless(gap, gap_initial)
+        stuck = useless >= 1
+        return LaggedPotential(
+            jnp.where(stuck, 0.0, self.rate), self.gap_limit, jnp.where(stuck, 0.0, useless)
+        )
+
+    def _useless(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        r"""$\lambda y$, the part of the data that is useless at `gap`."""
+        excess = jnp.asarray(gap_initial - self.gap_limit)
+        moving = excess != 0
+        remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
+        return self.feedback * jnp.where(moving, remaining, 0.0)

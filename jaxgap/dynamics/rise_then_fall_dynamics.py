@@ -1,0 +1,120 @@
+r"""Rise, then fall: a loop that over-optimises its verifier.
+
+At first the selected responses are better than the sampled ones and the model improves. The more
+it is trained on them, the more of what it learns is how to please the verifier where that is wrong,
+and the less the verifier's choice is worth: capability turns, and falls back. With learned reward
+models in the verifier's place this is well measured (Gao et al.).
+
+The least mechanism for it keeps the paper's law and lets what it leads to erode. The gap closes
+towards a target, and the target itself drifts, at a rate of its own, from where a verifier that
+kept its judgement would bring the run to a limit that is worse.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics, Limits
+from jaxgap.dynamics.coupling import AbstractCoupling
+from jaxgap.dynamics.smooth_ratios import expm1_ratio
+from jaxgap.dynamics.types import RealScalar
+
+
+class RiseThenFallDynamics(AbstractDynamics):
+    r"""The linear law with a target that erodes.
+
+    $$\frac{dG}{dt} = -\kappa (G - T), \qquad \frac{dT}{dt} = -\varepsilon (T - G_\infty), \qquad
+      T(t_0) = T_0, \quad G_\infty = T_0 + h (G_0 - T_0),$$
+    $$\frac{G(t) - T_0}{G_0 - T_0} = e^{-\kappa t} + h \Big(1 -
+      \frac{\kappa e^{-\varepsilon t} - \varepsilon e^{-\kappa t}}{\kappa - \varepsilon}\Big).$$
+
+    Solver and verifier follow the gap along the coupling's path, there and back.
+
+    **Arguments:**
+
+    - `coupling`: $dU_s/dG$, an :class:`AbstractCoupling`.
+    - `rate`: $\kappa > 0$, at which the gap follows its target, per time unit.
+    - `erosion`: $\varepsilon \ge 0$, at which the target drifts, per time unit.
+    - `gap_target`: $T_0$, where the gap would go if nothing eroded, in the capabilities' unit.
+    - `loss`: $h \ge 0$, the part of that gain which is lost again in the end: 0 is the linear
+        law, 1 ends where the run began, and more than 1 ends worse.
+    - `solver_initial`, `verifier_initial`: $U_s$ and $U_v$ at `t0`, in nats, or as error rates.
+    - `t0`: the time of the initial values, in time units.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import RankOneCoupling
+    >>> run = RiseThenFallDynamics(RankOneCoupling(0.0), 1.0, 0.1, 0.0, 0.5, 1.0, 0.0)
+    >>> [round(float(error), 2) for error in run.closed_form(jnp.array([0.0, 4.0, 50.0]))[:, 0]]
+    [1.0, 0.15, 0.5]
+
+    What happens when a reward is over-optimised: Gao, Schulman and Hilton (2023), arXiv:2210.10760.
+    They write gain and loss as functions of the distance from the first policy; this mechanism, in
+    time, is worked out here.
+    """
+
+    coupling: AbstractCoupling
+    rate: RealScalar
+    erosion: RealScalar
+    gap_target: RealScalar
+    loss: RealScalar
+    solver_initial: RealScalar
+    verifier_initial: RealScalar
+    t0: RealScalar = 0.0
+
+    @property
+    def gap_initial(self) -> RealScalar:
+        """The gap at `t0`."""
+        return self.solver_initial - self.verifier_initial
+
+    @property
+    def gap_limit(self) -> Float[Array, ""]:
+        """Where the gap goes once the target has eroded."""
+        return jnp.asarray(self.gap_target + self.loss * (self.gap_initial - self.gap_target))
+
+    def vector_field(
+        self, t: RealScalar, y: Float[Array, "2"], args: PyTree = None
+    ) -> Float[Array, "2"]:
+        """`[dU_s/dt, dU_v/dt]` at time `t` and `y = [U_s, U_v]`."""
+        del args
+        gap = y[0] - y[1]
+        kept = jnp.exp(-self.erosion * (t - self.t0))
+        target = self.gap_limit + (self.gap_target - self.gap_limit) * kept
+        gap_rate = -self.rate * (gap - target)
+        solver_rate = self.coupling.solver_slope(gap) * gap_rate
+        return jnp.stack([solver_rate, solver_rate - gap_rate])
+
+    def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
+        """`[U_s, U_v]` at each of `ts >= t0`."""
+        gained, lost = gain_and_loss(self.rate, self.erosion, jnp.asarray(ts) - self.t0)
+        return self._on_the_way(
+            self.gap_initial - (self.gap_initial - self.gap_target) * (gained - self.loss * lost)
+        )
+
+    def limits(self) -> Limits:
+        """Where the solver, the verifier and the gap go; the target's, if it does not erode."""
+        eroded = jnp.asarray(self.erosion) > 0
+        gap = jnp.where(eroded, self.gap_limit, self.gap_target)
+        solver, verifier = self._on_the_way(gap)
+        return Limits(solver, verifier, gap)
+
+    def _on_the_way(self, gap: Float[Array, "..."]) -> Float[Array, "... 2"]:
+        """The state at a moment when the gap is `gap`."""
+        solver = self.solver_initial + self.coupling.solver_change(gap, self.gap_initial)
+        return jnp.stack([solver, solver - gap], axis=-1)
+
+
+def gain_and_loss(
+    rate: RealScalar, erosion: RealScalar, elapsed: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    r"""What has been gained after `elapsed`, and lost at $h = 1$: both go from 0 to 1.
+
+    $$1 - e^{-\kappa t}, \qquad
+      1 - \frac{\kappa e^{-\varepsilon t} - \varepsilon e^{-\kappa t}}{\kappa - \varepsilon}.$$
+
+    The second is written so that equal rates are nothing special.
+    """
+    gained = -jnp.expm1(-rate * elapsed)
+    # The difference quotient of exp(-k t) over the two rates, which does not mind their order.
+    slower, faster = jnp.minimum(rate, erosion), jnp.maximum(rate, erosion)
+    delayed = elapsed * jnp.exp(-slower * elapsed) * expm1_ratio(-(faster - slower) * elapsed)
+    return gained, gained - rate * delayed

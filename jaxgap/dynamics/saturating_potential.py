@@ -1,0 +1,105 @@
+r"""The saturating potential: a loop that cannot learn faster, however wide the gap.
+
+A round trains on a fixed number of responses with a bounded step, so that beyond some width of the
+gap more of it does not help: the gap closes along a straight line first, and exponentially once it
+is small. The form is that of enzymes with more substrate than they can bind (Michaelis and Menten),
+and so is its solution, through the function of Lambert, $W(z) e^{W(z)} = z$. Its argument grows
+exponentially with how much the law saturates; hence everything here is written in the logarithm
+$\ell = -\ln y$ of the part $y$ of the excess that remains.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.potential import AbstractClosedFormPotential
+from jaxgap.dynamics.types import RealScalar
+
+# Halley's steps from the start below, to machine precision for any saturation up to 1e6.
+_NUM_STEPS = 12
+
+
+class SaturatingPotential(AbstractClosedFormPotential):
+    r"""A speed proportional to a small excess of the gap, levelling off at a large one.
+
+    $$\frac{dG}{dt} = -\kappa \frac{(1 + s)(G - G_\infty)}{1 + s\,|y|}, \qquad
+      y = \frac{G - G_\infty}{\delta}, \quad \delta = G_0 - G_\infty,$$
+    $$y(t) = \tfrac{1}{s}\,W\!\big(s\,e^{s - (1 + s)\kappa t}\big), \qquad\text{that is}\qquad
+      -\ln y + s (1 - y) = (1 + s) \kappa t.$$
+
+    The speed levels off at $(1 + 1/s) \kappa \delta$.
+
+    **Arguments:**
+
+    - `rate`: $\kappa > 0$, the relative rate at which the excess decays at first, per time unit; in
+        the end it is $(1 + s) \kappa$.
+    - `gap_limit`: $G_\infty$, in the unit of the capabilities.
+    - `saturation`: $s \ge 0$: the initial excess, in units of that at which the speed is half of
+        what it levels off at. At 0 this is :class:`LinearPotential`.
+
+    **Example:**
+
+    >>> potential = SaturatingPotential(rate=0.5, gap_limit=0.0, saturation=1e4)
+    >>> [round(float(potential.gap_at(t, gap_initial=4.0)), 2) for t in (0.0, 0.5, 1.0)]
+    [4.0, 3.0, 2.0]
+
+    The solution is that of Schnell and Mendoza (1997), J. Theor. Biol. 187, 207, for enzymes.
+    """
+
+    rate: RealScalar
+    gap_limit: RealScalar
+    saturation: RealScalar
+
+    def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        excess = jnp.asarray(gap - self.gap_limit)
+        crowding = 1 + self.saturation * jnp.abs(self._remaining(gap, gap_initial))
+        return self.rate * (1 + self.saturation) * excess / crowding
+
+    def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
+        progress = (1 + self.saturation) * self.rate * jnp.asarray(elapsed)
+        remaining = jnp.exp(-_log_decay(jnp.asarray(self.saturation), progress))
+        return self.gap_limit + (gap_initial - self.gap_limit) * remaining
+
+    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
+        progress = -jnp.log(remaining) + self.saturation * (1 - remaining)
+        return progress / (self.rate * (1 + self.saturation))
+
+    def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "SaturatingPotential":
+        saturation = self.saturation * jnp.abs(self._remaining(gap, gap_initial))
+        rate = self.rate * (1 + self.saturation) / (1 + saturation)
+        return SaturatingPotential(rate, self.gap_limit, saturation)
+
+    def _remaining(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        """$y$; zero for a run that begins at its limit."""
+        excess = jnp.asarray(gap_initial - self.gap_limit)
+        moving = excess != 0
+        return jnp.where(moving, (gap - self.gap_limit) / jnp.where(moving, excess, 1.0), 0.0)
+
+
+@jax.custom_jvp
+def _log_decay(
+    saturation: Float[Array, "..."], progress: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    r"""The root $\ell$ of $\ell + s (1 - e^{-\ell}) = p$, for $s \ge 0$ and any real $p$.
+
+    The left side is increasing and concave, and both $p - s$ and $p / (1 + s)$ are below the root,
+    as $1 - e^{-\ell}$ is at most 1 and at most $\ell$. From below, Halley's method climbs to it.
+    """
+    first = jnp.maximum(progress - saturation, progress / (1 + saturation))
+
+    def step(_, root):
+        bend = saturation * jnp.exp(-root)
+        short = progress - root - saturation + bend
+        slope = 1 + bend
+        return root + short / (slope - 0.5 * bend * short / slope)
+
+    return jax.lax.fori_loop(0, _NUM_STEPS, step, first)
+
+
+@_log_decay.defjvp
+def _log_decay_jvp(primals, tangents):
+    (saturation, progress), (by_saturation, by_progress) = primals, tangents
+    root = _log_decay(saturation, progress)
+    slope = 1 + saturation * jnp.exp(-root)
+    return root, (by_progress + jnp.expm1(-root) * by_saturation) / slope

@@ -1,0 +1,29 @@
+"""Two ratios of the shape 0/0 at zero, with the value and the derivatives that belong there.
+
+Closed forms of decays that pass from one shape into another (a power into an exponential, two
+rates into one) have such ratios in them. Written as they stand they are NaN just where the shapes
+meet, and inaccurate near by.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.types import RealScalar
+
+
+def log1p_ratio(u: RealScalar | Float[Array, "..."]) -> Float[Array, "..."]:
+    """`log(1 + u) / u`, with its limit 1 at `u = 0`, and the right derivatives there."""
+    u = jnp.asarray(u)
+    small = jnp.abs(u) < 1e-3
+    safe = jnp.where(small, 1.0, u)
+    series = 1 - u * (1 / 2 - u * (1 / 3 - u * (1 / 4 - u * (1 / 5 - u * (1 / 6 - u / 7)))))
+    return jnp.where(small, series, jnp.log1p(safe) / safe)
+
+
+def expm1_ratio(u: RealScalar | Float[Array, "..."]) -> Float[Array, "..."]:
+    """`(exp(u) - 1) / u`, with its limit 1 at `u = 0`, and the right derivatives there."""
+    u = jnp.asarray(u)
+    small = jnp.abs(u) < 1e-3
+    safe = jnp.where(small, 1.0, u)
+    series = 1 + u * (1 / 2 + u * (1 / 6 + u * (1 / 24 + u * (1 / 120 + u / 720))))
+    return jnp.where(small, series, jnp.expm1(safe) / safe)
