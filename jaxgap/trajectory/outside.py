@@ -6,6 +6,7 @@ not text is refused before anything parses it.
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 def read_text(path: Path) -> str:
     """The text of a file from outside, or a `TrajectoryError` in one line."""
-    if not path.exists():
-        raise TrajectoryError(f"{path}: no such file")
-    if not path.is_file():
-        raise TrajectoryError(f"{path}: not a file")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise TrajectoryError(f"{path}: {size} bytes; a trajectory has at most {MAX_BYTES}")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
+    data = _read_bytes(path)
     if not data.strip():
         raise TrajectoryError(f"{path}: the file is empty")
     try:
@@ -45,10 +36,27 @@ def read_text(path: Path) -> str:
     return text
 
 
-def parse_json(text: str, where: str) -> Any:
-    """JSON as the standard has it: no NaN, no infinities, no repeated keys."""
+def _read_bytes(path: Path) -> bytes:
+    """All of a regular file, if it is not too large; a pipe or a device is never opened."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        if not path.exists():
+            raise TrajectoryError(f"{path}: no such file")
+        if not path.is_file():
+            raise TrajectoryError(f"{path}: not a file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise TrajectoryError(f"{path}: {size} bytes; a trajectory has at most {MAX_BYTES}")
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES)
+    except OSError as error:
+        raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse_json(text: str, where: str, finite: bool = True) -> Any:
+    """JSON as the standard has it: no repeated keys and, if `finite`, no NaN and no infinities."""
+    parse_constant = _refuse_constant if finite else float
+    try:
+        return json.loads(text, parse_constant=parse_constant, object_pairs_hook=_unique_keys)
     except RecursionError as error:
         raise TrajectoryError(f"{where}: JSON nested too deeply") from error
     except ValueError as error:
@@ -74,13 +82,22 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
+def repeated(names: Iterable[str]) -> str | None:
+    """The first of the names that came before, in one pass however many there are."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ValueError(f"key {shown(key)} is given twice")
+    twice = repeated(key for key, _ in pairs)
+    if twice is not None:
+        raise ValueError(f"key {shown(twice)} is given twice")
     return dict(pairs)

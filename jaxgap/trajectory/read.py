@@ -1,5 +1,6 @@
 """Reading a run from wherever a user has it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,14 @@ from jaxgap.trajectory.csv_file import read_csv
 from jaxgap.trajectory.jsonl_file import read_jsonl
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.sources.csv_log import read_csv_log
+from jaxgap.trajectory.sources.jsonl_log import read_jsonl_log
+from jaxgap.trajectory.sources.log import Log
 from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.tensorboard import read_tensorboard
 from jaxgap.trajectory.sources.trainer_state import read_trainer_state
+
+OWN_FILE = "trajectory.csv"
+TRAINER_STATE = "trainer_state.json"
 
 
 def read_trajectory(
@@ -20,36 +26,67 @@ def read_trajectory(
 
     **Arguments:**
 
-    - `path`: a CSV file, JSON lines (`.jsonl`), the `trainer_state.json` of a Hugging Face trainer,
-        a folder of TensorBoard events, or a RUN folder of jaxgap (its `trajectory.csv`).
+    - `path`: a CSV or JSON lines file (`.jsonl`), the `trainer_state.json` of Hugging Face trainers
+        or the folder it lies in (its own, or the latest checkpoint's), a folder of TensorBoard
+        events, or a RUN folder of jaxgap (its `trajectory.csv`).
     - `columns`: which column of a foreign log is which, as `{"t": "step", "solver": "eval/nll"}`.
         Without it a CSV file must have jaxgap's own columns.
     - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the file's.
 
-    **Raises:** `TrajectoryError` naming file, line and column.
+    **Raises:** `TrajectoryError` naming file, line and column; also for a log of several runs,
+    which :func:`jaxgap.trajectory.collection.read_runs` reads.
     """
     path = Path(path)
-    own = path / "trajectory.csv" if path.is_dir() else path
-    if columns is None and own.is_file() and own.suffix not in (".json", ".jsonl"):
-        return read_csv(own, **metadata)
-    if columns is None and path.suffix == ".jsonl":
-        return read_jsonl(path, **metadata)
     if columns is None:
-        _refuse_without_columns(path)
-    return select(_read_log(path), columns or {}, **metadata)
+        return _read_own(path, **metadata)
+    log = read_log(path)
+    runs = log.by_run()
+    if len(runs) > 1:
+        named = ", ".join(list(runs)[:6])
+        raise TrajectoryError(
+            f"{path}: holds {len(runs)} runs ({named[:200]}): jaxgap compare reads them all"
+        )
+    return select(log, columns, **metadata)
 
 
-def _read_log(path: Path):
+def read_log(path: Path) -> Log:
+    """A foreign log, by what the path is."""
+    state = trainer_state_in(path) if path.is_dir() else None
+    if state is not None:
+        return read_trainer_state(state)
     if path.is_dir():
         return read_tensorboard(path)
     if path.suffix == ".json":
         return read_trainer_state(path)
+    if path.suffix == ".jsonl":
+        return read_jsonl_log(path)
     return read_csv_log(path)
 
 
-def _refuse_without_columns(path: Path) -> None:
+def trainer_state_in(folder: Path) -> Path | None:
+    """The trainer's state in its output folder, or in the latest `checkpoint-STEP` of it."""
+    if (folder / TRAINER_STATE).is_file():
+        return folder / TRAINER_STATE
+    steps = {
+        int(found[1]): child / TRAINER_STATE
+        for child in folder.iterdir()
+        if (found := re.fullmatch(r"checkpoint-(\d{1,18})", child.name, re.ASCII))
+        and (child / TRAINER_STATE).is_file()
+    }
+    return steps[max(steps)] if steps else None
+
+
+def _read_own(path: Path, **metadata: Any) -> Trajectory:
+    """A file that says itself which column is which."""
+    own = path / OWN_FILE if path.is_dir() else path
+    if own.is_file() and own.suffix not in (".json", ".jsonl"):
+        return read_csv(own, **metadata)
+    if path.suffix == ".jsonl":
+        return read_jsonl(path, **metadata)
     if not path.exists():
         raise TrajectoryError(f"{path}: no such file")
+    if not (path.is_file() or path.is_dir()):
+        raise TrajectoryError(f"{path}: not a file")
     raise TrajectoryError(
         f"{path}: say which of its columns is which, as in --columns t=step,solver=eval/nll"
     )

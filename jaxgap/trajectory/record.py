@@ -14,6 +14,8 @@ from jaxgap.errors import InputError
 Kind = Literal["uncertainty", "accuracy"]
 
 MIN_ROWS = 3
+# No test set has more, and beyond it floats no longer count.
+_MAX_ITEMS = 10**15
 
 Series = Float[np.ndarray, " T"]
 
@@ -169,6 +171,7 @@ class Trajectory:
 
 _CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
 _RESERVED = (*_CORE, "t", "trajectory")
+_RESUMED = "; of a resumed run, --columns t=NAME,solver=NAME keeps the later rows"
 
 
 def _frozen(values: ArrayLike, name: str) -> Series:
@@ -198,7 +201,7 @@ def _check(run: Trajectory) -> None:
             _refuse(np.isinf(values), values, name, "must be a finite number or empty")
     if len(run.ts) < MIN_ROWS:
         raise TrajectoryError(f"at least {MIN_ROWS} rows are needed, got {len(run.ts)}")
-    _refuse(np.diff(run.ts, prepend=-np.inf) <= 0, run.ts, "ts", "times must increase")
+    _refuse(np.diff(run.ts, prepend=-np.inf) <= 0, run.ts, "ts", "times must increase", _RESUMED)
     for name in ("solver_se", "verifier_se"):
         values = getattr(run, name)
         if values is not None:
@@ -214,7 +217,12 @@ def _check_fractions(run: Trajectory) -> None:
         if values is None:
             continue
         percent = values.min() >= 0 and 1 < values.max() <= 100
-        hint = "; the column looks like percent: divide it by 100" if percent else ""
+        hint = (
+            "; the column looks like percent: divide it by 100, or name it with --columns, "
+            "which does"
+            if percent
+            else ""
+        )
         outside = (values < 0) | (values > 1)
         _refuse(outside, values, name, "accuracies must lie in [0, 1]", hint)
 
@@ -228,11 +236,15 @@ def _refuse(bad: np.ndarray, values: Series, name: str, rule: str, hint: str = "
 def _check_metadata(run: Trajectory) -> None:
     if run.kind not in get_args(Kind):
         raise TrajectoryError(f"kind must be one of {', '.join(get_args(Kind))}, got {run.kind!r}")
-    if not isinstance(run.time_unit, str) or not run.time_unit.strip():
+    if not (
+        isinstance(run.time_unit, str) and run.time_unit.strip() and run.time_unit.isprintable()
+    ):
         raise TrajectoryError(f"time_unit must be a word such as 'epoch', got {run.time_unit!r}")
     if run.num_items is None:
         return
     if isinstance(run.num_items, bool) or not isinstance(run.num_items, int) or run.num_items < 1:
         raise TrajectoryError(f"num_items must be a positive whole number, got {run.num_items!r}")
+    if run.num_items > _MAX_ITEMS:
+        raise TrajectoryError(f"num_items must be at most {_MAX_ITEMS:g}")
     if run.kind != "accuracy":
         raise TrajectoryError("num_items only goes with kind 'accuracy'")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgap.trajectory.outside import repeated
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 
 _CORE = ("solver", "verifier", "solver_se", "verifier_se")
@@ -27,11 +28,11 @@ class Row:
 
 def check_header(names: Sequence[str], where: str) -> None:
     """Refuse repeated or nameless columns and a table without `t` and `solver`."""
-    for name in names:
-        if not name:
-            raise TrajectoryError(f"{where}: column {list(names).index(name) + 1} has no name")
-        if list(names).count(name) > 1:
-            raise TrajectoryError(f"{where}: column '{name}' is given twice")
+    if "" in names:
+        raise TrajectoryError(f"{where}: column {list(names).index('') + 1} has no name")
+    twice = repeated(names)
+    if twice is not None:
+        raise TrajectoryError(f"{where}: column '{twice}' is given twice")
     missing = [name for name in ("t", "solver") if name not in names]
     if missing:
         raise TrajectoryError(

@@ -4,19 +4,20 @@ import csv
 import io
 from pathlib import Path
 
-from jaxgap.trajectory.outside import read_text
+from jaxgap.trajectory.outside import read_text, repeated
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import Entry, Log
+from jaxgap.trajectory.sources.log import CLOCKS, SEED, Entry, Log
 
-CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration")
 _METRIC_NAMES = ("metric", "name", "key", "tag")
+_RUN_NAMES = ("run", "run_name", "run_id")
 
 
 def read_csv_log(path: Path) -> Log:
     """The log in a CSV file.
 
     A table with a column `metric` (or `name`, `key`, `tag`) and a column `value` is long: each row
-    gives one value of one metric. Every other table is wide.
+    gives one value of one metric. Every other table is wide. A column `run` (or `run_name`,
+    `run_id`), or `seed`, says of which run a row is.
 
     **Raises:** `TrajectoryError` for a file that is no CSV table.
     """
@@ -40,18 +41,21 @@ def read_csv_log(path: Path) -> Log:
     except csv.Error as error:
         raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
     lower = {name.lower(): name for name in header}
-    clock = next((lower[name] for name in CLOCKS if name in lower), None)
-    metric = next((lower[name] for name in _METRIC_NAMES if name in lower), None)
+    clock, metric, run = (
+        next((lower[name] for name in known if name in lower), None)
+        for known in (CLOCKS, _METRIC_NAMES, _RUN_NAMES)
+    )
     if metric and "value" in lower:
         entries = [_wide(entry, metric, lower["value"]) for entry in entries]
-    return Log(str(path), clock, tuple(entries))
+    run_columns = tuple(filter(None, (run, lower.get(SEED))))
+    return Log(str(path), clock, tuple(entries), run_columns)
 
 
 def _checked_header(cells: list[str], where: str) -> list[str]:
     header = [cell.strip() for cell in cells]
-    for name in header:
-        if header.count(name) > 1:
-            raise TrajectoryError(f"{where}: column '{name}' is given twice")
+    twice = repeated(header)
+    if twice is not None:
+        raise TrajectoryError(f"{where}: column '{twice}' is given twice")
     return header
 
 

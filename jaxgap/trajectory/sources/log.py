@@ -2,6 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
+
+SEED = "seed"
+# What trainers call the time of an entry.
+CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,13 +19,50 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Log:
-    """A whole log: its file, the name of its clock if it has a customary one, and its entries."""
+    """A whole log.
+
+    - `source`: its file.
+    - `clock`: the name of its clock, if it has a customary one.
+    - `entries`: in file order.
+    - `run_columns`: the columns that say of which run an entry is, where there are any.
+    """
 
     source: str
     clock: str | None
     entries: tuple[Entry, ...]
+    run_columns: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that has a value somewhere, in order of appearance."""
         return tuple(dict.fromkeys(name for entry in self.entries for name in entry.values))
+
+    def by_run(self) -> dict[str, "Log"]:
+        """The entries of each run as a log of their own, in order of appearance.
+
+        A log without a column that names runs is one run without a name.
+        """
+        entries: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            entries.setdefault(self._run_of(entry), []).append(entry)
+        return {
+            name: dataclasses.replace(self, entries=tuple(own), run_columns=())
+            for name, own in entries.items()
+        }
+
+    def _run_of(self, entry: Entry) -> str:
+        """What the run of an entry is called: `NAME`, `seedN` or `NAME_seedN`."""
+        parts = []
+        for column in self.run_columns:
+            value = f"{entry.values.get(column, '')}".strip()
+            parts.append(f"seed{value}" if value and column.lower() == SEED else value)
+        return "_".join(filter(None, parts))
+
+
+def numbers_of(fields: Mapping[str, Any]) -> dict[str, float]:
+    """The fields of a JSON object that are numbers."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }

@@ -1,29 +1,33 @@
 """From a foreign log to a trajectory: pick the columns, join the rows, and say what was done."""
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from jaxgap.trajectory.notes import irregular_times
 from jaxgap.trajectory.outside import parse_number
 from jaxgap.trajectory.record import MIN_ROWS, Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS
 from jaxgap.trajectory.sources.log import Entry, Log
 
-# Intervals between measurements that differ by more than this are worth a word.
-_IRREGULAR = 1.5
+# What loggers write for a value that is none: JavaScript's, Python's and NumPy's spellings.
+_NOT_FINITE = ("nan", "inf", "infinity", "null", "none", "n/a")
 
 
 def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     """The trajectory in some columns of a log.
 
     Rows of the same time are joined. Where time steps back, as after a run resumed from a
-    checkpoint, the later rows replace those they repeat. Accuracies in percent become fractions.
-    Each of these, and irregular times, leaves a sentence in `provenance["notes"]`.
+    checkpoint, the later rows replace those they repeat. Values that are NaN or infinite count as
+    not measured. Accuracies in percent become fractions. Each of these, and irregular times, leaves
+    a sentence in `provenance["notes"]`.
 
     **Arguments:**
 
-    - `log`: the log.
+    - `log`: the log of one run.
     - `columns`: the log's name for each column of the trajectory: `t` (if it is not the log's
         customary clock), `solver`, and optionally `verifier`, `solver_se`, `verifier_se` and
         extra measurements. A name that ends a single column's name after " - ", as in the exports
@@ -34,15 +38,15 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     """
     names = {column: _found(log, name) for column, name in _with_clock(log, columns).items()}
     notes: list[str] = []
-    kept = _without_repeats(log.entries, names["t"], notes)
-    rows = _complete(_joined(kept, names), names, log, notes)
+    measured = _without_repeats(_rows(log.entries, names, notes), notes)
+    rows = _complete(_joined(measured, notes), names, log, notes)
     table = {
         column: np.array([row.get(column, np.nan) for row in rows.values()]) for column in names
     }
     table["t"] = np.array(list(rows))
     if metadata.get("kind") == "accuracy":
         _to_fractions(table, names, notes)
-    _note_irregular(table["t"], notes)
+    notes += irregular_times(table["t"])
     provenance = dict(metadata.pop("provenance", None) or {}) | {"source": log.source}
     if notes:
         provenance["notes"] = notes
@@ -76,59 +80,97 @@ def _found(log: Log, name: str) -> str:
     raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}")
 
 
-def _number(entry: Entry, name: str) -> float | None:
-    value = entry.values.get(name)
-    if value is None or isinstance(value, float | int):
-        if value is not None and not np.isfinite(value):
-            raise TrajectoryError(f"{entry.where}: column '{name}': must be finite, got {value}")
-        return value
-    return parse_number(value, f"{entry.where}: column '{name}'")
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """The numbers of one entry by the trajectory's columns, its time, and where it stands."""
+
+    where: str
+    t: float
+    values: Mapping[str, float]
 
 
-def _without_repeats(
-    entries: Sequence[Entry], clock: str, notes: list[str]
-) -> list[tuple[float, Entry]]:
-    """The entries that have a time, less those that a resumed run wrote again."""
-    kept: list[tuple[float, Entry]] = []
+def _rows(entries: Sequence[Entry], names: Mapping[str, str], notes: list[str]) -> list[_Row]:
+    """The entries that have a time and at least one of the columns asked for."""
+    found, dropped = [], dict.fromkeys(names, 0)
     for entry in entries:
-        t = _number(entry, clock)
-        if t is None:
-            continue
-        if kept and t < kept[-1][0]:
-            before = len(kept)
-            kept = [pair for pair in kept if pair[0] < t]
+        values = {}
+        for column, name in names.items():
+            if name not in entry.values:
+                continue
+            value = _number(entry, name)
+            if value is None:
+                dropped[column] += 1
+            else:
+                values[column] = value
+        t = values.pop("t", None)
+        if t is not None and values:
+            found.append(_Row(entry.where, t, values))
+    notes += [
+        f"{count} values of '{names[column]}' are not finite and count as not measured"
+        for column, count in dropped.items()
+        if count
+    ]
+    return found
+
+
+def _number(entry: Entry, name: str) -> float | None:
+    """A number of an entry; `None` for what is not finite."""
+    value = entry.values[name]
+    if isinstance(value, str):
+        if value.strip().lower().lstrip("+-") in _NOT_FINITE:
+            return None
+        return parse_number(value, f"{entry.where}: column '{name}'")
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _without_repeats(rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
+    """The rows, less those that a resumed run wrote again."""
+    kept: list[_Row] = []
+    for row in rows:
+        before = len(kept)
+        if kept and row.t < kept[-1].t:
+            while kept and kept[-1].t >= row.t:
+                kept.pop()
             notes.append(
-                f"time steps back to {t:g} at {entry.where} (a resumed run?): "
+                f"time steps back to {row.t:g} at {row.where} (a resumed run?): "
                 f"{before - len(kept)} earlier rows were replaced"
             )
-        kept.append((t, entry))
+        kept.append(row)
     return kept
 
 
-def _joined(
-    entries: Sequence[tuple[float, Entry]], names: Mapping[str, str]
-) -> dict[float, dict[str, float]]:
+def _joined(rows: Sequence[_Row], notes: list[str]) -> dict[float, dict[str, float]]:
     """The values of each time; where one is given twice, the later counts."""
-    rows: dict[float, dict[str, float]] = {}
-    for t, entry in entries:
-        row = rows.setdefault(t, {})
-        for column, name in names.items():
-            value = _number(entry, name)
-            if value is not None:
-                row[column] = value
-    return rows
+    joined: dict[float, dict[str, float]] = {}
+    repeated: set[float] = set()
+    for row in rows:
+        before = joined.setdefault(row.t, {})
+        if before.keys() & row.values.keys():
+            repeated.add(row.t)
+        before.update(row.values)
+    if repeated:
+        first = min(repeated)
+        notes.append(
+            f"{len(repeated)} times are given twice, as {first:g} is: the later row counts"
+        )
+    return joined
 
 
 def _complete(
     rows: dict[float, dict[str, float]], names: Mapping[str, str], log: Log, notes: list[str]
 ) -> dict[float, dict[str, float]]:
     """The times at which every column that the fit needs has a value."""
-    needed = [column for column in CORE_COLUMNS if column in names]
+    needed = [column for column in CORE_COLUMNS if column in names and column != "t"]
     complete = {t: row for t, row in rows.items() if all(column in row for column in needed)}
     if len(complete) < MIN_ROWS:
         raise TrajectoryError(
             f"{log.source}: only {len(complete)} rows have all of "
-            f"{', '.join(names[column] for column in needed)}; at least {MIN_ROWS} are needed"
+            f"{', '.join(names[column] for column in ['t', *needed])}; "
+            f"at least {MIN_ROWS} are needed"
         )
     partial = sum("solver" in row for row in rows.values()) - len(complete)
     if partial:
@@ -137,18 +179,12 @@ def _complete(
 
 
 def _to_fractions(table: dict[str, np.ndarray], names: Mapping[str, str], notes: list[str]) -> None:
-    """Divide percentages by 100, if any capability exceeds 1 and none exceeds 100."""
-    capabilities = [table[column] for column in ("solver", "verifier") if column in table]
-    highest = max(float(values.max()) for values in capabilities)
-    if not 1 < highest <= 100:
+    """Divide percentages by 100: where none exceeds 100, and most are too large for a fraction."""
+    measured = [table[column] for column in ("solver", "verifier") if column in table]
+    capabilities = np.concatenate(measured)
+    if not (np.median(capabilities) > 1 and capabilities.max() <= 100):
         return
     for column in CORE_COLUMNS[1:]:
         if column in table:
             table[column] = table[column] / 100
     notes.append(f"'{names['solver']}' looks like percent and was divided by 100")
-
-
-def _note_irregular(ts: np.ndarray, notes: list[str]) -> None:
-    steps = np.diff(ts)
-    if steps.max() > _IRREGULAR * steps.min():
-        notes.append(f"times are irregular: steps from {steps.min():g} to {steps.max():g}")

@@ -1,19 +1,31 @@
 """Folders of TensorBoard events, through TensorBoard's own reader (the extra `tensorboard`)."""
 
+import logging
 from pathlib import Path
 
 from jaxgap.errors import InputError
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import Entry, Log
 
+EVENT_FILES = "*tfevents*"
 _KEEP_ALL = 0
+_MAX_BYTES = 1024**3
 
 
 def read_tensorboard(folder: Path) -> Log:
-    """The scalars in a folder of event files, in the order written; the clock is `step`.
+    """The scalars in a folder's event files, in the order written; the clock is `step`.
+
+    A resumed run adds a file of its own, whose steps may repeat those of the file before: all of
+    them are kept here, and what they repeat is settled with everything else that repeats.
 
     **Raises:** `InputError` without the extra, `TrajectoryError` if there is no scalar to read.
     """
+    files = [path for path in sorted(folder.glob(EVENT_FILES)) if path.is_file()]
+    if not files:
+        raise TrajectoryError(f"{folder}: holds neither a run of jaxgap nor TensorBoard events")
+    size = sum(path.stat().st_size for path in files)
+    if size > _MAX_BYTES:
+        raise TrajectoryError(f"{folder}: {size} bytes of events; at most {_MAX_BYTES} are read")
     try:
         from tensorboard.backend.event_processing import (  # pyright: ignore[reportMissingImports]
             event_accumulator,
@@ -22,19 +34,29 @@ def read_tensorboard(folder: Path) -> Log:
         raise InputError(
             f"{folder}: to read TensorBoard events, pip install 'jaxgap[tensorboard]'"
         ) from error
+    # Its warnings would come before the one line that says what is wrong.
+    logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
     events = event_accumulator.EventAccumulator(
-        str(folder), size_guidance={"scalars": _KEEP_ALL, "tensors": _KEEP_ALL}
+        str(folder),
+        size_guidance={"scalars": _KEEP_ALL, "tensors": _KEEP_ALL},
+        purge_orphaned_data=False,
     )
-    events.Reload()
-    tags = events.Tags()
-    logged = [(event, tag) for tag in tags["scalars"] for event in events.Scalars(tag)]
-    # TensorFlow 2 and JAX writers store a scalar as a tensor without dimensions.
-    logged += [
-        (event, tag)
-        for tag in tags["tensors"]
-        for event in events.Tensors(tag)
-        if not event.tensor_proto.tensor_shape.dim and event.tensor_proto.float_val
-    ]
+    try:
+        events.Reload()
+        tags = events.Tags()
+        logged = [(event, tag) for tag in tags["scalars"] for event in events.Scalars(tag)]
+        # TensorFlow 2 and JAX writers store a scalar as a tensor without dimensions.
+        logged += [
+            (event, tag)
+            for tag in tags["tensors"]
+            for event in events.Tensors(tag)
+            if not event.tensor_proto.tensor_shape.dim and event.tensor_proto.float_val
+        ]
+    except Exception as error:
+        # Whatever a parser of foreign binary files may raise.
+        raise TrajectoryError(
+            f"{folder}: its TensorBoard events cannot be read: {error}"
+        ) from error
     if not logged:
         raise TrajectoryError(f"{folder}: no scalars in its TensorBoard events")
     logged.sort(key=lambda pair: pair[0].wall_time)

@@ -4,15 +4,17 @@ from pathlib import Path
 
 from jaxgap.trajectory.outside import parse_json, read_text
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import Entry, Log
+from jaxgap.trajectory.sources.log import Entry, Log, numbers_of
 
 
 def read_trainer_state(path: Path) -> Log:
     """The log history in a `trainer_state.json`; its clock is `step`.
 
+    A trainer whose loss diverged writes `NaN` there, against the JSON standard; it is read.
+
     **Raises:** `TrajectoryError` if the file is not such a state.
     """
-    state = parse_json(read_text(path), str(path))
+    state = parse_json(read_text(path), str(path), finite=False)
     history = state.get("log_history") if isinstance(state, dict) else None
     if not isinstance(history, list):
         raise TrajectoryError(f"{path}: no 'log_history' list; is this a trainer_state.json?")
@@ -21,10 +23,5 @@ def read_trainer_state(path: Path) -> Log:
         where = f"{path}: log_history entry {number}"
         if not isinstance(row, dict):
             raise TrajectoryError(f"{where}: must be an object")
-        numbers = {
-            name: value
-            for name, value in row.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-        entries.append(Entry(where, numbers))
+        entries.append(Entry(where, numbers_of(row)))
     return Log(str(path), "step", tuple(entries))

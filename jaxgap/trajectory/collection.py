@@ -1,0 +1,197 @@
+"""Many runs at once: a folder of them, several files, or one log that holds several.
+
+One run that cannot be read does not keep the others from being read: it is named with its problem.
+"""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxgap.errors import InputError
+from jaxgap.trajectory.read import (
+    OWN_FILE,
+    TRAINER_STATE,
+    read_log,
+    read_trajectory,
+    trainer_state_in,
+)
+from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.rows import CORE_COLUMNS
+from jaxgap.trajectory.sources.log import Log
+from jaxgap.trajectory.sources.select import select
+from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
+
+MAX_RUNS = 1000
+_TABLES = (".csv", ".jsonl")
+# Beside curves in the folders that `jaxgap backtest` reads.
+_NO_RUN = "manifest.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedRun:
+    """A run, what tables call it, and where it was read from."""
+
+    name: str
+    path: Path
+    run: Trajectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Unreadable:
+    """What could not be read, and why in one line."""
+
+    path: Path
+    problem: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """The runs that were found, and what could not be read."""
+
+    runs: tuple[NamedRun, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def read_runs(
+    paths: Sequence[str | Path], columns: Mapping[str, str] | None = None, **metadata: Any
+) -> Collection:
+    """Every run in some files and folders.
+
+    A folder that is a run itself (`trajectory.csv`, a trainer's state, TensorBoard events) is one
+    run; any other is searched for CSV and JSONL files, trainer states and such folders. A log with
+    a column of runs, or with columns named `RUN - METRIC` as W&B exports them, holds several.
+
+    **Arguments:**
+
+    - `paths`: files and folders.
+    - `columns`, `metadata`: as for :func:`jaxgap.trajectory.read.read_trajectory`, for all of them.
+
+    **Returns:**
+
+    A :class:`Collection`. Runs have different names: their files' stems, or with as much of the
+    path or of the run's name in the log as tells them apart.
+
+    **Raises:** `InputError` if there is nothing to read, or more than a thousand runs.
+    """
+    found: list[tuple[Path, str, Trajectory]] = []
+    unreadable = []
+    for path in _distinct(paths, unreadable):
+        try:
+            for name, run_or_problem in _runs_in(path, columns, **metadata):
+                if isinstance(run_or_problem, Trajectory):
+                    found.append((path, name, run_or_problem))
+                else:
+                    unreadable.append(Unreadable(path, run_or_problem))
+        except InputError as error:
+            unreadable.append(Unreadable(path, str(error)))
+        if len(found) > MAX_RUNS:
+            raise InputError(f"{path}: more than {MAX_RUNS} runs; compare fewer at a time")
+    if not found and not unreadable:
+        raise InputError(f"{', '.join(map(str, paths))[:200]}: there is no run in it")
+    names = _names([(path, name) for path, name, _ in found])
+    runs = [NamedRun(name, path, run) for name, (path, _, run) in zip(names, found, strict=True)]
+    return Collection(tuple(runs), tuple(unreadable))
+
+
+def _distinct(paths: Sequence[str | Path], unreadable: list[Unreadable]) -> list[Path]:
+    """Every file and folder that is taken for a run, once."""
+    files: dict[Path, None] = {}
+    for path in map(Path, paths):
+        try:
+            files |= dict.fromkeys(_files(path))
+        except OSError as error:
+            problem = f"{path}: cannot be read: {error.strerror}"
+            unreadable.append(Unreadable(path, problem))
+    return list(files)
+
+
+def _files(path: Path) -> list[Path]:
+    """The path itself if it is a run, else what it holds that looks like one."""
+    if not path.is_dir() or _is_run(path):
+        return [path]
+    children = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    if len(children) > 10 * MAX_RUNS:
+        raise InputError(f"{path}: {len(children)} files; name those to compare")
+    return [child for child in children if _may_be_run(child)]
+
+
+def _may_be_run(path: Path) -> bool:
+    if path.suffix in _TABLES or path.name.endswith(TRAINER_STATE):
+        return path.name != _NO_RUN
+    return path.is_dir() and os.access(path, os.R_OK | os.X_OK) and _is_run(path)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is one run, and not a folder of runs."""
+    return (
+        (folder / OWN_FILE).is_file()
+        or any(folder.glob(EVENT_FILES))
+        or trainer_state_in(folder) is not None
+    )
+
+
+def _runs_in(
+    path: Path, columns: Mapping[str, str] | None, **metadata: Any
+) -> Iterator[tuple[str, Trajectory | str]]:
+    """The runs of one file by name, each read or with its problem."""
+    log = read_log(path) if columns is not None or path.suffix == ".csv" else None
+    if columns is None and log is not None and len(log.by_run()) > 1:
+        # A tidy table of several runs that names its columns as jaxgap does.
+        columns = {name: name for name in CORE_COLUMNS if name in log.names}
+    if columns is None or log is None:
+        yield "", read_trajectory(path, **metadata)
+        return
+    split = _split(log, columns)
+    for name, (log, own_columns) in split.items():
+        try:
+            yield name, select(log, own_columns, **metadata)
+        except TrajectoryError as error:
+            if len(split) == 1:
+                raise
+            yield name, f"run '{name}': {error}"
+
+
+def _split(log: Log, columns: Mapping[str, str]) -> dict[str, tuple[Log, Mapping[str, str]]]:
+    """The runs of a log by name, each with its columns."""
+    runs = log.by_run()
+    if len(runs) > 1:
+        return {name: (own, columns) for name, own in runs.items()}
+    known = set(log.names)
+    suffix = f" - {columns.get('solver', '')}"
+    prefixes = [name.removesuffix(suffix) for name in log.names if name.endswith(suffix)]
+    if columns.get("solver") in known or len(prefixes) < 2:
+        return {"": (log, columns)}
+    return {
+        prefix: (
+            log,
+            {
+                column: f"{prefix} - {name}" if f"{prefix} - {name}" in known else name
+                for column, name in columns.items()
+            },
+        )
+        for prefix in prefixes
+    }
+
+
+def _names(found: Sequence[tuple[Path, str]]) -> list[str]:
+    """A name for each run: as short as tells it from the others."""
+    many_files = len({path for path, _ in found}) > 1
+    short = []
+    for path, run in found:
+        parts = [_stem(path), run] if many_files or not run else [run]
+        short.append(": ".join(filter(None, parts)))
+    counts = Counter(short)
+    return [
+        name if counts[name] == 1 else ": ".join(filter(None, (str(path), run)))
+        for name, (path, run) in zip(short, found, strict=True)
+    ]
+
+
+def _stem(path: Path) -> str:
+    """The name of a file without its ending, or of the folder for one of a fixed name."""
+    if path.name in (OWN_FILE, TRAINER_STATE):
+        return path.resolve().parent.name
+    return path.name if path.is_dir() else path.stem
