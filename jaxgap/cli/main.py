@@ -11,6 +11,7 @@ from typing import Annotated, Protocol
 import tyro
 
 from jaxgap.cli.backtest import Backtest
+from jaxgap.cli.compare import Compare
 from jaxgap.cli.demo import Demo
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
@@ -30,6 +31,7 @@ Command = (
     | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Forecast, tyro.conf.subcommand("forecast")]
     | Annotated[Backtest, tyro.conf.subcommand("backtest")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Schedule, tyro.conf.subcommand("schedule")]
 )

@@ -30,6 +30,12 @@ class RunFile:
 
         return read_trajectory(path, self._columns(), **self._metadata())
 
+    def read_all(self, paths):
+        """Every run in the files and folders, and what could not be read."""
+        from jaxgap.trajectory.collection import read_runs
+
+        return read_runs(paths, self._columns(), **self._metadata())
+
     def _metadata(self) -> dict[str, Any]:
         given = {"kind": self.kind, "num_items": self.num_items, "time_unit": self.time_unit}
         return {name: value for name, value in given.items() if value is not None}

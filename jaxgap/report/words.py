@@ -24,13 +24,13 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
 
 
-def interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate, digits: int = 4) -> str:
     """An interval as `[low, high]`, with an open end where the data set no bound."""
     if estimate.interval is None:
         return "–"
     low, high = estimate.interval
-    left = "(open" if low is None else f"[{number(low)}"
-    right = "open)" if high is None else f"{number(high)}]"
+    left = "(open" if low is None else f"[{number(low, digits)}"
+    right = "open)" if high is None else f"{number(high, digits)}]"
     return f"{left}, {right}"
 
 

@@ -110,6 +110,9 @@ def _distinct(paths: Sequence[str | Path], unreadable: list[Unreadable]) -> list
 
 def _files(path: Path) -> list[Path]:
     """The path itself if it is a run, else what it holds that looks like one."""
+    if path.suffix == ".json" and path.with_suffix("").is_file():
+        # A sidecar, as a shell's wildcard brings them along.
+        return []
     if not path.is_dir() or _is_run(path):
         return [path]
     children = sorted(child for child in path.iterdir() if not child.name.startswith("."))

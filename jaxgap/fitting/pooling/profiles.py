@@ -1,7 +1,7 @@
 r"""The likelihood of one number of one run: its profile, whole, and not only an interval of it.
 
-An interval at a level is where the signed root $\zeta$ of the profile meets one quantile. Asking for
-it at many quantiles gives $\zeta(c)$ itself, and with it the likelihood that pooling needs,
+An interval at a level is where the signed root $\zeta$ of the profile meets one quantile. Asking
+for it at many gives $\zeta(c)$ itself, and with it the likelihood that pooling needs,
 
 $$L(c) \propto e^{-\zeta(c)^2 / 2} \qquad \text{or} \qquad
   L(c) \propto \Big(1 + \frac{\zeta(c)^2}{\nu}\Big)^{-(\nu + 1) / 2}$$
@@ -12,20 +12,27 @@ flat from there on: such a run still says what its number is not.
 """
 
 import dataclasses
+import math
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from jaxgap.fitting.bijectors import Fixed
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.profile import Minimised, profile_end
-from jaxgap.fitting.result import FitResult
+from jaxgap.fitting.result import FitResult, Source
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
 QUANTILES = np.arange(0.5, 4.01, 0.5)
+# As in a fit's own intervals, an end this many times the typical size away is open.
+_FAR = 100.0
+# How far to look first, as a part of the typical size.
+_FIRST = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,3 +61,136 @@ class Profile:
         if np.isinf(self.dof):
             return -0.5 * zetas**2
         return -0.5 * (self.dof + 1) * np.log1p(zetas**2 / self.dof)
+
+    def mapped(self, fn: Callable[[np.ndarray], np.ndarray]) -> "Profile":
+        """The same profile in another, increasing coordinate of its number."""
+        return dataclasses.replace(self, values=fn(self.values))
+
+
+def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
+    """The profiles of some of a fit's parameters and limits.
+
+    **Arguments:**
+
+    - `result`: a fit by a law with a closed form.
+    - `names`: of parameters, or `solver`, `verifier`, `gap` for their limits.
+
+    **Returns:**
+
+    By name, in the trajectory's own terms, those that the run can show and whose noise is known or
+    can be estimated.
+
+    **Example:**
+
+    >>> from jaxgap.fitting import LinearLaw, fit
+    >>> from jaxgap.trajectory import Trajectory
+    >>> ts = np.arange(12.0)
+    >>> noise = np.random.default_rng(0).normal(0, 0.01, 12)
+    >>> result = fit(LinearLaw(), Trajectory(ts, 1 + np.exp(-0.4 * ts) + noise))
+    >>> profiles_of(result, ["solver"])["solver"].bounded
+    True
+    """
+    source = result.source
+    reported = [parameter.name for parameter in source.problem.reported]
+    shown = {**result.parameters, **result.limits}
+    chosen = [name for name in names if name in shown and shown[name].interval is not None]
+    if not chosen:
+        return {}
+    # A parameter and a limit may share a name: the last is the limit.
+    indices = [len(reported) - 1 - reported[::-1].index(name) for name in chosen]
+    with jax.enable_x64(True):
+        best = Minimised(source.raw.coordinates, source.raw.cost, source.raw.variance)
+        found = _ends(source.problem, source.curves, best, jnp.asarray(indices))
+        centres, ends, bounds = (np.asarray(each) for each in found)
+    dof = math.inf if source.curves.noise_known else _degrees_of_freedom(source)
+    profiles = {}
+    for row, name in enumerate(chosen):
+        profile = _profile(centres[row], ends[row], bounds[row], dof)
+        is_error = result.kind == "accuracy" and name in ("solver", "verifier")
+        profiles[name] = _as_accuracy(profile) if is_error else profile
+    return profiles
+
+
+def _degrees_of_freedom(source: Source) -> float:
+    bijectors = source.problem.law.bijectors(source.curves)
+    num_free = sum(not isinstance(bijector, Fixed) for bijector in bijectors)
+    return float(source.curves.num_measurements) - num_free
+
+
+@eqx.filter_jit
+def _ends(problem: Problem, curves: Curves, best: Minimised, indices: Int[Array, " numbers"]):
+    """Centres (numbers,), ends (numbers, 2, quantiles) and how far they may lie (numbers, 2)."""
+    starts = problem.law.starts(curves)
+    natural = jnp.array([[p.lower, p.upper] for p in problem.reported])
+    typical = jnp.array(
+        [
+            1 / curves.duration
+            if p.unit == "1/time"
+            else 1.0
+            if p.unit == "1"
+            else curves.value_scale
+            for p in problem.reported
+        ]
+    )
+    middle = jnp.array(
+        [jnp.mean(curves.ys[0]) * (p.unit == "capability") for p in problem.reported]
+    )
+    far = middle[:, None] + _FAR * typical[:, None] * jnp.array([-1.0, 1.0])
+    bounds = jnp.clip(natural, far[:, :1], far[:, 1:])[indices]
+    centres = jnp.clip(
+        problem.numbers(best.coordinates, curves)[indices], bounds[:, 0], bounds[:, 1]
+    )
+
+    def end(row, side, quantile):
+        return profile_end(
+            lambda z: problem.numbers(z, curves)[indices[row]],
+            problem.residuals,
+            problem.minimiser,
+            best,
+            starts,
+            curves,
+            centre=centres[row],
+            direction=2.0 * side - 1,
+            first_distance=_FIRST * jnp.maximum(typical[indices[row]], jnp.abs(centres[row])),
+            bound=bounds[row, side],
+            quantile=quantile,
+        ).value
+
+    grid = jnp.meshgrid(
+        jnp.arange(len(indices)), jnp.arange(2), jnp.asarray(QUANTILES), indexing="ij"
+    )
+    ends = jax.vmap(end)(*(axis.ravel() for axis in grid))
+    return centres, ends.reshape(grid[0].shape), bounds
+
+
+def _profile(
+    centre: float,
+    ends: Float[np.ndarray, "2 quantiles"],
+    bounds: Float[np.ndarray, "2"],
+    dof: float,
+) -> Profile:
+    """The points of both sides that were reached before the bound, in order."""
+    sides, is_open = [], []
+    for side, sign in enumerate((-1.0, 1.0)):
+        reached = np.isfinite(ends[side]) & (sign * (bounds[side] - ends[side]) > 0)
+        num = int(np.argmin(reached)) if not reached.all() else len(reached)
+        distances = np.maximum.accumulate(sign * (ends[side][:num] - centre))
+        # Two quantiles met at one value would make the root jump there: the inner one counts.
+        kept = np.diff(distances, prepend=0.0) > 0
+        sides.append((centre + sign * distances[kept], sign * QUANTILES[:num][kept]))
+        is_open.append(num < len(QUANTILES))
+    (below, zetas_below), (above, zetas_above) = sides
+    values = np.concatenate([below[::-1], [centre], above])
+    zetas = np.concatenate([zetas_below[::-1], [0.0], zetas_above])
+    return Profile(values, zetas, is_open[0], is_open[1], dof)
+
+
+def _as_accuracy(profile: Profile) -> Profile:
+    """The profile of an error rate as that of the accuracy."""
+    return Profile(
+        1.0 - profile.values[::-1],
+        -profile.zetas[::-1],
+        profile.open_above,
+        profile.open_below,
+        profile.dof,
+    )

@@ -1,0 +1,67 @@
+"""`jaxgap compare`: many runs side by side, and the seeds of one experiment pooled."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from jaxgap.cli.options import RunFile
+from jaxgap.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare:
+    """Fit many runs at once, compare their limits, and pool the seeds of one experiment.
+
+    PATHs are files of runs, folders of such files, or logs that hold several runs (a table with a
+    column `run` or `seed`, or columns named RUN - METRIC as W&B exports them). Runs whose names
+    differ in seedN alone, or else whose records differ in the seed alone, are seeds of one
+    experiment: what they say together, and what its next seed would give, is printed below the
+    table. What cannot be read is named, the rest goes on, and the exit status is 2.
+    """
+
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH ...")]
+    """The runs."""
+    model: Literal["linear", "power"] = "linear"
+    """The law: the paper's, under which the gap decays exponentially, or a power of the gap."""
+    group: Annotated[str | None, tyro.conf.arg(metavar="REGEX")] = None
+    """Which runs belong together: those in whose names the first group of this pattern (or all of
+    it) matches the same text."""
+    level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
+    """Coverage of the intervals, between 0 and 1."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write every fit and all that was pooled as JSON to this file."""
+    plot: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Draw the curves over each other, and their limits, as PNG to this file."""
+    run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
+
+    def run(self) -> None:
+        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.output import check_writable, write_bytes, write_json
+
+        if not self.paths:
+            raise InputError("name the files or folders to compare")
+        check_writable(self.json, "--json")
+        check_writable(self.plot, "--plot")
+        collection = self.run_file.read_all(self.paths)
+        if collection.runs:
+            use_compile_cache()
+            from rich.console import Console
+
+            from jaxgap.cli.compare_table import print_comparison
+            from jaxgap.fitting import LinearLaw, PowerLaw
+            from jaxgap.workflows.compare import compare_runs, draw_comparison
+
+            laws = {"linear": LinearLaw(), "power": PowerLaw()}
+            found = compare_runs(collection, laws[self.model], level=self.level, group=self.group)
+            print_comparison(Console(), found)
+            write_json(found.to_dict(), self.json)
+            if self.plot is not None:
+                from jaxgap.report.style import to_png
+
+                write_bytes(to_png(draw_comparison(found)), self.plot)
+        if collection.unreadable:
+            first, *others = (each.problem for each in collection.unreadable)
+            more = f" (and {len(others)} more, named above)" if others else ""
+            raise InputError(first + more)

@@ -1,0 +1,150 @@
+"""Many runs as one table for the terminal, and what the seeds of an experiment say together."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jaxgap.fitting import Estimate
+from jaxgap.fitting.pooling import Interval
+from jaxgap.report.words import interval, number
+from jaxgap.workflows.compare import ComparedRun, Comparison
+from jaxgap.workflows.pooled import PooledGroup
+
+_GROUPED_BY = {
+    "pattern": "by --group",
+    "name": "by their names, which differ in the seed alone",
+    "settings": "by their records, which differ in the seed alone",
+}
+# Of what the spread is the standard deviation, where it is not of the number itself.
+_SPREAD_OF = {"identity": "", "log": "\nof its logarithm", "logit": "\nof its logit"}
+_DIGITS = 3
+
+
+def print_comparison(console: Console, found: Comparison) -> None:
+    """One line a run, the remarks that its letters stand for, and the pooled groups."""
+    remarks = _Remarks()
+    kinds = {(run.result.kind, run.result.time_unit) for run in found.runs}
+    table = Table(
+        title=f"{len(found.runs)} runs, {found.runs[0].result.model} law, "
+        f"{found.level:.0%} intervals",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("run", overflow="fold")
+    for heading in ("n", "solver's limit", "rate", "ratio", "R²"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("remarks")
+    for run in found.runs:
+        result = run.result
+        ratio = result.parameters.get("ratio", Estimate.absent(""))
+        rate = result.parameters.get("rate", Estimate.absent(""))
+        table.add_row(
+            escape(run.name),
+            str(result.num_points),
+            _limit(result.limits["solver"]),
+            number(rate.estimate, _DIGITS),
+            number(ratio.estimate, _DIGITS),
+            number(result.r2["solver"], _DIGITS),
+            " ".join(remarks.letters(_remarks_on(run, several_kinds=len(kinds) > 1))),
+        )
+    console.print(table)
+    remarks.show(console)
+    for group in found.groups:
+        _print_group(console, group, _GROUPED_BY[found.grouped_by])
+    if not found.groups and len(found.runs) > 1:
+        console.print("No two of these runs are seeds of one experiment.", highlight=False)
+    for each in found.unreadable:
+        console.print(f"Could not be read: {escape(each.problem)}", style="red", highlight=False)
+
+
+def _limit(limit: Estimate) -> str:
+    if limit.estimate is None:
+        return f"withheld {interval(limit, _DIGITS)}" if limit.interval else "withheld"
+    return f"{number(limit.estimate, _DIGITS)} {interval(limit, _DIGITS)}"
+
+
+def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
+    """What a reader of the run's line has to know."""
+    result = run.result
+    if several_kinds:
+        yield f"{result.kind} over {result.time_unit}s"
+    reason = result.limits["solver"].reason
+    if reason is not None and result.limits["solver"].estimate is None:
+        yield f"limit withheld as {reason}"
+    yield from run.notes
+    yield from result.warnings
+
+
+class _Remarks:
+    """Letters for remarks; those that differ only in their details share one."""
+
+    def __init__(self):
+        self._known: dict[str, list[str]] = {}
+
+    def letters(self, remarks: Iterable[str]) -> list[str]:
+        found = []
+        for remark in remarks:
+            kind = re.sub(r"[\d.e+-]*\d", "#", _head(remark))
+            self._known.setdefault(kind, []).append(remark)
+            found.append(_letter(list(self._known).index(kind)))
+        return list(dict.fromkeys(found))
+
+    def show(self, console: Console) -> None:
+        """Each letter with its remark, in full where it was made once."""
+        for index, remarks in enumerate(self._known.values()):
+            once = len(set(remarks)) == 1
+            said = remarks[0] if once else f"{_head(remarks[0])} (details in the JSON)"
+            console.print(f"{_letter(index)}: {escape(said)}", style="dim", highlight=False)
+
+
+def _head(remark: str) -> str:
+    """A remark without its details."""
+    return re.split(r"[(;:]", remark)[0].strip()
+
+
+def _letter(index: int) -> str:
+    tens, ones = divmod(index, 26)
+    return (chr(ord("a") + tens - 1) if tens else "") + chr(ord("a") + ones)
+
+
+def _print_group(console: Console, group: PooledGroup, how: str) -> None:
+    """The pooled numbers of one experiment."""
+    table = Table(
+        title=f"{escape(group.name)}: {len(group.runs)} seeds pooled",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True)
+    for heading in ("mean of seeds", "spread between seeds", "next seed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, pooled in group.numbers.items():
+        spread = _pair(pooled.spread, "\n") + _SPREAD_OF[pooled.scale]
+        table.add_row(name, _pair(pooled.mean, "\n"), spread, _range(pooled.next_run))
+    console.print(table)
+    console.print(f"Seeds were told {how}.", highlight=False)
+    for name, pooled in group.numbers.items():
+        if pooled.reason is not None:
+            console.print(f"{name}: {pooled.reason}", style="dim", highlight=False)
+    limits = group.numbers["limit"].runs.items()
+    if limits:
+        said = ", ".join(f"{escape(run)} {_pair(limit, ' ')}" for run, limit in limits)
+        console.print(f"Limits in the light of each other: {said}.", highlight=False)
+
+
+def _pair(pooled: Interval | None, between: str) -> str:
+    if pooled is None:
+        return "–"
+    return f"{number(pooled.estimate, _DIGITS)}{between}{_range(pooled)}"
+
+
+def _range(pooled: Interval | None) -> str:
+    if pooled is None:
+        return "–"
+    high = f"{number(pooled.high, _DIGITS)}]" if math.isfinite(pooled.high) else "open)"
+    return f"[{number(pooled.low, _DIGITS)}, {high}"

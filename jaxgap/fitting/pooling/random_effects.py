@@ -1,0 +1,290 @@
+r"""Partial pooling: what the seeds of one experiment have in common, and how far they differ.
+
+The number $\theta_i$ of run $i$ (on a scale where it may take any value) is one draw from what the
+experiment gives,
+
+$$\theta_i \sim \mathcal{N}(\mu, \tau^2), \qquad \text{data}_i \sim L_i(\theta_i),$$
+
+with $L_i$ the run's own profile likelihood, skewed or half open as it may be. So
+
+$$L(\mu, \tau) = \prod_i \int L_i(\theta)\, \mathcal{N}(\theta; \mu, \tau^2)\, d\theta,$$
+
+each integral being a sum over cells in which $L_i$ is constant, of $L_i$ times the normal
+probability of the cell: exact for any $\tau$, and for a likelihood that is flat to infinity.
+
+With few seeds $\tau$ is hardly known, and to put in one value of it would make every interval too
+narrow. So $\mu$ and $\tau$ are integrated out over a grid, under a flat prior of $\mu$ and the
+reference prior of $\tau$, $p(\tau) \propto \tau \sqrt{\sum_i (\sigma_i^2 + \tau^2)^{-2}}$ (Bodnar,
+Link and Elster 2016), with $\sigma_i$ half the width of $L_i$ where its root is one. Without
+noise that is the interval of Student's t; its coverage with noise is in the tests.
+The spread $\tau$ itself is estimated by restricted maximum likelihood with a likelihood-ratio
+interval, which may reach zero: then the runs may all be the same but for their noise.
+
+References: DerSimonian and Laird, *Meta-analysis in clinical trials* (1986); Bodnar, Link and
+Elster, *Objective Bayesian inference for a generalized marginal random effects model* (Bayesian
+Analysis 11, 2016).
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
+from scipy.special import chdtri, logsumexp, ndtr
+
+from jaxgap.fitting.pooling.profiles import Profile
+
+_NUM_SPREADS = 61
+_NUM_MEANS = 41
+# Means reach this many standard deviations to either side.
+_REACH = 7.0
+# Cells are narrow where the root is small; at its ends the likelihood is next to nothing.
+_ROOTS = np.sinh(np.linspace(-5.3, 5.3, 121))
+# How far beyond a flat end cells are resolved, in widths of the rest.
+_BEYOND = np.geomspace(0.1, 1e4, 24)
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A median, or another central value, and the interval at the level asked for."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomEffects:
+    r"""What several runs say of one number, on the scale on which they were pooled.
+
+    - `mean`: $\mu$, of the experiment.
+    - `spread`: $\tau$, the standard deviation between runs, by restricted maximum likelihood.
+    - `next_run`: the number of a run to come, its own noise of measurement apart.
+    - `runs`: each run's number in the light of the others, in their order.
+    """
+
+    mean: Interval
+    spread: Interval
+    next_run: Interval
+    runs: tuple[Interval, ...]
+
+
+def pool(profiles: Sequence[Profile], level: float = 0.9) -> RandomEffects:
+    """Pool the profiles of one number over the runs of an experiment.
+
+    **Arguments:**
+
+    - `profiles`: one a run, on a scale without bounds; at least two of them bounded by the data on
+        both sides.
+    - `level`: of the intervals, in (0, 1).
+
+    **Raises:** `ValueError` if fewer than two are bounded.
+
+    **Example:**
+
+    >>> roots = np.linspace(-4.0, 4.0, 17)
+    >>> runs = [Profile(m + 0.1 * roots, roots, False, False, np.inf) for m in (1.0, 1.2, 1.4)]
+    >>> pooled = pool(runs)
+    >>> round(pooled.mean.estimate, 2), pooled.runs[0].estimate > 1.0
+    (1.2, True)
+    """
+    if sum(profile.bounded for profile in profiles) < 2:
+        raise ValueError("profiles: at least two must be bounded on both sides")
+    cells = [_Cells.of(profile) for profile in profiles]
+    grid = _Grid.around(profiles)
+    log_evidence = np.stack([each.log_evidence(grid) for each in cells]).sum(0)
+    restricted = logsumexp(log_evidence, axis=1) + np.log(grid.mean_scales)
+    weights = np.exp(_log_posterior(grid, log_evidence))
+    weights /= weights.sum()
+    tails = ((1 - level) / 2, 0.5, (1 + level) / 2)
+    return RandomEffects(
+        mean=_interval([_mean_quantile(grid, weights, p) for p in tails]),
+        spread=_likelihood_interval(grid.spreads, restricted, level),
+        next_run=_interval([_predictive_quantile(grid, weights, p) for p in tails]),
+        runs=tuple(_interval(each.posterior_quantiles(grid, weights, tails)) for each in cells),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Grid:
+    """Spreads, and for each of them means around where the runs put it."""
+
+    spreads: Float[np.ndarray, " spreads"]
+    means: Float[np.ndarray, "spreads means"]
+    mean_scales: Float[np.ndarray, " spreads"]
+    log_prior: Float[np.ndarray, " spreads"]
+
+    @classmethod
+    def around(cls, profiles: Sequence[Profile]) -> "_Grid":
+        centres = np.array([profile.values[profile.zetas == 0][0] for profile in profiles])
+        widths = np.array([_width(profile) for profile in profiles])
+        known = np.isfinite(widths)
+        between, within = float(centres[known].std()), float(widths[known].min())
+        lowest = 0.03 * max(within, 1e-3 * between)
+        spreads = np.geomspace(lowest, 300 * max(within, between), _NUM_SPREADS)
+        variances = widths[None] ** 2 + spreads[:, None] ** 2
+        precision = (1 / variances).sum(1)
+        middle = np.where(known, centres / variances, 0.0).sum(1) / precision
+        scales = precision**-0.5
+        means = middle[:, None] + scales[:, None] * np.linspace(-_REACH, _REACH, _NUM_MEANS)
+        # With the Jacobian of the spreads' logarithmic spacing.
+        log_prior = 2 * np.log(spreads) + 0.5 * np.log((variances**-2).sum(1))
+        return cls(spreads, means, scales, log_prior)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cells:
+    """A likelihood that is constant in each of some cells, of which the outermost are endless."""
+
+    edges: Float[np.ndarray, " edges"]
+    likelihoods: Float[np.ndarray, " cells"]
+
+    @classmethod
+    def of(cls, profile: Profile) -> "_Cells":
+        roots = _ROOTS
+        if profile.open_below:
+            roots = np.append(profile.zetas[0], roots[roots > profile.zetas[0]])
+        if profile.open_above:
+            roots = np.append(roots[roots < profile.zetas[-1]], profile.zetas[-1])
+        edges = _values_at(profile, roots)
+        width = edges[-1] - edges[0] or 1.0
+        below = edges[0] - width * _BEYOND[::-1] if profile.open_below else edges[:0]
+        above = edges[-1] + width * _BEYOND if profile.open_above else edges[:0]
+        inner = (roots[1:] + roots[:-1]) / 2
+        cell_roots = np.concatenate(
+            [np.full(len(below) + 1, roots[0]), inner, np.full(len(above) + 1, roots[-1])]
+        )
+        return cls(
+            np.concatenate([below, edges, above]), np.exp(profile.log_likelihood(cell_roots))
+        )
+
+    def log_evidence(self, grid: _Grid) -> Float[np.ndarray, "spreads means"]:
+        """The logarithm of the integral of the likelihood over the normal distribution."""
+        with np.errstate(divide="ignore"):
+            return np.log(
+                np.stack([self._masses(grid, row).sum(-1) for row in range(len(grid.spreads))])
+            )
+
+    def posterior_quantiles(
+        self,
+        grid: _Grid,
+        weights: Float[np.ndarray, "spreads means"],
+        probabilities: Sequence[float],
+    ) -> list[float]:
+        """Quantiles of this run's number, given all runs."""
+        density = np.zeros(len(self.likelihoods))
+        for row, row_weights in enumerate(weights):
+            masses = self._masses(grid, row)
+            totals = masses.sum(-1)
+            density += np.where(totals > 0, row_weights / np.maximum(totals, 1e-300), 0.0) @ masses
+        cumulated = np.cumsum(density)[:-1] / density.sum()
+        return [float(np.interp(p, cumulated, self.edges)) for p in probabilities]
+
+    def _masses(self, grid: _Grid, row: int) -> Float[np.ndarray, "means cells"]:
+        """Likelihood times normal probability of each cell, for each mean at one spread."""
+        distances = (self.edges - grid.means[row][:, None]) / grid.spreads[row]
+        return _between(distances) * self.likelihoods
+
+
+def _between(distances: Float[np.ndarray, "means edges"]) -> Float[np.ndarray, "means cells"]:
+    """The normal probabilities between ever larger distances, without cancellation in a tail."""
+    tails = np.pad(ndtr(-np.abs(distances)), ((0, 0), (1, 1)))
+    above = np.pad(distances > 0, ((0, 0), (1, 1)), mode="edge")
+    above[:, 0], above[:, -1] = False, True
+    low, high = tails[:, :-1], tails[:, 1:]
+    same_side = np.abs(low - high)
+    return np.where(above[:, 1:] == above[:, :-1], same_side, 1.0 - low - high)
+
+
+def _values_at(profile: Profile, roots: Float[np.ndarray, " roots"]) -> Float[np.ndarray, " roots"]:
+    """Where the signed root takes some values: straight on beyond the last that was measured."""
+    curve = PchipInterpolator(profile.zetas, profile.values)
+    inside = curve(np.clip(roots, profile.zetas[0], profile.zetas[-1]))
+    slopes = np.diff(profile.values) / np.diff(profile.zetas)
+    below = np.minimum(roots - profile.zetas[0], 0.0) * slopes[0]
+    above = np.maximum(roots - profile.zetas[-1], 0.0) * slopes[-1]
+    return inside + below + above
+
+
+def _width(profile: Profile) -> float:
+    """Half the width of the likelihood where its root is one; infinite where that is open."""
+    if profile.zetas[0] > -1 or profile.zetas[-1] < 1:
+        return np.inf
+    low, high = np.interp([-1.0, 1.0], profile.zetas, profile.values)
+    return float(high - low) / 2
+
+
+def _log_posterior(
+    grid: _Grid, log_evidence: Float[np.ndarray, "spreads means"]
+) -> Float[np.ndarray, "spreads means"]:
+    """Up to a constant, of each point of the grid with the area that it stands for."""
+    log_weights = log_evidence + (grid.log_prior + np.log(grid.mean_scales))[:, None]
+    return log_weights - log_weights.max()
+
+
+def _interval(quantiles: Sequence[float]) -> Interval:
+    low, median, high = quantiles
+    return Interval(median, low, high)
+
+
+def _mean_quantile(
+    grid: _Grid, weights: Float[np.ndarray, "spreads means"], probability: float
+) -> float:
+    """A quantile of the mean, each point of the grid standing evenly for what is next to it."""
+    spacing = (2 * _REACH / (_NUM_MEANS - 1) * grid.mean_scales)[:, None]
+
+    def cumulated(x: float) -> float:
+        return float((weights * np.clip((x - grid.means) / spacing + 0.5, 0.0, 1.0)).sum())
+
+    low, high = float(grid.means.min()), float(grid.means.max())
+    return _bisect(cumulated, low, high, probability)
+
+
+def _predictive_quantile(
+    grid: _Grid, weights: Float[np.ndarray, "spreads means"], probability: float
+) -> float:
+    """A quantile of the mixture of normal distributions over the grid."""
+    spreads = np.broadcast_to(grid.spreads[:, None], grid.means.shape)
+    counts = weights > 1e-12
+    means, spreads, weights = grid.means[counts], spreads[counts], weights[counts]
+
+    def cumulated(x: float) -> float:
+        return float(weights @ ndtr((x - means) / spreads))
+
+    low, high = float((means - 40 * spreads).min()), float((means + 40 * spreads).max())
+    return _bisect(cumulated, low, high, probability)
+
+
+def _bisect(
+    cumulated: Callable[[float], float], low: float, high: float, probability: float
+) -> float:
+    """Where a distribution function reaches a probability."""
+    for _ in range(80):
+        middle = (low + high) / 2
+        if cumulated(middle) < probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _likelihood_interval(
+    spreads: Float[np.ndarray, " spreads"],
+    log_likelihood: Float[np.ndarray, " spreads"],
+    level: float,
+) -> Interval:
+    """The most likely spread, and those that are not significantly less likely."""
+    best = int(np.argmax(log_likelihood))
+    allowed = log_likelihood - log_likelihood[best] + chdtri(1, 1 - level) / 2
+    inside = np.flatnonzero(allowed >= 0)
+    first, last = int(inside[0]), int(inside[-1])
+
+    def crossing(outside: int, inside: int) -> float:
+        pair = [outside, inside]
+        return float(np.interp(0.0, allowed[pair], spreads[pair]))
+
+    low = crossing(first - 1, first) if first > 0 else 0.0
+    high = crossing(last + 1, last) if last < len(spreads) - 1 else np.inf
+    # At the foot of the grid the likelihood is that of no spread at all.
+    return Interval(0.0 if best == 0 else float(spreads[best]), low, high)

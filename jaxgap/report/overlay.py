@@ -1,0 +1,194 @@
+"""Many runs in one picture: their curves over each other, and beside them where each is going.
+
+Left, what was measured of every solver, with its fitted curve. Right, a line for each run with its
+limit and interval in the same colour, so that the names there explain the curves; under the seeds
+of an experiment, the mean of its limits (diamond, with interval) and the next seed's (bar).
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from jaxgap.fitting import Estimate, FitResult
+from jaxgap.fitting.pooling import Interval
+from jaxgap.report.style import MEASURED, MUTED, new_figure
+from jaxgap.trajectory import Trajectory
+
+# Okabe and Ito's palette without black and yellow; more runs than this share a gradient.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_ROW = 0.21
+
+
+class OverlayRun(NamedTuple):
+    """A run to draw.
+
+    - `name`, `group`: its own name, and that of its experiment if it has other seeds.
+    - `run`, `result`: what was measured, and the fit.
+    - `ts`, `fitted`: the fitted curve of the solver.
+    """
+
+    name: str
+    group: str | None
+    run: Trajectory
+    result: FitResult
+    ts: Float[np.ndarray, " times"]
+    fitted: Float[np.ndarray, " times"]
+
+
+class PooledLimit(NamedTuple):
+    """What the seeds of an experiment say of the limit; `None` where they do not say it."""
+
+    mean: Interval | None
+    next_run: Interval | None
+
+
+def draw_overlay(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> Figure:
+    """One row of axes for each kind of measurement and unit of time.
+
+    **Arguments:**
+
+    - `runs`: any number; those of one experiment are drawn in one colour.
+    - `pooled`: by the experiment.
+    """
+    panels: dict[tuple[str, str], list[OverlayRun]] = {}
+    for run in runs:
+        panels.setdefault((run.result.kind, run.result.time_unit), []).append(run)
+    colours = _colours(runs)
+    heights = [max(3.6, 1.2 + _ROW * _num_lines(members)) for members in panels.values()]
+    with new_figure(9.5, sum(heights)) as figure:
+        axes = figure.subplots(
+            len(panels), 2, squeeze=False, width_ratios=(3, 2), height_ratios=heights
+        )
+        for (left, right), members in zip(axes, panels.values(), strict=True):
+            _draw_curves(left, members, colours)
+            _draw_limits(right, members, pooled, colours)
+    return figure
+
+
+def _colours(runs: Sequence[OverlayRun]) -> dict[str, str]:
+    """By run: a colour for each experiment, or for each run where there is only one experiment."""
+    keys = [_key(run) for run in runs]
+    if len(set(keys)) == 1:
+        keys = [run.name for run in runs]
+    distinct = list(dict.fromkeys(keys))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, len(distinct)))
+    few = len(distinct) <= len(_COLOURS)
+    palette = dict(zip(distinct, _COLOURS if few else map(to_hex, shades), strict=False))
+    return {run.name: palette[key] for run, key in zip(runs, keys, strict=True)}
+
+
+def _key(run: OverlayRun) -> str:
+    return run.name if run.group is None else run.group
+
+
+def _num_lines(runs: Sequence[OverlayRun]) -> int:
+    return len(runs) + len({run.group for run in runs if run.group is not None})
+
+
+def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) -> None:
+    faint = 0.9 if len(runs) <= 8 else 0.55
+    for each in runs:
+        colour, run = colours[each.name], each.run
+        ax.plot(run.ts, run.solver, "o", color=colour, markersize=2.5, alpha=faint)
+        ax.plot(each.ts, each.fitted, color=colour, linewidth=1.1, alpha=faint)
+    result = runs[0].result
+    ax.set_xlabel(f"time ({result.time_unit}s)")
+    uncertain = result.kind == "uncertainty"
+    ax.set_ylabel("solver's uncertainty (nats)" if uncertain else "solver's accuracy")
+    ax.set_title(f"{len(runs)} runs: measured, and the {result.model} law")
+
+
+def _draw_limits(
+    ax: Axes,
+    runs: Sequence[OverlayRun],
+    pooled: dict[str, PooledLimit],
+    colours: dict[str, str],
+) -> None:
+    """A line for each run from the top, the experiments together."""
+    keys = [_key(run) for run in runs]
+    ordered = sorted(runs, key=lambda run: keys.index(_key(run)))
+    own = {key: limit for key, limit in pooled.items() if any(_key(run) == key for run in runs)}
+    ax.set_xlim(*_frame(ordered, own))
+    labels = []
+    for key, grouped in itertools.groupby(ordered, _key):
+        members = list(grouped)
+        for each in members:
+            _draw_limit(ax, len(labels), each.result.limits["solver"], colours[each.name])
+            labels.append(each.name)
+        if key in own:
+            _draw_pooled(ax, len(labels), own[key], colours[members[-1].name])
+            labels.append(f"{key}, pooled")
+    size = 8.5 if len(labels) <= 20 else 7
+    ax.set_yticks(range(len(labels)), labels=[_short(label) for label in labels], fontsize=size)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.grid(visible=False, axis="y")
+    level = runs[0].result.level
+    ax.set_xlabel(f"solver's limit, {level:.0%} interval")
+    ax.set_title("Limits; ◆ mean, bar: next seed" if own else "Limits")
+
+
+def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[float, float]:
+    """A range with the last measurements and the limits near them; intervals may leave it.
+
+    One limit far from everything else would squeeze the rest to nothing.
+    """
+    limits = [run.result.limits["solver"] for run in runs]
+    last = [float(run.run.solver[-1]) for run in runs]
+    core = np.array(last + [each.estimate for each in limits if each.estimate is not None])
+    low, high = np.quantile(core, [0.1, 0.9])
+    near = core[(core >= low - 2 * (high - low)) & (core <= high + 2 * (high - low))]
+    low, high = float(near.min()), float(near.max())
+    reach = 0.5 * (high - low) or 0.1 * abs(high) or 0.1
+    ends = [end for each in limits for end in each.interval or () if end is not None]
+    for each in pooled.values():
+        if each.next_run is not None:
+            ends += [each.next_run.low, each.next_run.high]
+    reached = np.clip(np.array([low, high, *ends]), low - reach, high + reach)
+    margin = 0.03 * float(np.ptp(reached))
+    return float(reached.min()) - margin, float(reached.max()) + margin
+
+
+def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
+    low, high = limit.interval or (None, None)
+    left, right = ax.get_xlim()
+    if limit.estimate is None:
+        _say(ax, row, "withheld")
+        # A side that the data bound is marked; the other is open.
+        for end, arrow in ((low, ">"), (high, "<")):
+            if end is not None and left <= end <= right:
+                ax.plot([end], [row], arrow, color=colour, markersize=5)
+        return
+    ends = (left if low is None else low, right if high is None else high)
+    ax.plot(ends, [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
+    outside = "<" if limit.estimate < left else ">" if limit.estimate > right else None
+    shown = min(max(limit.estimate, left), right)
+    ax.plot([shown], [row], outside or "o", color=colour, markersize=4, clip_on=outside is None)
+
+
+def _draw_pooled(ax: Axes, row: int, limit: PooledLimit, colour: str) -> None:
+    if limit.mean is None or limit.next_run is None:
+        _say(ax, row, "not held by these seeds")
+        return
+    ends = (limit.next_run.low, limit.next_run.high)
+    ax.plot(ends, [row, row], color=colour, linewidth=7, alpha=0.25, solid_capstyle="butt")
+    ax.plot([limit.mean.low, limit.mean.high], [row, row], color=MEASURED, linewidth=1.6)
+    ax.plot([limit.mean.estimate], [row], "D", color=MEASURED, markersize=4.5)
+
+
+def _say(ax: Axes, row: int, words: str) -> None:
+    transform = ax.get_yaxis_transform()
+    ax.text(
+        0.5, row, words, color=MUTED, fontsize=7.5, ha="center", va="center", transform=transform
+    )
+
+
+def _short(label: str) -> str:
+    """A name that leaves room for the picture."""
+    return label if len(label) <= 28 else f"{label[:13]}…{label[-14:]}"

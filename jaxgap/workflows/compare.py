@@ -1,0 +1,146 @@
+"""Many runs side by side: each with its limit, and the seeds of one experiment pooled."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from jaxgap.fitting import AbstractLaw, FitResult, fit_many
+from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
+from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
+from jaxgap.trajectory.notes import reading_notes
+from jaxgap.workflows.pooled import PooledGroup, pool_group
+from jaxgap.workflows.seed_groups import GroupedBy, group_seeds
+
+_NUM_TIMES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedRun:
+    """One run with its fit, what was done to read it, and its experiment if it has other seeds."""
+
+    source: NamedRun
+    result: FitResult
+    notes: tuple[str, ...]
+    group: str | None
+
+    @property
+    def name(self) -> str:
+        """What tables and pictures call the run."""
+        return self.source.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: that of the fit, with the run's name in front."""
+        return {
+            "run": self.name,
+            "file": str(self.source.path),
+            "group": self.group,
+            "notes": list(self.notes),
+            **self.result.to_dict(),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    - `runs`: in the order in which they were read.
+    - `groups`: the experiments of which there are several seeds, pooled.
+    - `grouped_by`: what told which runs belong together.
+    - `unreadable`: what could not be read, and why.
+    - `level`: of all intervals.
+    """
+
+    runs: tuple[ComparedRun, ...]
+    groups: tuple[PooledGroup, ...]
+    grouped_by: GroupedBy
+    unreadable: tuple[Unreadable, ...]
+    level: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        return {
+            "level": self.level,
+            "runs": [run.to_dict() for run in self.runs],
+            "grouped_by": self.grouped_by if self.groups else None,
+            "groups": [group.to_dict() for group in self.groups],
+            "unreadable": [
+                {"file": str(each.path), "problem": each.problem} for each in self.unreadable
+            ],
+        }
+
+
+def compare_runs(
+    collection: Collection, law: AbstractLaw, *, level: float = 0.9, group: str | None = None
+) -> Comparison:
+    """Fit a law to every run, and pool the seeds of each experiment.
+
+    **Arguments:**
+
+    - `collection`: the runs, as :func:`jaxgap.trajectory.collection.read_runs` finds them.
+    - `law`: such as `LinearLaw()`, for all of them.
+    - `level`: of the intervals, in (0, 1).
+    - `group`: a regular expression for the runs' names, whose first group names the experiment; by
+        default see :func:`group_seeds`.
+
+    **Raises:** `InputError` for a level outside (0, 1), or a bad regular expression.
+
+    **Example:**
+
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from jaxgap.fitting import LinearLaw
+    >>> from jaxgap.trajectory import Trajectory
+    >>> t = np.arange(12.0)
+    >>> runs = []
+    >>> for seed in range(2):
+    ...     noise = np.random.default_rng(seed).normal(0, 0.02, 12)
+    ...     run = Trajectory(t, 1 + np.exp(-0.4 * t) + noise)
+    ...     runs.append(NamedRun(f"a_seed{seed}", Path("a"), run))
+    >>> compared = compare_runs(Collection(tuple(runs), ()), LinearLaw())
+    >>> low, high = compared.groups[0].numbers["limit"].to_dict()["mean"]["interval"]
+    >>> low < 1 < high
+    True
+    """
+    groups, grouped_by = group_seeds(collection.runs, group)
+    results = fit_many(law, [source.run for source in collection.runs], level=level)
+    names = [source.name for source in collection.runs]
+    group_of = {index: name for name, indices in groups.items() for index in indices}
+    return Comparison(
+        runs=tuple(
+            ComparedRun(source, result, tuple(reading_notes(source.run)), group_of.get(index))
+            for index, (source, result) in enumerate(zip(collection.runs, results, strict=True))
+        ),
+        groups=tuple(
+            pool_group(name, [names[i] for i in indices], [results[i] for i in indices], level)
+            for name, indices in groups.items()
+        ),
+        grouped_by=grouped_by,
+        unreadable=collection.unreadable,
+        level=level,
+    )
+
+
+def draw_comparison(found: Comparison) -> Figure:
+    """The picture of a comparison: every curve with its fit, and every limit."""
+    runs = []
+    for run in found.runs:
+        ts = np.linspace(run.source.run.ts[0], run.source.run.ts[-1], _NUM_TIMES)
+        fitted = _fitted_solver(run.result, ts)
+        runs.append(OverlayRun(run.name, run.group, run.source.run, run.result, ts, fitted))
+    limits = {group.name: group.numbers["limit"] for group in found.groups}
+    pooled = {name: PooledLimit(limit.mean, limit.next_run) for name, limit in limits.items()}
+    return draw_overlay(runs, pooled)
+
+
+def _fitted_solver(
+    result: FitResult, ts: Float[np.ndarray, " times"]
+) -> Float[np.ndarray, " times"]:
+    """The solver's fitted curve in the trajectory's own terms, without a band."""
+    with jax.enable_x64(True):
+        solver = np.asarray(result.source.problem.curve_fn(result.dynamics, jnp.asarray(ts)))[:, 0]
+    return 1.0 - solver if result.kind == "accuracy" else solver

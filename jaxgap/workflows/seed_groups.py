@@ -1,0 +1,91 @@
+"""Which runs are seeds of one experiment: by a pattern, by their names, or by their settings."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from jaxgap.errors import InputError
+from jaxgap.trajectory.collection import NamedRun
+
+GroupedBy = Literal["pattern", "name", "settings"]
+
+# `NAME_seed3`, `NAME-seed-3`, `seed3/NAME`: what is left without the seed is the experiment.
+_SEED = re.compile(r"[-_. :]*seed[-_ =]?\d+", re.IGNORECASE)
+# In a run's record these differ between seeds, or say nothing of the experiment.
+_NOT_SETTINGS = ("seed", "source", "notes")
+
+
+def group_seeds(
+    runs: Sequence[NamedRun], pattern: str | None = None
+) -> tuple[dict[str, list[int]], GroupedBy]:
+    """The experiments with two runs or more, each with the indices of its runs.
+
+    With a pattern, runs for which its first group (or all of it) matches the same text belong
+    together. Without one, runs whose names differ in `seedN` alone; and if there are none, runs
+    whose records hold the same settings but for their `seed`.
+
+    **Arguments:**
+
+    - `runs`: in any order.
+    - `pattern`: a regular expression, looked for in the runs' names.
+
+    **Returns:**
+
+    The groups, in order of their first runs, and what they were grouped by.
+
+    **Raises:** `InputError` if the pattern is no regular expression.
+
+    **Example:**
+
+    >>> from pathlib import Path
+    >>> from jaxgap.trajectory import Trajectory
+    >>> run = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
+    >>> names = ["demo_seed0", "demo_seed1", "other"]
+    >>> group_seeds([NamedRun(name, Path(name), run) for name in names])
+    ({'demo': [0, 1]}, 'name')
+    """
+    if pattern is not None:
+        return _with_several([_matched(_compiled(pattern), run.name) for run in runs]), "pattern"
+    by_name = _with_several([_without_seed(run.name) for run in runs])
+    if by_name:
+        return by_name, "name"
+    by_settings = _with_several([_settings(run) for run in runs])
+    named = {runs[indices[0]].name: indices for indices in by_settings.values()}
+    return named, "settings"
+
+
+def _with_several(keys: Sequence[str | None]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for index, key in enumerate(keys):
+        if key is not None:
+            groups.setdefault(key, []).append(index)
+    return {key: indices for key, indices in groups.items() if len(indices) > 1}
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InputError(f"--group {pattern}: not a regular expression: {error}") from error
+
+
+def _matched(pattern: re.Pattern[str], name: str) -> str | None:
+    found = pattern.search(name)
+    if found is None:
+        return None
+    return found[1] if pattern.groups else found[0]
+
+
+def _without_seed(name: str) -> str | None:
+    left, num_found = _SEED.subn("", name)
+    return (left.strip("-_. :/") or "runs") if num_found else None
+
+
+def _settings(run: NamedRun) -> str | None:
+    """What a run's record says of it but for its seed; `None` if it has no seed."""
+    provenance = dict(run.run.provenance)
+    if "seed" not in provenance:
+        return None
+    settings = {name: value for name, value in provenance.items() if name not in _NOT_SETTINGS}
+    return json.dumps(settings, sort_keys=True, default=str)
