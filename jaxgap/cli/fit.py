@@ -41,12 +41,15 @@ class Fit:
         use_compile_cache()
         from rich.console import Console
 
+        from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_fit
         from jaxgap.fitting import LinearLaw, PowerLaw, fit
 
         laws = {"linear": LinearLaw(), "power": PowerLaw()}
         result = fit(laws[self.model], run, level=self.level)
-        print_fit(Console(), result)
+        console = Console()
+        print_notes(console, run)
+        print_fit(console, result)
         write_json(result.to_dict(), self.json)
         if self.plot is not None:
             from jaxgap.report.curves import draw_curves

@@ -43,10 +43,13 @@ class Forecast:
         import jax
         from rich.console import Console
 
+        from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_forecast
         from jaxgap.fitting.forecasting import forecast
 
         key = jax.random.key(self.seed)
         result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
-        print_forecast(Console(), result)
+        console = Console()
+        print_notes(console, run)
+        print_forecast(console, result)
         write_json(result.to_dict(), self.json)

@@ -57,6 +57,7 @@ class Schedule:
         from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.notes import print_notes
         from jaxgap.cli.schedule_table import print_plan
         from jaxgap.fitting import LinearLaw, fit
         from jaxgap.fitting.schedules import Schedule as Shares
@@ -69,7 +70,9 @@ class Schedule:
         plan = plan_external_data(
             result, self.gamma, times, given=given, strengths=self.gamma_range
         )
-        print_plan(Console(), plan)
+        console = Console()
+        print_notes(console, run)
+        print_plan(console, plan)
         write_json(plan.to_dict(), self.json)
         if self.plot is not None:
             write_bytes(_picture(plan), self.plot)

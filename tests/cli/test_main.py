@@ -133,7 +133,7 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "improve", "fit", "forecast", "backtest", "report", "schedule"]
+    "command", ["demo", "improve", "fit", "forecast", "backtest", "compare", "report", "schedule"]
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit, match="0"):

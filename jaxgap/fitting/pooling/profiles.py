@@ -29,6 +29,7 @@ from jaxgap.fitting.result import FitResult, Source
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
 QUANTILES = np.arange(0.5, 4.01, 0.5)
+_BOUNDED = 2.0
 # As in a fit's own intervals, an end this many times the typical size away is open.
 _FAR = 100.0
 # How far to look first, as a part of the typical size.
@@ -53,8 +54,8 @@ class Profile:
 
     @property
     def bounded(self) -> bool:
-        """Whether the data bound the number on both sides."""
-        return not (self.open_below or self.open_above)
+        """Whether the data bound the number on both sides, at 95 % or so."""
+        return self.zetas[0] <= -_BOUNDED and self.zetas[-1] >= _BOUNDED
 
     def log_likelihood(self, zetas: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """The logarithm of the likelihood at values of the signed root, up to a constant."""

@@ -41,8 +41,8 @@ _NUM_MEANS = 41
 _REACH = 7.0
 # Cells are narrow where the root is small; at its ends the likelihood is next to nothing.
 _ROOTS = np.sinh(np.linspace(-5.3, 5.3, 121))
-# How far beyond a flat end cells are resolved, in widths of the rest.
-_BEYOND = np.geomspace(0.1, 1e4, 24)
+# How far beyond a flat end cells are resolved, in widths of what all runs say.
+_BEYOND = np.geomspace(0.01, 1e3, 24)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,8 @@ def pool(profiles: Sequence[Profile], level: float = 0.9) -> RandomEffects:
     """
     if sum(profile.bounded for profile in profiles) < 2:
         raise ValueError("profiles: at least two must be bounded on both sides")
-    cells = [_Cells.of(profile) for profile in profiles]
+    landmarks = np.concatenate([profile.values for profile in profiles])
+    cells = [_Cells.of(profile, landmarks) for profile in profiles]
     grid = _Grid.around(profiles)
     log_evidence = np.stack([each.log_evidence(grid) for each in cells]).sum(0)
     restricted = logsumexp(log_evidence, axis=1) + np.log(grid.mean_scales)
@@ -141,16 +142,21 @@ class _Cells:
     likelihoods: Float[np.ndarray, " cells"]
 
     @classmethod
-    def of(cls, profile: Profile) -> "_Cells":
+    def of(cls, profile: Profile, landmarks: Float[np.ndarray, " values"]) -> "_Cells":
+        """The cells of one profile, fine beyond its flat ends where other runs have landmarks."""
         roots = _ROOTS
         if profile.open_below:
             roots = np.append(profile.zetas[0], roots[roots > profile.zetas[0]])
         if profile.open_above:
             roots = np.append(roots[roots < profile.zetas[-1]], profile.zetas[-1])
         edges = _values_at(profile, roots)
-        width = edges[-1] - edges[0] or 1.0
-        below = edges[0] - width * _BEYOND[::-1] if profile.open_below else edges[:0]
-        above = edges[-1] + width * _BEYOND if profile.open_above else edges[:0]
+        beyond = np.ptp(landmarks) * _BEYOND
+        below, above = edges[:0], edges[:0]
+        if profile.open_below:
+            below = np.append(edges[0] - beyond, landmarks[landmarks < edges[0]])
+        if profile.open_above:
+            above = np.append(edges[-1] + beyond, landmarks[landmarks > edges[-1]])
+        below, above = np.unique(below), np.unique(above)
         inner = (roots[1:] + roots[:-1]) / 2
         cell_roots = np.concatenate(
             [np.full(len(below) + 1, roots[0]), inner, np.full(len(above) + 1, roots[-1])]

@@ -1,6 +1,7 @@
 """Logs of other tools: what is picked, joined and said, and what is refused."""
 
 import json
+import math
 
 import pytest
 
@@ -85,20 +86,99 @@ def test_the_state_of_a_hugging_face_trainer(tmp_path):
     assert run.solver.tolist() == [1.9, 1.5, 1.2]
 
 
-def test_tensorboard_events(tmp_path):
-    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+def test_a_trainer_whose_loss_became_nan(tmp_path):
+    history = [{"step": 10 * n, "loss": loss} for n, loss in enumerate([3.0, 2.0, math.nan, 1.5])]
+    history.append({"step": 40, "loss": math.inf})
+    folder = tmp_path / "out" / "checkpoint-40"
+    folder.mkdir(parents=True)
+    write(folder / "trainer_state.json", json.dumps({"log_history": history}))
+    run = read_trajectory(tmp_path / "out", {"solver": "loss"}, time_unit="step")
+    assert run.solver.tolist() == [3.0, 2.0, 1.5]
+    assert "2 values of 'loss' are not finite and count as not measured" in notes(run)
+
+
+def test_the_latest_checkpoint_of_a_trainer_counts(tmp_path):
+    for step, num in ((5, 3), (40, 5), (9, 4)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        history = [{"step": n, "loss": 3.0 - n / 9} for n in range(num)]
+        write(folder / "trainer_state.json", json.dumps({"log_history": history}))
+    assert read_trajectory(tmp_path, {"solver": "loss"}).num_rows == 5
+
+
+def test_json_lines_of_another_tool(tmp_path):
+    lines = [{"step": n, "nll": 3.0 - n, "note": "x", "deep": {"a": 1}} for n in range(3)]
+    path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3.0, 2.0, 1.0]
+
+
+def test_a_time_given_twice_is_said(tmp_path):
+    path = write(tmp_path / "log.csv", "step,nll\n0,4\n10,3\n10,2.9\n20,2\n")
+    run = read_trajectory(path, {"solver": "nll"})
+    assert run.solver.tolist() == [4, 2.9, 2]
+    assert "1 times are given twice, as 10 is: the later row counts" in notes(run)
+
+
+def test_rows_of_other_metrics_do_not_count_as_a_resumed_run(tmp_path):
+    path = write(tmp_path / "log.csv", "step,nll,gpu\n0,4,\n10,3,\n3,,70\n20,2,\n4,,71\n")
+    run = read_trajectory(path, {"solver": "nll"})
+    assert run.ts.tolist() == [0, 10, 20]
+    assert "steps back" not in notes(run)
+
+
+def test_a_few_large_fractions_are_a_mistake_and_no_percentages(tmp_path):
+    path = write(tmp_path / "log.csv", "step,acc\n0,0.4\n1,0.5\n2,1.2\n")
+    with pytest.raises(TrajectoryError, match=r"must lie in \[0, 1\], got 1.2"):
+        read_trajectory(path, {"solver": "acc"}, kind="accuracy")
+
+
+def write_events(folder, rows, start):
+    """One event file of a scalar's (step, value) rows, as a training process writes it."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    writer = EventFileWriter(str(tmp_path))
-    for step, value in enumerate([3.0, 2.0, 1.0]):
+    writer = EventFileWriter(str(folder), filename_suffix=f".{start}")
+    for index, (step, value) in enumerate(rows):
         summary = Summary(value=[Summary.Value(tag="eval/nll", simple_value=value)])
-        writer.add_event(Event(step=10 * step, wall_time=1.0 + step, summary=summary))
+        writer.add_event(Event(step=step, wall_time=float(start + index), summary=summary))
     writer.close()
+
+
+def test_tensorboard_events(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    write_events(tmp_path, [(0, 3.0), (10, 2.0), (20, 1.0)], start=1)
     run = read_trajectory(tmp_path, {"solver": "eval/nll"})
     assert run.ts.tolist() == [0, 10, 20]
     assert run.solver.tolist() == [3, 2, 1]
+
+
+def test_a_resumed_run_of_several_event_files_is_joined_and_said(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    write_events(tmp_path, [(0, 3.0), (10, 2.0), (20, 9.0), (30, 9.0)], start=1)
+    write_events(tmp_path, [(20, 1.5), (30, 1.25)], start=100)
+    run = read_trajectory(tmp_path, {"solver": "eval/nll"})
+    assert run.solver.tolist() == [3, 2, 1.5, 1.25]
+    assert "steps back to 20" in notes(run)
+    assert "2 earlier rows were replaced" in notes(run)
+
+
+def test_damaged_events_are_refused_in_one_line(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    (tmp_path / "events.out.tfevents.1").write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(TrajectoryError, match="events") as error:
+        read_trajectory(tmp_path, {"solver": "eval/nll"})
+    assert "\n" not in str(error.value)
+
+
+def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
+    path = write(
+        tmp_path / "long.csv",
+        "run,step,metric,value\n"
+        + "".join(f"{r},{t},nll,{3 - t}\n" for r in "ab" for t in range(3)),
+    )
+    with pytest.raises(TrajectoryError, match=r"holds 2 runs \(a, b\): jaxgap compare reads them"):
+        read_trajectory(path, {"solver": "nll"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""`jaxgap compare` as a user meets it: a folder of seeds, exports of several runs, a bad file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxgap.cli.main import run_command
+
+SEEDS = Path(__file__).parents[2] / "experiments" / "results" / "seeds"
+
+
+def strict(path):
+    def refuse(name):
+        raise AssertionError(f"{name} in JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three seeds of one experiment and a run of its own."""
+    ts = np.arange(13.0)
+    for index, name in enumerate(["lr_seed0", "lr_seed1", "lr_seed2", "other"]):
+        rng = np.random.default_rng(index)
+        limit = 0.7 + 0.03 * rng.normal()
+        values = limit - 0.4 * np.exp(-0.3 * ts) + rng.normal(0, 0.01, 13)
+        rows = "".join(f"{t},{value}\n" for t, value in zip(ts, values, strict=True))
+        (tmp_path / f"{name}.csv").write_text("t,solver\n" + rows)
+    return tmp_path
+
+
+def test_a_folder_gives_a_table_a_picture_and_the_pooled_limit(folder, tmp_path, capsys):
+    out, plot = tmp_path / "out.json", tmp_path / "out.png"
+    argv = ["compare", str(folder), "--kind", "accuracy", "--json", str(out), "--plot", str(plot)]
+    run_command(argv)
+    said = capsys.readouterr().out
+    assert "4 runs, linear law" in said
+    assert "lr: 3 seeds pooled" in said
+    assert "Seeds were told by their names" in said
+    found = strict(out)
+    assert [run["run"] for run in found["runs"]] == ["lr_seed0", "lr_seed1", "lr_seed2", "other"]
+    assert [run["group"] for run in found["runs"]] == ["lr", "lr", "lr", None]
+    (group,) = found["groups"]
+    low, high = group["limit"]["next_run"]["interval"]
+    assert low < 0.7 < high
+    assert group["limit"]["mean"]["interval"][0] > low
+    assert set(group["limit"]["runs"]) == set(group["runs"])
+    assert group["ratio"]["mean"] is None
+    assert "0 runs bound it" in group["ratio"]["reason"] or "0 of 0" in group["ratio"]["reason"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_bad_file_is_named_the_rest_goes_on_and_the_status_is_2(folder, tmp_path, capsys):
+    (folder / "bad.csv").write_text("t,solver\n0,0.1\n1,x\n2,0.3\n")
+    out = tmp_path / "out.json"
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["compare", str(folder), "--kind", "accuracy", "--json", str(out)])
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "bad.csv:3: column 'solver': must be a number, got 'x'" in captured.err
+    assert "Could not be read" in captured.out
+    found = strict(out)
+    assert len(found["runs"]) == 4
+    assert found["unreadable"][0]["file"].endswith("bad.csv")
+
+
+def test_a_pattern_says_which_runs_belong_together(folder, tmp_path):
+    out = tmp_path / "out.json"
+    argv = ["compare", str(folder), "--kind", "accuracy", "--group", "^(lr|other)"]
+    run_command([*argv, "--json", str(out)])
+    assert [run["group"] for run in strict(out)["runs"]] == ["lr", "lr", "lr", None]
+    run_command([*argv[:-1], "r", "--json", str(out)])
+    found = strict(out)
+    assert found["grouped_by"] == "pattern"
+    assert [group["name"] for group in found["groups"]] == ["r"]
+    assert len(found["groups"][0]["runs"]) == 4
+
+
+def test_what_was_done_to_a_file_is_said(tmp_path, capsys):
+    rows = "".join(f"a,{t},{50 - 40 * 0.7**t}\nb,{t},{60 - 40 * 0.7**t}\n" for t in range(12))
+    (tmp_path / "long.csv").write_text("run,step,acc\n" + rows + "a,20,50\na,15,49.9\n")
+    argv = ["compare", str(tmp_path / "long.csv"), "--columns", "solver=acc", "--kind", "accuracy"]
+    run_command(argv)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "looks like percent and was divided by 100" in said
+    assert "time steps back to 15" in said
+    assert "times are irregular" in said
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["compare"], "name the files or folders"),
+        (["compare", "{tmp}/none.csv"], "none.csv: no such file"),
+        (["compare", "{tmp}/empty"], "there is no run in it"),
+        (["compare", "{tmp}", "--level", "nan"], "level must lie between 0 and 1"),
+        (["compare", "{tmp}", "--group", "("], "not a regular expression"),
+        (["compare", "{tmp}", "--json", "{tmp}"], "is a folder"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_status_2(argv, said, folder, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="2"):
+        run_command([part.format(tmp=tmp_path) for part in argv])
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert said in line
+
+
+def test_the_recorded_seeds_of_three_presets_are_pooled(tmp_path, capsys):
+    out = tmp_path / "out.json"
+    run_command(["compare", str(SEEDS), "--json", str(out)])
+    groups = {group["name"]: group for group in strict(out)["groups"]}
+    assert list(groups) == ["demo", "random", "weak"]
+    assert all(len(group["runs"]) == 5 for group in groups.values())
+    limits = {name: group["limit"]["mean"]["estimate"] for name, group in groups.items()}
+    assert limits["random"] < limits["weak"]
+    # No seed of the weak verifier bounds its ratio, which the table has to say.
+    assert groups["weak"]["ratio"]["mean"] is None
+    assert "of 5 runs bound it on both sides" in capsys.readouterr().out

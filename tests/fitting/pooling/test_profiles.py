@@ -1,0 +1,80 @@
+"""Whole profiles against the closed form of least squares, and against a fit's own intervals."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting.pooling import profiles_of
+from jaxgap.trajectory import Trajectory
+
+TS = np.arange(14.0)
+DECAY = np.exp(-0.35 * TS)
+
+
+@pytest.fixture(scope="module")
+def result():
+    noise = np.random.default_rng(0).normal(0, 0.02, (2, 14))
+    errors = np.full(14, 0.02)
+    run = Trajectory(TS, 1 + 2 * DECAY + noise[0], 0.8 + DECAY + noise[1], errors, errors)
+    return fit(LinearLaw(), run, level=0.9)
+
+
+def test_the_profile_passes_through_the_interval_of_the_fit(result):
+    quantile = norm.ppf(0.95)
+    estimates = {"rate": result.parameters["rate"], "solver": result.limits["solver"]}
+    for name, profile in profiles_of(result, list(estimates)).items():
+        estimate = estimates[name]
+        ends = np.interp([-quantile, 0, quantile], profile.zetas, profile.values)
+        low, high = estimate.interval
+        np.testing.assert_allclose(ends, [low, estimate.estimate, high], rtol=2e-3)
+        assert profile.bounded
+
+
+def test_the_profile_is_the_least_cost_with_the_number_held(result):
+    """Against SciPy: the limit of the solver held, everything else free."""
+    from scipy.optimize import least_squares
+
+    profile = profiles_of(result, ["solver"])["solver"]
+    ys, source = np.asarray(result.source.curves.ys)[:14], result.source
+
+    def cost(limit):
+        def residuals(p):
+            rate, solver, amplitude, verifier = np.exp(p[0]), limit, p[1], p[2]
+            decay = np.exp(-rate * TS)
+            fitted = np.stack([solver + amplitude * decay, verifier + p[3] * decay], -1)
+            return ((fitted - ys) / 0.02).ravel()
+
+        return 2 * least_squares(residuals, [np.log(0.35), 2.0, 0.8, 1.0], xtol=1e-12).cost
+
+    expected = [np.sqrt(max(cost(v) - float(source.raw.cost), 0)) for v in profile.values]
+    np.testing.assert_allclose(np.abs(profile.zetas), expected, atol=0.02)
+
+
+def test_a_run_that_has_not_turned_is_open_on_one_side():
+    noise = np.random.default_rng(1).normal(0, 0.02, 14)
+    run = Trajectory(TS, 3 - 0.05 * TS + noise)
+    profile = profiles_of(fit(LinearLaw(), run), ["solver"])["solver"]
+    assert profile.open_below
+    assert not profile.bounded
+    assert (np.diff(profile.zetas) > 0).all()
+
+
+def test_accuracies_are_in_their_own_terms():
+    noise = np.random.default_rng(2).normal(0, 0.005, 14)
+    run = Trajectory(TS, 0.8 - 0.5 * DECAY + noise, kind="accuracy")
+    result = fit(LinearLaw(), run)
+    profile = profiles_of(result, ["solver", "ratio"])["solver"]
+    middle = profile.values[profile.zetas == 0][0]
+    assert middle == pytest.approx(result.limits["solver"].estimate)
+    assert (np.diff(profile.values) > 0).all()
+    assert np.isfinite(profile.dof)
+
+
+def test_what_a_run_cannot_show_is_absent(result):
+    alone = fit(LinearLaw(), Trajectory(TS, 1 + DECAY, np.full(14, 0.01) + DECAY / 2))
+    assert set(profiles_of(alone, ["ratio"])) == {"ratio"}
+    solver_only = fit(LinearLaw(), Trajectory(TS, 1 + 2 * DECAY))
+    assert set(profiles_of(solver_only, ["ratio", "rate"])) == {"rate"}
+    assert not jax.config.jax_enable_x64

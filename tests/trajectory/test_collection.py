@@ -1,0 +1,140 @@
+"""Many runs at once: every form that is known, names that tell runs apart, and what is left out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.trajectory import Trajectory, write_csv, write_jsonl
+from jaxgap.trajectory.collection import read_runs
+
+RUN = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
+
+
+def found(paths, columns=None, **metadata):
+    """By name, the solver's curve of each run."""
+    collection = read_runs(paths, columns, **metadata)
+    assert not collection.unreadable
+    return {named.name: named.run.solver.tolist() for named in collection.runs}
+
+
+def test_a_folder_of_own_files_and_run_folders(tmp_path):
+    write_csv(RUN, tmp_path / "a.csv")
+    write_jsonl(RUN, tmp_path / "b.jsonl")
+    (tmp_path / "c").mkdir()
+    write_csv(RUN, tmp_path / "c" / "trajectory.csv")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("not a run")
+    (tmp_path / "summary.json").write_text("{}")
+    (tmp_path / "manifest.csv").write_text("file,kind\na.csv,uncertainty\n")
+    assert list(found([tmp_path])) == ["a", "b", "c"]
+
+
+def test_a_file_named_twice_is_read_once_and_sidecars_are_no_runs(tmp_path):
+    write_csv(RUN, tmp_path / "a.csv")
+    assert list(found([tmp_path, tmp_path / "a.csv", tmp_path / "a.csv.json"])) == ["a"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        write_csv(RUN, tmp_path / folder / "run.csv")
+    names = list(found([tmp_path / "x" / "run.csv", tmp_path / "y"]))
+    assert names == [str(tmp_path / folder / "run.csv") for folder in ("x", "y")]
+
+
+def test_the_outputs_of_several_trainers(tmp_path):
+    for name, level in (("first", 3.0), ("second", 2.0)):
+        folder = tmp_path / name / "checkpoint-2"
+        folder.mkdir(parents=True)
+        history = [{"step": n, "eval_loss": level - n} for n in range(3)]
+        (folder / "trainer_state.json").write_text(json.dumps({"log_history": history}))
+    runs = found([tmp_path], {"solver": "eval_loss"})
+    assert runs == {"first": [3.0, 2.0, 1.0], "second": [2.0, 1.0, 0.0]}
+
+
+def test_a_wandb_export_of_several_runs(tmp_path):
+    header = (
+        '"Step","lr-1 - acc","lr-1 - acc__MIN","lr-1 - acc__MAX","lr-2 - acc","lr-2 - acc__MIN"'
+    )
+    rows = ['"0","20","20","20","",""', '"5","","","","30","30"', '"10","30","29","31","40","40"']
+    rows += ['"15","35","35","35","45","45"', '"20","NaN","","","46","46"']
+    (tmp_path / "export.csv").write_text("\n".join([header, *rows]) + "\n")
+    collection = read_runs([tmp_path / "export.csv"], {"solver": "acc"}, kind="accuracy")
+    by_name = {named.name: named.run for named in collection.runs}
+    assert by_name["lr-1"].ts.tolist() == [0, 10, 15]
+    assert by_name["lr-2"].solver.tolist() == [0.3, 0.4, 0.45, 0.46]
+    notes = by_name["lr-1"].provenance["notes"]
+    assert any("looks like percent" in note for note in notes)
+    assert any("irregular: steps from 5 to 10" in note for note in notes)
+    assert any("1 values of 'lr-1 - acc' are not finite" in note for note in notes)
+
+
+def test_a_long_table_of_runs_and_seeds(tmp_path):
+    lines = ["run,seed,step,metric,value"]
+    lines += [
+        f"demo,{seed},{t},{metric},{value - t}"
+        for seed in range(2)
+        for t in range(3)
+        for metric, value in (("nll", 3.0 + seed), ("acc", 9.0))
+    ]
+    (tmp_path / "long.csv").write_text("\n".join(lines))
+    runs = found([tmp_path / "long.csv"], {"solver": "nll"})
+    assert runs == {"demo_seed0": [3, 2, 1], "demo_seed1": [4, 3, 2]}
+
+
+def test_a_tidy_table_with_own_columns_needs_no_more(tmp_path):
+    lines = ["run,t,solver"] + [f"{name},{t},{3 - t}" for name in "ab" for t in range(3)]
+    (tmp_path / "tidy.csv").write_text("\n".join(lines))
+    assert found([tmp_path / "tidy.csv"]) == {"a": [3, 2, 1], "b": [3, 2, 1]}
+
+
+def test_folders_of_tensorboard_events(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    for name in ("one", "two"):
+        writer = EventFileWriter(str(tmp_path / name))
+        for step in range(3):
+            summary = Summary(value=[Summary.Value(tag="nll", simple_value=3.0 - step)])
+            writer.add_event(Event(step=step, wall_time=1.0 + step, summary=summary))
+        writer.close()
+    assert found([tmp_path], {"solver": "nll"}) == {"one": [3, 2, 1], "two": [3, 2, 1]}
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path):
+    write_csv(RUN, tmp_path / "good.csv")
+    (tmp_path / "bad.csv").write_text("t,solver\n0,1\n1,x\n")
+    collection = read_runs([tmp_path, tmp_path / "absent.csv"])
+    assert [named.name for named in collection.runs] == ["good"]
+    problems = [each.problem for each in collection.unreadable]
+    assert any("bad.csv:3: column 'solver': must be a number" in problem for problem in problems)
+    assert any("absent.csv: no such file" in problem for problem in problems)
+
+
+def test_one_run_of_a_log_may_fail_alone(tmp_path):
+    lines = ["run,t,solver"] + [
+        f"{name},{t},1" for name, n in (("a", 3), ("b", 2)) for t in range(n)
+    ]
+    (tmp_path / "tidy.csv").write_text("\n".join(lines))
+    collection = read_runs([tmp_path / "tidy.csv"])
+    assert [named.name for named in collection.runs] == ["a"]
+    assert "run 'b'" in collection.unreadable[0].problem
+    assert "only 2 rows" in collection.unreadable[0].problem
+
+
+def test_nothing_to_read_is_refused(tmp_path):
+    with pytest.raises(InputError, match="there is no run in it"):
+        read_runs([tmp_path])
+
+
+def test_the_recorded_seeds_are_found():
+    from pathlib import Path
+
+    folder = Path(__file__).parents[2] / "experiments" / "results" / "seeds"
+    runs = found([folder])
+    assert len(runs) == 15
+    assert all(np.isfinite(curve).all() for curve in runs.values())
