@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from jaxgap.models.rope_scaling import AbstractRopeScaling, LongRope, NoScaling
+
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
-    """The shape of a Llama-style decoder.
+    """The shape of a decoder of the Llama kind: Llama, Phi-3 and 4, Qwen2.5, Qwen3.
 
     **Fields:**
 
@@ -21,6 +23,13 @@ class DecoderConfig:
     - `rope_theta`: base wavelength of the rotary embedding, > 0.
     - `norm_eps`: added to the mean square in RMSNorm, > 0.
     - `tie_embeddings`: whether the output layer is the transpose of the token embedding.
+    - `partial_rotary_factor`: the part of each head that turns, in (0, 1]; the rest has no position
+        (Phi-4-mini).
+    - `rope_scaling`: how frequencies are stretched for long texts.
+    - `sliding_window`: each token sees this many, itself included; None for all before it (Phi-3).
+    - `qkv_bias`: whether queries, keys and values have a bias (Qwen2.5).
+    - `qk_norm`: whether each query and key head is normalised before it turns (Qwen3).
+    - `context_length`: tokens the model was made for, prompt and completion together, >= 1.
 
     **Raises:** `ValueError` if a field is outside the range above.
     """
@@ -35,11 +44,22 @@ class DecoderConfig:
     rope_theta: float = 10_000.0
     norm_eps: float = 1e-6
     tie_embeddings: bool = True
+    partial_rotary_factor: float = 1.0
+    rope_scaling: AbstractRopeScaling = NoScaling()
+    sliding_window: int | None = None
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    context_length: int = 2048
+
+    @property
+    def rotary_dim(self) -> int:
+        """Entries of each head that turn."""
+        return int(self.head_dim * self.partial_rotary_factor)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name != "tie_embeddings" and not value > 0:
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and not value > 0:
                 raise ValueError(f"{field.name} must be positive, got {value!r}")
         if self.num_heads % self.num_kv_heads:
             raise ValueError(
@@ -47,3 +67,17 @@ class DecoderConfig:
             )
         if self.head_dim % 2:
             raise ValueError(f"head_dim must be even, got {self.head_dim}")
+        self._check_rotary()
+
+    def _check_rotary(self):
+        factor, scaling = self.partial_rotary_factor, self.rope_scaling
+        if factor > 1 or self.rotary_dim % 2 or not self.rotary_dim:
+            raise ValueError(
+                f"partial_rotary_factor must turn an even part of head_dim={self.head_dim}, "
+                f"got {factor!r}"
+            )
+        if isinstance(scaling, LongRope) and len(scaling.short_factors) != self.rotary_dim // 2:
+            raise ValueError(
+                f"short_factors must be {self.rotary_dim // 2}, one a pair that turns, "
+                f"got {len(scaling.short_factors)}"
+            )

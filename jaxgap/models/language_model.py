@@ -7,7 +7,7 @@ inside; the parameters are a plain nested dict of arrays.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeAlias, overload
+from typing import TypeAlias, overload
 
 import jax
 import numpy as np
@@ -17,10 +17,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxgap.models.cache import KVCache
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder
+from jaxgap.models.lora import LoraConfig, Params
 from jaxgap.models.tokenizer import AbstractTokenizer
-
-Params: TypeAlias = dict[Any, Any]
-"""A nested dict of arrays, as `nnx.to_pure_dict` gives it."""
 
 Tokens: TypeAlias = Int[Array | np.ndarray, "batch seq"]
 Mask: TypeAlias = Bool[Array | np.ndarray, "batch seq"]
@@ -34,12 +32,15 @@ class LanguageModel:
 
     - `config`: the decoder's shape.
     - `tokenizer`: its tokenizer, with as many ids as the decoder has logits.
+    - `lora`: which projections have adapters, if any; the parameters then hold them as well
+        (:func:`jaxgap.models.join_adapters`).
 
     **Raises:** `ValueError` if the two vocabularies differ in size.
     """
 
     config: DecoderConfig
     tokenizer: AbstractTokenizer
+    lora: LoraConfig | None = None
     graphdef: nnx.GraphDef = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -48,13 +49,13 @@ class LanguageModel:
                 f"config.vocab_size must be the tokenizer's {self.tokenizer.vocab_size}, "
                 f"got {self.config.vocab_size}"
             )
-        model = nnx.eval_shape(lambda: Decoder(self.config, rngs=nnx.Rngs(0)))
+        model = nnx.eval_shape(lambda: Decoder(self.config, self.lora, rngs=nnx.Rngs(0)))
         # Frozen, but derived: the definition follows from the configuration.
         object.__setattr__(self, "graphdef", _split(model)[0])
 
     def init(self, key: jax.Array) -> Params:
         """Draw initial parameters, in float32."""
-        return _split(Decoder(self.config, rngs=nnx.Rngs(key)))[1]
+        return _split(Decoder(self.config, self.lora, rngs=nnx.Rngs(key)))[1]
 
     def shapes(self) -> Params:
         """The parameters as a dict of `jax.ShapeDtypeStruct`, without allocating any."""
@@ -75,6 +76,28 @@ class LanguageModel:
     ) -> tuple[Float[Array, "batch seq vocab"], KVCache | None]:
         """The forward pass of :class:`Decoder` under these parameters."""
         return nnx.merge(self.graphdef, params)(tokens, token_mask, cache)
+
+    @overload
+    def hidden_states(
+        self, params: Params, tokens: Tokens, token_mask: Mask
+    ) -> tuple[Float[Array, "batch seq hidden"], None]: ...
+
+    @overload
+    def hidden_states(
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache
+    ) -> tuple[Float[Array, "batch seq hidden"], KVCache]: ...
+
+    def hidden_states(
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache | None = None
+    ) -> tuple[Float[Array, "batch seq hidden"], KVCache | None]:
+        """:meth:`apply` without its last product, which is the largest array of all."""
+        return nnx.merge(self.graphdef, params).hidden_states(tokens, token_mask, cache)
+
+    def logits(
+        self, params: Params, hidden: Float[Array, "*batch hidden"]
+    ) -> Float[Array, "*batch vocab"]:
+        """Float32 logits of hidden states: `apply` is `logits` of `hidden_states`."""
+        return nnx.merge(self.graphdef, params).logits(hidden)
 
 
 def _split(model: Decoder) -> tuple[nnx.GraphDef, Params]:

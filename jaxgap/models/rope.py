@@ -5,14 +5,29 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxgap.models.config import DecoderConfig
+
 
 def rotary_angles(
-    positions: Int[Array, "batch seq"], head_dim: int, theta: float
+    config: DecoderConfig, positions: Int[Array, "batch seq"], lengths: Int[Array, " batch"]
 ) -> tuple[Float[Array, "batch seq 1 half"], Float[Array, "batch seq 1 half"]]:
-    """Cosines and sines of `position * theta ** (-2 i / head_dim)` for each pair i."""
-    frequencies = theta ** (-jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
-    angles = positions[:, :, None, None].astype(jnp.float32) * frequencies
-    return jnp.cos(angles), jnp.sin(angles)
+    """Cosines and sines of `position * w_i`, times the attention factor of the scaling.
+
+    **Arguments:**
+
+    - `config`: theta, the part of a head that turns, and the scaling.
+    - `positions`: of the tokens.
+    - `lengths`: real tokens in each row, those in the cache included.
+    """
+    pairs = jnp.arange(0, config.rotary_dim, 2, dtype=jnp.float32)
+    frequencies = config.rope_theta ** (-pairs / config.rotary_dim)
+    scaling = config.rope_scaling
+    angles = (
+        positions[:, :, None, None].astype(jnp.float32)
+        * (scaling.scale(frequencies, lengths)[:, None, None, :])
+    )
+    factor = scaling.attention_factor
+    return factor * jnp.cos(angles), factor * jnp.sin(angles)
 
 
 def rotate(
@@ -20,8 +35,8 @@ def rotate(
     cosines: Float[Array, "batch seq 1 half"],
     sines: Float[Array, "batch seq 1 half"],
 ) -> Float[Array, "batch seq heads head_dim"]:
-    """Turn each pair (i, i + head_dim / 2) of `x` by its angle."""
-    first, second = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate(
-        [first * cosines - second * sines, second * cosines + first * sines], axis=-1
-    )
+    """Turn each pair (i, i + half) of the first `2 half` entries of `x`; keep the others."""
+    half = cosines.shape[-1]
+    first, second, kept = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    turned = (first * cosines - second * sines, second * cosines + first * sines)
+    return jnp.concatenate([*(part.astype(x.dtype) for part in turned), kept], axis=-1)

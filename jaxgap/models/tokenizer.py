@@ -5,7 +5,13 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from jaxgap.errors import InputError
+
+Message: TypeAlias = Mapping[str, str]
+"""One turn of a conversation: `role` and `content`."""
 
 
 class AbstractTokenizer(abc.ABC):
@@ -26,13 +32,36 @@ class AbstractTokenizer(abc.ABC):
     def eos_id(self) -> int:
         """Ends a completion."""
 
+    @property
+    @abc.abstractmethod
+    def stop_ids(self) -> tuple[int, ...]:
+        """All that end a completion, `eos_id` first; some models end a turn with another token."""
+
     @abc.abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without special tokens."""
+        """The ids of a text; none is put before or after it."""
+
+    @abc.abstractmethod
+    def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
+        """The ids of several texts.
+
+        **Arguments:**
+
+        - `texts`: what to encode.
+        - `begin`: whether each begins a sequence, so that the token which many models expect there
+            is put before it, unless the text has it already (as chat templates may write it).
+        """
 
     @abc.abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids, special tokens left out."""
+
+    @abc.abstractmethod
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        """The conversation as text for the model to continue with the assistant's next turn.
+
+        **Raises:** `InputError` if the model has no chat template, or it fails on these messages.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +102,10 @@ class CharTokenizer(AbstractTokenizer):
     def eos_id(self) -> int:
         return len(self.characters) + 1
 
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        return (self.eos_id,)
+
     def encode(self, text: str) -> list[int]:
         try:
             return [self._ids[character] for character in text]
@@ -81,6 +114,12 @@ class CharTokenizer(AbstractTokenizer):
                 f"the tokenizer has no token for {error.args[0]!r} in {text!r}; "
                 f"its characters are {self.characters!r}"
             ) from None
+
+    def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
+        return [self.encode(text) for text in texts]
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        raise InputError("a model with one token a character has no chat template")
 
     def decode(self, ids: Iterable[int]) -> str:
         return "".join(self.characters[i] for i in ids if i < len(self.characters))

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.models.weights import WeightsError, load_weights, save_weights
+from jaxgap.models.outside import ModelFileError
+from jaxgap.models.weights import load_weights, save_weights
 
 SHAPES = {
     "a": {"kernel": jax.ShapeDtypeStruct((2, 3), jnp.float32)},
@@ -61,20 +62,20 @@ def test_a_good_file_is_read(tmp_path):
         ({**GOOD, "b.0": _entry([4], 8, 24)}, 40, "overlap or leave a gap at byte 24"),
         ({**GOOD, "b.0": _entry([4], 32, 48)}, 48, "overlap or leave a gap at byte 24"),
         ({**GOOD, "b.0": "text"}, 40, "must have a dtype of"),
-        ([1, 2], 0, "header is not a JSON object"),
-        (b"{not json", 0, "header is not valid JSON"),
-        (b"[" * 100_000, 0, "header is not valid JSON"),
+        ([1, 2], 0, "header: must hold a JSON object"),
+        (b"{not json", 0, "header: not valid JSON"),
+        (b"[" * 100_000, 0, "header: not valid JSON"),
     ],
 )
 def test_hostile_files_are_refused_in_one_line(tmp_path, header, size, message):
-    with pytest.raises(WeightsError, match=message) as caught:
+    with pytest.raises(ModelFileError, match=message) as caught:
         load_weights(_file(tmp_path, header, bytes(size)), SHAPES)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("length", [10**18, 2**64 - 1, 500])
 def test_a_header_longer_than_the_file_is_refused(tmp_path, length):
-    with pytest.raises(WeightsError, match="truncated in its header"):
+    with pytest.raises(ModelFileError, match="truncated in its header"):
         load_weights(_file(tmp_path, GOOD, length=length), SHAPES)
 
 
@@ -82,5 +83,5 @@ def test_a_header_longer_than_the_file_is_refused(tmp_path, length):
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="not a safetensors file"):
+    with pytest.raises(ModelFileError, match="not a safetensors file"):
         load_weights(path, SHAPES)

@@ -1,0 +1,105 @@
+"""Chat templates: Jinja programs that come with a model and turn a conversation into text.
+
+They are code from outside. They run in Jinja's immutable sandbox (no private attributes, nothing
+mutated), with only the filters and string methods that such templates use, and under budgets: of
+loop turns and macro calls, of characters in any value and in the output, and of time. What Jinja
+does inside one comparison is not bounded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxgap.errors import InputError
+from jaxgap.models.extra import import_extra
+from jaxgap.models.tokenizer import Message
+
+MAX_TEMPLATE_CHARS = 200_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ChatTemplate:
+    """A template and the special tokens that it may name.
+
+    **Arguments:**
+
+    - `source`: the Jinja program.
+    - `special_tokens`: such as `bos_token` and `eos_token`, by name.
+
+    **Raises:** `InputError` if the program is too long or has a syntax error.
+
+    >>> template = ChatTemplate("{{ messages[0].role }}: {{ messages[0].content }}", {})
+    >>> template.render([{"role": "user", "content": "1+1?"}])
+    'user: 1+1?'
+    """
+
+    source: str
+    special_tokens: Mapping[str, str]
+
+    def __post_init__(self):
+        if len(self.source) > MAX_TEMPLATE_CHARS:
+            raise InputError(
+                f"the chat template has {len(self.source)} characters; "
+                f"at most {MAX_TEMPLATE_CHARS} are read"
+            )
+        self._compiled  # noqa: B018 - a template that does not compile is refused at once
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        jinja2 = import_extra("jinja2")
+        sandbox = import_extra("jaxgap.models.template_sandbox")
+        environment = sandbox.TemplateSandbox()
+        environment.filters["tojson"] = _tojson
+        environment.globals |= {"raise_exception": _raise, "strftime_now": _strftime_now}
+        try:
+            return environment.from_string(self.source)
+        except (jinja2.TemplateError, RecursionError) as error:
+            raise InputError(f"the chat template cannot be compiled: {error!s:.100}") from None
+
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+        """The conversation as text.
+
+        **Arguments:**
+
+        - `messages`: its turns.
+        - `add_generation_prompt`: whether the assistant's turn is begun.
+
+        **Raises:** `InputError` in one line if the template refuses the messages, breaks a rule of
+        the sandbox or a budget, or fails.
+        """
+        template = self._compiled
+        values = {"messages": [dict(message) for message in messages], "tools": None}
+        try:
+            with template.environment.budget():
+                return template.render(
+                    **self.special_tokens, **values, add_generation_prompt=add_generation_prompt
+                )
+        except (Exception, RecursionError) as error:  # anything: the program is not ours
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"the chat template failed: {text:.120}") from None
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON without the HTML escapes of Jinja's own filter, as transformers has it."""
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
+
+
+def _raise(message: str) -> None:
+    raise InputError(message)
+
+
+def _strftime_now(pattern: str) -> str:
+    return datetime.datetime.now().strftime(pattern)

@@ -1,0 +1,166 @@
+"""How a decoder's parameters lie in a checkpoint: names, fused tensors, and orientation.
+
+Files of every kind hold matrices as (outputs, inputs), where the decoder has (inputs, outputs), and
+some families fuse projections that read the same input. A :class:`Naming` is the table of one kind
+of file; from it and a configuration follows the list of tensors that must be there, before any of
+them is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.lora import Params, projection_size
+
+
+@dataclasses.dataclass(frozen=True)
+class Naming:
+    """The names of one kind of file.
+
+    **Fields:**
+
+    - `embedding`, `norm`, `unembedding`: the tensors outside the layers.
+    - `layer`: prefix of a layer's tensors, with `{}` for its number.
+    - `modules`: name in the file, and the decoder's modules that it fuses, in order.
+    """
+
+    embedding: str
+    norm: str
+    unembedding: str
+    layer: str
+    modules: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Part(NamedTuple):
+    """A parameter's share of a stored tensor.
+
+    **Fields:**
+
+    - `path`: keys down to the parameter.
+    - `size`: its number of rows in the stored tensor.
+    """
+
+    path: tuple[Any, ...]
+    size: int
+
+
+class Stored(NamedTuple):
+    """A tensor of a checkpoint.
+
+    **Fields:**
+
+    - `name`: in the file.
+    - `shape`: in the file; matrices are (outputs, inputs).
+    - `parts`: the parameters it holds, one after another along the first axis.
+    - `transposed`: whether the parameter is the transpose of what is stored.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    parts: tuple[Part, ...]
+    transposed: bool
+
+
+def stored_tensors(config: DecoderConfig, naming: Naming) -> Iterator[Stored]:
+    """Every tensor that a checkpoint of this decoder holds."""
+    vocab, hidden = config.vocab_size, config.hidden_size
+    yield _whole(naming.embedding, (vocab, hidden), ("embedding", "embedding"))
+    for layer in range(config.num_layers):
+        prefix = naming.layer.format(layer)
+        for name, modules in naming.modules:
+            yield from _layer_tensors(config, layer, prefix + name, modules)
+    yield _whole(naming.norm, (hidden,), ("norm", "scale"))
+    if not config.tie_embeddings:
+        path = ("unembedding", "kernel")
+        yield Stored(naming.unembedding, (vocab, hidden), (Part(path, vocab),), transposed=True)
+
+
+def _whole(name: str, shape: tuple[int, ...], path: tuple[Any, ...]) -> Stored:
+    return Stored(name, shape, (Part(path, shape[0]),), transposed=False)
+
+
+def _layer_tensors(
+    config: DecoderConfig, layer: int, name: str, modules: tuple[str, ...]
+) -> Iterator[Stored]:
+    paths = [("blocks", layer, *module.split(".")) for module in modules]
+    last = paths[0][-1]
+    if last in ("query_norm", "key_norm"):
+        if config.qk_norm:
+            yield _whole(name + ".weight", (config.head_dim,), (*paths[0], "scale"))
+        return
+    if last.endswith("norm"):
+        yield _whole(name + ".weight", (config.hidden_size,), (*paths[0], "scale"))
+        return
+    sizes = [projection_size(config, path[-1]) for path in paths]
+    outputs, inputs = sum(size[1] for size in sizes), sizes[0][0]
+    kernels = tuple(
+        Part((*path, "kernel"), size[1]) for path, size in zip(paths, sizes, strict=True)
+    )
+    yield Stored(name + ".weight", (outputs, inputs), kernels, transposed=True)
+    if config.qkv_bias and last in ("query", "key", "value"):
+        biases = tuple(part._replace(path=(*part.path[:-1], "bias")) for part in kernels)
+        yield Stored(name + ".bias", (outputs,), biases, transposed=False)
+
+
+def assemble(
+    tensors: Iterator[Stored],
+    read: Callable[[Stored], np.ndarray],
+    dtype: Any,
+    shardings: Params | None = None,
+) -> Params:
+    """Parameters from stored tensors, one tensor at a time.
+
+    **Arguments:**
+
+    - `tensors`: what to read.
+    - `read`: gives a tensor's numbers in its stored shape; it is asked once for each.
+    - `dtype`: the floating type of the parameters.
+    - `shardings`: where each goes, a tree like the parameters; on the default device if None.
+    """
+    params: Params = {}
+    for stored in tensors:
+        whole, start = read(stored), 0
+        for path, size in stored.parts:
+            rows = whole[start : start + size]
+            values = np.ascontiguousarray((rows.T if stored.transposed else rows).astype(dtype))
+            sharding = None if shardings is None else _at(shardings, path)
+            _put(params, path, jax.device_put(values, sharding, may_alias=True))
+            start += size
+    return params
+
+
+def disassemble(stored: Stored, params: Params) -> np.ndarray:
+    """A stored tensor from the parameters, in their floating type."""
+    rows = [np.asarray(_at(params, part.path)) for part in stored.parts]
+    rows = [part.T if stored.transposed else part for part in rows]
+    return np.ascontiguousarray(rows[0] if len(rows) == 1 else np.concatenate(rows))
+
+
+def _at(tree: Params, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def _put(tree: Params, path: tuple[Any, ...], value: jax.Array) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[path[-1]] = value
+
+
+def parameter_dtype(params: Params) -> Any:
+    """The floating type that all parameters have.
+
+    **Raises:** `ValueError` if they have several.
+    """
+    dtypes = {jnp.dtype(leaf.dtype).name for leaf in jax.tree.leaves(params)}
+    if len(dtypes) != 1:
+        raise ValueError(f"params must have one floating type, got {sorted(dtypes)}")
+    return jnp.dtype(dtypes.pop())

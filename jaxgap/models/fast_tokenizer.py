@@ -1,0 +1,80 @@
+"""The tokenizer of a real model: the `tokenizers` library, special tokens, a chat template."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jaxgap.errors import InputError
+from jaxgap.models.chat_template import ChatTemplate
+from jaxgap.models.outside import ModelFileError
+from jaxgap.models.tokenizer import AbstractTokenizer, Message
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FastTokenizer(AbstractTokenizer):
+    """A `tokenizers.Tokenizer` and what the library does not know of it.
+
+    Two are equal only if they are the same object, so that one is hashable at no cost.
+
+    **Fields:**
+
+    - `backend`: the `tokenizers.Tokenizer`; its post-processor puts the first token before a text.
+    - `num_ids`: ids that the decoder has logits for; those that no token has decode to nothing.
+    - `end_ids`: the `stop_ids`, at least one.
+    - `padding_id`: the `pad_id`.
+    - `bos_id`: begins a sequence, if anything does.
+    - `chat_template`: turns conversations into text, if the model has one.
+
+    **Raises:** `ModelFileError` if a token has an id that the decoder has no logits for.
+    """
+
+    backend: Any
+    num_ids: int
+    end_ids: tuple[int, ...]
+    padding_id: int
+    bos_id: int | None
+    chat_template: ChatTemplate | None
+
+    def __post_init__(self):
+        ids = (*self.backend.get_vocab(True).values(), *self.end_ids, self.padding_id)
+        if not ids or max(ids) >= self.num_ids or min(ids) < 0:
+            raise ModelFileError(
+                f"the tokenizer has ids from {min(ids)} to {max(ids)}, "
+                f"but the decoder's are 0 to {self.num_ids - 1}"
+            )
+
+    @property
+    def vocab_size(self) -> int:
+        return self.num_ids
+
+    @property
+    def pad_id(self) -> int:
+        return self.padding_id
+
+    @property
+    def eos_id(self) -> int:
+        return self.end_ids[0]
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        return self.end_ids
+
+    def encode(self, text: str) -> list[int]:
+        return self.encode_batch([text], begin=False)[0]
+
+    def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
+        encoded = self.backend.encode_batch(list(texts), add_special_tokens=begin)
+        rows = [encoding.ids for encoding in encoded]
+        if self.bos_id is None:
+            return rows
+        return [row[1:] if row[:2] == [self.bos_id] * 2 else row for row in rows]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self.backend.decode([int(i) for i in ids], skip_special_tokens=True)
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        if self.chat_template is None:
+            raise InputError("the model has no chat template; give its prompts as plain text")
+        return self.chat_template.render(messages)

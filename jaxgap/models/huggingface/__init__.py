@@ -1,0 +1,6 @@
+"""Models as folders of the Hugging Face hub hold them, and adapters in PEFT's format."""
+
+from jaxgap.models.huggingface.config_json import config_json, parse_config
+from jaxgap.models.huggingface.folder import load_folder
+
+__all__ = ["config_json", "load_folder", "parse_config"]

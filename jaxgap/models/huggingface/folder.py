@@ -1,0 +1,72 @@
+"""A model from a folder as the Hugging Face hub holds it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxgap.models.checkpoint import assemble, stored_tensors
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.huggingface.config_json import parse_config
+from jaxgap.models.huggingface.shards import read_entries
+from jaxgap.models.huggingface.tensor_names import naming_of
+from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
+from jaxgap.models.language_model import LanguageModel
+from jaxgap.models.lora import Params
+from jaxgap.models.outside import ModelFileError
+from jaxgap.models.safetensors_file import check_tensors
+
+# Constants that older files carry along, and that the configuration gives.
+_DERIVED = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
+
+
+def load_folder(
+    folder: str | Path, *, dtype: Any = jnp.float32, shardings: Params | None = None
+) -> tuple[LanguageModel, Params]:
+    """The model, its tokenizer and its parameters.
+
+    Names, shapes and sizes are checked against `config.json` before any tensor is read; then each
+    is read once, so that memory peaks at the parameters and one tensor more.
+
+    **Arguments:**
+
+    - `folder`: with `config.json`, safetensors and `tokenizer.json`.
+    - `dtype`: floating type of the parameters, and so of the activations.
+    - `shardings`: where each parameter goes, a tree like the parameters; by default one device.
+
+    **Raises:** `ModelFileError` in one line if a file is missing, damaged, hostile, or of a model
+    that is not supported.
+    """
+    folder = Path(folder)
+    config = parse_config(folder / "config.json")
+    params = load_params(folder, config, dtype=dtype, shardings=shardings)
+    return LanguageModel(config, load_tokenizer(folder, config.vocab_size)), params
+
+
+def load_params(
+    folder: Path,
+    config: DecoderConfig,
+    *,
+    dtype: Any = jnp.float32,
+    shardings: Params | None = None,
+) -> Params:
+    """The parameters alone, for a configuration already read; see :func:`load_folder`."""
+    naming = naming_of(config)
+    entries = {
+        name: entry for name, entry in read_entries(folder).items() if not _DERIVED.fullmatch(name)
+    }
+    if config.tie_embeddings:
+        entries.pop(naming.unembedding, None)
+    # Few names in the files, so few layers: a configuration cannot ask for a longer list than that.
+    if config.num_layers > len(entries):
+        raise ModelFileError(
+            f"{folder}: config.json says {config.num_layers} layers, "
+            f"but the files hold {len(entries)} tensors"
+        )
+    stored = list(stored_tensors(config, naming))
+    found = {name: entry.shape for name, entry in entries.items()}
+    check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, folder)
+    return assemble(iter(stored), lambda tensor: entries[tensor.name].read(), dtype, shardings)

@@ -1,0 +1,40 @@
+"""A model from the Hugging Face hub, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jaxgap.errors import InputError
+from jaxgap.models.extra import import_extra
+
+# Nothing that could be a pickle is fetched.
+_PATTERNS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+)
+
+
+def download(name: str, revision: str | None = None) -> Path:
+    """Fetch what a model needs into the hub's cache, unless it is there, and give the folder.
+
+    **Arguments:**
+
+    - `name`: such as `HuggingFaceTB/SmolLM2-135M-Instruct`.
+    - `revision`: a branch, tag or commit; a run that must be repeatable names a commit.
+
+    **Raises:** `InputError` in one line if the name is unknown, closed, or cannot be reached.
+    """
+    hub = import_extra("huggingface_hub")
+    try:
+        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
+    # The hub's errors are of these: names that are unknown, closed or not valid, no connection.
+    except (OSError, ValueError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(
+            f"{name}: cannot be fetched from the Hugging Face hub: {reason:.160}"
+        ) from None

@@ -1,0 +1,126 @@
+"""The rotary part of `config.json`, in its older form (`rope_theta`, `rope_scaling`) and its newer
+one (`rope_parameters`); the older one is written, since every tool reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.outside import Fields
+from jaxgap.models.rope_scaling import (
+    AbstractRopeScaling,
+    LinearScaling,
+    Llama3Scaling,
+    LongRope,
+    NoScaling,
+    longrope_attention_factor,
+)
+
+_MAX_LENGTH = 10**12
+_MAX_PAIRS = 100_000
+
+
+def parse_rope(fields: Fields, family: str, context_length: int) -> dict[str, Any]:
+    """The fields `rope_theta`, `partial_rotary_factor` and `rope_scaling` of a decoder's shape."""
+    scaling = fields.values.get("rope_parameters") or fields.values.get("rope_scaling") or {}
+    if not isinstance(scaling, dict):
+        raise fields.error("rope_scaling", "an object")
+    # The newer form holds everything in one object; the older one keeps these beside it.
+    outer = {
+        name: fields.values[name]
+        for name in ("rope_theta", "partial_rotary_factor", "original_max_position_embeddings")
+        if fields.values.get(name) is not None
+    }
+    rope = Fields(outer | scaling, f"{fields.where}: rope_scaling")
+    if family == "phi3" and "original_max_position_embeddings" in outer:
+        # Phi-3 keeps the window outside, and transformers believes that one.
+        rope.values |= outer
+    return {
+        "rope_theta": rope.number("rope_theta", 10_000.0),
+        "partial_rotary_factor": rope.number("partial_rotary_factor", 1.0),
+        "rope_scaling": _parse_scaling(rope, family, context_length),
+    }
+
+
+def _parse_scaling(rope: Fields, family: str, context_length: int) -> AbstractRopeScaling:
+    kind = rope.values.get("rope_type", rope.values.get("type", "default"))
+    if family == "phi3":
+        # Early Phi-3 files call it "su".
+        kinds = {"default": _no_scaling, "longrope": _longrope, "su": _longrope}
+    elif family == "llama":
+        kinds = {"default": _no_scaling, "linear": _linear, "llama3": _llama3}
+    else:
+        kinds = {"default": _no_scaling, "linear": _linear}
+    if not isinstance(kind, str) or kind not in kinds:
+        rope.values["rope_type"] = kind
+        raise rope.error("rope_type", f"one of {', '.join(kinds)} in the family {family}")
+    return kinds[kind](rope, context_length)
+
+
+def _no_scaling(rope: Fields, context_length: int) -> AbstractRopeScaling:
+    return NoScaling()
+
+
+def _linear(rope: Fields, context_length: int) -> AbstractRopeScaling:
+    return LinearScaling(rope.number("factor"))
+
+
+def _llama3(rope: Fields, context_length: int) -> AbstractRopeScaling:
+    low, high = rope.number("low_freq_factor"), rope.number("high_freq_factor")
+    if high <= low:
+        raise rope.error("high_freq_factor", f"above low_freq_factor={low}")
+    original = rope.integer("original_max_position_embeddings", context_length, maximum=_MAX_LENGTH)
+    return Llama3Scaling(rope.number("factor"), low, high, original)
+
+
+def _longrope(rope: Fields, context_length: int) -> AbstractRopeScaling:
+    original = rope.integer("original_max_position_embeddings", 4096, maximum=_MAX_LENGTH)
+    stretch = rope.number("factor", context_length / original)
+    factor = longrope_attention_factor(stretch, original)
+    short, long = _factors(rope, "short_factor"), _factors(rope, "long_factor")
+    if len(long) != len(short):
+        raise rope.error("long_factor", f"{len(short)} numbers, as many as short_factor")
+    return LongRope(short, long, original, rope.number("attention_factor", factor))
+
+
+def _factors(rope: Fields, name: str) -> tuple[float, ...]:
+    values = rope.values.get(name)
+    if (
+        not isinstance(values, list)
+        or len(values) > _MAX_PAIRS
+        or not all(type(value) in (int, float) and 0 < value < 1e18 for value in values)
+    ):
+        raise rope.error(name, "a list of positive finite numbers")
+    return tuple(float(value) for value in values)
+
+
+def rope_json(config: DecoderConfig) -> dict[str, Any]:
+    """The rotary part of `config.json`."""
+    values: dict[str, Any] = {"rope_theta": config.rope_theta}
+    if config.partial_rotary_factor != 1:
+        values["partial_rotary_factor"] = config.partial_rotary_factor
+    match config.rope_scaling:
+        case LinearScaling(factor):
+            scaling = {"rope_type": "linear", "factor": factor}
+        case Llama3Scaling(factor, low, high, original):
+            scaling = {
+                "rope_type": "llama3",
+                "factor": factor,
+                "low_freq_factor": low,
+                "high_freq_factor": high,
+                "original_max_position_embeddings": original,
+            }
+        case LongRope(short, long, original, attention_factor):
+            values["original_max_position_embeddings"] = original
+            scaling = {
+                "rope_type": "longrope",
+                "type": "longrope",
+                "short_factor": list(short),
+                "long_factor": list(long),
+            }
+            implied = longrope_attention_factor(config.context_length / original, original)
+            if attention_factor != implied:
+                scaling["attention_factor"] = attention_factor
+        case _:
+            return values
+    return values | {"rope_scaling": scaling}

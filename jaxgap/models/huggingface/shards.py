@@ -1,0 +1,59 @@
+"""The safetensors files of a Hugging Face folder, one or several with an index."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jaxgap.models.outside import ModelFileError, read_json
+from jaxgap.models.safetensors_file import Entry, read_header
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+_SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}\.safetensors")
+_MAX_SHARDS = 10_000
+
+
+def read_entries(folder: Path) -> dict[str, Entry]:
+    """Every tensor of a folder, by name, from the headers of its files.
+
+    **Raises:** `ModelFileError` in one line if there are no safetensors, if a file is refused, or
+    if the index names a file outside the folder, or disagrees with the files.
+    """
+    if (folder / INDEX).exists():
+        return _indexed(folder)
+    if (folder / SINGLE).exists():
+        return read_header(folder / SINGLE)
+    pickles = sorted(
+        path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)
+    )
+    if pickles:
+        raise ModelFileError(
+            f"{folder / pickles[0]}: a pickle, which can run code when it is read; convert it to "
+            f"{SINGLE} where you trust it (transformers' save_pretrained does)"
+        )
+    raise ModelFileError(f"{folder}: no {SINGLE} and no {INDEX}")
+
+
+def _indexed(folder: Path) -> dict[str, Entry]:
+    path = folder / INDEX
+    weight_map = read_json(path).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelFileError(f"{path}: weight_map must be an object that names a file a tensor")
+    for name in weight_map.values():
+        # A bare name: no folder, no way up, nothing absolute.
+        if not isinstance(name, str) or not _SHARD.fullmatch(name):
+            raise ModelFileError(f"{path}: {name!r:.80} is not the name of a safetensors file")
+    shards = sorted(set(weight_map.values()))
+    if len(shards) > _MAX_SHARDS:
+        raise ModelFileError(f"{path}: {len(shards)} files; at most {_MAX_SHARDS} are read")
+    entries: dict[str, Entry] = {}
+    for shard in shards:
+        for name, entry in read_header(folder / shard).items():
+            if weight_map.get(name) != shard:
+                raise ModelFileError(f"{path}: does not say that {shard} holds {name!r:.80}")
+            entries[name] = entry
+    missing = sorted(weight_map.keys() - entries.keys())
+    if missing:
+        raise ModelFileError(f"{path}: {missing[0]!r:.80} is not in {weight_map[missing[0]]}")
+    return entries

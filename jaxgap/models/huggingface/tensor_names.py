@@ -1,0 +1,39 @@
+"""The names of tensors in Hugging Face checkpoints, by family."""
+
+from __future__ import annotations
+
+from jaxgap.models.checkpoint import Naming
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.huggingface.config_json import family_of
+
+_APART = (
+    ("self_attn.q_proj", ("attention.query",)),
+    ("self_attn.k_proj", ("attention.key",)),
+    ("self_attn.v_proj", ("attention.value",)),
+    ("mlp.gate_proj", ("feed_forward.gate",)),
+    ("mlp.up_proj", ("feed_forward.up",)),
+)
+_FUSED = (
+    ("self_attn.qkv_proj", ("attention.query", "attention.key", "attention.value")),
+    ("mlp.gate_up_proj", ("feed_forward.gate", "feed_forward.up")),
+)
+_COMMON = (
+    ("input_layernorm", ("attention_norm",)),
+    ("self_attn.q_norm", ("attention.query_norm",)),
+    ("self_attn.k_norm", ("attention.key_norm",)),
+    ("self_attn.o_proj", ("attention.output",)),
+    ("post_attention_layernorm", ("feed_forward_norm",)),
+    ("mlp.down_proj", ("feed_forward.down",)),
+)
+
+
+def naming_of(config: DecoderConfig) -> Naming:
+    """The names that the family of this decoder uses; Phi-3 fuses projections."""
+    projections = _FUSED if family_of(config) == "phi3" else _APART
+    return Naming(
+        embedding="model.embed_tokens.weight",
+        norm="model.norm.weight",
+        unembedding="lm_head.weight",
+        layer="model.layers.{}.",
+        modules=projections + _COMMON,
+    )

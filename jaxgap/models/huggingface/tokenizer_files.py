@@ -1,0 +1,101 @@
+"""The tokenizer of a Hugging Face folder: `tokenizer.json` and the files that complete it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jaxgap.errors import InputError
+from jaxgap.models.chat_template import MAX_TEMPLATE_CHARS, ChatTemplate
+from jaxgap.models.extra import import_extra
+from jaxgap.models.fast_tokenizer import FastTokenizer
+from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, read_json, regular_file
+
+_NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
+
+
+def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
+    """The tokenizer in a folder.
+
+    What ends a completion is every `eos_token_id` of `generation_config.json` and `config.json` and
+    the tokenizer's own end token.
+
+    **Arguments:**
+
+    - `folder`: with `tokenizer.json`, and `tokenizer_config.json` and more if it has them.
+    - `num_ids`: ids that the decoder has logits for.
+
+    **Raises:** `ModelFileError` in one line if a file cannot be used, or nothing says which token
+    ends a text.
+    """
+    backend = load_backend(regular_file(folder / "tokenizer.json"))
+    settings = _optional(folder / "tokenizer_config.json")
+    special = {name: text for name in _NAMES if (text := _token_text(settings.get(name)))}
+    stated = [
+        _optional(folder / name).get("eos_token_id")
+        for name in ("generation_config.json", "config.json")
+    ]
+    eos = backend.token_to_id(special["eos_token"]) if "eos_token" in special else None
+    stop_ids = _unique(
+        [eos, *(i for ids in stated for i in (ids if isinstance(ids, list) else [ids]))]
+    )
+    if not stop_ids:
+        raise ModelFileError(f"{folder}: nothing says which token ends a text (eos_token)")
+    pad = backend.token_to_id(special["pad_token"]) if "pad_token" in special else None
+    bos = backend.token_to_id(special["bos_token"]) if "bos_token" in special else None
+    try:
+        template = _chat_template(folder, settings, special)
+        return FastTokenizer(
+            backend, num_ids, stop_ids, stop_ids[0] if pad is None else pad, bos, template
+        )
+    except InputError as error:
+        raise ModelFileError(f"{folder}: {error}") from None
+
+
+def load_backend(path: Path) -> Any:
+    """The `tokenizers.Tokenizer` in a file."""
+    tokenizers = import_extra("tokenizers")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ModelFileError(f"{path}: larger than {MAX_JSON_BYTES} bytes")
+    try:
+        return tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
+    except BaseException as error:  # a panic of the library is no Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        raise ModelFileError(f"{path}: not a tokenizer ({error!s:.80})") from None
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}
+
+
+def _token_text(value: Any) -> str | None:
+    """A special token is its text, or an object with it."""
+    if isinstance(value, dict):
+        value = value.get("content")
+    return value if isinstance(value, str) else None
+
+
+def _unique(ids: list[Any]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(i for i in ids if type(i) is int))
+
+
+def _chat_template(
+    folder: Path, settings: dict[str, Any], special: dict[str, str]
+) -> ChatTemplate | None:
+    beside = folder / "chat_template.jinja"
+    source = settings.get("chat_template")
+    if beside.exists():
+        if regular_file(beside).stat().st_size > 4 * MAX_TEMPLATE_CHARS:
+            raise ModelFileError(f"{beside}: larger than any chat template")
+        source = beside.read_text("utf-8", errors="strict")
+    if isinstance(source, list):
+        named = {
+            entry.get("name"): entry.get("template") for entry in source if isinstance(entry, dict)
+        }
+        source = named.get("default")
+    if source is None:
+        return None
+    if not isinstance(source, str):
+        raise ModelFileError("chat_template must be text")
+    return ChatTemplate(source, special)

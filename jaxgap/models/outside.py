@@ -1,0 +1,93 @@
+"""Files that somebody else made: found, bounded and parsed before anything believes them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from jaxgap.errors import InputError
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+
+
+class ModelFileError(InputError):
+    """A file of a model that cannot be used, said in one line."""
+
+
+def regular_file(path: Path) -> Path:
+    """The path, if it is a file and not a folder, a pipe or a device."""
+    if not path.is_file():
+        problem = "not a file" if path.exists() else "no such file"
+        raise ModelFileError(f"{path}: {problem}")
+    return path
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file: at most 64 MiB, without NaN or infinities."""
+    size = regular_file(path).stat().st_size
+    if size > MAX_JSON_BYTES:
+        raise ModelFileError(f"{path}: {size} bytes of JSON; at most {MAX_JSON_BYTES} are read")
+    return parse_json(path.read_bytes(), str(path))
+
+
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object from bytes, or a `ModelFileError` that names `where`."""
+    try:
+        parsed = json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{where}: not valid JSON ({error!s:.80})") from None
+    if not isinstance(parsed, dict):
+        raise ModelFileError(f"{where}: must hold a JSON object")
+    return parsed
+
+
+class Fields:
+    """Typed and bounded reading of named numbers from a file.
+
+    **Arguments:**
+
+    - `values`: name to value.
+    - `where`: the file, for messages.
+    """
+
+    def __init__(self, values: dict[str, Any], where: str):
+        self.values = values
+        self.where = where
+
+    def integer(self, name: str, default: int | None = None, *, maximum: int) -> int:
+        """An integer from 1 to `maximum`; required unless a default is given."""
+        value = self._get(name, default)
+        if type(value) is not int or not 1 <= value <= maximum:
+            raise self.error(name, f"an integer from 1 to {maximum}")
+        return value
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A positive finite number; required unless a default is given."""
+        value = self._get(name, default)
+        if type(value) not in (int, float) or not 0 < value < 1e18 or not math.isfinite(value):
+            raise self.error(name, "a positive finite number")
+        return float(value)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """True or false."""
+        value = self._get(name, default)
+        if type(value) is not bool:
+            raise self.error(name, "true or false")
+        return value
+
+    def error(self, name: str, legal: str) -> ModelFileError:
+        """What to raise for a value that is not what it must be."""
+        return ModelFileError(f"{self.where}: {name} must be {legal}, got {self._shown(name)}")
+
+    def _get(self, name: str, default: Any) -> Any:
+        value = self.values.get(name)
+        return default if value is None else value
+
+    def _shown(self, name: str) -> str:
+        return f"{self.values.get(name)!r:.60}" if name in self.values else "nothing"
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,188 @@
+"""`config.json` is read as transformers reads it, and what is hostile or unknown is refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from jaxgap.models import DecoderConfig, LinearScaling, Llama3Scaling, LongRope, NoScaling
+from jaxgap.models.huggingface.config_json import config_json, family_of, parse_config
+from jaxgap.models.outside import ModelFileError
+
+LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+LONGROPE = {"type": "su", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+
+
+def _parse(tmp_path, values):
+    path = tmp_path / "config.json"
+    path.write_text(values if isinstance(values, str) else json.dumps(values))
+    return parse_config(path)
+
+
+def test_what_is_absent_has_the_defaults_of_transformers(tmp_path):
+    config = _parse(tmp_path, LLAMA)
+    assert config == DecoderConfig(
+        64, 32, 48, 2, 4, 4, 8, norm_eps=1e-6, tie_embeddings=False, context_length=2048
+    )
+    assert (
+        _parse(tmp_path, LLAMA | {"model_type": "qwen3", "num_key_value_heads": 2}).head_dim == 128
+    )
+    assert _parse(tmp_path, LLAMA | {"model_type": "phi3"}).norm_eps == 1e-5
+
+
+def test_both_forms_of_rope_are_the_same(tmp_path):
+    scaling = {
+        "rope_type": "llama3",
+        "factor": 32.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+    older = _parse(tmp_path, LLAMA | {"rope_theta": 500000.0, "rope_scaling": scaling})
+    newer = _parse(tmp_path, LLAMA | {"rope_parameters": scaling | {"rope_theta": 500000.0}})
+    assert older == newer
+    assert older.rope_scaling == Llama3Scaling(32.0, 1.0, 4.0, 8192)
+
+
+def test_longrope_has_the_attention_factor_of_its_stretch(tmp_path):
+    values = LLAMA | {
+        "model_type": "phi3",
+        "rope_scaling": LONGROPE,
+        "max_position_embeddings": 131072,
+        "original_max_position_embeddings": 4096,
+    }
+    scaling = _parse(tmp_path, values).rope_scaling
+    assert isinstance(scaling, LongRope)
+    assert scaling.attention_factor == pytest.approx(1.1902380714)
+    stated = _parse(tmp_path, values | {"rope_scaling": LONGROPE | {"attention_factor": 1.5}})
+    assert stated.rope_scaling.attention_factor == 1.5
+
+
+SHAPE = DecoderConfig(64, 32, 48, 2, 4, 2, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "family"),
+    [
+        ({}, "llama"),
+        ({"rope_scaling": LinearScaling(2.0), "tie_embeddings": False}, "llama"),
+        ({"rope_scaling": Llama3Scaling(8.0, 1.0, 4.0, 16)}, "llama"),
+        ({"qkv_bias": True, "rope_theta": 1e6}, "qwen2"),
+        ({"qk_norm": True, "head_dim": 16}, "qwen3"),
+        ({"sliding_window": 9, "norm_eps": 1e-5}, "phi3"),
+        (
+            {
+                "partial_rotary_factor": 0.75,
+                "rope_scaling": LongRope((1.0,) * 3, (2.0,) * 3, 16, 1.25),
+                "context_length": 64,
+            },
+            "phi3",
+        ),
+    ],
+)
+def test_a_written_config_is_read_back(tmp_path, changes, family):
+    config = dataclasses.replace(SHAPE, **changes)
+    assert family_of(config) == family
+    assert _parse(tmp_path, config_json(config)) == config
+
+
+def test_a_mixture_of_families_cannot_be_written():
+    with pytest.raises(ValueError, match="no family has all"):
+        config_json(dataclasses.replace(SHAPE, qkv_bias=True, qk_norm=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"model_type": "mamba"},
+            "model_type must be one of llama, phi3, qwen2, qwen3, got 'mamba'",
+        ),
+        ({"model_type": ["llama"]}, "model_type must be one of"),
+        (
+            {"num_hidden_layers": 10**9},
+            "num_hidden_layers must be an integer from 1 to 1000, got 1",
+        ),
+        ({"num_hidden_layers": 2.0}, "num_hidden_layers must be an integer"),
+        ({"num_hidden_layers": True}, "num_hidden_layers must be an integer"),
+        ({"hidden_size": None}, "hidden_size must be an integer from 1"),
+        ({"vocab_size": 10**18}, "vocab_size must be an integer from 1"),
+        ({"vocab_size": "9" * 5000}, "vocab_size must be an integer from 1"),
+        ({"intermediate_size": -1}, "intermediate_size must be an integer from 1"),
+        ({"num_key_value_heads": 3}, "num_kv_heads must divide num_heads=4, got 3"),
+        ({"head_dim": 7}, "head_dim must be even, got 7"),
+        ({"rms_norm_eps": 0}, "rms_norm_eps must be a positive finite number, got 0"),
+        ({"rms_norm_eps": "1e-5"}, "rms_norm_eps must be a positive finite number"),
+        ({"rope_theta": 1e300}, "rope_theta must be a positive finite number"),
+        ({"tie_word_embeddings": 1}, "tie_word_embeddings must be true or false"),
+        (
+            {"hidden_act": "gelu"},
+            "hidden_act must be 'silu': nothing else is supported, got 'gelu'",
+        ),
+        ({"attention_bias": True}, "attention_bias must be False: nothing else"),
+        ({"sliding_window": 4096}, "sliding_window must be absent"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config must be absent"),
+        (
+            {"rope_scaling": {"rope_type": "yarn"}},
+            "rope_type must be one of default, linear, llama3",
+        ),
+        ({"rope_scaling": {"rope_type": {}}}, "rope_type must be one of"),
+        ({"rope_scaling": [1]}, "rope_scaling must be an object"),
+        (
+            {"rope_scaling": {"rope_type": "linear"}},
+            "factor must be a positive finite number, got noth",
+        ),
+        (
+            {"model_type": "phi3", "rope_scaling": LONGROPE | {"short_factor": [1.0] * 3}},
+            "long_factor must be 3 numbers",
+        ),
+        (
+            {"model_type": "phi3", "rope_scaling": LONGROPE | {"long_factor": [1.0, -2, 1, 1]}},
+            "long_factor must be a list of positive finite numbers",
+        ),
+        (
+            {"model_type": "phi3", "partial_rotary_factor": 1.5},
+            "partial_rotary_factor must turn an even part",
+        ),
+        ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window must be False"),
+        ({"model_type": "qwen3", "layer_types": ["sliding_attention"]}, "layer_types must be full"),
+    ],
+)
+def test_hostile_and_unknown_configs_are_refused_in_one_line(tmp_path, change, message):
+    with pytest.raises(ModelFileError, match=message) as caught:
+        _parse(tmp_path, LLAMA | change)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not valid JSON"),
+        ("[]", "must hold a JSON object"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"rms_norm_eps": NaN}', "NaN is not a JSON number"),
+        ('{"vocab_size": ' + "9" * 5000 + "}", "not valid JSON"),
+    ],
+)
+def test_what_is_no_json_is_refused(tmp_path, text, message):
+    with pytest.raises(ModelFileError, match=message):
+        _parse(tmp_path, text)
+
+
+def test_a_config_that_is_no_file_is_refused(tmp_path):
+    with pytest.raises(ModelFileError, match=r"config\.json: no such file"):
+        parse_config(tmp_path / "config.json")
+    with pytest.raises(ModelFileError, match="not a file"):
+        parse_config(tmp_path)
+
+
+def test_scaling_none_is_the_default(tmp_path):
+    assert _parse(tmp_path, LLAMA | {"rope_scaling": None}).rope_scaling == NoScaling()
