@@ -1,6 +1,52 @@
-"""Problems and exact graders; no learned code."""
+"""Problems and exact graders; no learned code.
 
-from jaxgap.tasks.addition import Addition
-from jaxgap.tasks.problem import AbstractTask, Problem, TaskSplit
+A public name is imported when it is first asked for, so that a task loads only what it needs.
+"""
 
-__all__ = ["AbstractTask", "Addition", "Problem", "TaskSplit"]
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxgap.tasks.addition import Addition
+    from jaxgap.tasks.gsm8k import Gsm8k
+    from jaxgap.tasks.math_problems import MathProblems
+    from jaxgap.tasks.mbpp import Mbpp
+    from jaxgap.tasks.problem import AbstractTask, Message, Problem, TaskSplit
+    from jaxgap.tasks.prompt_answers import PromptAnswers
+    from jaxgap.tasks.prontoqa import ProntoQA
+    from jaxgap.tasks.reasoning_gym import ReasoningGym
+
+__all__ = [
+    "AbstractTask",
+    "Addition",
+    "Gsm8k",
+    "MathProblems",
+    "Mbpp",
+    "Message",
+    "Problem",
+    "PromptAnswers",
+    "ProntoQA",
+    "ReasoningGym",
+    "TaskSplit",
+]
+
+_HOMES = {
+    "Addition": "addition",
+    "Gsm8k": "gsm8k",
+    "MathProblems": "math_problems",
+    "Mbpp": "mbpp",
+    "AbstractTask": "problem",
+    "Message": "problem",
+    "Problem": "problem",
+    "TaskSplit": "problem",
+    "PromptAnswers": "prompt_answers",
+    "ProntoQA": "prontoqa",
+    "ReasoningGym": "reasoning_gym",
+}
+
+
+def __getattr__(name: str):
+    """Import a public name from its file when it is first asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"jaxgap.tasks.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

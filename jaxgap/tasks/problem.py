@@ -5,6 +5,20 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+
+class Message(NamedTuple):
+    """One turn of a conversation.
+
+    **Fields:**
+
+    - `role`: who says it.
+    - `content`: what is said.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,12 +27,30 @@ class Problem:
 
     **Fields:**
 
-    - `prompt`: the text a model continues.
+    - `prompt`: the text a model continues, or the turns of a conversation it answers.
     - `answer`: the reference answer; only a grader may look at it.
     """
 
-    prompt: str
+    prompt: str | tuple[Message, ...]
     answer: str
+
+    @property
+    def text(self) -> str:
+        """The prompt as one text, turns separated by blank lines: for models without a chat."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return "\n\n".join(message.content for message in self.prompt)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The prompt as a conversation, a text being its one turn: for a chat template.
+
+        >>> Problem("1+1=", "2").messages
+        (Message(role='user', content='1+1='),)
+        """
+        if isinstance(self.prompt, str):
+            return (Message("user", self.prompt),)
+        return self.prompt
 
 
 class AbstractTask(abc.ABC):
@@ -34,6 +66,8 @@ class AbstractTask(abc.ABC):
     >>> split = Doubling().split(3, 2, seed=0)
     >>> [p.prompt for p in split.train], [p.prompt for p in split.held_out]
     (['2*0=', '2*1=', '2*2='], ['2*3=', '2*4='])
+    >>> Doubling().grade_all([(split.train[1], " 2"), (split.train[1], "3")])
+    [True, False]
     """
 
     @abc.abstractmethod
@@ -42,16 +76,33 @@ class AbstractTask(abc.ABC):
 
     @abc.abstractmethod
     def grade(self, problem: Problem, completion: str) -> bool:
-        """Whether `completion` answers `problem` correctly."""
+        """Whether `completion` answers `problem` correctly.
+
+        It must return for any text, however long or strange, in bounded time.
+        """
+
+    def grade_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[bool]:
+        """Whether each completion answers its problem; in parallel where that is slow."""
+        return [self.grade(problem, completion) for problem, completion in pairs]
+
+    def canonical_answer(self, completion: str) -> str:
+        """The answer in a completion, written so that equal answers are equal texts.
+
+        It is what a majority is counted over, and is found without any reference answer. Two
+        completions with the same canonical answer are graded alike.
+        """
+        return completion.strip()
+
+    def canonical_answers(self, completions: Sequence[str]) -> list[str]:
+        """The canonical answer of each completion, in parallel where that is slow."""
+        return [self.canonical_answer(completion) for completion in completions]
 
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw both splits at once, so that they share no prompt.
 
         **Raises:** `ValueError` if a count is below 1, or the task repeats a prompt.
         """
-        for name, count in (("num_train", num_train), ("num_held_out", num_held_out)):
-            if count < 1:
-                raise ValueError(f"{name} must be at least 1, got {count}")
+        check_sizes(num_train, num_held_out)
         drawn = self.problems(num_train + num_held_out, seed=seed)
         return TaskSplit(train=tuple(drawn[:num_train]), held_out=tuple(drawn[num_train:]))
 
@@ -59,6 +110,8 @@ class AbstractTask(abc.ABC):
 @dataclasses.dataclass(frozen=True)
 class TaskSplit:
     """Problems to train on and problems to measure on, with no prompt in common.
+
+    Prompts that differ in white space or case only count as one across the splits.
 
     **Fields:**
 
@@ -72,15 +125,39 @@ class TaskSplit:
     held_out: tuple[Problem, ...]
 
     def __post_init__(self):
-        train, held_out = [p.prompt for p in self.train], [p.prompt for p in self.held_out]
+        train, held_out = [p.text for p in self.train], [p.text for p in self.held_out]
         for name, prompts in (("train", train), ("held_out", held_out)):
             if not prompts:
                 raise ValueError(f"the {name} split is empty: give at least one problem")
             if len(set(prompts)) < len(prompts):
                 raise ValueError(f"the {name} split repeats a prompt: make its prompts distinct")
-        shared = set(train) & set(held_out)
+        trained_on = {normal_prompt(prompt) for prompt in train}
+        shared = [prompt for prompt in held_out if normal_prompt(prompt) in trained_on]
         if shared:
             raise ValueError(
-                f"{len(shared)} prompts are in both splits, for example {min(shared)!r}: "
-                "held-out prompts must not be trained on"
+                f"{len(shared)} prompts are in both splits, for example {_shortened(shared[0])!r}: "
+                "held-out prompts must not be trained on, not even in other white space or case"
             )
+
+
+def check_sizes(num_train: int, num_held_out: int) -> None:
+    """Refuse empty splits.
+
+    **Raises:** `ValueError`.
+    """
+    for name, count in (("num_train", num_train), ("num_held_out", num_held_out)):
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}")
+
+
+def normal_prompt(text: str) -> str:
+    """A prompt without what does not change its question: case, and how white space is written.
+
+    >>> normal_prompt("What is\\n  1 + 1?") == normal_prompt("what is 1 + 1?")
+    True
+    """
+    return " ".join(text.casefold().split())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,154 @@
+"""The final answer in a completion: where it is looked for, in one order for all tasks.
+
+1. between the last `<answer>` and its `</answer>`;
+2. in the last `\\boxed{...}` (or `\\fbox{...}`), its braces balanced;
+3. after the last `####`, to the end of its line;
+4. after the last `answer is` or `answer:`, to the end of its line;
+5. on the last line that is not empty.
+
+Surrounding white space, dollar signs, asterisks and a final full stop are taken off. Only the end
+of a very long completion is looked at, and nothing here takes more than linear time, so that no
+completion can hold up a run.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+MAX_CHARACTERS = 100_000
+"""How much of a completion's end is looked at."""
+
+MAX_DIGITS = 400
+"""Longer numbers are not taken for numbers."""
+
+_SAID = re.compile(r"answer(?:\s{0,3}is:?|:)", re.IGNORECASE)
+_BOXES = ("\\boxed{", "\\fbox{")
+_MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
+
+# Whole numbers with or without commas, decimals, fractions; a sign may stand before a currency.
+_WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+_NUMBER = re.compile(
+    rf"(?P<sign>(?<![\w)])[-+])?\s?\\?[$€£]?\s?(?P<inner>(?<=[$€£])-)?"
+    rf"(?:\\[dt]?frac\{{(?P<top>\d+)\}}\{{(?P<bottom>\d+)\}}"
+    rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:/(?P<over>\d+))?"
+    rf"|(?P<point>\.\d+))"
+)
+
+
+def final_answer(completion: str) -> str:
+    """The text that a completion ends up saying is its answer; empty if there is none.
+
+    >>> final_answer("So it is 4.\\n<answer>4</answer>"), final_answer(r"Hence $\\boxed{\\pi/2}$.")
+    ('4', '\\\\pi/2')
+    >>> final_answer("2 + 2 = 4\\nThe answer is 4."), final_answer("first\\n\\nsecond\\n")
+    ('4', 'second')
+    """
+    end = completion[-MAX_CHARACTERS:]
+    for find in (_tagged, _boxed, _after_hashes, _said):
+        found = find(end)
+        if found is not None:
+            return _bare(found)
+    lines = end.rstrip().rsplit("\n", 1)
+    return _bare(lines[-1])
+
+
+def boxed(text: str) -> str | None:
+    """What the last `\\boxed{...}` or `\\fbox{...}` of a text holds; None without one.
+
+    >>> boxed(r"\\boxed{1} or \\boxed{\\sqrt{2}}")
+    '\\\\sqrt{2}'
+    """
+    found = _boxed(text)
+    return None if found is None else found.strip()
+
+
+def canonical_number(text: str) -> str | None:
+    """The last number in a text as a whole number or reduced fraction; None without one.
+
+    Commas between thousands, currency signs and units do not matter; a percentage counts by its
+    number. Zero has no sign.
+
+    >>> texts = "$1,234.50", "-0", "3/6 cups", r"\\frac{3}{4}", "−7 °C", "no"
+    >>> [canonical_number(text) for text in texts]
+    ['2469/2', '0', '1/2', '3/4', '-7', None]
+    """
+    last = _last_match(_NUMBER, text[-MAX_CHARACTERS:].translate(_MINUS_SIGNS))
+    if last is None or len(last.group()) > MAX_DIGITS:
+        return None
+    found = last.groupdict()
+    try:
+        value = _magnitude(found)
+    except ZeroDivisionError:
+        return None
+    negative = found["sign"] == "-" or found["inner"] == "-"
+    return str(-value if negative else value)
+
+
+def canonical_text(text: str) -> str:
+    """A number as :func:`canonical_number` writes it if the text is nothing else; or the text,
+    without regard to case and white space.
+
+    >>> canonical_text("1,000"), canonical_text(" New  York"), canonical_text("3 apples")
+    ('1000', 'new york', '3 apples')
+    """
+    plain = " ".join(text.casefold().split()).translate(_MINUS_SIGNS)
+    match = _NUMBER.fullmatch(plain) if len(plain) <= MAX_DIGITS else None
+    number = canonical_number(plain) if match else None
+    return plain if number is None else number
+
+
+def _magnitude(found: dict[str, str | None]) -> Fraction:
+    if found["top"] and found["bottom"]:
+        return Fraction(int(found["top"]), int(found["bottom"]))
+    whole = (found["whole"] or "0").replace(",", "")
+    decimals = found["decimals"] or found["point"] or ""
+    return Fraction(whole + decimals) / int(found["over"] or "1")
+
+
+def _tagged(text: str) -> str | None:
+    start = text.rfind("<answer>")
+    end = text.find("</answer>", start)
+    return text[start + len("<answer>") : end] if 0 <= start < end else None
+
+
+def _boxed(text: str) -> str | None:
+    start, opening = max((text.rfind(box), box) for box in _BOXES)
+    if start < 0:
+        return None
+    depth = 1
+    for index in range(start + len(opening), len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if depth == 0:
+            return text[start + len(opening) : index]
+    return None
+
+
+def _after_hashes(text: str) -> str | None:
+    start = text.rfind("####")
+    return None if start < 0 else _first_line(text[start + 4 :])
+
+
+def _said(text: str) -> str | None:
+    last = _last_match(_SAID, text)
+    return None if last is None else _first_line(text[last.end() :]) or None
+
+
+def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    last = None
+    for match in pattern.finditer(text):
+        last = match
+    return last
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0]
+
+
+def _bare(text: str) -> str:
+    """Without decoration that is no part of an answer."""
+    text = text.strip().removesuffix(".").strip()
+    text = text.strip("*").strip()
+    if len(text) > 1 and text.startswith("$") and text.endswith("$"):
+        text = text.strip("$").strip()
+    return text

@@ -1,0 +1,112 @@
+"""Tasks whose problems are in files: one file to draw from, or one for each split."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxgap.errors import InputError
+from jaxgap.tasks.problem import (
+    AbstractTask,
+    Message,
+    Problem,
+    TaskSplit,
+    check_sizes,
+    normal_prompt,
+)
+from jaxgap.tasks.records import Record, read_records
+
+_logger = logging.getLogger(__name__)
+
+
+class AbstractFileTask(AbstractTask):
+    """Problems drawn without replacement from what a file holds.
+
+    **Arguments:**
+
+    - `path`: the file, in a form that :func:`jaxgap.tasks.records.read_records` reads.
+    - `held_out_path`: a second file; held-out problems then come from it alone, and training
+        problems from `path` alone.
+    - `num_examples`: solved examples put before each question, as earlier turns of a conversation.
+        They are the first records of `path`, which are then not drawn.
+
+    A record whose prompt repeats an earlier one, but for white space and case, is left out.
+
+    **Raises:** `InputError` with the file, the line and the field.
+    """
+
+    def __init__(
+        self, path: str | Path, held_out_path: str | Path | None = None, *, num_examples: int = 0
+    ):
+        if num_examples < 0:
+            raise InputError(f"num_examples must be 0 or more, got {num_examples}")
+        self.path = Path(path)
+        self.held_out_path = None if held_out_path is None else Path(held_out_path)
+        records = read_records(self.path)
+        if num_examples >= len(records):
+            raise InputError(
+                f"{path}: has {len(records)} records, too few for {num_examples} examples and a "
+                "problem"
+            )
+        examples = [self._example(record) for record in records[:num_examples]]
+        shots = tuple(message for example in examples for message in example)
+        self._pool = self._distinct(records[num_examples:], shots)
+        held_out = [] if self.held_out_path is None else read_records(self.held_out_path)
+        self._held_out_pool = self._distinct(held_out, shots)
+
+    @abc.abstractmethod
+    def _problem(self, record: Record) -> Problem:
+        """The problem that a record states, its prompt a text."""
+
+    @abc.abstractmethod
+    def _solution(self, record: Record) -> str:
+        """What a good completion of the record's problem looks like."""
+
+    def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
+        """`count` problems drawn without replacement from `path`.
+
+        **Raises:** `InputError` if there are fewer.
+        """
+        return _draw(self._pool, count, seed, self.path)
+
+    def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
+        """Draw both splits; from both files where there are two.
+
+        **Raises:** `ValueError` if a count is below 1, or the files share a prompt that is drawn
+        for both; `InputError` if there are too few problems.
+        """
+        if self.held_out_path is None:
+            return super().split(num_train, num_held_out, seed=seed)
+        check_sizes(num_train, num_held_out)
+        return TaskSplit(
+            train=tuple(_draw(self._pool, num_train, seed, self.path)),
+            held_out=tuple(_draw(self._held_out_pool, num_held_out, seed, self.held_out_path)),
+        )
+
+    def _example(self, record: Record) -> tuple[Message, ...]:
+        question = self._problem(record)
+        return *question.messages, Message("assistant", self._solution(record))
+
+    def _distinct(self, records: Sequence[Record], shots: tuple[Message, ...]) -> list[Problem]:
+        problems: dict[str, Problem] = {}
+        for record in records:
+            problem = self._problem(record)
+            if shots:
+                problem = dataclasses.replace(problem, prompt=(*shots, *problem.messages))
+            problems.setdefault(normal_prompt(problem.text), problem)
+        if len(problems) < len(records):
+            repeated = len(records) - len(problems)
+            _logger.info("%d of %d prompts repeat another", repeated, len(records))
+        return list(problems.values())
+
+
+def _draw(pool: Sequence[Problem], count: int, seed: int, path: Path) -> list[Problem]:
+    if count > len(pool):
+        raise InputError(f"{path}: has {len(pool)} distinct problems, {count} are asked for")
+    drawn = np.random.default_rng(seed).choice(len(pool), size=count, replace=False)
+    return [pool[index] for index in drawn]

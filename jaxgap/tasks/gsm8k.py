@@ -1,0 +1,43 @@
+"""GSM8K: grade-school word problems whose answer is a number.
+
+Cobbe et al., arXiv:2110.14168. A record has `question` and `answer`, a worked solution with
+calculator annotations `<<2+2=4>>` and a last line `#### NUMBER`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from jaxgap.tasks.answers import canonical_number, final_answer
+from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.problem import Problem
+from jaxgap.tasks.prompts import GSM8K
+from jaxgap.tasks.records import Record
+
+_ANNOTATION = re.compile(r"<<[^<>]*>>")
+
+
+class Gsm8k(AbstractFileTask):
+    """Word problems from `train.jsonl` and `test.jsonl` as published.
+
+    A completion is right if the last number of its final answer equals the reference, exactly:
+    commas, currency, units and trailing zeros do not matter.
+    """
+
+    def _problem(self, record: Record) -> Problem:
+        question, solution = record.text("question"), record.text("answer")
+        _, hashes, last = solution.rpartition("####")
+        answer = canonical_number(last) if hashes else None
+        if answer is None:
+            record.refuse("answer", "must end with '#### ' and a number")
+        return Problem(GSM8K.format(question=question.strip()), answer)
+
+    def _solution(self, record: Record) -> str:
+        steps, _, last = _ANNOTATION.sub("", record.text("answer")).rpartition("####")
+        return f"{steps.strip()}\nThe answer is {last.strip()}."
+
+    def grade(self, problem: Problem, completion: str) -> bool:
+        return self.canonical_answer(completion) == problem.answer
+
+    def canonical_answer(self, completion: str) -> str:
+        return canonical_number(final_answer(completion)) or ""

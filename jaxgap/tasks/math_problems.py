@@ -1,0 +1,101 @@
+"""MATH: competition problems whose answers are mathematical expressions.
+
+Hendrycks et al., arXiv:2103.03874. A record has `problem`, `solution` (answer in `\\boxed{...}`),
+`level` and `type`. MATH-500 (Lightman et al., arXiv:2305.20050) adds `answer`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxgap.tasks.answers import boxed, canonical_text, final_answer
+from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.problem import Problem
+from jaxgap.tasks.prompts import MATH
+from jaxgap.tasks.records import Record
+from jaxgap.tasks.sandbox import Isolation, Limits
+from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
+
+MAX_ANSWER_CHARACTERS = 2_000
+"""Longer final answers are wrong."""
+
+_LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=64 * 1024)
+
+
+class MathProblems(AbstractFileTask):
+    """Competition problems from JSON lines, or the published folder of JSON files.
+
+    A completion is right if its final answer is mathematically equal to the reference by
+    math-verify (extra `tasks`), which runs in a sandbox and has ten seconds for each.
+
+    **Arguments:** those of :class:`AbstractFileTask`.
+
+    **Raises:** `InputError` for a bad file, without the extra, and on grading (a
+    `SandboxUnavailable`) where the sandbox cannot be set up.
+    """
+
+    def __init__(
+        self, path: str | Path, held_out_path: str | Path | None = None, *, num_examples: int = 0
+    ):
+        require("math_verify", "MATH problems")
+        self._grader = SandboxedGrader(
+            "jaxgap.tasks.math_grader:make_handler",
+            packages=("math_verify", "latex2sympy2_extended", "sympy", "mpmath", "antlr4"),
+            limits=_LIMITS,
+        )
+        super().__init__(path, held_out_path, num_examples=num_examples)
+
+    @property
+    def isolation(self) -> Isolation:
+        """Which walls stand around the grader.
+
+        **Raises:** `SandboxUnavailable`.
+        """
+        return self._grader.isolation
+
+    def _problem(self, record: Record) -> Problem:
+        solution = record.text("solution")
+        answer = record.text("answer") if "answer" in record.fields else boxed(solution)
+        if not answer:
+            record.refuse("solution", "must have its answer in \\boxed{...}")
+        return Problem(MATH.format(problem=record.text("problem").strip()), answer.strip())
+
+    def _solution(self, record: Record) -> str:
+        return record.text("solution")
+
+    def grade(self, problem: Problem, completion: str) -> bool:
+        return self.grade_all([(problem, completion)])[0]
+
+    def grade_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[bool]:
+        """Whether each final answer equals its reference; each distinct pair is compared once."""
+        answers = [(problem.answer, _final(completion)) for problem, completion in pairs]
+        unequal = list(dict.fromkeys(pair for pair in answers if not _same_text(*pair)))
+        requests = [json.dumps({"equal": pair}).encode() for pair in unequal if pair[1]]
+        replies = self._grader.ask_all(requests)
+        equal = dict(zip((pair for pair in unequal if pair[1]), replies, strict=True))
+        return [_same_text(*pair) or equal.get(pair) is True for pair in answers]
+
+    def canonical_answer(self, completion: str) -> str:
+        return self.canonical_answers([completion])[0]
+
+    def canonical_answers(self, completions: Sequence[str]) -> list[str]:
+        """Each final answer as SymPy writes it, or as it stands where it cannot be read."""
+        answers = [_final(completion) for completion in completions]
+        distinct = list(dict.fromkeys(answers))
+        requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
+        written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))
+        return [
+            reply if isinstance(reply := written[answer], str) else canonical_text(answer)
+            for answer in answers
+        ]
+
+
+def _final(completion: str) -> str:
+    answer = final_answer(completion)
+    return answer if len(answer) <= MAX_ANSWER_CHARACTERS else ""
+
+
+def _same_text(reference: str, answer: str) -> bool:
+    return bool(answer) and canonical_text(reference) == canonical_text(answer)

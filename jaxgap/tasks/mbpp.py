@@ -1,0 +1,129 @@
+"""MBPP: short Python programs, judged by running them against tests.
+
+Austin et al., arXiv:2108.07732. A record has the task in `text` (sanitized form: in `prompt`), a
+reference program in `code`, assertions in `test_list` and `challenge_test_list`, and what runs
+before them in `test_setup_code` (sanitized: `test_imports`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.problem import Problem
+from jaxgap.tasks.programs import AssertionForm, ProgramJudge, ProgramTests, is_python
+from jaxgap.tasks.prompts import MBPP
+from jaxgap.tasks.records import Record
+from jaxgap.tasks.sandbox import Isolation, Limits
+
+MAX_PROGRAM_CHARACTERS = 100_000
+"""Longer programs are wrong."""
+
+_FENCE = re.compile(r"^```(?:python|py|python3)?[ \t]*$", re.MULTILINE | re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgrammingProblem(Problem):
+    """A problem whose answers are programs; its reference answer is one that passes.
+
+    **Fields:**
+
+    - `tests`: what a program must satisfy.
+    """
+
+    tests: ProgramTests
+
+
+class Mbpp(AbstractFileTask):
+    """Programming problems from `mbpp.jsonl` or `sanitized-mbpp.json` as published.
+
+    The prompt shows `test_list`, as is usual; a program is right if it satisfies these and
+    `challenge_test_list`. Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`), with Python's
+    standard library alone, and cannot forge a verdict (:mod:`jaxgap.tasks.programs`).
+
+    **Arguments:**
+
+    - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
+    - `limits`: the bounds of one program with all its tests.
+
+    **Raises:** `InputError` for a bad file, and on grading (a `SandboxUnavailable`) where programs
+    cannot be run safely.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        held_out_path: str | Path | None = None,
+        *,
+        num_examples: int = 0,
+        limits: Limits | None = None,
+    ):
+        self._judge = ProgramJudge(limits)
+        super().__init__(path, held_out_path, num_examples=num_examples)
+
+    @property
+    def isolation(self) -> Isolation:
+        """Which walls stand around the programs.
+
+        **Raises:** `SandboxUnavailable`.
+        """
+        return self._judge.isolation
+
+    def _problem(self, record: Record) -> Problem:
+        shown = record.texts("test_list")
+        hidden = record.texts("challenge_test_list", optional=True)
+        imports = record.texts("test_imports", optional=True)
+        setup = "\n".join([*imports, record.optional_text("test_setup_code")]).strip()
+        code = record.text("code")
+        for name, source in (("code", code), ("test_setup_code", setup)):
+            if not is_python(source):
+                record.refuse(name, "is not Python")
+        try:
+            tests = ProgramTests.parse([*shown, *hidden], setup=setup, reference=code)
+        except AssertionForm as error:
+            record.refuse("test_list", str(error))
+        text = record.text("text", "prompt").strip()
+        return ProgrammingProblem(MBPP.format(text=text, tests="\n".join(shown)), code, tests)
+
+    def _solution(self, record: Record) -> str:
+        return f"```python\n{record.text('code').strip()}\n```"
+
+    def grade(self, problem: Problem, completion: str) -> bool:
+        return self.grade_all([(problem, completion)])[0]
+
+    def grade_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[bool]:
+        """Whether each program passes its problem's tests; each distinct one runs once."""
+        distinct = dict.fromkeys((problem, program_in(text)) for problem, text in pairs)
+        jobs = [(program, _tests_of(problem)) for problem, program in distinct]
+        verdicts = dict(zip(distinct, self._judge.judge_all(jobs), strict=True))
+        return [verdicts[problem, program_in(text)].passed for problem, text in pairs]
+
+    def canonical_answer(self, completion: str) -> str:
+        """The program, without empty lines and spaces at the ends of lines."""
+        lines = (line.rstrip() for line in program_in(completion).split("\n"))
+        return "\n".join(line for line in lines if line)
+
+
+def program_in(completion: str) -> str:
+    """The first fenced block of a completion, or all of it without one; empty if it is too long.
+
+    >>> program_in("Here it is:\\n```python\\nx = 1\\n```\\nIt sets x.")
+    'x = 1\\n'
+    """
+    if len(completion) > MAX_PROGRAM_CHARACTERS:
+        return ""
+    opening = _FENCE.search(completion)
+    if opening is None:
+        return completion
+    start = opening.end() + 1
+    closing = _FENCE.search(completion, start)
+    return completion[start : closing.start() if closing else len(completion)]
+
+
+def _tests_of(problem: Problem) -> ProgramTests:
+    if not isinstance(problem, ProgrammingProblem):
+        raise ValueError(f"problem must be one of this task's, got {type(problem).__name__}")
+    return problem.tests

@@ -1,0 +1,142 @@
+"""An assertion taken apart: what the program is asked, and what is judged without it.
+
+In `assert set(f(3)) == {1, 2}` the program is asked for `f(3)`, and `set(...) == {1, 2}` is judged
+elsewhere. A question is a largest expression that begins with a name of the program's (a call, an
+attribute, an item or the name alone), whatever its arguments; everything else stays in the
+judgement. So an expected value is never part of a question, unless the test itself passes it to the
+program.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+from typing import cast
+
+_BOUND_HERE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+class AssertionForm(ValueError):
+    """A test cannot be judged from outside the program; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Assertion:
+    """One test in two parts.
+
+    **Fields:**
+
+    - `questions`: expressions whose values the program is asked for, each after the name that
+        stands for it in the judgement.
+    - `judgement`: the assertion over these names.
+    """
+
+    questions: tuple[tuple[str, str], ...]
+    judgement: str
+
+    @classmethod
+    def parse(cls, test: str, program_names: frozenset[str], other_names: frozenset[str]):
+        """Take a test apart.
+
+        **Arguments:**
+
+        - `test`: one assert statement.
+        - `program_names`: what the program is to define; these hide builtins.
+        - `other_names`: what the test's own setup defines. Names that nobody defines are taken for
+            the program's.
+
+        **Raises:** `AssertionForm`.
+
+        >>> names = frozenset(["f"]), frozenset(["math"])
+        >>> assertion = Assertion.parse("assert math.floor(f([1.5])) == 1", *names)
+        >>> assertion.questions, assertion.judgement
+        ((('_answer_0', 'f([1.5])'),), 'assert math.floor(_answer_0) == 1')
+        """
+        if not is_python(test.strip()):
+            raise AssertionForm("is not Python")
+        statements = ast.parse(test.strip()).body
+        if len(statements) != 1 or not isinstance(statements[0], ast.Assert):
+            raise AssertionForm("must be one assert statement")
+        known = (other_names | frozenset(vars(builtins))) - program_names
+        splitter = _Splitter(known)
+        condition = cast(ast.expr, splitter.visit(statements[0].test))
+        if not splitter.questions:
+            raise AssertionForm("asks the program for nothing")
+        judgement = ast.Assert(condition, None)
+        questions = tuple(splitter.questions.items())
+        return cls(questions, ast.unparse(ast.fix_missing_locations(judgement)))
+
+
+def is_python(source: str) -> bool:
+    """Whether a source can be parsed.
+
+    >>> is_python("x = 1"), is_python("x =")
+    (True, False)
+    """
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def bound_names(source: str) -> frozenset[str]:
+    """The names that a source binds at its top level.
+
+    >>> sorted(bound_names("import math, os.path as p\\ndef f(): x = 1\\ny = 2"))
+    ['f', 'math', 'p', 'y']
+    """
+    return frozenset().union(*map(_names_bound_by, ast.parse(source).body))
+
+
+def imports_of(source: str) -> str:
+    """The import statements at the top level of a source.
+
+    >>> imports_of("import math\\ndef f(): import os")
+    'import math'
+    """
+    kinds = (ast.Import, ast.ImportFrom)
+    imports = [node for node in ast.parse(source).body if isinstance(node, kinds)]
+    return "\n".join(map(ast.unparse, imports))
+
+
+def _names_bound_by(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+class _Splitter(ast.NodeTransformer):
+    """Puts a name in the place of each question."""
+
+    def __init__(self, known: frozenset[str]):
+        self.questions: dict[str, str] = {}
+        self._known = known
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, _BOUND_HERE) and self._asks(node):
+            raise AssertionForm("asks the program from within a comprehension or lambda")
+        if isinstance(node, ast.expr) and self._begins_with_the_program(node):
+            name = f"_answer_{len(self.questions)}"
+            self.questions[name] = ast.unparse(node)
+            return ast.Name(name, ast.Load())
+        return self.generic_visit(node)
+
+    def _begins_with_the_program(self, node: ast.expr) -> bool:
+        while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        return isinstance(node, ast.Name) and node.id not in self._known
+
+    def _asks(self, node: ast.AST) -> bool:
+        """Whether a name of the program's is used within, one that is not bound there."""
+        names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+        bound = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        bound |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+        return any(n.id not in self._known | bound for n in names)

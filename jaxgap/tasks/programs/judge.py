@@ -1,0 +1,146 @@
+"""Whether a program passes its tests, by asking it and judging elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jaxgap.tasks.programs.assertions import Assertion, AssertionForm, bound_names, imports_of
+from jaxgap.tasks.sandbox import Isolation, Limits, Sandbox, SandboxPool, Session, SessionEnded
+
+_HANDLER = "jaxgap.tasks.programs.interpreter:make_handler"
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramTests:
+    """The tests of one programming problem.
+
+    **Fields:**
+
+    - `setup`: source that runs before program and tests; may be empty.
+    - `judge_setup`: the same, and what only the tests need.
+    - `assertions`: all of which a program must satisfy.
+    """
+
+    setup: str
+    judge_setup: str
+    assertions: tuple[Assertion, ...]
+
+    @classmethod
+    def parse(cls, tests: Sequence[str], *, setup: str, reference: str) -> ProgramTests:
+        """Take tests apart.
+
+        **Arguments:**
+
+        - `tests`: assert statements, at least one.
+        - `setup`: Python that runs before them.
+        - `reference`: a program that passes, in Python; what it defines is what any program must,
+            and what it imports the tests may use.
+
+        **Raises:** `AssertionForm` if a test cannot be judged from outside.
+        """
+        judge_setup = "\n".join(part for part in (imports_of(reference), setup) if part)
+        others = bound_names(judge_setup)
+        program_names = bound_names(reference) - others
+        if not tests:
+            raise AssertionForm("there are no tests")
+        parsed = []
+        for number, test in enumerate(tests, start=1):
+            try:
+                parsed.append(Assertion.parse(test, program_names, others))
+            except AssertionForm as error:
+                raise AssertionForm(f"test {number}: {error}") from None
+        return cls(setup, judge_setup, tuple(parsed))
+
+
+class Verdict(NamedTuple):
+    """Whether a program passed, and the first thing that went wrong otherwise."""
+
+    passed: bool
+    reason: str
+
+
+class _Pair(NamedTuple):
+    """A container for programs, and one that no program ever enters."""
+
+    program: Sandbox
+    judge: Sandbox
+
+
+class ProgramJudge:
+    """Judges programs, several at a time, in containers that start when first needed.
+
+    **Arguments:**
+
+    - `limits`: the bounds of one program with all its tests.
+    - `size`: programs judged at a time; one a processor unless given.
+    """
+
+    def __init__(self, limits: Limits | None = None, size: int | None = None):
+        self._limits = limits or Limits()
+        self._pool: SandboxPool[_Pair] = SandboxPool(self._make_pair, size)
+
+    def judge(self, program: str, tests: ProgramTests) -> Verdict:
+        """Run one program against its tests.
+
+        **Raises:** `SandboxUnavailable` where programs cannot be run safely.
+        """
+        return self._pool.run(_judge, (program, tests))
+
+    def judge_all(self, jobs: Sequence[tuple[str, ProgramTests]]) -> list[Verdict]:
+        """Run many programs, each against tests of its own.
+
+        **Raises:** `SandboxUnavailable` where programs cannot be run safely.
+        """
+        return self._pool.map(_judge, jobs)
+
+    @property
+    def isolation(self) -> Isolation:
+        """Which walls stand around a program.
+
+        **Raises:** `SandboxUnavailable`.
+        """
+        return self._pool.run(lambda pair, _: pair.program.isolation, None)
+
+    def _make_pair(self) -> _Pair:
+        return _Pair(Sandbox(_HANDLER, limits=self._limits), Sandbox(_HANDLER, limits=self._limits))
+
+
+class _Failed(Exception):
+    """The program failed; the message says how."""
+
+
+def _judge(pair: _Pair, job: tuple[str, ProgramTests]) -> Verdict:
+    program, tests = job
+    try:
+        with contextlib.ExitStack() as stack:
+            program_session = stack.enter_context(pair.program.session())
+            judge_session = stack.enter_context(pair.judge.session())
+            _ask(judge_session, {"run": tests.judge_setup}, "ran")
+            _ask(program_session, {"run": tests.setup}, "ran")
+            _ask(program_session, {"run": program}, "ran")
+            for assertion in tests.assertions:
+                answers = {
+                    name: _ask(program_session, {"value": question}, "value")
+                    for name, question in assertion.questions
+                }
+                _ask(judge_session, {"check": assertion.judgement, "where": answers}, "holds")
+    except (_Failed, SessionEnded) as failure:
+        return Verdict(False, str(failure))
+    return Verdict(True, "passed")
+
+
+def _ask(session: Session, request: dict[str, Any], expected: str) -> Any:
+    """The part of a reply that was asked for; only the judge's are believed beyond their form."""
+    try:
+        reply = json.loads(session.ask(json.dumps(request).encode()))
+    except (ValueError, RecursionError):
+        raise _Failed("a reply that is not JSON") from None
+    if not isinstance(reply, dict) or expected not in reply:
+        raised = reply.get("raised") if isinstance(reply, dict) else None
+        named = isinstance(raised, str) and raised.isidentifier()
+        raise _Failed(f"raised {raised}" if named else "a reply of another form")
+    return reply[expected]

@@ -1,0 +1,34 @@
+"""What models are asked, in one place.
+
+`{...}` stands for a field of a record. Each ends by saying where the answer is to be, as
+:mod:`jaxgap.tasks.answers` looks for it.
+"""
+
+GSM8K = """\
+{question}
+
+Think step by step. End with a line that says: The answer is NUMBER."""
+
+MATH = """\
+{problem}
+
+Think step by step, and put the final answer in \\boxed{{}}."""
+
+PRONTOQA = """\
+{question}
+
+{query} Think step by step. End with a line that says: The answer is True (or False)."""
+
+MBPP = """\
+{text}
+
+Write it in Python. These tests must pass:
+
+{tests}
+
+Give the program alone, between ```python and ```."""
+
+REASONING_GYM = """\
+{question}
+
+Give the final answer between <answer> and </answer>."""

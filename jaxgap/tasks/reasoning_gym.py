@@ -1,0 +1,221 @@
+"""Reasoning-gym: any of its sets of generated problems, with their own graders.
+
+Stojanovski et al., arXiv:2505.24760; the extra `tasks`. Several of its graders pass the completion
+to Python's `eval`, directly or through SymPy, so all of them run in a sandbox.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxgap.errors import InputError
+from jaxgap.tasks.answers import canonical_text, final_answer
+from jaxgap.tasks.problem import AbstractTask, Problem, TaskSplit, check_sizes, normal_prompt
+from jaxgap.tasks.prompts import REASONING_GYM
+from jaxgap.tasks.sandbox import Isolation, Limits
+from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
+
+RIGHT = 0.99
+"""The score from which on an answer is right. Graders also give part of a point."""
+
+MAX_ANSWER_CHARACTERS = 20_000
+"""Longer final answers are wrong."""
+
+_LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=1024)
+_PACKAGES = ("reasoning_gym", "sympy", "mpmath", "dateutil", "zss", "tabulate", "pyfiglet")
+_NUM_TRIED = 5  # problems whose own answers are scored before a set is accepted
+_NUM_CHUNKS = 20  # of as many problems as are asked for, before a set is said to have too few
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedProblem(Problem):
+    """A problem with what its grader needs.
+
+    **Fields:**
+
+    - `entry`: the record that reasoning-gym generated.
+    """
+
+    entry: Mapping[str, Any] = dataclasses.field(compare=False, repr=False)
+
+
+class ReasoningGym(AbstractTask):
+    """Problems that reasoning-gym generates.
+
+    A completion is right if the set's own grader gives its final answer
+    (:mod:`jaxgap.tasks.answers`) a score of at least 0.99.
+
+    **Arguments:**
+
+    - `name`: the set, for example `"chain_sum"`.
+    - `config`: its parameters, for example `{"min_terms": 2, "max_digits": 1}`, or the same as a
+        JSON object in a text.
+
+    **Raises:** `InputError` without the extra, for an unknown set or parameter, for values that it
+    refuses, and for a set whose grader does not accept its own reference answers.
+    """
+
+    def __init__(self, name: str, config: Mapping[str, Any] | str | None = None):
+        require("reasoning_gym", "reasoning-gym's sets")
+        self.name, self.config = name, _as_mapping(config)
+        for entry in _entries(self._dataset([0], _NUM_TRIED)):
+            score = _reference_score(self._dataset([0], _NUM_TRIED), entry)
+            if score < RIGHT:
+                raise InputError(
+                    f"reasoning-gym's set {name!r} cannot be used: its grader gives its own "
+                    f"reference answer {score:g} of 1"
+                )
+        self._grader = SandboxedGrader(
+            "jaxgap.tasks.gym_grader:make_handler",
+            {"name": name, "config": self.config},
+            packages=_PACKAGES,
+            limits=_LIMITS,
+        )
+
+    @property
+    def isolation(self) -> Isolation:
+        """Which walls stand around the grader.
+
+        **Raises:** `SandboxUnavailable`.
+        """
+        return self._grader.isolation
+
+    def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
+        """`count` problems with distinct prompts.
+
+        **Raises:** `InputError` if the set has not so many.
+        """
+        return self._draw(count, [seed], set())
+
+    def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
+        """Draw the splits from different seeds, leaving out what repeats a prompt.
+
+        **Raises:** `ValueError` if a count is below 1; `InputError` if there are too few problems.
+        """
+        check_sizes(num_train, num_held_out)
+        seen: set[str] = set()
+        train = self._draw(num_train, [seed, 0], seen)
+        return TaskSplit(tuple(train), tuple(self._draw(num_held_out, [seed, 1], seen)))
+
+    def grade(self, problem: Problem, completion: str) -> bool:
+        return self.grade_all([(problem, completion)])[0]
+
+    def grade_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[bool]:
+        """Whether each completion is right."""
+        return [score >= RIGHT for score in self.scores(pairs)]
+
+    def scores(self, pairs: Sequence[tuple[Problem, str]]) -> list[float]:
+        """The score in [0, 1] of each completion by the set's own grader.
+
+        0 where the grader fails, or takes more time or memory than it may have.
+
+        **Raises:** `SandboxUnavailable` where the sandbox cannot be set up.
+        """
+        answers = [(_generated(problem), _final(completion)) for problem, completion in pairs]
+        distinct = list(dict.fromkeys(answers))
+        # Pickled here and read in the sandbox: the other direction would not be safe.
+        requests = [pickle.dumps((dict(problem.entry), answer)) for problem, answer in distinct]
+        replies = dict(zip(distinct, map(_score, self._grader.ask_all(requests)), strict=True))
+        return [replies[pair] for pair in answers]
+
+    def canonical_answer(self, completion: str) -> str:
+        """The final answer; as a reduced number, or without regard to case and white space."""
+        return canonical_text(final_answer(completion))
+
+    def _draw(self, count: int, entropy: Sequence[int], seen: set[str]) -> list[Problem]:
+        """Problems whose prompts are not in `seen`, which grows by them."""
+        drawn: list[Problem] = []
+        for chunk in range(_NUM_CHUNKS):
+            for entry in _entries(self._dataset([*entropy, chunk], count)):
+                problem = _problem(entry)
+                key = normal_prompt(problem.text)
+                if key not in seen:
+                    seen.add(key)
+                    drawn.append(problem)
+                if len(drawn) == count:
+                    return drawn
+        raise InputError(
+            f"reasoning-gym's set {self.name!r} with this configuration gave only {len(drawn)} "
+            f"further distinct problems, {count} are asked for"
+        )
+
+    def _dataset(self, entropy: Sequence[int], size: int) -> Any:
+        """Problem i of a set is drawn with its seed + i, so seeds must lie far from each other."""
+        seed = int(np.random.SeedSequence(list(entropy)).generate_state(1)[0]) >> 1
+        return make_dataset(self.name, self.config, seed=seed, size=size)
+
+
+def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) -> Any:
+    """One of reasoning-gym's sets.
+
+    **Raises:** `InputError` for an unknown set or parameter, or values that it refuses.
+    """
+    from reasoning_gym.factory import DATASETS
+
+    if name not in DATASETS:
+        raise InputError(f"reasoning-gym has no set {name!r}; it has {', '.join(sorted(DATASETS))}")
+    dataset_class, config_class = DATASETS[name]
+    known = {field.name for field in dataclasses.fields(config_class)} - {"seed", "size"}
+    unknown = sorted(set(config) - known)
+    if unknown:
+        raise InputError(
+            f"reasoning-gym's set {name!r} has no parameter {unknown[0]!r}; it has "
+            f"{', '.join(sorted(known))}"
+        )
+    try:
+        settings = config_class(**config, seed=seed, size=size)
+        settings.validate()
+        return dataset_class(config=settings)
+    # Its configurations check themselves by assertions, and fail on a wrong type in many ways.
+    except (AssertionError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InputError(
+            f"reasoning-gym's set {name!r} refuses its configuration {dict(config)}: {error}"
+        ) from error
+
+
+def _entries(dataset: Any) -> Iterator[Mapping[str, Any]]:
+    return (dataset[index] for index in range(dataset.size))
+
+
+def _problem(entry: Mapping[str, Any]) -> Problem:
+    prompt = REASONING_GYM.format(question=entry["question"].strip())
+    return GeneratedProblem(prompt, str(entry["answer"]), entry)
+
+
+def _reference_score(dataset: Any, entry: Mapping[str, Any]) -> float:
+    """What the grader makes of the library's own answer, which needs no sandbox."""
+    return float(dataset.score_answer(entry["answer"], entry))
+
+
+def _score(reply: Any) -> float:
+    """A reply of the sandbox, if it is a score."""
+    is_number = isinstance(reply, int | float) and not isinstance(reply, bool)
+    return float(reply) if is_number and 0 <= reply <= 1 else 0.0
+
+
+def _generated(problem: Problem) -> GeneratedProblem:
+    if not isinstance(problem, GeneratedProblem):
+        raise ValueError(f"problem must be one of this task's, got {type(problem).__name__}")
+    return problem
+
+
+def _final(completion: str) -> str:
+    answer = final_answer(completion)
+    return answer if len(answer) <= MAX_ANSWER_CHARACTERS else ""
+
+
+def _as_mapping(config: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    if isinstance(config, str):
+        try:
+            config = json.loads(config)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"config is not valid JSON: {error}") from error
+    if config is not None and not isinstance(config, Mapping):
+        raise InputError(f"config must be a JSON object, got {type(config).__name__}")
+    return dict(config or {})

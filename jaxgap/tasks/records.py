@@ -1,0 +1,178 @@
+"""Records of published data sets: JSON lines, a JSON array, or a folder of JSON files.
+
+Such files come from outside: their size is checked before they are read, and every mistake is one
+line with the file, the line and the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jaxgap.errors import InputError
+
+MAX_BYTES = 512 * 2**20
+"""The largest file that is read."""
+
+MAX_FIELD_CHARACTERS = 100_000
+"""The longest text that a field may hold."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One object of a file.
+
+    **Fields:**
+
+    - `where`: the file and the line or place, for messages.
+    - `fields`: what it holds.
+    """
+
+    where: str
+    fields: dict[str, Any]
+
+    def text(self, *names: str) -> str:
+        """The text in the first of the fields `names` that the record has.
+
+        **Raises:** `InputError` if it has none, or it is not a text with something in it.
+        """
+        name = self._first(names)
+        value = self.fields[name]
+        if not isinstance(value, str) or not value.strip():
+            self.refuse(name, f"must be a text, got {_shown(value)}")
+        return self._bounded(name, value)
+
+    def optional_text(self, name: str) -> str:
+        """The text in a field; empty where the record has none.
+
+        **Raises:** `InputError` if it is not a text.
+        """
+        value = self.fields.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self.refuse(name, f"must be a text, got {_shown(value)}")
+        return self._bounded(name, value)
+
+    def texts(self, name: str, *, optional: bool = False) -> list[str]:
+        """The texts in a field that holds a list of them.
+
+        **Raises:** `InputError` if it does not.
+        """
+        if optional and self.fields.get(name) is None:
+            return []
+        value = self.fields[self._first([name])]
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.refuse(name, f"must be a list of texts, got {_shown(value)}")
+        return [self._bounded(name, item) for item in value]
+
+    def inner(self, name: str) -> Record:
+        """The record in a field that holds an object.
+
+        **Raises:** `InputError` if it does not.
+        """
+        value = self.fields[self._first([name])]
+        if not isinstance(value, dict):
+            self.refuse(name, f"must be an object, got {_shown(value)}")
+        return Record(f"{self.where}: {name}", value)
+
+    def refuse(self, name: str, why: str) -> NoReturn:
+        """Say what is wrong with a field.
+
+        **Raises:** `InputError`, always.
+        """
+        raise InputError(f"{self.where}: field '{name}': {why}")
+
+    def _first(self, names: Sequence[str]) -> str:
+        for name in names:
+            if name in self.fields:
+                return name
+        wanted = " or ".join(repr(name) for name in names)
+        found = ", ".join(sorted(self.fields))[:200] or "no field"
+        raise InputError(f"{self.where}: has no field {wanted}; it has {found}")
+
+    def _bounded(self, name: str, value: str) -> str:
+        if len(value) > MAX_FIELD_CHARACTERS:
+            self.refuse(name, f"{len(value)} characters; at most {MAX_FIELD_CHARACTERS} are read")
+        return value
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """The records in a file or folder, in its order.
+
+    **Arguments:**
+
+    - `path`: JSON lines (one object a line), one JSON array of objects, one JSON object of objects,
+        or a folder with a JSON object in each `*.json` file in it and below.
+
+    **Raises:** `InputError` with the file and the line.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(path.rglob("*.json"))
+        records = [_record(_read(file), str(file)) for file in files]
+        if not records:
+            raise InputError(f"{path}: the folder has no .json files")
+        return records
+    text = _read(path)
+    if path.suffix == ".json":
+        return list(_members(path, text))
+    lines = enumerate(text.split("\n"), start=1)
+    return [_record(line, f"{path}:{number}") for number, line in lines if line.strip()]
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: {size} bytes; at most {MAX_BYTES} are read")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if not data.strip():
+        raise InputError(f"{path}: the file is empty")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}:{line}: not a text file in UTF-8 (byte {error.start})") from error
+
+
+def _members(path: Path, text: str) -> Iterator[Record]:
+    """The objects in one JSON array, or by their names in one JSON object."""
+    found = _parse(text, str(path))
+    if not isinstance(found, list | dict):
+        raise InputError(f"{path}: must be a JSON array or object of objects, got {_shown(found)}")
+    members = found.items() if isinstance(found, dict) else enumerate(found)
+    for name, member in members:
+        where = f"{path}: {name}" if isinstance(found, dict) else f"{path}: item {name}"
+        if not isinstance(member, dict):
+            raise InputError(f"{where}: must be a JSON object, got {_shown(member)}")
+        yield Record(where, member)
+
+
+def _record(text: str, where: str) -> Record:
+    found = _parse(text, where)
+    if not isinstance(found, dict):
+        raise InputError(f"{where}: must be a JSON object, got {_shown(found)}")
+    return Record(where, found)
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise InputError(f"{where}: JSON nested too deeply") from error
+    except ValueError as error:
+        raise InputError(f"{where}: not valid JSON: {error}") from error
+
+
+def _shown(value: Any) -> str:
+    """A piece of a foreign value, short, and without control characters."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,259 @@
+"""The owner's side of a container."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jaxgap
+from jaxgap.errors import InputError
+from jaxgap.tasks.sandbox.frames import Closed, Late, TooLong, receive_before, send_before
+from jaxgap.tasks.sandbox.limits import Limits
+from jaxgap.tasks.sandbox.seccomp import supported
+
+START, END = b"S", b"E"
+_START_SECONDS = 120.0  # importing large packages on a busy machine
+_ORDER_SECONDS = 30.0  # forking or killing one child
+
+# A library that starts threads of its own could not enter a user namespace; the hash seed makes
+# programs that depend on the order of sets repeat themselves.
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+class SandboxUnavailable(InputError):
+    """Untrusted text cannot be run safely on this machine."""
+
+
+class SessionEnded(Exception):
+    """A session died, or reached one of its bounds; its message says which."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Isolation:
+    """Which walls stand around a container, as tried by its first session.
+
+    **Fields:**
+
+    - `system_calls`: whether files, sockets, processes, signals and tracing are refused (always:
+        a container without this does not start).
+    - `namespaces`: whether it has namespaces of its own and an empty root.
+    - `why_not`: the kernel's reason where it has not.
+    """
+
+    system_calls: bool
+    namespaces: bool
+    why_not: str | None
+
+    def __str__(self) -> str:
+        second = "namespaces" if self.namespaces else f"no namespaces ({self.why_not})"
+        return f"system-call filter, resource limits, {second}"
+
+
+class Session:
+    """A fresh process in a container, which answers requests until it is ended."""
+
+    def __init__(self, channel: socket.socket, limits: Limits):
+        self._channel, self._limits = channel, limits
+        self._deadline = time.monotonic() + limits.wall_seconds
+
+    def ask(self, request: bytes) -> bytes:
+        """The handler's reply to one request.
+
+        **Raises:** `SessionEnded` if it died, or the reply is late or too long. What was said in
+        the session so far is then worth nothing.
+        """
+        try:
+            send_before(self._channel, request, self._deadline)
+            return receive_before(self._channel, self._deadline, self._limits.reply_bytes)
+        except Closed:
+            raise SessionEnded("the process died") from None
+        except Late:
+            raise SessionEnded(f"no reply in {self._limits.wall_seconds:g} seconds") from None
+        except TooLong:
+            raise SessionEnded(f"a reply of over {self._limits.reply_bytes} bytes") from None
+
+
+class Sandbox:
+    """One container, which runs one session at a time. It starts when first needed.
+
+    **Arguments:**
+
+    - `handler`: `"module:function"`; called in the container, before the walls, with `arguments`,
+        it returns what answers each request of a session, a function of bytes to bytes.
+    - `arguments`: keyword arguments of the function, as JSON can write them.
+    - `packages`: what the handler may import besides the standard library.
+    - `limits`: the bounds of one session.
+
+    A session is a context, and the process in it is killed on leaving:
+
+        with Sandbox("jaxgap.tasks.programs.interpreter:make_handler") as sandbox:
+            with sandbox.session() as session:
+                session.ask(request)
+    """
+
+    def __init__(
+        self,
+        handler: str,
+        arguments: Mapping[str, Any] | None = None,
+        packages: Sequence[str] = (),
+        limits: Limits | None = None,
+    ):
+        self.limits = limits or Limits()
+        self._setup = {
+            "handler": handler,
+            "arguments": dict(arguments or {}),
+            "packages": list(packages),
+            "memory_mebibytes": self.limits.memory_mebibytes,
+            "cpu_seconds": self.limits.cpu_seconds,
+        }
+        self._isolation: Isolation | None = None
+        self._control: socket.socket | None = None
+        self._stop: weakref.finalize | None = None
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def isolation(self) -> Isolation:
+        """Which walls stand.
+
+        **Raises:** `SandboxUnavailable`.
+        """
+        with self.session():
+            assert self._isolation is not None
+            return self._isolation
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """A fresh process, killed on leaving.
+
+        **Raises:** `SandboxUnavailable` if the walls cannot be put up here.
+        """
+        with self._begin() as channel:
+            try:
+                yield Session(channel, self.limits)
+            finally:
+                if not self._order(END):
+                    self.close()
+
+    def close(self) -> None:
+        """End the container; another session starts it again."""
+        if self._stop is not None:
+            self._stop()
+        self._control = self._stop = None
+
+    def _begin(self) -> socket.socket:
+        """The owner's end of a new session's channel, once the session has tried its walls."""
+        channel = self._try_to_begin()
+        if channel is None:
+            # This is the first session, or the kernel has ended the container for want of memory.
+            self.close()
+            self._start()
+            channel = self._try_to_begin()
+        if channel is None:
+            self._refuse("a session dies before it begins; the kernel may lack seccomp filters")
+        return channel
+
+    def _try_to_begin(self) -> socket.socket | None:
+        """The same, or None where there is no container, or it does not answer.
+
+        **Raises:** `SandboxUnavailable` if the session could do what it must not.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            begun = self._order(START, theirs)
+        try:
+            deadline = time.monotonic() + _ORDER_SECONDS
+            broken = json.loads(receive_before(ours, deadline)) if begun else None
+        except (Closed, Late):
+            broken = None
+        if broken:
+            ours.close()
+            self._refuse(f"a session in the container could {', '.join(broken)}")
+        if broken is None:
+            ours.close()
+            return None
+        return ours
+
+    def _start(self) -> None:
+        if not supported():
+            raise SandboxUnavailable(
+                "untrusted text cannot be run safely here: it takes Linux on x86-64 or arm64"
+            )
+        ours, theirs = socket.socketpair()
+        root = str(Path(jaxgap.__file__).resolve().parent.parent)
+        start = (
+            f"import sys; sys.path[:0] = {[root, *sys.path]!r}; "
+            f"from jaxgap.tasks.sandbox.server import main; main({theirs.fileno()})"
+        )
+        kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-s", "-S", "-P", "-B", "-c", start],
+                env=_ENVIRONMENT | kept,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._control, self._stop = ours, weakref.finalize(self, _stop, ours, process)
+        self._isolation = self._first_words(ours)
+
+    def _first_words(self, control: socket.socket) -> Isolation:
+        """What the server says once it is ready, which it is not before the second wall."""
+        deadline = time.monotonic() + _START_SECONDS
+        control.setblocking(False)
+        try:
+            send_before(control, json.dumps(self._setup).encode(), deadline)
+            words = json.loads(receive_before(control, deadline))
+        except (Closed, Late) as error:
+            self._refuse(f"the container did not start ({type(error).__name__.lower()})")
+        if "error" in words:
+            self._refuse(words["error"])
+        return Isolation(True, words["namespaces"], words["why"])
+
+    def _order(self, order: bytes, descriptor: socket.socket | None = None) -> bool:
+        """Whether the server did as it was told."""
+        if self._control is None:
+            return False
+        try:
+            self._control.settimeout(_ORDER_SECONDS)
+            socket.send_fds(self._control, [order], [descriptor.fileno()] if descriptor else [])
+            return self._control.recv(1) == order
+        except OSError:
+            return False
+
+    def _refuse(self, why: str) -> NoReturn:
+        self.close()
+        raise SandboxUnavailable(f"untrusted text cannot be run safely here: {why}")
+
+
+def _stop(control: socket.socket, process: subprocess.Popen) -> None:
+    """End a container whatever state it is in; the kernel kills what runs in it."""
+    control.close()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
