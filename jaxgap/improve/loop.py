@@ -88,7 +88,7 @@ class Loop:
     def prompts(self, name: Literal["train", "held_out"]) -> Prompts:
         """The prompts of a split, without their answers."""
         problems = getattr(self.split, name)
-        return Prompts.encode(self.model.tokenizer, [problem.prompt for problem in problems])
+        return Prompts.encode(self.model.tokenizer, [problem.text for problem in problems])
 
     def answer(
         self, state: LoopState, prompts: Prompts, key: jax.Array, enter: Callable[[Stage], None]

@@ -16,12 +16,12 @@ def grade(
     task: AbstractTask, problems: Sequence[Problem], candidates: Candidates
 ) -> Bool[np.ndarray, "prompts candidates"]:
     """Whether each candidate is right, by the task's exact grader."""
-    return np.array(
-        [
-            [task.grade(problem, completion) for completion in completions]
-            for problem, completions in zip(problems, candidates.texts, strict=True)
-        ]
-    )
+    pairs = [
+        (problem, completion)
+        for problem, completions in zip(problems, candidates.texts, strict=True)
+        for completion in completions
+    ]
+    return np.array(task.grade_all(pairs)).reshape(candidates.finished.shape)
 
 
 def measure(

@@ -29,7 +29,7 @@ _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff
 # Whole numbers with or without commas, decimals, fractions; a sign may stand before a currency.
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _NUMBER = re.compile(
-    rf"(?P<sign>(?<![\w)])[-+])?\s?\\?[$€£]?\s?(?P<inner>(?<=[$€£])-)?"
+    rf"(?P<sign>(?<![\w)])[-+])?\\?[$€£]?(?P<inner>(?<=[$€£])-)?"
     rf"(?:\\[dt]?frac\{{(?P<top>\d+)\}}\{{(?P<bottom>\d+)\}}"
     rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:/(?P<over>\d+))?"
     rf"|(?P<point>\.\d+))"

@@ -7,6 +7,7 @@ Hendrycks et al., arXiv:2103.03874. A record has `problem`, `solution` (answer i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,29 +22,41 @@ from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
 MAX_ANSWER_CHARACTERS = 2_000
 """Longer final answers are wrong."""
 
-_LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=64 * 1024)
+_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
+_WORDS = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*")
+
+LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=64 * 1024)
+"""What comparing one answer may use, unless told otherwise."""
 
 
 class MathProblems(AbstractFileTask):
     """Competition problems from JSON lines, or the published folder of JSON files.
 
     A completion is right if its final answer is mathematically equal to the reference by
-    math-verify (extra `tasks`), which runs in a sandbox and has ten seconds for each.
+    math-verify (extra `tasks`), which runs in a sandbox.
 
-    **Arguments:** those of :class:`AbstractFileTask`.
+    **Arguments:**
+
+    - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
+    - `limits`: the bounds of comparing one answer.
 
     **Raises:** `InputError` for a bad file, without the extra, and on grading (a
     `SandboxUnavailable`) where the sandbox cannot be set up.
     """
 
     def __init__(
-        self, path: str | Path, held_out_path: str | Path | None = None, *, num_examples: int = 0
+        self,
+        path: str | Path,
+        held_out_path: str | Path | None = None,
+        *,
+        num_examples: int = 0,
+        limits: Limits = LIMITS,
     ):
         require("math_verify", "MATH problems")
         self._grader = SandboxedGrader(
             "jaxgap.tasks.math_grader:make_handler",
             packages=("math_verify", "latex2sympy2_extended", "sympy", "mpmath", "antlr4"),
-            limits=_LIMITS,
+            limits=limits,
         )
         super().__init__(path, held_out_path, num_examples=num_examples)
 
@@ -83,19 +96,26 @@ class MathProblems(AbstractFileTask):
     def canonical_answers(self, completions: Sequence[str]) -> list[str]:
         """Each final answer as SymPy writes it, or as it stands where it cannot be read."""
         answers = [_final(completion) for completion in completions]
-        distinct = list(dict.fromkeys(answers))
+        distinct = [a for a in dict.fromkeys(answers) if not _WORDS.fullmatch(a)]
         requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
         written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))
         return [
-            reply if isinstance(reply := written[answer], str) else canonical_text(answer)
+            reply if isinstance(reply := written.get(answer), str) else canonical_text(answer)
             for answer in answers
         ]
 
 
 def _final(completion: str) -> str:
     answer = final_answer(completion)
-    return answer if len(answer) <= MAX_ANSWER_CHARACTERS else ""
+    return _without_text_commands(answer) if len(answer) <= MAX_ANSWER_CHARACTERS else ""
+
+
+def _without_text_commands(answer: str) -> str:
+    """An answer in words as words alone; what is not in words stays as it is."""
+    words = _TEXT_COMMAND.sub(r"\1", answer)
+    return words if _WORDS.fullmatch(words) else answer
 
 
 def _same_text(reference: str, answer: str) -> bool:
-    return bool(answer) and canonical_text(reference) == canonical_text(answer)
+    same = canonical_text(_without_text_commands(reference)) == canonical_text(answer)
+    return bool(answer) and same

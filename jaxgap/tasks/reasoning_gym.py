@@ -21,13 +21,16 @@ from jaxgap.tasks.prompts import REASONING_GYM
 from jaxgap.tasks.sandbox import Isolation, Limits
 from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
 
-RIGHT = 0.99
-"""The score from which on an answer is right. Graders also give part of a point."""
+RIGHT = 1.0
+"""The score of a right answer. Graders also give part of a point, and one of them 1 - 2e-16 for a
+right beginning (`spell_backward`), so nothing less will do."""
 
 MAX_ANSWER_CHARACTERS = 20_000
 """Longer final answers are wrong."""
 
-_LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=1024)
+LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=1024)
+"""What grading one answer may use, unless told otherwise."""
+
 _PACKAGES = ("reasoning_gym", "sympy", "mpmath", "dateutil", "zss", "tabulate", "pyfiglet")
 _NUM_TRIED = 5  # problems whose own answers are scored before a set is accepted
 _NUM_CHUNKS = 20  # of as many problems as are asked for, before a set is said to have too few
@@ -49,19 +52,26 @@ class ReasoningGym(AbstractTask):
     """Problems that reasoning-gym generates.
 
     A completion is right if the set's own grader gives its final answer
-    (:mod:`jaxgap.tasks.answers`) a score of at least 0.99.
+    (:mod:`jaxgap.tasks.answers`) the full score of 1.
 
     **Arguments:**
 
     - `name`: the set, for example `"chain_sum"`.
     - `config`: its parameters, for example `{"min_terms": 2, "max_digits": 1}`, or the same as a
         JSON object in a text.
+    - `limits`: the bounds of grading one answer.
 
     **Raises:** `InputError` without the extra, for an unknown set or parameter, for values that it
     refuses, and for a set whose grader does not accept its own reference answers.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any] | str | None = None):
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any] | str | None = None,
+        *,
+        limits: Limits = LIMITS,
+    ):
         require("reasoning_gym", "reasoning-gym's sets")
         self.name, self.config = name, _as_mapping(config)
         for entry in _entries(self._dataset([0], _NUM_TRIED)):
@@ -75,7 +85,7 @@ class ReasoningGym(AbstractTask):
             "jaxgap.tasks.gym_grader:make_handler",
             {"name": name, "config": self.config},
             packages=_PACKAGES,
-            limits=_LIMITS,
+            limits=limits,
         )
 
     @property

@@ -14,7 +14,7 @@ import builtins
 import dataclasses
 from typing import cast
 
-_BOUND_HERE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class AssertionForm(ValueError):
@@ -121,8 +121,13 @@ class _Splitter(ast.NodeTransformer):
         self._known = known
 
     def visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, _BOUND_HERE) and self._asks(node):
-            raise AssertionForm("asks the program from within a comprehension or lambda")
+        if isinstance(node, _COMPREHENSIONS):
+            # The first iterable is evaluated outside of the comprehension, and once.
+            node.generators[0].iter = cast(ast.expr, self.visit(node.generators[0].iter))
+        if isinstance(node, (*_COMPREHENSIONS, ast.Lambda)):
+            if self._asks(node):
+                raise AssertionForm("asks the program from within a comprehension or lambda")
+            return node
         if isinstance(node, ast.expr) and self._begins_with_the_program(node):
             name = f"_answer_{len(self.questions)}"
             self.questions[name] = ast.unparse(node)
@@ -132,11 +137,11 @@ class _Splitter(ast.NodeTransformer):
     def _begins_with_the_program(self, node: ast.expr) -> bool:
         while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
             node = node.func if isinstance(node, ast.Call) else node.value
-        return isinstance(node, ast.Name) and node.id not in self._known
+        return isinstance(node, ast.Name) and node.id not in self._known | self.questions.keys()
 
     def _asks(self, node: ast.AST) -> bool:
         """Whether a name of the program's is used within, one that is not bound there."""
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         bound = {n.id for n in names if isinstance(n.ctx, ast.Store)}
         bound |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
-        return any(n.id not in self._known | bound for n in names)
+        return any(n.id not in self._known | bound | self.questions.keys() for n in names)

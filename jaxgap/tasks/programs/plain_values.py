@@ -60,6 +60,8 @@ def decode(form: Any) -> Any:
     try:
         tag, content = form
         return _DECODERS[tag](content)
+    except NotPlain:
+        raise
     except RecursionError:
         raise NotPlain("nested too deeply") from None
     except (TypeError, ValueError, KeyError, ArithmeticError, OverflowError) as error:

@@ -1,0 +1,166 @@
+"""Extraction: where final answers are found, and when numbers are equal."""
+
+import time
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxgap.tasks.answers import (
+    MAX_CHARACTERS,
+    boxed,
+    canonical_number,
+    canonical_text,
+    final_answer,
+)
+
+PLAIN = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("<answer>4</answer>", "4"),
+        ("<answer>3</answer> no, <answer> 4 </answer> so \\boxed{5}", "4"),
+        ("<answer>a\nb</answer>", "a\nb"),
+        ("the grid is\n<answer>\n1 2\n3 4\n</answer>", "1 2\n3 4"),
+        ("<answer>never closed \\boxed{6}", "6"),
+        ("so \\boxed{\\frac{1}{\\sqrt{2}}} holds", "\\frac{1}{\\sqrt{2}}"),
+        ("\\boxed{1} then \\fbox{2}", "2"),
+        ("\\boxed{never closed\nThe answer is 7", "7"),
+        ("4 * 2 = 8\n#### 1,008", "1,008"),
+        ("The answer is 42.", "42"),
+        ("the ANSWER is: $42$.", "42"),
+        ("Answer: **True**", "True"),
+        ("The answer is 1. No, the answer is 2.\nDone.", "2"),
+        ("first\n\nsecond line.\n\n", "second line"),
+        ("", ""),
+        ("   \n ", ""),
+        ("$", "$"),
+    ],
+)
+def test_where_the_final_answer_is(completion, answer):
+    assert final_answer(completion) == answer
+
+
+@given(st.text(max_size=60), PLAIN)
+def test_a_marked_answer_is_found_after_anything(before, answer):
+    assert final_answer(f"{before}\n<answer>{answer}</answer>") == answer
+    before = before.replace("<", "").replace("{", "")
+    assert final_answer(f"{before}\\boxed{{{answer}}}") == answer
+    assert boxed(f"{before}\\boxed{{{answer}}}") == answer
+
+
+@given(st.text())
+def test_every_text_has_a_final_answer_in_it(completion):
+    assert final_answer(completion) in completion
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("18", "18"),
+        ("$1,234,567.50", "2469135/2"),
+        ("1,2", "2"),
+        ("12,345", "12345"),
+        ("1234,567", "567"),
+        ("-5", "-5"),
+        ("−5", "-5"),
+        ("–5", "-5"),
+        ("-$5", "-5"),
+        ("$-5", "-5"),
+        ("+5", "5"),
+        ("10-5", "5"),
+        ("10 - 5", "5"),
+        ("x = -5", "-5"),
+        ("-0", "0"),
+        ("−0.00", "0"),
+        ("007", "7"),
+        (".5", "1/2"),
+        ("5.", "5"),
+        ("18.00 dollars", "18"),
+        ("3/4", "3/4"),
+        ("-6/8 cup", "-3/4"),
+        ("\\frac{3}{4}", "3/4"),
+        ("-\\dfrac{6}{8}", "-3/4"),
+        ("\\tfrac{6}{3}", "2"),
+        ("50%", "50"),
+        ("\\$20", "20"),
+        ("€20", "20"),
+        ("20 km/h", "20"),
+        ("1/0", None),
+        ("\\frac{1}{0}", None),
+        ("none", None),
+        ("", None),
+        ("9" * 500, None),
+        ("²", None),
+    ],
+)
+def test_numbers_as_they_are_written(text, number):
+    assert canonical_number(text) == number
+
+
+@given(st.integers(-(10**15), 10**15), st.integers(0, 4))
+def test_one_number_in_many_hands(value, decimals):
+    written = {
+        f"{value}",
+        f"{value:,}",
+        f"{value}".replace("-", "−"),
+        f"{value}.{'0' * decimals}",
+        f"it is {value:,} apples",
+        f"{value * 3}/3",
+    }
+    assert {canonical_number(text) for text in written} == {str(value)}
+
+
+@given(st.fractions(max_denominator=10**6))
+def test_fractions_are_exact(value):
+    sign = "-" if value < 0 else ""
+    top, bottom = abs(value.numerator), value.denominator
+    assert canonical_number(f"{value}") == str(value)
+    assert canonical_number(f"{sign}\\frac{{{7 * top}}}{{{7 * bottom}}}") == str(value)
+
+
+@given(st.decimals(-(10**9), 10**9, places=3))
+def test_decimals_are_exact(value):
+    assert canonical_number(f"{value:,}") == str(Fraction(value))
+
+
+@given(st.text())
+def test_canonical_texts_stay_as_they_are(text):
+    once = canonical_text(text)
+    assert canonical_text(once) == once
+    assert canonical_text(f"  {text.upper()}\n") == canonical_text(text.upper())
+
+
+HOSTILE = {
+    "megabytes": "x" * 5_000_000,
+    "digits": "9" * 5_000_000,
+    "groups of digits": "1" + ",111" * 500_000,
+    "commas": "1," * 1_000_000,
+    "boxes": "\\boxed{" * 500_000,
+    "fractions": "\\frac{1" * 500_000,
+    "brackets": "(" * 3_000_000,
+    "answers": "answer is" * 400_000,
+    "answer and spaces": "answer" + " " * 3_000_000,
+    "tags": "<answer>" * 400_000,
+    "hashes": "####" * 800_000,
+    "lines": "\n" * 3_000_000,
+    "signs": "-$-" * 1_000_000,
+    "stars": "*" * 3_000_000,
+    "points": "." * 3_000_000,
+    "nulls": "\0" * 3_000_000,
+    "surrogates": "\ud800" * 1_000_000,
+    "a power": "9**9**9**9",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_completions_take_no_time(name):
+    begin = time.process_time()
+    answer = final_answer(HOSTILE[name])
+    canonical_number(answer)
+    canonical_text(answer)
+    assert time.process_time() - begin < 1
+    assert len(answer) <= MAX_CHARACTERS

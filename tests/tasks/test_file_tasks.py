@@ -1,0 +1,227 @@
+"""Data sets in their published forms, from small files of this project's own."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.tasks import Gsm8k, Mbpp, PromptAnswers, ProntoQA
+from jaxgap.tasks.records import MAX_FIELD_CHARACTERS, read_records
+
+FILES = Path(__file__).parent / "files"
+
+
+def lines(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_gsm8k_reads_the_number_after_the_hashes():
+    task = Gsm8k(FILES / "gsm8k.jsonl")
+    problems = task.problems(5, seed=0)
+    assert {problem.answer for problem in problems} == {"54", "1350", "-5", "7/2", "200"}
+    assert problems == task.problems(5, seed=0)
+    assert [p.prompt for p in problems] != [p.prompt for p in task.problems(5, seed=1)]
+    for problem in problems:
+        assert "The answer is NUMBER." in problem.text
+        assert task.grade(problem, f"So.\nThe answer is {problem.answer}.")
+        assert task.grade(problem, f"<answer>{problem.answer} jars</answer>")
+        assert not task.grade(problem, f"The answer is {problem.answer}1.")
+        assert not task.grade(problem, "")
+
+
+@pytest.mark.parametrize(
+    ("completion", "right"),
+    [
+        ("12 + 1,338 = 1,350\nThe answer is $1,350.", True),
+        ("#### 1350", True),
+        ("\\boxed{1350.00}", True),
+        ("She earns 3 * 450 = 1350", True),
+        ("The answer is 1350 or 1351.", False),
+        ("The answer is -1350.", False),
+        ("The answer is unknown", False),
+        ("1350 \n 7", False),
+    ],
+)
+def test_gsm8k_grades_the_last_number_of_the_final_answer(completion, right):
+    task = Gsm8k(FILES / "gsm8k.jsonl")
+    (problem,) = (p for p in task.problems(5, seed=0) if p.answer == "1350")
+    assert task.grade(problem, completion) == right
+    assert (task.canonical_answer(completion) == "1350") == right
+
+
+def test_prompts_that_repeat_are_left_out():
+    with pytest.raises(InputError, match=r"gsm8k.jsonl: has 5 distinct problems, 6 are asked for"):
+        Gsm8k(FILES / "gsm8k.jsonl").problems(6, seed=0)
+
+
+def test_held_out_problems_may_have_a_file_of_their_own():
+    task = Gsm8k(FILES / "gsm8k.jsonl", FILES / "gsm8k_test.jsonl")
+    split = task.split(5, 2, seed=3)
+    assert {p.answer for p in split.held_out} == {"26", "320"}
+    with pytest.raises(InputError, match=r"gsm8k_test.jsonl: has 2 distinct problems, 3 are asked"):
+        task.split(5, 3, seed=3)
+    with pytest.raises(ValueError, match="num_held_out must be at least 1, got 0"):
+        task.split(5, 0, seed=3)
+
+
+def test_files_that_share_prompts_are_refused(tmp_path):
+    question = "TEN snails crawl 20 cm each. How far is that in total?"
+    shared = lines(tmp_path / "test.jsonl", {"question": question, "answer": "#### 200"})
+    with pytest.raises(ValueError, match="1 prompts are in both splits, for example 'TEN snails"):
+        Gsm8k(FILES / "gsm8k.jsonl", shared).split(5, 1, seed=0)
+
+
+def test_examples_are_earlier_turns_and_are_not_drawn():
+    task = Gsm8k(FILES / "gsm8k.jsonl", num_examples=2)
+    problems = task.problems(3, seed=0)
+    assert {problem.answer for problem in problems} == {"-5", "7/2", "200"}
+    for problem in problems:
+        roles = [message.role for message in problem.messages]
+        assert roles == ["user", "assistant", "user", "assistant", "user"]
+        solution = problem.messages[1].content
+        assert solution.endswith("Both hold 12+42=54 jars.\nThe answer is 54.")
+        assert problem.text.count("The answer is NUMBER.") == 3
+    with pytest.raises(InputError, match="has 6 records, too few for 6 examples and a problem"):
+        Gsm8k(FILES / "gsm8k.jsonl", num_examples=6)
+    with pytest.raises(InputError, match="num_examples must be 0 or more, got -1"):
+        Gsm8k(FILES / "gsm8k.jsonl", num_examples=-1)
+
+
+@pytest.mark.parametrize("name", ["prontoqa.json", "prontoqa.jsonl"])
+def test_prontoqa_in_its_forms(name):
+    task = ProntoQA(FILES / name)
+    problems = task.problems(2, seed=0)
+    assert {problem.answer for problem in problems} == {"True", "False"}
+    for problem in problems:
+        other = "True" if problem.answer == "False" else "False"
+        assert task.grade(problem, f"Hence so.\nThe answer is {problem.answer}.")
+        assert task.grade(problem, problem.answer.lower())
+        assert not task.grade(problem, f"{problem.answer}\nThe answer is {other}.")
+        assert not task.grade(problem, "maybe, untrue, falsehood")
+
+
+def test_prontoqa_examples_show_the_chain_of_thought():
+    (problem,) = ProntoQA(FILES / "prontoqa.json", num_examples=1).problems(1, seed=0)
+    assert problem.messages[1].content == (
+        "Sam is a wimbus. Each wimbus is a grompus. Sam is a grompus. Grompuses are not loud. "
+        "Sam is not loud.\nThe answer is False."
+    )
+
+
+def test_any_prompts_and_answers(tmp_path):
+    path = lines(
+        tmp_path / "own.jsonl",
+        {"q": "Capital of France?", "a": "Paris"},
+        {"q": "How many days has a year?", "a": "365"},
+    )
+    task = PromptAnswers(path, prompt_field="q", answer_field="a")
+    by_answer = {problem.answer: problem for problem in task.problems(2, seed=0)}
+    assert by_answer["Paris"].prompt == "Capital of France?"
+    assert task.grade(by_answer["Paris"], "It is known.\nThe answer is  PARIS.")
+    assert not task.grade(by_answer["Paris"], "Paris, France")
+    assert task.grade(by_answer["365"], "<answer>365.0</answer>")
+    assert not task.grade(by_answer["365"], "<answer>365 days</answer>")
+    assert PromptAnswers(path, prompt_field="q", answer_field="a", num_examples=1).problems(
+        1, seed=0
+    )
+
+
+BAD = [
+    ("{", r"bad.jsonl:1: not valid JSON"),
+    ("[1]", r"bad.jsonl:1: must be a JSON object, got \[1\]"),
+    ('{"question": "a?"}', r"bad.jsonl:1: has no field 'answer'; it has question"),
+    (
+        '{"question": 3, "answer": "#### 1"}',
+        r"bad.jsonl:1: field 'question': must be a text, got 3",
+    ),
+    ('{"question": " ", "answer": "#### 1"}', r"bad.jsonl:1: field 'question': must be a text"),
+    ('{"question": "a?", "answer": "1"}', r"field 'answer': must end with '#### ' and a number"),
+    ('{"question": "a?", "answer": "#### x"}', r"must end with '#### ' and a number"),
+    ("[" * 100_000, r"bad.jsonl:1: JSON nested too deeply"),
+    ("", r"bad.jsonl: the file is empty"),
+    (b"\xff\xfe", r"bad.jsonl:1: not a text file in UTF-8 \(byte 0\)"),
+    (
+        json.dumps({"question": "x" * (MAX_FIELD_CHARACTERS + 1), "answer": "#### 1"}),
+        r"field 'question': 100001 characters; at most 100000 are read",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), BAD, ids=range(len(BAD)))
+def test_bad_files_are_one_line_with_file_line_and_field(tmp_path, content, message):
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message) as caught:
+        Gsm8k(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_line_of_a_mistake_is_named(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"question": "a?", "answer": "#### 1"}\n\n{"question": "b?"}\n')
+    with pytest.raises(InputError, match=r"bad.jsonl:3: has no field 'answer'"):
+        Gsm8k(path)
+
+
+def test_files_that_are_not_there_or_too_large(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"nowhere.jsonl: no such file"):
+        Gsm8k(tmp_path / "nowhere.jsonl")
+    with pytest.raises(InputError, match=r"the folder has no .json files"):
+        Gsm8k(tmp_path)
+    monkeypatch.setattr("jaxgap.tasks.records.MAX_BYTES", 10)
+    with pytest.raises(InputError, match=r"gsm8k.jsonl: \d+ bytes; at most 10 are read"):
+        Gsm8k(FILES / "gsm8k.jsonl")
+
+
+def test_json_arrays_objects_and_folders_are_read(tmp_path):
+    array, mapping = tmp_path / "array.json", tmp_path / "mapping.json"
+    array.write_text('[{"a": 1}, {"a": 2}]')
+    mapping.write_text('{"x": {"a": 1}, "y": {"a": 2}}')
+    assert [record.fields for record in read_records(array)] == [{"a": 1}, {"a": 2}]
+    assert [record.where for record in read_records(mapping)] == [f"{mapping}: x", f"{mapping}: y"]
+    folder = tmp_path / "train" / "algebra"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text('{"a": 3}')
+    assert [record.fields for record in read_records(tmp_path / "train")] == [{"a": 3}]
+    array.write_text("[1]")
+    with pytest.raises(InputError, match=r"array.json: item 0: must be a JSON object, got 1"):
+        read_records(array)
+    array.write_text('"x"')
+    with pytest.raises(InputError, match="must be a JSON array or object of objects, got 'x'"):
+        read_records(array)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"code": "def f(:"}, "field 'code': is not Python"),
+        ({"test_setup_code": "x ="}, "field 'test_setup_code': is not Python"),
+        ({"test_setup_code": 3}, "field 'test_setup_code': must be a text, got 3"),
+        ({"test_list": "assert 1"}, "field 'test_list': must be a list of texts"),
+        ({"test_list": [], "challenge_test_list": []}, "field 'test_list': there are no tests"),
+        ({"test_list": ["f(1)"]}, "field 'test_list': test 1: must be one assert statement"),
+        ({"text": None}, "field 'text': must be a text, got None"),
+    ],
+)
+def test_bad_programming_problems(tmp_path, change, message):
+    good = json.loads((FILES / "mbpp.jsonl").read_text().splitlines()[0])
+    path = lines(tmp_path / "bad.jsonl", good | change)
+    with pytest.raises(InputError, match=re.escape(f"{path}:1: ") + message):
+        Mbpp(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answer": "Yes"}, "field 'answer': must be True or False, got 'Yes'"),
+        ({"context": "x", "options": ["A) Yes"]}, r"field 'options': must be 'A\) True'"),
+        ({"test_example": 3}, "field 'test_example': must be an object, got 3"),
+    ],
+)
+def test_bad_true_or_false_questions(tmp_path, change, message):
+    good = json.loads((FILES / "prontoqa.jsonl").read_text().splitlines()[0])
+    with pytest.raises(InputError, match=message):
+        ProntoQA(lines(tmp_path / "bad.jsonl", good | change))

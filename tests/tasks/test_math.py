@@ -1,0 +1,150 @@
+"""MATH: answers are compared as mathematics, in bounded time."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.tasks import MathProblems, Problem
+from jaxgap.tasks import sandboxed_grader as sandboxed_grader_module
+from jaxgap.tasks.math_problems import LIMITS
+from jaxgap.tasks.sandboxed_grader import require
+
+FILES = Path(__file__).parent / "files"
+RIGHT = [
+    ("\\frac{3}{7}", "\\frac37"),
+    ("\\frac{3}{7}", "3/7"),
+    ("\\frac{3}{7}", "\\dfrac{6}{14}"),
+    ("\\frac{1}{2}", "0.5"),
+    ("5\\sqrt{2}", "\\sqrt{50}"),
+    ("5\\sqrt{2}", "5 \\sqrt 2"),
+    ("(-3,3)", "x \\in (-3,3)"),
+    ("x^2+2x+1", "(x+1)^2"),
+    ("x^2+2x+1", "1 + 2x + x^2"),
+    ("\\text{north}", "north"),
+    ("\\text{north}", "\\textbf{North}"),
+    ("1000", "1,000"),
+    ("-2", "−2"),
+    ("\\{1,2,3\\}", "\\{3,1,2\\}"),
+    ("90^\\circ", "90"),
+    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "\\begin{bmatrix}1\\\\2\\end{bmatrix}"),
+    ("2\\pi", "2 \\cdot \\pi"),
+    ("\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}"),
+]
+WRONG = [
+    ("\\frac{3}{7}", "\\frac{7}{3}"),
+    ("\\frac{3}{7}", "0.43"),
+    ("5\\sqrt{2}", "7.07"),
+    ("5\\sqrt{2}", "5"),
+    ("(-3,3)", "[-3,3]"),
+    ("x^2+2x+1", "x^2+1"),
+    ("\\text{north}", "south"),
+    ("-2", "2"),
+    ("\\{1,2,3\\}", "\\{1,2\\}"),
+    ("1000", "1,00"),
+    ("2", ""),
+    ("2", "I do not know"),
+]
+HOSTILE = {
+    "a power": "\\boxed{9^{9^{9^{9}}}}",
+    "a power in Python": "<answer>9**9**9**9</answer>",
+    "a factorial": "\\boxed{100000000!!!}",
+    "a sum": "\\boxed{\\sum_{n=1}^{10^{12}} \\frac{1}{n^{n}}}",
+    "brackets": "\\boxed{" + "(" * 1900 + ")" * 1900 + "}",
+    "fractions": "\\boxed{" + "\\frac{1}{" * 180 + "2" + "}" * 180 + "}",
+    "roots": "\\boxed{" + "\\sqrt{" * 250 + "2" + "}" * 250 + "}",
+    "code": "\\boxed{__import__('os').system('touch /tmp/jaxgap-was-here')}",
+    "megabytes": "\\boxed{" + "x" * 5_000_000 + "}",
+    "an equation": "\\boxed{" + "+".join(f"x_{{{i}}}^{{{i}}}" for i in range(200)) + "=0}",
+}
+
+
+@pytest.fixture(scope="module")
+def task(sandbox):
+    pytest.importorskip("math_verify", reason="needs the extra 'tasks'")
+    return MathProblems(FILES / "math.jsonl", limits=dataclasses.replace(LIMITS, wall_seconds=4))
+
+
+def test_references_are_the_last_boxed(task):
+    problems = task.problems(5, seed=0)
+    answers = {problem.answer for problem in problems}
+    assert answers == {
+        "\\frac{3}{7}", "5\\sqrt{2}", "(-3,3)", "\\text{north}", "x^2+2x+1",
+    }  # fmt: skip
+    assert task.grade_all([(problem, problem.answer) for problem in problems]) == [True] * 5
+    assert all("put the final answer in \\boxed{}." in problem.text for problem in problems)
+
+
+def test_a_table_of_pairs(task):
+    pairs = [
+        (Problem("?", reference), f"So $\\boxed{{{said}}}$.") for reference, said in RIGHT + WRONG
+    ]
+    graded = dict(zip(RIGHT + WRONG, task.grade_all(pairs), strict=True))
+    assert [pair for pair in RIGHT if not graded[pair]] == []
+    assert [pair for pair in WRONG if graded[pair]] == []
+
+
+def test_grades_agree_with_math_verify_itself(task):
+    from math_verify import parse, verify
+
+    pairs = [(a, b) for a, b in RIGHT + WRONG if b and "text" not in a]  # words: by themselves
+    direct = [verify(parse(f"\\boxed{{{a}}}"), parse(f"\\boxed{{{b}}}")) for a, b in pairs]
+    assert task.grade_all([(Problem("?", a), f"\\boxed{{{b}}}") for a, b in pairs]) == direct
+
+
+def test_where_the_answer_is_looked_for(task):
+    problem = Problem("?", "\\frac{3}{7}")
+    completions = ["The answer is $3/7$.", "#### 3/7", "first \\boxed{1}\nthen \\boxed{3/7}", "3/7"]
+    assert task.grade_all([(problem, text) for text in completions]) == [True] * 4
+
+
+def test_equal_answers_have_one_canonical_form(task):
+    groups = [
+        ["\\boxed{0.5}", "The answer is 1/2.", "\\boxed{\\frac12}", "\\boxed{\\dfrac{2}{4}}"],
+        ["\\boxed{x^2+1}", "\\boxed{1+x^2}"],
+        ["\\boxed{\\sqrt{8}}", "\\boxed{2\\sqrt2}"],
+        ["\\boxed{\\text{east}}", "\\boxed{east}"],
+        ["\\boxed{(2,3)}"],
+        ["\\boxed{(3,2)}"],
+        [""],
+    ]
+    found = [set(task.canonical_answers(group)) for group in groups]
+    assert [len(forms) for forms in found] == [1] * len(groups)
+    assert len(set.union(*found)) == len(groups)
+
+
+def test_hostile_answers_end_in_time(task):
+    begin = time.monotonic()
+    problem = Problem("?", "2\\pi")
+    assert task.grade_all([(problem, text) for text in HOSTILE.values()]) == [False] * len(HOSTILE)
+    assert time.monotonic() - begin < 120
+    assert not Path("/tmp/jaxgap-was-here").exists()
+    assert task.grade(problem, "\\boxed{\\pi + \\pi}")
+
+
+def test_math500_and_the_published_folder(sandbox, tmp_path):
+    pytest.importorskip("math_verify", reason="needs the extra 'tasks'")
+    (problem,) = MathProblems(FILES / "math500.jsonl").problems(1, seed=0)
+    assert problem.answer == "81"
+    record = json.loads((FILES / "math.jsonl").read_text().splitlines()[0])
+    folder = tmp_path / "train" / "prealgebra"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text(json.dumps(record))
+    (problem,) = MathProblems(tmp_path / "train").problems(1, seed=0)
+    assert problem.answer == "\\frac{3}{7}"
+    (folder / "1.json").write_text(json.dumps(record | {"solution": "none"}))
+    with pytest.raises(InputError, match=r"1.json: field 'solution': must have its answer in"):
+        MathProblems(tmp_path / "train")
+
+
+def test_a_missing_extra_is_one_line(monkeypatch):
+    monkeypatch.setattr(sandboxed_grader_module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=r"MATH problems need the package math_verify: pip install"
+    ):
+        MathProblems(FILES / "math.jsonl")
+    with pytest.raises(InputError, match=r"X need the package y: pip install 'jaxgap\[tasks\]'"):
+        require("y", "X")

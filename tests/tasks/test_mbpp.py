@@ -1,0 +1,69 @@
+"""MBPP in its two forms: the references pass, and programs are found in completions."""
+
+from pathlib import Path
+
+import pytest
+
+from jaxgap.tasks import Mbpp, Problem
+from jaxgap.tasks.mbpp import MAX_PROGRAM_CHARACTERS, program_in
+from jaxgap.tasks.sandbox import Limits
+
+FILES = Path(__file__).parent / "files"
+LIMITS = Limits(wall_seconds=5, cpu_seconds=2, memory_mebibytes=128)
+
+
+@pytest.fixture(scope="module")
+def task(sandbox):
+    return Mbpp(FILES / "mbpp.jsonl", limits=LIMITS)
+
+
+def test_references_pass_and_others_do_not(task):
+    problems = task.problems(4, seed=0)
+    assert task.grade_all([(problem, problem.answer) for problem in problems]) == [True] * 4
+    fenced = [(p, f"Like this:\n```python\n{p.answer}\n```\nGood?") for p in problems]
+    assert task.grade_all(fenced) == [True] * 4
+    shifted = [(problems[i], problems[i - 1].answer) for i in range(4)]
+    assert (
+        task.grade_all([*shifted, (problems[0], ""), (problems[0], "I do not know.")])
+        == [False] * 6
+    )
+
+
+def test_the_sanitized_form(sandbox):
+    task = Mbpp(FILES / "sanitized_mbpp.json", limits=LIMITS)
+    (problem,) = task.problems(1, seed=0)
+    assert "Write a function that gives the length of the hypotenuse." in problem.text
+    assert "assert math.isclose(hypotenuse(3, 4), 5, rel_tol=1e-9)" in problem.text
+    assert task.grade(problem, problem.answer)
+    assert task.grade(problem, "def hypotenuse(a, b): return abs(complex(a, b))")
+    assert not task.grade(problem, "def hypotenuse(a, b): return a + b")
+
+
+def test_hidden_tests_count_and_are_not_shown(task):
+    (problem,) = (p for p in task.problems(4, seed=0) if "left_over" in p.text)
+    assert "[1, 1, 2]" not in problem.text
+    by_rote = "def left_over(a, b): return {3: [1, 3], 0: []}[len(a)]"
+    assert not task.grade(problem, by_rote)
+    repeats_lost = "def left_over(a, b): return sorted(set(a) - set(b))"
+    assert not task.grade(problem, repeats_lost)
+
+
+def test_isolation_is_said(task):
+    assert task.isolation.system_calls
+
+
+def test_a_problem_of_another_task_is_refused(task):
+    with pytest.raises(ValueError, match="problem must be one of this task's, got Problem"):
+        task.grade(Problem("x", "y"), "z")
+
+
+def test_where_the_program_is():
+    assert program_in("x = 1") == "x = 1"
+    assert program_in("a\n```\nx = 1\n```\n```py\ny = 2\n```") == "x = 1\n"
+    assert program_in("```python\nx = 1") == "x = 1"
+    assert program_in("```Python  \nx = '```'\n```") == "x = '```'\n"
+    assert program_in("x" * (MAX_PROGRAM_CHARACTERS + 1)) == ""
+
+
+def test_programs_that_differ_in_space_are_the_same_answer(task):
+    assert task.canonical_answer("```python\nx = 1  \n\n\ny = 2\n```") == "x = 1\ny = 2"

@@ -1,0 +1,72 @@
+"""Prompts as text and as turns, and splits that share none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import jaxgap.tasks
+from jaxgap.tasks import AbstractTask, Message, Problem, TaskSplit
+from jaxgap.tasks.problem import normal_prompt
+
+
+def test_a_prompt_is_a_text_or_turns():
+    assert Problem("Hi", "").messages == (Message("user", "Hi"),)
+    turns = (Message("user", "1+1"), Message("assistant", "2"), Message("user", "1+2"))
+    assert Problem(turns, "3").messages == turns
+    assert Problem(turns, "3").text == "1+1\n\n2\n\n1+2"
+    assert Problem("Hi", "").text == "Hi"
+
+
+@given(st.text(min_size=1))
+def test_prompts_that_differ_in_space_or_case_overlap(prompt):
+    other = f"  {prompt.upper()}\n\n"
+    if normal_prompt(other) != normal_prompt(prompt):
+        return  # a letter whose capital letter's small letter is another one
+    with pytest.raises(ValueError, match="1 prompts are in both splits"):
+        TaskSplit((Problem(prompt, ""),), (Problem(other, ""),))
+
+
+def test_within_a_split_prompts_may_differ_in_case():
+    TaskSplit((Problem("a", ""), Problem("A", "")), (Problem("b", ""),))
+
+
+def test_grading_and_canonical_answers_of_many():
+    class Doubling(AbstractTask):
+        def problems(self, count, *, seed):
+            return [Problem(f"2*{n}", str(2 * n)) for n in range(count)]
+
+        def grade(self, problem, completion):
+            return completion.strip() == problem.answer
+
+    task = Doubling()
+    pairs = [(problem, completion) for problem in task.problems(3, seed=0) for completion in "02"]
+    assert task.grade_all(pairs) == [True, False, False, True, False, False]
+    assert task.canonical_answers([" 2", "2\n", "3"]) == ["2", "2", "3"]
+
+
+def test_importing_tasks_needs_neither_jax_nor_the_extras():
+    script = (
+        "import sys\n"
+        "for name in ('jax', 'flax', 'sympy', 'math_verify', 'reasoning_gym'):\n"
+        "    sys.modules[name] = None\n"
+        "import jaxgap.tasks\n"
+        "for name in jaxgap.tasks.__all__:\n"
+        "    getattr(jaxgap.tasks, name)\n"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": root},
+        check=True,
+        timeout=60,
+    )
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        jaxgap.tasks.Nothing  # noqa: B018

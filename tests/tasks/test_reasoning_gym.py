@@ -1,0 +1,176 @@
+"""Reasoning-gym: any set with its configuration, refused where its grader refuses itself."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.tasks import Problem, ReasoningGym
+from jaxgap.tasks.problem import normal_prompt
+from jaxgap.tasks.reasoning_gym import LIMITS
+
+pytest.importorskip("reasoning_gym", reason="needs the extra 'tasks'")
+
+from jaxgap.tasks.gym_grader import evaluate_harmless
+
+SHORT = dataclasses.replace(LIMITS, wall_seconds=3)
+UNUSABLE = {"boxnet", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour"}
+
+
+@pytest.fixture(scope="module")
+def task(sandbox):
+    return ReasoningGym("chain_sum", {"min_terms": 2, "max_terms": 2, "max_digits": 1})
+
+
+@pytest.fixture(scope="module")
+def evaluating(sandbox):
+    """A set whose own grader passes answers to `eval`."""
+    return ReasoningGym("string_insertion", limits=SHORT)
+
+
+def test_references_are_right_and_others_wrong(task):
+    problems = task.problems(10, seed=0)
+    assert task.grade_all([(p, f"<answer>{p.answer}</answer>") for p in problems]) == [True] * 10
+    assert task.grade_all([(p, f"It is {p.answer}.\n{p.answer}") for p in problems]) == [True] * 10
+    wrong = [(p, f"<answer>{int(p.answer) + 1}</answer>") for p in problems]
+    assert task.grade_all([*wrong, (problems[0], "")]) == [False] * 11
+
+
+def test_the_same_problems_for_the_same_seed(task):
+    assert task.problems(10, seed=1) == task.problems(10, seed=1)
+    assert task.problems(10, seed=1) != task.problems(10, seed=2)
+
+
+def test_splits_share_no_prompt(task):
+    split = task.split(60, 60, seed=0)
+    prompts = [normal_prompt(problem.text) for problem in (*split.train, *split.held_out)]
+    assert len(set(prompts)) == 120
+    assert all(" between <answer> and </answer>." in problem.text for problem in split.train)
+    with pytest.raises(ValueError, match="num_train must be at least 1, got 0"):
+        task.split(0, 1, seed=0)
+
+
+def test_a_set_with_too_few_problems_says_so(task):
+    with pytest.raises(
+        InputError, match=r"'chain_sum' with this configuration gave only \d+ further"
+    ):
+        task.split(400, 400, seed=0)
+
+
+def test_part_of_a_point_is_not_right(sandbox):
+    task = ReasoningGym("spell_backward")
+    (problem,) = task.problems(1, seed=0)
+    partly, whole = task.scores([(problem, problem.answer + "x"), (problem, problem.answer)])
+    # The grader adds up 1/n for each of n right letters, and does not ask how many there are.
+    assert 0.99 < partly < 1 == whole
+    assert not task.grade(problem, problem.answer + "x")
+
+
+def test_configuration_as_json(sandbox):
+    task = ReasoningGym("chain_sum", '{"min_digits": 3, "max_digits": 3}')
+    (problem,) = task.problems(1, seed=0)
+    assert any(len(word) == 3 for word in problem.text.split() if word.isdigit())
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("chain_sums", None, "has no set 'chain_sums'; it has ab, acre"),
+        ("chain_sum", {"digits": 1}, "'chain_sum' has no parameter 'digits'; it has .*max_digits"),
+        ("chain_sum", {"seed": 1}, "'chain_sum' has no parameter 'seed'"),
+        ("chain_sum", {"min_terms": 0}, "'chain_sum' refuses its configuration {'min_terms': 0}"),
+        ("chain_sum", {"min_terms": "x"}, "'chain_sum' refuses its configuration"),
+        ("chain_sum", "{", "config is not valid JSON"),
+        ("chain_sum", "[1]", "config must be a JSON object, got list"),
+        ("composite", None, "'composite' refuses its configuration {}: Must specify at least one"),
+    ],
+)
+def test_what_it_does_not_know_is_refused(name, config, message):
+    with pytest.raises(InputError, match=message) as caught:
+        ReasoningGym(name, config)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(UNUSABLE))
+def test_sets_that_refuse_their_own_answers_are_refused(name):
+    with pytest.raises(InputError, match=f"'{name}' cannot be used: its grader gives its own"):
+        ReasoningGym(name)
+
+
+@pytest.mark.slow
+def test_all_other_sets_are_used(sandbox):
+    """In the sandbox each reference scores what it scores outside of it."""
+    from reasoning_gym.factory import DATASETS
+
+    assert len(DATASETS) == 106
+    failed = {}
+    for name in sorted(set(DATASETS) - UNUSABLE - {"composite"}):
+        task = ReasoningGym(name)
+        problems = task.problems(3, seed=0)
+        scores = task.scores([(p, f"<answer>{p.answer}</answer>") for p in problems])
+        if min(scores) < 1 or max(task.scores([(p, "") for p in problems])) == 1:
+            failed[name] = scores
+    assert failed == {}
+
+
+def test_answers_that_are_evaluated_do_no_harm(evaluating):
+    (problem,) = evaluating.problems(1, seed=0)
+    frame = "(3).to_bytes(4) + b'1.0'"
+    attacks = [
+        "__import__('os').system('touch /tmp/jaxgap-was-here')",
+        f"__import__('os').write(3, {frame})",
+        f"[x for x in ().__class__.__base__.__subclasses__()] or {frame}",
+        "open('/etc/passwd').read()",
+        "exec('import os; os._exit(0)')",
+        "9**9**9**9",
+        "[" * 5000,
+        "'a' * 10**12",
+        "(lambda f: f(f))(lambda f: f(f))",
+        "x" * 3_000_000,
+    ]
+    begin = time.monotonic()
+    pairs = [(problem, f"<answer>{attack}</answer>") for attack in attacks]
+    assert evaluating.grade_all(pairs) == [False] * len(attacks)
+    assert time.monotonic() - begin < 90
+    assert not Path("/tmp/jaxgap-was-here").exists()
+    listed = str(list(problem.answer))
+    assert evaluating.scores([(problem, problem.answer), (problem, listed)]) == [1, 0.1]
+
+
+@pytest.mark.parametrize("name", ["countdown", "simple_integration"])
+def test_answers_that_sympy_evaluates_do_no_harm(sandbox, name):
+    task = ReasoningGym(name, limits=SHORT)
+    (problem,) = task.problems(1, seed=0)
+    attacks = [
+        "__import__('os').write(3, b'\\x00\\x00\\x00\\x031.0')",
+        "sympify('__import__(\"os\")')",
+        "x.__class__",
+        "9**9**9**9",
+    ]
+    assert task.grade_all([(problem, attack) for attack in attacks]) == [False] * len(attacks)
+    assert task.grade(problem, problem.answer)
+
+
+def test_what_may_be_evaluated():
+    assert evaluate_harmless("[1, 'a', (2, {3: 4})]") == [1, "a", (2, {3: 4})]
+    assert evaluate_harmless(" max(1, -2) ") == 1
+    assert evaluate_harmless(compile("x + 1", "", "eval"), {"x": 2}) == 3
+    for source in (
+        "().__class__",
+        "__import__('os')",
+        "getattr(1, 'real')",
+        "open('x')",
+        "[eval('1') for _ in [1]]",
+        "(lambda: ''.join([]))()",
+    ):
+        with pytest.raises(ValueError, match="may not be used here"):
+            evaluate_harmless(source)
+
+
+def test_a_problem_of_another_task_is_refused(task):
+    with pytest.raises(ValueError, match="problem must be one of this task's, got Problem"):
+        task.grade(Problem("x", "y"), "z")
+    assert task.canonical_answers(["<answer>1,000</answer>", "The answer is 1000."]) == ["1000"] * 2
+    assert task.isolation.system_calls
