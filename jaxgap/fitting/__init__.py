@@ -14,7 +14,8 @@ from jaxgap.fitting.fit import closed_form, fit, fit_many
 from jaxgap.fitting.general_linear_law import GeneralLinearLaw
 from jaxgap.fitting.lagged_law import LaggedLaw
 from jaxgap.fitting.law import AbstractLaw, Parameter
-from jaxgap.fitting.least_squares import AbstractMinimiser, LevenbergMarquardt, Minimum
+from jaxgap.fitting.least_squares import AbstractMinimiser, Minimum
+from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.prediction import Band, Prediction
 from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, PowerLaw
 from jaxgap.fitting.result import FitResult

@@ -1,7 +1,9 @@
-"""The numerical core of a fit: one pure function of arrays for one curve, batched by `jax.vmap`.
+"""The numerical core of a fit: one pure function of arrays for a batch of curves.
 
 From several starts it minimises the weighted squares of both curves together, takes the best, and
-asks of every parameter and limit how far the data hold it. All of it is one compiled program.
+asks of every parameter and limit how far the data hold it. The solves from all starts of all curves
+share a queue, and so do the searches for all ends of all intervals: no curve waits for another. All
+of it is one compiled program.
 """
 
 from collections.abc import Callable
@@ -18,8 +20,8 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter
-from jaxgap.fitting.least_squares import AbstractMinimiser
-from jaxgap.fitting.profile import Minimised, profile_end
+from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
+from jaxgap.fitting.profile import Ends, Minimised, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
@@ -88,41 +90,57 @@ def visible(problem: Problem, has_verifier: bool) -> tuple[int, ...]:
     )
 
 
-def fit_one(
+def fit_batch(
     problem: Problem,
     curves: Curves,
     num_free: Int[Array, ""],
-    quantile: Float[Array, ""],
+    quantiles: Float[Array, " batch"],
+    num_curves: Int[Array, ""],
 ) -> RawFit:
-    """Fit one curve: see :func:`jaxgap.fitting.fit`, which prepares and reads this.
+    """Fit the first `num_curves` of a batch: see :func:`jaxgap.fitting.fit`, which prepares it.
 
-    `num_free` is the number of free coordinates, `quantile` that of the distribution of zeta.
+    `num_free` is the number of free coordinates, `quantiles` those of the distribution of zeta.
+    What is returned beyond `num_curves` means nothing.
     """
-    starts = problem.law.starts(curves)
-    minima = jax.vmap(lambda start: problem.minimiser(problem.residuals, start, curves))(starts)
+    starts = jax.vmap(problem.law.starts)(curves)
+    num_starts = starts.shape[1]
+    minima = minimise(
+        problem.minimiser,
+        problem.residuals,
+        starts.reshape(-1, starts.shape[-1]),
+        lambda index: jax.tree.map(lambda leaf: leaf[index // num_starts], curves),
+        num_curves * num_starts,
+    )
+    minima = jax.tree.map(lambda leaf: leaf.reshape(starts.shape[:2] + leaf.shape[1:]), minima)
     costs = jnp.where(jnp.isfinite(minima.cost), minima.cost, jnp.inf)
-    index = jnp.argmin(costs)
-    coordinates, cost = minima.coordinates[index], minima.cost[index]
-    variance = _variance(cost, curves, num_free)
+    best = jnp.argmin(costs, axis=1)
+    rows = jnp.arange(len(best))
+    coordinates, cost = minima.coordinates[rows, best], costs[rows, best]
+    variance = jax.vmap(_variance, in_axes=(0, 0, None))(cost, curves, num_free)
+    fits = Minimised(coordinates, cost, variance, starts, curves)
     indices = np.array(visible(problem, curves.has_verifier))
-    stderrs = _stderrs(problem, coordinates, curves, variance)[indices]
-    numbers = problem.numbers(coordinates, curves)[indices]
-    best = Minimised(coordinates, cost, variance)
-    intervals = _intervals(problem, curves, best, starts, indices, numbers, stderrs, quantile)
-    dynamics = problem.dynamics(coordinates, curves)
+    numbers, stderrs = jax.vmap(lambda fit: _numbers(problem, fit, indices))(fits)
+    intervals = _intervals(problem, fits, indices, numbers, stderrs, quantiles, num_curves)
+    dynamics = jax.vmap(problem.dynamics)(coordinates, curves)
+    agree = costs <= cost[:, None] * (1 + _AGREEMENT) + _NOISE_FLOOR**2
     return RawFit(
         coordinates=coordinates,
         dynamics=dynamics,
         cost=cost,
         variance=variance,
-        converged=minima.converged[index],
+        converged=minima.converged[rows, best],
         start_costs=costs,
-        num_agreeing=jnp.sum(costs <= cost * (1 + _AGREEMENT) + _NOISE_FLOOR**2),
-        fitted=problem.curve_fn(dynamics, curves.ts),
+        num_agreeing=jnp.sum(agree, axis=1),
+        fitted=jax.vmap(problem.curve_fn)(dynamics, curves.ts),
         numbers=numbers,
         stderrs=stderrs,
         intervals=intervals,
     )
+
+
+def minimised(problem: Problem, curves: Curves, raw: RawFit) -> Minimised:
+    """The fit of one curve as what a profile starts from."""
+    return Minimised(raw.coordinates, raw.cost, raw.variance, problem.law.starts(curves), curves)
 
 
 def _variance(cost, curves: Curves, num_free) -> Float[Array, ""]:
@@ -131,17 +149,31 @@ def _variance(cost, curves: Curves, num_free) -> Float[Array, ""]:
     return jnp.where(curves.noise_known, 1.0, jnp.maximum(cost / dof, _NOISE_FLOOR**2))
 
 
-def _stderrs(problem: Problem, coordinates, curves: Curves, variance) -> Float[Array, " k"]:
-    """Standard errors by the delta method, from the curvature at the fit."""
-    jacobian = jax.jacfwd(problem.residuals)(coordinates, curves)
-    slopes = jax.jacfwd(problem.numbers)(coordinates, curves)
+def _numbers(
+    problem: Problem, fit: Minimised, indices: Int[np.ndarray, " k"]
+) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """The numbers at one fit, and their standard errors from the curvature there."""
+
+    def numbers(z):
+        found = problem.numbers(z, fit.data)[indices]
+        return found, found
+
+    slopes, found = jax.jacfwd(numbers, has_aux=True)(fit.coordinates)
+    return found, standard_errors(problem, fit, slopes)
+
+
+def standard_errors(
+    problem: Problem, fit: Minimised, slopes: Float[Array, "k n"]
+) -> Float[Array, " k"]:
+    """By the delta method, of numbers that have these slopes at the fit."""
+    jacobian = jax.jacfwd(problem.residuals)(fit.coordinates, fit.data)
     norms = jnp.linalg.norm(jacobian, axis=0)
     norms = jnp.where(norms > 0, norms, 1.0)
     scaled = (jacobian / norms).T @ (jacobian / norms)
     # A coordinate without effect has an empty row: its unit pivot keeps it out of the inverse.
     scaled = scaled + jnp.diag(jnp.where(jnp.diagonal(scaled) > 0, 0.0, 1.0))
     spread = jsl.cho_solve(jsl.cho_factor(scaled), (slopes / norms).T)
-    return jnp.sqrt(variance * jnp.maximum(jnp.sum(spread * (slopes / norms).T, axis=0), 0.0))
+    return jnp.sqrt(fit.variance * jnp.maximum(jnp.sum(spread * (slopes / norms).T, axis=0), 0.0))
 
 
 def _typical(parameter: Parameter, curves: Curves) -> RealScalar:
@@ -163,46 +195,53 @@ def _horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
 
 
 def _intervals(
-    problem: Problem, curves: Curves, best: Minimised, starts, indices, numbers, stderrs, quantile
-) -> Float[Array, "k 2"]:
+    problem: Problem,
+    fits: Minimised,
+    indices: Int[np.ndarray, " k"],
+    numbers: Float[Array, "batch k"],
+    stderrs: Float[Array, "batch k"],
+    quantiles: Float[Array, " batch"],
+    num_curves: Int[Array, ""],
+) -> Float[Array, "batch k 2"]:
     """Both ends of every number's profile interval, all at once."""
     reported = [problem.reported[index] for index in indices]
     natural = jnp.array([[p.lower, p.upper] for p in reported])
-    typical = jnp.stack([jnp.asarray(_typical(p, curves), float) for p in reported])
-    horizon = jnp.stack([_horizon(p, curves) for p in reported])
-    bounds = jnp.clip(natural, horizon[:, :1], horizon[:, 1:])
+    span = jax.vmap(lambda curves: _span(reported, curves))
+    typical, horizon = span(fits.data)
+    bounds = jnp.clip(natural, horizon[..., :1], horizon[..., 1:])
     typical = jnp.maximum(typical, jnp.abs(numbers) * (natural[:, 0] == 0))
 
-    centres = jnp.clip(numbers, bounds[:, 0], bounds[:, 1])
+    centres = jnp.clip(numbers, bounds[..., 0], bounds[..., 1])
     # Beyond the horizon the curvature says nothing about how far back the end may be.
-    first = _first_distance(stderrs, quantile, typical)
+    first = _first_distance(stderrs, quantiles[:, None], typical)
     first = jnp.where(centres == numbers, first, typical)
-
-    def end(index, centre, first_distance, bound, direction):
-        return profile_end(
-            lambda z: problem.numbers(z, curves)[index],
-            problem.residuals,
-            problem.minimiser,
-            best,
-            starts,
-            curves,
-            centre=centre,
-            direction=direction,
-            first_distance=first_distance,
-            bound=bound,
-            quantile=quantile,
-        ).value
-
-    # One level of batching: each further one would double the time to trace the searches.
-    ends = jax.vmap(end)(
-        jnp.repeat(jnp.asarray(indices), 2),
-        jnp.repeat(centres, 2),
-        jnp.repeat(first, 2),
-        bounds.ravel(),
-        jnp.tile(jnp.array([-1.0, 1.0]), len(indices)),
+    wanted = Ends(
+        fit=jnp.arange(len(numbers))[:, None, None],
+        number=jnp.asarray(indices)[:, None],
+        centre=centres[..., None],
+        direction=jnp.array([-1.0, 1.0]),
+        first_distance=first[..., None],
+        bound=bounds,
+        quantile=quantiles[:, None, None],
     )
-    ends = ends.reshape(bounds.shape)
-    return jnp.where(ends == bounds, natural, ends)
+    ends = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, bounds.shape).ravel(), wanted)
+    found = profile_ends(
+        lambda z, curves, index: problem.numbers(z, curves)[index],
+        problem.residuals,
+        problem.minimiser,
+        fits,
+        ends,
+        num_curves * bounds[0].size,
+    ).reshape(bounds.shape)
+    return jnp.where(found == bounds, natural, found)
+
+
+def _span(
+    reported: list[Parameter], curves: Curves
+) -> tuple[Float[Array, " k"], Float[Array, "k 2"]]:
+    """How large the numbers of one curve typically are, and how far off is too far."""
+    typical = [jnp.asarray(_typical(parameter, curves), float) for parameter in reported]
+    return jnp.stack(typical), jnp.stack([_horizon(parameter, curves) for parameter in reported])
 
 
 def _first_distance(stderr, quantile, typical) -> Float[Array, "..."]:
@@ -211,42 +250,45 @@ def _first_distance(stderr, quantile, typical) -> Float[Array, "..."]:
     return jnp.where(sensible, jnp.minimum(quantile * stderr, typical), 0.1 * typical)
 
 
-def bands_one(
-    problem: Problem, curves: Curves, best: Minimised, ts: Float[Array, " times"], quantile
+def bands(
+    problem: Problem, fit: Minimised, ts: Float[Array, " times"], quantile: Float[Array, ""]
 ) -> Float[Array, "times 3 3"]:
     """The solver, the verifier and the gap at each of `ts`: estimate, lower and upper end.
 
-    The ends are those of the profile-likelihood interval of the curve itself at that time.
+    The ends are those of the profile-likelihood interval of the curve itself at that time. `fit` is
+    a single one, without a leading axis.
     """
+    curves = fit.data
     # The noise's own scale: the curve is known about as well as one measurement, or better.
-    noise = jnp.sqrt(best.variance) / jnp.max(curves.weights)
+    noise = jnp.sqrt(fit.variance) / jnp.max(curves.weights)
     first_distance = _first_distance(noise, quantile, curves.value_scale)
     far = _FAR * curves.value_scale + jnp.array([1.0, 1.0, 0.0]) * jnp.max(jnp.abs(curves.ys))
 
-    starts = problem.law.starts(curves)
-
-    def states(z, t):
+    def states(z, curves, t):
         solver, verifier = problem.curve_fn(problem.dynamics(z, curves), t[None])[0]
         return jnp.stack([solver, verifier, solver - verifier])
 
-    def end(t, index, direction):
-        bound = direction * far[index]
-        found = profile_end(
-            lambda z: states(z, t)[index],
-            problem.residuals,
-            problem.minimiser,
-            best,
-            starts,
-            curves,
-            centre=jnp.clip(states(best.coordinates, t)[index], -far[index], far[index]),
-            direction=direction,
-            first_distance=first_distance,
-            bound=bound,
-            quantile=quantile,
-        ).value
-        return jnp.where(found == bound, direction * jnp.inf, found)
-
-    lanes = jnp.meshgrid(ts, jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij")
-    ends = jax.vmap(end)(*(lane.ravel() for lane in lanes)).reshape(lanes[0].shape)
-    estimates = jax.vmap(lambda t: states(best.coordinates, t))(ts)
-    return jnp.concatenate([estimates[..., None], ends], axis=-1)
+    estimates = jax.vmap(lambda t: states(fit.coordinates, curves, t))(ts)
+    times, indices, sides = (
+        axis.ravel()
+        for axis in jnp.meshgrid(ts, jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij")
+    )
+    limits = sides * far[indices]
+    ends = Ends(
+        fit=jnp.zeros_like(indices),
+        number=(times, indices),
+        centre=jnp.clip(jnp.repeat(estimates.ravel(), 2), -far[indices], far[indices]),
+        direction=sides,
+        first_distance=jnp.broadcast_to(first_distance, sides.shape),
+        bound=limits,
+        quantile=jnp.broadcast_to(quantile, sides.shape),
+    )
+    found = profile_ends(
+        lambda z, curves, number: states(z, curves, number[0])[number[1]],
+        problem.residuals,
+        problem.minimiser,
+        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
+        ends,
+    )
+    found = jnp.where(found == limits, sides * jnp.inf, found).reshape(*estimates.shape, 2)
+    return jnp.concatenate([estimates[..., None], found], axis=-1)

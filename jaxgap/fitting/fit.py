@@ -7,28 +7,22 @@ compiled program in 64-bit floats, without changing jax's settings for anyone el
 
 from collections.abc import Sequence
 from itertools import groupby
-from operator import itemgetter
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import ndtri, stdtrit
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
+from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.bijectors import Fixed
-from jaxgap.fitting.core import CurveFn, Problem, RawFit, fit_one
-from jaxgap.fitting.curves import Curves, curves_of, padded_length, stack
+from jaxgap.fitting.core import CurveFn, Problem
+from jaxgap.fitting.curves import Curves, curves_of, padded_length
 from jaxgap.fitting.law import AbstractLaw
-from jaxgap.fitting.least_squares import AbstractMinimiser, LevenbergMarquardt
+from jaxgap.fitting.least_squares import AbstractMinimiser
+from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
 from jaxgap.trajectory import Trajectory
-
-# The most curves that one call of the compiled program takes.
-_BATCH = 64
 
 
 def closed_form(dynamics: AbstractDynamics, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
@@ -85,6 +79,7 @@ def fit(
 
     **Example:**
 
+    >>> import numpy as np
     >>> from jaxgap.fitting import LinearLaw
     >>> ts = np.arange(12.0)
     >>> run = Trajectory(ts, 1 + 2 * np.exp(-0.5 * ts), 0.5 + np.exp(-0.5 * ts))
@@ -126,6 +121,7 @@ def fit_many(
 
     **Example:**
 
+    >>> import numpy as np
     >>> from jaxgap.fitting import LinearLaw
     >>> ts = np.arange(12.0)
     >>> runs = [Trajectory(ts, 1 + np.exp(-rate * ts)) for rate in (0.2, 0.4)]
@@ -143,34 +139,26 @@ def fit_many(
     results: dict[int, FitResult] = {}
     for (length, _), group in groupby(sorted(range(len(trajectories)), key=batch_of), batch_of):
         indices = list(group)
-        for first in range(0, len(indices), _BATCH):
-            chosen = indices[first : first + _BATCH]
-            runs = [trajectories[index] for index in chosen]
-            results |= zip(chosen, _fit_batch(problem, runs, length, level), strict=True)
+        runs = [trajectories[index] for index in indices]
+        results |= zip(indices, _fit_alike(problem, runs, length, level), strict=True)
     return [results[index] for index in range(len(trajectories))]
 
 
-def _fit_batch(
+def _fit_alike(
     problem: Problem, trajectories: list[Trajectory], length: int, level: float
 ) -> list[FitResult]:
-    """Fit trajectories of one padded length in one call of the compiled program."""
+    """Fit trajectories of one padded length."""
     prepared = [curves_of(run, length) for run in trajectories]
     curves = [each for each, _ in prepared]
     num_free = _num_free(problem.law, curves[0])
     quantiles = [_quantile(each, num_free, level) for each in curves]
-    # A batch always has the same size, so that any number of curves needs one compilation.
-    padding = _BATCH - len(curves)
-    batch = stack(curves + curves[-1:] * padding)
-    levels = np.array([q or 1.0 for q in quantiles + quantiles[-1:] * padding])
-    with jax.enable_x64(True):
-        found = _fit_all(problem, batch, np.int64(num_free), levels, np.int64(len(curves)))
-        raw = jax.tree.map(np.asarray, found)
+    raw = fit_curves(problem, curves, num_free, [quantile or 1.0 for quantile in quantiles])
     return [
         read_result(
             problem,
             trajectory,
             curves[index],
-            jax.tree.map(itemgetter(index), raw),
+            raw[index],
             num_free=num_free,
             quantile=quantiles[index],
             level=level,
@@ -178,31 +166,6 @@ def _fit_batch(
         )
         for index, trajectory in enumerate(trajectories)
     ]
-
-
-@eqx.filter_jit
-def _fit_all(problem: Problem, batch: Curves, num_free, quantiles, num_curves) -> RawFit:
-    """Fit the first `num_curves` of a batch, one after another.
-
-    The starts and interval ends of one curve go side by side already; to put curves side by side
-    as well would make all of them wait for the slowest search of any.
-    """
-
-    # As a compiled function of its own it is traced once, for its shapes and for the loop.
-    fit_compiled = eqx.filter_jit(fit_one)
-
-    def fit_at(index) -> RawFit:
-        curves = jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], batch)
-        return fit_compiled(problem, curves, num_free, quantiles[index])
-
-    def body_fn(index, found: RawFit) -> RawFit:
-        return jax.tree.map(lambda all_, one: all_.at[index].set(one), found, fit_at(index))
-
-    def slots(leaf):
-        return jnp.zeros((len(quantiles), *leaf.shape), leaf.dtype)
-
-    nothing = jax.tree.map(slots, jax.eval_shape(fit_at, jnp.zeros((), int)))
-    return jax.lax.fori_loop(0, num_curves, body_fn, nothing)
 
 
 def _num_free(law: AbstractLaw, curves: Curves) -> int:

@@ -1,15 +1,10 @@
-r"""Least squares by Levenberg-Marquardt, for many small problems at once.
+"""Least squares as an iteration: what a fit asks of whatever minimises its squares.
 
-A fit of a curve is a small problem (five parameters, forty residuals) solved thousands of times:
-from every start, at every point of a likelihood profile, for every curve. Under `jax.vmap` these
-run side by side. What counts then is how little each iteration does, so this solver works on the
-normal equations,
-
-$$(J^T J + \lambda\,\mathrm{diag}(J^T J))\,\Delta = -J^T r,$$
-
-with Marquardt's scaling, which makes it indifferent to the units of the parameters. It compiles in
-half the time of Optimistix's solver and runs about twenty times as fast here; any of Optimistix's
-solvers can stand in its place as :class:`OptimistixMinimiser`, against which it is tested.
+A fit solves the same small problem (five parameters, forty residuals) thousands of times: from
+every start, at every point of a likelihood profile, for every curve. So a minimiser is not a
+function that runs to its end but a step that a lane of a batch takes
+(:mod:`jaxgap.fitting.lanes`), and a search that consists of many solves begins the next one in the
+same lane.
 """
 
 import abc
@@ -17,14 +12,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-import jax.scipy.linalg as jsl
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-_FIRST_DAMPING = 1e-3
+from jaxgap.fitting.lanes import AbstractIteration, run_lanes
 
 ResidualFn = Callable[[Float[Array, " n"], Any], Float[Array, " m"]]
+
+# How many problems step together: what a CPU does at once, and few to wait for at the end.
+NUM_LANES = 64
 
 
 class Minimum(NamedTuple):
@@ -43,122 +38,76 @@ class Minimum(NamedTuple):
 
 
 class AbstractMinimiser(eqx.Module):
-    """Something that minimises a sum of squares from a given start."""
+    """Something that minimises a sum of squares step by step."""
 
     @abc.abstractmethod
-    def __call__(self, residual_fn: ResidualFn, start: Float[Array, " n"], args: Any) -> Minimum:
-        """Minimise the sum of squares of `residual_fn(coordinates, args)`."""
+    def begin(self, start: Float[Array, " n"]) -> PyTree:
+        """The state of a solve that sets out from `start`; it evaluates nothing."""
+
+    @abc.abstractmethod
+    def step(self, residual_fn: ResidualFn, state: PyTree, args: Any) -> PyTree:
+        """One step towards the least sum of squares of `residual_fn(coordinates, args)`."""
+
+    @abc.abstractmethod
+    def finished(self, state: PyTree) -> Bool[Array, ""]:
+        """Whether the solve has ended; after a bounded number of steps it has."""
+
+    @abc.abstractmethod
+    def minimum(self, state: PyTree) -> Minimum:
+        """Where the solve stands."""
 
 
-class LevenbergMarquardt(AbstractMinimiser):
-    r"""The Levenberg-Marquardt method on normal equations, for small dense problems in batches.
-
-    It stops when the reduction that the linearised problem promises, $-(g^T \Delta)$ up to a
-    factor, is below `rtol` times the sum of squares, or below `atol`; or after `max_steps`.
+def minimise(
+    minimiser: AbstractMinimiser,
+    residual_fn: ResidualFn,
+    starts: Float[Array, "batch n"],
+    args_fn: Callable[[Int[Array, ""]], Any] = lambda problem: None,
+    num_problems: Int[Array, ""] | int | None = None,
+) -> Minimum:
+    """Minimise many sums of squares, in lanes.
 
     **Arguments:**
 
-    - `rtol`: relative tolerance on the sum of squares.
-    - `atol`: absolute tolerance on the sum of squares, for data without noise.
-    - `max_steps`: the most steps tried, rejected ones included.
-    - `max_change`: the most that a coordinate changes in one step. Coordinates are scaled so that
-        one is a sensible step; a longer one may strand a parameter on its bound, where its
-        bijector is flat and nothing calls it back.
+    - `minimiser`, `residual_fn`: how, and what.
+    - `starts`: one for each problem.
+    - `args_fn`: from a problem's index to its `args`.
+    - `num_problems`: how many of the starts to use; by default all.
+
+    **Returns:**
+
+    A :class:`Minimum` with a leading axis.
 
     **Example:**
 
-    >>> minimiser = LevenbergMarquardt()
-    >>> minimum = minimiser(lambda z, args: z**2 - args, jnp.array([1.0, 2.0]), 4.0)
-    >>> minimum.coordinates.round(3).tolist()
-    [2.0, 2.0]
-
-    Source: Marquardt (1963), J. SIAM 11, 431; the update of lambda by the ratio of actual and
-    promised reduction as in Moré (1978), "The Levenberg-Marquardt algorithm".
+    >>> from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+    >>> targets = jnp.array([4.0, 9.0])
+    >>> found = minimise(LevenbergMarquardt(), lambda z, a: z**2 - a, jnp.ones((2, 1)),
+    ...                  lambda problem: targets[problem])
+    >>> found.coordinates.round(3).tolist()
+    [[2.0], [3.0]]
     """
-
-    rtol: float = 1e-13
-    atol: float = 1e-24
-    max_steps: int = eqx.field(static=True, default=128)
-    max_change: float = 4.0
-
-    def __call__(self, residual_fn: ResidualFn, start: Float[Array, " n"], args: Any) -> Minimum:
-        def cond_fn(state: _State):
-            return ~state.done & (state.num_steps < self.max_steps)
-
-        def body_fn(state: _State) -> _State:
-            return self._step(residual_fn, state, args)
-
-        last = jax.lax.while_loop(cond_fn, body_fn, _State.begin(start))
-        here = last.point
-        converged = last.done & self._is_stationary(here)
-        return Minimum(here.coordinates, here.cost, converged, last.num_steps)
-
-    def _is_stationary(self, point: "_Point") -> Bool[Array, ""]:
-        """Whether the residual is orthogonal to every column of the Jacobian: nothing to gain.
-
-        Without this a solve whose steps were all rejected, until none was left to try, would
-        count as converged.
-        """
-        norms = jnp.sqrt(jnp.diagonal(point.hessian) * point.cost)
-        cosines = jnp.abs(point.gradient) / jnp.where(norms > 0, norms, 1.0)
-        aligned = (jnp.max(cosines) < 1e-4) | (point.cost <= self.atol)
-        return aligned & jnp.isfinite(point.cost)
-
-    def _step(self, residual_fn: ResidualFn, state: "_State", args: Any) -> "_State":
-        """Judge the trial point, move there if it is better, and propose the next one."""
-        there = _linearise(residual_fn, state.trial, args)
-        actual = state.point.cost - there.cost
-        accept = actual > 1e-3 * state.promised
-        trusted = actual > 0.75 * state.promised
-        here = jax.tree.map(lambda new, old: jnp.where(accept, new, old), there, state.point)
-        shrunk = jnp.where(trusted, state.damping * 0.1, state.damping)
-        damping = jnp.clip(jnp.where(accept, shrunk, state.damping * 5), 1e-12, 1e12)
-        scale = jnp.diagonal(here.hessian)
-        # A coordinate without any effect would make the matrix singular: let it stay.
-        scale = jnp.where(scale > 0, scale, 1.0)
-        factor = jsl.cho_factor(here.hessian + jnp.diag(damping * scale), lower=True)
-        step = -jsl.cho_solve(factor, here.gradient)
-        step = step * jnp.minimum(1.0, self.max_change / jnp.max(jnp.abs(step)))
-        promised = -step @ (2 * here.gradient + here.hessian @ step)
-        done = promised <= self.rtol * here.cost + self.atol
-        return _State(here, here.coordinates + step, promised, damping, state.num_steps + 1, done)
+    capacity = len(starts)
+    number = capacity if num_problems is None else num_problems
+    return run_lanes(_Solve(minimiser, residual_fn, starts, args_fn), capacity, number, NUM_LANES)
 
 
-class _Point(NamedTuple):
-    """A point with what the normal equations need there: `hessian` is J^T J, `gradient` J^T r."""
+class _Solve(AbstractIteration):
+    """One solve from each start."""
 
-    coordinates: Float[Array, " n"]
-    cost: Float[Array, ""]
-    gradient: Float[Array, " n"]
-    hessian: Float[Array, "n n"]
+    minimiser: AbstractMinimiser
+    residual_fn: ResidualFn = eqx.field(static=True)
+    starts: Float[Array, "batch n"]
+    args_fn: Callable[[Int[Array, ""]], Any] = eqx.field(static=True)
 
+    def begin(self, problem: Int[Array, ""]) -> PyTree:
+        return self.minimiser.begin(self.starts[problem])
 
-class _State(NamedTuple):
-    """The best point so far, and the trial point with the reduction it promises."""
+    def step(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
+        return self.minimiser.step(self.residual_fn, state, self.args_fn(problem))
 
-    point: _Point
-    trial: Float[Array, " n"]
-    promised: Float[Array, ""]
-    damping: Float[Array, ""]
-    num_steps: Int[Array, ""]
-    done: Bool[Array, ""]
+    def finished(self, state: PyTree) -> Bool[Array, ""]:
+        return self.minimiser.finished(state)
 
-    @classmethod
-    def begin(cls, start: Float[Array, " n"]) -> "_State":
-        """The start as a trial that any finite cost accepts."""
-        (size,) = start.shape
-        zeros = jnp.zeros_like(start)
-        nowhere = _Point(start, jnp.asarray(jnp.inf), zeros, jnp.zeros((size, size), start.dtype))
-        zero = jnp.zeros((), start.dtype)
-        return cls(
-            nowhere, start, zero, zero + _FIRST_DAMPING, jnp.zeros((), int), jnp.asarray(False)
-        )
-
-
-def _linearise(residual_fn: ResidualFn, coordinates: Float[Array, " n"], args: Any) -> _Point:
-    def twice(z):
-        residuals = residual_fn(z, args)
-        return residuals, residuals
-
-    jacobian, residuals = jax.jacfwd(twice, has_aux=True)(coordinates)
-    return _Point(coordinates, residuals @ residuals, jacobian.T @ residuals, jacobian.T @ jacobian)
+    def result(self, problem: Int[Array, ""], state: PyTree) -> Minimum:
+        del problem
+        return self.minimiser.minimum(state)

@@ -1,11 +1,11 @@
 r"""Levenberg-Marquardt for thousands of small nonlinear least-squares problems at once.
 
-Bootstraps, multiple starts and folders of runs all ask for the same thing: minimise
+Bootstraps, multiple starts, profiles and folders of runs all ask for the same thing: minimise
 $\tfrac12 \lVert r(y; \theta_i) \rVert^2$ over two to eight parameters $y$, for very many data sets
-$\theta_i$. Mapping a general solver over them with `jax.vmap` runs until the slowest problem is
-done, and every problem pays for every step. Here the batch is part of the algorithm.
+$\theta_i$. The solver here is one step, which the lanes of :mod:`jaxgap.fitting.lanes` take in
+lockstep: no problem waits for another.
 
-**One problem.** At $y$, with Jacobian $J$ and gradient $g = J^T r$, the step $h$ solves
+At $y$, with Jacobian $J$ and gradient $g = J^T r$, the step $h$ solves
 
 $$(J^T J + \mu D^2)\, h = -g.$$
 
@@ -23,13 +23,10 @@ $$(J^T J + \mu D^2)\, h = -g.$$
   relative length of the step (`xtol`), or the cosine of the angle between $r$ and the columns of
   $J$ (`gtol`).
 
-**Many problems.** A fixed number of *lanes* steps in lockstep, each working on one problem. Once
-an eighth of them has finished, their results are written out and the lanes take the next
-problems from the queue: no problem waits for another, and a straggler at the end keeps only its
-few neighbours idle, not the whole batch. An evaluation gives the residuals at a trial point
-together with their Jacobian, in forward mode, since nearly all trials are taken. A fresh problem
-is a lane of infinite cost and no gradient: its first "step" stays where it is and is always taken,
-so that one call evaluates fresh and running lanes alike.
+An evaluation gives the residuals at a trial point together with their Jacobian, in forward mode,
+since nearly all trials are taken. A fresh problem is a state of infinite cost and no gradient: its
+first "step" stays where it is and is always taken, so that one call evaluates fresh and running
+lanes alike.
 
 References: Marquardt, *An algorithm for least-squares estimation of nonlinear parameters*, SIAM J.
 Appl. Math. 11 (1963). Moré, *The Levenberg-Marquardt algorithm: implementation and theory*, in
@@ -38,7 +35,6 @@ Numerical Analysis, LNM 630 (1978). Nielsen, *Damping parameter in Marquardt's m
 """
 
 import enum
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -46,10 +42,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-ResidualFn = Callable[[Float[Array, " params"], Any], Float[Array, " rows"]]
+from jaxgap.fitting.lanes import AbstractIteration, run_lanes
+from jaxgap.fitting.least_squares import NUM_LANES, AbstractMinimiser, Minimum, ResidualFn
 
 _INITIAL_DAMPING = 1e-3
 _SUFFICIENT_DECREASE = 1e-4
+# At a minimum the residuals are this nearly orthogonal to every column of their Jacobian.
+_STATIONARY = 1e-4
 
 
 class Status(enum.IntEnum):
@@ -97,14 +96,7 @@ class LeastSquares(NamedTuple):
     @property
     def converged(self) -> Bool[Array, " batch"]:
         """Which problems met one of the three tests of convergence."""
-        return (self.status >= Status.COST) & (self.status <= Status.GRADIENT)
-
-
-class _Tolerances(NamedTuple):
-    ftol: float
-    xtol: float
-    gtol: float
-    max_steps: int
+        return _converged(self.status)
 
 
 class _Linearisation(NamedTuple):
@@ -115,10 +107,9 @@ class _Linearisation(NamedTuple):
     gram: Float[Array, "params params"]
 
 
-class _Lane(NamedTuple):
-    """One problem under way; `jax.vmap` gives each field a leading axis of lanes."""
+class _State(NamedTuple):
+    """A solve under way."""
 
-    problem: Int[Array, ""]
     y: Float[Array, " params"]
     at: _Linearisation
     scale: Float[Array, " params"]
@@ -139,12 +130,121 @@ class _Trial(NamedTuple):
     y_length: Float[Array, ""]
 
 
-class _Progress(NamedTuple):
-    """The lanes, the queue's head, and what has been solved so far."""
+class LevenbergMarquardt(AbstractMinimiser):
+    r"""The Levenberg-Marquardt method on normal equations, for small dense problems in batches.
 
-    lanes: _Lane
-    next_problem: Int[Array, ""]
-    solutions: LeastSquares
+    **Arguments:**
+
+    - `ftol`, `xtol`, `gtol`: relative tolerances >= 0 of the cost, of the step and of the gradient,
+        as in MINPACK. Any one of them ends a solve.
+    - `max_steps`: the most steps tried, refused ones included.
+    - `max_change`: the most that a coordinate changes in one step. The coordinates of a fit are
+        scaled so that one is a sensible step; a longer one may strand a parameter on its bound,
+        where its bijector is flat and nothing calls it back.
+    - `atol`: a sum of squares so small ends a solve: the data have no noise, and round-off alone
+        decides where the gradient points.
+    """
+
+    ftol: float = 1e-13
+    xtol: float = 1e-10
+    gtol: float = 1e-10
+    max_steps: int = 128
+    max_change: float = 4.0
+    atol: float = 1e-24
+
+    def begin(self, start: Float[Array, " n"]) -> _State:
+        nowhere = _Linearisation(
+            jnp.array(jnp.inf, start.dtype),
+            jnp.zeros_like(start),
+            jnp.zeros((len(start), len(start)), start.dtype),
+        )
+        return _State(
+            y=start,
+            at=nowhere,
+            scale=jnp.zeros_like(start),
+            damping=jnp.array(_INITIAL_DAMPING, start.dtype),
+            growth=jnp.array(2.0, start.dtype),
+            num_steps=jnp.array(-1),
+            status=jnp.array(int(Status.RUNNING)),
+        )
+
+    def step(self, residual_fn: ResidualFn, state: _State, args: Any) -> _State:
+        root_scale = jnp.sqrt(jnp.where(state.scale > 0, state.scale, 1.0))
+        scaled_step, predicted = self._propose(state, root_scale)
+        trial = state.y + scaled_step / root_scale
+        there = _linearise(residual_fn, trial, args)
+
+        fresh = jnp.isinf(state.at.cost)
+        finite = jnp.isfinite(there.cost) & jnp.all(jnp.isfinite(there.gram))
+        decrease = state.at.cost - there.cost
+        gain = decrease / jnp.where(predicted > 0, predicted, 1.0)
+        taken = finite & (fresh | ((predicted > 0) & (gain > _SUFFICIENT_DECREASE)))
+        at = jax.tree.map(lambda new, old: jnp.where(taken, new, old), there, state.at)
+
+        shrink = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(gain, 1.0) - 1) ** 3)
+        damping = state.damping * jnp.where(fresh, 1.0, jnp.where(taken, shrink, state.growth))
+        tried = _Trial(
+            fresh=fresh,
+            finite=finite,
+            decrease=decrease,
+            predicted=predicted,
+            step_length=jnp.linalg.norm(scaled_step),
+            y_length=jnp.linalg.norm(root_scale * state.y),
+        )
+        return _State(
+            y=jnp.where(taken, trial, state.y),
+            at=at,
+            scale=jnp.where(taken, jnp.maximum(state.scale, jnp.diag(there.gram)), state.scale),
+            # Below the rounding of the scaled matrix damping would do nothing but lose the pivots.
+            damping=jnp.maximum(damping, jnp.finfo(damping.dtype).eps),
+            growth=jnp.where(taken, 2.0, jnp.where(fresh, state.growth, 2 * state.growth)),
+            num_steps=state.num_steps + 1,
+            status=self._status(state, tried, at),
+        )
+
+    def finished(self, state: _State) -> Bool[Array, ""]:
+        return state.status != Status.RUNNING
+
+    def minimum(self, state: _State) -> Minimum:
+        """Converged only where nothing is left to gain: short steps alone do not say so."""
+        cost = 2 * state.at.cost
+        stationary = (_gradient_norm(state.at) < _STATIONARY) | (cost <= self.atol)
+        return Minimum(state.y, cost, _converged(state.status) & stationary, state.num_steps)
+
+    def _propose(
+        self, state: _State, root_scale: Float[Array, " params"]
+    ) -> tuple[Float[Array, " params"], Float[Array, ""]]:
+        """The next step in scaled coordinates, and by how much it should lower the cost."""
+        gradient = state.at.gradient / root_scale
+        gram = state.at.gram / (root_scale[:, None] * root_scale)
+        step = _solve(gram + state.damping * jnp.eye(len(gradient)), -gradient)
+        change = jnp.max(jnp.abs(step / root_scale))
+        part = jnp.minimum(1.0, self.max_change / jnp.where(change > 0, change, 1.0))
+        descent = -step @ gradient
+        curvature = descent - state.damping * step @ step
+        return part * step, part * descent - 0.5 * part**2 * curvature
+
+    def _status(self, state: _State, tried: _Trial, at: _Linearisation) -> Int[Array, ""]:
+        """Whether a solve that was at `state` and is now `at` is finished, and why."""
+        moved = ~tried.fresh & tried.finite
+        small_decrease = self.ftol * state.at.cost
+        cost_settled = (
+            (jnp.abs(tried.decrease) <= small_decrease)
+            & (tried.predicted <= small_decrease)
+            & (tried.decrease <= 2 * tried.predicted)
+        )
+        small_step = tried.step_length <= self.xtol * tried.y_length
+        tests = [
+            (tried.fresh & ~tried.finite, Status.NOT_FINITE),
+            (tried.finite & (_gradient_norm(at) <= self.gtol), Status.GRADIENT),
+            (moved & (cost_settled | (2 * at.cost <= self.atol)), Status.COST),
+            (moved & small_step, Status.STEP),
+            (~tried.fresh & ~tried.finite & small_step, Status.STALLED),
+            (state.num_steps + 1 >= self.max_steps, Status.MAX_STEPS),
+        ]
+        return jnp.select(
+            [test for test, _ in tests], [int(each) for _, each in tests], state.status
+        )
 
 
 @eqx.filter_jit
@@ -158,7 +258,7 @@ def levenberg_marquardt(
     xtol: float = 1e-8,
     gtol: float = 1e-8,
     max_steps: int = 200,
-    num_lanes: int = 64,
+    num_lanes: int = NUM_LANES,
 ) -> LeastSquares:
     r"""Solve a batch of independent nonlinear least-squares problems.
 
@@ -210,180 +310,55 @@ def levenberg_marquardt(
         )
     if num_lanes < 1:
         raise ValueError(f"num_lanes must be at least 1, got {num_lanes}")
-    tolerances = _Tolerances(ftol, xtol, gtol, max_steps)
-    data = (args, mask)
+    solver = LevenbergMarquardt(ftol, xtol, gtol, max_steps, max_change=jnp.inf, atol=0.0)
+    batch = _Batch(solver, residual_fn, y0, (args, mask))
+    if not len(y0):
+        nothing = jnp.zeros(0, y0.dtype)
+        return LeastSquares(y0, nothing, nothing, nothing.astype(int), nothing.astype(int))
+    return run_lanes(batch, len(y0), len(y0), num_lanes)
 
-    def step(lanes: _Lane) -> _Lane:
-        lane_data = jax.tree.map(lambda leaf: leaf.at[lanes.problem].get(mode="clip"), data)
-        return jax.vmap(lambda lane, datum: _step(residual_fn, tolerances, lane, datum))(
-            lanes, lane_data
+
+class _Batch(AbstractIteration):
+    """The problems of one call of `levenberg_marquardt`."""
+
+    solver: LevenbergMarquardt
+    residual_fn: ResidualFn = eqx.field(static=True)
+    y0: Float[Array, "batch params"]
+    data: PyTree
+
+    def begin(self, problem: Int[Array, ""]) -> _State:
+        return self.solver.begin(self.y0[problem])
+
+    def step(self, problem: Int[Array, ""], state: _State) -> _State:
+        datum = jax.tree.map(lambda leaf: leaf[problem], self.data)
+        return self.solver.step(self._residuals, state, datum)
+
+    def finished(self, state: _State) -> Bool[Array, ""]:
+        return self.solver.finished(state)
+
+    def result(self, problem: Int[Array, ""], state: _State) -> LeastSquares:
+        del problem
+        return LeastSquares(
+            state.y, state.at.cost, _gradient_norm(state.at), state.num_steps, state.status
         )
 
-    lanes = _idle_lanes(min(num_lanes, len(y0)), y0)
-    return _run(step, y0, _Progress(lanes, jnp.array(0), _no_solutions(y0)))
+    def _residuals(self, y: Float[Array, " params"], datum: Any) -> Float[Array, " rows"]:
+        args, mask = datum
+        residuals = self.residual_fn(y, args)
+        return residuals if mask is None else jnp.where(mask, residuals, 0)
 
 
-def _run(
-    step: Callable[[_Lane], _Lane], y0: Float[Array, "batch params"], progress: _Progress
-) -> LeastSquares:
-    """Step lanes, exchanging finished problems for fresh ones, until none is left."""
-    patience = max(1, len(progress.lanes.problem) // 8)
-
-    def unfinished(progress: _Progress) -> Bool[Array, ""]:
-        waiting = progress.next_problem < len(y0)
-        return waiting | jnp.any(progress.lanes.status == Status.RUNNING)
-
-    def body(progress: _Progress) -> _Progress:
-        num_finished = jnp.sum(progress.lanes.status != Status.RUNNING)
-        worthwhile = (num_finished >= patience) & (progress.next_problem < len(y0))
-        progress = jax.lax.cond(worthwhile, lambda p: _refill(y0, _write(p)), lambda p: p, progress)
-        return progress._replace(lanes=step(progress.lanes))
-
-    return _write(jax.lax.while_loop(unfinished, body, progress)).solutions
+def _converged(status: Int[Array, "..."]) -> Bool[Array, "..."]:
+    return (status >= Status.COST) & (status <= Status.GRADIENT)
 
 
-def _write(progress: _Progress) -> _Progress:
-    """Copy the results of finished lanes to where their problems stand in the batch."""
-    lanes, solutions = progress.lanes, progress.solutions
-    finished = lanes.status != Status.RUNNING
-    # Idle lanes have a problem beyond the batch: what is written there is dropped.
-    rows = jnp.where(finished, lanes.problem, len(solutions.cost))
-    results = LeastSquares(
-        lanes.y, lanes.at.cost, jax.vmap(_gradient_norm)(lanes.at), lanes.num_steps, lanes.status
-    )
-    solutions = jax.tree.map(
-        lambda all_values, values: all_values.at[rows].set(values, mode="drop"), solutions, results
-    )
-    return progress._replace(solutions=solutions)
-
-
-def _refill(y0: Float[Array, "batch params"], progress: _Progress) -> _Progress:
-    """Give finished lanes the next problems of the queue, as far as there are any."""
-    lanes, next_problem = progress.lanes, progress.next_problem
-    finished = lanes.status != Status.RUNNING
-    claimed = jnp.where(finished, next_problem + jnp.cumsum(finished) - 1, lanes.problem)
-    fresh = finished & (claimed < len(y0))
-    problem = jnp.minimum(claimed, len(y0))
-    start = jax.vmap(_fresh_lane)(problem, y0.at[problem].get(mode="clip"))
-    idle = lanes._replace(problem=problem)
-    lanes = jax.tree.map(
-        lambda new, old: jnp.where(jnp.expand_dims(fresh, range(1, new.ndim)), new, old),
-        start,
-        idle,
-    )
-    return progress._replace(lanes=lanes, next_problem=next_problem + jnp.sum(fresh))
-
-
-def _fresh_lane(problem: Int[Array, ""], y: Float[Array, " params"]) -> _Lane:
-    """A lane about to evaluate its problem for the first time."""
-    nowhere = _Linearisation(
-        jnp.array(jnp.inf, y.dtype), jnp.zeros_like(y), jnp.zeros((len(y), len(y)), y.dtype)
-    )
-    return _Lane(
-        problem=problem,
-        y=y,
-        at=nowhere,
-        scale=jnp.zeros_like(y),
-        damping=jnp.array(_INITIAL_DAMPING, y.dtype),
-        growth=jnp.array(2.0, y.dtype),
-        num_steps=jnp.array(-1),
-        status=jnp.array(int(Status.RUNNING)),
-    )
-
-
-def _idle_lanes(num_lanes: int, y0: Float[Array, "batch params"]) -> _Lane:
-    """Lanes without a problem, which the first refill sets to work."""
-    problems = jnp.full(num_lanes, len(y0))
-    lanes = jax.vmap(_fresh_lane)(problems, jnp.zeros((num_lanes, y0.shape[1]), y0.dtype))
-    return lanes._replace(status=jnp.full(num_lanes, int(Status.MAX_STEPS)))
-
-
-def _no_solutions(y0: Float[Array, "batch params"]) -> LeastSquares:
-    nothing = jnp.full(len(y0), jnp.nan, y0.dtype)
-    return LeastSquares(
-        y0, nothing, nothing, jnp.zeros(len(y0), int), jnp.full(len(y0), int(Status.RUNNING))
-    )
-
-
-def _step(
-    residual_fn: ResidualFn, tolerances: _Tolerances, lane: _Lane, datum: tuple[PyTree, Any]
-) -> _Lane:
-    """Try one step on one problem."""
-    root_scale = jnp.sqrt(jnp.where(lane.scale > 0, lane.scale, 1.0))
-    gradient = lane.at.gradient / root_scale
-    gram = lane.at.gram / (root_scale[:, None] * root_scale)
-    scaled_step = _solve(gram + lane.damping * jnp.eye(len(gradient)), -gradient)
-    predicted = 0.5 * jnp.sum(scaled_step * (lane.damping * scaled_step - gradient))
-    trial = lane.y + scaled_step / root_scale
-    there = _linearise(residual_fn, trial, datum)
-
-    fresh = jnp.isinf(lane.at.cost)
-    finite = jnp.isfinite(there.cost) & jnp.all(jnp.isfinite(there.gram))
-    decrease = lane.at.cost - there.cost
-    gain = decrease / jnp.where(predicted > 0, predicted, 1.0)
-    taken = finite & (fresh | ((predicted > 0) & (gain > _SUFFICIENT_DECREASE)))
-    at = jax.tree.map(lambda new, old: jnp.where(taken, new, old), there, lane.at)
-
-    shrink = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(gain, 1.0) - 1) ** 3)
-    damping = lane.damping * jnp.where(fresh, 1.0, jnp.where(taken, shrink, lane.growth))
-    tried = _Trial(
-        fresh=fresh,
-        finite=finite,
-        decrease=decrease,
-        predicted=predicted,
-        step_length=jnp.linalg.norm(scaled_step),
-        y_length=jnp.linalg.norm(root_scale * lane.y),
-    )
-    was_running = lane.status == Status.RUNNING
-    stepped = _Lane(
-        problem=lane.problem,
-        y=jnp.where(taken, trial, lane.y),
-        at=at,
-        scale=jnp.where(taken, jnp.maximum(lane.scale, jnp.diag(there.gram)), lane.scale),
-        # Below the rounding of the scaled matrix damping would do nothing but lose the pivots.
-        damping=jnp.maximum(damping, jnp.finfo(damping.dtype).eps),
-        growth=jnp.where(taken, 2.0, jnp.where(fresh, lane.growth, 2 * lane.growth)),
-        num_steps=lane.num_steps + 1,
-        status=_status(tolerances, lane, tried, at),
-    )
-    return jax.tree.map(lambda new, old: jnp.where(was_running, new, old), stepped, lane)
-
-
-def _status(
-    tolerances: _Tolerances, lane: _Lane, tried: _Trial, at: _Linearisation
-) -> Int[Array, ""]:
-    """Whether a problem that was at `lane` and is now `at` is finished, and why."""
-    moved = ~tried.fresh & tried.finite
-    small_decrease = tolerances.ftol * lane.at.cost
-    cost_settled = (
-        (jnp.abs(tried.decrease) <= small_decrease)
-        & (tried.predicted <= small_decrease)
-        & (tried.decrease <= 2 * tried.predicted)
-    )
-    small_step = tried.step_length <= tolerances.xtol * tried.y_length
-    tests = [
-        (tried.fresh & ~tried.finite, Status.NOT_FINITE),
-        (tried.finite & (_gradient_norm(at) <= tolerances.gtol), Status.GRADIENT),
-        (moved & cost_settled, Status.COST),
-        (moved & small_step, Status.STEP),
-        (~tried.fresh & ~tried.finite & small_step, Status.STALLED),
-        (lane.num_steps + 1 >= tolerances.max_steps, Status.MAX_STEPS),
-    ]
-    return jnp.select([test for test, _ in tests], [int(each) for _, each in tests], lane.status)
-
-
-def _linearise(
-    residual_fn: ResidualFn, y: Float[Array, " params"], datum: tuple[PyTree, Any]
-) -> _Linearisation:
+def _linearise(residual_fn: ResidualFn, y: Float[Array, " params"], args: Any) -> _Linearisation:
     """Cost, gradient and Gauss-Newton matrix of one problem, by forward mode."""
-    args, mask = datum
 
     def tangent(direction: Float[Array, " params"]):
         return jax.jvp(lambda y: residual_fn(y, args), (y,), (direction,))
 
     residuals, columns = jax.vmap(tangent, out_axes=(None, 0))(jnp.eye(len(y), dtype=y.dtype))
-    if mask is not None:
-        residuals, columns = jnp.where(mask, residuals, 0), jnp.where(mask, columns, 0)
     return _Linearisation(
         cost=0.5 * jnp.sum(residuals**2), gradient=columns @ residuals, gram=columns @ columns.T
     )

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting.core import Problem, RawFit, bands_one
+from jaxgap.fitting.core import Problem, RawFit, bands, minimised
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.profile import Minimised
 from jaxgap.trajectory import Kind
 
 Series = Float[np.ndarray, " times"]
@@ -64,15 +63,16 @@ def predict_bands(
     num_padded = max(16, 1 << (len(ts) - 1).bit_length())
     with jax.enable_x64(True):
         padded = jnp.asarray(np.pad(ts, (0, num_padded - len(ts)), mode="edge"))
-        best = Minimised(raw.coordinates, raw.cost, raw.variance)
-        bands = np.array(_bands(problem, curves, best, padded, quantile or 1.0))[: len(ts)]
+        found = np.array(_bands(problem, curves, raw, padded, quantile or 1.0))[: len(ts)]
     if quantile is None:
-        bands[..., 1], bands[..., 2] = -np.inf, np.inf
-    return bands
+        found[..., 1], found[..., 2] = -np.inf, np.inf
+    return found
 
 
 def _as_accuracy(band: Band) -> Band:
     return Band(1.0 - band.estimate, 1.0 - band.upper, 1.0 - band.lower)
 
 
-_bands = eqx.filter_jit(bands_one)
+@eqx.filter_jit
+def _bands(problem: Problem, curves: Curves, raw: RawFit, ts, quantile):
+    return bands(problem, minimised(problem, curves, raw), ts, jnp.asarray(quantile))

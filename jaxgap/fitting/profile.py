@@ -17,64 +17,48 @@ needs no tuning, and any function $g$ of the coordinates can be profiled.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxgap.dynamics.types import RealScalar
-from jaxgap.fitting.least_squares import AbstractMinimiser, ResidualFn
+from jaxgap.fitting.lanes import AbstractIteration, run_lanes
+from jaxgap.fitting.least_squares import NUM_LANES, AbstractMinimiser, ResidualFn
+
+# A number of interest: from coordinates, the data of the fit, and which number it is.
+NumberFn = Callable[[Float[Array, " n"], Any, Any], Float[Array, ""]]
 
 # The spring's scale as a part of the distance that g has moved.
 _SLACK = 0.02
 _MAX_STEPS = 24
-_TOLERANCE = 1e-4
-
-
-class ProfileEnd(NamedTuple):
-    """One end of an interval.
-
-    - `value`: where the profile reaches the quantile, or the bound if that is met before.
-    - `coordinates`: a point of the profile close to that end, within the interval.
-    """
-
-    value: Float[Array, ""]
-    coordinates: Float[Array, " n"]
+# So near to the quantile the profile is straight, and its slope tells where the end is.
+_NEAR = 1e-3
+# A bracket of this relative width is the end, where the profile jumps.
+_NARROW = 1e-4
 
 
 class Minimised(NamedTuple):
-    """The fit around which to profile: its coordinates, its cost, and the noise's variance."""
+    """The fits around which to profile, every field with a leading axis of fits.
 
-    coordinates: Float[Array, " n"]
-    cost: Float[Array, ""]
-    variance: Float[Array, ""]
-
-
-def profile_end(
-    number_fn: Callable[[Float[Array, " n"]], Float[Array, ""]],
-    residual_fn: ResidualFn,
-    minimiser: AbstractMinimiser,
-    best: Minimised,
-    starts: Float[Array, "starts n"],
-    args: Any,
-    *,
-    centre: RealScalar,
-    direction: RealScalar,
-    first_distance: RealScalar,
-    bound: RealScalar,
-    quantile: RealScalar,
-) -> ProfileEnd:
-    r"""One end of the profile-likelihood interval of `number_fn(coordinates)`.
-
-    It moves outward, each time from the last refit, until $\zeta$ exceeds the quantile, and then
-    closes in by the Illinois method.
-
-    **Arguments:**
-
-    - `number_fn`: the number of interest.
-    - `residual_fn`, `minimiser`, `args`: the least-squares problem.
-    - `best`: the problem's solution.
+    - `coordinates`, `cost`: of the minimum.
+    - `variance`: of the noise.
     - `starts`: further points, each of a fair fit, spread over what is plausible. A refit begins
         at one of these where the last refit is further off.
+    - `data`: the `args` of the residuals.
+    """
+
+    coordinates: Float[Array, "fits n"]
+    cost: Float[Array, " fits"]
+    variance: Float[Array, " fits"]
+    starts: Float[Array, "fits starts n"]
+    data: PyTree
+
+
+class Ends(NamedTuple):
+    """The ends of intervals that are looked for, every field with a leading axis of ends.
+
+    - `fit`: of which fit.
+    - `number`: which number, as the number's function takes it.
     - `centre`: where to set out from: the number at the fit, or the bound on the other side if the
         fit is beyond that.
     - `direction`: +1 for the upper end, -1 for the lower.
@@ -82,62 +66,180 @@ def profile_end(
     - `bound`: where to stop: the number's natural bound on that side, or where it is so far off
         that nobody would call the number known.
     - `quantile`: of Student's t, or of the normal distribution where the noise is known.
+    """
+
+    fit: Int[Array, " ends"]
+    number: PyTree
+    centre: Float[Array, " ends"]
+    direction: Float[Array, " ends"]
+    first_distance: Float[Array, " ends"]
+    bound: Float[Array, " ends"]
+    quantile: Float[Array, " ends"]
+
+
+def profile_ends(
+    number_fn: NumberFn,
+    residual_fn: ResidualFn,
+    minimiser: AbstractMinimiser,
+    fits: Minimised,
+    ends: Ends,
+    num_ends: Int[Array, ""] | int | None = None,
+) -> Float[Array, " ends"]:
+    r"""Ends of profile-likelihood intervals of `number_fn(coordinates, data, number)`.
+
+    Each search moves outward, each time from the last refit, until $\zeta$ exceeds the quantile,
+    and then closes in. What the spring pulls with is the slope of the profile, so that Newton's
+    method can be used, with a bracket to keep it in. The searches share lanes
+    (:mod:`jaxgap.fitting.lanes`): a step of a lane is a step of its refit, and when that has ended
+    the same lane begins the next one.
+
+    **Arguments:**
+
+    - `number_fn`: the number of interest.
+    - `residual_fn`, `minimiser`: the least-squares problem.
+    - `fits`: its solutions.
+    - `ends`: what to look for.
+    - `num_ends`: how many of these; by default all.
 
     **Returns:**
 
-    A :class:`ProfileEnd`.
+    Where the profile reaches the quantile, or the bound if that is met before, or if the fit
+    itself has failed.
 
     Source: Bates and Watts (1988), Nonlinear Regression Analysis and Its Applications, chapter 6.
     """
-    room = jnp.maximum(direction * (bound - centre), 0.0)
 
-    def pinned(z, pin):
-        target, stiffness = pin
-        return jnp.append(residual_fn(z, args), (number_fn(z) - target) * stiffness)
+    def cost_at(start, data):
+        residuals = residual_fn(start, data)
+        return jnp.sum(residuals**2)
 
-    def refit(inner, distance):
-        target = centre + direction * distance
-        stiffness = jnp.sqrt(best.variance) / distance
-        candidates = jnp.concatenate([inner[None], starts])
-        loose = jax.vmap(lambda z: jnp.sum(pinned(z, (target, stiffness)) ** 2))(candidates)
-        start = candidates[jnp.nanargmin(loose)]
-        pin = (target, stiffness / _SLACK)
-        minimum = minimiser(pinned, start, pin)
-        moved = direction * (number_fn(minimum.coordinates) - centre)
-        excess = minimum.cost - ((moved - distance) * pin[1]) ** 2 - best.cost
-        zeta = jnp.sqrt(jnp.maximum(excess, 0.0) / best.variance)
-        return minimum.coordinates, moved, zeta
+    start_costs = jax.vmap(jax.vmap(cost_at, in_axes=(0, None)))(fits.starts, fits.data)
+    searches = _Searches(number_fn, residual_fn, minimiser, fits, start_costs, ends)
+    capacity = len(ends.fit)
+    return run_lanes(searches, capacity, capacity if num_ends is None else num_ends, NUM_LANES)
 
-    def body_fn(search: _Search) -> _Search:
-        z, moved, zeta = refit(search.inner, search.trial)
-        return _update(search, z, moved, zeta, quantile=quantile, room=room)
 
-    def cond_fn(search: _Search):
-        return ~search.done & (search.num_steps < _MAX_STEPS)
+class _Lane(NamedTuple):
+    """A search with the refit that is under way for it.
 
-    start = jnp.clip(first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
-    last = jax.lax.while_loop(cond_fn, body_fn, _Search.begin(best.coordinates, start))
-    # A search that ran out of steps on its way out has an end further than it got: the bound.
-    beyond = last.at_bound | ~last.bracketed | (room <= 0)
-    distance = jnp.where(beyond, 0.0, last.crossing())
-    value = jnp.where(beyond, bound, centre + direction * distance)
-    return ProfileEnd(value, last.inner)
+    `inner_cost` and `inner_number` are those of the last refit within the interval,
+    `start_numbers` the numbers at the starts.
+    """
+
+    search: "_Search"
+    refit: PyTree
+    inner_cost: Float[Array, ""]
+    inner_number: Float[Array, ""]
+    start_numbers: Float[Array, " starts"]
+
+
+class _Searches(AbstractIteration):
+    """The searches for the ends of one call of `profile_ends`."""
+
+    number_fn: NumberFn = eqx.field(static=True)
+    residual_fn: ResidualFn = eqx.field(static=True)
+    minimiser: AbstractMinimiser
+    fits: Minimised
+    start_costs: Float[Array, "fits starts"]
+    ends: Ends
+
+    def begin(self, problem: Int[Array, ""]) -> _Lane:
+        end, fit, start_costs = self._of(problem)
+        room = _room(end)
+        trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
+        search = _Search.begin(fit.coordinates, trial)
+        search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
+        numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
+        lane = _Lane(search, None, fit.cost, end.centre, numbers)
+        return self._next_refit(lane, end, fit, start_costs)
+
+    def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
+        end, fit, start_costs = self._of(problem)
+        distance = state.search.trial
+        target, stiffness = end.centre + end.direction * distance, _stiffness(fit, distance)
+        args = (fit.data, end.number, target, stiffness)
+        refit = self.minimiser.step(self._pinned, state.refit, args)
+
+        minimum = self.minimiser.minimum(refit)
+        number = self.number_fn(minimum.coordinates, fit.data, end.number)
+        cost = minimum.cost - ((number - target) * stiffness) ** 2
+        zeta = jnp.sqrt(jnp.maximum(cost - fit.cost, 0.0) / fit.variance)
+        moved = end.direction * (number - end.centre)
+        # The spring's pull is the slope of the profile.
+        slope = stiffness**2 * (distance - moved) / (fit.variance * zeta)
+        found = _Refit(minimum.coordinates, moved, zeta, slope)
+        search = _update(state.search, found, end.quantile, _room(end))
+        arrived = state._replace(
+            search=search,
+            inner_cost=jnp.where(search.outside, state.inner_cost, cost),
+            inner_number=jnp.where(search.outside, state.inner_number, number),
+        )
+        arrived = self._next_refit(arrived, end, fit, start_costs)
+        under_way = state._replace(refit=refit)
+        is_there = self.minimiser.finished(refit)
+        return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), arrived, under_way)
+
+    def finished(self, state: _Lane) -> Bool[Array, ""]:
+        return state.search.done | (state.search.num_steps >= _MAX_STEPS)
+
+    def result(self, problem: Int[Array, ""], state: _Lane) -> Float[Array, ""]:
+        end, fit, _ = self._of(problem)
+        search = state.search
+        # A search that ran out of steps on its way out has an end further than it got: the bound.
+        lost = jnp.isinf(search.high) & ~(jnp.abs(search.relative) < _NEAR)
+        beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
+        distance = jnp.where(beyond, 0.0, search.value)
+        return jnp.where(beyond, end.bound, end.centre + end.direction * distance)
+
+    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, Float[Array, " starts"]]:
+        """The end that is looked for, the fit it belongs to, and the costs of that fit's starts."""
+        end = jax.tree.map(lambda leaf: leaf[problem], self.ends)
+        fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
+        return end, fit, self.start_costs[end.fit]
+
+    def _pinned(self, z: Float[Array, " n"], args: Any) -> Float[Array, " m"]:
+        """The residuals and the spring."""
+        data, number, target, stiffness = args
+        spring = (self.number_fn(z, data, number) - target) * stiffness
+        return jnp.append(self.residual_fn(z, data), spring)
+
+    def _next_refit(self, lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
+        """The lane with a refit that begins where a looser spring would leave least squares."""
+        distance = lane.search.trial
+        numbers = jnp.append(lane.start_numbers, lane.inner_number)
+        # A refit that did not follow the spring stood where its map is flat: do not begin there.
+        costs = jnp.append(start_costs, jnp.where(lane.search.stuck, jnp.inf, lane.inner_cost))
+        target = end.centre + end.direction * distance
+        loose = costs + ((numbers - target) * _SLACK * _stiffness(fit, distance)) ** 2
+        candidates = jnp.concatenate([fit.starts, lane.search.inner[None]])
+        start = candidates[jnp.argmin(jnp.where(jnp.isnan(loose), jnp.inf, loose))]
+        return lane._replace(refit=self.minimiser.begin(start))
+
+
+def _room(end: Ends) -> Float[Array, ""]:
+    return jnp.maximum(end.direction * (end.bound - end.centre), 0.0)
+
+
+def _stiffness(fit: Minimised, distance: Float[Array, ""]) -> Float[Array, ""]:
+    """Of the spring: its scale is a small part of the distance."""
+    return jnp.sqrt(fit.variance) / distance / _SLACK
 
 
 class _Search(NamedTuple):
     """A bracket of the end, as distances from the centre: `low` is inside, `high` is outside.
 
-    `zeta_low` and `zeta_high` are relative to the quantile, minus one: below and above zero.
+    `trial` is where the spring pulls to, `value` the best guess of the end, `relative` zeta over
+    the quantile, minus one, at the last refit.
     """
 
     inner: Float[Array, " n"]
     trial: Float[Array, ""]
     low: Float[Array, ""]
-    zeta_low: Float[Array, ""]
     high: Float[Array, ""]
-    zeta_high: Float[Array, ""]
+    value: Float[Array, ""]
+    relative: Float[Array, ""]
     outside: Bool[Array, ""]
-    bracketed: Bool[Array, ""]
+    stuck: Bool[Array, ""]
     at_bound: Bool[Array, ""]
     done: Bool[Array, ""]
     num_steps: Int[Array, ""]
@@ -145,69 +247,54 @@ class _Search(NamedTuple):
     @classmethod
     def begin(cls, start, trial) -> "_Search":
         zero, no = jnp.zeros_like(trial), jnp.asarray(False)
-        return cls(
-            start,
-            trial,
-            zero,
-            zero - 1,
-            zero + jnp.inf,
-            zero + jnp.inf,
-            no,
-            no,
-            no,
-            no,
-            jnp.zeros((), int),
-        )
-
-    def crossing(self) -> Float[Array, ""]:
-        """Where the straight line through both ends of the bracket meets the quantile."""
-        found = self.zeta_low == 0
-        span = jnp.where(self.bracketed & ~found, self.high - self.low, 0.0)
-        return self.low - self.zeta_low * span / jnp.where(
-            found, 1.0, self.zeta_high - self.zeta_low
-        )
+        far = zero + jnp.inf
+        return cls(start, trial, zero, far, trial, far, no, no, no, no, jnp.zeros((), int))
 
 
-def _update(search: _Search, z, moved, zeta, *, quantile, room) -> _Search:
-    """Take in one refit, which moved the number by `moved`, and choose the next distance."""
-    relative = zeta / quantile - 1
+class _Refit(NamedTuple):
+    """What a refit found: how far the number moved, zeta there, and zeta's slope."""
+
+    coordinates: Float[Array, " n"]
+    moved: Float[Array, ""]
+    zeta: Float[Array, ""]
+    slope: Float[Array, ""]
+
+
+def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
+    """Take in one refit, and choose the next distance."""
+    relative = refit.zeta / quantile - 1
+    newton = refit.moved - (refit.zeta - quantile) / refit.slope
     # A refit that failed counts as outside: the search then falls back towards the inside.
-    failed = ~(jnp.isfinite(relative) & jnp.isfinite(moved))
-    moved = jnp.where(failed, search.trial, jnp.maximum(moved, search.low))
+    failed = ~(jnp.isfinite(relative) & jnp.isfinite(refit.moved))
     outside = failed | (relative > 0)
-    relative = jnp.where(failed, 1.0, relative)
-    inside = ~outside
-    low = jnp.where(inside, moved, search.low)
-    # Illinois: an end that stays while the other moves twice counts half, lest it stay for ever.
-    zeta_low = jnp.where(inside, relative, search.zeta_low * jnp.where(search.outside, 0.5, 1.0))
-    high = jnp.where(outside, moved, search.high)
-    zeta_high = jnp.where(outside, relative, search.zeta_high * jnp.where(search.outside, 1.0, 0.5))
-    bracketed = search.bracketed | outside
-    at_bound = inside & (search.trial >= room)
-    # Outward: by what a straight profile would need, but no less than half as far again.
-    outward = search.trial * jnp.clip(1.05 * quantile / zeta, 1.5, 4.0)
-    outward = jnp.minimum(jnp.where(failed, search.trial, outward), room)
-    updated = search._replace(
-        inner=jnp.where(inside, z, search.inner),
+    moved = jnp.where(failed, search.trial, refit.moved)
+    low = jnp.where(outside, search.low, jnp.maximum(moved, search.low))
+    high = jnp.where(outside, jnp.minimum(moved, search.high), search.high)
+    at_bound = ~outside & (search.trial >= room) & jnp.isinf(high)
+    near = ~failed & (jnp.abs(relative) < _NEAR) & (jnp.abs(newton - moved) < 2 * _NEAR * moved)
+    narrow = high - low < _NARROW * high
+
+    # Between both ends by Newton's method, or halfway where that does not settle fast.
+    settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
+    between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
+    # Outward by Newton's method, but in sizeable steps while the end is not in sight.
+    steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
+    least = jnp.where(relative < -0.1, 1.2 * search.trial, moved)
+    outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
+    wanted = jnp.where(jnp.isinf(high), outward, between)
+    # The spring gives by as much as it pulls: by about the cube of the distance.
+    short = jnp.where(failed, 0.0, jnp.clip(search.trial - moved, 0.0, 0.1 * search.trial))
+    trial = wanted + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
+    return _Search(
+        inner=jnp.where(outside, search.inner, refit.coordinates),
+        trial=jnp.minimum(trial, room),
         low=low,
-        zeta_low=zeta_low,
         high=high,
-        zeta_high=zeta_high,
+        value=jnp.where(near, newton, wanted),
+        relative=jnp.where(failed, search.relative, relative),
         outside=outside,
-        bracketed=bracketed,
-        at_bound=at_bound & ~bracketed,
+        stuck=~outside & (moved < 0.5 * search.trial),
+        at_bound=at_bound,
+        done=at_bound | near | narrow,
         num_steps=search.num_steps + 1,
-    )
-    # Between: the crossing, kept off the ends so that both of them close in.
-    margin = 0.02 * (high - low)
-    between = jnp.clip(updated.crossing(), low + margin, high - margin)
-    narrow = bracketed & (high - low < _TOLERANCE * high)
-    # On the quantile but for a straight profile's worth: that is the end, whichever side it is on.
-    near = jnp.abs(relative) < _TOLERANCE
-    return updated._replace(
-        trial=jnp.where(bracketed, between, outward),
-        low=jnp.where(near, moved / (1 + relative), low),
-        zeta_low=jnp.where(near, 0.0, zeta_low),
-        bracketed=bracketed | near,
-        done=updated.at_bound | near | narrow,
     )

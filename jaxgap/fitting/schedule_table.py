@@ -19,10 +19,10 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, limit_slopes
-from jaxgap.fitting.core import Problem
+from jaxgap.fitting.core import Problem, minimised, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
-from jaxgap.fitting.profile import Minimised, profile_end
+from jaxgap.fitting.profile import Ends, profile_ends
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule
 
@@ -186,37 +186,24 @@ def _arrays(schedules: list[Schedule], strength: float):
 @eqx.filter_jit
 def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength, quantile):
     """Estimates, standard errors (rows, 3) and interval ends (rows, 3, 2)."""
-    best = Minimised(raw.coordinates, raw.cost, raw.variance)
-    starts = problem.law.starts(curves)
+    fit = minimised(problem, curves, raw)
     far = _FAR * curves.value_scale + jnp.max(jnp.abs(curves.ys))
 
-    def numbers(z, times, shares) -> Float[Array, "3"]:
+    def numbers(z, curves, times, shares) -> Float[Array, "3"]:
         dynamics = problem.dynamics(z, curves)
         assert isinstance(dynamics, GapDynamics)
         run = InjectedDynamics(dynamics, ExternalData(times, shares, strength))
         limit = run.limits().solver
         return jnp.stack([limit, dynamics.limits().solver - limit, run.proposition_5_1().solver])
 
-    def end(times, shares, column, direction, centre, first_distance):
-        found = profile_end(
-            lambda z: numbers(z, times, shares)[column],
-            problem.residuals,
-            problem.minimiser,
-            best,
-            starts,
-            curves,
-            centre=jnp.clip(centre, -far, far),
-            direction=direction,
-            first_distance=first_distance,
-            bound=direction * far,
-            quantile=quantile,
-        ).value
-        return jnp.where(found == direction * far, direction * jnp.inf, found)
+    def of_row(times, shares):
+        def of_coordinates(z):
+            return numbers(z, curves, times, shares)
 
-    of_row = jax.vmap(lambda t, s: numbers(best.coordinates, t, s))
-    slopes = jax.vmap(jax.jacfwd(numbers), in_axes=(None, 0, 0))(best.coordinates, times, shares)
-    estimates = of_row(times, shares)
-    stderrs = _stderrs(problem, curves, best, slopes)
+        slopes = jax.jacfwd(of_coordinates)(fit.coordinates)
+        return of_coordinates(fit.coordinates), standard_errors(problem, fit, slopes)
+
+    estimates, stderrs = jax.vmap(of_row)(times, shares)
     first = jnp.clip(quantile * stderrs, 1e-12 * curves.value_scale, curves.value_scale)
     first = jnp.where(jnp.isfinite(stderrs), first, 0.1 * curves.value_scale)
     rows, columns, sides = (
@@ -225,16 +212,21 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
             jnp.arange(len(shares)), jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij"
         )
     )
-    at = (rows, columns)
-    ends = jax.vmap(end)(times[rows], shares[rows], columns, sides, estimates[at], first[at])
-    return estimates, stderrs, ends.reshape(*estimates.shape, 2)
-
-
-def _stderrs(
-    problem: Problem, curves: Curves, best: Minimised, slopes: Float[Array, "rows 3 n"]
-) -> Float[Array, "rows 3"]:
-    """Standard errors by the delta method, from the curvature at the fit."""
-    jacobian = jax.jacfwd(problem.residuals)(best.coordinates, curves)
-    norms = jnp.linalg.norm(jacobian, axis=0)
-    spread = (slopes / norms) @ jnp.linalg.pinv(jacobian / norms)
-    return jnp.sqrt(best.variance) * jnp.linalg.norm(spread, axis=-1)
+    ends = Ends(
+        fit=jnp.zeros_like(rows),
+        number=(times[rows], shares[rows], columns),
+        centre=jnp.clip(estimates[rows, columns], -far, far),
+        direction=sides,
+        first_distance=first[rows, columns],
+        bound=sides * far,
+        quantile=jnp.full(sides.shape, quantile),
+    )
+    found = profile_ends(
+        lambda z, curves, number: numbers(z, curves, *number[:2])[number[2]],
+        problem.residuals,
+        problem.minimiser,
+        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
+        ends,
+    )
+    found = jnp.where(found == ends.bound, sides * jnp.inf, found)
+    return estimates, stderrs, found.reshape(*estimates.shape, 2)

@@ -66,7 +66,7 @@ def test_interval_ends_are_where_scipys_profile_says(run, which, group, name):
     width = estimate.interval[1] - estimate.interval[0]
     low = brentq(beyond, estimate.estimate - 2 * width, estimate.estimate)
     high = brentq(beyond, estimate.estimate, estimate.estimate + 2 * width)
-    np.testing.assert_allclose(estimate.interval, [low, high], atol=1e-3 * width)
+    np.testing.assert_allclose(estimate.interval, [low, high], atol=2e-5 * width)
 
 
 def test_standard_errors_are_scipys(run):

@@ -1,4 +1,4 @@
-"""The built-in minimiser against SciPy and Optimistix on problems with known difficulties."""
+"""The minimisers of a fit against SciPy and Optimistix on problems with known difficulties."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,8 @@ import optimistix as optx
 import pytest
 from scipy.optimize import least_squares
 
-from jaxgap.fitting import LevenbergMarquardt, OptimistixMinimiser
+from jaxgap.fitting import LevenbergMarquardt, Minimum, OptimistixMinimiser
+from jaxgap.fitting.least_squares import minimise
 
 TS = np.linspace(0.0, 2.0, 12)
 
@@ -43,46 +44,57 @@ def _float64():
         yield
 
 
+def solve_one(minimiser, residual_fn, start, args):
+    found = minimise(minimiser, residual_fn, jnp.array([start]), lambda problem: args)
+    return Minimum(*(leaf[0] for leaf in found))
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_reaches_the_minimum_of_others(name):
     residual_fn, start, args = PROBLEMS[name]
-    minimum = LevenbergMarquardt()(residual_fn, jnp.array(start), args)
+    minimum = solve_one(LevenbergMarquardt(), residual_fn, start, args)
     scipy = least_squares(lambda z: np.asarray(residual_fn(z, args)), start, xtol=1e-15, ftol=1e-15)
     other = OptimistixMinimiser(optx.LevenbergMarquardt(rtol=1e-12, atol=1e-12))
-    optimistix = other(residual_fn, jnp.array(start), args)
+    optimistix = solve_one(other, residual_fn, start, args)
     assert minimum.converged
     np.testing.assert_allclose(minimum.cost, 2 * scipy.cost, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(minimum.cost, optimistix.cost, rtol=1e-9, atol=1e-12)
 
 
-def test_batched_lanes_are_the_single_solves():
+def test_each_problem_of_a_batch_gets_its_own_data():
     residual_fn, start, args = PROBLEMS["exponential"]
-    starts = jnp.array(start) + jnp.arange(5.0)[:, None] / 10
-    solve = LevenbergMarquardt()
-    batched = jax.jit(jax.vmap(lambda z: solve(residual_fn, z, args)))(starts)
-    for lane in range(5):
-        single = solve(residual_fn, starts[lane], args)
-        np.testing.assert_allclose(batched.coordinates[lane], single.coordinates, rtol=1e-6)
-
-
-def test_a_step_into_nan_is_refused():
-    minimum = LevenbergMarquardt()(lambda z, _: jnp.log(z) + 3, jnp.array([5.0]), None)
-    assert minimum.converged
-    np.testing.assert_allclose(minimum.coordinates, np.exp(-3), rtol=1e-6)
+    data = jnp.asarray(args) + 0.1 * jnp.arange(5.0)[:, None]
+    starts = jnp.tile(jnp.array(start), (5, 1))
+    batch = minimise(LevenbergMarquardt(), residual_fn, starts, lambda problem: data[problem], 4)
+    for row in range(4):
+        single = solve_one(LevenbergMarquardt(), residual_fn, start, data[row])
+        np.testing.assert_allclose(batch.coordinates[row], single.coordinates, rtol=1e-6)
+    assert batch.num_steps[4] == 0
 
 
 def test_a_start_at_nan_fails_and_says_so():
-    minimum = LevenbergMarquardt()(lambda z, _: jnp.log(z), jnp.array([-1.0]), None)
+    minimum = solve_one(LevenbergMarquardt(), lambda z, _: jnp.log(z), [-1.0], None)
     assert not minimum.converged
+    assert not np.isfinite(minimum.cost)
 
 
 def test_running_out_of_steps_is_said():
     residual_fn, start, args = PROBLEMS["rosenbrock"]
-    minimum = LevenbergMarquardt(max_steps=3)(residual_fn, jnp.array(start), args)
+    minimum = solve_one(LevenbergMarquardt(max_steps=3), residual_fn, start, args)
     assert not minimum.converged
     assert minimum.num_steps == 3
 
 
-def test_a_coordinate_without_effect_stays():
-    minimum = LevenbergMarquardt()(lambda z, _: z[:1] - 2, jnp.array([0.0, 7.0]), None)
-    np.testing.assert_allclose(minimum.coordinates, [2.0, 7.0], rtol=1e-6)
+def test_short_steps_alone_are_no_minimum():
+    """Against a wall of NaN the steps shrink to nothing while the gradient stays."""
+    wall = lambda z, _: jnp.where(z < 1, jnp.nan, z)  # noqa: E731
+    assert not solve_one(LevenbergMarquardt(), wall, [1.0], None).converged
+
+
+def test_no_coordinate_moves_further_than_is_sensible():
+    """The full first step goes far below zero, where the curve is as good as flat."""
+    slope = lambda z, _: 1 + jnp.tanh(z - 3) + 0.01 * z  # noqa: E731
+    near = solve_one(LevenbergMarquardt(max_change=4.0), slope, [5.5], None)
+    first = minimise(LevenbergMarquardt(max_steps=1), slope, jnp.array([[5.5]]))
+    assert abs(first.coordinates[0, 0] - 5.5) <= 4.0 + 1e-12
+    assert near.converged
