@@ -79,6 +79,7 @@ def minimise(
 
     **Example:**
 
+    >>> import jax.numpy as jnp
     >>> from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
     >>> targets = jnp.array([4.0, 9.0])
     >>> found = minimise(LevenbergMarquardt(), lambda z, a: z**2 - a, jnp.ones((2, 1)),
