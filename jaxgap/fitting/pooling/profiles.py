@@ -22,9 +22,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.fitting.bijectors import Fixed
-from jaxgap.fitting.core import Problem
+from jaxgap.fitting.core import Problem, RawFit, minimised
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.profile import Minimised, profile_end
+from jaxgap.fitting.profile import Ends, profile_ends
 from jaxgap.fitting.result import FitResult, Source
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
@@ -100,8 +100,7 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
     # A parameter and a limit may share a name: the last is the limit.
     indices = [len(reported) - 1 - reported[::-1].index(name) for name in chosen]
     with jax.enable_x64(True):
-        best = Minimised(source.raw.coordinates, source.raw.cost, source.raw.variance)
-        found = _ends(source.problem, source.curves, best, jnp.asarray(indices))
+        found = _ends(source.problem, source.curves, source.raw, jnp.asarray(indices))
         centres, ends, bounds = (np.asarray(each) for each in found)
     dof = math.inf if source.curves.noise_known else _degrees_of_freedom(source)
     profiles = {}
@@ -119,9 +118,8 @@ def _degrees_of_freedom(source: Source) -> float:
 
 
 @eqx.filter_jit
-def _ends(problem: Problem, curves: Curves, best: Minimised, indices: Int[Array, " numbers"]):
+def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " numbers"]):
     """Centres (numbers,), ends (numbers, 2, quantiles) and how far they may lie (numbers, 2)."""
-    starts = problem.law.starts(curves)
     natural = jnp.array([[p.lower, p.upper] for p in problem.reported])
     typical = jnp.array(
         [
@@ -139,29 +137,32 @@ def _ends(problem: Problem, curves: Curves, best: Minimised, indices: Int[Array,
     far = middle[:, None] + _FAR * typical[:, None] * jnp.array([-1.0, 1.0])
     bounds = jnp.clip(natural, far[:, :1], far[:, 1:])[indices]
     centres = jnp.clip(
-        problem.numbers(best.coordinates, curves)[indices], bounds[:, 0], bounds[:, 1]
+        problem.numbers(raw.coordinates, curves)[indices], bounds[:, 0], bounds[:, 1]
     )
 
-    def end(row, side, quantile):
-        return profile_end(
-            lambda z: problem.numbers(z, curves)[indices[row]],
-            problem.residuals,
-            problem.minimiser,
-            best,
-            starts,
-            curves,
-            centre=centres[row],
-            direction=2.0 * side - 1,
-            first_distance=_FIRST * jnp.maximum(typical[indices[row]], jnp.abs(centres[row])),
-            bound=bounds[row, side],
-            quantile=quantile,
-        ).value
-
-    grid = jnp.meshgrid(
-        jnp.arange(len(indices)), jnp.arange(2), jnp.asarray(QUANTILES), indexing="ij"
+    rows, sides, levels = (
+        axis.ravel()
+        for axis in jnp.meshgrid(
+            jnp.arange(len(indices)), jnp.arange(2), jnp.asarray(QUANTILES), indexing="ij"
+        )
     )
-    ends = jax.vmap(end)(*(axis.ravel() for axis in grid))
-    return centres, ends.reshape(grid[0].shape), bounds
+    fit = minimised(problem, curves, raw)
+    ends = profile_ends(
+        lambda z, curves, index: problem.numbers(z, curves)[index],
+        problem.residuals,
+        problem.minimiser,
+        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
+        Ends(
+            fit=jnp.zeros_like(rows),
+            number=indices[rows],
+            centre=centres[rows],
+            direction=2.0 * sides - 1,
+            first_distance=_FIRST * jnp.maximum(typical[indices[rows]], jnp.abs(centres[rows])),
+            bound=bounds[rows, sides],
+            quantile=levels,
+        ),
+    )
+    return centres, ends.reshape(len(indices), 2, len(QUANTILES)), bounds
 
 
 def _profile(
