@@ -55,7 +55,7 @@ class Profile:
     @property
     def bounded(self) -> bool:
         """Whether the data bound the number on both sides, at 95 % or so."""
-        return self.zetas[0] <= -_BOUNDED and self.zetas[-1] >= _BOUNDED
+        return bool(self.zetas[0] <= -_BOUNDED and self.zetas[-1] >= _BOUNDED)
 
     def log_likelihood(self, zetas: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """The logarithm of the likelihood at values of the signed root, up to a constant."""
