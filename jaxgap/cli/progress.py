@@ -72,11 +72,11 @@ class LoopProgress:
 
     def on_round(self, metrics: RoundMetrics) -> None:
         """Print what a checkpoint measured."""
-        gap = metrics.solver.mean - metrics.verifier.mean
+        found = metrics.held_out
         self._progress.console.print(
-            f"{metrics.round_index:5d} {metrics.solver.mean:6.3f} {metrics.verifier.mean:6.3f} "
-            f"{gap:6.3f} {metrics.solver_accuracy.mean:15.1%} "
-            f"{metrics.verifier_accuracy.mean:16.1%} {metrics.judging_accuracy.mean:16.1%}",
+            f"{metrics.round_index:5d} {found.solver.mean:6.3f} {found.verifier.mean:6.3f} "
+            f"{found.gap.mean:6.3f} {found.solver_accuracy.mean:15.1%} "
+            f"{found.verifier_accuracy.mean:16.1%} {found.judging_accuracy.mean:16.1%}",
             highlight=False,
         )
         self._progress.advance(self._task)

@@ -10,9 +10,10 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 
 if TYPE_CHECKING:
     from jaxgap.improve.embedded import embedded_loop, run
+    from jaxgap.improve.estimate import Estimate
     from jaxgap.improve.kept_run import EndRun, Watcher, improve_to_folder, resume_folder
     from jaxgap.improve.loop import Checkpoint, Loop, OnStage, Stage, self_improve
-    from jaxgap.improve.metrics import Estimate, RoundMetrics
+    from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
     from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
     from jaxgap.improve.run_folder import RunFolder, to_trajectory
     from jaxgap.improve.verify import AbstractVerifier, RandomVerifier, SelfVerifier
@@ -34,6 +35,7 @@ __all__ = [
     "Scores",
     "Selected",
     "SelfVerifier",
+    "SplitMetrics",
     "Stage",
     "VerifierName",
     "Watcher",
@@ -53,8 +55,9 @@ _HOMES = {
     "OnStage": "loop",
     "Stage": "loop",
     "self_improve": "loop",
-    "Estimate": "metrics",
+    "Estimate": "estimate",
     "RoundMetrics": "metrics",
+    "SplitMetrics": "metrics",
     "Candidates": "records",
     "LoopState": "records",
     "Prompts": "records",

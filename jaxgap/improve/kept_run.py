@@ -16,6 +16,7 @@ import jax
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
+from jaxgap.improve.collapse import signs_of_collapse
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.embedded import embedded_loop
 from jaxgap.improve.faults import NotFinite
@@ -112,6 +113,7 @@ class _KeptRun:
         self._watcher = watcher
         self._model, self._params = load_embedded()
         self._loop: Loop = embedded_loop(run.config, self._model)
+        self._told: set[str] = set()
 
     def go(self) -> tuple[RoundMetrics, ...]:
         store = CheckpointStore(self._run.checkpoints, self._run.config.num_checkpoints_kept)
@@ -144,6 +146,7 @@ class _KeptRun:
         for checkpoint in self_improve(self._loop, state, enter, training_set):
             run.add(checkpoint.metrics)
             store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
+            self._watch_for_collapse()
             watcher.on_round(checkpoint.metrics)
 
     def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
@@ -153,6 +156,9 @@ class _KeptRun:
             self._run.rewind(())
             return self._loop.init_state(self._params), None
         self._run.rewind(saved.rows)
+        history = self._run.metrics
+        for end in range(1, len(history) + 1):
+            self._told |= signs_of_collapse(history[:end]).keys()
         return saved.state, saved.training_set
 
     def _roll_back(self, store: CheckpointStore, fault: NotFinite, num_failures: int) -> LoopState:
@@ -174,6 +180,13 @@ class _KeptRun:
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
         return store.newest(jax.eval_shape(self._loop.init_state, self._model.shapes()), self._note)
+
+    def _watch_for_collapse(self) -> None:
+        """Tell each sign of a collapse the first time that it shows."""
+        for name, sentence in signs_of_collapse(self._run.metrics).items():
+            if name not in self._told:
+                self._told.add(name)
+                self._note(sentence)
 
     def _note(self, line: str) -> None:
         self._run.note(line)

@@ -145,13 +145,16 @@ def self_improve(
             on_stage(round_index, stage)
 
         if training_set is None:
-            candidates, _, selected = loop.answer(state, train_prompts, train_key, enter)
+            answered = loop.answer(state, train_prompts, train_key, enter)
             enter("measure")
             held_out = loop.answer(state, held_out_prompts, held_out_key, lambda stage: None)
-            correct = grade(loop.task, loop.split.held_out, held_out[0])
-            measured = measure(round_index, held_out, (candidates, selected), correct)
-            training_set = TrainingSet.of(candidates, selected)
-            yield Checkpoint(state, training_set, measured)
+            metrics = RoundMetrics(
+                round_index,
+                held_out=measure(*held_out, grade(loop.task, loop.split.held_out, held_out[0])),
+                train=measure(*answered, grade(loop.task, loop.split.train, answered[0])),
+            )
+            training_set = TrainingSet.of(answered[0], answered[2])
+            yield Checkpoint(state, training_set, metrics)
         if round_index >= loop.config.num_rounds:
             return
         enter("train")

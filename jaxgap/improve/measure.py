@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool
 
-from jaxgap.improve.metrics import Estimate, RoundMetrics
+from jaxgap.improve.auc import area_under_curve
+from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.metrics import SplitMetrics
 from jaxgap.improve.records import Candidates, Scores, Selected
 from jaxgap.tasks import AbstractTask, Problem
 
@@ -25,47 +27,47 @@ def grade(
 
 
 def measure(
-    round_index: int,
-    held_out: tuple[Candidates, Scores, Selected],
-    train: tuple[Candidates, Selected],
+    candidates: Candidates,
+    scores: Scores,
+    selected: Selected,
     correct: Bool[np.ndarray, "prompts candidates"],
-) -> RoundMetrics:
-    """Summarise one checkpoint.
+) -> SplitMetrics:
+    """Summarise what was sampled, scored and selected on the prompts of one split.
 
     **Arguments:**
 
-    - `round_index`: rounds of training done before it.
-    - `held_out`: what it sampled, scored and selected on held-out prompts.
-    - `train`: what it sampled and selected on training prompts.
-    - `correct`: whether each held-out candidate is right.
+    - `candidates`, `scores`, `selected`: of the same prompts.
+    - `correct`: whether each candidate is right.
 
     **Returns:** means over prompts with their standard errors. `U_s` averages all candidates of a
     prompt, which estimates the same as the paper's one sample with less variance.
     """
-    candidates, scores, selected = held_out
-    train_candidates, train_selected = train
     estimate = Estimate.over_prompts
     accuracy = correct.mean(axis=1)
-    gap = selected.of(correct) - accuracy
+    accuracy_gap = selected.of(correct) - accuracy
     error_rate = 1 - accuracy.mean()
-    return RoundMetrics(
-        round_index=round_index,
-        solver=estimate(candidates.uncertainty),
-        verifier=estimate(selected.of(candidates.uncertainty)),
-        solver_per_token=estimate(candidates.uncertainty_per_token),
-        verifier_per_token=estimate(selected.of(candidates.uncertainty_per_token)),
+    total, per_token = candidates.uncertainty, candidates.uncertainty_per_token
+    return SplitMetrics(
+        solver=estimate(total),
+        verifier=estimate(selected.of(total)),
+        gap=estimate(total.mean(axis=1) - selected.of(total)),
+        solver_per_token=estimate(per_token),
+        verifier_per_token=estimate(selected.of(per_token)),
+        gap_per_token=estimate(per_token.mean(axis=1) - selected.of(per_token)),
         solver_length=estimate(candidates.lengths),
         verifier_length=estimate(selected.of(candidates.lengths)),
         solver_accuracy=estimate(accuracy),
         verifier_accuracy=estimate(selected.of(correct)),
         pass_at_k=estimate(correct.max(axis=1)),
-        generation_verification_gap=estimate(gap),
-        relative_gap=estimate(gap / error_rate if error_rate > 0 else np.zeros_like(gap)),
+        generation_verification_gap=estimate(accuracy_gap),
+        relative_gap=estimate(
+            accuracy_gap / error_rate if error_rate > 0 else np.zeros_like(accuracy_gap)
+        ),
         judging_accuracy=estimate((scores >= 0.5) == correct),
         judging_brier=estimate((scores - correct) ** 2),
+        judging_auc=area_under_curve(scores, correct),
+        overrating=estimate(scores - correct),
         fallback=estimate(selected.fallback),
         truncated=estimate(np.logical_not(candidates.finished)),
         distinct_answers=estimate(np.array([len(set(texts)) for texts in candidates.texts])),
-        train_solver=estimate(train_candidates.uncertainty),
-        train_verifier=estimate(train_selected.of(train_candidates.uncertainty)),
     )

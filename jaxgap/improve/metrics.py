@@ -4,47 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple
 
-import numpy as np
+from jaxgap.improve.estimate import Estimate
 
-
-class Estimate(NamedTuple):
-    """A mean over prompts and its standard error.
-
-    **Fields:**
-
-    - `mean`: the mean.
-    - `stderr`: the standard deviation over prompts divided by the root of their number.
-    """
-
-    mean: float
-    stderr: float
-
-    @classmethod
-    def over_prompts(cls, values: np.ndarray) -> Estimate:
-        """Estimate from one value a prompt, or several a prompt, which are averaged first.
-
-        >>> Estimate.over_prompts(np.array([[1.0, 3.0], [4.0, 4.0]]))
-        Estimate(mean=3.0, stderr=1.0)
-        """
-        per_prompt = np.asarray(values, np.float64).reshape(len(values), -1).mean(axis=1)
-        count = len(per_prompt)
-        spread = per_prompt.std(ddof=1) if count > 1 else 0.0
-        return cls(float(per_prompt.mean()), float(spread / np.sqrt(count)))
+_TRAIN = "train_"
 
 
 @dataclasses.dataclass(frozen=True)
-class RoundMetrics:
-    """The measurements of one checkpoint, on held-out prompts unless named `train_*`.
+class SplitMetrics:
+    """The measurements on one split's prompts.
 
     Uncertainties are in nats; the others are fractions unless said.
 
     **Fields:**
 
-    - `round_index`: rounds of training done before this checkpoint; 0 is the model as given.
-    - `solver`, `verifier`: `U_s` and `U_v`, total over the response.
-    - `solver_per_token`, `verifier_per_token`: each response's uncertainty over its length.
+    - `solver`, `verifier`, `gap`: `U_s`, `U_v` and `U_s - U_v`, total over the response; the gap is
+        paired by prompt.
+    - `solver_per_token`, `verifier_per_token`, `gap_per_token`: each response's uncertainty over
+        its length, likewise.
     - `solver_length`, `verifier_length`: tokens in a response, the end token counted.
     - `solver_accuracy`, `verifier_accuracy`: how many sampled and selected responses are right.
     - `pass_at_k`: prompts with a right one among all their candidates.
@@ -54,17 +31,19 @@ class RoundMetrics:
         takes the denominator as given); 0 where every sample is right.
     - `judging_accuracy`: candidates that the score, cut at one half, calls by their right name.
     - `judging_brier`: mean squared difference of score and truth.
+    - `judging_auc`: chance that a right candidate has a higher score than a wrong one.
+    - `overrating`: mean score minus the share that is right; above zero the verifier flatters.
     - `fallback`: prompts for which no candidate reached the threshold.
     - `truncated`: candidates cut at the length limit.
-    - `distinct_answers`: number of different completions among a prompt's candidates.
-    - `train_solver`, `train_verifier`: `U_s` and `U_v` on the training prompts.
+    - `distinct_answers`: number of different answers among a prompt's candidates.
     """
 
-    round_index: int
     solver: Estimate
     verifier: Estimate
+    gap: Estimate
     solver_per_token: Estimate
     verifier_per_token: Estimate
+    gap_per_token: Estimate
     solver_length: Estimate
     verifier_length: Estimate
     solver_accuracy: Estimate
@@ -74,23 +53,50 @@ class RoundMetrics:
     relative_gap: Estimate
     judging_accuracy: Estimate
     judging_brier: Estimate
+    judging_auc: Estimate
+    overrating: Estimate
     fallback: Estimate
     truncated: Estimate
     distinct_answers: Estimate
-    train_solver: Estimate
-    train_verifier: Estimate
+
+
+_NAMES = tuple(field.name for field in dataclasses.fields(SplitMetrics))
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundMetrics:
+    """The measurements of one checkpoint.
+
+    **Fields:**
+
+    - `round_index`: rounds of training done before this checkpoint; 0 is the model as given.
+    - `held_out`: on prompts that are never trained on. What a run says of itself is said of these.
+    - `train`: on the training prompts.
+    """
+
+    round_index: int
+    held_out: SplitMetrics
+    train: SplitMetrics
 
     def row(self) -> dict[str, float]:
-        """The record as one flat row: `t`, then each mean under its name and its error `*_se`."""
+        """The record as one flat row: `t`, then each mean under its name and its error `*_se`.
+
+        What was measured on the training prompts has names that begin with `train_`.
+        """
         row = {"t": float(self.round_index)}
-        for field in dataclasses.fields(self)[1:]:
-            estimate = getattr(self, field.name)
-            row |= {field.name: estimate.mean, f"{field.name}_se": estimate.stderr}
+        for prefix, split in (("", self.held_out), (_TRAIN, self.train)):
+            for name in _NAMES:
+                estimate = getattr(split, name)
+                row |= {f"{prefix}{name}": estimate.mean, f"{prefix}{name}_se": estimate.stderr}
         return row
 
     @classmethod
     def from_row(cls, row: Mapping[str, float]) -> RoundMetrics:
         """The record that :meth:`row` gave."""
-        names = [field.name for field in dataclasses.fields(cls)[1:]]
-        estimates = {name: Estimate(row[name], row[f"{name}_se"]) for name in names}
-        return cls(int(row["t"]), **estimates)
+        held_out, train = (
+            SplitMetrics(
+                **{n: Estimate(row[f"{prefix}{n}"], row[f"{prefix}{n}_se"]) for n in _NAMES}
+            )
+            for prefix in ("", _TRAIN)
+        )
+        return cls(int(row["t"]), held_out, train)

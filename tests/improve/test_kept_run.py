@@ -162,7 +162,7 @@ def test_a_round_that_blows_up_is_rolled_back_and_drawn_afresh(whole, tmp_path, 
     blow_up(monkeypatch, 2)
     metrics = improve_to_folder(CONFIG, tmp_path / "run")
     notes = [json.loads(line) for line in (tmp_path / "run/notes.jsonl").read_text().splitlines()]
-    assert [note["note"] for note in notes] == [
+    assert [note["note"] for note in notes if "NaN" in note["note"]] == [
         "a training loss in round 1 is NaN or infinite: round 1 is drawn afresh"
     ] * 2
     assert [m.round_index for m in metrics] == [0, 1, 2, 3]

@@ -39,8 +39,9 @@ def test_no_answer_reaches_training(make_loop, tiny_params):
     scrambled_metrics, scrambled_params = run_through(make_loop(Scrambled()), tiny_params)
     for mine, other in zip(jax.tree.leaves(params), jax.tree.leaves(scrambled_params), strict=True):
         assert mine.tobytes() == other.tobytes()
-    assert [m.solver for m in metrics] == [m.solver for m in scrambled_metrics]
-    assert [m.solver_accuracy for m in metrics] != [m.solver_accuracy for m in scrambled_metrics]
+    own, others = ([m.held_out for m in each] for each in (metrics, scrambled_metrics))
+    assert [m.solver for m in own] == [m.solver for m in others]
+    assert [m.solver_accuracy for m in own] != [m.solver_accuracy for m in others]
 
 
 def test_same_seed_same_bytes(make_loop, tiny_params):
@@ -49,7 +50,7 @@ def test_same_seed_same_bytes(make_loop, tiny_params):
     assert [repr(m) for m in first] == [repr(m) for m in second]
     jax.tree.map(np.testing.assert_array_equal, first_params, second_params)
     other, _ = run_through(make_loop(seed=4), tiny_params)
-    assert [m.solver for m in other] != [m.solver for m in first]
+    assert [m.held_out.solver for m in other] != [m.held_out.solver for m in first]
 
 
 def test_checkpoints_count_rounds_from_the_model_as_given(make_loop, tiny_params):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgap.improve import Candidates, Estimate, Selected
+from jaxgap.improve import Candidates, Estimate, RoundMetrics, Selected
 from jaxgap.improve.measure import grade, measure
 from jaxgap.tasks import Addition, Problem
 
@@ -19,7 +19,7 @@ def checkpoint():
     scores = np.array([[0.9, 0.2], [0.6, 0.1]])
     selected = Selected(np.array([1, 0]), np.array([False, True]))
     correct = np.array([[False, True], [False, False]])
-    return measure(5, (candidates, scores, selected), (candidates, selected), correct)
+    return measure(candidates, scores, selected, correct)
 
 
 def test_uncertainties_are_totals_in_nats(checkpoint):
@@ -29,7 +29,10 @@ def test_uncertainties_are_totals_in_nats(checkpoint):
     assert checkpoint.verifier_per_token.mean == np.mean([1, 4])
     assert checkpoint.solver_length.mean == 2.25
     assert checkpoint.verifier_length.mean == 1.5
-    assert checkpoint.train_solver == checkpoint.solver
+    # 12 and 6 nats over 3 and 2 tokens for the first prompt, whose second candidate is selected.
+    assert checkpoint.gap == Estimate(1.0, 1.0)
+    per_token = np.array([(2 + 1) / 2 - 1, (4 + 4 / 3) / 2 - 4])
+    assert checkpoint.gap_per_token.mean == pytest.approx(per_token.mean())
 
 
 def test_accuracies_and_gaps(checkpoint):
@@ -42,6 +45,9 @@ def test_accuracies_and_gaps(checkpoint):
     assert checkpoint.judging_accuracy.mean == 0.25
     brier = np.mean([0.9**2, (0.2 - 1) ** 2, 0.6**2, 0.1**2])
     assert checkpoint.judging_brier.mean == pytest.approx(brier)
+    assert checkpoint.overrating.mean == pytest.approx(np.mean([0.9, 0.2, 0.6, 0.1]) - 0.25)
+    # One right candidate, with a score above one of the three wrong ones.
+    assert checkpoint.judging_auc.mean == pytest.approx(1 / 3)
 
 
 def test_counts(checkpoint):
@@ -50,13 +56,15 @@ def test_counts(checkpoint):
     assert checkpoint.distinct_answers.mean == 1.5
 
 
-def test_a_row_has_every_mean_and_its_error(checkpoint):
-    row = checkpoint.row()
+def test_a_row_has_every_mean_and_its_error_for_both_splits(checkpoint):
+    row = RoundMetrics(5, held_out=checkpoint, train=checkpoint).row()
     assert row["t"] == 5.0
     assert (row["solver"], row["verifier_se"]) == (4.0, 1.0)
+    assert (row["train_solver"], row["train_verifier_se"]) == (4.0, 1.0)
     names = [name for name in row if name != "t" and not name.endswith("_se")]
     assert {f"{name}_se" for name in names} | {"t", *names} == row.keys()
     assert np.isfinite(list(row.values())).all()
+    assert RoundMetrics.from_row(row) == RoundMetrics(5, checkpoint, checkpoint)
 
 
 def test_where_all_is_right_the_relative_gap_is_zero():
@@ -64,7 +72,7 @@ def test_where_all_is_right_the_relative_gap_is_zero():
     candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("1",), ("2",)))
     selected = Selected(np.zeros(2, int), np.zeros(2, bool))
     right = np.ones((2, 1), bool)
-    metrics = measure(0, (candidates, np.ones((2, 1)), selected), (candidates, selected), right)
+    metrics = measure(candidates, np.ones((2, 1)), selected, right)
     assert metrics.relative_gap == Estimate(0.0, 0.0)
 
 

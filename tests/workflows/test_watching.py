@@ -1,5 +1,6 @@
 """Watching a run from outside, and ending it by forecast."""
 
+import dataclasses
 import json
 import shutil
 
@@ -8,7 +9,7 @@ import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError
-from jaxgap.improve import EndRun, Estimate, ImproveConfig, RoundMetrics, RunFolder
+from jaxgap.improve import EndRun, Estimate, ImproveConfig, RoundMetrics, RunFolder, SplitMetrics
 from jaxgap.improve.run_lock import locked
 from jaxgap.workflows.stopping import stop_when_not_worth
 from jaxgap.workflows.watching import look
@@ -17,15 +18,15 @@ from jaxgap.workflows.watching import look
 def measured(round_index, solver):
     """A checkpoint of a run whose solver's uncertainty is given, and the verifier's half of it."""
     rng = np.random.default_rng(round_index)
-    row = dict.fromkeys(RoundMetrics.__dataclass_fields__, 0.5)
-    names = [name for name in row if name != "round_index"]
+    names = [field.name for field in dataclasses.fields(SplitMetrics)]
     estimates = {name: Estimate(0.5, 0.01) for name in names}
     noise = 0.003 * rng.normal(size=2)
     estimates |= {
         "solver": Estimate(solver + noise[0], 0.003),
         "verifier": Estimate(solver / 2 + noise[1], 0.003),
     }
-    return RoundMetrics(round_index, **estimates)
+    split = SplitMetrics(**estimates)
+    return RoundMetrics(round_index, split, split)
 
 
 def write_run(folder, curve, num_rounds):

@@ -1,0 +1,61 @@
+"""How well scores tell right answers from wrong ones: the area under the ROC curve.
+
+That area is the chance that a right answer drawn at random has a higher score than a wrong one,
+ties counting half. Candidates of one prompt are not independent, so its standard error treats a
+prompt as the unit that was sampled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.stats import rankdata
+
+from jaxgap.improve.estimate import Estimate
+
+
+def area_under_curve(
+    scores: Float[np.ndarray, "prompts candidates"],
+    correct: Bool[np.ndarray, "prompts candidates"],
+) -> Estimate:
+    r"""The area under the ROC curve, with a standard error over prompts.
+
+    $$\mathrm{AUC} = P(s_{\text{right}} > s_{\text{wrong}})
+      + \tfrac12 P(s_{\text{right}} = s_{\text{wrong}}).$$
+
+    **Arguments:**
+
+    - `scores`: higher meaning more likely right.
+    - `correct`: which candidates are right.
+
+    **Returns:** 0.5 with an error of 0 where all candidates are right, or all wrong: there is
+    nothing to tell apart.
+
+    >>> area_under_curve(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[True, False]] * 2)).mean
+    0.75
+
+    Source: Obuchowski (1997), Nonparametric analysis of clustered ROC curve data, Biometrics 53.
+    """
+    right, wrong = scores[correct], scores[~correct]
+    if not right.size or not wrong.size:
+        return Estimate(0.5, 0.0)
+    # Each right answer's share of wrong ones below it, and each wrong one's of right ones above.
+    placement = np.empty(scores.shape)
+    placement[correct] = _share_below(right, wrong)
+    placement[~correct] = 1 - _share_below(wrong, right)
+    area = float(placement[correct].mean())
+    count = len(scores)
+    if count == 1:
+        return Estimate(area, 0.0)
+    of_right = np.where(correct, placement - area, 0.0).sum(axis=1) / right.size
+    of_wrong = np.where(correct, 0.0, placement - area).sum(axis=1) / wrong.size
+    variance = count / (count - 1) * np.sum((of_right + of_wrong) ** 2)
+    return Estimate(area, float(np.sqrt(variance)))
+
+
+def _share_below(
+    values: Float[np.ndarray, " n"], others: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, " n"]:
+    """What part of `others` lies below each of `values`, ties counting half."""
+    together = rankdata(np.concatenate([values, others]))[: len(values)]
+    return (together - rankdata(values)) / len(others)

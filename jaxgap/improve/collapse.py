@@ -1,0 +1,94 @@
+"""A watch for collapse: signs that a run gets surer without getting better, or worse.
+
+Uncertainty falls under any sharpening, right or wrong, so the measure of the theory cannot warn.
+These signs can: each compares what was measured with the first checkpoint or the best one, in
+units of its standard errors, and is told once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
+
+# Four standard errors of a difference: one false alarm in some thirty thousand looks.
+_CLEARLY = 4.0
+_HALF = 0.5
+
+
+def signs_of_collapse(history: Sequence[RoundMetrics]) -> dict[str, str]:
+    """Which signs the last checkpoint shows, by name, each in a sentence.
+
+    **Arguments:**
+
+    - `history`: the measurements of every checkpoint so far, the last one included.
+
+    >>> signs_of_collapse([])
+    {}
+    """
+    if len(history) < 2:
+        return {}
+    first, now = history[0].held_out, history[-1].held_out
+    best = max((m.held_out for m in history), key=lambda split: split.solver_accuracy.mean)
+    found = {
+        "accuracy": _accuracy(best, now),
+        "judging": _judging(first, now),
+        "diversity": _diversity(first, now),
+        "length": _length(first, now),
+        "fallback": _fallback(first, now),
+    }
+    return {name: sentence for name, sentence in found.items() if sentence is not None}
+
+
+def _fell(before: Estimate, now: Estimate) -> bool:
+    """Whether a measurement is clearly below what it was."""
+    return before.mean - now.mean > _CLEARLY * math.hypot(before.stderr, now.stderr)
+
+
+def _accuracy(best: SplitMetrics, now: SplitMetrics) -> str | None:
+    if not _fell(best.solver_accuracy, now.solver_accuracy):
+        return None
+    surer = "while it becomes surer" if _fell(best.solver, now.solver) else "and it is no surer"
+    return (
+        f"accuracy is past its best: {best.solver_accuracy.mean:.1%}, now "
+        f"{now.solver_accuracy.mean:.1%}, {surer}"
+    )
+
+
+def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
+    if not _fell(first.judging_auc, now.judging_auc):
+        return None
+    return (
+        f"the verifier tells right from wrong less well: AUC {first.judging_auc.mean:.2f} at "
+        f"first, now {now.judging_auc.mean:.2f}"
+    )
+
+
+def _diversity(first: SplitMetrics, now: SplitMetrics) -> str | None:
+    # Nearly all prompts have one answer, where they had several.
+    before, after = first.distinct_answers, now.distinct_answers
+    if not _fell(before, after) or after.mean - 1 > 0.1 * (before.mean - 1):
+        return None
+    return (
+        f"candidates hardly differ any more: {before.mean:.1f} distinct answers a prompt at "
+        f"first, now {after.mean:.1f}"
+    )
+
+
+def _length(first: SplitMetrics, now: SplitMetrics) -> str | None:
+    if now.truncated.mean > _HALF and _fell(now.truncated, first.truncated):
+        return f"{now.truncated.mean:.0%} of the responses are cut at the length limit"
+    if now.solver_length.mean < _HALF * first.solver_length.mean:
+        return (
+            f"responses shrink: {first.solver_length.mean:.1f} tokens at first, now "
+            f"{now.solver_length.mean:.1f}"
+        )
+    return None
+
+
+def _fallback(first: SplitMetrics, now: SplitMetrics) -> str | None:
+    if not (now.fallback.mean > _HALF and _fell(now.fallback, first.fallback)):
+        return None
+    return f"for {now.fallback.mean:.0%} of the prompts no candidate reaches the threshold"

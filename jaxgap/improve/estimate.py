@@ -1,0 +1,32 @@
+"""A mean over prompts with its standard error."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Estimate(NamedTuple):
+    """A mean over prompts and its standard error.
+
+    **Fields:**
+
+    - `mean`: the mean.
+    - `stderr`: the standard deviation over prompts divided by the root of their number.
+    """
+
+    mean: float
+    stderr: float
+
+    @classmethod
+    def over_prompts(cls, values: np.ndarray) -> Estimate:
+        """Estimate from one value a prompt, or several a prompt, which are averaged first.
+
+        >>> Estimate.over_prompts(np.array([[1.0, 3.0], [4.0, 4.0]]))
+        Estimate(mean=3.0, stderr=1.0)
+        """
+        per_prompt = np.asarray(values, np.float64).reshape(len(values), -1).mean(axis=1)
+        count = len(per_prompt)
+        spread = per_prompt.std(ddof=1) if count > 1 else 0.0
+        return cls(float(per_prompt.mean()), float(spread / np.sqrt(count)))

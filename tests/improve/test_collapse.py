@@ -1,0 +1,62 @@
+"""A collapse is told; a healthy run, and noise, are not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from jaxgap.improve import Estimate, RoundMetrics, SplitMetrics
+from jaxgap.improve.collapse import signs_of_collapse
+
+HEALTHY = SplitMetrics(
+    **{field.name: Estimate(0.5, 0.01) for field in dataclasses.fields(SplitMetrics)}
+)
+HEALTHY = dataclasses.replace(
+    HEALTHY,
+    solver=Estimate(1.5, 0.02),
+    distinct_answers=Estimate(4.0, 0.1),
+    solver_length=Estimate(20.0, 0.5),
+    truncated=Estimate(0.05, 0.01),
+    fallback=Estimate(0.1, 0.01),
+)
+
+
+def run_of(*changes):
+    splits = [dataclasses.replace(HEALTHY, **change) for change in changes]
+    return [RoundMetrics(index, split, HEALTHY) for index, split in enumerate(splits)]
+
+
+def test_a_run_that_gets_better_shows_none():
+    better = {"solver_accuracy": Estimate(0.7, 0.01), "solver": Estimate(0.9, 0.02)}
+    assert signs_of_collapse(run_of({}, better)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("accuracy", {"solver_accuracy": Estimate(0.4, 0.01)}, "50.0%, now 40.0%, and it is no"),
+        ("judging", {"judging_auc": Estimate(0.4, 0.01)}, "AUC 0.50 at first, now 0.40"),
+        ("diversity", {"distinct_answers": Estimate(1.1, 0.1)}, "4.0 distinct answers a prompt"),
+        ("length", {"solver_length": Estimate(5.0, 0.5)}, "20.0 tokens at first, now 5.0"),
+        ("length", {"truncated": Estimate(0.8, 0.02)}, "80% of the responses are cut"),
+        ("fallback", {"fallback": Estimate(0.9, 0.02)}, "for 90% of the prompts no candidate"),
+    ],
+)
+def test_each_sign_is_told_alone(name, change, sentence):
+    found = signs_of_collapse(run_of({}, change))
+    assert list(found) == [name]
+    assert sentence in found[name]
+
+
+def test_surer_and_worse_is_said_so_and_against_the_best_checkpoint():
+    best = {"solver_accuracy": Estimate(0.8, 0.01)}
+    worse = {"solver_accuracy": Estimate(0.6, 0.01), "solver": Estimate(0.5, 0.02)}
+    found = signs_of_collapse(run_of({}, best, worse))
+    assert "past its best: 80.0%, now 60.0%, while it becomes surer" in found["accuracy"]
+
+
+def test_noise_is_no_sign():
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        draws = [{"solver_accuracy": Estimate(0.5 + 0.01 * rng.normal(), 0.01)} for _ in range(12)]
+        assert signs_of_collapse(run_of(*draws)) == {}
