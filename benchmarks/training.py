@@ -1,0 +1,205 @@
+"""An update step in tokens per second and memory: jaxgap beside transformers + PyTorch, or peft.
+
+Every engine takes the same step on the same tokens: SmolLM2-135M's shape with random weights, 16
+rows of 256 tokens, every one of them predicted, float32, AdamW on all parameters with clipping;
+with `--lora` adapters of rank 16 on every projection in place of all parameters. Each turn is a
+process of its own: it builds the model, takes one step to warm up, and times the next ones. Turns
+alternate (A B A B ...), and ratios are taken within a round, since a shared machine drifts. The
+bound is the time that the step's own matrix products take alone in XLA, measured before and after
+the steps of each turn of jaxgap. Memory is the most that a process held, from its start to its end;
+PyTorch needs 12 GB. Times to compile are apart.
+
+    python benchmarks/training.py --setup                     # make the peers' environment, once
+    python benchmarks/training.py --json training.json --plot figures
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+from interleave import machine
+from rich.console import Console
+from rich.table import Table
+from training_case import Case
+
+HERE = Path(__file__).parent
+PEER = "torch"
+
+
+def take_turn(python: Path, script: str, case: Case, cache: Path) -> dict[str, Any]:
+    """Run an engine once, in a process of its own."""
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache / "xla")}
+    command = [str(python), str(HERE / script), json.dumps(dataclasses.asdict(case))]
+    load = os.getloadavg()[0]
+    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if turn.returncode:
+        sys.exit(f"{script} ended with status {turn.returncode}; its own words are above")
+    result = json.loads(turn.stdout.splitlines()[-1])
+    return result | {"load_average": load, "rate": case.num_tokens / np.median(result["seconds"])}
+
+
+def compare(case: Case, folder: Path, num_repeats: int) -> dict[str, list[dict[str, Any]]]:
+    """Both engines in turn, as often as said."""
+    peer = "transformers + peft" if case.lora_rank else "transformers + PyTorch"
+    engines = {
+        "jaxgap": (Path(sys.executable), "training_jaxgap.py"),
+        peer: (peers.python_of(folder, PEER), "training_torch.py"),
+    }
+    turns: dict[str, list[dict[str, Any]]] = {name: [] for name in engines}
+    for _ in range(num_repeats):
+        for name, (python, script) in engines.items():
+            turns[name].append(take_turn(python, script, case, folder))
+    return turns
+
+
+def part_of_bound(turn: dict[str, Any]) -> float:
+    """The bound's time over the step's."""
+    return float(np.mean(turn["bound_seconds"]) / np.median(turn["seconds"]))
+
+
+def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The results in the form of the other benchmarks, and what they come to."""
+    ours, theirs = turns.values()
+    name = f"{case.rows}x{case.length}" + ("-lora" if case.lora_rank else "")
+    bounds = [case.num_tokens / np.mean(turn["bound_seconds"]) for turn in ours]
+    return {
+        "case": dataclasses.asdict(case),
+        "results": [
+            {"engine": engine, "case": name, "tokens_per_second": [turn["rate"] for turn in each]}
+            for engine, each in turns.items()
+        ],
+        "bound_tokens_per_second": {name: float(np.median(bounds))},
+        "parts_of_bound": [part_of_bound(turn) for turn in ours],
+        "speed_ratios": [a["rate"] / b["rate"] for a, b in zip(ours, theirs, strict=True)],
+        "memory_ratios": [
+            a["peak_bytes"] / b["peak_bytes"] for a, b in zip(ours, theirs, strict=True)
+        ],
+        "turns": turns,
+    }
+
+
+def show(console: Console, results: dict[str, Any]) -> None:
+    table = Table(title="Update step, engines in turn; ratios within each round")
+    for column in ("engine", "tokens/s (median)", "lowest - highest", "peak GB", "compile s"):
+        table.add_column(column, justify="left" if column == "engine" else "right")
+    for result in results["results"]:
+        turns, rates = results["turns"][result["engine"]], result["tokens_per_second"]
+        compiling = [turn["compile_seconds"] for turn in turns if "compile_seconds" in turn]
+        table.add_row(
+            result["engine"],
+            f"{np.median(rates):,.0f}",
+            f"{min(rates):,.0f} - {max(rates):,.0f}",
+            f"{max(turn['peak_bytes'] for turn in turns) / 1e9:.2f}",
+            f"{max(compiling):.0f}" if compiling else "",
+        )
+    table.add_section()
+    rows = (
+        ("speed, ours / theirs", "speed_ratios", "{:.2f} x"),
+        ("memory, ours / theirs", "memory_ratios", "{:.2f} x"),
+        ("part of the bound", "parts_of_bound", "{:.0%}"),
+    )
+    for words, key, form in rows:
+        values = results[key]
+        spread = f"{form.format(min(values))} - {form.format(max(values))}"
+        table.add_row(words, form.format(np.median(values)), spread)
+    console.print(table)
+    loads = [turn["load_average"] for each in results["turns"].values() for turn in each]
+    console.print(
+        f"{os.cpu_count()} cores; load when a turn began: {min(loads):.1f} to {max(loads):.1f}"
+    )
+
+
+def growth(case: Case, cache: Path) -> dict[str, list[dict[str, Any]]]:
+    """jaxgap's step over the length of a row, at one number of tokens, and over the model's size."""
+
+    def turn(**changes: int) -> dict[str, Any]:
+        changed = dataclasses.replace(case, num_steps=1, **changes)
+        result = take_turn(Path(sys.executable), "training_jaxgap.py", changed, cache)
+        return changes | {
+            "tokens_per_second": result["rate"],
+            "bound_tokens_per_second": changed.num_tokens / np.mean(result["bound_seconds"]),
+            "peak_bytes": result["peak_bytes"],
+            "compile_seconds": result["compile_seconds"],
+        }
+
+    lengths = (64, 128, 256, 512, 1024)
+    total = case.num_tokens
+    return {
+        "length": [
+            turn(length=length, rows=total // length, microbatch_rows=max(1, 1024 // length))
+            for length in lengths
+        ],
+        "layers": [turn(num_layers=layers) for layers in (2, 8, 16, 30, 48)],
+    }
+
+
+def draw(rates: dict[str, list[dict[str, Any]]], folder: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    axis = {"length": ("length", "tokens in a row"), "layers": ("num_layers", "layers")}
+    for name, points in rates.items():
+        key, label = axis[name]
+        sizes = [point[key] for point in points]
+        figure, (speed, memory) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+        for field, words in (("bound_tokens_per_second", "products alone"), ("tokens_per_second", "step")):
+            speed.plot(sizes, [point[field] for point in points], marker="o", label=words)
+        speed.set(xlabel=label, ylabel="tokens per second", yscale="log")
+        speed.legend()
+        memory.plot(sizes, [point["peak_bytes"] / 1e9 for point in points], marker="o")
+        memory.set(xlabel=label, ylabel="peak memory, GB", ylim=(0, None))
+        for axes in (speed, memory):
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            axes.minorticks_off()
+            axes.grid(alpha=0.3)
+        figure.savefig(folder / f"training_{name}.png", dpi=150)
+        plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--setup", action="store_true", help="make the peers' environment and end")
+    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2, help="timed steps a turn")
+    parser.add_argument("--lora", action="store_true", help="train adapters of rank 16 alone")
+    parser.add_argument("--prompt", type=int, default=1, help="tokens of a row that are its prompt")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument("--plot", type=Path, help="measure growth, and draw it into this folder")
+    options = parser.parse_args()
+    if options.setup:
+        peers.make_environment(options.peers, PEER, peers.TORCH)
+        return
+    if not peers.python_of(options.peers, PEER).exists():
+        sys.exit(f"no environment of the peers in {options.peers}: run this with --setup first")
+
+    case = Case(
+        lora_rank=16 if options.lora else 0,
+        num_steps=options.steps,
+        prompt_length=options.prompt,
+    )
+    results = summary(case, compare(case, options.peers, options.repeats))
+    results["machine"] = machine(["jax", "jaxlib", "flax", "optax", "numpy"])
+    show(Console(width=120), results)
+    if options.plot:
+        results["growth"] = growth(case, options.peers)
+        draw(results["growth"], options.plot)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The work of benchmarks/training.py: a model's shape and a batch, for engines of any framework.
+
+Only NumPy and the standard library: it is read in the peers' environments too.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+WARM_UP_STEPS = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An update step on random tokens, in float32, under full AdamW or LoRA.
+
+    The model's shape is SmolLM2-135M's unless said otherwise. `prompt_length` of the `length`
+    tokens read in each row are the prompt, whose tokens are not predicted.
+    """
+
+    rows: int = 16
+    length: int = 256
+    prompt_length: int = 1
+    lora_rank: int = 0
+    microbatch_rows: int = 4
+    num_steps: int = 2
+    hidden_size: int = 576
+    intermediate_size: int = 1536
+    num_layers: int = 30
+    num_heads: int = 9
+    num_kv_heads: int = 3
+    head_dim: int = 64
+    vocab_size: int = 49_152
+    rope_theta: float = 1e5
+    norm_eps: float = 1e-5
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that one step reads."""
+        return self.rows * self.length
+
+    def tokens(self) -> np.ndarray:
+        """Rows of one token more than are read, since the last is only predicted."""
+        rng = np.random.default_rng(0)
+        return rng.integers(0, self.vocab_size, (self.rows, self.length + 1))
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held (Linux)."""
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
+def run_worker(measure: Callable[[Case], dict[str, Any]]) -> None:
+    """Read a case from the first argument, measure it, and print the result as a line of JSON."""
+    case = Case(**json.loads(sys.argv[1]))
+    print(json.dumps(measure(case) | {"peak_bytes": peak_bytes()}))

@@ -1,0 +1,83 @@
+"""Prompts and completions as the fixed-shape arrays that an update step takes.
+
+Examples differ in length. Padding each to the longest would make most of a batch padding, so
+several are laid end to end in one row ("packing"): `segments` numbers the examples of a row, and
+attention and positions start afresh with each. A batch is cut into microbatches of a few rows,
+whose gradients are added up one after another; the first axis counts them.
+
+Only the tokens of completions are predicted, so only the positions before them are ever projected
+onto the vocabulary. `target_positions` lists these for each row, from the left without gaps.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxgap.models import Mask, Tokens
+from jaxgap.sampling import TokenBatch
+
+
+class Examples(NamedTuple):
+    """Prompts with one completion each.
+
+    **Fields:**
+
+    - `prompts`: prompts padded on the left.
+    - `tokens`: completions padded on the right, the end token included.
+    - `mask`: which of these tokens are real.
+    """
+
+    prompts: TokenBatch
+    tokens: Tokens
+    mask: Mask
+
+
+class BatchShape(NamedTuple):
+    """The shape of every batch of a run, so that one compiled program serves all of them.
+
+    **Fields:**
+
+    - `num_microbatches`: how many there is room for, >= 1; empty ones cost nothing.
+    - `rows`: rows in each, >= 1: what is in memory at a time. A multiple of the devices that share
+        a batch.
+    - `row_length`: tokens in a row, at least the longest prompt and completion together, less one.
+    """
+
+    num_microbatches: int
+    rows: int
+    row_length: int
+
+    @classmethod
+    def of(cls, batch_size: int, rows: int, row_length: int) -> BatchShape:
+        """Room for `batch_size` examples of any lengths up to `row_length`."""
+        return cls(-(-batch_size // rows), rows, row_length)
+
+
+class TrainingBatch(NamedTuple):
+    """A packed batch.
+
+    **Fields:**
+
+    - `tokens`: prompts, each followed by its completion without the last token, which predicts
+        nothing.
+    - `segments`: which example of its row a token belongs to, from 1; 0 is padding.
+    - `target_positions`: where in the row the predictions are made.
+    - `targets`: the token to predict there.
+    - `weights`: what its negative log-likelihood counts in the loss: one over the number of
+        examples in the whole batch, so that the microbatches' losses add up to the mean; 0 where
+        there is no prediction.
+    """
+
+    tokens: Int[np.ndarray | Array, "microbatches rows length"]
+    segments: Int[np.ndarray | Array, "microbatches rows length"]
+    target_positions: Int[np.ndarray | Array, "microbatches rows length"]
+    targets: Int[np.ndarray | Array, "microbatches rows length"]
+    weights: Float[np.ndarray | Array, "microbatches rows length"]
+
+    @property
+    def num_tokens(self) -> int:
+        """Real tokens read, padding left out."""
+        return int((np.asarray(self.segments) > 0).sum())

@@ -1,0 +1,82 @@
+"""The decoder over packed rows: no cache, no padding between texts, layers recomputed as told."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from jaxgap.models import Decoder, DecoderConfig
+from jaxgap.models.attention import Places
+from jaxgap.models.rope import rotary_angles
+
+
+@dataclasses.dataclass(frozen=True)
+class Computation:
+    """How the passes forward and backward are run; hashable, so static under `jax.jit`.
+
+    **Fields:**
+
+    - `dtype`: floating type of activations and products. Parameters and moments keep their own
+        (float32, as loaded), and so do logits, softmaxes and sums of gradients.
+    - `remat_policy`: what each layer keeps for the backward pass rather than compute it again: one
+        of `jax.checkpoint_policies` (`nothing_saveable` keeps the layer's input alone), or None to
+        keep all. A microbatch of few rows saves as much memory and computes nothing twice.
+    """
+
+    dtype: Any = np.dtype(np.float32)
+    remat_policy: Callable[..., Any] | None = None
+
+
+def place_packed(config: DecoderConfig, segments: Int[Array, "batch seq"]) -> Places:
+    """Positions and mask of rows that hold several texts, each of which sees itself alone.
+
+    **Arguments:**
+
+    - `config`: the decoder's shape.
+    - `segments`: which text each token belongs to; those of a text stand together.
+    """
+    batch, seq = segments.shape
+    index = jnp.arange(seq)
+    same = segments[:, :, None] == segments[:, None, :]
+    lengths, firsts = same.sum(2), jnp.argmax(same, axis=2)
+    # One row a token, so that a scaling that looks at lengths looks at the text's, not the row's.
+    angles = rotary_angles(config, (index - firsts).reshape(-1, 1), lengths.reshape(-1))
+    cosines, sines = (part.reshape(batch, seq, 1, -1) for part in angles)
+    back = index[:, None] - index[None, :]
+    mask = same & (back >= 0)
+    if config.sliding_window is not None:
+        mask &= back < config.sliding_window
+    return Places(cosines, sines, mask)
+
+
+def packed_hidden_states(
+    decoder: Decoder,
+    tokens: Int[Array, "batch seq"],
+    segments: Int[Array, "batch seq"],
+    remat_policy: Callable[..., Any] | None,
+) -> Float[Array, "batch seq hidden"]:
+    """What the decoder makes of packed rows, before the unembedding.
+
+    **Arguments:**
+
+    - `decoder`: with its parameters.
+    - `tokens`: texts laid end to end.
+    - `segments`: which text of its row each token belongs to.
+    - `remat_policy`: as in :class:`Computation`.
+    """
+    places = place_packed(decoder.config, segments)
+    x = decoder.embedding(tokens)
+    for layer, block in enumerate(decoder.blocks):
+
+        def run(x, block=block, layer=layer):
+            return block(x, places, None, layer)[0]
+
+        x = run(x) if remat_policy is None else jax.checkpoint(run, policy=remat_policy)(x)
+    return decoder.norm(x)

@@ -1,0 +1,57 @@
+"""The products of a training step, laid out so that a CPU runs each at full speed.
+
+A linear layer `y = x W` has two products more in the backward pass: `dx = dy W^T` and
+`dW = x^T dy`. XLA folds the transposition of `x` into the last one. On a CPU that costs it its
+fastest kernel, which wants the summed axis of its first factor last: the product takes up to twice
+as long as with `x^T` written out first, which is a copy of the smaller factor (experiments/LOG.md).
+Elsewhere the folded form is the best.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def weight_gradient(
+    x: Float[Array, "*batch in_size"], dy: Float[Array, "*batch out_size"]
+) -> Float[Array, "in_size out_size"]:
+    """The gradient `x^T dy` of the weights of `y = x W`, in float32."""
+    multiply = functools.partial(jnp.matmul, preferred_element_type=jnp.float32)
+    return jax.lax.platform_dependent(
+        x.reshape(-1, x.shape[-1]),
+        dy.reshape(-1, dy.shape[-1]),
+        # The barrier keeps the transposition from being folded back into the product.
+        cpu=lambda x, dy: multiply(jax.lax.optimization_barrier(x.T), dy),
+        default=lambda x, dy: multiply(x.T, dy),
+    )
+
+
+@jax.custom_vjp
+def linear(
+    x: Float[Array, "*batch in_size"], kernel: Float[Array, "in_size out_size"]
+) -> Float[Array, "*batch out_size"]:
+    """The product `x W`, whose gradient by `W` is :func:`weight_gradient`."""
+    return x @ kernel
+
+
+def _linear_forward(x, kernel):
+    return x @ kernel, (x, kernel)
+
+
+def _linear_backward(residuals, dy):
+    x, kernel = residuals
+    return dy @ kernel.T, weight_gradient(x, dy).astype(kernel.dtype)
+
+
+linear.defvjp(_linear_forward, _linear_backward)
+
+
+def dot_general(x: Array, kernel: Array, dimension_numbers: Any, **options: Any) -> Array:
+    """:func:`linear` in the form in which `nnx.Linear` calls its product."""
+    del dimension_numbers, options  # of a linear layer without options these are always the same
+    return linear(x, kernel)

@@ -1,0 +1,70 @@
+"""The update step: one compiled program from parameters and a batch to new parameters.
+
+Trained parameters and held ones are two trees, joined inside. Full fine-tuning trains the decoder's
+own and holds nothing (`frozen = {}`); LoRA trains adapters and holds the decoder. What is held has
+no gradient, no moments, and no copy.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple, cast
+
+import jax
+import optax
+from jaxtyping import Array, Float
+
+from jaxgap.models import LanguageModel, Params
+from jaxgap.training.batch import TrainingBatch
+from jaxgap.training.forward import Computation
+from jaxgap.training.objective import loss_and_gradients
+from jaxgap.training.optimizer import AdamW
+
+
+class Update(NamedTuple):
+    """What a step gives.
+
+    **Fields:**
+
+    - `trainable`, `opt_state`: after it.
+    - `loss`: of the batch before it. NaN or infinite if anything in it was; the new parameters are
+        then worthless, and it is for the caller to go back.
+    - `gradient_norm`: the global norm of the gradient before clipping; not finite likewise.
+    """
+
+    trainable: Params
+    opt_state: optax.OptState
+    loss: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("model", "optimizer", "computation"),
+    donate_argnames=("trainable", "opt_state"),
+)
+def update(
+    model: LanguageModel,
+    optimizer: AdamW,
+    computation: Computation,
+    trainable: Params,
+    frozen: Params,
+    opt_state: optax.OptState,
+    batch: TrainingBatch,
+) -> Update:
+    """One step of the optimiser; the old parameters and state are given up.
+
+    **Arguments:**
+
+    - `model`: the decoder, with the adapters that `trainable` holds, if any.
+    - `optimizer`: what is done with a gradient.
+    - `computation`: how it is computed.
+    - `trainable`: the parameters to update.
+    - `frozen`: the others, `{}` if there are none.
+    - `opt_state`: from the last step; at first `optimizer.transformation().init(trainable)`.
+    - `batch`: as :func:`jaxgap.training.pack` gives it.
+    """
+    loss, gradients = loss_and_gradients(model, computation, trainable, frozen, batch)
+    updates, opt_state = optimizer.transformation().update(gradients, opt_state, trainable)
+    stepped = cast(Params, optax.apply_updates(trainable, updates))
+    return Update(stepped, opt_state, loss, optax.tree.norm(gradients))
