@@ -117,7 +117,7 @@ def show(console: Console, results: dict[str, Any]) -> None:
 
 
 def growth(case: Case, cache: Path) -> dict[str, list[dict[str, Any]]]:
-    """jaxgap's step over the length of a row, at one number of tokens, and over the model's size."""
+    """jaxgap's step over the length of a row, its tokens held, and over the number of layers."""
 
     def turn(**changes: int) -> dict[str, Any]:
         changed = dataclasses.replace(case, num_steps=1, **changes)
@@ -152,7 +152,10 @@ def draw(rates: dict[str, list[dict[str, Any]]], folder: Path) -> None:
         key, label = axis[name]
         sizes = [point[key] for point in points]
         figure, (speed, memory) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-        for field, words in (("bound_tokens_per_second", "products alone"), ("tokens_per_second", "step")):
+        for field, words in (
+            ("bound_tokens_per_second", "products alone"),
+            ("tokens_per_second", "step"),
+        ):
             speed.plot(sizes, [point[field] for point in points], marker="o", label=words)
         speed.set(xlabel=label, ylabel="tokens per second", yscale="log")
         speed.legend()

@@ -8,7 +8,7 @@ import numpy as np
 from training_case import WARM_UP_STEPS, Case, run_worker
 from training_products import Bound
 
-from jaxgap.models import AbstractTokenizer, DecoderConfig, LanguageModel, LoraConfig, init_adapters
+from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel, LoraConfig, init_adapters
 from jaxgap.sampling import TokenBatch
 from jaxgap.training import (
     AdamW,
@@ -22,19 +22,9 @@ from jaxgap.training import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class NoText(AbstractTokenizer):
-    """A vocabulary of a given size, for tokens that never were text."""
-
-    vocab_size: int = 0
-    pad_id: int = 0
-    eos_id: int = 0
-
-    def encode(self, text):
-        raise NotImplementedError
-
-    def decode(self, ids):
-        raise NotImplementedError
+def unwritten(vocab_size: int) -> CharTokenizer:
+    """A vocabulary of the given size, for tokens that never were text."""
+    return CharTokenizer("".join(map(chr, range(0x10000, 0x10000 + vocab_size - 2))))
 
 
 def build(case: Case) -> LanguageModel:
@@ -50,7 +40,7 @@ def build(case: Case) -> LanguageModel:
         norm_eps=case.norm_eps,
     )
     lora = LoraConfig.uniform(case.lora_rank, alpha=2 * case.lora_rank) if case.lora_rank else None
-    return LanguageModel(config, NoText(case.vocab_size), lora)
+    return LanguageModel(config, unwritten(case.vocab_size), lora)
 
 
 def batch(case: Case) -> TrainingBatch:
@@ -62,9 +52,8 @@ def batch(case: Case) -> TrainingBatch:
 
 
 def measure(case: Case) -> dict:
-    model, optimizer = build(case), AdamW(
-        Constant(case.learning_rate), case.weight_decay, case.clip_norm
-    )
+    model = build(case)
+    optimizer = AdamW(Constant(case.learning_rate), case.weight_decay, case.clip_norm)
     decoder = dataclasses.replace(model, lora=None)
     params = jax.jit(decoder.init)(jax.random.key(0))
     trainable, frozen = params, {}
@@ -89,13 +78,11 @@ def measure(case: Case) -> dict:
         trainable, opt_state = result.trainable, result.opt_state
         losses.append(float(result.loss))
     bounds.append(bound.seconds())
-    memory = step.memory_analysis()
     return {
         "seconds": seconds[WARM_UP_STEPS:],
         "bound_seconds": bounds,
         "compile_seconds": compile_seconds,
         "losses": losses,
-        "temporary_bytes": memory.temp_size_in_bytes,
         "versions": {"jax": jax.__version__},
     }
 

@@ -28,10 +28,11 @@ from jaxgap.improve.records import (
     TrainingSet,
 )
 from jaxgap.improve.select import select
-from jaxgap.improve.train import Optimizer, train
+from jaxgap.improve.train import train
 from jaxgap.improve.verify import AbstractVerifier
 from jaxgap.models import LanguageModel, Params
 from jaxgap.tasks import AbstractTask, TaskSplit
+from jaxgap.training import AdamW, Constant
 
 Stage: TypeAlias = Literal["generate", "verify", "select", "train", "measure"]
 OnStage: TypeAlias = Callable[[int, Stage], None]
@@ -80,10 +81,10 @@ class Loop:
         return LoopState(params, opt_state, jax.random.key(self.config.seed), 0)
 
     @property
-    def optimizer(self) -> Optimizer:
+    def optimizer(self) -> AdamW:
         """The optimiser's settings."""
         config = self.config
-        return Optimizer(config.learning_rate, config.weight_decay, config.clip_norm)
+        return AdamW(Constant(config.learning_rate), config.weight_decay, config.clip_norm)
 
     def prompts(self, name: Literal["train", "held_out"]) -> Prompts:
         """The prompts of a split, without their answers."""

@@ -108,19 +108,25 @@ class Decoder(nnx.Module):
     ) -> tuple[Float[Array, "batch seq hidden"], KVCache | None]:
         """What :meth:`logits` makes logits of, so that a caller may ask for a few at a time."""
         places, cache = place(self.config, token_mask, cache)
-        # Not by calling the embedding, whose floating type was fixed when it was made.
-        x = jnp.take(self.embedding.embedding[...], tokens, axis=0)
+        x = self.embed(tokens)
         for layer, block in enumerate(self.blocks):
             x, cache = block(x, places, cache, layer)
         if cache is not None:
             cache = cache._replace(length=cache.length + tokens.shape[1])
         return self.norm(x), cache
 
+    def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:
+        """What the first layer reads."""
+        # Not by calling the embedding, whose floating type was fixed when it was made.
+        return jnp.take(self.embedding.embedding[...], tokens, axis=0)
+
     def logits(self, hidden: Float[Array, "*batch hidden"]) -> Float[Array, "*batch vocab"]:
         """Float32 logits of the next token."""
+        return jnp.dot(hidden, self.unembedding_kernel(), preferred_element_type=jnp.float32)
+
+    def unembedding_kernel(self) -> Float[Array, "hidden vocab"]:
+        """What hidden states are multiplied by to give logits."""
         # Tied by reading the embedding's one Param: no shared reference in the graph.
         if self.config.tie_embeddings:
-            kernel = self.embedding.embedding[...].T
-        else:
-            kernel = self.unembedding.kernel[...]
-        return jnp.dot(hidden, kernel, preferred_element_type=jnp.float32)
+            return self.embedding.embedding[...].T
+        return self.unembedding.kernel[...]

@@ -1,8 +1,8 @@
 """Training on completions: packed batches, the loss, the optimiser and the update step."""
 
 from jaxgap.training.batch import BatchShape, Examples, TrainingBatch
-from jaxgap.training.loss import cross_entropy
 from jaxgap.training.forward import Computation
+from jaxgap.training.loss import cross_entropy
 from jaxgap.training.objective import loss_and_gradients, training_loss
 from jaxgap.training.optimizer import AdamW
 from jaxgap.training.packing import pack

@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jaxgap.models import Decoder, DecoderConfig
@@ -72,7 +71,7 @@ def packed_hidden_states(
     - `remat_policy`: as in :class:`Computation`.
     """
     places = place_packed(decoder.config, segments)
-    x = decoder.embedding(tokens)
+    x = decoder.embed(tokens)
     for layer, block in enumerate(decoder.blocks):
 
         def run(x, block=block, layer=layer):

@@ -86,9 +86,7 @@ def _forward(size: int, hidden, kernel, targets, weights):
 
 def _backward(size: int, gradients, cotangent):
     del size
-    by_hidden, by_kernel, by_weights = (
-        (cotangent * part).astype(part.dtype) for part in gradients
-    )
+    by_hidden, by_kernel, by_weights = ((cotangent * part).astype(part.dtype) for part in gradients)
     return by_hidden, by_kernel, None, by_weights
 
 

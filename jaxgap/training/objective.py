@@ -9,21 +9,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxgap.models import Decoder, LanguageModel, Params, join_adapters
+from jaxgap.models import LanguageModel, Params, join_adapters
 from jaxgap.training.batch import TrainingBatch
-from jaxgap.training.loss import cross_entropy
 from jaxgap.training.forward import Computation, packed_hidden_states
+from jaxgap.training.loss import cross_entropy
 from jaxgap.training.products import dot_general
 
 
 @functools.partial(jax.jit, static_argnames=("model", "computation"))
 def training_loss(
-    model: LanguageModel,
-    params: Params,
-    batch: TrainingBatch,
-    computation: Computation = Computation(),
+    model: LanguageModel, computation: Computation, params: Params, batch: TrainingBatch
 ) -> Float[Array, ""]:
     """Mean total negative log-likelihood of the completions in nats, the prompts masked out.
 
@@ -33,11 +30,11 @@ def training_loss(
     **Arguments:**
 
     - `model`: the decoder.
-    - `params`: its parameters, adapters included.
-    - `batch`: the completions.
     - `computation`: how the pass is run.
+    - `params`: the decoder's parameters, those of its adapters included.
+    - `batch`: the completions.
     """
-    loss = functools.partial(_microbatch_loss, model, computation, params, {})
+    loss = functools.partial(_microbatch_loss, model, computation, {}, params)
     return _sum_over_microbatches(loss, batch, jnp.float32(0))
 
 
@@ -49,11 +46,10 @@ def loss_and_gradients(
     batch: TrainingBatch,
 ) -> tuple[Float[Array, ""], Params]:
     """:func:`training_loss` and its gradients by `trainable`."""
-    of_microbatch = jax.value_and_grad(
-        lambda params, batch: _microbatch_loss(model, computation, params, frozen, batch)
-    )
+    loss = functools.partial(_microbatch_loss, model, computation, frozen)
+    of_microbatch = functools.partial(jax.value_and_grad(loss), trainable)
     zeros = (jnp.float32(0), jax.tree.map(jnp.zeros_like, trainable))
-    return _sum_over_microbatches(functools.partial(of_microbatch, trainable), batch, zeros)
+    return _sum_over_microbatches(of_microbatch, batch, zeros)
 
 
 def _sum_over_microbatches(function: Callable, batch: TrainingBatch, zeros: Any) -> Any:
@@ -61,8 +57,8 @@ def _sum_over_microbatches(function: Callable, batch: TrainingBatch, zeros: Any)
     num_microbatches = jnp.asarray(batch.segments).any((1, 2)).sum()
 
     def add(index, total):
-        microbatch = (jax.lax.dynamic_index_in_dim(field, index, 0, False) for field in batch)
-        return jax.tree.map(jnp.add, total, function(TrainingBatch(*microbatch)))
+        fields = (jax.lax.dynamic_index_in_dim(field, index, keepdims=False) for field in batch)
+        return jax.tree.map(jnp.add, total, function(*fields))
 
     return jax.lax.fori_loop(0, num_microbatches, add, zeros)
 
@@ -70,16 +66,18 @@ def _sum_over_microbatches(function: Callable, batch: TrainingBatch, zeros: Any)
 def _microbatch_loss(
     model: LanguageModel,
     computation: Computation,
-    trainable: Params,
     frozen: Params,
-    batch: TrainingBatch,
+    trainable: Params,
+    tokens: Int[Array, "rows length"],
+    segments: Int[Array, "rows length"],
+    target_positions: Int[Array, "rows length"],
+    targets: Int[Array, "rows length"],
+    weights: Float[Array, "rows length"],
 ) -> Float[Array, ""]:
-    params = jax.tree.map(
-        lambda leaf: leaf.astype(computation.dtype), join_adapters(frozen, trainable)
-    )
+    joined = join_adapters(frozen, trainable)
+    params = jax.tree.map(lambda leaf: leaf.astype(computation.dtype), joined)
     decoder = nnx.merge(model.graphdef, params)
     decoder.set_attributes(nnx.Linear, dot_general=dot_general)
-    hidden = packed_hidden_states(decoder, batch.tokens, batch.segments, computation.remat_policy)
-    at_targets = jnp.take_along_axis(hidden, batch.target_positions[..., None], axis=1)
-    kernel = decoder.unembedding_kernel()
-    return cross_entropy(at_targets, kernel, batch.targets, batch.weights)
+    hidden = packed_hidden_states(decoder, tokens, segments, computation.remat_policy)
+    at_targets = jnp.take_along_axis(hidden, target_positions[..., None], axis=1)
+    return cross_entropy(at_targets, decoder.unembedding_kernel(), targets, weights)

@@ -74,8 +74,8 @@ def decays(params: Params) -> Any:
     """Which leaves decay: the matrices, without the token embedding.
 
     >>> from numpy import zeros
-    >>> decays({"embedding": {"embedding": zeros((9, 4))}, "kernel": zeros((4, 4)), "norm": zeros(4)})
-    {'embedding': {'embedding': False}, 'kernel': True, 'norm': False}
+    >>> decays({"embedding": zeros((9, 4)), "kernel": zeros((4, 4)), "scale": zeros(4)})
+    {'embedding': False, 'kernel': True, 'scale': False}
     """
 
     def decay(path: tuple, leaf: Any) -> bool:

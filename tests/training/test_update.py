@@ -39,7 +39,9 @@ _gradients = jax.jit(loss_and_gradients, static_argnums=(0, 1))
 
 
 def close(ours, expected, atol=1e-6):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=atol), ours, expected)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=atol), ours, expected
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_loss_and_gradients_are_the_plain_ones(tiny_model, tiny_params, examples
     assert shape is not MICROBATCHES or (len(set(targets.tolist())) > 2 and targets[-1] == 0)
     close(_gradients(tiny_model, Computation(), tiny_params, {}, batch), expected)
     np.testing.assert_allclose(
-        training_loss(tiny_model, tiny_params, batch), expected[0], rtol=1e-6
+        training_loss(tiny_model, Computation(), tiny_params, batch), expected[0], rtol=1e-6
     )
 
 
