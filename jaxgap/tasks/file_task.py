@@ -24,6 +24,10 @@ from jaxgap.tasks.records import Record, read_records
 _logger = logging.getLogger(__name__)
 
 
+class LeftOut(Exception):
+    """A record is sound, but the task has no use for it; the message says where and why."""
+
+
 class AbstractFileTask(AbstractTask):
     """Problems drawn without replacement from what a file holds.
 
@@ -35,7 +39,7 @@ class AbstractFileTask(AbstractTask):
     - `num_examples`: solved examples put before each question, as earlier turns of a conversation.
         They are the first records of `path`, which are then not drawn.
 
-    A record whose prompt repeats an earlier one, but for white space and case, is left out.
+    A record whose prompt repeats an earlier one, but for white space and case, is not drawn.
 
     **Raises:** `InputError` with the file, the line and the field.
     """
@@ -47,21 +51,25 @@ class AbstractFileTask(AbstractTask):
             raise InputError(f"num_examples must be 0 or more, got {num_examples}")
         self.path = Path(path)
         self.held_out_path = None if held_out_path is None else Path(held_out_path)
-        records = read_records(self.path)
-        if num_examples >= len(records):
+        stated = self._stated(read_records(self.path))
+        if num_examples >= max(len(stated), 1):
             raise InputError(
-                f"{path}: has {len(records)} records, too few for {num_examples} examples and a "
-                "problem"
+                f"{path}: has {len(stated)} usable records, too few for {num_examples} examples "
+                "and a problem"
             )
-        examples = [self._example(record) for record in records[:num_examples]]
-        shots = tuple(message for example in examples for message in example)
-        self._pool = self._distinct(records[num_examples:], shots)
+        shots: list[Message] = []
+        for record, problem in stated[:num_examples]:
+            shots += [*problem.messages, Message("assistant", self._solution(record))]
+        self._pool = _distinct(stated[num_examples:], shots)
         held_out = [] if self.held_out_path is None else read_records(self.held_out_path)
-        self._held_out_pool = self._distinct(held_out, shots)
+        self._held_out_pool = _distinct(self._stated(held_out), shots)
 
     @abc.abstractmethod
     def _problem(self, record: Record) -> Problem:
-        """The problem that a record states, its prompt a text."""
+        """The problem that a record states, its prompt a text.
+
+        **Raises:** `InputError` if something is wrong with it; `LeftOut` to go on without it.
+        """
 
     @abc.abstractmethod
     def _solution(self, record: Record) -> str:
@@ -88,21 +96,27 @@ class AbstractFileTask(AbstractTask):
             held_out=tuple(_draw(self._held_out_pool, num_held_out, seed, self.held_out_path)),
         )
 
-    def _example(self, record: Record) -> tuple[Message, ...]:
-        question = self._problem(record)
-        return *question.messages, Message("assistant", self._solution(record))
-
-    def _distinct(self, records: Sequence[Record], shots: tuple[Message, ...]) -> list[Problem]:
-        problems: dict[str, Problem] = {}
+    def _stated(self, records: Sequence[Record]) -> list[tuple[Record, Problem]]:
+        """The records with their problems, without those that the task has no use for."""
+        stated = []
         for record in records:
-            problem = self._problem(record)
-            if shots:
-                problem = dataclasses.replace(problem, prompt=(*shots, *problem.messages))
-            problems.setdefault(normal_prompt(problem.text), problem)
-        if len(problems) < len(records):
-            repeated = len(records) - len(problems)
-            _logger.info("%d of %d prompts repeat another", repeated, len(records))
-        return list(problems.values())
+            try:
+                stated.append((record, self._problem(record)))
+            except LeftOut as why:
+                _logger.warning("left out: %s", why)
+        return stated
+
+
+def _distinct(stated: Sequence[tuple[Record, Problem]], shots: Sequence[Message]) -> list[Problem]:
+    """The problems after `shots`, each prompt once."""
+    problems: dict[str, Problem] = {}
+    for _, problem in stated:
+        if shots:
+            problem = dataclasses.replace(problem, prompt=(*shots, *problem.messages))
+        problems.setdefault(normal_prompt(problem.text), problem)
+    if len(problems) < len(stated):
+        _logger.info("%d of %d prompts repeat another", len(stated) - len(problems), len(stated))
+    return list(problems.values())
 
 
 def _draw(pool: Sequence[Problem], count: int, seed: int, path: Path) -> list[Problem]:

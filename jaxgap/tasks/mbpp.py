@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.file_task import AbstractFileTask, LeftOut
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.programs import AssertionForm, ProgramJudge, ProgramTests, is_python
 from jaxgap.tasks.prompts import MBPP
@@ -41,7 +41,8 @@ class Mbpp(AbstractFileTask):
     """Programming problems from `mbpp.jsonl` or `sanitized-mbpp.json` as published.
 
     The prompt shows `test_list`, as is usual; a program is right if it satisfies these and
-    `challenge_test_list`. Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`), with Python's
+    `challenge_test_list`. A record with a test that cannot be judged from outside the program is
+    left out. Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`), with Python's
     standard library alone, and cannot forge a verdict (:mod:`jaxgap.tasks.programs`).
 
     **Arguments:**
@@ -73,18 +74,19 @@ class Mbpp(AbstractFileTask):
         return self._judge.isolation
 
     def _problem(self, record: Record) -> Problem:
-        shown = record.texts("test_list")
-        hidden = record.texts("challenge_test_list", optional=True)
+        shown = [test.strip() for test in record.texts("test_list")]
+        hidden = [test.strip() for test in record.texts("challenge_test_list", optional=True)]
         imports = record.texts("test_imports", optional=True)
         setup = "\n".join([*imports, record.optional_text("test_setup_code")]).strip()
         code = record.text("code")
-        for name, source in (("code", code), ("test_setup_code", setup)):
-            if not is_python(source):
+        sources = {"code": [code], "test_setup_code": [setup], "test_list": [*shown, *hidden]}
+        for name, texts in sources.items():
+            if not all(map(is_python, texts)):
                 record.refuse(name, "is not Python")
         try:
             tests = ProgramTests.parse([*shown, *hidden], setup=setup, reference=code)
         except AssertionForm as error:
-            record.refuse("test_list", str(error))
+            raise LeftOut(f"{record.where}: {error}") from None
         text = record.text("text", "prompt").strip()
         return ProgrammingProblem(MBPP.format(text=text, tests="\n".join(shown)), code, tests)
 

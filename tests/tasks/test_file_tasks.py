@@ -84,7 +84,9 @@ def test_examples_are_earlier_turns_and_are_not_drawn():
         solution = problem.messages[1].content
         assert solution.endswith("Both hold 12+42=54 jars.\nThe answer is 54.")
         assert problem.text.count("The answer is NUMBER.") == 3
-    with pytest.raises(InputError, match="has 6 records, too few for 6 examples and a problem"):
+    with pytest.raises(
+        InputError, match="has 6 usable records, too few for 6 examples and a problem"
+    ):
         Gsm8k(FILES / "gsm8k.jsonl", num_examples=6)
     with pytest.raises(InputError, match="num_examples must be 0 or more, got -1"):
         Gsm8k(FILES / "gsm8k.jsonl", num_examples=-1)
@@ -201,8 +203,7 @@ def test_json_arrays_objects_and_folders_are_read(tmp_path):
         ({"test_setup_code": "x ="}, "field 'test_setup_code': is not Python"),
         ({"test_setup_code": 3}, "field 'test_setup_code': must be a text, got 3"),
         ({"test_list": "assert 1"}, "field 'test_list': must be a list of texts"),
-        ({"test_list": [], "challenge_test_list": []}, "field 'test_list': there are no tests"),
-        ({"test_list": ["f(1)"]}, "field 'test_list': test 1: must be one assert statement"),
+        ({"test_list": ["assert"]}, "field 'test_list': is not Python"),
         ({"text": None}, "field 'text': must be a text, got None"),
     ],
 )
@@ -211,6 +212,18 @@ def test_bad_programming_problems(tmp_path, change, message):
     path = lines(tmp_path / "bad.jsonl", good | change)
     with pytest.raises(InputError, match=re.escape(f"{path}:1: ") + message):
         Mbpp(path)
+
+
+def test_programming_problems_that_cannot_be_judged_are_left_out(tmp_path, caplog):
+    good = json.loads((FILES / "mbpp.jsonl").read_text().splitlines()[0])
+    inside = good | {"text": "b", "test_list": ["assert all([f(x) for x in (1, 2)])"]}
+    none = good | {"text": "c", "test_list": [], "challenge_test_list": []}
+    path = lines(tmp_path / "some.jsonl", good, inside, none)
+    task = Mbpp(path)
+    assert "some.jsonl:2: test 1: asks the program from within a comprehension" in caplog.text
+    assert "some.jsonl:3: there are no tests" in caplog.text
+    with pytest.raises(InputError, match=r"some.jsonl: has 1 distinct problems, 2 are asked for"):
+        task.problems(2, seed=0)
 
 
 @pytest.mark.parametrize(

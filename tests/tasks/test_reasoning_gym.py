@@ -13,7 +13,6 @@ from jaxgap.tasks.reasoning_gym import LIMITS
 
 pytest.importorskip("reasoning_gym", reason="needs the extra 'tasks'")
 
-from jaxgap.tasks.gym_grader import evaluate_harmless
 
 SHORT = dataclasses.replace(LIMITS, wall_seconds=3)
 UNUSABLE = {"boxnet", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour"}
@@ -153,24 +152,8 @@ def test_answers_that_sympy_evaluates_do_no_harm(sandbox, name):
     assert task.grade(problem, problem.answer)
 
 
-def test_what_may_be_evaluated():
-    assert evaluate_harmless("[1, 'a', (2, {3: 4})]") == [1, "a", (2, {3: 4})]
-    assert evaluate_harmless(" max(1, -2) ") == 1
-    assert evaluate_harmless(compile("x + 1", "", "eval"), {"x": 2}) == 3
-    for source in (
-        "().__class__",
-        "__import__('os')",
-        "getattr(1, 'real')",
-        "open('x')",
-        "[eval('1') for _ in [1]]",
-        "(lambda: ''.join([]))()",
-    ):
-        with pytest.raises(ValueError, match="may not be used here"):
-            evaluate_harmless(source)
-
-
 def test_a_problem_of_another_task_is_refused(task):
     with pytest.raises(ValueError, match="problem must be one of this task's, got Problem"):
         task.grade(Problem("x", "y"), "z")
     assert task.canonical_answers(["<answer>1,000</answer>", "The answer is 1000."]) == ["1000"] * 2
-    assert task.isolation.system_calls
+    assert str(task.isolation).startswith("system-call filter, resource limits, ")

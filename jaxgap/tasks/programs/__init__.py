@@ -13,12 +13,14 @@ Whatever the program does to its own interpreter, all that leaves it is one valu
 which is all that a function may give. It passes only if these values satisfy every assertion.
 
     assertions.py    takes an assertion apart into questions and a judgement
+    sources.py       what a source binds, imports and needs
     plain_values.py  values as JSON and back: only built-in types, no code
     interpreter.py   what runs in both containers
     judge.py         asks the one and tells the other
 """
 
-from jaxgap.tasks.programs.assertions import Assertion, AssertionForm, is_python
+from jaxgap.tasks.programs.assertions import Assertion, AssertionForm
 from jaxgap.tasks.programs.judge import ProgramJudge, ProgramTests, Verdict
+from jaxgap.tasks.programs.sources import is_python
 
 __all__ = ["Assertion", "AssertionForm", "ProgramJudge", "ProgramTests", "Verdict", "is_python"]

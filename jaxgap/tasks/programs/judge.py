@@ -8,7 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jaxgap.tasks.programs.assertions import Assertion, AssertionForm, bound_names, imports_of
+from jaxgap.tasks.programs.assertions import Assertion, AssertionForm
+from jaxgap.tasks.programs.sources import bound_names, imports_of, stands_alone, used_names
 from jaxgap.tasks.sandbox import Isolation, Limits, Sandbox, SandboxPool, Session, SessionEnded
 
 _HANDLER = "jaxgap.tasks.programs.interpreter:make_handler"
@@ -20,11 +21,13 @@ class ProgramTests:
 
     **Fields:**
 
-    - `setup`: source that runs before program and tests; may be empty.
-    - `judge_setup`: the same, and what only the tests need.
+    - `imports`: source that runs before the program.
+    - `setup`: source that runs after it, in its interpreter; may be empty.
+    - `judge_setup`: source that runs in the judge's.
     - `assertions`: all of which a program must satisfy.
     """
 
+    imports: str
     setup: str
     judge_setup: str
     assertions: tuple[Assertion, ...]
@@ -35,25 +38,28 @@ class ProgramTests:
 
         **Arguments:**
 
-        - `tests`: assert statements, at least one.
-        - `setup`: Python that runs before them.
+        - `tests`: assert statements, at least one, in Python.
+        - `setup`: Python that runs between program and tests, and may use the program.
         - `reference`: a program that passes, in Python; what it defines is what any program must,
             and what it imports the tests may use.
 
         **Raises:** `AssertionForm` if a test cannot be judged from outside.
         """
-        judge_setup = "\n".join(part for part in (imports_of(reference), setup) if part)
-        others = bound_names(judge_setup)
-        program_names = bound_names(reference) - others
         if not tests:
             raise AssertionForm("there are no tests")
+        used = frozenset().union(*map(used_names, tests))
+        # What a setup makes of the program's own classes can only be known to the program.
+        own_setup = setup if stands_alone(setup) else imports_of(setup)
+        judge_setup = f"{imports_of(reference, used)}\n{own_setup}".strip()
+        others = bound_names(judge_setup)
+        program_names = bound_names(reference) - others
         parsed = []
         for number, test in enumerate(tests, start=1):
             try:
                 parsed.append(Assertion.parse(test, program_names, others))
             except AssertionForm as error:
                 raise AssertionForm(f"test {number}: {error}") from None
-        return cls(setup, judge_setup, tuple(parsed))
+        return cls(imports_of(setup), setup, judge_setup, tuple(parsed))
 
 
 class Verdict(NamedTuple):
@@ -120,8 +126,8 @@ def _judge(pair: _Pair, job: tuple[str, ProgramTests]) -> Verdict:
             program_session = stack.enter_context(pair.program.session())
             judge_session = stack.enter_context(pair.judge.session())
             _ask(judge_session, {"run": tests.judge_setup}, "ran")
-            _ask(program_session, {"run": tests.setup}, "ran")
-            _ask(program_session, {"run": program}, "ran")
+            for source in (tests.imports, program, tests.setup):
+                _ask(program_session, {"run": source}, "ran")
             for assertion in tests.assertions:
                 answers = {
                     name: _ask(program_session, {"value": question}, "value")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from jaxgap.errors import InputError
 from jaxgap.tasks.sandbox.frames import Closed, Late, TooLong, receive_before, send_before
 from jaxgap.tasks.sandbox.limits import Limits
 from jaxgap.tasks.sandbox.seccomp import supported
+
+_logger = logging.getLogger(__name__)
 
 START, END = b"S", b"E"
 _START_SECONDS = 120.0  # importing large packages on a busy machine
@@ -45,17 +48,16 @@ class SessionEnded(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Isolation:
-    """Which walls stand around a container, as tried by its first session.
+    """Which walls stand around a container.
+
+    The system-call filter and the limits always do: nothing runs without them.
 
     **Fields:**
 
-    - `system_calls`: whether files, sockets, processes, signals and tracing are refused (always:
-        a container without this does not start).
     - `namespaces`: whether it has namespaces of its own and an empty root.
     - `why_not`: the kernel's reason where it has not.
     """
 
-    system_calls: bool
     namespaces: bool
     why_not: str | None
 
@@ -145,14 +147,15 @@ class Sandbox:
     def session(self) -> Iterator[Session]:
         """A fresh process, killed on leaving.
 
-        **Raises:** `SandboxUnavailable` if the walls cannot be put up here.
+        **Raises:** `SandboxUnavailable` if the walls cannot be put up here, or on leaving if the
+        container died meanwhile, which nothing that runs in a session can bring about.
         """
         with self._begin() as channel:
             try:
                 yield Session(channel, self.limits)
             finally:
                 if not self._order(END):
-                    self.close()
+                    self._refuse("the container died; the machine may be out of memory")
 
     def close(self) -> None:
         """End the container; another session starts it again."""
@@ -231,7 +234,13 @@ class Sandbox:
             self._refuse(f"the container did not start ({type(error).__name__.lower()})")
         if "error" in words:
             self._refuse(words["error"])
-        return Isolation(True, words["namespaces"], words["why"])
+        if words["why"]:
+            _logger.warning(
+                "the kernel allows no namespaces (%s): untrusted text runs behind the system-call "
+                "filter and the limits alone",
+                words["why"],
+            )
+        return Isolation(words["why"] is None, words["why"])
 
     def _order(self, order: bytes, descriptor: socket.socket | None = None) -> bool:
         """Whether the server did as it was told."""

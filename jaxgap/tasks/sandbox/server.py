@@ -55,7 +55,7 @@ def main(control_fd: int) -> NoReturn:
         write_frame(control_fd, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         os._exit(1)
     gc.freeze()
-    write_frame(control_fd, json.dumps({"namespaces": refusal is None, "why": refusal}).encode())
+    write_frame(control_fd, json.dumps({"why": refusal}).encode())
     _serve(socket.socket(fileno=control_fd), handler, limits, null)
     os._exit(0)
 

@@ -179,8 +179,13 @@ def test_right_programs_pass(judge):
         (["assert depth(tree) == 2"],
          "class Node:\n def __init__(s, l=None): s.l = l\ntree=Node(Node())",
          "def depth(t): return 1 + depth(t.l) if t else 0"),
+        (["assert depth(tree) == 2", "assert tree.l.l == None"],
+         "tree = Node(1)\ntree.l = Node(2)",
+         "class Node:\n def __init__(s, d): s.d, s.l = d, None\n"
+         "def depth(t): return 1 + depth(t.l) if t else 0"),
         (["assert f('ab') == Counter('ab')"], "",
          "from collections import Counter\ndef f(s): return Counter(s)"),
+        (["assert f(1) == 1,0"], "", "def f(x): return x"),
         (["assert list(f(3)) == [0, 1, 2]"], "", "def f(n): yield from range(n)"),
         (["assert all(x > 0 for x in f(3))"], "", "def f(n): return [1] * n"),
         (["assert f(lambda x: x + 1) == 3", "assert f([x for x in range(2)].__len__) == 3"], "",
@@ -206,7 +211,6 @@ def test_expected_values_are_not_asked_for():
 @pytest.mark.parametrize(
     ("test", "why"),
     [
-        ("assert f(1) ==", "test 1: is not Python"),
         ("x = f(1)", "test 1: must be one assert statement"),
         ("assert f(1) == 1; assert f(2) == 2", "test 1: must be one assert statement"),
         ("assert 1 + 1 == 2", "test 1: asks the program for nothing"),

@@ -86,7 +86,6 @@ def test_a_handler_that_cannot_start_is_refused(sandbox):
 
 def test_isolation_says_what_stands(sandbox):
     isolation = sandbox.isolation
-    assert isolation.system_calls
     assert str(isolation).startswith("system-call filter, resource limits, ")
     assert isolation.namespaces == (isolation.why_not is None)
 
@@ -146,8 +145,21 @@ def test_a_container_that_died_is_started_again(sandbox):
         assert other._stop is not None
         _, arguments, _ = other._stop.peek()[1:]
         arguments[1].kill()
+        arguments[0].settimeout(10)
+        assert arguments[0].recv(1) == b""  # the server has gone, too
         with other.session() as session:
             assert session.ask(b'{"value": "2"}') == b'{"value": ["int", "0x2"]}'
+
+
+def test_a_container_that_dies_in_a_session_is_no_verdict(sandbox):
+    def die_meanwhile(sandbox):
+        with sandbox.session() as session:
+            sandbox._stop.peek()[2][1].kill()
+            while True:
+                session.ask(b'{"value": "2"}')
+
+    with pytest.raises(SandboxUnavailable, match="the container died"):
+        die_meanwhile(Sandbox(HANDLER))
 
 
 def test_replies_are_bounded(sandbox):

@@ -1,0 +1,74 @@
+"""What a Python source binds, imports and needs, found without running it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Collection
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+def is_python(source: str) -> bool:
+    """Whether a source can be parsed.
+
+    >>> is_python("x = 1"), is_python("x =")
+    (True, False)
+    """
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def bound_names(source: str) -> frozenset[str]:
+    """The names that a source binds at its top level.
+
+    >>> sorted(bound_names("import math, os.path as p\\ndef f(): x = 1\\ny = 2"))
+    ['f', 'math', 'p', 'y']
+    """
+    return frozenset().union(*map(_names_bound_by, ast.parse(source).body))
+
+
+def imports_of(source: str, used: Collection[str] | None = None) -> str:
+    """The import statements at the top level of a source; only those that bind a name in `used`.
+
+    >>> imports_of("import math\\nimport re\\ndef f(): import os", used={"re"})
+    'import re'
+    """
+    imports = [node for node in ast.parse(source).body if isinstance(node, _IMPORTS)]
+    if used is not None:
+        imports = [node for node in imports if not _names_bound_by(node).isdisjoint(used)]
+    return "\n".join(map(ast.unparse, imports))
+
+
+def used_names(source: str) -> frozenset[str]:
+    """The names that a source uses anywhere."""
+    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+
+
+def stands_alone(source: str) -> bool:
+    """Whether a source uses no name but its own and Python's.
+
+    >>> stands_alone("import math\\nx = math.sqrt(4)"), stands_alone("root = Node(1)")
+    (True, False)
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    own = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    for node in nodes:
+        if isinstance(node, ast.stmt):
+            own |= _names_bound_by(node)
+    return used_names(source) <= own | set(vars(builtins))
+
+
+def _names_bound_by(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, _IMPORTS):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
