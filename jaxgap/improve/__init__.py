@@ -11,8 +11,10 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 if TYPE_CHECKING:
     from jaxgap.improve.embedded import embedded_loop, run
     from jaxgap.improve.estimate import Estimate
+    from jaxgap.improve.exact import ExactVerifier
     from jaxgap.improve.kept_run import EndRun, Watcher, improve_to_folder, resume_folder
     from jaxgap.improve.loop import Checkpoint, Loop, OnStage, Stage, self_improve
+    from jaxgap.improve.majority import MajorityVerifier
     from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
     from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
     from jaxgap.improve.run_folder import RunFolder, to_trajectory
@@ -24,9 +26,11 @@ __all__ = [
     "Checkpoint",
     "EndRun",
     "Estimate",
+    "ExactVerifier",
     "ImproveConfig",
     "Loop",
     "LoopState",
+    "MajorityVerifier",
     "OnStage",
     "Prompts",
     "RandomVerifier",
@@ -56,6 +60,8 @@ _HOMES = {
     "Stage": "loop",
     "self_improve": "loop",
     "Estimate": "estimate",
+    "ExactVerifier": "exact",
+    "MajorityVerifier": "majority",
     "RoundMetrics": "metrics",
     "SplitMetrics": "metrics",
     "Candidates": "records",

@@ -1,0 +1,53 @@
+"""Verify by majority: an answer is as good as it is frequent."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from jaxgap.improve.records import Candidates, Prompts, Scores
+from jaxgap.improve.verify import AbstractVerifier
+from jaxgap.models import Params
+
+
+@dataclasses.dataclass(frozen=True)
+class MajorityVerifier(AbstractVerifier):
+    """Self-consistency: each candidate's share of votes among its prompt's candidates.
+
+        s_i = #{j : a_j = a_i} / N
+
+    where `a_j` is the answer in candidate j. A candidate without an answer scores 0. No model and
+    no reference answer takes part. At a threshold sigma above one half a prompt is accepted only if
+    most candidates agree.
+
+    **Arguments:**
+
+    - `canonical_answers`: the answers in completions, one spelling each, empty where there is none;
+        :meth:`jaxgap.tasks.AbstractTask.canonical_answers` of the task.
+
+    Wang et al., arXiv:2203.11171, who choose the most frequent answer; here its frequency scores.
+    """
+
+    canonical_answers: Callable[[Sequence[str]], Sequence[str]]
+
+    def __call__(
+        self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
+    ) -> Scores:
+        completions = [text for texts in candidates.texts for text in texts]
+        answers = np.array(self.canonical_answers(completions), dtype=object)
+        rows = answers.reshape(candidates.finished.shape)
+        return np.array([_shares(row.tolist()) for row in rows])
+
+
+def _shares(answers: Sequence[str]) -> list[float]:
+    """How large a part of all the answers each one is.
+
+    >>> _shares(["4", "5", "4", ""])
+    [0.5, 0.25, 0.5, 0.0]
+    """
+    votes = collections.Counter(answers)
+    return [votes[answer] / len(answers) if answer else 0.0 for answer in answers]
