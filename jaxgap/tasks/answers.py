@@ -6,9 +6,9 @@
 4. after the last `answer is` or `answer:`, to the end of its line;
 5. on the last line that is not empty.
 
-Surrounding white space, dollar signs, asterisks and a final full stop are taken off. Only the end
-of a very long completion is looked at, and nothing here takes more than linear time, so that no
-completion can hold up a run.
+Surrounding white space is taken off, and of what is not marked by 1 or 2 also dollar signs,
+asterisks and a final full stop. Only the end of a very long completion is looked at, and nothing
+here takes more than linear time, so that no completion can hold up a run.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ def final_answer(completion: str) -> str:
     ('4', 'second')
     """
     end = completion[-MAX_CHARACTERS:]
-    for find in (_tagged, _boxed, _after_hashes, _said):
+    for find in (_tagged, _boxed):
+        found = find(end)
+        if found is not None:
+            return found.strip()
+    for find in (_after_hashes, _said):
         found = find(end)
         if found is not None:
             return _bare(found)

@@ -166,12 +166,12 @@ def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) 
 
     **Raises:** `InputError` for an unknown set or parameter, or values that it refuses.
     """
-    from reasoning_gym.factory import DATASETS
+    from reasoning_gym.factory import DATASETS, create_dataset
 
     if name not in DATASETS:
         raise InputError(f"reasoning-gym has no set {name!r}; it has {', '.join(sorted(DATASETS))}")
-    dataset_class, config_class = DATASETS[name]
-    known = {field.name for field in dataclasses.fields(config_class)} - {"seed", "size"}
+    fields = dataclasses.fields(DATASETS[name][1])
+    known = {field.name for field in fields} - {"seed", "size"}
     unknown = sorted(set(config) - known)
     if unknown:
         raise InputError(
@@ -179,9 +179,7 @@ def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) 
             f"{', '.join(sorted(known))}"
         )
     try:
-        settings = config_class(**config, seed=seed, size=size)
-        settings.validate()
-        return dataset_class(config=settings)
+        return create_dataset(name, **config, seed=seed, size=size)
     # Its configurations check themselves by assertions, and fail on a wrong type in many ways.
     except (AssertionError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(

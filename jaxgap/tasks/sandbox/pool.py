@@ -24,7 +24,8 @@ class SandboxPool(Generic[Place]):
 
     def __init__(self, make_place: Callable[[], Place], size: int | None = None):
         self.size = size or os.cpu_count() or 1
-        self._idle: queue.SimpleQueue[Place] = queue.SimpleQueue()
+        # The place that was left last comes first: its containers have started.
+        self._idle: queue.LifoQueue[Place] = queue.LifoQueue()
         for _ in range(self.size):
             self._idle.put(make_place())
 

@@ -99,6 +99,10 @@ def _become_first_child() -> None:
     if child:
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -115,16 +119,15 @@ def _serve(control: socket.socket, handler: Handler, limits: dict[int, int], nul
         if order == START:
             child = os.fork()
             if child == 0:
-                _run_session(control.fileno(), descriptors[0], handler, limits, null)
+                _run_session(descriptors[0], handler, limits, null)
             os.close(descriptors[0])
         control.sendall(order)
 
 
-def _run_session(
-    control_fd: int, channel: int, handler: Handler, limits: dict[int, int], null: int
-) -> NoReturn:
+def _run_session(channel: int, handler: Handler, limits: dict[int, int], null: int) -> NoReturn:
     """In the child: lock the door, then answer requests until the owner has no more."""
     try:
+        _die_with_parent()
         _keep_only(channel, null)
         for kind, most in limits.items():
             resource.setrlimit(kind, (most, most))

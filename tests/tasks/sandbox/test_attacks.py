@@ -249,6 +249,38 @@ def impatient(sandbox):
         yield impatient
 
 
+# A handler runs before the walls are put up, so this one can play a kernel without namespaces.
+NO_NAMESPACES = """
+import errno, os
+from jaxgap.tasks.programs import interpreter
+from jaxgap.tasks.sandbox import server
+
+def refuse():
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+def make_handler():
+    server.enter_namespaces = refuse
+    return interpreter.make_handler()
+"""
+
+
+@pytest.fixture(scope="module")
+def filter_alone(sandbox, tmp_path_factory):
+    """A container without the second wall."""
+    folder = tmp_path_factory.mktemp("handlers")
+    (folder / "no_namespaces.py").write_text(NO_NAMESPACES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        with Sandbox("no_namespaces:make_handler", limits=sandbox.limits) as alone:
+            assert str(alone.isolation).endswith("no namespaces (Operation not permitted)")
+            yield alone
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_the_filter_alone_lets_no_attack_do_harm(filter_alone, listener, name, monkeypatch):
+    test_no_attack_does_harm(filter_alone, listener, name, monkeypatch)
+
+
 @pytest.mark.parametrize("name", HARM)
 def test_no_attack_does_harm(sandbox, listener, name, monkeypatch):
     monkeypatch.setenv("JAXGAP_SECRET", "xyzzy")
