@@ -25,9 +25,11 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.general_linear_dynamics import GeneralLinearDynamics
 from jaxgap.dynamics.lagged_potential import LaggedPotential
 from jaxgap.dynamics.linear_potential import LinearPotential
+from jaxgap.dynamics.neural_potential import NeuralPotential
 from jaxgap.dynamics.potential import AbstractClosedFormPotential, AbstractPotential
 from jaxgap.dynamics.power_potential import PowerPotential
 from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
+from jaxgap.dynamics.rounds import discrete_rate, round_multiplier, simulate_rounds
 from jaxgap.dynamics.saturating_potential import SaturatingPotential
 
 if TYPE_CHECKING:
@@ -45,14 +47,18 @@ __all__ = [
     "LimitSensitivity",
     "Limits",
     "LinearPotential",
+    "NeuralPotential",
     "PowerPotential",
     "RankOneCoupling",
     "RiseThenFallDynamics",
     "SaturatingPotential",
     "conserved_quantity",
+    "discrete_rate",
     "limit_sensitivity",
+    "round_multiplier",
     "rounds_left",
     "simulate",
+    "simulate_rounds",
     "time_to_gap_limit",
     "time_to_solver_limit",
 ]

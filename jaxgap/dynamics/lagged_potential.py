@@ -4,8 +4,8 @@ What a loop learns from are the responses that its verifier lets pass, and at fi
 learning from. Their share grows as the gap closes, and the speed with it: more right samples, more
 data, more right samples. If the share of useful data is $1 - \lambda y$, with $y$ the part of the
 gap's excess that remains, the gap obeys the logistic equation, and both capabilities follow a
-sigmoid. For a policy that is right with probability $p$ and trained on its right samples the same
-equation, $\dot p \propto p (1 - p)$, is exact (see :mod:`jaxgap.dynamics.bernoulli_policy`).
+sigmoid. A policy that is right with probability $p$ and climbs along the natural gradient of $p$
+obeys the same equation, $\dot p = p (1 - p)$.
 """
 
 import jax.numpy as jnp

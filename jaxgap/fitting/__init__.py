@@ -16,6 +16,7 @@ from jaxgap.fitting.lagged_law import LaggedLaw
 from jaxgap.fitting.law import AbstractLaw, Parameter
 from jaxgap.fitting.least_squares import AbstractMinimiser, Minimum
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.neural_law import NeuralLaw
 from jaxgap.fitting.prediction import Band, Prediction
 from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, PowerLaw
 from jaxgap.fitting.result import FitResult
@@ -40,6 +41,7 @@ __all__ = [
     "LevenbergMarquardt",
     "LinearLaw",
     "Minimum",
+    "NeuralLaw",
     "OdeCurves",
     "OptimistixMinimiser",
     "Parameter",

@@ -1,0 +1,112 @@
+"""Which law describes which run? Every law fitted to every curve of a folder, beside the paper's.
+
+The weighted squared error of each law is divided by that of the paper's, so that 1 is no better and
+.5 explains half of what the paper's law leaves. A law with more parameters can only gain, so AICc,
+with the scale of the noise as one more parameter, stands beside it; it is not defined where a law
+has nearly as many parameters as there are measurements.
+
+    python experiments/laws_study.py DATA --json experiments/results/laws_study.json
+
+DATA is a folder with a `manifest.csv`.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from jaxgap.fitting import (
+    DriftingRatioLaw,
+    FitResult,
+    GeneralLinearLaw,
+    LaggedLaw,
+    LinearLaw,
+    PowerLaw,
+    RiseThenFallLaw,
+    SaturatingLaw,
+    fit_many,
+)
+from jaxgap.fitting.backtesting.manifest import ManifestEntry, read_manifest
+
+LAWS = (
+    LinearLaw(),
+    PowerLaw(),
+    SaturatingLaw(),
+    LaggedLaw(),
+    DriftingRatioLaw(),
+    GeneralLinearLaw(),
+    RiseThenFallLaw(),
+)
+# Fewer rows than this hold no more than a straight line or two.
+MIN_ROWS = 5
+
+
+def aicc(cost: float, num_points: int, num_free: int) -> float | None:
+    """Akaike's criterion for few points, up to a constant of the data; None where undefined."""
+    k = num_free + 1
+    if num_points <= k + 1 or cost <= 0:
+        return None
+    penalty = 2 * k + 2 * k * (k + 1) / (num_points - k - 1)
+    return num_points * math.log(cost / num_points) + penalty
+
+
+def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, Any]:
+    """Squared errors relative to the paper's law, AICc, and what the fits found."""
+    has_verifier = entry.run.verifier is not None
+    num_points = entry.run.num_rows * (1 + has_verifier)
+    costs = {name: float(result.source.raw.cost) for name, result in by_law.items()}
+    num_free = {
+        law.name: sum(has_verifier or not parameter.needs_verifier for parameter in law.parameters)
+        for law in LAWS
+    }
+    criteria = {name: aicc(costs[name], num_points, num_free[name]) for name in by_law}
+    known = {name: value for name, value in criteria.items() if value is not None}
+    return {
+        "file": entry.file,
+        "num_rows": entry.run.num_rows,
+        "has_verifier": has_verifier,
+        "relative_squared_error": {name: cost / costs["linear"] for name, cost in costs.items()},
+        "aicc": criteria,
+        "best_by_aicc": min(known, key=lambda name: known[name]) if known else None,
+        "converged": {name: result.converged for name, result in by_law.items()},
+        "parameters": {
+            name: {key: value.estimate for key, value in result.parameters.items()}
+            for name, result in by_law.items()
+        },
+        "solver_limit": {
+            name: result.limits["solver"].to_dict() for name, result in by_law.items()
+        },
+    }
+
+
+def table(series: list[dict[str, Any]]) -> str:
+    """A row for each run: relative squared errors, and the law that AICc prefers."""
+    width = max(len(each["file"]) for each in series)
+    names = [law.name for law in LAWS[1:]]
+    lines = [f"{'':<{width}}" + "".join(f"{name:>16}" for name in names) + "  best by AICc"]
+    for each in series:
+        errors = each["relative_squared_error"]
+        cells = "".join(f"{errors[name]:>16.2f}" for name in names)
+        lines.append(f"{each['file']:<{width}}{cells}  {each['best_by_aicc']}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fit all laws to all runs, print the table, and write the JSON."""
+    parser = argparse.ArgumentParser(description="which law describes which run")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--json", type=Path, required=True)
+    args = parser.parse_args()
+    entries = [each for each in read_manifest(args.data) if each.run.num_rows >= MIN_ROWS]
+    fits = {law.name: fit_many(law, [entry.run for entry in entries]) for law in LAWS}
+    series = [
+        describe(entry, {name: results[index] for name, results in fits.items()})
+        for index, entry in enumerate(entries)
+    ]
+    print(table(series))
+    args.json.write_text(json.dumps(series, indent=1, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+r"""The neural potential: how fast the gap closes, learned from the curves.
+
+The theory only says that $f$ increases with the gap and vanishes where nothing is left to learn.
+This potential assumes no more than that: a small neural network inside the differential equation, a
+universal differential equation, whose weights are fitted with everything else. Its shape keeps the
+assumptions whatever the weights are: the excess of the gap is its only input, every unit is
+increasing and zero at an excess of zero, and the weights are positive and sum to one.
+
+Each unit is a piece of a sigmoid. By where the piece lies it is convex (a speed that fades faster
+than the gap, like a power), concave (one that saturates), a step, or, when it is flat, a line. With
+enough units they approach every increasing function; one to three are what a run can hold.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.potential import AbstractPotential
+from jaxgap.dynamics.smooth_ratios import expm1_ratio
+from jaxgap.dynamics.types import RealScalar
+
+
+class NeuralPotential(AbstractPotential):
+    r"""A monotone network of the gap's excess as its speed.
+
+    $$\frac{dG}{dt} = -\kappa\,\delta\, m(x), \qquad x = \frac{G - G_\infty}{\delta}, \quad
+      \delta = G_0 - G_\infty, \qquad m(x) = \sum_j w_j
+      \frac{\sigma(a_j (x - c_j)) - \sigma(-a_j c_j)}{\sigma(a_j (1 - c_j)) - \sigma(-a_j c_j)},$$
+
+    with $\sigma$ the logistic function. So $m(0) = 0$, $m(1) = 1$, $m$ increases, and the gap moves
+    towards its limit from either side. There is no closed form; the gap's path is integrated.
+
+    **Arguments:**
+
+    - `rate`: $\kappa > 0$, the relative rate at which the excess decays at first, per time unit.
+    - `gap_limit`: $G_\infty$, in the unit of the capabilities.
+    - `weights`: $w_j \ge 0$, summing to one, shape `(units,)`.
+    - `steepness`: $a_j \ge 0$, shape `(units,)`; at 0 a unit is a straight line.
+    - `centres`: $c_j$, as parts of the initial excess, shape `(units,)`: at 1 and beyond a unit is
+        convex on the way, at 0 and below concave.
+
+    **Example:**
+
+    >>> convex = NeuralPotential(0.5, 0.0, jnp.ones(1), jnp.array([4.0]), jnp.array([1.0]))
+    >>> [round(float(convex.closing_speed(gap, 2.0)), 3) for gap in (2.0, 1.0, 0.0)]
+    [1.0, 0.21, 0.0]
+
+    Universal differential equations: Rackauckas et al. (2020), arXiv:2001.04385. Monotone networks
+    by positive weights: Sill (1997), Monotonic networks, NIPS 10.
+    """
+
+    rate: RealScalar
+    gap_limit: RealScalar
+    weights: Float[Array, " units"]
+    steepness: Float[Array, " units"]
+    centres: Float[Array, " units"]
+
+    def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        excess = jnp.asarray(gap_initial - self.gap_limit)
+        moving = excess != 0
+        x = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
+        units = _unit(x, jnp.asarray(self.steepness), jnp.asarray(self.centres))
+        return jnp.where(moving, self.rate * excess * jnp.sum(self.weights * units), 0.0)
+
+
+def _unit(
+    x: Float[Array, ""], steepness: Float[Array, " units"], centres: Float[Array, " units"]
+) -> Float[Array, " units"]:
+    r"""Each unit at $x$.
+
+    $$\sigma(u) - \sigma(v) = \frac{\sinh\frac{u-v}{2}}{2\cosh\frac{u}{2}\cosh\frac{v}{2}}$$
+
+    and the ratio of hyperbolic sines is written through $(e^u - 1)/u$, so that a unit without any
+    steepness is the straight line that it should be.
+    """
+    half = 0.5 * steepness
+    rise = x * jnp.exp(half * (1 - x)) * expm1_ratio(steepness * x) / expm1_ratio(steepness)
+    return rise * jnp.cosh(half * (1 - centres)) / jnp.cosh(half * (x - centres))

@@ -1,0 +1,121 @@
+r"""Discrete rounds: a loop moves in steps, and the differential equation is their limit.
+
+In one round a loop measures the gap and trains on it; during that training the selection stays what
+it was. So a round is one step of Euler's method on the law of motion,
+
+$$U^{(n+1)} = U^{(n)} + h\,\dot U\big(t_n, U^{(n)}\big), \qquad h \text{ the duration of a round.}$$
+
+**Rounds and time.** Under a linear law each excess is multiplied by $1 - h\rho$ in a round of rate
+$\rho$, and by $e^{-\kappa h}$ in continuous time. They agree at the end of every round if
+$\rho = (1 - e^{-\kappa h}) / h$: see :func:`discrete_rate`. A continuous law fitted to the curve of
+a loop has the $\kappa$ of this relation; it describes the rounds exactly, whatever their length.
+For any other potential the two agree to first order in $h$.
+
+**Stability.** Small deviations of the gap are multiplied by $m = 1 - h F'(G)$ in a round. The limit
+attracts if $|m| < 1$ there, that is if $0 < h F'(G_\infty) < 2$: from the same side as long as
+$h F' \le 1$ all along the way, in swings that die out between 1 and 2, and beyond 2 the loop
+overshoots further every round. A continuous law has none of this: rounds that train too long on one
+selection can do harm that it cannot show. See :func:`round_multiplier`.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.dynamics.gap_dynamics import GapDynamics
+from jaxgap.dynamics.types import RealScalar
+
+
+def discrete_rate(rate: RealScalar, duration: RealScalar = 1.0) -> Float[Array, ""]:
+    r"""The rate of a law in rounds that agrees with a continuous linear law at each round's end.
+
+    $$\rho = \frac{1 - e^{-\kappa h}}{h}.$$
+
+    It serves for the rate of a :class:`LinearPotential` and for both of a
+    :class:`GeneralLinearDynamics`.
+
+    **Arguments:**
+
+    - `rate`: $\kappa \ge 0$, per time unit.
+    - `duration`: $h > 0$ of a round, in time units.
+
+    **Returns:**
+
+    $\rho$, per time unit; the inverse is $\kappa = -\ln(1 - \rho h) / h$.
+
+    **Example:**
+
+    >>> round(float(discrete_rate(0.5)), 4)
+    0.3935
+    """
+    return -jnp.expm1(-jnp.asarray(rate) * duration) / duration
+
+
+def simulate_rounds(
+    dynamics: AbstractDynamics, num_rounds: int, duration: RealScalar = 1.0
+) -> Float[Array, "rounds 2"]:
+    r"""The states of a loop that follows a law of motion in rounds.
+
+    $$U^{(n+1)} = U^{(n)} + h\,\dot U\big(t_0 + n h, U^{(n)}\big).$$
+
+    **Arguments:**
+
+    - `dynamics`: any law, with its initial values at `dynamics.t0`.
+    - `num_rounds`: how many rounds, >= 0.
+    - `duration`: $h > 0$ of a round, in time units.
+
+    **Returns:**
+
+    `[U_s, U_v]` before the first round and after each, shape `(num_rounds + 1, 2)`. Rounds that
+    are too long for the law give states that swing or diverge, as the loop would.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
+    >>> law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
+    >>> simulate_rounds(law, 3)[:, 0].tolist()
+    [4.0, 2.0, 1.0, 0.5]
+    """
+
+    def one_round(y, t):
+        after = y + duration * dynamics.vector_field(t, y)
+        return after, after
+
+    first = jnp.asarray(dynamics.initial_state, float)
+    starts = dynamics.t0 + duration * jnp.arange(num_rounds)
+    _, states = jax.lax.scan(one_round, first, starts)
+    return jnp.concatenate([first[None], states])
+
+
+def round_multiplier(
+    dynamics: GapDynamics, gap: RealScalar, duration: RealScalar = 1.0
+) -> Float[Array, ""]:
+    r"""By how much one round multiplies a small deviation of the gap.
+
+    $$m = 1 - h F'(G).$$
+
+    **Arguments:**
+
+    - `dynamics`: a law driven by the gap.
+    - `gap`: where; at the gap's limit it decides whether that attracts ($|m| < 1$) and whether the
+        rounds swing about it ($m < 0$).
+    - `duration`: $h > 0$ of a round, in time units.
+
+    **Returns:**
+
+    $m$, without a unit. Of a power law with an exponent above one it is 1 at the limit, which
+    attracts all the same, ever more slowly.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
+    >>> law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
+    >>> [float(round_multiplier(law, 0.0, duration)) for duration in (1.0, 3.0, 5.0)]
+    [0.5, -0.5, -1.5]
+    """
+
+    def speed(gap):
+        return dynamics.potential.closing_speed(gap, dynamics.gap_initial)
+
+    return 1 - duration * jax.grad(speed)(jnp.asarray(gap, float))
