@@ -3,7 +3,8 @@
 The weighted squared error of each law is divided by that of the paper's, so that 1 is no better and
 .5 explains half of what the paper's law leaves. A law with more parameters can only gain, so AICc,
 with the scale of the noise as one more parameter, stands beside it; it is not defined where a law
-has nearly as many parameters as there are measurements.
+has nearly as many parameters as there are measurements. Without a verifier the drifting ratio is
+the paper's law and is left out.
 
     python experiments/laws_study.py DATA --json experiments/results/laws_study.json
 
@@ -28,6 +29,7 @@ from jaxgap.fitting import (
     fit_many,
 )
 from jaxgap.fitting.backtesting.manifest import ManifestEntry, read_manifest
+from jaxgap.fitting.bijectors import Fixed
 
 LAWS = (
     LinearLaw(),
@@ -40,33 +42,45 @@ LAWS = (
 )
 # Fewer rows than this hold no more than a straight line or two.
 MIN_ROWS = 5
+# A weighted squared error as small as this is round-off: the law is exact.
+EXACT = 1e-18
 
 
 def aicc(cost: float, num_points: int, num_free: int) -> float | None:
     """Akaike's criterion for few points, up to a constant of the data; None where undefined."""
     k = num_free + 1
-    if num_points <= k + 1 or cost <= 0:
+    if num_points <= k + 1 or cost < EXACT:
         return None
     penalty = 2 * k + 2 * k * (k + 1) / (num_points - k - 1)
     return num_points * math.log(cost / num_points) + penalty
+
+
+def num_free(result: FitResult) -> int:
+    """How many coordinates the fit was free in."""
+    source = result.source
+    bijectors = source.problem.law.bijectors(source.curves)
+    return sum(not isinstance(bijector, Fixed) for bijector in bijectors)
 
 
 def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, Any]:
     """Squared errors relative to the paper's law, AICc, and what the fits found."""
     has_verifier = entry.run.verifier is not None
     num_points = entry.run.num_rows * (1 + has_verifier)
+    if not has_verifier:
+        by_law = {name: result for name, result in by_law.items() if name != "drifting_ratio"}
     costs = {name: float(result.source.raw.cost) for name, result in by_law.items()}
-    num_free = {
-        law.name: sum(has_verifier or not parameter.needs_verifier for parameter in law.parameters)
-        for law in LAWS
+    exact = costs["linear"] < EXACT
+    criteria = {
+        name: aicc(costs[name], num_points, num_free(result)) for name, result in by_law.items()
     }
-    criteria = {name: aicc(costs[name], num_points, num_free[name]) for name in by_law}
     known = {name: value for name, value in criteria.items() if value is not None}
     return {
         "file": entry.file,
         "num_rows": entry.run.num_rows,
         "has_verifier": has_verifier,
-        "relative_squared_error": {name: cost / costs["linear"] for name, cost in costs.items()},
+        "relative_squared_error": {
+            name: None if exact else cost / costs["linear"] for name, cost in costs.items()
+        },
         "aicc": criteria,
         "best_by_aicc": min(known, key=lambda name: known[name]) if known else None,
         "converged": {name: result.converged for name, result in by_law.items()},
@@ -87,9 +101,13 @@ def table(series: list[dict[str, Any]]) -> str:
     lines = [f"{'':<{width}}" + "".join(f"{name:>16}" for name in names) + "  best by AICc"]
     for each in series:
         errors = each["relative_squared_error"]
-        cells = "".join(f"{errors[name]:>16.2f}" for name in names)
+        cells = "".join(f"{_cell(errors.get(name)):>16}" for name in names)
         lines.append(f"{each['file']:<{width}}{cells}  {each['best_by_aicc']}")
     return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def main() -> None:

@@ -58,16 +58,28 @@ def softmax(
     right[:, 0] = 1.0
     blind = rng.random(logits.shape) < blind_spots
     passing = np.where((right > 0) | blind, sensitivity, false_alarms)
-    arrays = (jnp.asarray(array) for array in (logits, right, passing, np.ones_like(logits)))
-    return SoftmaxPolicy(*arrays, num_candidates=n)
+    return SoftmaxPolicy(
+        logits=jnp.asarray(logits),
+        is_right=jnp.asarray(right),
+        pass_probs=jnp.asarray(passing),
+        num_tokens=jnp.ones(logits.shape),
+        num_candidates=n,
+    )
+
+
+def right_or_wrong(log_odds: float) -> BernoulliPolicy:
+    """One prompt, and a verifier without errors."""
+    return BernoulliPolicy(
+        logits=jnp.array([log_odds]), sensitivity=1.0, false_alarms=0.0, num_candidates=16
+    )
 
 
 def policies() -> dict[str, AbstractToyPolicy]:
     """From the smallest policy to one with a verifier that can be fooled."""
     noisy: dict[str, Any] = {"sensitivity": 0.9, "false_alarms": 0.2, "head_start": 1.5}
     return {
-        "right or wrong, p = .62": BernoulliPolicy(jnp.array([0.5]), 1.0, 0.0, 16),
-        "right or wrong, p = .18": BernoulliPolicy(jnp.array([-1.5]), 1.0, 0.0, 16),
+        "right or wrong, p = .62": right_or_wrong(0.5),
+        "right or wrong, p = .18": right_or_wrong(-1.5),
         "16 answers, verifier without errors": softmax(
             head_start=1.5, sensitivity=1.0, false_alarms=0.0, blind_spots=0.0, n=16
         ),
@@ -189,7 +201,7 @@ def table(result: dict[str, Any]) -> str:
         "U_s end: from half",
         "limit, whole",
     )
-    rows = [("", *heads)]
+    rows: list[tuple[str, ...]] = [("", *heads)]
     for name, found in result.items():
         gap, ratio, law = found["gap"], found["ratio"], found["papers_law"]
         hysteresis = found["drive_closing_over_opening"]
@@ -232,9 +244,9 @@ def draw(figure: Figure, runs: dict[str, PolicyRun], fits: dict[str, FitResult])
     for power, style in ((1, "--"), (2, ":")):
         speeds.loglog(guide, guide**power, style, color=MUTED, label=f"slope {power}")
     drives.set(xlim=(-0.1, 1.05), ylim=(-0.1, 1.05), xlabel="gap / widest gap", ylabel="-dU_s/dt")
-    drives.set_title("The drive is no function of the gap (dots: the beginning)")
+    drives.set_title("What drives the solver, against the gap (dots: the beginning)")
     speeds.set(xlabel="gap / widest gap", ylabel="-dG/dt")
-    speeds.set_title("Past its widest, the gap closes as a power")
+    speeds.set_title("How fast the gap closes, past its widest")
     speeds.legend()
     ratios.axhline(1.0, color=MUTED, linewidth=0.8)
     ratios.set(xlim=(0, 0.85), ylim=(-0.5, 4), xlabel="part of U_s gone", ylabel="dU_v/dU_s")

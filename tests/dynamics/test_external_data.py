@@ -14,9 +14,11 @@ from scipy.integrate import solve_ivp
 from jaxgap.dynamics import (
     AbstractPotential,
     GapDynamics,
+    LaggedPotential,
     LinearPotential,
     PowerPotential,
     RankOneCoupling,
+    SaturatingPotential,
     conserved_quantity,
 )
 from jaxgap.dynamics.external_data import ExternalData
@@ -78,6 +80,20 @@ def test_closed_form_agrees_with_diffrax(dynamics):
     simulated = simulate_injected(dynamics, EXTERNAL, TS)
     found = InjectedDynamics(dynamics, EXTERNAL).closed_form(TS)
     np.testing.assert_allclose(found, simulated, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "potential", [SaturatingPotential(0.2, 0.04, 4.0), LaggedPotential(0.9, 0.04, 0.8)], ids=repr
+)
+@pytest.mark.parametrize("strength", [0.3, 1.2])
+def test_jumps_of_saturated_and_lagged_gaps_agree_with_diffrax(potential, strength):
+    """Also where jumps open the gap further than it was at first."""
+    dynamics = GapDynamics(potential, RankOneCoupling(0.4), 0.96, 0.40, t0=0.5)
+    external = ExternalData(EXTERNAL.times, EXTERNAL.shares, strength)
+    simulated = simulate_injected(dynamics, external, TS)
+    run = InjectedDynamics(dynamics, external)
+    np.testing.assert_allclose(run.closed_form(TS), simulated, rtol=1e-7)
+    np.testing.assert_allclose(run.closed_form([400.0])[0], run.limits()[:2], rtol=1e-9)
 
 
 def test_the_limit_is_where_a_long_run_ends(dynamics):
