@@ -24,6 +24,7 @@ from jaxgap.fitting import (
 )
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import curves_of
+from jaxgap.fitting.least_squares import minimise
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(1.0, 10.0, 16)
@@ -61,7 +62,7 @@ def minima(law, curves):
     """From every start: the minimum, and the parameters and limits there."""
     problem = Problem(law, closed_form, LevenbergMarquardt())
     starts = law.starts(curves)
-    found = jax.vmap(lambda z: problem.minimiser(problem.residuals, z, curves))(starts)
+    found = minimise(problem.minimiser, problem.residuals, starts, lambda _: curves)
     numbers = jax.vmap(lambda z: problem.numbers(z, curves))(found.coordinates)
     return starts, found, numbers
 

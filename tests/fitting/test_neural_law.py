@@ -17,6 +17,7 @@ from jaxgap.dynamics import (
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, NeuralLaw, OdeCurves, closed_form, fit
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import curves_of
+from jaxgap.fitting.least_squares import minimise
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 10.0, 16)
@@ -46,7 +47,8 @@ def noisy(truth, num_rows):
 @eqx.filter_jit
 def fitted(law, curve_fn, curves):
     problem = Problem(law, curve_fn, LevenbergMarquardt())
-    found = jax.vmap(lambda z: problem.minimiser(problem.residuals, z, curves))(law.starts(curves))
+    starts = law.starts(curves)
+    found = minimise(problem.minimiser, problem.residuals, starts, lambda _: curves)
     return found, problem.dynamics(found.coordinates[jnp.nanargmin(found.cost)], curves)
 
 
