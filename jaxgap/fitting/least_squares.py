@@ -84,8 +84,8 @@ def minimise(
     >>> targets = jnp.array([4.0, 9.0])
     >>> found = minimise(LevenbergMarquardt(), lambda z, a: z**2 - a, jnp.ones((2, 1)),
     ...                  lambda problem: targets[problem])
-    >>> found.coordinates.round(3).tolist()
-    [[2.0], [3.0]]
+    >>> [round(float(z), 3) for z in found.coordinates[:, 0]]
+    [2.0, 3.0]
     """
     capacity = len(starts)
     number = capacity if num_problems is None else num_problems
