@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from jaxgap.cli.options import random_key
+
 
 @dataclasses.dataclass(frozen=True)
 class Backtest:
@@ -33,13 +35,11 @@ class Backtest:
 
         check_writable(self.json, "--json")
         use_compile_cache()
-        import jax
-
         from jaxgap.cli.tables import print_backtest
         from jaxgap.fitting.backtesting import backtest
 
         console = Console()
         with console.status("forecasting"):
-            report = backtest(self.folder, self.prefix, key=jax.random.key(self.seed))
+            report = backtest(self.folder, self.prefix, key=random_key(self.seed))
         print_backtest(console, report)
         write_json(report.to_dict(), self.json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxgap.cli.options import RunFile
+from jaxgap.cli.options import RunFile, random_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +40,13 @@ class Forecast:
         check_writable(self.json, "--json")
         run = self.run_file.read(self.file)
         use_compile_cache()
-        import jax
         from rich.console import Console
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_forecast
         from jaxgap.fitting.forecasting import forecast
 
-        key = jax.random.key(self.seed)
+        key = random_key(self.seed)
         result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
         console = Console()
         print_notes(console, run)

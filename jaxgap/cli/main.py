@@ -56,6 +56,9 @@ def run_command(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader (a pager, head) has gone; a second failed flush at exit would say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # A name too long, a folder that may not be read, a disk that is full.
+        _refuse(str(InputError(f"{error.filename}: {error.strerror}")))
 
 
 def _parse(argv: Sequence[str]) -> _Runs:

@@ -8,6 +8,15 @@ import tyro
 from jaxgap.errors import InputError
 
 
+def random_key(seed: int):
+    """The key of a seed that a user gave."""
+    import jax
+
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}")
+    return jax.random.key(seed)
+
+
 @dataclasses.dataclass(frozen=True)
 class RunFile:
     """How to read a file whose record is incomplete or whose columns have other names."""

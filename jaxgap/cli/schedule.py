@@ -1,7 +1,6 @@
 """`jaxgap schedule`: from a file of measurements to when external data are best spent."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 _NUM_ROUNDS = 10
 _MAX_ROUNDS = 100
+# It divides an uncertainty by a million, which leaves nothing of any.
+_MAX_GAMMA = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +80,16 @@ class Schedule:
 
     def _check(self) -> None:
         """What can be refused before the file is read."""
-        if not (math.isfinite(self.gamma) and self.gamma > 0):
-            raise InputError(f"--gamma must be above 0 and finite, got {self.gamma:g}")
+        if not 0 < self.gamma <= _MAX_GAMMA:
+            raise InputError(
+                f"--gamma must be above 0 and at most {_MAX_GAMMA:g}, got {self.gamma:g}"
+            )
         if self.gamma_range is not None:
             low, high = self.gamma_range
-            if not (0 < low < high < math.inf):
+            if not 0 < low < high <= _MAX_GAMMA:
                 raise InputError(
-                    f"--gamma-range must be two numbers, 0 < LOW < HIGH, got {low:g} {high:g}"
+                    f"--gamma-range must be two numbers, 0 < LOW < HIGH <= {_MAX_GAMMA:g}, "
+                    f"got {low:g} {high:g}"
                 )
         if len(self.rounds) > _MAX_ROUNDS:
             raise InputError(f"--rounds: at most {_MAX_ROUNDS}, got {len(self.rounds)}")

@@ -23,6 +23,7 @@ from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
 from jaxgap.trajectory import Trajectory
+from jaxgap.trajectory.computable import check_computable
 
 
 def closed_form(dynamics: AbstractDynamics, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
@@ -130,6 +131,8 @@ def fit_many(
     """
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, got {level}")
+    for trajectory in trajectories:
+        check_computable(trajectory)
     problem = Problem(law, curve_fn, LevenbergMarquardt() if minimiser is None else minimiser)
 
     def batch_of(index: int) -> tuple[int, bool]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.errors import InputError
+from jaxgap.trajectory.computable import check_computable
 from jaxgap.trajectory.read import (
     OWN_FILE,
     TRAINER_STATE,
@@ -82,11 +83,16 @@ def read_runs(
         try:
             for name, run_or_problem in _runs_in(path, columns, **metadata):
                 if isinstance(run_or_problem, Trajectory):
+                    check_computable(run_or_problem)
                     found.append((path, name, run_or_problem))
                 else:
                     unreadable.append(Unreadable(path, run_or_problem))
-        except InputError as error:
-            unreadable.append(Unreadable(path, str(error)))
+        except TrajectoryError as error:
+            problem = str(error)
+            named = problem if problem.startswith(str(path)) else f"{path}: {problem}"
+            unreadable.append(Unreadable(path, named))
+        except OSError as error:
+            unreadable.append(Unreadable(path, f"{path}: cannot be read: {error.strerror}"))
         if len(found) > MAX_RUNS:
             raise InputError(f"{path}: more than {MAX_RUNS} runs; compare fewer at a time")
     if not found and not unreadable:

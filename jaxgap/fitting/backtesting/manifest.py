@@ -6,12 +6,17 @@ is `uncertainty` or `accuracy`, and `n` is the number of test items of an accura
 
 import csv
 import dataclasses
+import io
+import itertools
 from pathlib import Path
 
 import numpy as np
 
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
+from jaxgap.trajectory.outside import read_text
+
+_MAX_FILES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,15 +40,17 @@ def read_manifest(folder: str | Path) -> list[ManifestEntry]:
     """
     folder = Path(folder)
     path = folder / "manifest.csv"
+    if not path.exists():
+        raise InputError(f"{path}: no such file; it has to name the curves, one a line")
+    text = io.StringIO(read_text(path), newline="")
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file, strict=True))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; it has to name the curves, one a line") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = list(itertools.islice(csv.DictReader(text, strict=True), _MAX_FILES + 1))
+    except csv.Error as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     if not lines:
         raise InputError(f"{path}: names no file")
+    if len(lines) > _MAX_FILES:
+        raise InputError(f"{path}: names more than {_MAX_FILES} files")
     return [_entry(folder, f"{path}, line {row}", line) for row, line in enumerate(lines, start=2)]
 
 

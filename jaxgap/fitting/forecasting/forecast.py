@@ -30,8 +30,12 @@ from jaxgap.fitting.forecasting.advice import (
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures, sample_futures
 from jaxgap.fitting.forecasting.shapes import RandomWalk
+from jaxgap.fitting.forecasting.thinning import rows_a_block, thinned
 from jaxgap.trajectory import Kind, Trajectory
+from jaxgap.trajectory.computable import check_computable
 
+# No law says anything of a time this many windows ahead.
+_FARTHEST = 1e6
 _NO_VERIFIER = "the trajectory has no verifier"
 # A point of accuracy; a twentieth of the present uncertainty.
 _EPSILON_ACCURACY = 0.01
@@ -207,10 +211,14 @@ def forecast_average(
 
 
 def _observations(trajectory: Trajectory, name: str) -> Observations:
-    values, stderrs = getattr(trajectory, name), getattr(trajectory, f"{name}_se")
-    if trajectory.kind == "accuracy":
-        return Observations.of_accuracies(trajectory.ts, values, trajectory.num_items, stderrs)
-    return Observations.of_positive(trajectory.ts, values, stderrs, name)
+    """One series on the scale of the forecast; of a long one, the means of blocks of rows."""
+    run = thinned(trajectory)
+    values, stderrs = getattr(run, name), getattr(run, f"{name}_se")
+    if run.kind == "accuracy":
+        found = Observations.of_accuracies(run.ts, values, run.num_items, stderrs)
+    else:
+        found = Observations.of_positive(run.ts, values, stderrs, name)
+    return found.of_single_rows(rows_a_block(trajectory.num_rows))
 
 
 def _measured(
@@ -219,8 +227,7 @@ def _measured(
     """Draws of measurements at `ts`."""
     future_key, noise_key = jax.random.split(key)
     futures = sample_futures(observations, ts, future_key)
-    normals = np.asarray(jax.random.normal(noise_key, futures.logs.shape), np.float64)
-    return observations.measure(futures.logs, futures.noise_levels, normals)
+    return observations.measure(futures.logs, futures.noise_levels, noise_key)
 
 
 def _verifier_and_gap(
@@ -236,8 +243,10 @@ def _verifier_and_gap(
     ts = np.array([horizon])
     draws = _measured(_observations(trajectory, "verifier"), ts, verifier_key)
     verifier = Predictive.of_draws(draws[:, 0], level)
-    if trajectory.gap.min() > 0:
-        positive = Observations.of_positive(trajectory.ts, trajectory.gap, None, "gap")
+    blocks = thinned(trajectory)
+    if blocks.gap is not None and blocks.gap.min() > 0:
+        positive = Observations.of_positive(blocks.ts, blocks.gap, None, "gap")
+        positive = positive.of_single_rows(rows_a_block(trajectory.num_rows))
         draws = _measured(positive, ts, gap_key)
         return verifier, Predictive.of_draws(draws[:, 0], level)
     sign = 1.0 if trajectory.kind == "uncertainty" else -1.0
@@ -250,6 +259,9 @@ def _verifier_and_gap(
 def _warnings(futures: Futures, trajectory: Trajectory, horizon: float) -> tuple[str, ...]:
     """What the weights and the distance say in words."""
     found = []
+    size = rows_a_block(trajectory.num_rows)
+    if size > 1:
+        found.append(f"{trajectory.num_rows} rows were averaged in blocks of {size}")
     if futures.turned > 0.5:
         found.append(
             f"the solver is past its best with probability {futures.turned:.0%}: a law that can "
@@ -278,9 +290,14 @@ def _check(
     cost: float | None,
     round_length: float | None,
 ) -> None:
+    check_computable(trajectory)
     last = float(trajectory.ts[-1])
     if not (np.isfinite(horizon) and horizon > last):
         raise InputError(f"horizon must be after the last measured time {last:g}, got {horizon:g}")
+    if horizon - last > _FARTHEST * (last - float(trajectory.ts[0])):
+        raise InputError(
+            f"horizon must be within {_FARTHEST:g} times what was seen, got {horizon:g}"
+        )
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, got {level}")
     for name, value in (("epsilon", epsilon), ("round_length", round_length)):

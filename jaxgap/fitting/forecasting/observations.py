@@ -14,8 +14,9 @@ Counts are smoothed by half an item, so that an error rate of zero has a logarit
 
 import dataclasses
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting.shapes import LogNormal
@@ -28,6 +29,8 @@ _ACCURACY_NOISE = LogNormal(1000**-0.5, 0.5)
 _TYPICAL_NUM_ITEMS = 500
 # Relative errors of uncertainties: from a thousandth (a digitised curve) to a third (few prompts).
 _UNCERTAINTY_NOISE = LogNormal(0.02, 1.4)
+# A standard error so small that it stands for more is as good as none.
+_MOST_ITEMS = 10**12
 _KNOWN = LogNormal(1.0, 0.0)
 
 
@@ -83,6 +86,10 @@ class Observations:
             return cls(ts, np.log(values), known**2, _KNOWN, False, float(np.median(known)))
         return cls(ts, np.log(values), np.ones_like(values), _UNCERTAINTY_NOISE, False, 1.0)
 
+    def of_single_rows(self, size: int) -> "Observations":
+        """The same where each row is the mean of `size` rows: a single one to come is noisier."""
+        return dataclasses.replace(self, relative_noise=self.relative_noise * size**0.5)
+
     def capability(self, logs: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """From the forecast's scale back to accuracies or uncertainties, without noise."""
         return -np.expm1(np.minimum(logs, 0.0)) if self.is_accuracy else np.exp(logs)
@@ -91,15 +98,19 @@ class Observations:
         self,
         logs: Float[np.ndarray, "draws times"],
         noise_levels: Float[np.ndarray, " draws"],
-        normals: Float[np.ndarray, "draws times"],
+        key: PRNGKeyArray,
     ) -> Float[np.ndarray, "draws times"]:
-        """Simulated curves as they would be measured, in the series' own terms."""
-        noise = self.relative_noise * noise_levels[:, None] * normals
+        """Simulated curves as they would be measured, in the series' own terms.
+
+        An accuracy is a count of right answers over so many items that its noise is as given:
+        exactly binomial, so one near 1 is measured as 1 as often as it should be.
+        """
+        noise = self.relative_noise * noise_levels[:, None]
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         if not self.is_accuracy:
-            return np.exp(logs + noise)
-        accuracies = self.capability(logs)
-        measured = accuracies + np.sqrt(accuracies * (1 - accuracies)) * noise
-        return np.clip(measured, 0.0, 1.0)
+            return np.exp(logs + noise * rng.standard_normal(logs.shape))
+        num_items = np.clip(np.round(noise**-2.0), 1, _MOST_ITEMS).astype(np.int64)
+        return rng.binomial(num_items, self.capability(logs)) / num_items
 
 
 def _without_zeros(stderrs: Series) -> Series:

@@ -1,0 +1,51 @@
+"""Long logs: a forecast looks at a few hundred rows at most, each the mean of several measured.
+
+Thousands of draws are weighed by every row, so memory and time grow with both. The trend of a run
+is in its blocks' means as it is in its rows.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.trajectory import Trajectory
+
+MAX_ROWS = 256
+
+
+def rows_a_block(num_rows: int) -> int:
+    """How many rows are averaged into one.
+
+    >>> rows_a_block(100), rows_a_block(1000)
+    (1, 4)
+    """
+    return -(-num_rows // MAX_ROWS)
+
+
+def thinned(run: Trajectory) -> Trajectory:
+    """The means of consecutive rows, with their standard errors; a short run as it is.
+
+    The noise of rows is taken to be independent, so a mean of `m` accuracies over `n` items each is
+    one over `m n` items.
+    """
+    size = rows_a_block(run.num_rows)
+    if size == 1:
+        return run
+    num_blocks = -(-run.num_rows // size)
+    means = {
+        name: None if values is None else _block_means(values, num_blocks)
+        for name in ("ts", "solver", "verifier")
+        for values in [getattr(run, name)]
+    }
+    errors = {
+        name: None if values is None else np.sqrt(_block_means(values**2, num_blocks) / size)
+        for name in ("solver_se", "verifier_se")
+        for values in [getattr(run, name)]
+    }
+    num_items = None if run.num_items is None else run.num_items * size
+    return run.replace(**means, **errors, num_items=num_items, extra={})
+
+
+def _block_means(
+    values: Float[np.ndarray, " rows"], num_blocks: int
+) -> Float[np.ndarray, " blocks"]:
+    return np.array([block.mean() for block in np.array_split(values, num_blocks)])

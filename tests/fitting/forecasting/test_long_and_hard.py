@@ -1,0 +1,90 @@
+"""Forecasts of long logs, of next to nothing, and of accuracies at the edge."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.forecasting import forecast
+from jaxgap.fitting.forecasting.observations import Observations
+from jaxgap.fitting.forecasting.thinning import MAX_ROWS, rows_a_block, thinned
+from jaxgap.trajectory import Trajectory
+
+KEY = jax.random.key(0)
+
+
+def test_a_long_log_is_averaged_in_blocks_and_said():
+    ts = np.arange(4000.0)
+    noise = np.random.default_rng(0).normal(0, 0.05, 4000)
+    run = Trajectory(ts, 0.7 - 0.4 * np.exp(-ts / 800) + noise, kind="accuracy")
+    found = forecast(run, 5000.0, key=KEY)
+    assert "4000 rows were averaged in blocks of 16" in found.warnings
+    assert found.solver.median == pytest.approx(0.7, abs=0.03)
+    # The forecast is for a single measurement, whose noise no average takes away.
+    low, high = found.solver.interval
+    assert 2 * 1.645 * 0.05 * 0.7 < high - low < 0.4
+
+
+def test_blocks_have_the_means_of_their_rows_and_smaller_errors():
+    values = np.arange(600.0)
+    run = Trajectory(values, values, values + 1, np.full(600, 0.3), kind="uncertainty")
+    blocks = thinned(run)
+    assert rows_a_block(600) == 3
+    assert blocks.num_rows == 200 <= MAX_ROWS
+    np.testing.assert_allclose(blocks.solver, values.reshape(200, 3).mean(1))
+    np.testing.assert_allclose(blocks.verifier - blocks.solver, 1.0)
+    np.testing.assert_allclose(blocks.solver_se, 0.3 / 3**0.5)
+    short = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
+    assert thinned(short) is short
+
+
+def test_a_measured_accuracy_is_a_binomial_count():
+    truth, num_items = np.full((40_000, 1), 0.004), 200
+    seen = Observations.of_accuracies(np.arange(3.0), np.full(3, 0.99), num_items, None)
+    drawn = seen.measure(np.log(truth), np.ones(len(truth)), KEY)[:, 0]
+    assert np.allclose(drawn * num_items, np.round(drawn * num_items))
+    assert drawn.mean() == pytest.approx(0.996, abs=3e-4)
+    assert drawn.std() == pytest.approx(np.sqrt(0.996 * 0.004 / 200), rel=0.05)
+    assert np.mean(drawn == 1) == pytest.approx(0.996**200, abs=0.01)
+
+
+@pytest.mark.parametrize("edge", [0.0, 1.0])
+def test_a_run_that_stays_at_the_edge_is_forecast_to_stay(edge):
+    run = Trajectory(np.arange(12.0), np.full(12, edge), kind="accuracy", num_items=500)
+    found = forecast(run, 14.0, key=KEY)
+    assert found.solver.median == pytest.approx(edge, abs=2e-3)
+    assert found.solver.interval[0] <= edge <= found.solver.interval[1]
+
+
+@pytest.mark.parametrize("num_rows", [3, 4, 5])
+@pytest.mark.parametrize(
+    "curve", [lambda t: 0.5 + 0 * t, lambda t: 0.5 + 0.1 * t, lambda t: t == 1]
+)
+def test_short_constant_straight_and_spiked_runs_get_an_honest_interval(num_rows, curve):
+    ts = np.arange(float(num_rows))
+    found = forecast(Trajectory(ts, curve(ts) * 1.0, kind="accuracy"), num_rows + 1.0, key=KEY)
+    low, high = found.solver.interval
+    assert 0 <= low < high <= 1
+    assert low <= found.solver.median <= high
+    assert found.advice.verdict in ("stop", "continue", "cannot tell")
+
+
+def test_a_horizon_that_no_law_reaches_is_refused():
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.5])
+    with pytest.raises(InputError, match="within 1e\\+06 times what was seen, got 1e\\+308"):
+        forecast(run, 1e308, key=KEY)
+    assert np.isfinite(forecast(run, 2.0 + 1e-9, key=KEY).solver.interval).all()
+
+
+@pytest.mark.parametrize(
+    ("ts", "values", "message"),
+    [
+        ([0, 1e300, 1.7e308], [3.0, 2.0, 1.0], "times span"),
+        ([0, 5e-324, 1e-323], [3.0, 2.0, 1.0], "times span"),
+        ([0, 1, 2], [1e308, 1e307, 1.0], "is as large as 1e\\+308"),
+        ([0, 1, 2], [3e-320, 2e-320, 1e-320], "is as large as 3e-320"),
+    ],
+)
+def test_numbers_that_overflow_are_refused(ts, values, message):
+    with pytest.raises(InputError, match=message):
+        forecast(Trajectory(ts, values), 2e308 if ts[-1] > 1e100 else 9.0, key=KEY)
