@@ -1,5 +1,6 @@
 """The backtest's protocol, recomputed from its definition for curves of every length."""
 
+import importlib
 from fractions import Fraction
 
 import jax
@@ -51,11 +52,13 @@ def test_what_is_seen_what_is_forecast_and_what_is_left_out(folder, monkeypatch)
         np.testing.assert_array_equal(run.solver, curve(round(float(ts[-1])) + 1)[: run.num_rows])
         return Predictive.of_draws(np.array([0.0, 0.5, 1.0]), level)
 
-    module = "jaxgap.fitting.backtesting.backtest"
-    monkeypatch.setattr(f"{module}.forecast_average", record)
-    monkeypatch.setattr(
-        f"{module}.baseline_forecasts", lambda run, ts: dict.fromkeys(BASELINES, run.solver[-1])
-    )
+    def last(run, ts):
+        return dict.fromkeys(BASELINES, run.solver[-1])
+
+    # The package's function of that name hides the module from an attribute's path.
+    module = importlib.import_module("jaxgap.fitting.backtesting.backtest")
+    monkeypatch.setattr(module, "forecast_average", record)
+    monkeypatch.setattr(module, "baseline_forecasts", last)
     form = backtest(folder, PREFIXES, key=jax.random.key(0)).to_dict()
     for num_rows in LENGTHS:
         kept, left_out = expected(num_rows)
