@@ -4,13 +4,14 @@ They are virtual environments in a folder outside the repository, so that no pee
 versions jaxgap runs with, nor the other way round.
 """
 
+import os
 import subprocess
 import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-DEFAULT_FOLDER = Path.home() / ".cache" / "jaxgap" / "peers"
+DEFAULT_FOLDER = Path(os.environ.get("JAXGAP_PEERS", Path.home() / ".cache" / "jaxgap" / "peers"))
 
 TORCH = ("torch==2.13.0", "transformers>=5.24,<6", "peft>=0.21,<0.22")
 """PyTorch with Hugging Face's libraries."""

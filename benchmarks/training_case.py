@@ -6,7 +6,9 @@ Only NumPy and the standard library: it is read in the peers' environments too.
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,28 @@ class Case:
         """Rows of one token more than are read, since the last is only predicted."""
         rng = np.random.default_rng(0)
         return rng.integers(0, self.vocab_size, (self.rows, self.length + 1))
+
+
+class Clock:
+    """What each step took: by the wall, and in processor time of all threads."""
+
+    def __init__(self):
+        self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.seconds.append(time.perf_counter() - wall)
+        self.cpu_seconds.append(time.process_time() - cpu)
+
+    def results(self) -> dict[str, list[float]]:
+        """Without the steps that warm up."""
+        return {
+            "seconds": self.seconds[WARM_UP_STEPS:],
+            "cpu_seconds": self.cpu_seconds[WARM_UP_STEPS:],
+        }
 
 
 def peak_bytes() -> int:

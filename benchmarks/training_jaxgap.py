@@ -5,7 +5,7 @@ import time
 
 import jax
 import numpy as np
-from training_case import WARM_UP_STEPS, Case, run_worker
+from training_case import WARM_UP_STEPS, Case, Clock, run_worker
 from training_products import Bound
 
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel, LoraConfig, init_adapters
@@ -68,19 +68,19 @@ def measure(case: Case) -> dict:
     step = lowered.compile()
     compile_seconds = time.perf_counter() - start
     bound = Bound(case)
-    losses, seconds, bounds = [], [], []
+    clock, losses, bounds = Clock(), [], []
     for index in range(WARM_UP_STEPS + case.num_steps):
         if index == WARM_UP_STEPS:
-            bounds.append(bound.seconds())
-        start = time.perf_counter()
-        result = jax.block_until_ready(step(trainable, frozen, opt_state, examples))
-        seconds.append(time.perf_counter() - start)
+            bounds.append(bound.measure())
+        with clock.step():
+            result = jax.block_until_ready(step(trainable, frozen, opt_state, examples))
         trainable, opt_state = result.trainable, result.opt_state
         losses.append(float(result.loss))
-    bounds.append(bound.seconds())
-    return {
-        "seconds": seconds[WARM_UP_STEPS:],
-        "bound_seconds": bounds,
+    bounds.append(bound.measure())
+    wall, cpu = zip(*bounds, strict=True)
+    return clock.results() | {
+        "bound_seconds": wall,
+        "bound_cpu_seconds": cpu,
         "compile_seconds": compile_seconds,
         "losses": losses,
         "versions": {"jax": jax.__version__},

@@ -99,13 +99,17 @@ class Bound:
             run(*operands).block_until_ready()
             self._compiled.append((run, operands, count))
 
-    def seconds(self, shortest: float = 0.1) -> float:
-        """What all products of a step take: each shape runs for `shortest` seconds at least."""
-        total = 0.0
+    def measure(self, shortest: float = 0.1) -> tuple[float, float]:
+        """What all products of a step take, by the wall and in processor time.
+
+        Each shape runs for `shortest` seconds at least, or as often as in a step.
+        """
+        wall = cpu = 0.0
         for run, operands, count in self._compiled:
-            runs, start = 0, time.perf_counter()
+            runs, start, cpu_start = 0, time.perf_counter(), time.process_time()
             while runs < count and time.perf_counter() - start < shortest:
                 run(*operands).block_until_ready()
                 runs += 1
-            total += (time.perf_counter() - start) * count / runs
-        return total
+            wall += (time.perf_counter() - start) * count / runs
+            cpu += (time.process_time() - cpu_start) * count / runs
+        return wall, cpu

@@ -4,11 +4,9 @@ The loss is transformers' own cross-entropy, summed over each row and averaged o
 is that of a plain training loop. Threads, attention (SDPA) and AdamW are the libraries' defaults.
 """
 
-import time
-
 import torch  # pyright: ignore[reportMissingImports]
 import transformers  # pyright: ignore[reportMissingImports]
-from training_case import WARM_UP_STEPS, Case, run_worker
+from training_case import WARM_UP_STEPS, Case, Clock, run_worker
 
 
 def build(case: Case):
@@ -48,23 +46,21 @@ def measure(case: Case) -> dict:
     tokens = torch.from_numpy(case.tokens())
     inputs, targets = tokens[:, :-1], tokens[:, 1:].clone()
     targets[:, : case.prompt_length - 1] = -100
-    losses, seconds = [], []
+    clock, losses = Clock(), []
     for _ in range(WARM_UP_STEPS + case.num_steps):
-        start = time.perf_counter()
-        logits = model(input_ids=inputs, use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), targets.flatten(), reduction="sum"
-        )
-        loss = loss / case.rows
-        del logits
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trainable, case.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        seconds.append(time.perf_counter() - start)
+        with clock.step():
+            logits = model(input_ids=inputs, use_cache=False).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), targets.flatten(), reduction="sum"
+            )
+            loss = loss / case.rows
+            del logits
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trainable, case.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         losses.append(float(loss.detach()))
-    return {
-        "seconds": seconds[WARM_UP_STEPS:],
+    return clock.results() | {
         "losses": losses,
         "threads": torch.get_num_threads(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
