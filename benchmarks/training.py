@@ -6,7 +6,7 @@ with `--lora` adapters of rank 16 on every projection in place of all parameters
 process of its own: it builds the model, takes one step to warm up, and times the next ones. Turns
 alternate (A B A B ...), and ratios are taken within a round, since a shared machine drifts. The
 bound is the time that the step's own matrix products take alone in XLA, measured before and after
-the steps of each turn of jaxgap. Memory is the most that a process held, from its start to its end;
+each turn of jaxgap. Memory is the most that a process held, from its start to its end;
 PyTorch needs 12 GB. Times to compile are apart. Where other work shares the processors, processor
 time says more than the clock on the wall: both are given.
 
@@ -46,17 +46,25 @@ def take_turn(python: Path, script: str, case: Case, cache: Path) -> dict[str, A
     return result | {"load_average": load, "rate": case.num_tokens / np.median(result["seconds"])}
 
 
+def our_turn(case: Case, cache: Path) -> dict[str, Any]:
+    """A turn of jaxgap, with the time of its products alone before and after it."""
+    ours = Path(sys.executable)
+    before = take_turn(ours, "training_products.py", case, cache)
+    turn = take_turn(ours, "training_jaxgap.py", case, cache)
+    after = take_turn(ours, "training_products.py", case, cache)
+    for kind in ("seconds", "cpu_seconds"):
+        turn[f"bound_{kind}"] = [before[kind], after[kind]]
+    return turn
+
+
 def compare(case: Case, folder: Path, num_repeats: int) -> dict[str, list[dict[str, Any]]]:
     """Both engines in turn, as often as said."""
     peer = "transformers + peft" if case.lora_rank else "transformers + PyTorch"
-    engines = {
-        "jaxgap": (Path(sys.executable), "training_jaxgap.py"),
-        peer: (peers.python_of(folder, PEER), "training_torch.py"),
-    }
-    turns: dict[str, list[dict[str, Any]]] = {name: [] for name in engines}
+    python = peers.python_of(folder, PEER)
+    turns: dict[str, list[dict[str, Any]]] = {"jaxgap": [], peer: []}
     for _ in range(num_repeats):
-        for name, (python, script) in engines.items():
-            turns[name].append(take_turn(python, script, case, folder))
+        turns["jaxgap"].append(our_turn(case, folder))
+        turns[peer].append(take_turn(python, "training_torch.py", case, folder))
     return turns
 
 
@@ -129,7 +137,7 @@ def growth(case: Case, cache: Path) -> dict[str, list[dict[str, Any]]]:
 
     def turn(**changes: int) -> dict[str, Any]:
         changed = dataclasses.replace(case, num_steps=1, **changes)
-        result = take_turn(Path(sys.executable), "training_jaxgap.py", changed, cache)
+        result = our_turn(changed, cache)
         return changes | {
             "tokens_per_second": result["rate"],
             "bound_tokens_per_second": changed.num_tokens / np.mean(result["bound_seconds"]),

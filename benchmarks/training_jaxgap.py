@@ -1,4 +1,4 @@
-"""One turn of jaxgap in benchmarks/training.py, with the bound before and after its steps."""
+"""One turn of jaxgap in benchmarks/training.py."""
 
 import dataclasses
 import time
@@ -6,7 +6,6 @@ import time
 import jax
 import numpy as np
 from training_case import WARM_UP_STEPS, Case, Clock, run_worker
-from training_products import Bound
 
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel, LoraConfig, init_adapters
 from jaxgap.sampling import TokenBatch
@@ -67,20 +66,13 @@ def measure(case: Case) -> dict:
     lowered = update.lower(model, optimizer, Computation(), trainable, frozen, opt_state, examples)
     step = lowered.compile()
     compile_seconds = time.perf_counter() - start
-    bound = Bound(case)
-    clock, losses, bounds = Clock(), [], []
-    for index in range(WARM_UP_STEPS + case.num_steps):
-        if index == WARM_UP_STEPS:
-            bounds.append(bound.measure())
+    clock, losses = Clock(), []
+    for _ in range(WARM_UP_STEPS + case.num_steps):
         with clock.step():
             result = jax.block_until_ready(step(trainable, frozen, opt_state, examples))
         trainable, opt_state = result.trainable, result.opt_state
         losses.append(float(result.loss))
-    bounds.append(bound.measure())
-    wall, cpu = zip(*bounds, strict=True)
     return clock.results() | {
-        "bound_seconds": wall,
-        "bound_cpu_seconds": cpu,
         "compile_seconds": compile_seconds,
         "losses": losses,
         "versions": {"jax": jax.__version__},

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from training_case import Case
+from training_case import Case, run_worker
 
 
 class Product(NamedTuple):
@@ -85,31 +85,27 @@ def _attention(case: Case) -> Iterator[Product]:
     yield Product("bkqs,bkqd->bksd", scores, queries)
 
 
-class Bound:
-    """The products of a case, compiled and ready to be timed."""
+def measure(case: Case, shortest: float = 0.1) -> dict[str, float]:
+    """What all products of a step take, by the wall and in processor time.
 
-    def __init__(self, case: Case):
-        self._compiled = []
-        for product, count in products(case).items():
-            operands = [
-                jax.random.normal(jax.random.key(i), shape)
-                for i, shape in enumerate((product.left, product.right))
-            ]
-            run = jax.jit(lambda left, right, spec=product.spec: jnp.einsum(spec, left, right))
-            run(*operands).block_until_ready()
-            self._compiled.append((run, operands, count))
+    Each shape runs for `shortest` seconds at least, or as often as in a step.
+    """
+    wall = cpu = 0.0
+    for product, count in products(case).items():
+        left, right = (
+            jax.random.normal(jax.random.key(index), shape)
+            for index, shape in enumerate((product.left, product.right))
+        )
+        run = jax.jit(lambda left, right, spec=product.spec: jnp.einsum(spec, left, right))
+        run(left, right).block_until_ready()
+        runs, start, cpu_start = 0, time.perf_counter(), time.process_time()
+        while runs < count and time.perf_counter() - start < shortest:
+            run(left, right).block_until_ready()
+            runs += 1
+        wall += (time.perf_counter() - start) * count / runs
+        cpu += (time.process_time() - cpu_start) * count / runs
+    return {"seconds": wall, "cpu_seconds": cpu}
 
-    def measure(self, shortest: float = 0.1) -> tuple[float, float]:
-        """What all products of a step take, by the wall and in processor time.
 
-        Each shape runs for `shortest` seconds at least, or as often as in a step.
-        """
-        wall = cpu = 0.0
-        for run, operands, count in self._compiled:
-            runs, start, cpu_start = 0, time.perf_counter(), time.process_time()
-            while runs < count and time.perf_counter() - start < shortest:
-                run(*operands).block_until_ready()
-                runs += 1
-            wall += (time.perf_counter() - start) * count / runs
-            cpu += (time.process_time() - cpu_start) * count / runs
-        return wall, cpu
+if __name__ == "__main__":
+    run_worker(measure)
