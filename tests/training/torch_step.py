@@ -8,11 +8,13 @@ import json
 import sys
 
 import numpy as np
-import torch
-import transformers
 
 
 def main(settings: dict, source: str, target: str) -> None:
+    # Here, since only the peers' environment has them.
+    import torch
+    import transformers
+
     given = dict(np.load(source))
     tokens, mask, labels = (
         torch.from_numpy(given.pop(key)) for key in ("tokens", "mask", "labels")
