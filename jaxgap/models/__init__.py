@@ -1,9 +1,18 @@
-"""A decoder-only language model in Flax NNX, its tokenizer, cache and weights."""
+"""Decoder-only language models in Flax NNX: configuration, weights, adapters, cache, tokenizers.
+
+Real models come in through :func:`load_model` (a Hugging Face folder or name, or a GGUF file; the
+extra `lm`) and go out through :func:`save_folder`.
+"""
 
 from jaxgap.models.cache import KVCache, init_cache, repeat_rows
+from jaxgap.models.chat_template import ChatTemplate
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder
+from jaxgap.models.fast_tokenizer import FastTokenizer
+from jaxgap.models.huggingface.peft import load_adapters, save_adapters
+from jaxgap.models.huggingface.save import save_folder
 from jaxgap.models.language_model import LanguageModel, Mask, Tokens
+from jaxgap.models.load import load_model
 from jaxgap.models.lora import (
     LoraConfig,
     LoraTarget,
@@ -19,14 +28,16 @@ from jaxgap.models.rope_scaling import (
     LongRope,
     NoScaling,
 )
-from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer
+from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer, Message
 
 __all__ = [
     "AbstractRopeScaling",
     "AbstractTokenizer",
     "CharTokenizer",
+    "ChatTemplate",
     "Decoder",
     "DecoderConfig",
+    "FastTokenizer",
     "KVCache",
     "LanguageModel",
     "LinearScaling",
@@ -35,12 +46,17 @@ __all__ = [
     "LoraConfig",
     "LoraTarget",
     "Mask",
+    "Message",
     "NoScaling",
     "Params",
     "Tokens",
     "init_adapters",
     "init_cache",
     "join_adapters",
+    "load_adapters",
+    "load_model",
     "merge_adapters",
     "repeat_rows",
+    "save_adapters",
+    "save_folder",
 ]

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from jaxgap.models import LanguageModel
 from jaxgap.models.checkpoint import stored_tensors
 from jaxgap.models.huggingface.config_json import parse_config
+from jaxgap.models.huggingface.folder import load_params
 from jaxgap.models.huggingface.tensor_names import naming_of
 
 _PATH = Path(__file__).with_name("peers.py")
@@ -80,6 +82,22 @@ def make_tokenizer():
         return FastTokenizer(backend, num_ids, (2,), 0, 1, None)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def load_tiny(tiny_folder, make_tokenizer):
+    """A tiny model and its parameters, loaded once."""
+    loaded = {}
+
+    def load(family):
+        if family not in loaded:
+            folder = tiny_folder(family)
+            config = parse_config(folder / "config.json")
+            model = LanguageModel(config, make_tokenizer(config.vocab_size))
+            loaded[family] = model, load_params(folder, config)
+        return loaded[family]
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.models import LanguageModel, init_cache
-from jaxgap.models.huggingface.config_json import parse_config
-from jaxgap.models.huggingface.folder import load_params
+from jaxgap.models import init_cache
 
 FAMILIES = (
     "llama2",
@@ -31,10 +29,8 @@ def family(request):
 
 
 @pytest.fixture(scope="module")
-def loaded(family, tiny_folder, make_tokenizer):
-    folder = tiny_folder(family)
-    config = parse_config(folder / "config.json")
-    return LanguageModel(config, make_tokenizer(config.vocab_size)), load_params(folder, config)
+def loaded(family, load_tiny):
+    return load_tiny(family)
 
 
 def test_every_family_has_a_golden_file(peers):
@@ -70,10 +66,8 @@ def test_a_cache_changes_nothing(family, loaded, peers, golden_logits):
         np.testing.assert_allclose(jnp.stack(parts, 1), golden[:, -4:], atol=1e-4)
 
 
-def test_each_row_of_longrope_decides_by_its_own_length(tiny_folder, make_tokenizer, peers):
-    folder = tiny_folder("phi35_mini")
-    config = parse_config(folder / "config.json")
-    model, params = LanguageModel(config, make_tokenizer(64)), load_params(folder, config)
+def test_each_row_of_longrope_decides_by_its_own_length(load_tiny, peers):
+    model, params = load_tiny("phi35_mini")
     tokens, mask = peers.long_case()
     mixed = mask.copy()
     mixed[1, :-10] = False
@@ -83,15 +77,11 @@ def test_each_row_of_longrope_decides_by_its_own_length(tiny_folder, make_tokeni
     np.testing.assert_allclose(together[1, -10:], alone[0], atol=1e-5)
 
 
-def test_bfloat16_keeps_its_type_and_comes_close(tiny_folder, make_tokenizer, peers, golden_logits):
-    folder = tiny_folder("qwen25")
-    config = parse_config(folder / "config.json")
-    model, params = (
-        LanguageModel(config, make_tokenizer(64)),
-        load_params(folder, config, dtype=jnp.bfloat16),
-    )
+def test_bfloat16_keeps_its_type_and_comes_close(load_tiny, peers, golden_logits):
+    model, params = load_tiny("qwen25")
+    params = jax.tree.map(lambda x: x.astype(jnp.bfloat16), params)
     tokens, mask = peers.short_case()
-    cache = init_cache(config, 2, 12, jnp.bfloat16)
+    cache = init_cache(model.config, 2, 12, jnp.bfloat16)
     hidden, cache = jax.jit(model.hidden_states)(params, tokens, mask, cache)
     assert hidden.dtype == cache.keys[0].dtype == jnp.bfloat16
     logits = jax.jit(model.logits)(params, hidden)

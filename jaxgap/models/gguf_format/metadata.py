@@ -1,0 +1,136 @@
+"""The shape of a decoder from the metadata of a GGUF file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.gguf_format.header import GgufHeader
+from jaxgap.models.huggingface.config_json import FAMILIES, MAX_LAYERS, MAX_SIZE
+from jaxgap.models.outside import Fields, ModelFileError
+from jaxgap.models.rope_scaling import (
+    AbstractRopeScaling,
+    LinearScaling,
+    Llama3Scaling,
+    LongRope,
+    NoScaling,
+    longrope_attention_factor,
+)
+
+ROPE_FREQS = "rope_freqs.weight"
+SHORT_FACTORS = "rope_factors_short.weight"
+LONG_FACTORS = "rope_factors_long.weight"
+# Files say only how much each frequency is divided by; all released Llama 3 models have these.
+_LLAMA3_LOW, _LLAMA3_HIGH, _LLAMA3_LENGTH = 1.0, 4.0, 8192
+
+
+def parse_metadata(header: GgufHeader, where: str) -> DecoderConfig:
+    """The decoder that a file describes.
+
+    **Arguments:**
+
+    - `header`: of the file.
+    - `where`: the file, for messages.
+
+    **Raises:** `ModelFileError` in one line for another architecture, a number out of range, or
+    something that is not supported.
+    """
+    architecture = header.metadata.get("general.architecture")
+    if architecture not in FAMILIES:
+        raise ModelFileError(
+            f"{where}: general.architecture must be one of {', '.join(FAMILIES)}, "
+            f"got {architecture!r:.60}"
+        )
+    if header.metadata.get("split.count", 1) != 1:
+        raise ModelFileError(f"{where}: one of several files; merge them with llama-gguf-split")
+    prefix = architecture + "."
+    values = {
+        key.removeprefix(prefix): value
+        for key, value in header.metadata.items()
+        if key.startswith(prefix)
+    }
+    try:
+        return DecoderConfig(**_shape(header, Fields(values, where), architecture))
+    except ModelFileError:
+        raise
+    except ValueError as error:
+        raise ModelFileError(f"{where}: {error}") from None
+
+
+def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, Any]:
+    if "token_embd.weight" not in header.tensors:
+        raise ModelFileError(f"{fields.where}: no tensor token_embd.weight")
+    hidden_size = fields.integer("embedding_length", maximum=MAX_SIZE)
+    num_heads = fields.integer("attention.head_count", maximum=MAX_SIZE)
+    key_length = max(hidden_size // num_heads, 1)
+    head_dim = fields.integer("attention.key_length", key_length, maximum=MAX_SIZE)
+    rotary_dim = fields.integer("rope.dimension_count", head_dim, maximum=MAX_SIZE)
+    context_length = fields.integer("context_length", maximum=10**12)
+    shape: dict[str, Any] = {
+        "vocab_size": header.tensors["token_embd.weight"].shape[0],
+        "hidden_size": hidden_size,
+        "intermediate_size": fields.integer("feed_forward_length", maximum=MAX_SIZE),
+        "num_layers": fields.integer("block_count", maximum=MAX_LAYERS),
+        "num_heads": num_heads,
+        "num_kv_heads": fields.integer("attention.head_count_kv", num_heads, maximum=MAX_SIZE),
+        "head_dim": head_dim,
+        "rope_theta": fields.number("rope.freq_base", 10_000.0),
+        "norm_eps": fields.number("attention.layer_norm_rms_epsilon"),
+        "tie_embeddings": "output.weight" not in header.tensors,
+        "partial_rotary_factor": rotary_dim / head_dim,
+        "rope_scaling": _scaling(header, fields, architecture, context_length),
+        "qkv_bias": architecture == "qwen2",
+        "qk_norm": architecture == "qwen3",
+        "context_length": context_length,
+    }
+    if architecture == "phi3" and fields.values.get("attention.sliding_window"):
+        shape["sliding_window"] = fields.integer("attention.sliding_window", maximum=10**12)
+    return shape
+
+
+def _scaling(
+    header: GgufHeader, fields: Fields, architecture: str, context_length: int
+) -> AbstractRopeScaling:
+    if architecture == "phi3" and {SHORT_FACTORS, LONG_FACTORS} <= header.tensors.keys():
+        original = fields.integer(
+            "rope.scaling.original_context_length", context_length, maximum=10**12
+        )
+        implied = longrope_attention_factor(context_length / original, original)
+        return LongRope(
+            _vector(header, SHORT_FACTORS),
+            _vector(header, LONG_FACTORS),
+            original,
+            fields.number("rope.scaling.attn_factor", implied),
+        )
+    if architecture == "llama" and ROPE_FREQS in header.tensors:
+        return _llama3(header, fields)
+    kind = fields.values.get("rope.scaling.type", "none")
+    if kind == "linear" and architecture != "phi3":
+        return LinearScaling(fields.number("rope.scaling.factor"))
+    if kind != "none":
+        raise fields.error(
+            "rope.scaling.type", f"none or linear in a {architecture} without factors"
+        )
+    return NoScaling()
+
+
+def _llama3(header: GgufHeader, fields: Fields) -> AbstractRopeScaling:
+    """The scaling whose divisors are those in the file."""
+    divisors = np.asarray(_vector(header, ROPE_FREQS))
+    theta = fields.number("rope.freq_base", 10_000.0)
+    frequencies = theta ** (-np.arange(len(divisors)) / len(divisors))
+    scaling = Llama3Scaling(float(divisors.max()), _LLAMA3_LOW, _LLAMA3_HIGH, _LLAMA3_LENGTH)
+    scaled = scaling.scale(jnp.asarray(frequencies), jnp.zeros(1, int))[0]
+    if not np.allclose(frequencies / np.asarray(scaled), divisors, rtol=1e-4):
+        raise ModelFileError(f"{fields.where}: {ROPE_FREQS} is not the scaling of Llama 3")
+    return scaling
+
+
+def _vector(header: GgufHeader, name: str) -> tuple[float, ...]:
+    tensor = header.tensors[name]
+    if len(tensor.shape) != 1 or tensor.shape[0] > MAX_SIZE:
+        raise ModelFileError(f"{tensor.path}: tensor {name!r} must have one dimension")
+    return tuple(float(str(value)) for value in tensor.read())

@@ -1,0 +1,142 @@
+"""A model written as a folder that transformers, vLLM and llama.cpp's converter read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+
+from jaxgap.errors import InputError
+from jaxgap.models.checkpoint import Stored, disassemble, parameter_dtype, stored_tensors
+from jaxgap.models.fast_tokenizer import FastTokenizer
+from jaxgap.models.huggingface.config_json import config_json
+from jaxgap.models.huggingface.shards import INDEX, SINGLE
+from jaxgap.models.huggingface.tensor_names import naming_of
+from jaxgap.models.language_model import LanguageModel
+from jaxgap.models.lora import Params
+
+MAX_SHARD_BYTES = 5_000_000_000
+
+
+def save_folder(
+    folder: str | Path,
+    model: LanguageModel,
+    params: Params,
+    *,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+) -> None:
+    """Write `config.json`, `generation_config.json`, safetensors and the tokenizer's files.
+
+    The folder appears whole or not at all. Numbers are stored in the parameters' floating type, so
+    reading them back gives the same bits. One shard at a time is held beside the parameters.
+
+    **Arguments:**
+
+    - `folder`: must not exist, or be empty.
+    - `model`: without adapters (:func:`jaxgap.models.merge_adapters`), with a tokenizer that came
+        from a file.
+    - `params`: its parameters, all of one floating type.
+    - `max_shard_bytes`: where one file ends and the next begins, >= 1; a tensor is never cut.
+
+    **Raises:** `InputError` if the folder holds something; `ValueError` for another model.
+    """
+    if model.lora is not None or not isinstance(model.tokenizer, FastTokenizer):
+        raise ValueError("model must have no adapters and a FastTokenizer; merge adapters first")
+    dtype = parameter_dtype(params)
+    with new_folder(Path(folder)) as path:
+        config = config_json(model.config) | {"torch_dtype": dtype.name}
+        write_json(path / "config.json", config | _special_ids(model.tokenizer))
+        write_json(path / "generation_config.json", _special_ids(model.tokenizer))
+        _write_tokenizer(path, model.tokenizer, model.config.context_length)
+        stored = stored_tensors(model.config, naming_of(model.config))
+        _write_shards(path, list(_shards(stored, dtype.itemsize, max_shard_bytes)), params)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into that takes its name once all is written.
+
+    **Raises:** `InputError` if there is something of that name, other than an empty folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: exists already; give a new folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=path.parent))
+    try:
+        scratch.chmod(0o755)
+        yield scratch
+        scratch.replace(path)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Indented JSON, without NaN or infinities."""
+    path.write_text(
+        json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+    )
+
+
+def _special_ids(tokenizer: FastTokenizer) -> dict[str, Any]:
+    ends = list(tokenizer.stop_ids)
+    ids: dict[str, Any] = {
+        "eos_token_id": ends if len(ends) > 1 else ends[0],
+        "pad_token_id": tokenizer.pad_id,
+    }
+    return ids if tokenizer.bos_id is None else ids | {"bos_token_id": tokenizer.bos_id}
+
+
+def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, context_length: int) -> None:
+    text_of = tokenizer.backend.id_to_token
+    settings: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": context_length,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": text_of(tokenizer.eos_id),
+        "pad_token": text_of(tokenizer.pad_id),
+    }
+    if tokenizer.bos_id is not None:
+        settings["bos_token"] = text_of(tokenizer.bos_id)
+    if tokenizer.chat_template is not None:
+        settings["chat_template"] = tokenizer.chat_template.source
+    write_json(folder / "tokenizer_config.json", settings)
+    (folder / "tokenizer.json").write_text(tokenizer.backend.to_str(), "utf-8")
+
+
+def _shards(
+    tensors: Iterator[Stored], bytes_each: int, max_bytes: int
+) -> Iterator[tuple[list[Stored], int]]:
+    """Tensors file by file, and the bytes of each file."""
+    shard, size = [], 0
+    for stored in tensors:
+        num_bytes = bytes_each
+        for length in stored.shape:
+            num_bytes *= length
+        if shard and size + num_bytes > max_bytes:
+            yield shard, size
+            shard, size = [], 0
+        shard.append(stored)
+        size += num_bytes
+    yield shard, size
+
+
+def _write_shards(folder: Path, shards: list[tuple[list[Stored], int]], params: Params) -> None:
+    weight_map = {}
+    for number, (tensors, _) in enumerate(shards, 1):
+        name = SINGLE
+        if len(shards) > 1:
+            name = f"model-{number:05}-of-{len(shards):05}.safetensors"
+        arrays = {stored.name: disassemble(stored, params) for stored in tensors}
+        # transformers wants to be told that the layout is PyTorch's.
+        safetensors.numpy.save_file(arrays, folder / name, {"format": "pt"})
+        weight_map |= dict.fromkeys(arrays, name)
+    if len(shards) > 1:
+        total = sum(size for _, size in shards)
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})

@@ -1,0 +1,48 @@
+"""Models from outside: a folder, a GGUF file, or a name on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxgap.errors import InputError
+from jaxgap.models.gguf_format import load_gguf
+from jaxgap.models.huggingface import load_folder
+from jaxgap.models.huggingface.hub import download
+from jaxgap.models.language_model import LanguageModel
+from jaxgap.models.lora import Params
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def load_model(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: Any = jnp.float32,
+    shardings: Params | None = None,
+) -> tuple[LanguageModel, Params]:
+    """A model with its tokenizer, and its parameters.
+
+    **Arguments:**
+
+    - `source`: a folder with `config.json`, a `.gguf` file, or a hub name such as
+        `HuggingFaceTB/SmolLM2-135M-Instruct`; what exists on disk is never looked for on the hub.
+    - `revision`: of a hub name.
+    - `dtype`: floating type of the parameters, and so of the activations.
+    - `shardings`: where each parameter goes, a tree like the parameters; by default one device.
+
+    **Raises:** `InputError` in one line if there is no such model, if its files are damaged,
+    hostile or of a kind that is not supported, or if the extra `lm` is missing.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return load_folder(path, dtype=dtype, shardings=shardings)
+    if path.exists() or path.suffix == ".gguf":
+        return load_gguf(path, dtype=dtype, shardings=shardings)
+    if not _HUB_NAME.fullmatch(str(source)):
+        raise InputError(f"{source}: no such folder or file, and no name on the hub (owner/name)")
+    return load_folder(download(str(source), revision), dtype=dtype, shardings=shardings)

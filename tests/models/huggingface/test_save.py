@@ -1,0 +1,73 @@
+"""What is saved is read back to the bit, by us and by transformers."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.models import LanguageModel, LoraConfig
+from jaxgap.models.chat_template import ChatTemplate
+from jaxgap.models.huggingface.folder import load_folder
+from jaxgap.models.huggingface.save import save_folder
+
+FAMILIES = ("llama3", "phi3_mini", "phi35_mini", "phi4_mini", "qwen25", "qwen3")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_export_and_reload_is_exact(family, load_tiny, tmp_path):
+    model, params = load_tiny(family)
+    save_folder(tmp_path / "out", model, params, max_shard_bytes=20_000)
+    assert (tmp_path / "out" / "model.safetensors.index.json").exists()
+    again, reloaded = load_folder(tmp_path / "out")
+    assert again.config == model.config
+    jax.tree.map(np.testing.assert_array_equal, reloaded, params)
+
+
+def test_bfloat16_is_exact_in_one_file(load_tiny, tmp_path):
+    model, params = load_tiny("smollm2")
+    narrow = jax.tree.map(lambda x: x.astype(jnp.bfloat16), params)
+    save_folder(tmp_path / "out", model, narrow)
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["torch_dtype"] == "bfloat16"
+    _, reloaded = load_folder(tmp_path / "out", dtype=jnp.bfloat16)
+    jax.tree.map(np.testing.assert_array_equal, reloaded, narrow)
+
+
+def test_the_tokenizer_survives(load_tiny, tmp_path):
+    model, params = load_tiny("smollm2")
+    template = ChatTemplate("{{ bos_token }}{{ messages[0].content }}", {"bos_token": "w1"})
+    tokenizer = dataclasses.replace(model.tokenizer, end_ids=(2, 5), chat_template=template)
+    save_folder(tmp_path / "out", LanguageModel(model.config, tokenizer), params)
+    again = load_folder(tmp_path / "out")[0].tokenizer
+    assert again.encode("w5 w7") == [5, 7]
+    assert (again.stop_ids, again.pad_id, again.bos_id) == ((2, 5), 0, 1)
+    assert again.render_chat([{"role": "user", "content": "w9"}]) == "w1w9"
+
+
+def test_nothing_is_written_over(load_tiny, tmp_path):
+    model, params = load_tiny("smollm2")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(InputError, match="exists already; give a new folder"):
+        save_folder(tmp_path / "out", model, params)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
+
+
+def test_a_failure_leaves_nothing(load_tiny, tmp_path):
+    model, params = load_tiny("smollm2")
+    with pytest.raises(KeyError, match="blocks"):
+        save_folder(tmp_path / "out", model, {k: v for k, v in params.items() if k != "blocks"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_adapters_must_be_merged_first(load_tiny, tmp_path):
+    model, params = load_tiny("smollm2")
+    adapted = dataclasses.replace(model, lora=LoraConfig.uniform(2, alpha=2.0))
+    with pytest.raises(ValueError, match="merge adapters first"):
+        save_folder(tmp_path / "out", adapted, params)
+    mixed = params | {"norm": {"scale": params["norm"]["scale"].astype(jnp.bfloat16)}}
+    with pytest.raises(ValueError, match="params must have one floating type"):
+        save_folder(tmp_path / "out", model, mixed)

@@ -1,0 +1,80 @@
+"""Adapters change nothing at first, share the base, and can be merged into it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgap.models import (
+    LoraConfig,
+    LoraTarget,
+    init_adapters,
+    init_cache,
+    join_adapters,
+    merge_adapters,
+)
+
+LORA = LoraConfig.uniform(3, alpha=6.0)
+TOKENS = jnp.array([[3, 1, 4, 1, 5, 9]])
+REAL = jnp.ones_like(TOKENS, dtype=bool)
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_model):
+    return dataclasses.replace(tiny_model, lora=LORA)
+
+
+@pytest.fixture(scope="module")
+def adapters(tiny_model):
+    return init_adapters(tiny_model.config, LORA, jax.random.key(0))
+
+
+def test_new_adapters_change_nothing_and_copy_nothing(tiny_model, adapted, tiny_params, adapters):
+    joined = join_adapters(tiny_params, adapters)
+    plain, _ = tiny_model.apply(tiny_params, TOKENS, REAL)
+    np.testing.assert_array_equal(adapted.apply(joined, TOKENS, REAL)[0], plain)
+    shared = {id(leaf) for leaf in jax.tree.leaves(joined)}
+    assert shared == {id(leaf) for leaf in jax.tree.leaves((tiny_params, adapters))}
+    assert jax.tree.structure(joined) == jax.tree.structure(adapted.shapes())
+
+
+def test_merged_adapters_are_the_same_model(tiny_model, adapted, tiny_params, adapters):
+    trained = jax.tree.map(lambda x: x + 0.1, adapters)
+    merged = merge_adapters(tiny_params, trained, LORA)
+    apart, _ = adapted.apply(join_adapters(tiny_params, trained), TOKENS, REAL)
+    np.testing.assert_allclose(tiny_model.apply(merged, TOKENS, REAL)[0], apart, atol=2e-4)
+    assert np.abs(apart - tiny_model.apply(tiny_params, TOKENS, REAL)[0]).max() > 0.1
+    assert merged["norm"]["scale"] is tiny_params["norm"]["scale"]
+    assert jax.tree.structure(merged) == jax.tree.structure(tiny_params)
+
+
+def test_gradients_reach_the_adapters_alone(adapted, tiny_params, adapters):
+    def loss(adapters):
+        return adapted.apply(join_adapters(tiny_params, adapters), TOKENS, REAL)[0].std()
+
+    gradients = jax.jit(jax.grad(loss))(jax.tree.map(lambda x: x + 0.1, adapters))
+    assert jax.tree.structure(gradients) == jax.tree.structure(adapters)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradients))
+
+
+def test_adapters_work_with_a_cache(adapted, tiny_params, adapters):
+    joined = join_adapters(tiny_params, jax.tree.map(lambda x: x + 0.1, adapters))
+    apply = jax.jit(adapted.apply)
+    whole, _ = apply(joined, TOKENS, REAL)
+    cache = init_cache(adapted.config, 1, 6)
+    _, cache = apply(joined, TOKENS[:, :5], REAL[:, :5], cache)
+    last, _ = apply(joined, TOKENS[:, 5:], REAL[:, 5:], cache)
+    np.testing.assert_allclose(last[:, 0], whole[:, -1], atol=1e-4)
+
+
+def test_impossible_adapters_are_refused():
+    with pytest.raises(ValueError, match=r"name must be one of query, .* got 'q_proj'"):
+        LoraTarget("q_proj", 2, 1.0)
+    with pytest.raises(ValueError, match="rank and scale must be positive, got 0"):
+        LoraTarget("query", 0, 1.0)
+    with pytest.raises(ValueError, match="targets must name each projection once"):
+        LoraConfig.uniform(2, alpha=2.0, names=("query", "query"))
+    with pytest.raises(ValueError, match="targets must name each projection once"):
+        LoraConfig(())
