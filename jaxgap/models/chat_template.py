@@ -54,7 +54,7 @@ class ChatTemplate:
         jinja2 = import_extra("jinja2")
         sandbox = import_extra("jaxgap.models.template_sandbox")
         environment = sandbox.TemplateSandbox()
-        environment.filters["tojson"] = _tojson
+        environment.filters["tojson"] = sandbox.measured_filter(_tojson)
         environment.globals |= {"raise_exception": _raise, "strftime_now": _strftime_now}
         try:
             return environment.from_string(self.source)

@@ -19,7 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-PINS = ("torch==2.13.0", "transformers==5.24.0", "peft==0.21.2", "gguf==0.19.0")
+PINS = (
+    "torch==2.13.0",
+    "transformers==5.24.0",
+    "peft==0.21.2",
+    "gguf==0.19.0",
+    "sentencepiece==0.2.1",
+)
 GOLDEN = Path(__file__).with_name("golden")
 
 _SMALL = {
@@ -117,6 +123,7 @@ def main(command: str, *arguments: str) -> None:
         "adapter": adapter,
         "adapter-logits": adapter_logits,
         "greedy": greedy,
+        "sentencepiece": sentencepiece,
     }[command](*arguments)
 
 
@@ -207,6 +214,58 @@ def greedy(gguf: str, questions: str, steps: str, out: str) -> None:
             {"text": text, "prompt": ids["input_ids"][0].tolist(), "ids": drawn[0, start:].tolist()}
         )
     Path(out).write_text(json.dumps(answers))
+
+
+def sentencepiece() -> None:
+    """Train a small BPE of SentencePiece as Llama-2's was, and write what it makes of some texts."""
+    import io
+
+    import sentencepiece as library
+
+    corpus = Path(__file__).read_text().splitlines() * 3
+    model = io.BytesIO()
+    library.SentencePieceTrainer.train(
+        sentence_iterator=iter(corpus),
+        model_writer=model,
+        vocab_size=400,
+        model_type="bpe",
+        byte_fallback=True,
+        split_digits=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
+        minloglevel=2,
+    )
+    processor = library.SentencePieceProcessor(model_proto=model.getvalue())
+    numbers = range(processor.get_piece_size())
+    texts = [
+        "the model",
+        "Hello, World! 123",
+        "  two  spaces",
+        "déjà 😀 vu",
+        "numpy",
+        "a\tb",
+        "x = 3.14",
+    ]
+    # Types as GGUF counts them.
+    kinds = [
+        2
+        if processor.is_unknown(i)
+        else 3
+        if processor.is_control(i)
+        else 6
+        if processor.is_byte(i)
+        else 1
+        for i in numbers
+    ]
+    values = {
+        "version": library.__version__,
+        "tokens": [processor.id_to_piece(i) for i in numbers],
+        "scores": [processor.get_score(i) for i in numbers],
+        "token_type": kinds,
+        "texts": {text: processor.encode(text) for text in texts},
+    }
+    (GOLDEN / "sentencepiece.json").write_text(json.dumps(values, ensure_ascii=False))
 
 
 def _tiny_model(family: str):

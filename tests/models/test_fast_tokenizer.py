@@ -1,0 +1,158 @@
+"""Real tokenizers: special tokens, beginnings, ends, and files that do not fit."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.models import CharTokenizer, save_folder
+from jaxgap.models.gguf_format.tokenizer import build_tokenizer
+from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
+from jaxgap.models.outside import ModelFileError
+
+BYTES = [chr(code) for code in [*range(33, 127), *range(161, 173), *range(174, 323 + 1)]]
+
+
+def _byte_level(pre, **values):
+    """Bytes, one merge and three special tokens, for a decoder with five logits to spare."""
+    tokens = [*BYTES, "ĠĠ", "<bos>", "<|im_end|>", "<eos>"]
+    metadata = {
+        "model": "gpt2",
+        "pre": pre,
+        "tokens": tokens,
+        "token_type": [1] * 257 + [3] * 3,
+        "merges": ["Ġ Ġ"],
+        "bos_token_id": 257,
+        "eos_token_id": 259,
+    } | values
+    named = {f"tokenizer.ggml.{name}": value for name, value in metadata.items()}
+    return build_tokenizer(named, 265, "here")
+
+
+@pytest.mark.parametrize(
+    ("pre", "text", "pieces"),
+    [
+        ("gpt-2", "I've 1234 x", ["I", "'ve", " 1234", " x"]),
+        ("smollm", "I've 1234 x", ["I", "'ve", " ", "1", "2", "3", "4", " x"]),
+        ("llama-bpe", "I'VE 12345!\n\n x", ["I", "'VE", " ", "123", "45", "!\n\n", " x"]),
+        ("qwen2", "I'VE 123!\n\n x", ["I", "'VE", " ", "1", "2", "3", "!\n\n", " x"]),
+        ("gpt-4o", "I've HelloWorld 1234", ["I've", " Hello", "World", " ", "123", "4"]),
+    ],
+)
+def test_text_is_cut_as_the_models_were_published(pre, text, pieces):
+    tokenizer = _byte_level(pre)
+    cut = tokenizer.backend.pre_tokenizer.pre_tokenize_str(text)
+    assert [text[start:end] for _, (start, end) in cut] == pieces
+    assert tokenizer.decode(tokenizer.encode(text + " déjà 😀")) == text + " déjà 😀"
+
+
+def test_what_begins_and_ends_a_text():
+    tokenizer = _byte_level("llama-bpe")
+    bos, end_of_turn, eos = 257, 258, 259
+    assert tokenizer.vocab_size == 265
+    assert tokenizer.stop_ids == (eos, end_of_turn)
+    assert tokenizer.eos_id == tokenizer.pad_id == eos
+    assert tokenizer.encode_batch(["a", "<bos>a"], begin=True) == [[bos, 64], [bos, 64]]
+    assert tokenizer.encode_batch(["a", "<bos>a"], begin=False) == [[64], [bos, 64]]
+    assert tokenizer.decode([bos, 64, eos, tokenizer.vocab_size - 1]) == "a"
+    plain = _byte_level("llama-bpe", add_bos_token=False)
+    assert plain.encode_batch(["a"], begin=True) == [[64]]
+    assert len({tokenizer, plain}) == 2
+
+
+def test_sentencepiece_from_scores(golden_sentencepiece):
+    """Pieces, scores and encodings by sentencepiece 0.2 (`peers.py sentencepiece`)."""
+    metadata = {
+        f"tokenizer.ggml.{name}": golden_sentencepiece[name]
+        for name in ("tokens", "scores", "token_type")
+    }
+    metadata |= {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.unknown_token_id": 0,
+    }
+    tokenizer = build_tokenizer(metadata, len(golden_sentencepiece["tokens"]), "here")
+    for text, ids in golden_sentencepiece["texts"].items():
+        assert tokenizer.encode(text) == ids, text
+        assert tokenizer.encode_batch([text], begin=True) == [[1, *ids]]
+        assert tokenizer.decode(ids) == text
+
+
+@pytest.fixture(scope="module")
+def golden_sentencepiece(peers):
+    return json.loads((peers.GOLDEN / "sentencepiece.json").read_text())
+
+
+@pytest.fixture
+def folder(load_tiny, tmp_path):
+    save_folder(tmp_path / "saved", *load_tiny("qwen3"))
+    return shutil.copytree(tmp_path / "saved", tmp_path / "model")
+
+
+def _change(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_every_stated_end_stops(folder):
+    _change(folder / "generation_config.json", eos_token_id=[5, 6])
+    _change(folder / "config.json", eos_token_id=7)
+    _change(folder / "tokenizer_config.json", eos_token={"content": "w9"}, pad_token="w4")
+    tokenizer = load_tokenizer(folder, 64)
+    assert tokenizer.stop_ids == (9, 5, 6, 7)
+    assert tokenizer.pad_id == 4
+
+
+def test_named_templates_and_template_files(folder):
+    named = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]
+    _change(folder / "tokenizer_config.json", chat_template=named)
+    assert load_tokenizer(folder, 64).render_chat([]) == "yes"
+    (folder / "chat_template.jinja").write_text("{{ eos_token }}")
+    assert load_tokenizer(folder, 64).render_chat([]) == "w2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chat_template": "{{"}, "the chat template cannot be compiled"),
+        ({"chat_template": 5}, "chat_template must be text"),
+        ({"chat_template": "a" * 300_000}, "the chat template has 300000 characters"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(folder, changes, message):
+    _change(folder / "tokenizer_config.json", **changes)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_tokenizer(folder, 64)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_do_not_fit_are_refused(folder):
+    with pytest.raises(
+        ModelFileError, match="the tokenizer has ids from 0 to 63, but the decoder's"
+    ):
+        load_tokenizer(folder, 63)
+    for name in ("generation_config.json", "config.json", "tokenizer_config.json"):
+        _change(folder / name, eos_token_id=None, eos_token=None)
+    with pytest.raises(ModelFileError, match="nothing says which token ends a text"):
+        load_tokenizer(folder, 64)
+    for text in ("", "{}", "[" * 10_000, '{"model": {"type": "BPE", "vocab": 3}}'):
+        (folder / "tokenizer.json").write_text(text)
+        with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
+            load_tokenizer(folder, 64)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelFileError, match=r"tokenizer\.json: no such file"):
+        load_tokenizer(folder, 64)
+
+
+def test_models_without_a_chat_template_say_so(load_tiny):
+    with pytest.raises(InputError, match="the model has no chat template"):
+        load_tiny("qwen3")[0].tokenizer.render_chat([])
+    with pytest.raises(InputError, match="has no chat template"):
+        CharTokenizer("01").render_chat([])
+
+
+def test_ids_beyond_the_decoder_are_refused(make_tokenizer):
+    with pytest.raises(ModelFileError, match="has ids from 0 to 99"):
+        dataclasses.replace(make_tokenizer(8), padding_id=99)
