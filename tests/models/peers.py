@@ -24,7 +24,7 @@ PINS = (
     "transformers==5.24.0",
     "peft==0.21.2",
     "gguf==0.19.0",
-    "sentencepiece==0.2.1",
+    "sentencepiece==0.2.3",
 )
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -217,7 +217,7 @@ def greedy(gguf: str, questions: str, steps: str, out: str) -> None:
 
 
 def sentencepiece() -> None:
-    """Train a small BPE of SentencePiece as Llama-2's was, and write what it makes of some texts."""
+    """Train a small BPE of SentencePiece of Llama-2's kind, and write what it makes of texts."""
     import io
 
     import sentencepiece as library

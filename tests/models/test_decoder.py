@@ -24,7 +24,7 @@ def test_no_gradient_from_later_tokens(tiny_model):
         changed = {**params, "embedding": {"embedding": embedding}}
         return model.apply(changed, tokens, jnp.ones_like(tokens, bool))[0][0]
 
-    jacobian = jax.jacrev(logits)(params["embedding"]["embedding"])
+    jacobian = jax.jit(jax.jacrev(logits))(params["embedding"]["embedding"])
     influence = np.abs(jacobian).sum(axis=(1, 3))[:, :6]
     assert (np.triu(influence, 1) == 0).all()
     assert (np.diag(influence) > 0).all()
@@ -62,13 +62,12 @@ def test_rows_of_a_repeated_cache_are_the_prompts(tiny_model, tiny_params):
     _, cache = tiny_model.apply(tiny_params, TOKENS, REAL, cache)
     following = jnp.array([[6], [0], [5]])
     repeated = repeat_rows(cache, 3)
-    logits, _ = tiny_model.apply(
-        tiny_params, jnp.tile(following, (2, 1)), jnp.ones((6, 1), bool), repeated
-    )
+    apply = jax.jit(tiny_model.apply)
+    logits, _ = apply(tiny_params, jnp.tile(following, (2, 1)), jnp.ones((6, 1), bool), repeated)
     for row in range(2):
         for candidate in range(3):
             tokens = jnp.append(TOKENS[row], following[candidate])[None]
-            whole, _ = tiny_model.apply(tiny_params, tokens, jnp.ones_like(tokens, bool))
+            whole, _ = apply(tiny_params, tokens, jnp.ones_like(tokens, bool))
             np.testing.assert_allclose(logits[3 * row + candidate, 0], whole[0, -1], atol=1e-5)
 
 

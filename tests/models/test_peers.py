@@ -39,7 +39,7 @@ def _check(model, params, peers, path):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_exports_both_ways(family, run_peers, peers, load_tiny, make_tokenizer, tmp_path):
-    """Ours is read by transformers with the same logits; what it saves, in shards, is read by us."""
+    """Ours gives transformers the same logits; what it saves, in shards, is read by us."""
     model, params = load_tiny(family)
     save_folder(tmp_path / "ours", model, params, max_shard_bytes=20_000)
     run_peers("logits", tmp_path / "ours", tmp_path / "ours.npz")
