@@ -8,7 +8,6 @@ from typing import Any
 
 from jaxgap.errors import InputError
 from jaxgap.models.chat_template import ChatTemplate
-from jaxgap.models.outside import ModelFileError
 from jaxgap.models.tokenizer import AbstractTokenizer, Message
 
 
@@ -27,7 +26,7 @@ class FastTokenizer(AbstractTokenizer):
     - `bos_id`: begins a sequence, if anything does.
     - `chat_template`: turns conversations into text, if the model has one.
 
-    **Raises:** `ModelFileError` if a token has an id that the decoder has no logits for.
+    **Raises:** `InputError` if a token has an id that the decoder has no logits for.
     """
 
     backend: Any
@@ -40,7 +39,7 @@ class FastTokenizer(AbstractTokenizer):
     def __post_init__(self):
         ids = (*self.backend.get_vocab(True).values(), *self.end_ids, self.padding_id)
         if not ids or max(ids) >= self.num_ids or min(ids) < 0:
-            raise ModelFileError(
+            raise InputError(
                 f"the tokenizer has ids from {min(ids)} to {max(ids)}, "
                 f"but the decoder's are 0 to {self.num_ids - 1}"
             )

@@ -29,14 +29,18 @@ def encode_prompts(tokenizer: AbstractTokenizer, texts: Sequence[str], width: in
     **Raises:** `ValueError` if a text is empty or has more than `width` tokens.
     """
     tokens = np.full((len(texts), width), tokenizer.pad_id, np.int32)
-    for row, text in enumerate(texts):
-        ids = tokenizer.encode(text)
+    # By length: in many models the padding id is also a token that prompts contain.
+    mask = np.zeros((len(texts), width), bool)
+    for row, ids in enumerate(tokenizer.encode_batch(texts, begin=True)):
         if not 0 < len(ids) <= width:
-            raise ValueError(f"a prompt must have 1 to {width} tokens, got {len(ids)}: {text!r}")
+            raise ValueError(
+                f"a prompt must have 1 to {width} tokens, got {len(ids)}: {texts[row]!r}"
+            )
         tokens[row, width - len(ids) :] = ids
-    return TokenBatch(tokens, tokens != tokenizer.pad_id)
+        mask[row, width - len(ids) :] = True
+    return TokenBatch(tokens, mask)
 
 
 def longest(tokenizer: AbstractTokenizer, texts: Sequence[str]) -> int:
     """The number of tokens of the longest text."""
-    return max(len(tokenizer.encode(text)) for text in texts)
+    return max(map(len, tokenizer.encode_batch(texts, begin=True)))

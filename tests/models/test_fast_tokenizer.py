@@ -154,5 +154,5 @@ def test_models_without_a_chat_template_say_so(load_tiny):
 
 
 def test_ids_beyond_the_decoder_are_refused(make_tokenizer):
-    with pytest.raises(ModelFileError, match="has ids from 0 to 99"):
+    with pytest.raises(InputError, match="has ids from 0 to 99"):
         dataclasses.replace(make_tokenizer(8), padding_id=99)

@@ -55,6 +55,8 @@ def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastT
             bos,
             _chat_template(metadata, vocabulary),
         )
+    except ModelFileError:
+        raise
     except InputError as error:
         raise vocabulary.error(str(error)) from None
     except BaseException as error:  # the library says what does not fit by many kinds of error
@@ -79,9 +81,7 @@ class _Vocabulary:
             raise self.error("tokenizer.ggml.token_type must be one number a token")
 
     def error(self, problem: str) -> ModelFileError:
-        return ModelFileError(
-            f"{self.where}: {problem}".replace(f"{self.where}: " * 2, f"{self.where}: ")
-        )
+        return ModelFileError(f"{self.where}: {problem}")
 
     def _strings(self, name: str) -> list[str]:
         strings = self.values.get(name)

@@ -78,7 +78,7 @@ def load_adapters(folder: str | Path, config: DecoderConfig) -> tuple[LoraConfig
     modules = [module for module in _modules(config) if module.tensor(0, "A") in entries]
     if not modules:
         raise ModelFileError(f"{folder / WEIGHTS_FILE}: no adapters of projections of this decoder")
-    ranks = {module: _pattern(fields, "r", "rank_pattern", module) for module in modules}
+    ranks = {module: _rank(fields, module) for module in modules}
     expected = {}
     for layer in range(config.num_layers):
         for module, rank in ranks.items():
@@ -167,22 +167,24 @@ def _modules(config: DecoderConfig) -> list[_Module]:
     ]
 
 
-def _pattern(fields: Fields, name: str, patterns: str, module: _Module) -> int:
-    """The rank of a module, which `rank_pattern` may override by the end of its name."""
+def _stated(fields: Fields, name: str, patterns: str, module: _Module) -> tuple[Fields, str]:
+    """Where a number for this module stands: in a table by the end of its name, or for all."""
     table = Fields(_table(fields, patterns), f"{fields.where}: {patterns}")
     for key in table.values:
         if module.name == key or module.name.endswith("." + key):
-            return table.integer(key, maximum=_MAX_RANK)
-    return fields.integer(name, maximum=_MAX_RANK)
+            return table, key
+    return fields, name
+
+
+def _rank(fields: Fields, module: _Module) -> int:
+    place, name = _stated(fields, "r", "rank_pattern", module)
+    return place.integer(name, maximum=_MAX_RANK)
 
 
 def _scale(fields: Fields, module: _Module, rank: int) -> float:
-    table = Fields(_table(fields, "alpha_pattern"), f"{fields.where}: alpha_pattern")
-    alpha = fields.number("lora_alpha")
-    for key in table.values:
-        if module.name == key or module.name.endswith("." + key):
-            alpha = table.number(key)
-    return alpha / (math.sqrt(rank) if fields.boolean("use_rslora", False) else rank)
+    place, name = _stated(fields, "lora_alpha", "alpha_pattern", module)
+    stabilised = fields.boolean("use_rslora", False)
+    return place.number(name) / (math.sqrt(rank) if stabilised else rank)
 
 
 def _table(fields: Fields, name: str) -> dict[str, Any]:

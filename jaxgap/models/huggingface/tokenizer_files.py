@@ -48,6 +48,8 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
         return FastTokenizer(
             backend, num_ids, stop_ids, stop_ids[0] if pad is None else pad, bos, template
         )
+    except ModelFileError:
+        raise
     except InputError as error:
         raise ModelFileError(f"{folder}: {error}") from None
 
@@ -97,5 +99,5 @@ def _chat_template(
     if source is None:
         return None
     if not isinstance(source, str):
-        raise ModelFileError("chat_template must be text")
+        raise InputError("chat_template must be text")
     return ChatTemplate(source, special)

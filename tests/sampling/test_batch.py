@@ -1,0 +1,36 @@
+"""Prompts become rows that end together, with what begins a sequence, and a mask by length."""
+
+import numpy as np
+import pytest
+import tokenizers
+
+from jaxgap.models import FastTokenizer
+from jaxgap.sampling import encode_prompts, longest
+
+
+@pytest.fixture
+def tokenizer():
+    """Padding is also the token that ends a turn; every sequence begins with token 1."""
+    words = tokenizers.models.WordLevel(
+        {"?": 0, "<s>": 1, "<end>": 2, "a": 3, "b": 4}, unk_token="?"
+    )
+    backend = tokenizers.Tokenizer(words)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    backend.add_special_tokens(["<s>", "<end>"])
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single=["<s>", "$A"], special_tokens=[("<s>", 1)]
+    )
+    return FastTokenizer(backend, 5, (2,), 2, 1, None)
+
+
+def test_the_mask_goes_by_length(tokenizer):
+    texts = ["a <end> b", "b"]
+    assert longest(tokenizer, texts) == 4
+    batch = encode_prompts(tokenizer, texts, 5)
+    np.testing.assert_array_equal(batch.tokens, [[2, 1, 3, 2, 4], [2, 2, 2, 1, 4]])
+    np.testing.assert_array_equal(batch.mask, [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1]])
+
+
+def test_prompts_must_fit(tokenizer):
+    with pytest.raises(ValueError, match=r"a prompt must have 1 to 3 tokens, got 4: 'a a a'"):
+        encode_prompts(tokenizer, ["a", "a a a"], 3)
