@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from jaxgap.fitting import Estimate
+from jaxgap.fitting.fit_report import interval, number
 from jaxgap.fitting.pooling import Interval
-from jaxgap.report.words import interval, number
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
 

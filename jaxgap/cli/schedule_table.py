@@ -6,7 +6,7 @@ from rich.table import Table
 
 from jaxgap.cli.tables import print_warnings
 from jaxgap.fitting import Estimate
-from jaxgap.report.words import limit_sentence, number
+from jaxgap.fitting.fit_report import limit_sentence, number
 from jaxgap.workflows.external_plan import ExternalPlan
 
 

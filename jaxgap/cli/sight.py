@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from jaxgap.report.words import accuracy_sentence, limit_sentence, number
+from jaxgap.fitting.fit_report import limit_sentence, number
+from jaxgap.report.words import accuracy_sentence
 
 if TYPE_CHECKING:
     from jaxgap.fitting.forecasting import Forecast, RoundsLeft

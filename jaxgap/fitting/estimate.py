@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
+from jaxgap.fitting.identifiability import Identifiability
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -14,39 +16,70 @@ class Estimate:
     - `interval`: both ends of the interval at the fit's level; an end is `None` where the data set
         no bound on that side, all of it where there is no interval.
     - `reason`: why something is `None`, in words; `None` where nothing is.
+    - `identifiability`: `"identifiable"`, `"practically unidentifiable"` or `"structurally
+        unidentifiable"`, of which `reason` says why (:mod:`jaxgap.fitting.identifiability`).
     """
 
     estimate: float | None
     stderr: float | None
     interval: tuple[float | None, float | None] | None
     reason: str | None = None
+    identifiability: Identifiability = "identifiable"
 
     @classmethod
     def absent(cls, reason: str) -> "Estimate":
-        """A number that does not apply."""
-        return cls(None, None, None, reason)
+        """A number that no such trajectory can show."""
+        return cls(None, None, None, reason, "structurally unidentifiable")
 
     @classmethod
-    def without_noise(cls, estimate: float, reason: str) -> "Estimate":
+    def without_noise(cls, estimate: float | None, reason: str) -> "Estimate":
         """A number whose uncertainty is unknown."""
-        return cls(estimate, None, None, reason)
+        return cls(estimate, None, None, reason, "practically unidentifiable")
 
     @classmethod
     def measured(
-        cls, estimate: float, stderr: float, interval: tuple[float, float], at_bound: bool
+        cls,
+        estimate: float,
+        stderr: float,
+        interval: tuple[float, float],
+        *,
+        bounds: tuple[float, float] = (-math.inf, math.inf),
+        at_bound: bool = False,
+        most: float = math.inf,
+        is_limit: bool = False,
+        redundant: bool = False,
     ) -> "Estimate":
-        """A number with its interval, of which any part that is not finite is withheld."""
+        """A number with its interval, of which any part that is not finite is withheld.
+
+        **Arguments:**
+
+        - `estimate`, `stderr`, `interval`: as found; an open end is infinite.
+        - `bounds`: the natural bounds of the number.
+        - `at_bound`: whether the estimate lies on one of them.
+        - `most`: how wide an interval may be of which it can be said that the data hold the number.
+        - `is_limit`: whether it is where a curve goes, which a run may not have come near.
+        - `redundant`: whether it can change without changing any measured curve.
+        """
         low, high = interval
+        ends = (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
         open_sides = [
             side for side, end in (("below", low), ("above", high)) if not math.isfinite(end)
         ]
-        ends = (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
+        if redundant:
+            reason = "it can change without changing any measured curve, whatever the data"
+            return cls(None, None, None, reason, "structurally unidentifiable")
         if open_sides or not math.isfinite(estimate):
-            sides = " nor ".join(open_sides) or "anywhere"
-            reason = f"the data do not bound it from {sides}: its profile likelihood is flat there"
-            return cls(None, None, ends, reason)
+            reason = _open_reason(open_sides, is_limit)
+            return cls(None, None, ends, reason, "practically unidentifiable")
+        if (low, high) == bounds:
+            reason = f"all it may be, from {low:g} to {high:g}, fits the data about as well"
+            return cls(None, None, ends, reason, "practically unidentifiable")
+        if high - low > most:
+            reason = f"its interval is wider than all that was seen of the run, {most:.3g}"
+            return cls(None, None, ends, reason, "practically unidentifiable")
         if at_bound:
-            return cls(estimate, None, ends, "the estimate is on the bound of what is allowed")
+            reason = "the estimate is on the bound of what is allowed"
+            return cls(estimate, None, ends, reason, "practically unidentifiable")
         if not math.isfinite(stderr):
             return cls(estimate, None, ends, "the curvature at the fit is singular")
         return cls(estimate, stderr, ends)
@@ -57,5 +90,12 @@ class Estimate:
             "estimate": self.estimate,
             "stderr": self.stderr,
             "interval": None if self.interval is None else list(self.interval),
+            "identifiability": self.identifiability,
         }
         return form if self.reason is None else form | {"reason": self.reason}
+
+
+def _open_reason(open_sides: list[str], is_limit: bool) -> str:
+    sides = " nor ".join(open_sides) or "anywhere"
+    reason = f"the data do not bound it from {sides}: its profile likelihood is flat there"
+    return reason + "; the run has not come near enough to its limit" if is_limit else reason

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxgap.fitting.core import Problem, RawFit, bands, minimised
 from jaxgap.fitting.curves import Curves
@@ -54,6 +55,21 @@ class Prediction:
         if not has_verifier:
             return cls(ts, level, solver, None, None)
         return cls(ts, level, solver, verifier, gap)
+
+
+def checked_times(ts: ArrayLike, first: float) -> Series:
+    """Times at which a fit can be asked, as an array.
+
+    **Raises:** `ValueError` for times before `first`, not finite, or not of one dimension.
+    """
+    ts = np.asarray(ts, dtype=np.float64)
+    if ts.ndim != 1 or not ts.size:
+        raise ValueError(f"ts must be a list of times, got shape {ts.shape}")
+    if not np.isfinite(ts).all() or ts.min() < first:
+        raise ValueError(
+            f"ts must be finite and not before the first measured time {first:g}, got {ts.min():g}"
+        )
+    return ts
 
 
 def predict_bands(

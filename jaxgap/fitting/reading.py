@@ -1,16 +1,18 @@
 """From the numbers that the core finds to a result in the trajectory's own terms."""
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.identifiability import without_effect
 from jaxgap.fitting.law import LIMITS, Parameter
 from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
-_NO_VERIFIER = "the trajectory has no verifier"
+NO_VERIFIER = "the trajectory has no verifier"
 _NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
@@ -33,33 +35,23 @@ def read_result(
     parameters = dict(zip(names, estimates, strict=False))
     limit_names = [limit.name for limit in LIMITS]
     limits = dict(zip(limit_names, estimates[len(names) :], strict=True))
-    measured, fitted = measured_and_fitted(curves, raw, trajectory.num_rows)
-    series = [name for name in measured if name != "gap"]
-    weights = np.asarray(curves.weights)[: trajectory.num_rows].T
-    diagnostics = Diagnostics.of_residuals(
-        {n: (measured[n] - fitted[n]) * w for n, w in zip(series, weights, strict=False)},
-        num_free,
-        bool(curves.noise_known),
-    )
+    r2, diagnostics = goodness(curves, np.asarray(raw.fitted), trajectory.num_rows, num_free)
     return FitResult(
         model=problem.law.name,
         parameters=parameters,
         limits=limits,
         level=level,
-        r2={
-            name: r_squared(measured[name], fitted[name]) if name in measured else None
-            for name in limits
-        },
+        r2=r2,
         converged=bool(raw.converged),
         stopped=_stopped(raw),
         num_points=trajectory.num_rows,
         num_starts=len(raw.start_costs),
         num_agreeing=int(raw.num_agreeing),
-        warnings=(
+        remarks=(
             *remarks,
             *_fit_warnings(raw, int(curves.num_measurements), num_free),
             *_bound_warnings(problem, curves, raw),
-            *_limit_warnings(trajectory, limits),
+            *limit_warnings(trajectory, limits),
             *diagnostics.warnings(),
         ),
         diagnostics=diagnostics,
@@ -70,6 +62,26 @@ def read_result(
     )
 
 
+def goodness(
+    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int, num_free: int
+) -> tuple[dict[str, float | None], Diagnostics]:
+    """How much of each series fitted curves explain, and what their residuals still hold."""
+    measured, predicted = measured_and_fitted(curves, fitted, num_rows)
+    series = [name for name in measured if name != "gap"]
+    weights = np.asarray(curves.weights)[:num_rows].T
+    residuals = {
+        name: (measured[name] - predicted[name]) * weight
+        for name, weight in zip(series, weights, strict=False)
+    }
+    r2 = {
+        limit.name: r_squared(measured[limit.name], predicted[limit.name])
+        if limit.name in measured
+        else None
+        for limit in LIMITS
+    }
+    return r2, Diagnostics.of_residuals(residuals, num_free, bool(curves.noise_known))
+
+
 def _estimates(
     problem: Problem,
     trajectory: Trajectory,
@@ -78,18 +90,36 @@ def _estimates(
     quantile: float | None,
 ) -> list[Estimate]:
     """One for every parameter and limit, the invisible ones included."""
-    estimates = [Estimate.absent(_NO_VERIFIER) for _ in problem.reported]
-    for position, index in enumerate(visible(problem, curves.has_verifier)):
+    estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
+    indices = visible(problem, curves.has_verifier)
+    redundant = np.zeros(len(problem.reported), bool)
+    if quantile is not None and not np.isfinite(raw.intervals).all(axis=1).all():
+        # What nothing could hold has no closed interval: only then is it worth asking.
+        redundant = without_effect(problem, curves)
+    for position, index in enumerate(indices):
         parameter = problem.reported[index]
+        is_limit = index >= len(problem.law.parameters)
         value, stderr = float(raw.numbers[position]), float(raw.stderrs[position])
         low, high = (float(end) for end in raw.intervals[position])
         at_bound = _bound_hit(parameter, value, curves) is not None
+        in_capability = parameter.unit in ("capability", "gap")
         if trajectory.kind == "accuracy" and parameter.unit == "capability":
             value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
         if quantile is None:
-            estimates[index] = Estimate.without_noise(value, _NO_NOISE)
+            # A limit is nothing without its interval.
+            shown = None if is_limit else value
+            estimates[index] = Estimate.without_noise(shown, _NO_NOISE)
         else:
-            estimates[index] = Estimate.measured(value, stderr, (low, high), at_bound)
+            estimates[index] = Estimate.measured(
+                value,
+                stderr,
+                (low, high),
+                bounds=(parameter.lower, parameter.upper),
+                at_bound=at_bound,
+                most=float(curves.value_scale) if in_capability else np.inf,
+                is_limit=is_limit,
+                redundant=bool(redundant[index]),
+            )
     return estimates
 
 
@@ -134,7 +164,7 @@ def _bound_warnings(problem: Problem, curves: Curves, raw: RawFit) -> list[str]:
     return found
 
 
-def _limit_warnings(trajectory: Trajectory, limits: dict[str, Estimate]) -> list[str]:
+def limit_warnings(trajectory: Trajectory, limits: dict[str, Estimate]) -> list[str]:
     """Limits that no such measurement can reach."""
     found = []
     for name in ("solver", "verifier"):

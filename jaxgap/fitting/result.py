@@ -1,6 +1,8 @@
 """What a fit says: estimates with their uncertainty, how good it is, and what to beware of."""
 
 import dataclasses
+import itertools
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,14 @@ from numpy.typing import ArrayLike
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.fitting.core import Problem, RawFit
+from jaxgap.fitting.correlations import correlation_matrix
+from jaxgap.fitting.criteria import Criteria, criteria_of_fit, num_free
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnostics import Diagnostics
 from jaxgap.fitting.estimate import Estimate
-from jaxgap.fitting.prediction import Prediction, predict_bands
+from jaxgap.fitting.fit_report import fit_report
+from jaxgap.fitting.prediction import Prediction, checked_times, predict_bands
 from jaxgap.trajectory import Kind
 
 
@@ -38,7 +44,7 @@ class FitResult:
     - `converged`, `stopped`: whether a minimum was reached, and in words why the search ended.
     - `num_points`: the number of rows of the trajectory.
     - `num_starts`, `num_agreeing`: how many starts there were, and how many found this minimum.
-    - `warnings`: what a reader has to know.
+    - `remarks`: what was found on the way that a reader has to know.
     - `diagnostics`: statistics of the residuals.
     - `kind`, `time_unit`: those of the trajectory.
     - `dynamics`: the fitted law in the equations' own terms, uncertainties or error rates. Its
@@ -57,12 +63,49 @@ class FitResult:
     num_points: int
     num_starts: int
     num_agreeing: int
-    warnings: tuple[str, ...]
+    remarks: tuple[str, ...]
     diagnostics: Diagnostics
     kind: Kind
     time_unit: str
     dynamics: AbstractDynamics = dataclasses.field(repr=False)
     source: Source = dataclasses.field(repr=False)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Whether the law, and the theory behind it, describe this run; tested when asked for."""
+        source = self.source
+        coordinates = np.asarray(source.raw.coordinates)
+        return diagnose(source.problem, source.curves, coordinates, self.time_unit)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader has to know: the remarks, and what the diagnosis found."""
+        return (*self.remarks, *self.diagnosis.warnings())
+
+    @cached_property
+    def criteria(self) -> Criteria:
+        """AICc and BIC, to be compared between laws on the same trajectory."""
+        source = self.source
+        free = num_free(source.problem, source.curves)
+        return criteria_of_fit(source.curves, float(source.raw.cost), free)
+
+    @cached_property
+    def correlations(self) -> dict[tuple[str, str], float]:
+        """Of the estimates of each two parameters that are held, by the curvature at the fit."""
+        held = [name for name, value in self.parameters.items() if value.stderr is not None]
+        source = self.source
+        names = [parameter.name for parameter in source.problem.law.parameters]
+        coordinates = np.asarray(source.raw.coordinates)
+        found = correlation_matrix(source.problem, source.curves, coordinates)
+        index = {name: names.index(name) for name in held}
+        return {
+            (first, second): float(found[index[first], index[second]])
+            for first, second in itertools.combinations(held, 2)
+        }
+
+    def report(self) -> str:
+        """All of this as text, like lmfit's `fit_report`: :mod:`jaxgap.fitting.fit_report`."""
+        return fit_report(self)
 
     def predict(self, ts: ArrayLike) -> Prediction:
         """The fitted curves at `ts`, with bands for the curves (not for single measurements).
@@ -73,7 +116,7 @@ class FitResult:
 
         **Arguments:**
 
-        - `ts`: times, shape `(times,)`, none before the first measured time.
+        - `ts`: times, shape `(times,)`, in any order, none before the first measured time.
 
         **Returns:**
 
@@ -83,16 +126,8 @@ class FitResult:
 
         `ValueError` for times before the first, or not of one dimension.
         """
-        ts = np.asarray(ts, dtype=np.float64)
-        first = float(self.source.curves.t0)
-        if ts.ndim != 1 or not ts.size:
-            raise ValueError(f"ts must be a list of times, got shape {ts.shape}")
-        if not np.isfinite(ts).all() or ts.min() < first:
-            raise ValueError(
-                f"ts must be finite and not before the first measured time {first:g}, "
-                f"got {ts.min():g}"
-            )
         source = self.source
+        ts = checked_times(ts, float(source.curves.t0))
         bands = predict_bands(source.problem, source.curves, source.raw, ts, source.quantile)
         return Prediction.of_bands(ts, bands, self.level, self.kind, source.curves.has_verifier)
 
@@ -103,20 +138,20 @@ class FitResult:
             "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
             "limits": {name: value.to_dict() for name, value in self.limits.items()},
             "level": self.level,
-            "r2": _with_reason(self.r2),
+            "r2": with_reason(self.r2),
             "converged": self.converged,
             "stopped": self.stopped,
             "num_points": self.num_points,
             "num_starts": self.num_starts,
             "num_agreeing": self.num_agreeing,
             "warnings": list(self.warnings),
-            "diagnostics": self.diagnostics.to_dict(),
+            "diagnostics": self.diagnostics.to_dict() | self.diagnosis.to_dict(),
             "kind": self.kind,
             "time_unit": self.time_unit,
         }
 
 
-def _with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
+def with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
     """The R^2, and why any of them is missing."""
     missing = [name for name, value in r2.items() if value is None]
     reason = f"{' and '.join(missing)}: not measured, or the same at all times"
@@ -124,11 +159,11 @@ def _with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
 
 
 def measured_and_fitted(
-    curves: Curves, raw: RawFit, num_rows: int
+    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int
 ) -> tuple[dict[str, Float[np.ndarray, " T"]], dict[str, Float[np.ndarray, " T"]]]:
     """The solver, verifier and gap as measured and as fitted, without the padding."""
     pair = []
-    for states in (np.asarray(curves.ys), np.asarray(raw.fitted)):
+    for states in (np.asarray(curves.ys), np.asarray(fitted)):
         solver, verifier = states[:num_rows].T
         series = {"solver": solver}
         if curves.has_verifier:

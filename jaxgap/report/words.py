@@ -3,7 +3,8 @@
 Nothing is said of a limit without its interval, nor of uncertainty without accuracy beside it.
 """
 
-from jaxgap.fitting import Estimate, FitResult
+from jaxgap.fitting import FitResult
+from jaxgap.fitting.fit_report import identifiable, interval, number
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
@@ -19,25 +20,13 @@ PARAMETER_MEANINGS = {
 _DESCRIBES = 0.5
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many significant digits; a dash for none."""
-    return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
+def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]]:
+    """Every parameter and limit: name, estimate, standard error, interval, identifiable, meaning.
 
-
-def interval(estimate: Estimate, digits: int = 4) -> str:
-    """An interval as `[low, high]`, with an open end where the data set no bound."""
-    if estimate.interval is None:
-        return "–"
-    low, high = estimate.interval
-    left = "(open" if low is None else f"[{number(low, digits)}"
-    right = "open)" if high is None else f"{number(high, digits)}]"
-    return f"{left}, {right}"
-
-
-def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str]]:
-    """Every parameter and limit: name, estimate, standard error, interval, meaning or reason."""
+    In place of the meaning there is the reason where a part of the number is missing.
+    """
     named = dict(result.parameters) | {
-        f"limit of the {name}": limit for name, limit in result.limits.items()
+        f"{name} limit": limit for name, limit in result.limits.items()
     }
     return [
         (
@@ -45,28 +34,12 @@ def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str]]:
             number(value.estimate),
             number(value.stderr, 2),
             interval(value),
+            identifiable(value),
             value.reason
             or PARAMETER_MEANINGS.get(name, "where the curve goes").format(unit=result.time_unit),
         )
         for name, value in named.items()
     ]
-
-
-def r2_sentence(result: FitResult) -> str:
-    """How much of each series the law explains."""
-    parts = [f"{name} {value:.4f}" for name, value in result.r2.items() if value is not None]
-    return "R² " + ", ".join(parts) if parts else "R² does not apply: the series do not vary"
-
-
-def limit_sentence(result: FitResult) -> str:
-    """Where the solver goes, or why that cannot be said."""
-    limit = result.limits["solver"]
-    if limit.estimate is None:
-        return f"The data do not hold the solver's limit: {limit.reason}."
-    return (
-        f"The solver's limit is {number(limit.estimate)}, "
-        f"{result.level:.0%} interval {interval(limit)}."
-    )
 
 
 def accuracy_sentence(run: Trajectory) -> str | None:
@@ -107,9 +80,11 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
 
 def theory_sentence(result: FitResult) -> str:
     """Whether this run is as the theory says, whatever the answer."""
-    doubts = [warning for warning in result.warnings if "residuals" in warning]
     if not result.converged:
         return f"The {result.model} law could not be fitted: {result.stopped}."
+    verdict = result.diagnosis.verdict
+    if verdict is not None:
+        return f"{verdict[0].upper()}{verdict[1:]}."
     curves = {name: result.r2[name] for name in ("solver", "verifier")}
     missed = {name: r2 for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES}
     if missed:
@@ -118,6 +93,7 @@ def theory_sentence(result: FitResult) -> str:
             f"The {result.model} law does not describe this run (R² {found}): what it says of the "
             "limit is not to be believed."
         )
+    doubts = [*result.diagnostics.warnings(), *result.diagnosis.warnings()]
     if doubts:
         return f"The {result.model} law follows this run only roughly: {'; '.join(doubts)}."
     return f"The residuals show no departure of this run from the {result.model} law."

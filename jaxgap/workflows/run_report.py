@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgap.fitting.fit_report import interval, limit_sentence, number, r2_sentence
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves
 from jaxgap.report.forecast import draw_forecast
@@ -14,10 +15,6 @@ from jaxgap.report.words import (
     accuracy_sentence,
     estimate_rows,
     forecast_sentence,
-    interval,
-    limit_sentence,
-    number,
-    r2_sentence,
     theory_sentence,
 )
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
@@ -59,7 +56,7 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     for sentence in (accuracy_sentence(run), limit_sentence(result), theory_sentence(result)):
         if sentence:
             page.paragraph(sentence)
-    page.figure(draw_curves(run, result), f"{_CURVES} {r2_sentence(result)}.")
+    page.figure(draw_curves(run, result), f"{_CURVES} {r2_sentence(result.r2)}.")
     if has_accuracies(run):
         page.heading("Did it become better, or only surer?")
         page.figure(draw_accuracies(run), _ACCURACIES)
@@ -72,7 +69,10 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
         page.figure(draw_theory(run, result), _THEORY)
     page.heading("The fit")
     page.table(
-        ("", "estimate", "standard error", f"{result.level:.0%} interval", "what it is"),
+        (
+            *("", "estimate", "standard error", f"{result.level:.0%} interval"),
+            *("identifiable", "what it is"),
+        ),
         estimate_rows(result),
     )
     page.warnings(result.warnings)

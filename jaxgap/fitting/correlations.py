@@ -1,0 +1,37 @@
+"""How far the estimates of a fit depend on each other, by the curvature at the fit."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+
+
+def correlation_matrix(
+    problem: Problem, curves: Curves, coordinates: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "numbers numbers"]:
+    r"""Correlations of all parameters and limits of a fit.
+
+    $$\mathrm{Cov} = N (J^T J)^{+} N^T,$$
+
+    with $J$ the Jacobian of the weighted residuals and $N$ that of the numbers; a number that
+    nothing moves correlates with none.
+    """
+    with jax.enable_x64(True):
+        jacobian, slopes = map(np.asarray, _slopes(problem, curves, coordinates))
+    norms = np.linalg.norm(jacobian, axis=0)
+    norms[norms == 0] = 1.0
+    roots = (slopes / norms) @ np.linalg.pinv(jacobian / norms)
+    sizes = np.linalg.norm(roots, axis=1)
+    units = roots / np.where(sizes > 0, sizes, 1.0)[:, None]
+    return np.clip(units @ units.T, -1.0, 1.0)
+
+
+@eqx.filter_jit
+def _slopes(problem: Problem, curves: Curves, coordinates):
+    """The Jacobians of the weighted residuals and of the numbers."""
+    z = jnp.asarray(coordinates)
+    return jax.jacfwd(problem.residuals)(z, curves), jax.jacfwd(problem.numbers)(z, curves)

@@ -1,0 +1,106 @@
+"""All that a fit can be asked about whether its law holds, and what the answers add up to."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.diagnosis.fall import no_fall
+from jaxgap.fitting.diagnosis.finding import Finding
+from jaxgap.fitting.diagnosis.ratio import constant_ratio
+from jaxgap.fitting.diagnosis.regime import one_regime
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What the tests of a run found.
+
+    - `constant_ratio`, `one_regime`, `solver_keeps`, `verifier_keeps`: each a :class:`Finding`, or
+        `None` where the run cannot be asked (no verifier, too few rows, no noise).
+    """
+
+    constant_ratio: Finding | None
+    one_regime: Finding | None
+    solver_keeps: Finding | None
+    verifier_keeps: Finding | None
+
+    @property
+    def against_the_theory(self) -> list[Finding]:
+        """Findings that no potential f of the solver-verifier law allows."""
+        found = (self.constant_ratio, self.solver_keeps, self.verifier_keeps)
+        return [each for each in found if each is not None and each.significant]
+
+    @property
+    def verdict(self) -> str | None:
+        """That the theory does not describe this run, and on what evidence; else `None`."""
+        evidence = self.against_the_theory
+        if not evidence:
+            return None
+        said = "; ".join(each.sentence for each in evidence)
+        return f"the solver-verifier law does not describe this run: {said}"
+
+    def warnings(self) -> list[str]:
+        """The verdict, and what else a reader has to know, in words."""
+        found = [] if self.verdict is None else [self.verdict]
+        if self.one_regime is not None and self.one_regime.significant:
+            found.append(self.one_regime.sentence)
+        return found
+
+    def findings(self) -> dict[str, Finding]:
+        """Every test that could be made, by name."""
+        tests = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: finding for name, finding in tests.items() if finding is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form; a test that could not be made is null."""
+        found = {name: finding.to_dict() for name, finding in self.findings().items()}
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name: found.get(name) for name in names} | {"verdict": self.verdict}
+
+
+def diagnose(
+    problem: Problem,
+    curves: Curves,
+    coordinates: Float[np.ndarray, " n"],
+    time_unit: str,
+) -> Diagnosis:
+    """Test whether one fitted trajectory is as the law, and the theory behind it, say.
+
+    **Arguments:**
+
+    - `problem`, `curves`, `coordinates`: the law, the measured curves, and the best fit.
+    - `time_unit`: for the words.
+    """
+    weights = np.asarray(curves.weights)
+    num_rows = int((weights[:, 0] > 0).sum())
+    num_series = 1 + curves.has_verifier
+    kept = (slice(num_rows), slice(num_series))
+    ys, ts = np.asarray(curves.ys)[kept], np.asarray(curves.ts)[:num_rows]
+    with jax.enable_x64(True):
+        found = _linearised(problem, curves, coordinates)
+        residuals, jacobian = (np.asarray(leaf).reshape(len(weights), 2, -1) for leaf in found)
+    moved = np.abs(jacobian).max(axis=(0, 1)) > 0
+    regime = one_regime(residuals[..., 0][kept], jacobian[..., moved][kept], ts, time_unit)
+    solver, verifier = ys[:, 0], ys[:, -1]
+    # One over the weights are the errors, or equal where these are not known.
+    error_ratio = float(np.median(weights[:num_rows, 0] / weights[:num_rows, num_series - 1]))
+    return Diagnosis(
+        constant_ratio=constant_ratio(solver, verifier, error_ratio) if num_series > 1 else None,
+        one_regime=regime,
+        solver_keeps=no_fall(solver, "solver"),
+        verifier_keeps=no_fall(verifier, "verifier") if num_series > 1 else None,
+    )
+
+
+@eqx.filter_jit
+def _linearised(problem: Problem, curves: Curves, coordinates):
+    """The weighted residuals at the fit, and their derivatives."""
+    return (
+        problem.residuals(coordinates, curves),
+        jax.jacfwd(problem.residuals)(coordinates, curves),
+    )

@@ -1,0 +1,112 @@
+r"""Is `dU_v / dU_s` constant? The theory says so whatever its potential.
+
+Under $dU_s/dt = -\alpha f(G)$ and $dU_v/dt = -\beta f(G)$ the measured points $(U_s, U_v)$ lie on a
+straight line of slope $r = \beta/\alpha$. Both coordinates are measured with errors, so the line is
+fitted by total least squares, in units of the errors: each point's place *along* the line and its
+distance *from* it are then uncorrelated, and for a straight line the second says nothing about the
+first. The test regresses the distance on the square of the place. Were the ratio to drift with the
+gap, $r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
+
+Distances may be autocorrelated, since a run strays and comes back. So the regression is by
+generalised least squares with a first-order autoregression, whose coefficient is estimated from
+the residuals of the bent line (Prais and Winsten) and raised by what estimating costs it on
+average, $(1 + 4 \hat\rho) / T$ (Kendall 1954). It is never taken to be negative. Errors with a
+longer memory than that can still be mistaken for a bend.
+
+References: Fuller, *Measurement Error Models* (1987), chapter 1, for the line; Prais and Winsten,
+Cowles Commission Discussion Paper 383 (1954); Kendall, Biometrika 41 (1954).
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import fdtrc
+
+from jaxgap.fitting.diagnosis.finding import Finding
+
+_MIN_ROWS = 7
+_ROUNDS = 10
+# A way along the line shorter than so many errors shows no bend.
+_MIN_WAY = 6.0
+
+
+def constant_ratio(
+    solver: Float[np.ndarray, " T"],
+    verifier: Float[np.ndarray, " T"],
+    error_ratio: float = 1.0,
+) -> Finding | None:
+    """Test that verifier against solver is a straight line.
+
+    **Arguments:**
+
+    - `solver`, `verifier`: the measured capabilities, shape `(T,)`, in the order of time.
+    - `error_ratio`: the standard error of the verifier's measurements over that of the solver's,
+        above zero.
+
+    **Returns:**
+
+    The :class:`Finding`, whose statistic is F with 1 and T - 3 degrees of freedom; `None` where
+    there are fewer than seven rows, no errors to judge by, or where the run goes nowhere.
+
+    **Example:**
+
+    >>> rng = np.random.default_rng(0)
+    >>> solver, noise = np.linspace(3.0, 1.0, 20), 0.01 * rng.standard_normal(20)
+    >>> constant_ratio(solver, 0.4 * solver + noise).significant
+    False
+    >>> constant_ratio(solver, 0.1 * solver**2 + noise).significant
+    True
+    """
+    num_rows = len(solver)
+    if num_rows < _MIN_ROWS:
+        return None
+    points = np.stack([solver - solver.mean(), (verifier - verifier.mean()) / error_ratio])
+    axes, lengths, _ = np.linalg.svd(points, full_matrices=False)
+    along, across = axes.T @ points
+    error = lengths[1] / np.sqrt(num_rows - 2)
+    if error <= 1e-12 * lengths[0] or np.ptp(along) < _MIN_WAY * error:
+        return None
+    scaled = along / np.abs(along).max()
+    design = np.stack([np.ones(num_rows), scaled, scaled**2], axis=1)
+    statistic, bend = _autoregressive_f(design, across)
+    p_value = float(fdtrc(1, num_rows - 3, statistic))
+    first, last = _end_slopes(along, axes, error_ratio, bend / np.abs(along).max() ** 2)
+    return Finding(
+        statistic=statistic,
+        p_value=p_value,
+        method="F of a bend in verifier against solver",
+        says=(
+            f"the ratio dU_v/dU_s is not constant, about {first:.2f} at first and {last:.2f} in "
+            "the end: no choice of f in the solver-verifier law allows that"
+        ),
+    )
+
+
+def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T"]):
+    """F of the last column, and its slope, with first-order autoregressive errors."""
+    rho = 0.0
+    num_rows, size = design.shape
+    for _ in range(_ROUNDS):
+        beta = np.linalg.lstsq(_whitened(design, rho), _whitened(y, rho), rcond=None)[0]
+        residuals = y - design @ beta
+        lag_one = float(residuals[1:] @ residuals[:-1] / max(residuals @ residuals, 1e-300))
+        rho = float(np.clip(lag_one + (1 + 4 * lag_one) / num_rows, 0.0, 0.95))
+    white_y, white = _whitened(y, rho), _whitened(design, rho)
+    beta, *_ = np.linalg.lstsq(white, white_y, rcond=None)
+    straight = np.linalg.lstsq(white[:, :-1], white_y, rcond=None)[0]
+    full = float(((white_y - white @ beta) ** 2).sum())
+    less = float(((white_y - white[:, :-1] @ straight) ** 2).sum())
+    return max(less - full, 0.0) / full * (num_rows - size), float(beta[-1])
+
+
+def _whitened(rows: np.ndarray, rho: float) -> np.ndarray:
+    """Rows whose first-order autoregressive errors have become independent."""
+    first = np.sqrt(1 - rho**2) * rows[:1]
+    return np.concatenate([first, rows[1:] - rho * rows[:-1]])
+
+
+def _end_slopes(along, axes, error_ratio: float, bend: float) -> tuple[float, float]:
+    """`dU_v / dU_s` of the bent line at the first point and at the last."""
+    slope = 2 * bend * along[[0, -1]]
+    solver, verifier = axes[:, :1] + axes[:, 1:] * slope
+    first, last = verifier / solver * error_ratio
+    return float(first), float(last)

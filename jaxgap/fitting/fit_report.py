@@ -1,0 +1,183 @@
+"""A fit as text: what was found, how sure it is, and what to beware of, to be read by people.
+
+:func:`fit_report` is what `print(result.report())` shows and what `jaxgap fit` prints.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jaxgap.fitting.diagnosis import Diagnosis
+from jaxgap.fitting.diagnostics import Diagnostics
+from jaxgap.fitting.estimate import Estimate
+
+if TYPE_CHECKING:
+    from jaxgap.fitting.result import FitResult
+    from jaxgap.fitting.selection import AveragedResult
+
+# Correlations weaker than this are left out, as most are.
+_CORRELATION = 0.9
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with so many significant digits; a dash for none."""
+    return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
+
+
+def interval(estimate: Estimate, digits: int = 4) -> str:
+    """An interval as `[low, high]`, with an open end where the data set no bound."""
+    if estimate.interval is None:
+        return "–"
+    low, high = estimate.interval
+    left = "(open" if low is None else f"[{number(low, digits)}"
+    right = "open)" if high is None else f"{number(high, digits)}]"
+    return f"{left}, {right}"
+
+
+def identifiable(estimate: Estimate) -> str:
+    """Whether the data hold a number, in a word or two."""
+    kind = estimate.identifiability.partition(" ")[0]
+    return "yes" if kind == "identifiable" else f"{kind} not"
+
+
+def r2_sentence(r2: Mapping[str, float | None]) -> str:
+    """How much of each series the law explains."""
+    parts = [f"{name} {value:.4f}" for name, value in r2.items() if value is not None]
+    return "R² " + ", ".join(parts) if parts else "R² does not apply: the series do not vary"
+
+
+def limit_sentence(result: "FitResult | AveragedResult") -> str:
+    """Where the solver goes, or why that cannot be said."""
+    limit = result.limits["solver"]
+    if limit.estimate is None:
+        return f"The data do not hold the solver's limit: {limit.reason}."
+    return (
+        f"The solver's limit is {number(limit.estimate)}, "
+        f"{result.level:.0%} interval {interval(limit)}."
+    )
+
+
+def fit_report(result: "FitResult") -> str:
+    """The report of one law's fit, in lines of at most 80 characters except for sentences."""
+    criteria = result.criteria
+    statistics = [
+        f"{result.stopped[0].upper()}{result.stopped[1:]}; {result.num_agreeing} of "
+        f"{result.num_starts} starts found this minimum.",
+        r2_sentence(result.r2),
+        f"{criteria.num_parameters} free parameters, log-likelihood "
+        f"{number(criteria.log_likelihood)}, AICc {number(criteria.finite_aicc)}, BIC "
+        f"{number(criteria.bic)}",
+    ]
+    pairs = [
+        f"  {first}, {second}: {value:+.3f}"
+        for (first, second), value in result.correlations.items()
+        if abs(value) >= _CORRELATION
+    ]
+    return _joined(
+        [f"The {result.model} law on {_extent(result)}", *statistics, limit_sentence(result)],
+        _section("Parameters", _estimate_table(result.parameters, result.level)),
+        _section("Limits", _estimate_table(result.limits, result.level)),
+        _section("Withheld", withheld(result)),
+        _section(f"Correlations of {_CORRELATION:g} and more", pairs),
+        _section("Tests", _test_lines(result.diagnostics, result.diagnosis)),
+        ["", *_warning_lines(result)],
+    )
+
+
+def averaged_report(result: "AveragedResult") -> str:
+    """The report of an average over laws."""
+    rows = [
+        (
+            name,
+            f"{law.weight:.3f}",
+            str(law.num_parameters),
+            number(law.aicc),
+            number(law.one_ahead, 3),
+            number(law.to_end, 3),
+            interval(law.limits["solver"]) if law.limits else "–",
+        )
+        for name, law in sorted(result.laws.items(), key=lambda item: -item[1].weight)
+    ]
+    heading = ("", "weight", "free", "AICc", "next row", "to end", "solver limit")
+    return _joined(
+        [
+            f"An average over {len(result.laws)} laws on {_extent(result)}",
+            f"{result.stopped[0].upper()}{result.stopped[1:]}.",
+            r2_sentence(result.r2),
+            limit_sentence(result),
+        ],
+        _section("Laws, with held-out log scores", _table(heading, rows)),
+        _section("Parameters", _estimate_table(result.parameters, result.level)),
+        _section("Limits", _estimate_table(result.limits, result.level)),
+        _section("Withheld", withheld(result)),
+        _section("Tests", _test_lines(result.diagnostics, result.diagnosis)),
+        ["", *_warning_lines(result)],
+    )
+
+
+def withheld(result: "FitResult | AveragedResult") -> list[str]:
+    """Why numbers are missing, those of one reason together."""
+    named = dict(result.parameters) | {f"{name} limit": v for name, v in result.limits.items()}
+    by_reason: dict[str, list[str]] = {}
+    for name, value in named.items():
+        if value.reason is not None:
+            by_reason.setdefault(value.reason, []).append(name)
+    return [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _extent(result: "FitResult | AveragedResult") -> str:
+    series = "solver" if result.r2["verifier"] is None else "solver and verifier"
+    return f"{result.num_points} rows of {series}, time in {result.time_unit}s"
+
+
+def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str]:
+    heading = ("", "estimate", "std. error", f"{level:.0%} interval", "identifiable")
+    rows = [
+        (
+            name,
+            number(value.estimate),
+            number(value.stderr, 2),
+            interval(value),
+            identifiable(value),
+        )
+        for name, value in estimates.items()
+    ]
+    return _table(heading, rows)
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as they need, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    lines = []
+    for first, *others in (heading, *rows):
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  " + "  ".join([first.ljust(widths[0]), *cells]))
+    return lines
+
+
+def _test_lines(diagnostics: Diagnostics, diagnosis: Diagnosis) -> list[str]:
+    """Every test that could be made, with its statistic and p-value."""
+    rows = [
+        (name.replace("_", " "), found.method, number(found.statistic, 3), f"{found.p_value:.2g}")
+        for name, found in diagnosis.findings().items()
+    ]
+    if diagnostics.autocorrelation_p_value is not None:
+        worst = max(v for v in diagnostics.autocorrelation.values() if v is not None)
+        p_value = f"{diagnostics.autocorrelation_p_value:.2g}"
+        rows.append(("independent errors", "lag-1 autocorrelation", number(worst, 3), p_value))
+    if diagnostics.chi_squared_p_value is not None:
+        p_value = f"{diagnostics.chi_squared_p_value:.2g}"
+        chi_squared = number(diagnostics.reduced_chi_squared, 3)
+        rows.append(("errors as given", "reduced chi-squared", chi_squared, p_value))
+    return _table(("", "statistic", "value", "p"), rows) if rows else []
+
+
+def _warning_lines(result: "FitResult | AveragedResult") -> list[str]:
+    return [f"Beware: {warning}" for warning in result.warnings]
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", title, *lines] if lines else []
+
+
+def _joined(*parts: Sequence[str]) -> str:
+    return "\n".join(line.rstrip() for part in parts for line in part)

@@ -1,0 +1,72 @@
+r"""Identifiability: whether measurements can hold a number at all, and if not, why.
+
+- *Structurally unidentifiable*: it can be changed without changing any curve that was measured, so
+  that no amount of such data would hold it. Along some direction $v$ of the law's coordinates the
+  weighted residuals do not move, $J v = 0$, while the number does, $\nabla g \cdot v \ne 0$; not
+  only at the fit, where a curve may happen to be flat, but wherever the law is looked at.
+- *Practically unidentifiable*: these data do not hold it, though better ones would. Its profile
+  likelihood stays below the interval's level as far as it is followed, to one side or to both; or
+  its interval is closed, but as wide as if nothing were known: a limit's is wider than all that was
+  seen of the run.
+- *Identifiable*: its interval is closed and says something.
+
+The words are those of Raue et al., *Structural and practical identifiability analysis of partially
+observed dynamical models by exploiting the profile likelihood*, Bioinformatics 25 (2009).
+"""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+
+Identifiability = Literal[
+    "identifiable", "practically unidentifiable", "structurally unidentifiable"
+]
+
+# A direction moves the residuals if by more than this part of what the strongest one does; a number
+# moves along it if by more than this part of its gradient. Both are far above round-off.
+_RANK_TOLERANCE = 1e-9
+_MOVES = 1e-4
+
+
+def without_effect(problem: Problem, curves: Curves) -> Bool[np.ndarray, " reported"]:
+    """Which of the problem's parameters and limits no data at such times could hold.
+
+    **Arguments:**
+
+    - `problem`: the law and how its curves are computed.
+    - `curves`: what is measured, and when; the values matter only for the scales.
+
+    **Returns:**
+
+    For each of `problem.reported`, whether it moves along a direction that leaves every measured
+    curve as it is, at all of the law's starts, which are spread over what is plausible.
+    """
+    with jax.enable_x64(True):
+        return np.asarray(_without_effect(problem, curves))
+
+
+@eqx.filter_jit
+def _without_effect(problem: Problem, curves: Curves) -> Bool[Array, " reported"]:
+    def at(start: Float[Array, " n"]) -> Bool[Array, " reported"]:
+        jacobian = jax.jacfwd(problem.residuals)(start, curves)
+        slopes = jax.jacfwd(problem.numbers)(start, curves)
+        # Coordinates that nothing moves, the placeholders of a missing verifier, are left out.
+        alive = jnp.any(slopes != 0, axis=0)
+        norms = jnp.linalg.norm(jacobian, axis=0)
+        norms = jnp.where(norms > 0, norms, 1.0)
+        _, values, directions = jnp.linalg.svd(jacobian / norms, full_matrices=True)
+        values = jnp.concatenate([values, jnp.zeros(len(start))])[: len(start)]
+        silent = values <= _RANK_TOLERANCE * values[0]
+        moved = (slopes / norms * alive) @ directions.T
+        strength = jnp.linalg.norm(moved * silent, axis=1)
+        return strength > _MOVES * jnp.linalg.norm(moved, axis=1)
+
+    starts = problem.law.starts(jax.tree.map(jnp.asarray, curves))
+    return jnp.all(jax.vmap(at)(starts), axis=0)
