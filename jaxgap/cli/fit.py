@@ -21,8 +21,18 @@ class Fit:
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """The measured run."""
-    model: Literal["linear", "power"] = "linear"
-    """The law: the paper's, under which the gap decays exponentially, or a power of the gap."""
+    model: Literal[
+        "auto",
+        "linear",
+        "power",
+        "saturating",
+        "lagged",
+        "drifting_ratio",
+        "general_linear",
+        "rise_then_fall",
+    ] = "linear"
+    """The law: the paper's (linear, under which the gap decays exponentially), another, or all of
+    them averaged by how well each describes the run (auto)."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
     """Coverage of the intervals, between 0 and 1."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -43,10 +53,14 @@ class Fit:
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_fit
-        from jaxgap.fitting import LinearLaw, PowerLaw, fit
+        from jaxgap.fitting import fit
+        from jaxgap.fitting.selection import CANDIDATES, fit_auto
 
-        laws = {"linear": LinearLaw(), "power": PowerLaw()}
-        result = fit(laws[self.model], run, level=self.level)
+        if self.model == "auto":
+            result = fit_auto(run, level=self.level)
+        else:
+            (law,) = (law for law in CANDIDATES if law.name == self.model)
+            result = fit(law, run, level=self.level)
         console = Console()
         print_notes(console, run)
         print_fit(console, result)

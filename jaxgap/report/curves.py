@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
+from jaxgap.fitting.selection import AveragedResult
 from jaxgap.report.style import GAP, SOLVER, VERIFIER, fill_band, mark_limit, new_figure
 from jaxgap.trajectory import Trajectory
 
@@ -13,7 +14,7 @@ _BEYOND = 0.35
 _NUM_TIMES = 96
 
 
-def draw_curves(run: Trajectory, result: FitResult) -> Figure:
+def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
     """Measurements, fitted curves with their bands, and the limits with their intervals."""
     ts = np.linspace(run.ts[0], run.ts[-1] + _BEYOND * (run.ts[-1] - run.ts[0]), _NUM_TIMES)
     prediction = result.predict(ts)
@@ -33,7 +34,7 @@ def draw_curves(run: Trajectory, result: FitResult) -> Figure:
 
 
 def _draw_capabilities(
-    ax: Axes, run: Trajectory, result: FitResult, prediction: Prediction
+    ax: Axes, run: Trajectory, result: FitResult | AveragedResult, prediction: Prediction
 ) -> None:
     _draw_series(
         ax, run.ts, run.solver, run.solver_se, prediction, prediction.solver, SOLVER, "solver"
@@ -54,7 +55,7 @@ def _draw_capabilities(
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
     ax.set_xlabel(f"time ({run.time_unit}s)")
     ax.set_ylabel(("uncertainty" if run.kind == "uncertainty" else "accuracy") + _unit(run))
-    ax.set_title(f"Fit of the {result.model} law; {result.level:.0%} bands; dashed: limits")
+    ax.set_title(f"{_what(result)}; {result.level:.0%} bands; dashed: limits")
     ax.legend(loc="best")
 
 
@@ -98,6 +99,12 @@ def _draw_limit(ax: Axes, limit: Estimate, colour: str) -> None:
     if limit.estimate is not None:
         low, high = limit.interval or (None, None)
         mark_limit(ax, limit.estimate, colour, low, high)
+
+
+def _what(result: FitResult | AveragedResult) -> str:
+    if isinstance(result, AveragedResult):
+        return f"Average over {len(result.laws)} laws"
+    return f"Fit of the {result.model} law"
 
 
 def _unit(run: Trajectory) -> str:

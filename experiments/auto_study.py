@@ -1,0 +1,231 @@
+"""Do the intervals of limits hold when the law is chosen by the data? A seeded study.
+
+Curves are drawn from six laws with known limits, over a grid of lengths, noise levels, parts of the
+way seen, with and without a verifier, hard designs (six rows, half of the way) among them. Each is
+fitted by `fit_auto`, which knows none of this, and it is counted how often the averaged 90 %
+interval of each limit holds the true one. An open end counts as infinite; how many are open is
+counted beside it.
+
+    python experiments/auto_study.py --json experiments/results/auto_study.json
+"""
+
+import argparse
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgap.fitting import Estimate
+from jaxgap.fitting.selection import AveragedResult, fit_auto_many
+from jaxgap.trajectory import Trajectory
+
+NUM_ROWS = (6, 10, 16)
+NOISE = (0.005, 0.02, 0.05)
+PART_SEEN = (0.5, 0.8, 0.95)
+HAS_VERIFIER = (True, False)
+LEVEL = 0.9
+
+
+class Design(NamedTuple):
+    """The law that is true, and what an experimenter chooses.
+
+    `noise` is a part of the solver's whole way, and `part_seen` how much of that way the last row
+    has come; of a run that turns, of its way to the turn.
+    """
+
+    law: str
+    num_rows: int
+    noise: float
+    part_seen: float
+    has_verifier: bool
+
+
+class Shape(NamedTuple):
+    """How far along their ways both capabilities are at a time in units of the rate.
+
+    - `solver`, `verifier`: from 0 at time 0; `limits` is where they go.
+    """
+
+    solver: Callable[[np.ndarray], np.ndarray]
+    verifier: Callable[[np.ndarray], np.ndarray]
+    limits: tuple[float, float]
+
+
+def draw_shape(law: str, rng: np.random.Generator) -> Shape:
+    """A true law at random: how much of its way each capability has gone."""
+    ratio = rng.uniform(0.2, 0.7)
+
+    def same(part: Callable[[np.ndarray], np.ndarray], end: float = 1.0) -> Shape:
+        return Shape(part, lambda t: ratio * part(t), (end, ratio * end))
+
+    if law == "linear":
+        return same(lambda t: -np.expm1(-t))
+    if law == "power":
+        power = 1 / (rng.uniform(1.3, 3.0) - 1)
+        return same(lambda t: 1 - (1 + t / power) ** -power)
+    if law == "lagged":
+        useless = rng.uniform(0.6, 0.95)
+        return same(lambda t: -(1 - useless) * np.expm1(-t) / (1 + useless * np.expm1(-t)))
+    if law == "rise_then_fall":
+        erosion, loss = rng.uniform(0.05, 0.3), rng.uniform(0.3, 1.0)
+
+        def risen(t):
+            lost = 1 - (np.exp(-erosion * t) - erosion * np.exp(-t)) / (1 - erosion)
+            return -np.expm1(-t) - loss * lost
+
+        return same(risen, 1 - loss)
+    if law == "general_linear":
+        slower, part = rng.uniform(0.15, 0.5), rng.uniform(0.3, 0.7)
+        other, whole = rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.7)
+
+        def mixed(fast, total):
+            return lambda t: -total * (fast * np.expm1(-t) + (1 - fast) * np.expm1(-slower * t))
+
+        return Shape(mixed(part, 1.0), mixed(other, whole), (1.0, whole))
+    return _drifting(rng)
+
+
+def _drifting(rng: np.random.Generator) -> Shape:
+    """An exponential gap, and a ratio that is linear in the gap between its two ends."""
+    early, late = rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.8)
+    slope = early - late
+
+    def solver_way(excess):
+        """The solver's way while the gap's excess falls from 1 to `excess`."""
+        return (np.log(1 - late - slope) - np.log(1 - late - slope * excess)) / -slope
+
+    whole = solver_way(0.0)
+    return Shape(
+        lambda t: solver_way(np.exp(-t)) / whole,
+        lambda t: (solver_way(np.exp(-t)) + np.expm1(-t)) / whole,
+        (1.0, (whole - 1) / whole),
+    )
+
+
+LAWS = ("linear", "power", "general_linear", "drifting_ratio", "lagged", "rise_then_fall")
+
+
+def designs() -> list[Design]:
+    """The whole grid."""
+    factors = (LAWS, NUM_ROWS, NOISE, PART_SEEN, HAS_VERIFIER)
+    return [Design(*design) for design in itertools.product(*factors)]
+
+
+def draw(design: Design, rng: np.random.Generator) -> tuple[dict[str, float], Trajectory]:
+    """The true limits of a curve drawn at random, and what was measured of it by the design."""
+    shape = draw_shape(design.law, rng)
+    way = rng.uniform(0.8, 1.5)
+    solver_limit = rng.uniform(0.2, 0.6)
+    gap_limit = rng.uniform(0.0, 0.1)
+    starts = np.array([solver_limit + way * shape.limits[0], 0.0])
+    starts[1] = solver_limit - gap_limit + way * shape.limits[1]
+    ts = np.linspace(0.0, _end(shape, design.part_seen), design.num_rows)
+    noise = design.noise * way * rng.standard_normal((2, design.num_rows))
+    solver = starts[0] - way * shape.solver(ts) + noise[0]
+    verifier = starts[1] - way * shape.verifier(ts) + noise[1]
+    limits = {"solver": solver_limit, "verifier": solver_limit - gap_limit, "gap": gap_limit}
+    if not design.has_verifier:
+        return {"solver": solver_limit}, Trajectory(ts, solver)
+    return limits, Trajectory(ts, solver, verifier)
+
+
+def _end(shape: Shape, part_seen: float) -> float:
+    """When the solver has come so far; beyond the turn of a run that turns, twice the way back."""
+    ts = np.linspace(0.0, 200.0, 400_001)
+    part = shape.solver(ts)
+    peak = int(np.argmax(part))
+    target = part_seen * part[peak]
+    end = float(ts[int(np.argmax(part >= target))])
+    turns = part[peak] > shape.limits[0] + 1e-3
+    return end * (1 + 4 * part_seen) if turns else end
+
+
+def covers(estimate: Estimate, truth: float) -> bool:
+    """Whether the interval holds the true value; an open end is infinite."""
+    low, high = estimate.interval or (None, None)
+    return (low is None or low <= truth) and (high is None or truth <= high)
+
+
+def run(num_per_design: int, seed: int) -> dict[str, Any]:
+    """The whole study: coverage and open ends, in all and for each value of each factor."""
+    drawn = [
+        (design, *draw(design, np.random.default_rng([seed, index, repeat])))
+        for index, design in enumerate(designs())
+        for repeat in range(num_per_design)
+    ]
+    results = fit_auto_many([trajectory for *_, trajectory in drawn], level=LEVEL)
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    weights: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for (design, limits, _), result in zip(drawn, results, strict=True):
+        weights[design.law].append(result.weights)
+        for name, truth in limits.items():
+            judged = _judged(result, name, truth)
+            factors = design._asdict() | {"limit": name}
+            for group in ("all", *(f"{factor}={value}" for factor, value in factors.items())):
+                groups[group].append(judged)
+            groups["design " + json.dumps(design)].append(judged)
+    return {
+        "level": LEVEL,
+        "seed": seed,
+        "num_curves": len(drawn),
+        "not_converged": sum(not result.converged for result in results),
+        "groups": {
+            group: {key: float(np.mean([j[key] for j in judged])) for key in judged[0]}
+            for group, judged in groups.items()
+        },
+        "mean_weights": {law: _mean(each) for law, each in weights.items()},
+    }
+
+
+def _judged(result: AveragedResult, name: str, truth: float) -> dict[str, Any]:
+    """What is counted of one limit."""
+    limit = result.limits[name]
+    alone = [law.limits[name] for law in result.laws.values() if name in law.limits]
+    best = result.laws[result.best].limits[name]
+    return {
+        "covers": covers(limit, truth),
+        "open": limit.interval is None or None in limit.interval,
+        "identifiable": limit.identifiability == "identifiable",
+        "best_law_covers": covers(best, truth),
+        "laws_averaged": len(alone),
+    }
+
+
+def _mean(weights: list[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for each in weights for name in each)
+    return {name: float(np.mean([each.get(name, 0.0) for each in weights])) for name in names}
+
+
+def table(study: dict[str, Any]) -> str:
+    """In percent, a row for each group."""
+    groups = {k: v for k, v in study["groups"].items() if not k.startswith("design")}
+    width = max(map(len, groups))
+    names = list(groups["all"])
+    lines = [" " * width + "".join(f"{name:>17}" for name in names)]
+    for group, values in groups.items():
+        cells = (f"{(1 if k == 'laws_averaged' else 100) * v:>17.1f}" for k, v in values.items())
+        lines.append(f"{group:<{width}}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the study, print its table, and write the JSON where one was asked for."""
+    parser = argparse.ArgumentParser(description="coverage of intervals averaged over laws")
+    parser.add_argument("--per-design", type=int, default=7, help="curves for each design")
+    parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--json", type=Path, help="where to write the result")
+    args = parser.parse_args()
+    study = run(args.per_design, args.seed)
+    print(f"{study['num_curves']} curves, level {LEVEL}, {study['not_converged']} not converged")
+    print(table(study))
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(study, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

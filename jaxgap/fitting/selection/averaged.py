@@ -1,0 +1,225 @@
+"""What several laws say together: their weights, and one answer averaged over them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxgap.fitting.diagnosis import Diagnosis, diagnose
+from jaxgap.fitting.diagnostics import Diagnostics
+from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.fit_report import averaged_report
+from jaxgap.fitting.prediction import Prediction, checked_times
+from jaxgap.fitting.reading import NO_VERIFIER
+from jaxgap.fitting.result import with_reason
+from jaxgap.fitting.selection.candidates import Candidate
+from jaxgap.fitting.selection.confidence import (
+    ConfidenceCurve,
+    Query,
+    average,
+    confidence_curves,
+)
+from jaxgap.fitting.selection.search import dof
+from jaxgap.trajectory import Kind, Trajectory
+
+# Confidences a standard error to either side of the middle, if a confidence curve were normal.
+_ONE_STDERR = (0.158655, 0.841345)
+_OWN_MEANING = "it does not mean the same under every law: fit one law for it"
+_TOO_FEW = "there are too few measurements to tell the noise by"
+
+
+@dataclasses.dataclass(frozen=True)
+class LawSummary:
+    """One law among those averaged.
+
+    - `weight`: how much it counts.
+    - `limits`: by name, as this law alone has them; empty for a law whose weight is too small to
+        be asked.
+    - `log_likelihood`, `num_parameters`, `aicc`, `bic`: see :mod:`jaxgap.fitting.criteria`;
+        `aicc` is `None` where there are too few measurements for it.
+    - `one_ahead`, `to_end`: means of the held-out log scores over origins, in nats; `None` where
+        the run is too short to hold anything out.
+    - `converged`: whether its fit reached a minimum.
+    """
+
+    weight: float
+    limits: dict[str, Estimate]
+    log_likelihood: float
+    num_parameters: int
+    aicc: float | None
+    bic: float
+    one_ahead: float | None
+    to_end: float | None
+    converged: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return fields | {"limits": {name: limit.to_dict() for name, limit in self.limits.items()}}
+
+
+@dataclasses.dataclass(frozen=True)
+class AveragedResult:
+    """Several laws fitted to one trajectory, and their average.
+
+    - `limits`: averaged; each end of an interval is where the laws' confidences, weighted, reach
+        the level (see :func:`jaxgap.fitting.selection.average`), and an estimate is the median.
+    - `weights`: by the laws' names; they sum to one.
+    - `laws`: a :class:`LawSummary` for each.
+    - `level`, `r2`, `converged`, `stopped`, `num_points`, `remarks`, `diagnostics`, `kind`,
+        `time_unit`: as in :class:`jaxgap.fitting.FitResult`; the R^2 and the residuals are those
+        of the averaged curves, and `converged` is that every law's fit did.
+    - `trajectory`, `candidates`: what was fitted, and the fits that count.
+    """
+
+    limits: dict[str, Estimate]
+    weights: dict[str, float]
+    laws: dict[str, LawSummary]
+    level: float
+    r2: dict[str, float | None]
+    converged: bool
+    stopped: str
+    num_points: int
+    remarks: tuple[str, ...]
+    diagnostics: Diagnostics
+    kind: Kind
+    time_unit: str
+    trajectory: Trajectory = dataclasses.field(repr=False)
+    candidates: Mapping[str, Candidate] = dataclasses.field(repr=False)
+    model: str = "auto"
+
+    @property
+    def best(self) -> str:
+        """The name of the law that counts most."""
+        return max(self.weights, key=lambda name: self.weights[name])
+
+    @cached_property
+    def parameters(self) -> dict[str, Estimate]:
+        """Those of the paper's law; `None`, with the reason, where laws mean different things."""
+        own = Estimate(None, None, None, _OWN_MEANING, "practically unidentifiable")
+        found = {"rate": own, "ratio": own, "gap_limit": self.limits["gap"]}
+        series = ("solver", "verifier")
+        num_series = 1 if self.trajectory.verifier is None else 2
+        traced = self._confidence([Query(0.0, index) for index in range(num_series)])
+        scale = float(self.candidates[self.best].curves.value_scale)
+        mirrored = self.kind == "accuracy"
+        for name, of_laws in zip(series, traced, strict=False):
+            found[f"{name}_initial"] = averaged_estimate(
+                of_laws, self._shares, self.level, mirrored=mirrored, most=scale
+            )
+        for name in series[num_series:]:
+            found[f"{name}_initial"] = Estimate.absent(NO_VERIFIER)
+        return found
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Whether the theory describes this run, with the residuals of the law that counts most."""
+        found = self.candidates[self.best]
+        return diagnose(found.problem, found.curves, found.fit.coordinates[0], self.time_unit)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader has to know, the diagnosis included."""
+        return (*self.remarks, *self.diagnosis.warnings())
+
+    def report(self) -> str:
+        """All of this as text: see :mod:`jaxgap.fitting.fit_report`."""
+        return averaged_report(self)
+
+    def predict(self, ts: ArrayLike) -> Prediction:
+        """The averaged curves at `ts`, with bands for the curves (not for single measurements).
+
+        At each time the laws' confidence curves are averaged as they are for the limits, so that
+        far out a prediction runs into the limit and its interval.
+
+        **Arguments:**
+
+        - `ts`: times, shape `(times,)`, in any order, none before the first measured time.
+
+        **Returns:**
+
+        A :class:`Prediction`, in the trajectory's own terms.
+
+        **Raises:**
+
+        `ValueError` for times before the first, or not of one dimension.
+        """
+        ts = checked_times(ts, float(self.trajectory.ts[0]))
+        has_verifier = self.trajectory.verifier is not None
+        # As many times as one of few sizes, so that few programs are compiled.
+        padded = np.pad(ts, (0, max(16, 1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
+        indices = range(3 if has_verifier else 1)
+        queries = [
+            Query(float(t - self.trajectory.ts[0]), index) for t in padded for index in indices
+        ]
+        tail = (1 - self.level) / 2
+        asked = np.array([0.5, tail, 1 - tail])
+        found = np.array([average(c, self._shares, asked) for c in self._confidence(queries)])
+        bands = np.full((len(padded), 3, 3), np.nan)
+        bands[:, : len(indices)] = found.reshape(len(padded), len(indices), 3)
+        return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, has_verifier)
+
+    @property
+    def _shares(self) -> list[float]:
+        """The weights of the laws that count, which sum to one."""
+        counted = np.array([self.weights[name] for name in self.candidates])
+        return (counted / counted.sum()).tolist()
+
+    def _confidence(self, queries: list[Query]) -> list[tuple[ConfidenceCurve, ...]]:
+        """For each query the confidence curves of the laws that count."""
+        curves = []
+        for candidate in self.candidates.values():
+            dofs = np.array([dof(candidate.problem, candidate.curves)])
+            (traced,) = confidence_curves(
+                candidate.problem, [candidate.curves], candidate.fit, dofs, queries
+            )
+            curves.append(traced)
+        return list(zip(*curves, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: that of a fit, with weights; nothing in it is NaN or infinite."""
+        return {
+            "model": self.model,
+            "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
+            "limits": {name: value.to_dict() for name, value in self.limits.items()},
+            "weights": dict(self.weights),
+            "laws": {name: law.to_dict() for name, law in self.laws.items()},
+            "level": self.level,
+            "r2": with_reason(self.r2),
+            "converged": self.converged,
+            "stopped": self.stopped,
+            "num_points": self.num_points,
+            "warnings": list(self.warnings),
+            "diagnostics": self.diagnostics.to_dict() | self.diagnosis.to_dict(),
+            "kind": self.kind,
+            "time_unit": self.time_unit,
+        }
+
+
+def averaged_estimate(
+    of_laws: Sequence[ConfidenceCurve],
+    shares: Sequence[float],
+    level: float,
+    *,
+    mirrored: bool,
+    most: float,
+    is_limit: bool = False,
+) -> Estimate:
+    """The averaged median, the half-width of one standard error, and the interval at `level`."""
+    if any(np.isnan(curve.dof) or curve.dof < 1 for curve in of_laws):
+        return Estimate.without_noise(None, _TOO_FEW)
+    tail = (1 - level) / 2
+    asked = np.array([0.5, *_ONE_STDERR, tail, 1 - tail])
+    middle, left, right, low, high = average(of_laws, shares, asked)
+    if mirrored:
+        middle, left, right, low, high = (1.0 - value for value in (middle, right, left, high, low))
+    return Estimate.measured(
+        float(middle),
+        float(right - left) / 2,
+        (float(low), float(high)),
+        most=most,
+        is_limit=is_limit,
+    )

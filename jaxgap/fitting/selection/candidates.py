@@ -1,0 +1,125 @@
+"""Candidate laws side by side: each fitted to each trajectory, whole and from growing prefixes."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.criteria import Criteria, criteria_of_fit, num_free
+from jaxgap.fitting.curves import Curves, curves_of, padded_length
+from jaxgap.fitting.fit import closed_form
+from jaxgap.fitting.law import AbstractLaw
+from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.selection.rolling import Scores, held_out_scores, origins
+from jaxgap.fitting.selection.search import Fits, best_fits
+from jaxgap.trajectory import Trajectory
+
+
+class Candidate(NamedTuple):
+    """One law fitted to one trajectory.
+
+    - `problem`, `curves`: what was fitted to what.
+    - `fit`: the best fit, a batch of one.
+    - `criteria`: AICc and BIC.
+    - `scores`: the held-out log scores, by origin.
+    """
+
+    problem: Problem
+    curves: Curves
+    fit: Fits
+    criteria: Criteria
+    scores: Scores
+
+
+def fit_candidates(
+    laws: Sequence[AbstractLaw], trajectories: Sequence[Trajectory]
+) -> list[list[Candidate]]:
+    """Fit every law to every trajectory and to its prefixes, one call of the solver for each law.
+
+    **Returns:**
+
+    For each trajectory a list with the candidates that it has measurements enough for, in the
+    order of `laws`; where that is none, the one with the fewest parameters. For a series of the
+    solver alone, laws that differ from an earlier one only in the verifier are left out.
+    """
+    problems = [Problem(law, closed_form, LevenbergMarquardt()) for law in laws]
+
+    def batch_of(index: int) -> tuple[int, bool]:
+        return padded_length(trajectories[index].num_rows), trajectories[index].verifier is not None
+
+    found: dict[int, list[Candidate]] = {}
+    order = sorted(range(len(trajectories)), key=batch_of)
+    for (length, has_verifier), group in groupby(order, batch_of):
+        indices = list(group)
+        runs = [trajectories[index] for index in indices]
+        different = problems if has_verifier else _by_solver(problems)
+        found |= zip(indices, _fit_group(different, runs, length), strict=True)
+    return [found[index] for index in range(len(trajectories))]
+
+
+def _by_solver(problems: Sequence[Problem]) -> list[Problem]:
+    """Without those that give the solver the curves of an earlier one."""
+    first: dict[tuple[str, ...], Problem] = {}
+    for problem in problems:
+        seen = tuple(p.name for p in problem.law.parameters if not p.needs_verifier)
+        first.setdefault(seen, problem)
+    return list(first.values())
+
+
+def _fit_group(
+    problems: Sequence[Problem], runs: Sequence[Trajectory], length: int
+) -> list[list[Candidate]]:
+    wholes = [curves_of(run, length)[0] for run in runs]
+    free = [num_free(problem, wholes[0]) for problem in problems]
+    usable = [_usable(free, curves) for curves in wholes]
+    rows = [
+        origins(run.num_rows, 1 + curves.has_verifier, max(free[m] for m in which))
+        for run, curves, which in zip(runs, wholes, usable, strict=True)
+    ]
+    heads = [
+        [curves_of(run.head(num_rows), length)[0] for num_rows in seen]
+        for run, seen in zip(runs, rows, strict=True)
+    ]
+    found: list[list[Candidate]] = [[] for _ in runs]
+    for m, problem in enumerate(problems):
+        chosen = [i for i, which in enumerate(usable) if m in which]
+        for i, candidate in zip(chosen, _of_law(problem, wholes, heads, chosen), strict=True):
+            found[i].append(candidate)
+    return found
+
+
+def _usable(free: Sequence[int], curves: Curves) -> list[int]:
+    """The laws that leave a measurement to tell the noise by, or the smallest law."""
+    enough = [m for m, k in enumerate(free) if int(curves.num_measurements) > k]
+    return enough or [int(np.argmin(free))]
+
+
+def _of_law(
+    problem: Problem,
+    wholes: Sequence[Curves],
+    heads: Sequence[Sequence[Curves]],
+    chosen: Sequence[int],
+) -> list[Candidate]:
+    """One law on the chosen trajectories, all of their prefixes in one call."""
+    if not chosen:
+        return []
+    prefixes = [head for i in chosen for head in heads[i]]
+    fits = best_fits(problem, [*(wholes[i] for i in chosen), *prefixes])
+    refits = Fits(*(leaf[len(chosen) :] for leaf in fits))
+    scores = Scores(np.empty(0), np.empty(0))
+    if prefixes:
+        targets = [wholes[i] for i in chosen for _ in heads[i]]
+        scores = held_out_scores(problem, prefixes, targets, refits)
+    ends = np.cumsum([len(heads[i]) for i in chosen])
+    return [
+        Candidate(
+            problem,
+            wholes[i],
+            Fits(*(leaf[j : j + 1] for leaf in fits)),
+            criteria_of_fit(wholes[i], float(fits.cost[j]), num_free(problem, wholes[i])),
+            Scores(*(leaf[ends[j] - len(heads[i]) : ends[j]] for leaf in scores)),
+        )
+        for j, i in enumerate(chosen)
+    ]

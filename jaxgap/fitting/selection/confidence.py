@@ -1,0 +1,275 @@
+r"""Confidence curves: what one fit says of a number at every level at once.
+
+Where the profile likelihood of a number $c$ has the signed root $\zeta(c)$ (see
+:mod:`jaxgap.fitting.profile`), $C(c) = F(\zeta(c))$, with $F$ the distribution of Student's t, is
+the confidence that the number lies below $c$: its $\alpha / 2$ and $1 - \alpha / 2$ points are the
+ends of the profile interval, for every $\alpha$. Averaging over laws needs all of that curve,
+since an end of the average is in the middle of one law's curve and in the tail of another's.
+
+A curve is traced from its centre outward, each refit starting from the last, at distances chosen
+to meet fixed levels of confidence. Every refit is exactly on the profile wherever it ends up, so
+nothing is searched for and all curves of a batch go through the solver's queue together.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.levenberg_marquardt import LeastSquares, levenberg_marquardt
+from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
+
+# The tails at which a curve is traced, from its centre outward.
+_TAILS = (0.35, 0.2, 0.1, 0.05, 0.02, 0.005)
+# The spring's scale as a part of the distance, and how far a curve is followed, in ranges of the
+# data: those of jaxgap.fitting.profile and jaxgap.fitting.core.
+_SLACK = 0.02
+_FAR = 100.0
+
+
+class Query(NamedTuple):
+    """What is asked of a fit: the solver (0), the verifier (1) or the gap (2) after some time.
+
+    Times count from the first measured one; after infinity there is the limit.
+    """
+
+    elapsed: float
+    index: int
+
+
+class ConfidenceCurve(NamedTuple):
+    """Confidence that a number lies below each value, by signed roots at increasing values.
+
+    Beyond its ends a curve stays as it is: at a side where the data set no bound, confidence
+    never reaches 0 or 1.
+    """
+
+    values: Float[np.ndarray, " knots"]
+    zetas: Float[np.ndarray, " knots"]
+    dof: float
+
+    def __call__(self, values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """The confidence at each of `values`."""
+        zeta = _pchip(self.values, self.zetas, values)
+        return ndtr(zeta) if np.isinf(self.dof) else stdtr(self.dof, zeta)
+
+
+def average(
+    curves: Sequence[ConfidenceCurve],
+    weights: Sequence[float],
+    confidences: Float[np.ndarray, " m"],
+) -> Float[np.ndarray, " m"]:
+    r"""Where the average of confidence curves reaches the given confidences.
+
+    $$\sum_m w_m\, C_m(c) = p.$$
+
+    With $p$ of $\alpha / 2$ and $1 - \alpha / 2$ these are the ends of the model-averaged
+    tail-area interval.
+
+    **Arguments:**
+
+    - `curves`: one for each law.
+    - `weights`: not negative, with a sum of one.
+    - `confidences`: each in (0, 1).
+
+    **Returns:**
+
+    The values, infinite where the average never gets so low or so high.
+
+    Source: Turek and Fletcher, *Model-averaged Wald confidence intervals*, Comput. Stat. Data
+    Anal. 56 (2012), with profiles in place of their Wald intervals, as Fletcher and Turek (2012).
+    """
+    knots = np.unique(np.concatenate([curve.values for curve in curves]))
+    parts = np.linspace(0, 1, 8, endpoint=False)
+    grid = np.append((knots[:-1, None] + np.diff(knots)[:, None] * parts).ravel(), knots[-1])
+    total = sum(w * curve(grid) for w, curve in zip(weights, curves, strict=True))
+    scores = np.maximum.accumulate(ndtri(np.clip(total, 1e-12, 1 - 1e-12)))
+    wanted = ndtri(confidences)
+    found = np.interp(wanted, scores, grid)
+    found = np.where(wanted < scores[0], -np.inf, found)
+    return np.where(wanted > scores[-1], np.inf, found)
+
+
+def confidence_curves(
+    problem: Problem,
+    curves: Sequence[Curves],
+    fits: Fits,
+    dofs: Float[np.ndarray, " curves"],
+    queries: Sequence[Query],
+) -> list[list[ConfidenceCurve]]:
+    """Trace the confidence curve of every query for every curve of a batch.
+
+    **Arguments:**
+
+    - `problem`, `curves`: as for :func:`best_fits`, and `fits` from there.
+    - `dofs`: the degrees of freedom of Student's t: infinite where the noise is known.
+    - `queries`: what to ask, of every curve alike.
+
+    **Returns:**
+
+    One list for each curve with one :class:`ConfidenceCurve` for each query.
+    """
+    size, batch = len(curves), padded_batch(curves, smallest=1)
+    tails = np.array(_TAILS)[:, None]
+    targets = np.where(np.isinf(dofs), -ndtri(tails), -stdtrit(np.clip(dofs, 1, 1e6), tails))
+    variances = noise_variances(fits, dofs)
+    leaves = [repeat_last(leaf, len(batch.t0)) for leaf in (*fits, variances, targets.T)]
+    elapsed = np.array([query.elapsed for query in queries])
+    indices = np.array([query.index for query in queries])
+    with jax.enable_x64(True):
+        traced = _trace(problem, batch, Fits(*leaves[:3]), leaves[3], elapsed, indices, leaves[4].T)
+        centres, values, zetas = (np.asarray(leaf)[:size] for leaf in traced)
+    enough = targets[_TAILS.index(0.05)] * 0.97
+    return [
+        [
+            _curve(centres[i, q], values[i, q], zetas[i, q], enough[i], dofs[i])
+            for q in range(len(queries))
+        ]
+        for i in range(size)
+    ]
+
+
+def _curve(centre, values, zetas, enough, dof) -> ConfidenceCurve:
+    """Join what was traced below and above the centre; `values` and `zetas` are (2, rounds)."""
+    noise = 1e-9 * np.nanmax(np.abs(values - centre))
+    below, zeta_below = _side(centre - values[0], zetas[0], noise, enough)
+    above, zeta_above = _side(values[1] - centre, zetas[1], noise, enough)
+    knots = np.concatenate([centre - below[::-1], [centre], centre + above])
+    scores = np.concatenate([-zeta_below[::-1], [0.0], zeta_above])
+    kept = np.diff(knots, prepend=-np.inf) > 0
+    return ConfidenceCurve(knots[kept], scores[kept], float(dof))
+
+
+def _side(distances, zetas, noise, enough):
+    """The points of one side by their distance, and one beyond them where the side is closed."""
+    usable = np.isfinite(distances) & np.isfinite(zetas) & (distances > noise)
+    order = np.argsort(distances[usable])
+    distances, zetas = distances[usable][order], zetas[usable][order]
+    # A refit may be stuck above the profile, never below it: nearer points are no worse.
+    zetas = np.minimum.accumulate(zetas[::-1])[::-1]
+    if len(zetas) and zetas[-1] >= enough:
+        # Past the last point as a straight line from the centre would go on.
+        distances, zetas = np.append(distances, 8 * distances[-1]), np.append(zetas, 8 * zetas[-1])
+    return distances, zetas
+
+
+def _pchip(x, y, at):
+    """Monotone cubic interpolation, constant beyond the ends."""
+    from scipy.interpolate import PchipInterpolator
+
+    if len(x) < 2:
+        return np.zeros_like(at)
+    return PchipInterpolator(x, y)(np.clip(at, x[0], x[-1]))
+
+
+class _Lanes(NamedTuple):
+    """What differs between refits: the curves, the number asked for, the spring that holds it."""
+
+    curves: Curves
+    elapsed: Float[Array, " lanes"]
+    index: Int[Array, " lanes"]
+    target: Float[Array, " lanes"]
+    stiffness: Float[Array, " lanes"]
+
+
+def _number(problem: Problem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, ""]:
+    """The solver, the verifier or the gap at the lane's time, or its limit."""
+    dynamics = problem.dynamics(z, lane.curves)
+    is_limit = jnp.isinf(lane.elapsed)
+    t = lane.curves.t0 + jnp.where(is_limit, 0.0, lane.elapsed)
+    solver, verifier = problem.curve_fn(dynamics, t[None])[0]
+    there = jnp.stack([solver, verifier, solver - verifier])
+    return jnp.where(is_limit, jnp.stack(dynamics.limits()), there)[lane.index]
+
+
+def _pinned(problem: Problem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, " m"]:
+    spring = (_number(problem, z, lane) - lane.target) * lane.stiffness
+    return jnp.append(problem.residuals(z, lane.curves), spring)
+
+
+@eqx.filter_jit
+def _trace(problem: Problem, batch: Curves, fits: Fits, variances, elapsed, indices, targets):
+    """Centres (curves, queries), and values and roots (curves, queries, sides, rounds)."""
+    num_curves, num_queries = len(fits.cost), len(elapsed)
+    shape = (num_curves, num_queries, 2)
+    curve, query, side = (each.ravel() for each in jnp.indices(shape))
+    batch = jax.tree.map(jnp.asarray, batch)
+    starts = jax.vmap(problem.law.starts)(batch)[curve]
+    best, cost, variance = fits.coordinates[curve], fits.cost[curve], variances[curve]
+    lanes = _Lanes(
+        jax.tree.map(lambda leaf: leaf[curve], batch),
+        elapsed[query],
+        indices[query],
+        jnp.zeros(len(curve)),
+        jnp.zeros(len(curve)),
+    )
+    direction = 2.0 * side - 1.0
+    scale = lanes.curves.value_scale
+    number_fn = jax.vmap(lambda z, lane: _number(problem, z, lane))
+    far = _FAR * scale
+    middle = jnp.where(lanes.index < 2, jnp.mean(lanes.curves.ys[:, 0], axis=-1), 0.0)
+    centre = jnp.clip(number_fn(best, lanes), middle - far, middle + far)
+    room = jnp.abs(middle + direction * far - centre)
+    # A fit beyond what counts as known is approached from the data outward.
+    beyond = (jnp.abs(number_fn(best, lanes) - middle) > far) & (room > 0)
+    reach = jnp.abs(number_fn(best, lanes._replace(elapsed=jnp.zeros(len(curve)))) - centre)
+    stderr = jax.vmap(lambda z, lane, v: _stderr(problem, z, lane, v))(best, lanes, variance)
+    first = jnp.clip(targets[0][curve] * stderr, 1e-9 * scale, 0.3 * scale)
+    first = jnp.where(beyond, reach - 0.05 * scale, jnp.minimum(first, room))
+
+    def refit(carry, targets):
+        inner, distance = carry
+        stiffness = jnp.sqrt(variance) / jnp.maximum(distance, 1e-12 * scale)
+        loose = lanes._replace(target=centre + direction * distance, stiffness=stiffness)
+        other = jax.vmap(lambda *each: _nearest(problem, *each))(starts, loose)
+        tight = loose._replace(stiffness=stiffness / _SLACK)
+        found = _better_of(problem, tight, inner, other)
+        values = number_fn(found.y, lanes)
+        spring = ((values - tight.target) * tight.stiffness) ** 2
+        zeta = jnp.sqrt(jnp.maximum(2 * found.cost - spring - cost, 0.0) / variance)
+        wanted = targets[1][curve] / jnp.maximum(zeta, 1e-6)
+        failed = ~jnp.isfinite(zeta)
+        factor = jnp.where(failed, 0.5, jnp.clip(wanted, 0.1, 4.0))
+        inner = jnp.where(failed[:, None], inner, found.y)
+        onward = jnp.where(beyond, 2 * distance - reach, jnp.minimum(distance * factor, room))
+        return (inner, onward), (values, zeta)
+
+    pairs = jnp.stack([targets, jnp.concatenate([targets[1:], targets[-1:]])], axis=1)
+    _, (values, zetas) = jax.lax.scan(refit, (best, first), pairs)
+    rounds = (len(targets), *shape)
+    centre = centre.reshape(shape)[..., 0]
+    return centre, *(jnp.moveaxis(leaf.reshape(rounds), 0, -1) for leaf in (values, zetas))
+
+
+def _nearest(problem: Problem, starts, lane: _Lanes) -> Float[Array, " n"]:
+    """The start of the law from which the spring and the data pull least."""
+    costs = jax.vmap(lambda z: jnp.sum(_pinned(problem, z, lane) ** 2))(starts)
+    return starts[jnp.nanargmin(costs)]
+
+
+def _better_of(problem: Problem, lanes: _Lanes, first, second) -> LeastSquares:
+    """The better of two refits: from the last one, which may be stuck, and from elsewhere."""
+    num_lanes = len(first)
+    both = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), lanes)
+    found = levenberg_marquardt(
+        lambda z, lane: _pinned(problem, z, lane), jnp.concatenate([first, second]), both
+    )
+    cost = jnp.where(jnp.isfinite(found.cost), found.cost, jnp.inf)
+    index = jnp.arange(num_lanes)
+    better = jnp.where(cost[:num_lanes] <= cost[num_lanes:], index, index + num_lanes)
+    return jax.tree.map(lambda leaf: leaf[better], found)
+
+
+def _stderr(problem: Problem, z, lane: _Lanes, variance) -> Float[Array, ""]:
+    """By the delta method; a coordinate that the data do not hold counts as known to ten units."""
+    jacobian = jax.jacfwd(lambda z: problem.residuals(z, lane.curves))(z)
+    slope = jax.jacfwd(lambda z: _number(problem, z, lane))(z)
+    information = jacobian.T @ jacobian / variance + 0.01 * jnp.eye(len(z))
+    return jnp.sqrt(jnp.maximum(slope @ jnp.linalg.solve(information, slope), 0.0))

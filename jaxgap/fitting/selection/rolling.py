@@ -1,0 +1,135 @@
+r"""Held-out log scores by rolling origin: how well a law foretold what was measured next.
+
+A law is refitted to the first $n$ rows for a growing $n$, and every later row is scored by the
+logarithm of the density that the refit gave it. The density is Student's t about the refitted
+curve, with a scale that joins the noise and the uncertainty of the curve,
+
+$$\log t_\nu\big(y;\ \hat y,\ \sigma^2 / w^2 + g^T \Sigma g\big), \qquad
+  \Sigma = (J^T J / \sigma^2 + I / \tau^2)^{-1},$$
+
+where $g$ is the curve's gradient in the law's coordinates and $J$ the Jacobian of the weighted
+residuals. These coordinates are scaled so that one is a sensible step, and a weak prior on them,
+$\tau = 3$, keeps $\Sigma$ finite where the rows do not hold a coordinate.
+
+Scores one step ahead say how the law follows a run; scores of all rows to the end say how it
+extrapolates, which is what a limit does. Later rows of one origin are not independent given the
+fit, so the second are a mean over rows, never a sum.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.special import gammaln
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.selection.search import (
+    Fits,
+    dof,
+    noise_variances,
+    num_rows,
+    padded_batch,
+    repeat_last,
+)
+
+# The most origins; the first keeps half of the rows for the fit, or as many as it needs.
+_MAX_ORIGINS = 5
+_FIRST_PART = 0.5
+# The standard deviation of the weak prior on coordinates.
+_PRIOR_STDERR = 3.0
+
+
+class Scores(NamedTuple):
+    """Log scores by origin, in nats; higher is better.
+
+    - `one_ahead`: of the row after each origin, the sum over its measurements.
+    - `to_end`: of all rows after each origin, the mean over them of such sums.
+    """
+
+    one_ahead: Float[np.ndarray, " origins"]
+    to_end: Float[np.ndarray, " origins"]
+
+
+def origins(num_rows: int, num_series: int, most_free: int) -> list[int]:
+    """How many rows each refit sees: increasing, and none if the series is too short.
+
+    Every law is scored at the same origins, at which even the one with `most_free` parameters
+    leaves two measurements to estimate the noise from.
+    """
+    least = -(-(most_free + 2) // num_series)
+    first = max(3, int(np.ceil(_FIRST_PART * num_rows)), least)
+    if first >= num_rows:
+        return []
+    count = min(_MAX_ORIGINS, num_rows - first)
+    return np.unique(np.linspace(first, num_rows - 1, count).round().astype(int)).tolist()
+
+
+def held_out_scores(
+    problem: Problem, prefixes: Sequence[Curves], wholes: Sequence[Curves], fits: Fits
+) -> Scores:
+    """Score refits by the rows that they have not seen.
+
+    **Arguments:**
+
+    - `problem`: the law and how its curves are computed.
+    - `prefixes`, `fits`: the first rows of any number of trajectories, and the best fit of each.
+    - `wholes`: the whole trajectory of each prefix, longer by at least a row.
+    """
+    size = len(prefixes)
+    dofs = np.array([dof(problem, curves) for curves in prefixes])
+    variances = noise_variances(fits, dofs)
+    padded = len(padded_batch(prefixes).t0)
+    arrays = (fits.coordinates, variances, np.stack([whole.ts for whole in wholes]))
+    with jax.enable_x64(True):
+        found = _predictive(
+            problem, padded_batch(prefixes), *(repeat_last(leaf, padded) for leaf in arrays)
+        )
+        means, spreads = (np.asarray(leaf)[:size] for leaf in found)
+    one_ahead, to_end = np.empty(size), np.empty(size)
+    for i, (prefix, whole) in enumerate(zip(prefixes, wholes, strict=True)):
+        seen, weights = num_rows(prefix), np.asarray(whole.weights)
+        # Without standard errors a prefix weighs by its own range, the same at all rows.
+        scale = weights if whole.noise_known else np.asarray(prefix.weights)[:1]
+        later = slice(seen, num_rows(whole))
+        measured = weights[later] > 0
+        noise = (
+            variances[i] / np.where(measured, np.broadcast_to(scale, weights.shape)[later], 1) ** 2
+        )
+        error = np.asarray(whole.ys)[later] - means[i, later]
+        density = _log_density(error, noise + spreads[i, later], dofs[i])
+        by_row = np.where(measured, density, 0.0).sum(axis=1)
+        one_ahead[i], to_end[i] = by_row[0], by_row.mean()
+    return Scores(one_ahead, to_end)
+
+
+@eqx.filter_jit
+def _predictive(
+    problem: Problem, batch: Curves, coordinates, variances, ts
+) -> tuple[Float[Array, "prefixes times 2"], Float[Array, "prefixes times 2"]]:
+    """The refitted curves at all times, and the variance of their estimates."""
+
+    def one(curves, z, variance, ts):
+        def curve(z):
+            return problem.curve_fn(problem.dynamics(z, curves), ts)
+
+        jacobian = jax.jacfwd(problem.residuals)(z, curves)
+        information = jacobian.T @ jacobian / variance + jnp.eye(len(z)) / _PRIOR_STDERR**2
+        slopes = jax.jacfwd(curve)(z)
+        spread = jnp.linalg.solve(information, slopes.reshape(-1, len(z)).T).T
+        return curve(z), jnp.sum(slopes * spread.reshape(slopes.shape), axis=-1)
+
+    return jax.vmap(one)(jax.tree.map(jnp.asarray, batch), coordinates, variances, ts)
+
+
+def _log_density(error, variance, dof: float):
+    """Of Student's t, or of the normal distribution where `dof` is infinite."""
+    square = error**2 / variance
+    if np.isinf(dof):
+        return -0.5 * (np.log(2 * np.pi * variance) + square)
+    constant = gammaln((dof + 1) / 2) - gammaln(dof / 2) - 0.5 * np.log(dof * np.pi * variance)
+    return constant - (dof + 1) / 2 * np.log1p(square / dof)

@@ -1,0 +1,98 @@
+"""Many curves fitted by one law in one call: the point estimates that comparing laws needs.
+
+:func:`jaxgap.fitting.fit_many` profiles every parameter of every curve. To compare laws, and to
+refit each on growing prefixes, the best fits alone are needed, but hundreds of them: here every
+start of every curve is one problem in the queue of the batched solver.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.criteria import NOISE_FLOOR, num_free
+from jaxgap.fitting.curves import Curves, stack
+from jaxgap.fitting.levenberg_marquardt import levenberg_marquardt
+
+# The most curves in one call of the compiled program, and the fewest that it is compiled for.
+_BATCH = 512
+_SMALLEST = 16
+
+
+class Fits(NamedTuple):
+    """One law's best fits to a batch of curves.
+
+    - `coordinates`: of the law.
+    - `cost`: the sum of weighted squares.
+    - `converged`: whether the solver met a test of convergence there.
+    """
+
+    coordinates: Float[np.ndarray, "curves n"]
+    cost: Float[np.ndarray, " curves"]
+    converged: Bool[np.ndarray, " curves"]
+
+
+def best_fits(problem: Problem, curves: Sequence[Curves]) -> Fits:
+    """Fit every curve from every start of the law, and keep the best of each.
+
+    **Arguments:**
+
+    - `problem`: the law and how its curves are computed.
+    - `curves`: of one padded length, all with a verifier or all without.
+    """
+    # Several batches are all of one size, so that they share a compiled program.
+    smallest = _BATCH if len(curves) > _BATCH else _SMALLEST
+    found = []
+    for first in range(0, len(curves), _BATCH):
+        chunk = curves[first : first + _BATCH]
+        with jax.enable_x64(True):
+            leaves = _search(problem, padded_batch(chunk, smallest))
+            found.append([np.asarray(leaf)[: len(chunk)] for leaf in leaves])
+    return Fits(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def num_rows(curves: Curves) -> int:
+    """The number of rows of one curve, without the padding."""
+    return int((np.asarray(curves.weights)[:, 0] > 0).sum())
+
+
+def dof(problem: Problem, curves: Curves) -> float:
+    """Of the distribution of a fit's errors: infinite where the noise is known."""
+    if curves.noise_known:
+        return np.inf
+    return float(curves.num_measurements) - num_free(problem, curves)
+
+
+def noise_variances(fits: Fits, dofs: Float[np.ndarray, " curves"]) -> Float[np.ndarray, " curves"]:
+    """Of the weighted residuals: one where the noise is known, else from the cost."""
+    estimated = np.maximum(fits.cost / np.maximum(dofs, 1.0), NOISE_FLOOR**2)
+    return np.where(np.isinf(dofs), 1.0, estimated)
+
+
+def padded_batch(curves: Sequence[Curves], smallest: int = _SMALLEST) -> Curves:
+    """The curves as one batch of 16, 32, 64, ... of which the last repeat: few compilations."""
+    size = max(smallest, 1 << (len(curves) - 1).bit_length())
+    return stack([*curves, *[curves[-1]] * (size - len(curves))])
+
+
+def repeat_last(leaf: Float[np.ndarray, "curves ..."], size: int) -> Float[np.ndarray, "size ..."]:
+    """An array of one row for each curve, made as long as :func:`padded_batch` makes them."""
+    return np.concatenate([leaf, np.repeat(leaf[-1:], size - len(leaf), axis=0)])
+
+
+@eqx.filter_jit
+def _search(problem: Problem, batch: Curves) -> tuple[Array, Array, Array]:
+    batch = jax.tree.map(jnp.asarray, batch)
+    starts = jax.vmap(problem.law.starts)(batch)
+    num_curves, num_starts, size = starts.shape
+    lanes = jax.tree.map(lambda leaf: jnp.repeat(leaf, num_starts, axis=0), batch)
+    found = levenberg_marquardt(problem.residuals, starts.reshape(-1, size), lanes)
+    cost = 2 * found.cost.reshape(num_curves, num_starts)
+    cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
+    best = jnp.arange(num_curves) * num_starts + jnp.argmin(cost, axis=1)
+    return found.y[best], jnp.min(cost, axis=1), found.converged[best]
