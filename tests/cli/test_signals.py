@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import time
+import weakref
 
 import pytest
 
@@ -53,3 +54,25 @@ def test_a_signal_during_garbage_collection_is_not_lost(tmp_path, number):
     finally:
         gc.callbacks.remove(interrupted_callback)
     assert sent
+
+
+def test_a_signal_during_a_weak_references_callback_is_not_lost(tmp_path):
+    class Node:
+        def __init__(self):
+            self.itself = self
+
+    def interrupted_callback(_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+        finished.append(1)
+
+    def collect_and_wait():
+        gc.collect()
+        time.sleep(1)
+
+    finished = []
+    watcher = weakref.ref(Node(), interrupted_callback)
+    with pytest.raises(Terminated, match="terminated"), resumable(tmp_path):
+        collect_and_wait()
+    assert finished
+    assert watcher() is None
