@@ -24,6 +24,10 @@ class Improve:
     are measured, before the first round and after each. RUN then holds config.json, versions.json,
     metrics.jsonl and trajectory.csv, ready for `jaxgap fit` and `jaxgap report`, and checkpoints:
     an interrupted run goes on by --resume RUN as if nothing had happened.
+
+    Without --model it is the embedded model on sums. With one, a task goes with it:
+
+        jaxgap improve --model owner/name --task reasoning-gym:chain_sum --out RUN
     """
 
     out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None

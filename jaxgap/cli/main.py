@@ -13,6 +13,7 @@ import tyro
 from jaxgap.cli.backtest import Backtest
 from jaxgap.cli.compare import Compare
 from jaxgap.cli.demo import Demo
+from jaxgap.cli.export import Export
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
 from jaxgap.cli.improve import Improve
@@ -33,6 +34,7 @@ Command = (
     | Annotated[Backtest, tyro.conf.subcommand("backtest")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Schedule, tyro.conf.subcommand("schedule")]
 )
 

@@ -1,22 +1,25 @@
 """What a person sees while the loop runs: the stage at work, and a line for every checkpoint."""
 
+import time
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bar
 
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.kept_run import Watcher
 from jaxgap.improve.loop import Stage
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.sampling import Progress
 
+_SHORTEST = 1.0  # seconds of sampling, before a rate means anything
 _HEADER = "round    U_s    U_v    gap   sampled right   selected right   judged rightly"
 
 
@@ -24,7 +27,7 @@ class LoopProgress:
     """A bar over the rounds, and above it one line a checkpoint, measured on held-out prompts."""
 
     def __init__(self, console: Console):
-        self._progress = Progress(
+        self._progress = Bar(
             TextColumn("{task.description:>10}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -37,6 +40,7 @@ class LoopProgress:
             transient=True,
         )
         self._task = self._progress.add_task("setting up", total=None)
+        self._stage, self._num_tokens, self._since = "", 0, 0.0
 
     def __enter__(self) -> "LoopProgress":
         self._progress.start()
@@ -53,7 +57,7 @@ class LoopProgress:
             self.on_round(metrics)
             judge(metrics)
 
-        return Watcher(self.on_start, on_round, self.on_stage, self.on_note)
+        return Watcher(self.on_start, on_round, self.on_stage, self.on_progress, self.on_note)
 
     def on_start(self, config: ImproveConfig, num_done: int) -> None:
         """Set the bar's length, and how much of it is done."""
@@ -68,7 +72,19 @@ class LoopProgress:
     def on_stage(self, round_index: int, stage: Stage) -> None:
         """Name the stage that begins."""
         del round_index
+        self._stage, self._num_tokens, self._since = stage, 0, time.perf_counter()
         self._progress.update(self._task, description=stage)
+
+    def on_progress(self, progress: Progress) -> None:
+        """Say how fast candidates are sampled."""
+        if progress.num_tokens < self._num_tokens:
+            self._since = time.perf_counter()
+        self._num_tokens = progress.num_tokens
+        seconds = time.perf_counter() - self._since
+        if seconds > _SHORTEST:
+            rate = f"{progress.num_tokens / seconds:.0f} tokens/s"
+            share = f"{progress.num_ended}/{progress.num_completions} ended"
+            self._progress.update(self._task, description=f"{self._stage} ({share}, {rate})")
 
     def on_round(self, metrics: RoundMetrics) -> None:
         """Print what a checkpoint measured."""

@@ -9,41 +9,48 @@ from typing import TYPE_CHECKING
 from jaxgap.improve.config import ImproveConfig, VerifierName
 
 if TYPE_CHECKING:
-    from jaxgap.improve.embedded import embedded_loop, run
+    from jaxgap.improve.assembly import assemble, run
     from jaxgap.improve.estimate import Estimate
-    from jaxgap.improve.exact import ExactVerifier
+    from jaxgap.improve.external import ExternalResponses
     from jaxgap.improve.kept_run import EndRun, Watcher, improve_to_folder, resume_folder
-    from jaxgap.improve.loop import Checkpoint, Loop, OnStage, Stage, self_improve
-    from jaxgap.improve.majority import MajorityVerifier
+    from jaxgap.improve.loop import Checkpoint, Loop, Observer, Stage, self_improve
     from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
     from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
     from jaxgap.improve.run_folder import RunFolder, to_trajectory
-    from jaxgap.improve.verify import AbstractVerifier, RandomVerifier, SelfVerifier
+    from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+    from jaxgap.improve.verifiers.asking import AskingVerifier, Question
+    from jaxgap.improve.verifiers.exact import ExactVerifier
+    from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier
+    from jaxgap.improve.verifiers.majority import MajorityVerifier
+    from jaxgap.improve.verifiers.random_scores import RandomVerifier
 
 __all__ = [
     "AbstractVerifier",
+    "AskingVerifier",
     "Candidates",
     "Checkpoint",
     "EndRun",
     "Estimate",
     "ExactVerifier",
+    "ExternalResponses",
     "ImproveConfig",
+    "LikelihoodVerifier",
     "Loop",
     "LoopState",
     "MajorityVerifier",
-    "OnStage",
+    "Observer",
     "Prompts",
+    "Question",
     "RandomVerifier",
     "RoundMetrics",
     "RunFolder",
     "Scores",
     "Selected",
-    "SelfVerifier",
     "SplitMetrics",
     "Stage",
     "VerifierName",
     "Watcher",
-    "embedded_loop",
+    "assemble",
     "improve_to_folder",
     "resume_folder",
     "run",
@@ -52,16 +59,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "embedded_loop": "embedded",
-    "run": "embedded",
+    "assemble": "assembly",
+    "run": "assembly",
     "Checkpoint": "loop",
     "Loop": "loop",
-    "OnStage": "loop",
+    "Observer": "loop",
     "Stage": "loop",
     "self_improve": "loop",
     "Estimate": "estimate",
-    "ExactVerifier": "exact",
-    "MajorityVerifier": "majority",
+    "ExternalResponses": "external",
     "RoundMetrics": "metrics",
     "SplitMetrics": "metrics",
     "Candidates": "records",
@@ -70,14 +76,18 @@ _HOMES = {
     "Scores": "records",
     "Selected": "records",
     "RunFolder": "run_folder",
+    "to_trajectory": "run_folder",
     "EndRun": "kept_run",
     "Watcher": "kept_run",
     "improve_to_folder": "kept_run",
     "resume_folder": "kept_run",
-    "to_trajectory": "run_folder",
-    "AbstractVerifier": "verify",
-    "RandomVerifier": "verify",
-    "SelfVerifier": "verify",
+    "AbstractVerifier": "verifiers.abstract_verifier",
+    "AskingVerifier": "verifiers.asking",
+    "Question": "verifiers.asking",
+    "ExactVerifier": "verifiers.exact",
+    "LikelihoodVerifier": "verifiers.likelihood",
+    "MajorityVerifier": "verifiers.majority",
+    "RandomVerifier": "verifiers.random_scores",
 }
 
 

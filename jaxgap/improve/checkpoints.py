@@ -90,15 +90,21 @@ class CheckpointStore:
         if pending is not None:
             self._guarded(pending.result)
 
-    def newest(self, abstract_state: LoopState, on_damage: Callable[[str], None]) -> Saved | None:
+    def newest(
+        self,
+        abstract_state: LoopState,
+        on_damage: Callable[[str], None],
+        steps: Sequence[int] | None = None,
+    ) -> Saved | None:
         """The newest checkpoint that is intact, or None where there is none.
 
         **Arguments:**
 
         - `abstract_state`: a state of `jax.ShapeDtypeStruct`.
         - `on_damage`: called with one line for every newer checkpoint that is passed over.
+        - `steps`: the rounds to look at; by default all.
         """
-        for step in sorted(self.steps(), reverse=True):
+        for step in sorted(self.steps() if steps is None else steps, reverse=True):
             try:
                 return self._load(step, abstract_state)
             except _DAMAGE as error:

@@ -1,13 +1,27 @@
-"""Everything that decides a run of the loop on the embedded model."""
+"""Everything that decides a run of the loop."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jaxgap.errors import InputError
 
-VerifierName = Literal["careful", "careless", "random"]
+EMBEDDED = "embedded"
+"""The `model` that ships with the package."""
+
+VerifierName = Literal[
+    "true-false", "careless", "grade", "majority", "likelihood", "exact", "random"
+]
+CandidateMode = Literal["regenerated", "fixed"]
+FloatingType = Literal["float32", "bfloat16"]
+
+# Where a setting is 0: what it stands for with the embedded model, and with any other.
+_CHOSEN = {
+    "learning_rate": (7e-5, 1e-5),
+    "max_new_tokens": (6, 256),
+    "microbatch_size": (64, 4),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +31,21 @@ class ImproveConfig:
     **Raises:** `InputError` (a `ValueError`) naming the field, what was received and what is legal.
     """
 
-    verifier: VerifierName = "careful"
-    """Who judges: the model as a careful marker, the model as a careless marker (who shares the
-    mistakes it makes), or random scores."""
+    model: str = EMBEDDED
+    """Which model improves itself: the embedded one, a Hugging Face folder, a .gguf file, or a name
+    on the hub (owner/name)."""
+    task: str = "addition"
+    """What it improves at: addition, reasoning-gym:SET, or one of gsm8k, math, mbpp, prontoqa and
+    json with its file (gsm8k:train.jsonl), and another for held-out problems if there is one
+    (gsm8k:train.jsonl,test.jsonl)."""
+    task_options: str = "{}"
+    """A JSON object: the configuration of a reasoning-gym set, or num_examples (solved ones before
+    each question), and for json prompt_field and answer_field."""
+    verifier: VerifierName = "true-false"
+    """Who judges: the model, by its probability of "true" (embedded: as a careful marker) or by a
+    grade; the embedded model as a careless marker, who shares the mistakes it makes; the majority
+    of a prompt's candidates; their likelihood alone; the exact grader, which bounds what a verifier
+    can do; or random scores."""
     num_rounds: int = 12
     """Rounds of training, >= 1; the run has one more checkpoint than rounds."""
     num_train_prompts: int = 512
@@ -30,8 +56,17 @@ class ImproveConfig:
     """Candidates sampled a prompt (N), >= 1."""
     threshold: float = 0.5
     """Lowest score at which a candidate counts as accepted (sigma), in [0, 1]."""
-    learning_rate: float = 7e-5
-    """Step size of AdamW, constant over the run, > 0."""
+    candidates: CandidateMode = "regenerated"
+    """Whether what is trained on is sampled and selected anew each round, or in the first alone."""
+    external: str = ""
+    """A file of JSON lines with responses of a stronger model to training prompts (fields prompt
+    and response), which take the place of selected ones; none if empty."""
+    allocation: str = "uniform"
+    """How external responses are spread over the rounds: early, uniform, late, or a share for each
+    round, separated by commas, that sum to 1."""
+    learning_rate: float = 0.0
+    """Step size of AdamW, constant over the run; 0 stands for 7e-5 with the embedded model and 1e-5
+    with others."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW, >= 0."""
     clip_norm: float = 1.0
@@ -40,8 +75,18 @@ class ImproveConfig:
     """Passes over the selected completions each round, >= 1."""
     batch_size: int = 64
     """Completions in one training step, 1 to num_train_prompts."""
-    max_new_tokens: int = 6
-    """Where a completion is cut, the end token counted, >= 1."""
+    microbatch_size: int = 0
+    """Rows of tokens whose gradient is computed at a time; memory grows with it, results do not
+    change but for rounding. 0 stands for 64 with the embedded model and 4 with others."""
+    lora_rank: int = 0
+    """Rank of adapters on every projection, which are trained in place of the model; 0 for none."""
+    lora_alpha: float = 32.0
+    """What the adapters' product is multiplied by, times their rank, > 0."""
+    dtype: FloatingType = "float32"
+    """Floating type of activations and products; parameters that are trained stay float32."""
+    max_new_tokens: int = 0
+    """Where a completion is cut, the end token counted; 0 stands for 6 with the embedded model and
+    256 with others."""
     prompts_per_call: int = 64
     """Prompts sampled and judged at a time, >= 1; changes memory and speed, not results."""
     num_retries: int = 2
@@ -53,6 +98,10 @@ class ImproveConfig:
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
     def __post_init__(self):
+        for name, values in _CHOSEN.items():
+            if getattr(self, name) == 0:
+                # Frozen, but what 0 stands for belongs to the record of a run.
+                object.__setattr__(self, name, values[self.model != EMBEDDED])
         for name in (
             "num_rounds",
             "num_train_prompts",
@@ -60,12 +109,13 @@ class ImproveConfig:
             "num_candidates",
             "epochs_per_round",
             "batch_size",
+            "microbatch_size",
             "max_new_tokens",
             "prompts_per_call",
             "num_checkpoints_kept",
         ):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("learning_rate", "clip_norm"):
+        for name in ("learning_rate", "clip_norm", "lora_alpha"):
             self._require(name, 0 < getattr(self, name) < float("inf"), "positive and finite")
         self._require("weight_decay", 0 <= self.weight_decay < float("inf"), "0 or more")
         self._require("threshold", 0 <= self.threshold <= 1, "between 0 and 1")
@@ -76,11 +126,19 @@ class ImproveConfig:
             self.batch_size <= self.num_train_prompts,
             f"at most num_train_prompts={self.num_train_prompts}",
         )
-        self._require(
-            "verifier",
-            self.verifier in ("careful", "careless", "random"),
-            "careful, careless or random",
-        )
+        self._require("lora_rank", self.lora_rank >= 0, "0 or more")
+        for name, choices in (
+            ("verifier", VerifierName),
+            ("candidates", CandidateMode),
+            ("dtype", FloatingType),
+        ):
+            names = get_args(choices)
+            self._require(name, getattr(self, name) in names, f"one of {', '.join(names)}")
+        if self.model == EMBEDDED:
+            self._require("task", self.task == "addition", "addition with the embedded model")
+            self._require("verifier", self.verifier != "grade", "another: this model has no grades")
+        else:
+            self._require("verifier", self.verifier != "careless", "another with this model")
 
     @classmethod
     def from_dict(cls, form: Any, where: str) -> ImproveConfig:

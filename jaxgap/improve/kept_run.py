@@ -10,22 +10,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 
 from jaxgap.errors import InputError, RunError
+from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.collapse import signs_of_collapse
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.embedded import embedded_loop
 from jaxgap.improve.faults import NotFinite
-from jaxgap.improve.loop import Loop, Stage, self_improve
+from jaxgap.improve.loop import Loop, Observer, Stage, self_improve
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.records import LoopState, TrainingSet
-from jaxgap.improve.run_folder import RunFolder, empty_folder
+from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
-from jaxgap.models.embedded import load_embedded
+from jaxgap.models import Params
+from jaxgap.sampling import Progress
 
 
 class EndRun(Exception):
@@ -40,42 +41,60 @@ class Watcher(NamedTuple):
     - `on_start`: called with the configuration and the number of checkpoints already done.
     - `on_round`: called with each checkpoint's measurements once they are on disk.
     - `on_stage`: called with the round and the stage as each stage begins.
+    - `on_progress`: called every few tokens while candidates are sampled.
     - `on_note`: called with a line for everything out of the ordinary.
     """
 
     on_start: Callable[[ImproveConfig, int], None] = lambda config, num_done: None
     on_round: Callable[[RoundMetrics], None] = lambda metrics: None
     on_stage: Callable[[int, Stage], None] = lambda round_index, stage: None
+    on_progress: Callable[[Progress], None] = lambda progress: None
     on_note: Callable[[str], None] = lambda line: None
 
 
 _NOBODY = Watcher()
 
+Assemble: TypeAlias = Callable[[ImproveConfig], tuple[Loop, Params]]
+"""Makes the parts of a run from its configuration, with the parameters to be trained."""
+
 
 def improve_to_folder(
-    config: ImproveConfig, folder: str | Path, watcher: Watcher = _NOBODY
+    config: ImproveConfig,
+    folder: str | Path,
+    watcher: Watcher = _NOBODY,
+    *,
+    assemble: Assemble = assemble,
 ) -> tuple[RoundMetrics, ...]:
-    """Improve the embedded model and keep the run in a new RUN folder.
+    """Improve a model and keep the run in a new RUN folder.
 
     **Arguments:**
 
     - `config`: the run.
     - `folder`: where it is kept; made if it is not there.
     - `watcher`: who is told.
+    - `assemble`: makes the parts of the run; give your own for a task or a verifier of your own,
+        and the same to :func:`resume_folder`.
 
     **Returns:** the measurements of every checkpoint.
 
-    **Raises:** `InputError` if `folder` is not empty, is a file, or is in use; `RunError` if the
+    **Raises:** `InputError` if `folder` is not empty, is a file, or is in use, or if a part of the
+    run cannot be made (nothing is written then); `RunError` if the
     disk is full, or a round's numbers are not finite however often it is drawn. An interruption
     leaves what :func:`resume_folder` goes on with.
     """
+    require_free(folder)
+    loop, params = assemble(config)
     folder = empty_folder(folder)
     with locked(folder):
-        return _KeptRun(RunFolder.create(folder, config), watcher).go()
+        return _KeptRun(RunFolder.create(folder, config), watcher, loop, params).go()
 
 
 def resume_folder(
-    folder: str | Path, watcher: Watcher = _NOBODY, *, more_rounds: int = 0
+    folder: str | Path,
+    watcher: Watcher = _NOBODY,
+    *,
+    more_rounds: int = 0,
+    assemble: Assemble = assemble,
 ) -> tuple[RoundMetrics, ...]:
     """Go on with an interrupted run as if nothing had happened.
 
@@ -87,6 +106,7 @@ def resume_folder(
     - `folder`: the RUN folder.
     - `watcher`: who is told of what happens from here on.
     - `more_rounds`: rounds to add to those the run was asked for, >= 0.
+    - `assemble`: as for :func:`improve_to_folder`.
 
     **Returns:** the measurements of every checkpoint, those before the interruption included.
 
@@ -102,17 +122,16 @@ def resume_folder(
         run = RunFolder.reopen(folder)
         if more_rounds:
             run.extend(run.config.num_rounds + more_rounds)
-        return _KeptRun(run, watcher).go()
+        return _KeptRun(run, watcher, *assemble(run.config)).go()
 
 
 class _KeptRun:
     """A run with its folder and its checkpoints, from wherever it stands to its end."""
 
-    def __init__(self, run: RunFolder, watcher: Watcher):
-        self._run = run
-        self._watcher = watcher
-        self._model, self._params = load_embedded()
-        self._loop: Loop = embedded_loop(run.config, self._model)
+    def __init__(self, run: RunFolder, watcher: Watcher, loop: Loop, params: Params):
+        self._run, self._watcher, self._loop = run, watcher, loop
+        self._abstract_state = jax.eval_shape(loop.init_state, params)
+        self._params = params
         self._told: set[str] = set()
 
     def go(self) -> tuple[RoundMetrics, ...]:
@@ -132,7 +151,7 @@ class _KeptRun:
                     reached = len(self._run.rows)
                     num_failures = num_failures + 1 if reached <= furthest else 1
                     furthest = max(furthest, reached)
-                    state, training_set = self._roll_back(store, fault, num_failures), None
+                    state, training_set = self._roll_back(store, fault, num_failures)
 
     def _rounds(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
@@ -143,7 +162,8 @@ class _KeptRun:
             run.enter(stage)
             watcher.on_stage(round_index, stage)
 
-        for checkpoint in self_improve(self._loop, state, enter, training_set):
+        observer = Observer(enter, watcher.on_progress)
+        for checkpoint in self_improve(self._loop, state, observer, training_set):
             run.add(checkpoint.metrics)
             store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
             self._watch_for_collapse()
@@ -154,15 +174,20 @@ class _KeptRun:
         saved = self._newest(store)
         if saved is None:
             self._run.rewind(())
-            return self._loop.init_state(self._params), None
+            params, self._params = self._params, {}  # training gives its buffers up
+            return self._loop.init_state(params), None
         self._run.rewind(saved.rows)
         history = self._run.metrics
         for end in range(1, len(history) + 1):
             self._told |= signs_of_collapse(history[:end]).keys()
         return saved.state, saved.training_set
 
-    def _roll_back(self, store: CheckpointStore, fault: NotFinite, num_failures: int) -> LoopState:
+    def _roll_back(
+        self, store: CheckpointStore, fault: NotFinite, num_failures: int
+    ) -> tuple[LoopState, TrainingSet | None]:
         """The state before the round that failed, with other random numbers ahead of it.
+
+        What it trains on is sampled anew, unless it was fixed in the first round.
 
         **Raises:** `RunError` if the round has failed too often, or there is nothing to go back to.
         """
@@ -174,12 +199,15 @@ class _KeptRun:
                 f"{self._run.folder}: {fault}, {num_failures} times over: a lower learning "
                 "rate may help; the checkpoints before it are intact"
             ) from fault
-        self._run.rewind(saved.rows[:-1])
         self._note(f"{fault}: round {saved.state.round_index} is drawn afresh")
-        return saved.state.redrawn()
+        if self._run.config.candidates == "fixed":
+            self._run.rewind(saved.rows)
+            return saved.state.redrawn(), saved.training_set
+        self._run.rewind(saved.rows[:-1])
+        return saved.state.redrawn(), None
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
-        return store.newest(jax.eval_shape(self._loop.init_state, self._model.shapes()), self._note)
+        return store.newest(self._abstract_state, self._note)
 
     def _watch_for_collapse(self) -> None:
         """Tell each sign of a collapse the first time that it shows."""

@@ -15,9 +15,10 @@ import jax
 import numpy as np
 
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
-from jaxgap.improve.measure import grade, measure
+from jaxgap.improve.measure import assess, measure
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.records import (
     Candidates,
@@ -29,14 +30,29 @@ from jaxgap.improve.records import (
 )
 from jaxgap.improve.select import select
 from jaxgap.improve.train import train
-from jaxgap.improve.verify import AbstractVerifier
-from jaxgap.models import LanguageModel, Params
+from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+from jaxgap.models import LanguageModel, Params, join_adapters
+from jaxgap.sampling import Progress
 from jaxgap.tasks import AbstractTask, TaskSplit
-from jaxgap.training import AdamW, Constant
+from jaxgap.training import AdamW, Computation, Constant
 
 Stage: TypeAlias = Literal["generate", "verify", "select", "train", "measure"]
-OnStage: TypeAlias = Callable[[int, Stage], None]
-"""Called with the round and the stage as each stage begins; may raise to stop the run there."""
+
+
+class Observer(NamedTuple):
+    """Who is told what happens, and may raise to stop the run there.
+
+    **Fields:**
+
+    - `on_stage`: called with the round and the stage as each stage begins.
+    - `on_progress`: called every few tokens while candidates are sampled.
+    """
+
+    on_stage: Callable[[int, Stage], None] = lambda round_index, stage: None
+    on_progress: Callable[[Progress], None] = lambda progress: None
+
+
+_NOBODY = Observer()
 
 
 class Checkpoint(NamedTuple):
@@ -67,6 +83,8 @@ class Loop:
     - `verifier`: who scores the candidates.
     - `task`: the exact grader.
     - `split`: training and held-out problems.
+    - `frozen`: parameters of the model that are held while its adapters are trained.
+    - `external`: responses of a stronger model, if there are any.
     """
 
     config: ImproveConfig
@@ -74,9 +92,11 @@ class Loop:
     verifier: AbstractVerifier
     task: AbstractTask
     split: TaskSplit
+    frozen: Params = dataclasses.field(default_factory=dict)
+    external: ExternalResponses | None = None
 
     def init_state(self, params: Params) -> LoopState:
-        """The state before the first round."""
+        """The state before the first round; `params` are those to be trained."""
         opt_state = self.optimizer.transformation().init(params)
         return LoopState(params, opt_state, jax.random.key(self.config.seed), 0)
 
@@ -86,24 +106,35 @@ class Loop:
         config = self.config
         return AdamW(Constant(config.learning_rate), config.weight_decay, config.clip_norm)
 
+    @property
+    def computation(self) -> Computation:
+        """How the update step computes."""
+        return Computation(dtype=np.dtype(self.config.dtype))
+
+    def acting_params(self, params: Params) -> Params:
+        """Parameters to sample and judge with: adapters joined, in the type of the products."""
+        joined = join_adapters(self.frozen, params)
+        return jax.tree.map(lambda leaf: leaf.astype(self.config.dtype), joined)
+
     def prompts(self, name: Literal["train", "held_out"]) -> Prompts:
         """The prompts of a split, without their answers."""
         problems = getattr(self.split, name)
-        return Prompts.encode(self.model.tokenizer, [problem.text for problem in problems])
+        return Prompts.encode(self.model.tokenizer, [problem.prompt for problem in problems])
 
     def answer(
-        self, state: LoopState, prompts: Prompts, key: jax.Array, enter: Callable[[Stage], None]
+        self, state: LoopState, prompts: Prompts, key: jax.Array, observer: Observer
     ) -> tuple[Candidates, Scores, Selected]:
         """Generate, verify, select.
 
         **Raises:** `NotFinite` if the model's probabilities are not finite.
         """
-        config = self.config
+        config, round_index = self.config, int(state.round_index)
+        params = self.acting_params(state.params)
         generate_key, verify_key = jax.random.split(key)
-        enter("generate")
+        observer.on_stage(round_index, "generate")
         candidates = generate(
             self.model,
-            state.params,
+            params,
             prompts,
             generate_key,
             num_candidates=config.num_candidates,
@@ -111,17 +142,17 @@ class Loop:
             prompts_per_call=config.prompts_per_call,
         )
         if not np.isfinite(candidates.logprobs).all():
-            raise NotFinite(int(state.round_index), "a probability of a sampled token")
-        enter("verify")
-        scores = self.verifier(state.params, prompts, candidates, verify_key)
-        enter("select")
+            raise NotFinite(round_index, "a probability of a sampled token")
+        observer.on_stage(round_index, "verify")
+        scores = self.verifier(params, prompts, candidates, verify_key)
+        observer.on_stage(round_index, "select")
         return candidates, scores, select(candidates, scores, config.threshold)
 
 
 def self_improve(
     loop: Loop,
     state: LoopState,
-    on_stage: OnStage = lambda round_index, stage: None,
+    observer: Observer = _NOBODY,
     training_set: TrainingSet | None = None,
 ) -> Iterator[Checkpoint]:
     """Run the loop from `state` to its last round, yielding every checkpoint, the first included.
@@ -130,43 +161,55 @@ def self_improve(
 
     - `loop`: what stays.
     - `state`: where to begin, as `Loop.init_state` gives it; its buffers are given up.
-    - `on_stage`: called as each stage begins.
+    - `observer`: who is told what happens.
     - `training_set`: that of an earlier checkpoint of the same state, if the run goes on from
         there: it is trained on at once, and the checkpoint is not yielded again.
 
     **Raises:** `NotFinite` if a probability or a loss is NaN or infinite.
     """
+    config = loop.config
     train_prompts, held_out_prompts = loop.prompts("train"), loop.prompts("held_out")
+    is_measured = training_set is not None
     while True:
         round_index = int(state.round_index)
         round_key = jax.random.fold_in(state.key, round_index)
         train_key, held_out_key, order_key = jax.random.split(round_key, 3)
-
-        def enter(stage: Stage, round_index: int = round_index) -> None:
-            on_stage(round_index, stage)
-
-        if training_set is None:
-            answered = loop.answer(state, train_prompts, train_key, enter)
-            enter("measure")
-            held_out = loop.answer(state, held_out_prompts, held_out_key, lambda stage: None)
+        if not is_measured:
+            answered = loop.answer(state, train_prompts, train_key, observer)
+            observer.on_stage(round_index, "measure")
+            held_out = loop.answer(state, held_out_prompts, held_out_key, _quiet(observer))
             metrics = RoundMetrics(
                 round_index,
-                held_out=measure(*held_out, grade(loop.task, loop.split.held_out, held_out[0])),
-                train=measure(*answered, grade(loop.task, loop.split.train, answered[0])),
+                held_out=measure(*held_out, assess(loop.task, loop.split.held_out, held_out[0])),
+                train=measure(*answered, assess(loop.task, loop.split.train, answered[0])),
             )
-            training_set = TrainingSet.of(answered[0], answered[2])
+            if training_set is None or config.candidates == "regenerated":
+                training_set = TrainingSet.of(answered[0], answered[2])
             yield Checkpoint(state, training_set, metrics)
-        if round_index >= loop.config.num_rounds:
+        assert training_set is not None
+        if round_index >= config.num_rounds:
             return
-        enter("train")
+        observer.on_stage(round_index, "train")
+        chosen = training_set
+        if loop.external is not None:
+            chosen = loop.external.replace(round_index, training_set)
         state = train(
             loop.model,
             loop.optimizer,
+            loop.computation,
             state,
+            loop.frozen,
             train_prompts,
-            training_set,
+            chosen,
             order_key,
-            epochs=loop.config.epochs_per_round,
-            batch_size=loop.config.batch_size,
+            epochs=config.epochs_per_round,
+            batch_size=config.batch_size,
+            microbatch_size=config.microbatch_size,
+            max_new_tokens=config.max_new_tokens,
         )
-        training_set = None
+        is_measured = False
+
+
+def _quiet(observer: Observer) -> Observer:
+    """The same without word of stages: those that measuring repeats belong to it."""
+    return observer._replace(on_stage=_NOBODY.on_stage)

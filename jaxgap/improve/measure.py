@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,6 +13,30 @@ from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import SplitMetrics
 from jaxgap.improve.records import Candidates, Scores, Selected
 from jaxgap.tasks import AbstractTask, Problem
+
+
+class Assessment(NamedTuple):
+    """What a task says of candidates.
+
+    **Fields:**
+
+    - `correct`: whether each is right.
+    - `answers`: the answer in each, so that equal answers are equal texts.
+    """
+
+    correct: Bool[np.ndarray, "prompts candidates"]
+    answers: Sequence[Sequence[str]]
+
+
+def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidates) -> Assessment:
+    """Grade candidates by the task's exact grader, and find their answers."""
+    num_candidates = candidates.finished.shape[1]
+    answers = task.canonical_answers([text for texts in candidates.texts for text in texts])
+    starts = range(0, len(answers), num_candidates)
+    return Assessment(
+        grade(task, problems, candidates),
+        [answers[start : start + num_candidates] for start in starts],
+    )
 
 
 def grade(
@@ -27,21 +52,14 @@ def grade(
 
 
 def measure(
-    candidates: Candidates,
-    scores: Scores,
-    selected: Selected,
-    correct: Bool[np.ndarray, "prompts candidates"],
+    candidates: Candidates, scores: Scores, selected: Selected, assessment: Assessment
 ) -> SplitMetrics:
-    """Summarise what was sampled, scored and selected on the prompts of one split.
-
-    **Arguments:**
-
-    - `candidates`, `scores`, `selected`: of the same prompts.
-    - `correct`: whether each candidate is right.
+    """Summarise what was sampled, scored, selected and assessed on the prompts of one split.
 
     **Returns:** means over prompts with their standard errors. `U_s` averages all candidates of a
     prompt, which estimates the same as the paper's one sample with less variance.
     """
+    correct = assessment.correct
     estimate = Estimate.over_prompts
     accuracy = correct.mean(axis=1)
     accuracy_gap = selected.of(correct) - accuracy
@@ -69,5 +87,5 @@ def measure(
         overrating=estimate(scores - correct),
         fallback=estimate(selected.fallback),
         truncated=estimate(np.logical_not(candidates.finished)),
-        distinct_answers=estimate(np.array([len(set(texts)) for texts in candidates.texts])),
+        distinct_answers=estimate(np.array([len(set(each)) for each in assessment.answers])),
     )

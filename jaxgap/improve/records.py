@@ -14,7 +14,8 @@ import optax
 from jaxtyping import Bool, Float, Int
 
 from jaxgap.models import AbstractTokenizer, Params
-from jaxgap.sampling import TokenBatch, encode_prompts, longest
+from jaxgap.sampling import TokenBatch, pad_left
+from jaxgap.tasks import Prompt, as_messages, as_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,21 +24,30 @@ class Prompts:
 
     **Fields:**
 
-    - `texts`: one prompt a row.
-    - `batch`: the same in tokens.
+    - `texts`: one prompt a row, without what a chat template adds to it.
+    - `batch`: the same in tokens, as the model reads it.
     """
 
     texts: tuple[str, ...]
     batch: TokenBatch
 
     @classmethod
-    def encode(cls, tokenizer: AbstractTokenizer, texts: Sequence[str]) -> "Prompts":
+    def encode(cls, tokenizer: AbstractTokenizer, prompts: Sequence[Prompt]) -> "Prompts":
         """Encode prompts, as wide as the longest."""
-        width = longest(tokenizer, texts)
-        return cls(tuple(texts), encode_prompts(tokenizer, texts, width))
+        asked = [as_asked(tokenizer, prompt) for prompt in prompts]
+        rows = tokenizer.encode_batch(asked, begin=True)
+        batch = pad_left(rows, max(map(len, rows)), tokenizer.pad_id)
+        return cls(tuple(map(as_text, prompts)), batch)
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt) -> str:
+    """A prompt as the model reads it: in its chat template if it has one."""
+    if not tokenizer.has_chat:
+        return as_text(prompt)
+    return tokenizer.render_chat([turn._asdict() for turn in as_messages(prompt)])
 
 
 @dataclasses.dataclass(frozen=True)

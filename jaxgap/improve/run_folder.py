@@ -168,12 +168,23 @@ def empty_folder(folder: str | Path) -> Path:
 
     **Raises:** `InputError` if it is not empty, or cannot be made.
     """
-    folder = Path(folder)
+    folder = require_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made a RUN folder: {error.strerror}") from error
-    if any(_without_run(folder).iterdir()):
+    return folder
+
+
+def require_free(folder: str | Path) -> Path:
+    """Refuse a folder that holds anything; one that is not there yet is fine.
+
+    **Raises:** `InputError`.
+    """
+    folder = _without_run(Path(folder))
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} cannot be made a RUN folder: it is a file")
+    if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: give a new folder, or remove this one")
     return folder
 

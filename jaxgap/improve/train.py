@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.records import LoopState, Prompts, TrainingSet
-from jaxgap.models import LanguageModel
+from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 from jaxgap.training import AdamW, BatchShape, Computation, Examples, pack, update
 
@@ -15,34 +15,42 @@ from jaxgap.training import AdamW, BatchShape, Computation, Examples, pack, upda
 def train(
     model: LanguageModel,
     optimizer: AdamW,
+    computation: Computation,
     state: LoopState,
+    frozen: Params,
     prompts: Prompts,
     training_set: TrainingSet,
     key: jax.Array,
     *,
     epochs: int,
     batch_size: int,
+    microbatch_size: int,
+    max_new_tokens: int,
 ) -> LoopState:
     """Train on the selected completions for one round.
 
     **Arguments:**
 
     - `model`: the model.
-    - `optimizer`: how it is updated.
+    - `optimizer`, `computation`: how it is updated, and how that is computed.
     - `state`: before the round; its parameters and optimiser state are given up.
+    - `frozen`: parameters that are held, `{}` if there are none.
     - `prompts`, `training_set`: what to train on.
     - `key`: randomness of the order.
     - `epochs`: passes over the prompts.
     - `batch_size`: examples a step, at most the number of prompts; a pass leaves out the
         remainder, another one each time.
+    - `microbatch_size`: rows of tokens whose gradient is computed at a time.
+    - `max_new_tokens`: the most tokens of a completion; with the prompts it decides how long a row
+        is, so that every round runs the same compiled step.
 
     **Returns:** the state after the round.
 
     **Raises:** `NotFinite` if a loss is NaN or infinite.
     """
     tokens, mask = training_set
-    longest = prompts.batch.tokens.shape[1] + tokens.shape[1] - 1
-    shape = BatchShape.of(batch_size, batch_size, row_length=longest)
+    longest = prompts.batch.tokens.shape[1] + max_new_tokens - 1
+    shape = BatchShape.of(batch_size, min(batch_size, microbatch_size), row_length=longest)
     params, opt_state = state.params, state.opt_state
     losses = []
     for epoch in range(epochs):
@@ -51,7 +59,7 @@ def train(
             rows = order[start : start + batch_size]
             batch = TokenBatch(prompts.batch.tokens[rows], prompts.batch.mask[rows])
             examples = pack(Examples(batch, tokens[rows], mask[rows]), shape)
-            step = update(model, optimizer, Computation(), params, {}, opt_state, examples)
+            step = update(model, optimizer, computation, params, frozen, opt_state, examples)
             params, opt_state = step.trainable, step.opt_state
             losses.append(step.loss)
     # Looked at once a round: reading each loss as it comes would make every step wait for it.

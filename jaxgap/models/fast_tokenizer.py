@@ -73,6 +73,10 @@ class FastTokenizer(AbstractTokenizer):
     def decode(self, ids: Iterable[int]) -> str:
         return self.backend.decode([int(i) for i in ids], skip_special_tokens=True)
 
+    @property
+    def has_chat(self) -> bool:
+        return self.chat_template is not None
+
     def render_chat(self, messages: Sequence[Message]) -> str:
         if self.chat_template is None:
             raise InputError("the model has no chat template; give its prompts as plain text")

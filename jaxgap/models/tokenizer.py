@@ -56,6 +56,11 @@ class AbstractTokenizer(abc.ABC):
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids, special tokens left out."""
 
+    @property
+    @abc.abstractmethod
+    def has_chat(self) -> bool:
+        """Whether there is a chat template, so that the model expects to be talked to."""
+
     @abc.abstractmethod
     def render_chat(self, messages: Sequence[Message]) -> str:
         """The conversation as text for the model to continue with the assistant's next turn.
@@ -117,6 +122,10 @@ class CharTokenizer(AbstractTokenizer):
 
     def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
         return [self.encode(text) for text in texts]
+
+    @property
+    def has_chat(self) -> bool:
+        return False
 
     def render_chat(self, messages: Sequence[Message]) -> str:
         raise InputError("a model with one token a character has no chat template")

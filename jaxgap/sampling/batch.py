@@ -23,22 +23,27 @@ class TokenBatch(NamedTuple):
     mask: Mask
 
 
+def pad_left(rows: Sequence[Sequence[int] | np.ndarray], width: int, pad_id: int) -> TokenBatch:
+    """Token ids of several texts, all ending in the last of `width` columns."""
+    tokens = np.full((len(rows), width), pad_id, np.int32)
+    # By length: in many models the padding id is also a token that prompts contain.
+    mask = np.zeros(tokens.shape, bool)
+    for row, ids in enumerate(rows):
+        tokens[row, width - len(ids) :] = ids
+        mask[row, width - len(ids) :] = True
+    return TokenBatch(tokens, mask)
+
+
 def encode_prompts(tokenizer: AbstractTokenizer, texts: Sequence[str], width: int) -> TokenBatch:
     """Encode texts, padded on the left to `width` tokens, so that all end in the last column.
 
     **Raises:** `ValueError` if a text is empty or has more than `width` tokens.
     """
-    tokens = np.full((len(texts), width), tokenizer.pad_id, np.int32)
-    # By length: in many models the padding id is also a token that prompts contain.
-    mask = np.zeros((len(texts), width), bool)
-    for row, ids in enumerate(tokenizer.encode_batch(texts, begin=True)):
+    rows = tokenizer.encode_batch(texts, begin=True)
+    for ids, text in zip(rows, texts, strict=True):
         if not 0 < len(ids) <= width:
-            raise ValueError(
-                f"a prompt must have 1 to {width} tokens, got {len(ids)}: {texts[row]!r}"
-            )
-        tokens[row, width - len(ids) :] = ids
-        mask[row, width - len(ids) :] = True
-    return TokenBatch(tokens, mask)
+            raise ValueError(f"a prompt must have 1 to {width} tokens, got {len(ids)}: {text!r}")
+    return pad_left(rows, width, tokenizer.pad_id)
 
 
 def longest(tokenizer: AbstractTokenizer, texts: Sequence[str]) -> int:

@@ -68,7 +68,8 @@ def sample(
     """
     num_prompts, prompt_length = prompts.tokens.shape
     max_steps = uniforms.shape[1]
-    cache = init_cache(model.config, num_prompts, prompt_length + max_steps)
+    dtype = jax.tree.leaves(params)[0].dtype
+    cache = init_cache(model.config, num_prompts, prompt_length + max_steps, dtype)
     logits, cache = model.apply(params, prompts.tokens, prompts.mask, cache)
     logits = jnp.repeat(logits[:, -1], num_candidates, axis=0)
 

@@ -44,4 +44,5 @@ def next_token_logits(
     model: LanguageModel, params: Params, prompts: TokenBatch
 ) -> Float[Array, "batch vocab"]:
     """Logits of the token that follows each prompt."""
-    return model.apply(params, prompts.tokens, prompts.mask)[0][:, -1]
+    hidden, _ = model.hidden_states(params, prompts.tokens, prompts.mask)
+    return model.logits(params, hidden[:, -1])

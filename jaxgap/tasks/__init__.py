@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from jaxgap.tasks.gsm8k import Gsm8k
     from jaxgap.tasks.math_problems import MathProblems
     from jaxgap.tasks.mbpp import Mbpp
-    from jaxgap.tasks.problem import AbstractTask, Message, Problem, TaskSplit
+    from jaxgap.tasks.named import named_task
+    from jaxgap.tasks.problem import (
+        AbstractTask,
+        Message,
+        Problem,
+        Prompt,
+        TaskSplit,
+        as_messages,
+        as_text,
+    )
     from jaxgap.tasks.prompt_answers import PromptAnswers
     from jaxgap.tasks.prontoqa import ProntoQA
     from jaxgap.tasks.reasoning_gym import ReasoningGym
@@ -24,10 +33,14 @@ __all__ = [
     "Mbpp",
     "Message",
     "Problem",
+    "Prompt",
     "PromptAnswers",
     "ProntoQA",
     "ReasoningGym",
     "TaskSplit",
+    "as_messages",
+    "as_text",
+    "named_task",
 ]
 
 _HOMES = {
@@ -38,6 +51,10 @@ _HOMES = {
     "AbstractTask": "problem",
     "Message": "problem",
     "Problem": "problem",
+    "Prompt": "problem",
+    "as_messages": "problem",
+    "as_text": "problem",
+    "named_task": "named",
     "TaskSplit": "problem",
     "PromptAnswers": "prompt_answers",
     "ProntoQA": "prontoqa",

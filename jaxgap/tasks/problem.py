@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 
 class Message(NamedTuple):
@@ -21,36 +21,48 @@ class Message(NamedTuple):
     content: str
 
 
+Prompt: TypeAlias = str | tuple[Message, ...]
+"""A text a model continues, or the turns of a conversation it answers."""
+
+
+def as_text(prompt: Prompt) -> str:
+    """A prompt as one text, turns separated by blank lines: for models without a chat."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n\n".join(message.content for message in prompt)
+
+
+def as_messages(prompt: Prompt) -> tuple[Message, ...]:
+    """A prompt as a conversation, a text being its one turn: for a chat template.
+
+    >>> as_messages("1+1=")
+    (Message(role='user', content='1+1='),)
+    """
+    return (Message("user", prompt),) if isinstance(prompt, str) else prompt
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """One question.
 
     **Fields:**
 
-    - `prompt`: the text a model continues, or the turns of a conversation it answers.
+    - `prompt`: what a model is asked.
     - `answer`: the reference answer; only a grader may look at it.
     """
 
-    prompt: str | tuple[Message, ...]
+    prompt: Prompt
     answer: str
 
     @property
     def text(self) -> str:
-        """The prompt as one text, turns separated by blank lines: for models without a chat."""
-        if isinstance(self.prompt, str):
-            return self.prompt
-        return "\n\n".join(message.content for message in self.prompt)
+        """The prompt as :func:`as_text` gives it."""
+        return as_text(self.prompt)
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The prompt as a conversation, a text being its one turn: for a chat template.
-
-        >>> Problem("1+1=", "2").messages
-        (Message(role='user', content='1+1='),)
-        """
-        if isinstance(self.prompt, str):
-            return (Message("user", self.prompt),)
-        return self.prompt
+        """The prompt as :func:`as_messages` gives it."""
+        return as_messages(self.prompt)
 
 
 class AbstractTask(abc.ABC):

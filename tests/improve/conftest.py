@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import pytest
 
-from jaxgap.improve import ImproveConfig, Loop, SelfVerifier
+from jaxgap.improve import AskingVerifier, ImproveConfig, Loop, Question
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
 from jaxgap.tasks import Addition
 
@@ -50,7 +50,8 @@ def make_loop(tiny_model):
     def make(task=None, **changes):
         config = dataclasses.replace(CONFIG, **changes)
         task = Addition() if task is None else task
-        verifier = SelfVerifier(tiny_model, "?{prompt}{completion}:", "T", "F", rows_per_call=32)
+        question = Question("?{prompt}{completion}:", (("T", 1.0), ("F", 0.0)))
+        verifier = AskingVerifier(tiny_model, question, rows_per_call=32)
         split = task.split(config.num_train_prompts, config.num_held_out_prompts, seed=config.seed)
         return Loop(config, tiny_model, verifier, task, split)
 

@@ -15,12 +15,18 @@ from jaxgap.improve.presets import demo, weak_verifier
         ({"num_candidates": -2}, "num_candidates must be at least 1, got -2"),
         ({"threshold": 1.5}, "threshold must be between 0 and 1, got 1.5"),
         ({"threshold": float("nan")}, "threshold must be between 0 and 1, got nan"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive and finite, got 0.0"),
+        ({"learning_rate": -1.0}, "learning_rate must be positive and finite, got -1.0"),
         ({"learning_rate": float("inf")}, "learning_rate must be positive and finite, got inf"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1.0"),
         ({"seed": -1}, "seed must be between 0 and"),
         ({"batch_size": 600}, "batch_size must be at most num_train_prompts=512, got 600"),
-        ({"verifier": "oracle"}, "verifier must be careful, careless or random, got 'oracle'"),
+        ({"verifier": "oracle"}, "verifier must be one of true-false, .*, got 'oracle'"),
+        ({"candidates": "none"}, "candidates must be one of regenerated, fixed, got 'none'"),
+        ({"dtype": "float16"}, "dtype must be one of float32, bfloat16, got 'float16'"),
+        ({"task": "gsm8k:f"}, "task must be addition with the embedded model, got 'gsm8k:f'"),
+        ({"verifier": "grade"}, "verifier must be another: this model has no grades"),
+        ({"model": "x", "verifier": "careless"}, "verifier must be another with this model"),
+        ({"lora_rank": -1}, "lora_rank must be 0 or more, got -1"),
     ],
 )
 def test_bad_values_are_refused(change, message):
@@ -30,4 +36,11 @@ def test_bad_values_are_refused(change, message):
 
 def test_the_presets_differ_in_the_verifier_alone():
     assert dataclasses.replace(weak_verifier, verifier=demo.verifier) == demo
-    assert (demo.verifier, weak_verifier.verifier) == ("careful", "careless")
+    assert (demo.verifier, weak_verifier.verifier) == ("true-false", "careless")
+
+
+def test_what_zero_stands_for_depends_on_the_model():
+    ours, other = ImproveConfig(), ImproveConfig(model="owner/name")
+    assert (ours.learning_rate, ours.max_new_tokens, ours.microbatch_size) == (7e-5, 6, 64)
+    assert (other.learning_rate, other.max_new_tokens, other.microbatch_size) == (1e-5, 256, 4)
+    assert ImproveConfig(model="owner/name", max_new_tokens=6).max_new_tokens == 6

@@ -11,7 +11,14 @@ import jax.numpy as jnp
 import pytest
 
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve import EndRun, ImproveConfig, Watcher, improve_to_folder, resume_folder
+from jaxgap.improve import (
+    EndRun,
+    ImproveConfig,
+    Watcher,
+    assembly,
+    improve_to_folder,
+    resume_folder,
+)
 from jaxgap.improve import kept_run as module
 from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.faults import NotFinite
@@ -187,8 +194,8 @@ def test_a_model_that_is_not_finite_from_the_start_is_refused(tmp_path, monkeypa
         params["norm"]["scale"] = params["norm"]["scale"] * jnp.nan
         return model, params
 
-    load = module.load_embedded
-    monkeypatch.setattr(module, "load_embedded", broken)
+    load = assembly.load_embedded
+    monkeypatch.setattr(assembly, "load_embedded", broken)
     with pytest.raises(RunError, match="a probability of a sampled token in round 0 is NaN"):
         improve_to_folder(CONFIG, tmp_path / "run")
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.improve import self_improve
+from jaxgap.improve import Observer, self_improve
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
 from jaxgap.tasks import AbstractTask, Addition, Problem
@@ -92,9 +92,8 @@ def test_numbers_that_blow_up_are_told(make_loop, tiny_params):
 def test_a_run_can_be_stopped_between_any_stages(make_loop, tiny_params):
     loop, seen = make_loop(num_rounds=1), []
     state = loop.init_state(jax.tree.map(jnp.copy, tiny_params))
-    for _ in self_improve(
-        loop, state, lambda round_index, stage: seen.append((round_index, stage))
-    ):
+    note = Observer(on_stage=lambda round_index, stage: seen.append((round_index, stage)))
+    for _ in self_improve(loop, state, note):
         pass
     stages = ["generate", "verify", "select", "measure", "train"]
     assert seen == [(0, stage) for stage in stages] + [(1, stage) for stage in stages[:-1]]
@@ -110,8 +109,9 @@ def test_a_run_can_be_stopped_between_any_stages(make_loop, tiny_params):
             if len(visited) == where + 1:
                 raise Stop
 
+        state = loop.init_state(jax.tree.map(jnp.copy, tiny_params))
         with pytest.raises(Stop):
-            list(self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, tiny_params)), stop))
+            list(self_improve(loop, state, Observer(on_stage=stop)))
 
 
 def test_generation_does_not_depend_on_how_prompts_are_batched(make_loop, tiny_model, tiny_params):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import Candidates, Estimate, RoundMetrics, Selected
-from jaxgap.improve.measure import grade, measure
+from jaxgap.improve.measure import Assessment, assess, measure
 from jaxgap.tasks import Addition, Problem
 
 
@@ -19,7 +19,7 @@ def checkpoint():
     scores = np.array([[0.9, 0.2], [0.6, 0.1]])
     selected = Selected(np.array([1, 0]), np.array([False, True]))
     correct = np.array([[False, True], [False, False]])
-    return measure(candidates, scores, selected, correct)
+    return measure(candidates, scores, selected, Assessment(correct, (("12", "3"), ("", ""))))
 
 
 def test_uncertainties_are_totals_in_nats(checkpoint):
@@ -72,7 +72,7 @@ def test_where_all_is_right_the_relative_gap_is_zero():
     candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("1",), ("2",)))
     selected = Selected(np.zeros(2, int), np.zeros(2, bool))
     right = np.ones((2, 1), bool)
-    metrics = measure(candidates, np.ones((2, 1)), selected, right)
+    metrics = measure(candidates, np.ones((2, 1)), selected, Assessment(right, candidates.texts))
     assert metrics.relative_gap == Estimate(0.0, 0.0)
 
 
@@ -89,4 +89,18 @@ def test_grading_uses_the_task():
     mask = np.ones((2, 2, 1), bool)
     texts = (("2", "3"), ("3", ""))
     candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], texts)
-    assert grade(Addition(), problems, candidates).tolist() == [[True, False], [True, False]]
+    assessment = assess(Addition(), problems, candidates)
+    assert assessment.correct.tolist() == [[True, False], [True, False]]
+    assert assessment.answers == [["2", "3"], ["3", ""]]
+
+
+def test_answers_are_told_apart_as_the_task_spells_them():
+    class Trimming(Addition):
+        def canonical_answer(self, completion):
+            return completion.strip()
+
+    mask = np.ones((1, 3, 1), bool)
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", " 2", "3"),))
+    selected = Selected(np.zeros(1, int), np.zeros(1, bool))
+    assessment = assess(Trimming(), [Problem("1+1=", "2")], candidates)
+    assert measure(candidates, np.ones((1, 3)), selected, assessment).distinct_answers.mean == 2

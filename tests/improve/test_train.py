@@ -23,8 +23,9 @@ def test_candidates_that_were_not_selected_change_nothing(tiny_model, make_loop,
         state = loop.init_state(jax.tree.map(jnp.copy, tiny_params))
         key = jax.random.key(1)
         state = train(
-            tiny_model, loop.optimizer, state, prompts, TrainingSet.of(candidates, selected), key,
-            epochs=1, batch_size=4,
+            tiny_model, loop.optimizer, loop.computation, state, {}, prompts,
+            TrainingSet.of(candidates, selected), key,
+            epochs=1, batch_size=4, microbatch_size=3, max_new_tokens=4,
         )  # fmt: skip
         return jax.device_get(state.params)
 
@@ -46,8 +47,9 @@ def test_training_lowers_the_loss(tiny_model, make_loop, tiny_params):
     batch = pack(Examples(prompts.batch, tokens[:, 0], mask[:, 0]), BatchShape(1, 12, 12))
     before = training_loss(tiny_model, Computation(), tiny_params, batch)
     state = train(
-        tiny_model, loop.optimizer, loop.init_state(tiny_params), prompts,
-        TrainingSet.of(candidates, selected), jax.random.key(0), epochs=5, batch_size=4,
+        tiny_model, loop.optimizer, loop.computation, loop.init_state(tiny_params), {}, prompts,
+        TrainingSet.of(candidates, selected), jax.random.key(0),
+        epochs=5, batch_size=4, microbatch_size=4, max_new_tokens=3,
     )  # fmt: skip
     assert state.round_index == 1
     assert training_loss(tiny_model, Computation(), state.params, batch) < 0.5 * before

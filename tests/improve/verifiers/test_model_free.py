@@ -1,4 +1,4 @@
-"""Majority and the exact grader as verifiers, and what of the grader each lets through."""
+"""Majority, likelihood and the exact grader, and what of the grader each lets through."""
 
 import dataclasses
 
@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.improve import Candidates, ExactVerifier, MajorityVerifier, Prompts, self_improve
+from jaxgap.improve import (
+    Candidates,
+    ExactVerifier,
+    LikelihoodVerifier,
+    MajorityVerifier,
+    Prompts,
+    self_improve,
+)
+from jaxgap.improve.select import select
 from jaxgap.tasks import AbstractTask, Addition, Problem, TaskSplit
 
 KEY = jax.random.key(0)
@@ -60,6 +68,21 @@ def test_the_exact_grader_scores_as_it_grades(tiny_model):
     other = Prompts.encode(tiny_model.tokenizer, ["5+5=", "1+2="])
     with pytest.raises(ValueError, match=r"prompts must be of the split, got '5\+5='"):
         verifier({}, other, candidates, KEY)
+
+
+def test_likelihood_chooses_the_likeliest_per_token_at_any_threshold(tiny_model):
+    rng = np.random.default_rng(0)
+    mask = np.arange(6) < rng.integers(0, 7, (40, 5))[..., None]
+    logprobs = -rng.exponential(size=mask.shape) * mask
+    candidates = Candidates(mask.astype(int), mask, logprobs, mask[..., 0], ())
+    scores = LikelihoodVerifier()({}, prompts_of(tiny_model.tokenizer), candidates, KEY)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    np.testing.assert_array_equal(scores == 0, ~mask.any(-1))
+    some = mask.any((1, 2))
+    best = np.where(mask.any(-1), -logprobs.sum(-1) / np.maximum(mask.sum(-1), 1), np.inf).argmin(1)
+    for threshold in (0.0, 0.3, 0.9):
+        chosen = select(candidates, scores, threshold).index
+        np.testing.assert_array_equal(chosen[some], best[some])
 
 
 @pytest.mark.parametrize("name", ["majority", "exact"])

@@ -8,7 +8,7 @@ import jax
 
 from jaxgap.improve.measure import grade
 from jaxgap.improve.records import Candidates, Prompts, Scores
-from jaxgap.improve.verify import AbstractVerifier
+from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
 from jaxgap.tasks import AbstractTask, TaskSplit
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxgap.improve.records import Candidates, Prompts, Scores
-from jaxgap.improve.verify import AbstractVerifier
+from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
 
 

@@ -1,0 +1,41 @@
+"""`jaxgap export`: the model of a run, for other tools."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write the model that a RUN has reached as a folder that transformers and vLLM load.
+
+    A run with --lora-rank gives its adapters in PEFT's format, or with --merge the whole model.
+    """
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """The RUN folder, as `jaxgap improve --model ... --out RUN` makes it."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    """The folder to write; it must not hold anything yet."""
+    round: Annotated[int | None, tyro.conf.arg(metavar="K")] = None
+    """The checkpoint after K rounds, of those that are kept (the newest few and that of the highest
+    accuracy); otherwise the newest."""
+    merge: bool = False
+    """Add adapters into the model's own weights."""
+
+    def run(self) -> None:
+        from rich.console import Console
+
+        from jaxgap.improve.export import export_run
+
+        console = Console()
+        with console.status("reading the checkpoint"):
+            round_index = export_run(
+                self.run_folder,
+                self.out,
+                round_index=self.round,
+                merge=self.merge,
+                on_note=lambda line: console.print(line, style="yellow", highlight=False),
+            )
+        console.print(f"Wrote {self.out}, the model after {round_index} rounds", highlight=False)

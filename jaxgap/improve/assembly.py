@@ -1,0 +1,131 @@
+"""From a configuration to the parts of a run: model, task, verifier, external responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+from jaxgap.errors import InputError
+from jaxgap.improve.config import EMBEDDED, ImproveConfig
+from jaxgap.improve.external import ExternalResponses, read_external, shares
+from jaxgap.improve.loop import Checkpoint, Loop, Observer, self_improve
+from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+from jaxgap.improve.verifiers.asking import AskingVerifier, Question
+from jaxgap.improve.verifiers.exact import ExactVerifier
+from jaxgap.improve.verifiers.grade import GRADE
+from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier
+from jaxgap.improve.verifiers.majority import MajorityVerifier
+from jaxgap.improve.verifiers.random_scores import RandomVerifier
+from jaxgap.improve.verifiers.true_false import TRUE_FALSE
+from jaxgap.models import (
+    LanguageModel,
+    LoraConfig,
+    Params,
+    init_adapters,
+    load_model,
+)
+from jaxgap.models.embedded import CAREFUL_MARKER, CARELESS_MARKER, RIGHT, WRONG, load_embedded
+from jaxgap.tasks import AbstractTask, TaskSplit, named_task
+
+# Apart from every key that a round folds its number into.
+_EXTERNAL_ORDER, _ADAPTERS = 2**32 - 1, 2**32 - 2
+
+
+def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
+    """The parts of a run, and the parameters that it trains.
+
+    **Raises:** `InputError` in one line if the model, the task or a file cannot be read, or they do
+    not fit together.
+    """
+    model, params = _load(config)
+    key = jax.random.key(config.seed)
+    frozen: Params = {}
+    if config.lora_rank:
+        lora = LoraConfig.uniform(config.lora_rank, alpha=config.lora_alpha)
+        model, frozen = LanguageModel(model.config, model.tokenizer, lora), params
+        params = init_adapters(model.config, lora, jax.random.fold_in(key, _ADAPTERS))
+    task = named_task(config.task, config.task_options)
+    split = task.split(config.num_train_prompts, config.num_held_out_prompts, seed=config.seed)
+    verifier = make_verifier(config, model, task, split)
+    external = _external(config, model, split, jax.random.fold_in(key, _EXTERNAL_ORDER))
+    loop = Loop(config, model, verifier, task, split, frozen, external)
+    _check_lengths(loop)
+    return loop, params
+
+
+def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Checkpoint]:  # noqa: B008
+    """Improve a model, yielding each checkpoint as it is measured; nothing is kept.
+
+    **Arguments:**
+
+    - `config`: the run.
+    - `observer`: who is told what happens.
+
+    **Returns:** an iterator over `config.num_rounds + 1` checkpoints, the first one before any
+    training. Nothing runs until it is asked for the next.
+    """
+    loop, params = assemble(config)
+    yield from self_improve(loop, loop.init_state(params), observer)
+
+
+def make_verifier(
+    config: ImproveConfig, model: LanguageModel, task: AbstractTask, split: TaskSplit
+) -> AbstractVerifier:
+    """The verifier that the configuration names."""
+    match config.verifier:
+        case "majority":
+            return MajorityVerifier(task.canonical_answers)
+        case "likelihood":
+            return LikelihoodVerifier()
+        case "exact":
+            return ExactVerifier(task, split)
+        case "random":
+            return RandomVerifier()
+    rows = config.prompts_per_call * config.num_candidates
+    return AskingVerifier(model, _question(config), rows)
+
+
+def _question(config: ImproveConfig) -> Question:
+    if config.model == EMBEDDED:
+        template = CARELESS_MARKER if config.verifier == "careless" else CAREFUL_MARKER
+        return Question(template, ((RIGHT, 1.0), (WRONG, 0.0)))
+    return GRADE if config.verifier == "grade" else TRUE_FALSE
+
+
+def _load(config: ImproveConfig) -> tuple[LanguageModel, Params]:
+    if config.model == EMBEDDED:
+        return load_embedded()
+    # Parameters that are held need no more precision than they are used with.
+    return load_model(config.model, dtype=config.dtype if config.lora_rank else jnp.float32)
+
+
+def _external(
+    config: ImproveConfig, model: LanguageModel, split: TaskSplit, key: jax.Array
+) -> ExternalResponses | None:
+    eta = shares(config.allocation, config.num_rounds)
+    if not config.external:
+        return None
+    return read_external(
+        config.external,
+        split.train,
+        model.tokenizer,
+        key,
+        eta=eta,
+        max_new_tokens=config.max_new_tokens,
+    )
+
+
+def _check_lengths(loop: Loop) -> None:
+    """Refuse prompts that leave no room for a completion."""
+    context = loop.model.config.context_length
+    for name in ("train", "held_out"):
+        prompts = loop.prompts(name)
+        lengths = prompts.batch.mask.sum(1)
+        if lengths.max() >= context:
+            text = prompts.texts[lengths.argmax()]
+            raise InputError(
+                f"a prompt has {lengths.max()} tokens, and the model's context is {context}: leave "
+                f"out {text[:60]!r}"
+            )

@@ -1,0 +1,81 @@
+"""From a RUN folder to a model that other tools load."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+
+from jaxgap.errors import InputError
+from jaxgap.improve.assembly import assemble
+from jaxgap.improve.checkpoints import CheckpointStore, Saved
+from jaxgap.improve.config import EMBEDDED
+from jaxgap.improve.loop import Loop
+from jaxgap.improve.run_folder import RunFolder
+from jaxgap.improve.run_lock import locked
+from jaxgap.models import LanguageModel, Params, merge_adapters, save_adapters, save_folder
+
+
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    *,
+    round_index: int | None = None,
+    merge: bool = False,
+    on_note: Callable[[str], None] = lambda line: None,
+) -> int:
+    """Write the model of a checkpoint as a Hugging Face folder, or its adapters in PEFT's format.
+
+    **Arguments:**
+
+    - `run`: a RUN folder that no process is at work on.
+    - `out`: the folder to write; must not exist, or be empty.
+    - `round_index`: which checkpoint, of those that are kept; by default the newest.
+    - `merge`: of a run that trains adapters, write the whole model with these added in.
+    - `on_note`: called with a line for each newer checkpoint that is damaged.
+
+    **Returns:** the round of the checkpoint.
+
+    **Raises:** `InputError` if there is no such checkpoint, the run is at work, its model is the
+    embedded one, or `out` holds something.
+    """
+    folder = RunFolder.reopen(run)
+    if folder.config.model == EMBEDDED:
+        raise InputError(f"{run}: the embedded model is in no format that other tools read")
+    if not folder.checkpoints.is_dir():
+        raise InputError(f"{run}: has no checkpoint yet")
+    loop, params = assemble(folder.config)
+    with locked(folder.folder):
+        saved = _saved(folder, loop, params, round_index, on_note)
+    model = loop.model
+    if model.lora is None:
+        save_folder(out, model, saved.state.params)
+    elif merge:
+        whole = merge_adapters(loop.frozen, saved.state.params, model.lora)
+        save_folder(out, LanguageModel(model.config, model.tokenizer), whole)
+    else:
+        save_adapters(
+            out, model.config, model.lora, saved.state.params, base_model=folder.config.model
+        )
+    return int(saved.state.round_index)
+
+
+def _saved(
+    folder: RunFolder,
+    loop: Loop,
+    params: Params,
+    round_index: int | None,
+    on_note: Callable[[str], None],
+) -> Saved:
+    abstract = jax.eval_shape(loop.init_state, params)
+    with contextlib.closing(CheckpointStore(folder.checkpoints, num_kept=1)) as store:
+        kept = sorted(store.steps())
+        wanted = kept if round_index is None else [round_index]
+        saved = store.newest(abstract, on_note, wanted) if set(wanted) <= set(kept) else None
+    if saved is None:
+        which = "no checkpoint" if round_index is None else f"no checkpoint of round {round_index}"
+        rounds = ", ".join(map(str, kept))
+        raise InputError(f"{folder.folder}: has {which} that is intact; it keeps rounds {rounds}")
+    return saved

@@ -1,0 +1,1 @@
+"""Whoever scores candidates, one file each; none but the exact grader sees an answer."""

@@ -1,0 +1,139 @@
+"""Verify by asking the improving model itself, and reading the word it would say next."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from jaxgap.errors import InputError
+from jaxgap.improve.chunks import equal_chunks
+from jaxgap.improve.records import Candidates, Prompts, Scores, as_asked
+from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+from jaxgap.models import AbstractTokenizer, LanguageModel, Params
+from jaxgap.sampling import next_token_logits, pad_left
+
+_WIDTH_STEP = 8  # judging prompts are padded to a multiple of this, so that few shapes compile
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """How a model is asked about a candidate, and what its answers are worth.
+
+    **Fields:**
+
+    - `template`: the judging prompt, with `{prompt}` and `{completion}` in it.
+    - `worth`: words that answer it, each with its worth in [0, 1]. A word may stand there in two
+        spellings, with and without a space before it, since tokenizers differ.
+    """
+
+    template: str
+    worth: tuple[tuple[str, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class AskingVerifier(AbstractVerifier):
+    """The improving model's own judgement of each candidate.
+
+    It is shown prompt and completion in a judging prompt and scored by what it would say next:
+
+        s = sum_w worth(w) P(w) / sum_w P(w)
+
+    over the words `w` that the question allows, P being the probability of a word's first token at
+    temperature 1. A candidate whose judging prompt does not fit into the model's context scores 0.
+
+    **Arguments:**
+
+    - `model`: the model that is improving itself.
+    - `question`: how it is asked.
+    - `rows_per_call`: candidates judged at a time.
+
+    **Raises:** `InputError` if the tokenizer cannot tell the question's words apart.
+    """
+
+    model: LanguageModel
+    question: Question
+    rows_per_call: int
+
+    def __post_init__(self):
+        self._tokens  # noqa: B018 - refuse now, not in the first round
+
+    @functools.cached_property
+    def _tokens(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens that answer, and what each is worth."""
+        return _answer_tokens(self.model.tokenizer, self.question)
+
+    def __call__(
+        self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
+    ) -> Scores:
+        texts = [
+            self.question.template.format(prompt=prompt, completion=completion)
+            for prompt, completions in zip(prompts.texts, candidates.texts, strict=True)
+            for completion in completions
+        ]
+        # Likely completions are sampled many times over, and each needs judging only once.
+        distinct, sampled = _distinct(texts)
+        tokenizer = self.model.tokenizer
+        rows = tokenizer.encode_batch([as_asked(tokenizer, text) for text in distinct], begin=True)
+        return self._judge(params, rows)[sampled].reshape(candidates.finished.shape)
+
+    def _judge(self, params: Params, rows: list[list[int]]) -> np.ndarray:
+        """The score of each judging prompt; those of like length are read together."""
+        lengths = np.array([len(row) for row in rows])
+        fitting = np.flatnonzero(lengths <= self.model.config.context_length)
+        if len(fitting) < len(rows):
+            _logger.warning(
+                "%d of %d judging prompts exceed the model's context: their candidates score 0",
+                len(rows) - len(fitting),
+                len(rows),
+            )
+        order = fitting[np.argsort(lengths[fitting], kind="stable")]
+        scores = np.zeros(len(rows))
+        for chunk in equal_chunks(len(order), self.rows_per_call):
+            indices = order[chunk]
+            width = -(-lengths[indices].max() // _WIDTH_STEP) * _WIDTH_STEP
+            batch = pad_left([rows[i] for i in indices], width, self.model.tokenizer.pad_id)
+            tokens, worth = self._tokens
+            logits = next_token_logits(self.model, params, batch)[:, tokens]
+            scores[indices] = np.asarray(jax.nn.softmax(logits)) @ worth
+        return scores
+
+
+def _answer_tokens(
+    tokenizer: AbstractTokenizer, question: Question
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first token of each word where it follows the question, and what the word is worth.
+
+    A spelling that the tokenizer does not know, or that would change the tokens before it, is left
+    out, and so is a token with which words of different worth begin.
+    """
+    context = as_asked(tokenizer, question.template.format(prompt="", completion=""))
+    (before,) = tokenizer.encode_batch([context], begin=True)
+    worth: dict[int, set[float]] = {}
+    for word, value in question.worth:
+        try:
+            (row,) = tokenizer.encode_batch([context + word], begin=True)
+        except ValueError:
+            continue
+        if row[: len(before)] == before and len(row) > len(before):
+            worth.setdefault(row[len(before)], set()).add(value)
+    told = {token: values.pop() for token, values in worth.items() if len(values) == 1}
+    if set(told.values()) != {value for _, value in question.worth}:
+        words = ", ".join(dict.fromkeys(word.strip() for word, _ in question.worth))
+        raise InputError(
+            f"the model's tokenizer does not tell the words {words} apart by their first tokens: "
+            "choose another verifier"
+        )
+    return np.array(list(told), np.int32), np.array(list(told.values()))
+
+
+def _distinct(texts: Sequence[str]) -> tuple[list[str], list[int]]:
+    """The different texts in order of appearance, and for each text which of them it is."""
+    places: dict[str, int] = {}
+    sampled = [places.setdefault(text, len(places)) for text in texts]
+    return list(places), sampled

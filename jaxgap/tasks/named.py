@@ -1,0 +1,86 @@
+"""Tasks by name, for the command line and the configuration of a run.
+
+A configuration may come from somebody else, so a name stands for one of the tasks below and never
+for code: tasks of one's own are given from Python.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from jaxgap.errors import InputError
+from jaxgap.tasks.problem import AbstractTask
+
+NAMES = ("addition", "gsm8k", "json", "math", "mbpp", "prontoqa", "reasoning-gym")
+
+
+def named_task(name: str, options: str = "{}") -> AbstractTask:
+    """The task that a name stands for.
+
+    **Arguments:**
+
+    - `name`: `addition`; `reasoning-gym:SET`; or one of `gsm8k`, `math`, `mbpp`, `prontoqa` and
+        `json` (any prompts and answers) with its file, and with one for held-out problems if there
+        is: `gsm8k:train.jsonl,test.jsonl`.
+    - `options`: a JSON object: the configuration of a reasoning-gym set; for the others
+        `num_examples` and, for `json`, `prompt_field` and `answer_field`.
+
+    **Raises:** `InputError` in one line for another name, a file or option that does not fit.
+
+    >>> named_task("addition").split(1, 1, seed=0).train[0].prompt
+    '453+454='
+    """
+    kind, _, place = name.partition(":")
+    if kind not in NAMES:
+        raise InputError(f"task {name!r:.80} is not one of {', '.join(NAMES)}")
+    if bool(place) != (kind != "addition"):
+        form = {"addition": "addition", "reasoning-gym": "reasoning-gym:SET"}
+        raise InputError(f"task {name!r:.80} must look like {form.get(kind, f'{kind}:FILE')}")
+    given = _parsed(options)
+    if kind == "reasoning-gym":
+        from jaxgap.tasks.reasoning_gym import ReasoningGym
+
+        return ReasoningGym(place, given)
+    legal = {"addition": (), "json": ("num_examples", "prompt_field", "answer_field")}
+    for option, value in given.items():
+        _check(option, value, legal.get(kind, ("num_examples",)), name)
+    return _maker(kind)(*place.split(",", 1), **given) if place else _maker(kind)()
+
+
+def _maker(kind: str) -> Callable[..., AbstractTask]:
+    """What makes the tasks of a kind; only what is needed is imported."""
+    match kind:
+        case "addition":
+            from jaxgap.tasks.addition import Addition as maker
+        case "gsm8k":
+            from jaxgap.tasks.gsm8k import Gsm8k as maker
+        case "math":
+            from jaxgap.tasks.math_problems import MathProblems as maker
+        case "mbpp":
+            from jaxgap.tasks.mbpp import Mbpp as maker
+        case "prontoqa":
+            from jaxgap.tasks.prontoqa import ProntoQA as maker
+        case _:
+            from jaxgap.tasks.prompt_answers import PromptAnswers as maker
+    return maker
+
+
+def _parsed(options: str) -> dict[str, Any]:
+    try:
+        given = json.loads(options)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise InputError(f"the task's options must be a JSON object, got {options!r:.80}")
+    return given
+
+
+def _check(option: str, value: Any, legal: tuple[str, ...], name: str) -> None:
+    if option not in legal:
+        known = f"has the options {', '.join(legal)}" if legal else "has no options"
+        raise InputError(f"task {name!r:.80} {known}, not {option!r:.40}")
+    kind = int if option == "num_examples" else str
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"the task's option {option} must be of type {kind.__name__}")

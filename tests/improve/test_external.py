@@ -1,0 +1,113 @@
+"""External responses: when they are used, in whose place, and which files are refused."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgap.errors import InputError
+from jaxgap.improve import run
+from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.external import read_external, shares
+from jaxgap.improve.records import TrainingSet
+from jaxgap.models import CharTokenizer
+from jaxgap.tasks import Problem
+
+TOKENIZER = CharTokenizer("0123456789+=")
+PROBLEMS = [Problem(f"{n}+1=", str(n + 1)) for n in range(10)]
+
+
+def write(path, pairs):
+    rows = [json.dumps({"prompt": prompt, "response": response}) for prompt, response in pairs]
+    path.write_text("\n".join(rows))
+    return path
+
+
+def read(path, eta=(0.5, 0.5), max_new_tokens=4):
+    key = jax.random.key(0)
+    return read_external(path, PROBLEMS, TOKENIZER, key, eta=eta, max_new_tokens=max_new_tokens)
+
+
+def test_shares():
+    assert shares("early", 3) == (1, 0, 0)
+    assert shares("late", 3) == (0, 0, 1)
+    assert sum(shares("uniform", 7)) == pytest.approx(1)
+    assert shares("0.25,0.75", 4) == (0.25, 0.75, 0, 0)
+
+
+@pytest.mark.parametrize("allocation", ["soon", "0.5", "1.5,-0.5", "0.5,0.25,0.25", "nan,1", ""])
+def test_other_allocations_are_refused(allocation):
+    with pytest.raises(InputError, match="allocation must be early, uniform, late, or at most 2"):
+        shares(allocation, 2)
+
+
+@settings(deadline=None)  # the first of each size compiles
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any), st.integers(1, 10))
+def test_each_response_is_used_once_in_the_share_of_its_round(tmp_path_factory, weights, count):
+    path = tmp_path_factory.mktemp("external") / "responses.jsonl"
+    pairs = [(problem.text, "99") for problem in PROBLEMS[:count]]
+    eta = np.array(weights) / sum(weights)
+    external = read(write(path, pairs), eta)
+    mask = np.zeros((10, 4), bool)
+    original = TrainingSet(np.zeros((10, 4), int), mask)
+    replaced = [external.replace(t, original).mask.any(1) for t in range(len(eta))]
+    used = np.sum(replaced, axis=0)
+    np.testing.assert_array_equal(used, np.arange(10) < count)
+    for share, rows in zip(np.cumsum(eta), np.cumsum([r.sum() for r in replaced]), strict=True):
+        assert abs(rows - share * count) <= 0.5 + 1e-9
+
+
+def test_a_response_replaces_its_prompts_completion_alone(tmp_path):
+    external = read(write(tmp_path / "r.jsonl", [("3+1=", "777")]), eta=(0, 1))
+    rng = np.random.default_rng(0)
+    selected = TrainingSet(rng.integers(0, 9, (10, 2)), np.ones((10, 2), bool))
+    assert external.replace(0, selected).tokens.tolist() == selected.tokens.tolist()
+    tokens, mask = external.replace(1, selected)
+    assert tokens[3].tolist() == [*TOKENIZER.encode("777"), TOKENIZER.eos_id]
+    assert mask[3].all()
+    others = np.arange(10) != 3
+    np.testing.assert_array_equal(tokens[others, :2], selected.tokens[others])
+    np.testing.assert_array_equal(mask[others].sum(1), 2)
+    assert external.replace(5, selected) is selected
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("3+1=", "4"), ("9+9=", "18")], r"r.jsonl:2: field 'prompt': is not one of the run's"),
+        ([("3+1=", "4"), (" 3+1=", "5")], r"r.jsonl:2: field 'prompt': was answered on an earlier"),
+        ([("3+1=", "44444")], r"r.jsonl:1: field 'response': has 6 tokens, above max_new_tokens=4"),
+        ([("3+1=", "four")], r"r.jsonl:1: field 'response': the tokenizer has no token for 'f'"),
+        ([("3+1=", "")], r"r.jsonl:1: field 'response': must be a text"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path, pairs, message):
+    with pytest.raises(InputError, match=message):
+        read(write(tmp_path / "r.jsonl", pairs))
+
+
+def test_a_run_takes_them(tmp_path):
+    settings = {
+        "num_rounds": 1,
+        "num_train_prompts": 8,
+        "num_held_out_prompts": 4,
+        "num_candidates": 2,
+        "batch_size": 8,
+    }
+    loop_prompts = [problem.text for problem in next_loop(ImproveConfig(**settings)).split.train]
+    path = write(tmp_path / "r.jsonl", [(prompt, "22") for prompt in loop_prompts])
+    config = ImproveConfig(**settings, external=str(path), learning_rate=1e-2)
+    first, last = run(config)
+    # It is not told what to answer, only trained on: the answer that it saw becomes likely.
+    plain = list(run(ImproveConfig(**settings, learning_rate=1e-2)))[-1]
+    assert last.metrics.train.solver_length.mean < plain.metrics.train.solver_length.mean
+    assert first.metrics.train.solver_length.mean > 3
+
+
+def next_loop(config):
+    from jaxgap.improve import assemble
+
+    return assemble(config)[0]

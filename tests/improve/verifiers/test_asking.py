@@ -1,0 +1,110 @@
+"""The model's own judgement is what its answers are worth, by their probabilities."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgap.improve import AskingVerifier, Prompts, Question, RandomVerifier
+from jaxgap.improve.generate import generate
+from jaxgap.improve.verifiers.grade import GRADE
+from jaxgap.improve.verifiers.true_false import TRUE_FALSE
+from jaxgap.models import CharTokenizer, LanguageModel
+
+TEMPLATE = "?{prompt}{completion}:"
+QUESTION = Question(TEMPLATE, (("T", 1.0), ("F", 0.0), ("?", 0.25)))
+
+
+@pytest.fixture
+def drawn(tiny_model, tiny_params):
+    prompts = Prompts.encode(tiny_model.tokenizer, ["1+2=", "30+4=", "5="])
+    candidates = generate(
+        tiny_model, tiny_params, prompts, jax.random.key(0),
+        num_candidates=4, max_new_tokens=3, prompts_per_call=2,
+    )  # fmt: skip
+    return prompts, candidates
+
+
+def test_a_score_is_what_the_words_are_worth(tiny_model, tiny_params, drawn):
+    prompts, candidates = drawn
+    verifier = AskingVerifier(tiny_model, QUESTION, rows_per_call=5)
+    scores = verifier(tiny_params, prompts, candidates, jax.random.key(1))
+    assert scores.shape == (3, 4)
+    right, wrong, unsure = tiny_model.tokenizer.encode("TF?")
+    for p in range(3):
+        for c in range(4):
+            text = TEMPLATE.format(prompt=prompts.texts[p], completion=candidates.texts[p][c])
+            tokens = jnp.array([tiny_model.tokenizer.encode(text)])
+            logits, _ = tiny_model.apply(tiny_params, tokens, jnp.ones_like(tokens, bool))
+            probability = jax.nn.softmax(logits[0, -1])
+            worth = probability[right] + 0.25 * probability[unsure]
+            expected = worth / (probability[right] + probability[wrong] + probability[unsure])
+            np.testing.assert_allclose(scores[p, c], expected, atol=1e-5)
+
+
+def test_how_many_are_judged_at_a_time_does_not_matter(tiny_model, tiny_params, drawn):
+    verifier = AskingVerifier(tiny_model, QUESTION, rows_per_call=12)
+    other = dataclasses.replace(verifier, rows_per_call=5)
+    key = jax.random.key(1)
+    np.testing.assert_allclose(
+        verifier(tiny_params, *drawn, key), other(tiny_params, *drawn, key), atol=1e-6
+    )
+
+
+def test_words_must_differ_in_their_first_token(tiny_model):
+    question = Question(TEMPLATE, (("TF", 1.0), ("TT", 0.0)))
+    with pytest.raises(ValueError, match="does not tell the words TF, TT apart"):
+        AskingVerifier(tiny_model, question, rows_per_call=4)
+
+
+def test_spellings_that_the_tokenizer_does_not_know_are_left_out(tiny_model, tiny_params, drawn):
+    spellings = Question(TEMPLATE, ((" T", 1.0), ("T", 1.0), ("F", 0.0)))
+    plain = Question(TEMPLATE, (("T", 1.0), ("F", 0.0)))
+    one, other = (
+        AskingVerifier(tiny_model, question, 12)(tiny_params, *drawn, jax.random.key(0))
+        for question in (spellings, plain)
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_what_does_not_fit_into_the_context_scores_nothing(tiny_model, tiny_params, drawn):
+    prompts, candidates = drawn
+    longest = max(
+        len(TEMPLATE.format(prompt=prompt, completion=text))
+        for prompt, texts in zip(prompts.texts, candidates.texts, strict=True)
+        for text in texts
+    )
+    small = LanguageModel(
+        dataclasses.replace(tiny_model.config, context_length=longest - 1), tiny_model.tokenizer
+    )
+    whole, cut = (
+        AskingVerifier(model, QUESTION, 12)(tiny_params, *drawn, jax.random.key(0))
+        for model in (tiny_model, small)
+    )
+    assert (cut == 0).any()
+    np.testing.assert_allclose(cut[cut > 0], whole[cut > 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "worth"),
+    [(TRUE_FALSE, "TF", [1.0, 0.0]), (GRADE, "0123456789", np.arange(10) / 9)],
+)
+def test_the_questions_are_answered_by_their_words(tiny_model, question, words, worth):
+    characters = "".join(sorted(set(question.template + "TrueFals0123456789?")))
+    config = dataclasses.replace(tiny_model.config, vocab_size=len(characters) + 2)
+    tokenizer = CharTokenizer(characters)
+    tokens, values = AskingVerifier(LanguageModel(config, tokenizer), question, 4)._tokens
+    assert dict(zip(tokens.tolist(), values.tolist(), strict=True)) == {
+        token: pytest.approx(value)
+        for token, value in zip(tokenizer.encode(words), worth, strict=True)
+    }
+
+
+def test_random_scores_depend_on_the_key_alone(tiny_params, drawn):
+    verifier = RandomVerifier()
+    scores = verifier(tiny_params, *drawn, jax.random.key(1))
+    assert ((scores >= 0) & (scores < 1)).all()
+    np.testing.assert_array_equal(scores, verifier({}, *drawn, jax.random.key(1)))
+    assert (scores != verifier(tiny_params, *drawn, jax.random.key(2))).all()
