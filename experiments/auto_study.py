@@ -1,10 +1,11 @@
-"""Do the intervals of limits hold when the law is chosen by the data? A seeded study.
+"""Do intervals hold when the law is chosen by the data? A seeded study.
 
-Curves are drawn from six laws with known limits, over a grid of lengths, noise levels, parts of the
-way seen, with and without a verifier, hard designs (six rows, half of the way) among them. Each is
-fitted by `fit_auto`, which knows none of this, and it is counted how often the averaged 90 %
-interval of each limit holds the true one. An open end counts as infinite; how many are open is
-counted beside it.
+Curves are drawn from six laws, over a grid of lengths, noise levels, parts of the way seen, with
+and without a verifier, hard designs (six rows, half of the way) among them. Each is fitted by
+`fit_auto`, which knows none of this, and it is counted how often the averaged 90 % intervals hold
+the truth: of each limit, and of each curve half as far ahead again as was seen. An end that is open
+counts as infinite; how many are open is counted beside it, and how often the interval holds the
+truth where the number is shown (a limit is withheld where its interval is open or says nothing).
 
     python experiments/auto_study.py --json experiments/results/auto_study.json
 """
@@ -13,13 +14,12 @@ import argparse
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgap.fitting import Estimate
 from jaxgap.fitting.selection import AveragedResult, fit_auto_many
 from jaxgap.trajectory import Trajectory
 
@@ -28,6 +28,8 @@ NOISE = (0.005, 0.02, 0.05)
 PART_SEEN = (0.5, 0.8, 0.95)
 HAS_VERIFIER = (True, False)
 LEVEL = 0.9
+# The horizon is at so many times the last measured time.
+_AHEAD = 1.5
 
 
 class Design(NamedTuple):
@@ -115,22 +117,43 @@ def designs() -> list[Design]:
     return [Design(*design) for design in itertools.product(*factors)]
 
 
-def draw(design: Design, rng: np.random.Generator) -> tuple[dict[str, float], Trajectory]:
-    """The true limits of a curve drawn at random, and what was measured of it by the design."""
+class Truth(NamedTuple):
+    """What is to be found: limits, and the capabilities at a horizon, by name of the curve."""
+
+    limits: dict[str, float]
+    horizon: float
+    ahead: dict[str, float]
+
+
+def draw(design: Design, rng: np.random.Generator) -> tuple[Truth, Trajectory]:
+    """A curve drawn at random, and what was measured of it by the design."""
     shape = draw_shape(design.law, rng)
     way = rng.uniform(0.8, 1.5)
     solver_limit = rng.uniform(0.2, 0.6)
     gap_limit = rng.uniform(0.0, 0.1)
-    starts = np.array([solver_limit + way * shape.limits[0], 0.0])
-    starts[1] = solver_limit - gap_limit + way * shape.limits[1]
+
+    def capabilities(ts: np.ndarray) -> np.ndarray:
+        solver = solver_limit + way * (shape.limits[0] - shape.solver(ts))
+        verifier = solver_limit - gap_limit + way * (shape.limits[1] - shape.verifier(ts))
+        return np.stack([solver, verifier])
+
     ts = np.linspace(0.0, _end(shape, design.part_seen), design.num_rows)
     noise = design.noise * way * rng.standard_normal((2, design.num_rows))
-    solver = starts[0] - way * shape.solver(ts) + noise[0]
-    verifier = starts[1] - way * shape.verifier(ts) + noise[1]
-    limits = {"solver": solver_limit, "verifier": solver_limit - gap_limit, "gap": gap_limit}
-    if not design.has_verifier:
-        return {"solver": solver_limit}, Trajectory(ts, solver)
-    return limits, Trajectory(ts, solver, verifier)
+    solver, verifier = capabilities(ts) + noise
+    horizon = _AHEAD * ts[-1]
+    ahead = capabilities(np.array([horizon]))[:, 0]
+    truth = Truth(
+        _by_curve(solver_limit, solver_limit - gap_limit, design.has_verifier),
+        horizon,
+        _by_curve(float(ahead[0]), float(ahead[1]), design.has_verifier),
+    )
+    return truth, Trajectory(ts, solver, verifier if design.has_verifier else None)
+
+
+def _by_curve(solver: float, verifier: float, has_verifier: bool) -> dict[str, float]:
+    if not has_verifier:
+        return {"solver": solver}
+    return {"solver": solver, "verifier": verifier, "gap": solver - verifier}
 
 
 def _end(shape: Shape, part_seen: float) -> float:
@@ -144,12 +167,6 @@ def _end(shape: Shape, part_seen: float) -> float:
     return end * (1 + 4 * part_seen) if turns else end
 
 
-def covers(estimate: Estimate, truth: float) -> bool:
-    """Whether the interval holds the true value; an open end is infinite."""
-    low, high = estimate.interval or (None, None)
-    return (low is None or low <= truth) and (high is None or truth <= high)
-
-
 def run(num_per_design: int, seed: int) -> dict[str, Any]:
     """The whole study: coverage and open ends, in all and for each value of each factor."""
     drawn = [
@@ -158,57 +175,66 @@ def run(num_per_design: int, seed: int) -> dict[str, Any]:
         for repeat in range(num_per_design)
     ]
     results = fit_auto_many([trajectory for *_, trajectory in drawn], level=LEVEL)
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[str, list[dict[str, float]]] = defaultdict(list)
     weights: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for (design, limits, _), result in zip(drawn, results, strict=True):
+    for (design, truth, _), result in zip(drawn, results, strict=True):
         weights[design.law].append(result.weights)
-        for name, truth in limits.items():
-            judged = _judged(result, name, truth)
-            factors = design._asdict() | {"limit": name}
-            for group in ("all", *(f"{factor}={value}" for factor, value in factors.items())):
+        for name, judged in (*_limits(result, truth), *_ahead(result, truth)):
+            kind = name.split()[0]
+            factors = {f"{key}={value}" for key, value in design._asdict().items()}
+            for group in (kind, name, *(f"{kind} {factor}" for factor in factors)):
                 groups[group].append(judged)
-            groups["design " + json.dumps(design)].append(judged)
     return {
         "level": LEVEL,
         "seed": seed,
         "num_curves": len(drawn),
         "not_converged": sum(not result.converged for result in results),
-        "groups": {
-            group: {key: float(np.mean([j[key] for j in judged])) for key in judged[0]}
-            for group, judged in groups.items()
-        },
-        "mean_weights": {law: _mean(each) for law, each in weights.items()},
+        "groups": {group: _means(judged) for group, judged in sorted(groups.items())},
+        "mean_weights": {law: _means(each) for law, each in weights.items()},
     }
 
 
-def _judged(result: AveragedResult, name: str, truth: float) -> dict[str, Any]:
-    """What is counted of one limit."""
-    limit = result.limits[name]
-    alone = [law.limits[name] for law in result.laws.values() if name in law.limits]
-    best = result.laws[result.best].limits[name]
-    return {
-        "covers": covers(limit, truth),
-        "open": limit.interval is None or None in limit.interval,
-        "identifiable": limit.identifiability == "identifiable",
-        "best_law_covers": covers(best, truth),
-        "laws_averaged": len(alone),
-    }
+def _limits(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[str, float]]]:
+    """What is counted of each limit."""
+    best = result.laws[result.best].limits
+    for curve, value in truth.limits.items():
+        limit = result.limits[curve]
+        judged = _judged(limit.interval or (None, None), value, limit.estimate is not None)
+        alone = _judged(best[curve].interval or (None, None), value, shown=True)
+        yield f"limit {curve}", judged | {"best_law_holds": alone["holds"]}
 
 
-def _mean(weights: list[dict[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for each in weights for name in each)
-    return {name: float(np.mean([each.get(name, 0.0) for each in weights])) for name in names}
+def _ahead(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[str, float]]]:
+    """What is counted of each curve at the horizon."""
+    prediction = result.predict([truth.horizon])
+    for curve, value in truth.ahead.items():
+        band = getattr(prediction, curve)
+        ends = [float(end) if np.isfinite(end) else None for end in (band.lower[0], band.upper[0])]
+        yield f"ahead {curve}", _judged(ends, value, shown=None not in ends)
+
+
+def _judged(interval: Sequence[float | None], truth: float, shown: bool) -> dict[str, float]:
+    """Whether the interval holds the truth, whether it is open, and if shown whether it holds."""
+    low, high = interval
+    holds = (low is None or low <= truth) and (high is None or truth <= high)
+    found = {"holds": float(holds), "open": float(None in interval), "shown": float(shown)}
+    return found | {"holds_if_shown": float(holds)} if shown else found
+
+
+def _means(counted: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each name over those that have it."""
+    names = dict.fromkeys(name for each in counted for name in each)
+    return {name: float(np.mean([e[name] for e in counted if name in e])) for name in names}
 
 
 def table(study: dict[str, Any]) -> str:
     """In percent, a row for each group."""
-    groups = {k: v for k, v in study["groups"].items() if not k.startswith("design")}
-    width = max(map(len, groups))
-    names = list(groups["all"])
-    lines = [" " * width + "".join(f"{name:>17}" for name in names)]
-    for group, values in groups.items():
-        cells = (f"{(1 if k == 'laws_averaged' else 100) * v:>17.1f}" for k, v in values.items())
-        lines.append(f"{group:<{width}}" + "".join(cells))
+    width = max(map(len, study["groups"]))
+    names = ("holds", "open", "shown", "holds_if_shown", "best_law_holds")
+    lines = [" " * width + "".join(f"{name:>16}" for name in names)]
+    for group, values in study["groups"].items():
+        cells = (f"{100 * values[name]:.1f}" if name in values else "" for name in names)
+        lines.append(f"{group:<{width}}" + "".join(f"{cell:>16}" for cell in cells))
     return "\n".join(lines)
 
 
