@@ -20,6 +20,7 @@ from jaxgap.fitting.neural_law import NeuralLaw
 from jaxgap.fitting.prediction import Band, Prediction
 from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, PowerLaw
 from jaxgap.fitting.result import FitResult
+from jaxgap.fitting.result_file import load_result, save_result
 from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw
 from jaxgap.fitting.saturating_law import SaturatingLaw
 
@@ -52,6 +53,8 @@ __all__ = [
     "closed_form",
     "fit",
     "fit_many",
+    "load_result",
+    "save_result",
 ]
 
 
