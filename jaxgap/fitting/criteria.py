@@ -14,7 +14,7 @@ so the criteria lean to the simpler law. Held-out scores do not depend on it.
 Sources: Hurvich and Tsai, Biometrika 76 (1989), for AICc; Schwarz, Ann. Stat. 6 (1978), for BIC.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,13 @@ class Criteria(NamedTuple):
     def finite_aicc(self) -> float | None:
         """AICc, or `None` where there are too few measurements for it."""
         return self.aicc if np.isfinite(self.aicc) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form."""
+        form = self._asdict() | {"aicc": self.finite_aicc}
+        if self.finite_aicc is not None:
+            return form
+        return form | {"reason": "aicc: too few measurements for so many parameters"}
 
 
 def criteria(log_likelihood: float, num_parameters: int, num_measurements: int) -> Criteria:

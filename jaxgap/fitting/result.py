@@ -139,6 +139,7 @@ class FitResult:
             "limits": {name: value.to_dict() for name, value in self.limits.items()},
             "level": self.level,
             "r2": with_reason(self.r2),
+            "criteria": self.criteria.to_dict(),
             "converged": self.converged,
             "stopped": self.stopped,
             "num_points": self.num_points,

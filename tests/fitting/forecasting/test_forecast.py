@@ -100,17 +100,6 @@ def test_a_curve_that_turned_is_said_to_have_turned(shared_data):
     assert ahead.advice.verdict != "continue"
 
 
-@pytest.mark.parametrize("panel", ["math", "gsm8k"])
-def test_the_papers_figure_from_its_first_half(shared_data, panel):
-    ts, solver, verifier = np.loadtxt(
-        shared_data / f"sun2025_fig4/phi4mini_{panel}_qe.csv", delimiter=",", skiprows=1
-    ).T
-    known = Trajectory(ts[:10], solver[:10], verifier[:10])
-    low, high = forecast(known, 10.0, key=KEY).solver.interval
-    assert low < solver[-1] < high
-    assert high - low < 0.5 * solver[9]
-
-
 def test_a_curve_that_only_gains_is_not_said_to_have_turned():
     assert not forecast(RUN, 13.0, key=KEY).warnings
 

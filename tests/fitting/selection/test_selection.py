@@ -73,6 +73,7 @@ def test_given_errors_are_no_parameter_and_enter_the_likelihood():
     assert result.criteria.num_parameters == 5
     few = criteria_of_fit(result.source.curves, 1.0, 27)
     assert few.finite_aicc is None
+    assert "too few measurements" in few.to_dict()["reason"]
 
 
 def test_held_out_scores_are_students_t_about_scipys_refit():
@@ -160,7 +161,7 @@ def test_the_public_form_is_that_of_a_fit(results):
     one_law = fit(LinearLaw(), linear_run()).to_dict()
     assert form["model"] == "auto"
     assert set(form["parameters"]) == set(one_law["parameters"])
-    assert set(one_law) - set(form) == {"num_starts", "num_agreeing"}
+    assert set(one_law) - set(form) == {"num_starts", "num_agreeing", "criteria"}
     for number in (*form["parameters"].values(), *form["limits"].values()):
         has_null = None in (number["estimate"], number["stderr"], *(number["interval"] or [None]))
         assert has_null == ("reason" in number)
