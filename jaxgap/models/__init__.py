@@ -21,6 +21,8 @@ from jaxgap.models.lora import (
     join_adapters,
     merge_adapters,
 )
+from jaxgap.models.places import Cache, LayerBuffer, Places
+from jaxgap.models.rope import rotary_angles
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
     LinearScaling,
@@ -33,6 +35,7 @@ from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer, Message
 __all__ = [
     "AbstractRopeScaling",
     "AbstractTokenizer",
+    "Cache",
     "CharTokenizer",
     "ChatTemplate",
     "Decoder",
@@ -40,6 +43,7 @@ __all__ = [
     "FastTokenizer",
     "KVCache",
     "LanguageModel",
+    "LayerBuffer",
     "LinearScaling",
     "Llama3Scaling",
     "LongRope",
@@ -49,6 +53,7 @@ __all__ = [
     "Message",
     "NoScaling",
     "Params",
+    "Places",
     "Tokens",
     "init_adapters",
     "init_cache",
@@ -57,6 +62,7 @@ __all__ = [
     "load_model",
     "merge_adapters",
     "repeat_rows",
+    "rotary_angles",
     "save_adapters",
     "save_folder",
 ]

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models.config import DecoderConfig
-
-LayerBuffer = Float[Array, "batch kv_heads slots head_dim"]
+from jaxgap.models.places import LayerBuffer, Places, attend, place
 
 
 class KVCache(NamedTuple):
@@ -36,20 +35,33 @@ class KVCache(NamedTuple):
     valid: Bool[Array, "batch slots"]
     length: Int[Array, ""]
 
-    def extended(
-        self, layer: int, key: LayerBuffer, value: LayerBuffer
-    ) -> tuple[KVCache, LayerBuffer, LayerBuffer]:
-        """Write new keys and values of one layer after those in use.
+    def place(
+        self, config: DecoderConfig, token_mask: Bool[Array, "batch seq"]
+    ) -> tuple[Places, KVCache]:
+        """Where new tokens stand, and the cache with their slots marked and counted as used."""
+        valid = jax.lax.dynamic_update_slice(
+            self.valid, token_mask, (jnp.zeros_like(self.length), self.length)
+        )
+        places = place(config, token_mask, valid, self.length)
+        return places, self._replace(valid=valid, length=self.length + token_mask.shape[1])
 
-        **Returns:** the cache, whose `length` stays, and the layer's whole buffers.
-        """
-        keys = _written(self.keys[layer], key, self.length)
-        values = _written(self.values[layer], value, self.length)
+    def attend(
+        self,
+        layer: int,
+        query: Float[Array, "batch seq heads head_dim"],
+        key: LayerBuffer,
+        value: LayerBuffer,
+        mask: Bool[Array, "batch seq slots"],
+    ) -> tuple[Float[Array, "batch seq heads head_dim"], KVCache]:
+        """Write keys and values of one layer into the last slots in use, and attend to all."""
+        start = self.length - key.shape[2]
+        keys = _written(self.keys[layer], key, start)
+        values = _written(self.values[layer], value, start)
         cache = self._replace(
             keys=(*self.keys[:layer], keys, *self.keys[layer + 1 :]),
             values=(*self.values[:layer], values, *self.values[layer + 1 :]),
         )
-        return cache, keys, values
+        return attend(query, keys, values, mask), cache
 
 
 def init_cache(

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.models.attention import Attention, Places, place
-from jaxgap.models.cache import KVCache
+from jaxgap.models.attention import Attention
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import LoraConfig, projection
+from jaxgap.models.places import Cache, Places, place
 
 
 class FeedForward(nnx.Module):
@@ -49,8 +49,8 @@ class Block(nnx.Module):
         self.feed_forward = FeedForward(config, lora, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "batch seq hidden"], places: Places, cache: KVCache | None, layer: int
-    ) -> tuple[Float[Array, "batch seq hidden"], KVCache | None]:
+        self, x: Float[Array, "batch seq hidden"], places: Places, cache: Cache | None, layer: int
+    ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
         attended, cache = self.attention(self.attention_norm(x), places, cache, layer)
         x = x + attended
         return x + self.feed_forward(self.feed_forward_norm(x)), cache
@@ -85,8 +85,8 @@ class Decoder(nnx.Module):
         self,
         tokens: Int[Array, "batch seq"],
         token_mask: Bool[Array, "batch seq"],
-        cache: KVCache | None = None,
-    ) -> tuple[Float[Array, "batch seq vocab"], KVCache | None]:
+        cache: Cache | None = None,
+    ) -> tuple[Float[Array, "batch seq vocab"], Cache | None]:
         """Logits of the token after each token given.
 
         **Arguments:**
@@ -104,15 +104,16 @@ class Decoder(nnx.Module):
         self,
         tokens: Int[Array, "batch seq"],
         token_mask: Bool[Array, "batch seq"],
-        cache: KVCache | None = None,
-    ) -> tuple[Float[Array, "batch seq hidden"], KVCache | None]:
+        cache: Cache | None = None,
+    ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
         """What :meth:`logits` makes logits of, so that a caller may ask for a few at a time."""
-        places, cache = place(self.config, token_mask, cache)
+        if cache is None:
+            places = place(self.config, token_mask, token_mask, 0)
+        else:
+            places, cache = cache.place(self.config, token_mask)
         x = self.embed(tokens)
         for layer, block in enumerate(self.blocks):
             x, cache = block(x, places, cache, layer)
-        if cache is not None:
-            cache = cache._replace(length=cache.length + tokens.shape[1])
         return self.norm(x), cache
 
     def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:

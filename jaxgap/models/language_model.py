@@ -7,21 +7,22 @@ inside; the parameters are a plain nested dict of arrays.
 from __future__ import annotations
 
 import dataclasses
-from typing import TypeAlias, overload
+from typing import TypeAlias, TypeVar, overload
 
 import jax
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.models.cache import KVCache
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder
 from jaxgap.models.lora import LoraConfig, Params
+from jaxgap.models.places import Cache
 from jaxgap.models.tokenizer import AbstractTokenizer
 
 Tokens: TypeAlias = Int[Array | np.ndarray, "batch seq"]
 Mask: TypeAlias = Bool[Array | np.ndarray, "batch seq"]
+AnyCache = TypeVar("AnyCache", bound=Cache)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,12 +69,12 @@ class LanguageModel:
 
     @overload
     def apply(
-        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache
-    ) -> tuple[Float[Array, "batch seq vocab"], KVCache]: ...
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: AnyCache
+    ) -> tuple[Float[Array, "batch seq vocab"], AnyCache]: ...
 
     def apply(
-        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache | None = None
-    ) -> tuple[Float[Array, "batch seq vocab"], KVCache | None]:
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
+    ) -> tuple[Float[Array, "batch seq vocab"], Cache | None]:
         """The forward pass of :class:`Decoder` under these parameters."""
         return nnx.merge(self.graphdef, params)(tokens, token_mask, cache)
 
@@ -84,12 +85,12 @@ class LanguageModel:
 
     @overload
     def hidden_states(
-        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache
-    ) -> tuple[Float[Array, "batch seq hidden"], KVCache]: ...
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: AnyCache
+    ) -> tuple[Float[Array, "batch seq hidden"], AnyCache]: ...
 
     def hidden_states(
-        self, params: Params, tokens: Tokens, token_mask: Mask, cache: KVCache | None = None
-    ) -> tuple[Float[Array, "batch seq hidden"], KVCache | None]:
+        self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
+    ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
         """:meth:`apply` without its last product, which is the largest array of all."""
         return nnx.merge(self.graphdef, params).hidden_states(tokens, token_mask, cache)
 

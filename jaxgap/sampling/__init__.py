@@ -1,16 +1,21 @@
-"""Prefill, decoding, exact categorical sampling, and teacher-forced scoring."""
+"""Prompts read once, candidates decoded together, exact categorical sampling, and scoring."""
 
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, longest, pad_left
 from jaxgap.sampling.categorical import inverse_cdf, row_uniforms
-from jaxgap.sampling.completions import Progress
-from jaxgap.sampling.sample import Completions, sample
+from jaxgap.sampling.completions import Completions, Progress
+from jaxgap.sampling.draw import draw
+from jaxgap.sampling.sample import sample
 from jaxgap.sampling.score import completion_logprobs, next_token_logits
+from jaxgap.sampling.settings import Sampling, Settings
 
 __all__ = [
     "Completions",
     "Progress",
+    "Sampling",
+    "Settings",
     "TokenBatch",
     "completion_logprobs",
+    "draw",
     "encode_prompts",
     "inverse_cdf",
     "longest",

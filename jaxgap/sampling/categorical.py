@@ -1,26 +1,30 @@
 """Exact categorical sampling from one uniform number a row.
 
 A row's token is where its uniform falls in the cumulative distribution, so that the pair (logits,
-uniform) decides it: nothing depends on the rest of the batch. It costs one pass over the logits,
-where the Gumbel trick of `jax.random.categorical` draws a random number for each of them.
+uniform) decides it: nothing depends on the rest of the batch. The Gumbel trick of
+`jax.random.categorical` draws a random number for each of the vocabulary's words instead, and a
+cumulative sum over all of them is nearly as slow. So the distribution is inverted in two levels:
+the words lie in blocks, the uniform is looked up in the cumulative sums of the blocks' weights, and
+what is left of it in the one block that it fell into.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+_BLOCK = 256
+
 
 def row_uniforms(
-    key: jax.Array, row_ids: Int[Array, " batch"], num_steps: int
+    key: jax.Array, row_ids: Int[Array, " batch"], steps: Int[Array, "batch steps"]
 ) -> Float[Array, "batch steps"]:
     """Uniforms in [0, 1) from a stream of each row's own: a function of key, row id and step."""
 
-    def stream(row_id):
+    def stream(row_id, steps):
         row_key = jax.random.fold_in(key, row_id)
-        steps = jnp.arange(num_steps)
         return jax.vmap(lambda step: jax.random.uniform(jax.random.fold_in(row_key, step)))(steps)
 
-    return jax.vmap(stream)(row_ids)
+    return jax.vmap(stream)(row_ids, steps)
 
 
 def inverse_cdf(
@@ -31,16 +35,46 @@ def inverse_cdf(
     """Draw tokens by inverting the cumulative distribution.
 
     The token is the number of entries of `cumsum(softmax(logits / temperature))` that do not exceed
-    the uniform, which has exactly the softmax's distribution up to float32 rounding.
+    the uniform, up to float32 rounding. A token of logit -inf is never drawn.
 
     **Arguments:**
 
     - `logits`: unnormalised log-probabilities.
     - `uniforms`: one number in [0, 1) a row.
     - `temperature`: > 0; traced, so that changing it compiles nothing.
+
+    >>> logits = jnp.log(jnp.array([[1.0, 0.0, 3.0]] * 2))
+    >>> inverse_cdf(logits, jnp.array([0.2, 0.25]), 1.0).tolist()
+    [0, 2]
     """
-    cumulative = jnp.cumsum(jax.nn.softmax(logits / temperature, axis=-1), axis=-1)
-    # Scaled by the rounded total, so that no uniform falls beyond the last token of any weight.
-    targets = uniforms[:, None] * cumulative[:, -1:]
-    drawn = jnp.sum(cumulative <= targets, axis=-1)
-    return jnp.minimum(drawn, logits.shape[-1] - 1).astype(jnp.int32)
+    batch, vocab_size = logits.shape
+    largest = logits.max(-1)
+
+    def weigh(parts: Float[Array, "batch *parts"]) -> Float[Array, "batch *parts"]:
+        per_row = largest.reshape((batch,) + (1,) * (parts.ndim - 1))
+        return jnp.exp((parts - per_row) / temperature)
+
+    # Weights are made twice, of all and of one block, which costs less than keeping them.
+    size = min(_BLOCK, vocab_size)
+    padding = ((0, 0), (0, -vocab_size % size))
+    blocks = jnp.pad(logits, padding, constant_values=-jnp.inf).reshape(batch, -1, size)
+    ends = jnp.cumsum(weigh(blocks).sum(-1), axis=-1)
+    targets = uniforms * ends[:, -1]
+    block = _first_beyond(ends, targets)
+    before = jnp.where(block > 0, _at(ends, jnp.maximum(block - 1, 0)), 0.0)
+    chosen = weigh(jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0])
+    return block * size + _first_beyond(jnp.cumsum(chosen, axis=-1), targets - before)
+
+
+def _first_beyond(
+    ends: Float[Array, "batch parts"], targets: Float[Array, " batch"]
+) -> Int[Array, " batch"]:
+    """The first part that ends beyond the target; the last one of any weight if none does."""
+    beyond = jnp.sum(ends <= targets[:, None], axis=-1, dtype=jnp.int32)
+    # Rounding may leave a target at, or behind, the end of all.
+    last = jnp.sum(ends < ends[:, -1:], axis=-1, dtype=jnp.int32)
+    return jnp.minimum(beyond, last)
+
+
+def _at(values: Float[Array, "batch parts"], index: Int[Array, " batch"]) -> Float[Array, " batch"]:
+    return jnp.take_along_axis(values, index[:, None], axis=1)[:, 0]

@@ -1,121 +1,97 @@
-"""Sampling completions: one prefill a prompt, then a decode loop over all its candidates.
+"""Sampling: N candidates of each prompt, as fast as the model's own products allow.
 
-The cache travels in the carry of the loop, where it is updated in place. The loop ends when every
-row has ended or the length limit is reached.
+A prompt is read once and shared by its candidates. Rows are decoded together, a few steps a
+compiled call; between calls, on the host, those that have ended leave, and others take their seats
+(continuous batching). Buffers come in a few sizes and grow as rows grow older.
 """
 
-import functools
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
+from jaxtyping import Int
 
-from jaxgap.models import KVCache, LanguageModel, Params, init_cache, repeat_rows
+from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
-from jaxgap.sampling.categorical import inverse_cdf
+from jaxgap.sampling.completions import Completions, Progress
+from jaxgap.sampling.job import Job
+from jaxgap.sampling.settings import AS_THE_MODEL_SAYS, Sampling
+from jaxgap.sampling.transcript import Stop, Transcript
 
 
-class Completions(NamedTuple):
-    """Sampled completions, padded on the right; row `p * num_candidates + c` answers prompt `p`.
-
-    **Fields:**
-
-    - `tokens`: sampled ids, the end token included, padding after it.
-    - `completion_mask`: which of them were sampled.
-    - `logprobs`: log-probability in nats of each under the model at temperature 1, 0 in padding.
-    - `finished`: whether the row drew its end token; otherwise it was cut at the limit.
-    """
-
-    tokens: Int[Array, "rows steps"]
-    completion_mask: Bool[Array, "rows steps"]
-    logprobs: Float[Array, "rows steps"]
-    finished: Bool[Array, " rows"]
-
-
-class _Decoding(NamedTuple):
-    """What the decode loop carries: `tokens` are the latest drawn, not yet read by the model."""
-
-    step: Int[Array, ""]
-    tokens: Int[Array, " rows"]
-    cache: KVCache
-    completions: Completions
-
-
-@functools.partial(jax.jit, static_argnames=("model", "num_candidates"))
 def sample(
     model: LanguageModel,
     params: Params,
     prompts: TokenBatch,
-    uniforms: Float[Array, "rows steps"],
-    temperature: Float[Array, ""] | float,
+    key: jax.Array,
     *,
     num_candidates: int,
+    max_new_tokens: int | Int[np.ndarray, "prompts candidates"],
+    sampling: Sampling = AS_THE_MODEL_SAYS,
+    stop_ids: Sequence[int] | None = None,
+    stop_strings: Sequence[str] = (),
+    rows_at_once: int = 128,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Completions:
-    """Sample `num_candidates` completions of each prompt.
+    """Sample completions of each prompt.
+
+    Each has a random stream of its own, a function of the key, its place (prompt and candidate) and
+    the number of the token, so what it is sampled together with changes it by rounding only.
 
     **Arguments:**
 
-    - `model`: the decoder and its tokenizer.
-    - `params`: the decoder's parameters.
-    - `prompts`: prompts padded on the left.
-    - `uniforms`: one number in [0, 1) for each row and step, as :func:`row_uniforms` gives; their
-        number of columns is the length limit, the end token counted.
-    - `temperature`: of the sampling distribution, > 0; traced, so changing it compiles nothing.
-    - `num_candidates`: completions a prompt, >= 1.
+    - `model`, `params`: the model.
+    - `prompts`: prompts padded on the left, at least one token each.
+    - `key`: all randomness.
+    - `num_candidates`: completions of each prompt (N), >= 1.
+    - `max_new_tokens`: where a completion is cut, the token that ends it counted, >= 1: one number,
+        or one a completion. No completion goes beyond the model's context.
+    - `sampling`: temperature and filters; changing them compiles nothing.
+    - `stop_ids`: tokens that end a completion; those of the tokenizer if None.
+    - `stop_strings`: texts that end a completion as soon as they appear in it.
+    - `rows_at_once`: the most completions decoded together, >= num_candidates; decides about memory
+        and speed, not about results.
+    - `on_progress`: called every few steps.
 
-    **Returns:** the completions, as many rows as `uniforms`.
+    **Raises:** `ValueError` if an argument is out of its range, or a prompt leaves no room in the
+    model's context.
     """
-    num_prompts, prompt_length = prompts.tokens.shape
-    max_steps = uniforms.shape[1]
-    dtype = jax.tree.leaves(params)[0].dtype
-    cache = init_cache(model.config, num_prompts, prompt_length + max_steps, dtype)
-    logits, cache = model.apply(params, prompts.tokens, prompts.mask, cache)
-    logits = jnp.repeat(logits[:, -1], num_candidates, axis=0)
-
-    def draw(step, logits, completions):
-        tokens = inverse_cdf(logits, uniforms[:, step], temperature)
-        return _record(completions, step, tokens, logits, model.tokenizer.eos_id)
-
-    def running(state: _Decoding):
-        return (state.step < max_steps) & ~state.completions.finished.all()
-
-    def advance(state: _Decoding) -> _Decoding:
-        active = ~state.completions.finished
-        logits, cache = model.apply(params, state.tokens[:, None], active[:, None], state.cache)
-        tokens, completions = draw(state.step, logits[:, -1], state.completions)
-        return _Decoding(state.step + 1, tokens, cache, completions)
-
-    rows = num_prompts * num_candidates
-    empty = _no_completions(rows, max_steps, model.tokenizer.pad_id)
-    tokens, completions = draw(0, logits, empty)
-    start = _Decoding(jnp.int32(1), tokens, repeat_rows(cache, num_candidates), completions)
-    return jax.lax.while_loop(running, advance, start).completions
+    if num_candidates < 1:
+        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
+    if rows_at_once < 1:
+        raise ValueError(f"rows_at_once must be at least 1, got {rows_at_once}")
+    limits = _limits(model, prompts, num_candidates, max_new_tokens)
+    ends = model.tokenizer.stop_ids if stop_ids is None else tuple(stop_ids)
+    transcript = Transcript(model.tokenizer, Stop(ends, tuple(stop_strings)), limits)
+    job = Job(model, params, prompts, key, sampling.settings(), transcript, rows_at_once)
+    while job.seat_rows():
+        job.decode()
+        on_progress(transcript.progress())
+    return transcript.completions()
 
 
-def _no_completions(rows: int, max_steps: int, pad_id: int) -> Completions:
-    return Completions(
-        tokens=jnp.full((rows, max_steps), pad_id, jnp.int32),
-        completion_mask=jnp.zeros((rows, max_steps), bool),
-        logprobs=jnp.zeros((rows, max_steps), jnp.float32),
-        finished=jnp.zeros((rows,), bool),
-    )
-
-
-def _record(
-    done: Completions,
-    step: Int[Array, ""] | int,
-    drawn: Int[Array, " rows"],
-    logits: Float[Array, "rows vocab"],
-    eos_id: int,
-) -> tuple[Int[Array, " rows"], Completions]:
-    """Add one drawn token to each row that has not ended."""
-    active = ~done.finished
-    tokens = jnp.where(active, drawn, done.tokens[:, step])
-    logprobs = jnp.take_along_axis(jax.nn.log_softmax(logits), drawn[:, None], axis=-1)[:, 0]
-    return tokens, Completions(
-        tokens=done.tokens.at[:, step].set(tokens),
-        completion_mask=done.completion_mask.at[:, step].set(active),
-        logprobs=done.logprobs.at[:, step].set(jnp.where(active, logprobs, 0.0)),
-        finished=done.finished | (active & (drawn == eos_id)),
-    )
+def _limits(
+    model: LanguageModel,
+    prompts: TokenBatch,
+    num_candidates: int,
+    max_new_tokens: int | Int[np.ndarray, "prompts candidates"],
+) -> Int[np.ndarray, "prompts candidates"]:
+    """The most tokens of each completion: as many as asked for, within the model's context."""
+    lengths = np.asarray(prompts.mask).sum(1)
+    context = model.config.context_length
+    if not ((lengths > 0) & (lengths < context)).all():
+        wrong = lengths[(lengths == 0) | (lengths >= context)][0]
+        raise ValueError(
+            f"prompts must have 1 to {context - 1} tokens, to leave room in the model's context of "
+            f"{context}, got one of {wrong}"
+        )
+    shape = (len(lengths), num_candidates)
+    wanted = np.asarray(max_new_tokens)
+    if wanted.shape not in ((), shape) or (wanted < 1).any():
+        raise ValueError(
+            f"max_new_tokens must be at least 1, one number or one a completion {shape}, "
+            f"got {max_new_tokens!r:.80}"
+        )
+    return np.minimum(np.broadcast_to(wanted, shape), (context - lengths)[:, None])

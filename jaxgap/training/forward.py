@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.models import Decoder, DecoderConfig
-from jaxgap.models.attention import Places
+from jaxgap.models.places import Places
 from jaxgap.models.rope import rotary_angles
 
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from jaxgap.sampling import inverse_cdf, row_uniforms
@@ -15,9 +16,14 @@ def _probabilities(temperature):
     return weights / weights.sum()
 
 
+def _uniforms(key, num_rows, num_steps):
+    steps = jnp.broadcast_to(jnp.arange(num_steps), (num_rows, num_steps))
+    return row_uniforms(key, jnp.arange(num_rows), steps)
+
+
 def test_frequencies_follow_the_softmax():
     num_draws = 20_000
-    uniforms = row_uniforms(jax.random.key(0), jnp.arange(num_draws), 1)[:, 0]
+    uniforms = _uniforms(jax.random.key(0), num_draws, 1)[:, 0]
     for temperature in (1.0, 0.5, 3.0):
         drawn = inverse_cdf(jnp.tile(LOGITS, (num_draws, 1)), uniforms, temperature)
         expected = _probabilities(temperature) * num_draws
@@ -27,18 +33,18 @@ def test_frequencies_follow_the_softmax():
         assert stats.chisquare(counts[possible], expected[possible]).pvalue > 0.001
 
 
-def test_equals_numpys_inverse_cdf():
-    logits = np.random.default_rng(0).normal(size=(500, 37)).astype(np.float32) * 3
-    uniforms = np.random.default_rng(1).random(500, dtype=np.float32)
+@pytest.mark.parametrize("vocab_size", [37, 256, 700, 1024])
+def test_equals_numpys_inverse_cdf(vocab_size):
+    # Below, at and above the size of a block, and with a block that is not full.
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(500, vocab_size)).astype(np.float32) * 3
+    uniforms = rng.random(500, dtype=np.float32)
     weights = np.exp(logits.astype(np.float64))
     cumulative = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
-    expected = [
-        np.searchsorted(row, uniform, side="right")
-        for row, uniform in zip(cumulative, uniforms, strict=True)
-    ]
+    expected = (cumulative <= uniforms[:, None]).sum(1)
     drawn = np.asarray(inverse_cdf(jnp.asarray(logits), jnp.asarray(uniforms), 1.0))
     # Rounding may move a draw only where the uniform lies on a boundary.
-    boundary = np.abs(cumulative - uniforms[:, None]).min(axis=1) < 1e-5
+    boundary = np.abs(cumulative - uniforms[:, None]).min(axis=1) < 1e-6
     assert (drawn == expected)[~boundary].all()
     assert boundary.mean() < 0.05
 
@@ -47,19 +53,20 @@ def test_the_ends_of_the_unit_interval_are_tokens_of_some_weight():
     uniforms = jnp.array([0.0, np.nextafter(np.float32(1), np.float32(0))])
     logits = jnp.tile(jnp.array([-jnp.inf, 0.0, 1.0, -jnp.inf]), (2, 1))
     assert inverse_cdf(logits, uniforms, 1.0).tolist() == [1, 2]
+    across_blocks = jnp.full((2, 1000), -jnp.inf).at[:, jnp.array([300, 600])].set(0.0)
+    assert inverse_cdf(across_blocks, uniforms, 1.0).tolist() == [300, 600]
 
 
 def test_a_stream_depends_on_its_own_row_id_only():
     key = jax.random.key(3)
-    together = row_uniforms(key, jnp.arange(8), 5)
-    np.testing.assert_array_equal(
-        row_uniforms(key, jnp.array([6, 2]), 5), together[jnp.array([6, 2])]
-    )
-    np.testing.assert_array_equal(row_uniforms(key, jnp.arange(8), 3), together[:, :3])
+    together = _uniforms(key, 8, 5)
+    steps = jnp.array([[0, 1, 2], [2, 3, 4]])
+    apart = row_uniforms(key, jnp.array([6, 2]), steps)
+    np.testing.assert_array_equal(apart, jnp.stack([together[6, :3], together[2, 2:]]))
     assert len(np.unique(together)) == together.size
 
 
 def test_uniforms_are_uniform():
-    uniforms = np.asarray(row_uniforms(jax.random.key(4), jnp.arange(2_000), 5)).ravel()
+    uniforms = np.asarray(_uniforms(jax.random.key(4), 2_000, 5)).ravel()
     assert ((uniforms >= 0) & (uniforms < 1)).all()
     assert stats.kstest(uniforms, "uniform").pvalue > 0.001

@@ -1,122 +1,299 @@
 """Sampled completions: their probabilities, their independence, where they end."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgap.models import KVCache, LanguageModel
 from jaxgap.sampling import (
+    Sampling,
     TokenBatch,
     completion_logprobs,
     encode_prompts,
+    pad_left,
     row_uniforms,
     sample,
 )
+from jaxgap.sampling import job as job_module
+from jaxgap.sampling.decode import Rows, decode
+from jaxgap.sampling.prefix import prefill
+from jaxgap.sampling.ring import init_ring, rearranged_ring
 
-PROMPTS = ["1+2=", "34+5=", "7=", "60+60="]
-NUM_CANDIDATES, MAX_NEW_TOKENS = 3, 6
+# Lengths of 2 to 23 tokens, so that prefixes come in several buckets, one of them empty but for
+# padding; 40 new tokens, so that the ring grows; a prompt of one token has no prefix at all.
+PROMPTS = ["1+2=", "34+5=", "7", "60+60=", "12345678901+12345678901="]
+NUM_CANDIDATES, MAX_NEW_TOKENS = 3, 40
+KEY = jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
 def sharp_params(tiny_params):
     """Parameters whose next-token distribution is far from uniform."""
-    return jax.tree.map(lambda x: 4 * x, tiny_params)
-
-
-@pytest.fixture(scope="module")
-def uniforms():
-    rows = len(PROMPTS) * NUM_CANDIDATES
-    return row_uniforms(jax.random.key(0), jnp.arange(rows), MAX_NEW_TOKENS)
+    return jax.tree.map(lambda x: 3 * x, tiny_params)
 
 
 @pytest.fixture(scope="module")
 def prompts(tiny_model):
-    return encode_prompts(tiny_model.tokenizer, PROMPTS, 7)
+    return encode_prompts(tiny_model.tokenizer, PROMPTS, 24)
 
 
 @pytest.fixture(scope="module")
-def drawn(tiny_model, sharp_params, prompts, uniforms):
-    return sample(tiny_model, sharp_params, prompts, uniforms, 1.0, num_candidates=NUM_CANDIDATES)
+def sample_tiny(tiny_model, sharp_params, prompts):
+    def call(batch=prompts, key=KEY, **changes):
+        options = {"num_candidates": NUM_CANDIDATES, "max_new_tokens": MAX_NEW_TOKENS} | changes
+        return sample(tiny_model, sharp_params, batch, key, **options)
+
+    return call
 
 
-def _repeated(batch):
-    return TokenBatch(*(np.repeat(part, NUM_CANDIDATES, axis=0) for part in batch))
+@pytest.fixture(scope="module")
+def drawn(sample_tiny):
+    return sample_tiny()
 
 
-def test_logprobs_are_the_full_forwards(tiny_model, sharp_params, prompts, drawn):
-    scored = completion_logprobs(
-        tiny_model, sharp_params, _repeated(prompts), drawn.tokens, drawn.completion_mask
+@pytest.fixture(scope="module")
+def score(tiny_model, sharp_params, prompts):
+    """Log-probabilities of completions by one full forward, at highest precision."""
+    scored = jax.jit(completion_logprobs, static_argnums=0)
+
+    def call(completions):
+        repeated = (np.repeat(part, completions.tokens.shape[1], axis=0) for part in prompts)
+        rows = (-1, completions.tokens.shape[2])
+        with jax.default_matmul_precision("highest"):
+            logprobs = scored(
+                tiny_model,
+                sharp_params,
+                TokenBatch(*repeated),
+                completions.tokens.reshape(rows),
+                completions.completion_mask.reshape(rows),
+            )
+        return np.asarray(logprobs).reshape(completions.tokens.shape)
+
+    return call
+
+
+def test_logprobs_are_the_full_forwards(drawn, score):
+    np.testing.assert_allclose(drawn.logprobs, score(drawn), atol=1e-4)
+
+
+def test_logprobs_are_at_temperature_one_and_unfiltered(sample_tiny, score):
+    hot = sample_tiny(sampling=Sampling(2.5, top_k=5))
+    np.testing.assert_allclose(hot.logprobs, score(hot), atol=1e-4)
+
+
+def test_tokens_invert_the_cdf_of_the_full_forward(tiny_model, sharp_params, prompts, drawn):
+    rows = drawn.tokens.shape[0] * NUM_CANDIDATES
+    tokens, mask = (
+        np.concatenate([np.repeat(prompt, NUM_CANDIDATES, axis=0), part.reshape(rows, -1)], axis=1)
+        for prompt, part in zip(prompts, (drawn.tokens, drawn.completion_mask), strict=True)
     )
-    np.testing.assert_allclose(drawn.logprobs, scored, atol=1e-4)
-
-
-def test_logprobs_are_at_temperature_one(tiny_model, sharp_params, prompts, uniforms):
-    hot = sample(tiny_model, sharp_params, prompts, uniforms, 2.5, num_candidates=NUM_CANDIDATES)
-    scored = completion_logprobs(
-        tiny_model, sharp_params, _repeated(prompts), hot.tokens, hot.completion_mask
-    )
-    np.testing.assert_allclose(hot.logprobs, scored, atol=1e-4)
-
-
-def test_tokens_invert_the_cdf_of_the_full_forward(
-    tiny_model, sharp_params, prompts, uniforms, drawn
-):
-    repeated = _repeated(prompts)
-    tokens = np.concatenate([repeated.tokens, drawn.tokens], axis=1)
-    mask = np.concatenate([repeated.mask, drawn.completion_mask], axis=1)
-    logits, _ = tiny_model.apply(sharp_params, tokens, mask)
+    logits, _ = jax.jit(tiny_model.apply)(sharp_params, tokens, mask)
     predicting = np.asarray(jax.nn.softmax(logits), np.float64)[:, prompts.tokens.shape[1] - 1 :]
     cumulative = np.cumsum(predicting[:, :-1], axis=-1)
+    steps = jnp.broadcast_to(jnp.arange(MAX_NEW_TOKENS), (rows, MAX_NEW_TOKENS))
+    uniforms = row_uniforms(KEY, jnp.arange(rows), steps)
     distance = cumulative - np.asarray(uniforms)[..., None]
     expected = (distance <= 0).sum(-1)
-    certain = np.asarray(drawn.completion_mask) & (np.abs(distance).min(-1) > 1e-4)
-    assert certain.sum() > 20
-    np.testing.assert_array_equal(np.asarray(drawn.tokens)[certain], expected[certain])
+    certain = drawn.completion_mask.reshape(rows, -1) & (np.abs(distance).min(-1) > 1e-4)
+    assert certain.sum() > 100
+    np.testing.assert_array_equal(drawn.tokens.reshape(rows, -1)[certain], expected[certain])
 
 
 def test_a_row_ends_at_its_end_token(tiny_model, drawn):
     eos, pad = tiny_model.tokenizer.eos_id, tiny_model.tokenizer.pad_id
-    lengths = np.asarray(drawn.completion_mask.sum(1))
-    assert set(np.asarray(drawn.finished)) == {True, False}
-    for tokens, length, finished in zip(drawn.tokens, lengths, drawn.finished, strict=True):
+    lengths = drawn.completion_mask.sum(-1)
+    assert set(drawn.finished.ravel()) == {True, False}
+    assert drawn.num_tokens == lengths.sum()
+    for index in np.ndindex(lengths.shape):
+        tokens, length, finished = drawn.tokens[index], lengths[index], drawn.finished[index]
         assert (tokens[length:] == pad).all()
         assert eos not in tokens[: length - 1]
         assert (tokens[length - 1] == eos) == finished
         assert finished or length == MAX_NEW_TOKENS
+        prompt, candidate = index
+        assert drawn.texts[prompt][candidate] == tiny_model.tokenizer.decode(tokens[:length])
 
 
-def test_a_row_does_not_depend_on_its_batch_mates(
-    tiny_model, sharp_params, prompts, uniforms, drawn
-):
-    alone = TokenBatch(prompts.tokens[1:2], prompts.mask[1:2])
-    rows = slice(NUM_CANDIDATES, 2 * NUM_CANDIDATES)
-    again = sample(
-        tiny_model, sharp_params, alone, uniforms[rows], 1.0, num_candidates=NUM_CANDIDATES
+def test_refilled_rows_equal_those_sampled_at_once(sample_tiny, drawn):
+    # Five seats for fifteen completions: seats, groups and the ring's slots are used again.
+    refilled = sample_tiny(rows_at_once=5)
+    np.testing.assert_array_equal(refilled.tokens, drawn.tokens)
+    np.testing.assert_allclose(refilled.logprobs, drawn.logprobs, atol=1e-4)
+
+
+def test_a_row_does_not_depend_on_its_batch_mates(sample_tiny, prompts, drawn):
+    # The last prompt becomes another one: the others' results stay.
+    tokens, mask = np.array(prompts.tokens), np.array(prompts.mask)
+    tokens[-1], mask[-1] = tokens[0], mask[0]
+    again = sample_tiny(TokenBatch(tokens, mask))
+    np.testing.assert_array_equal(again.tokens[:-1], drawn.tokens[:-1])
+    np.testing.assert_allclose(again.logprobs[:-1], drawn.logprobs[:-1], atol=1e-4)
+    assert (again.tokens[-1] != drawn.tokens[-1]).any()
+
+
+def test_wider_padding_changes_nothing(tiny_model, sample_tiny, drawn):
+    wider = encode_prompts(tiny_model.tokenizer, PROMPTS, 31)
+    np.testing.assert_array_equal(sample_tiny(wider).tokens, drawn.tokens)
+
+
+def test_padding_may_be_a_token_of_the_text():
+    # Many models have no padding token of their own, and use one that their prompts contain.
+    batch = pad_left([[7, 1], [7, 7, 2, 3]], 6, 7)
+    assert batch.mask.sum(1).tolist() == [2, 4]
+    assert batch.tokens.tolist() == [[7, 7, 7, 7, 7, 1], [7, 7, 7, 7, 2, 3]]
+
+
+def test_a_limit_of_each_completion(sample_tiny, drawn):
+    limits = np.arange(1, 16).reshape(5, 3)
+    cut = sample_tiny(max_new_tokens=limits)
+    lengths = cut.completion_mask.sum(-1)
+    np.testing.assert_array_equal(
+        lengths, np.minimum(limits, drawn.completion_mask.sum(-1)[: len(limits)])
     )
-    np.testing.assert_array_equal(again.tokens, drawn.tokens[rows])
-    np.testing.assert_allclose(again.logprobs, drawn.logprobs[rows], atol=1e-4)
+    kept = np.arange(15) < lengths[..., None]
+    np.testing.assert_array_equal(cut.tokens[kept], drawn.tokens[..., :15][kept])
 
 
-def test_wider_padding_changes_nothing(tiny_model, sharp_params, uniforms, drawn):
-    wider = encode_prompts(tiny_model.tokenizer, PROMPTS, 11)
-    again = sample(tiny_model, sharp_params, wider, uniforms, 1.0, num_candidates=NUM_CANDIDATES)
-    np.testing.assert_array_equal(again.tokens, drawn.tokens)
+def test_no_completion_leaves_the_context(tiny_model, sharp_params, prompts):
+    config = dataclasses.replace(tiny_model.config, context_length=25)
+    short = LanguageModel(config, tiny_model.tokenizer)
+    drawn = sample(
+        short, sharp_params, prompts, KEY, num_candidates=2, max_new_tokens=30, stop_ids=()
+    )
+    room = 25 - prompts.mask.sum(1)
+    np.testing.assert_array_equal(
+        drawn.completion_mask.sum(-1), np.minimum(room, 30)[:, None] * [1, 1]
+    )
+
+
+def test_stop_strings_end_a_row_across_tokens(tiny_model, sample_tiny, drawn):
+    # Two characters are two tokens, drawn in calls of the loop that may end between them.
+    strings = ("11", "+", "0=")
+    stopped = sample_tiny(stop_strings=strings)
+    decode_ids = tiny_model.tokenizer.decode
+    num_stopped = 0
+    for index in np.ndindex(drawn.finished.shape):
+        prompt, candidate = index
+        text, free = stopped.texts[prompt][candidate], drawn.texts[prompt][candidate]
+        ends = [free.find(string) for string in strings if string in free]
+        assert text == (free[: min(ends)] if ends else free)
+        if ends:
+            num_stopped += 1
+            begun = [decode_ids(drawn.tokens[index][:length]) for length in range(41)]
+            holding = [any(string in text for string in strings) for text in begun]
+            assert stopped.finished[index]
+            assert stopped.completion_mask[index].sum() == holding.index(True)
+    assert num_stopped > 5
+
+
+def test_several_stop_tokens(tiny_model, sample_tiny, drawn):
+    stops = tiny_model.tokenizer.encode("5=")
+    stopped = sample_tiny(stop_ids=stops)
+    lengths = stopped.completion_mask.sum(-1)
+    last = np.take_along_axis(stopped.tokens, lengths[..., None] - 1, axis=-1)[..., 0]
+    np.testing.assert_array_equal(np.isin(last, stops), stopped.finished)
+    assert stopped.finished.sum() > 5
+    assert all("5" not in text and "=" not in text for row in stopped.texts for text in row)
+
+
+def test_progress_is_told(sample_tiny, drawn):
+    seen = []
+    sample_tiny(on_progress=seen.append)
+    assert [each.num_tokens for each in seen] == sorted(each.num_tokens for each in seen)
+    assert seen[-1].num_ended == seen[-1].num_completions == 15
+    assert seen[-1].num_tokens == drawn.num_tokens
+
+
+def test_settings_and_keys_compile_nothing(sample_tiny, drawn):
+    before = decode._cache_size()
+    for sampling in (Sampling(0.4), Sampling(top_k=3), Sampling(1.2, 6, 0.8, 0.05)):
+        sample_tiny(sampling=sampling, key=jax.random.key(7))
+    # Fewer rows are decoded at the end, or not, as completions happen to end.
+    assert decode._cache_size() - before <= 2
+    sample_tiny(sampling=Sampling(1.1, 6, 0.8, 0.05), key=jax.random.key(7))
+    again = decode._cache_size()
+    sample_tiny(sampling=Sampling(1.1, 7, 0.8, 0.05), key=jax.random.key(7), max_new_tokens=39)
+    assert decode._cache_size() == again
 
 
 def test_mean_uncertainty_is_the_entropy_of_an_enumerated_policy(tiny_model, sharp_params):
     # Cut after one token, a response is that token, so the policy can be written out.
     prompts = encode_prompts(tiny_model.tokenizer, ["1+2="], 4)
     num_draws = 4_000
-    uniforms = row_uniforms(jax.random.key(5), jnp.arange(num_draws), 1)
-    drawn = sample(tiny_model, sharp_params, prompts, uniforms, 1.0, num_candidates=num_draws)
+    drawn = sample(
+        tiny_model,
+        sharp_params,
+        prompts,
+        jax.random.key(5),
+        num_candidates=num_draws,
+        max_new_tokens=1,
+        rows_at_once=num_draws,
+    )
     logits, _ = tiny_model.apply(sharp_params, *prompts)
     logprobs = np.asarray(jax.nn.log_softmax(logits[0, -1]), np.float64)
     entropy = -(np.exp(logprobs) * logprobs).sum()
     spread = np.sqrt((np.exp(logprobs) * (logprobs + entropy) ** 2).sum() / num_draws)
-    assert abs(-np.asarray(drawn.logprobs).mean() - entropy) < 4 * spread
+    assert abs(-drawn.logprobs.mean() - entropy) < 4 * spread
+
+
+def test_the_ring_keeps_its_steps_as_it_grows(tiny_model):
+    ring = init_ring(tiny_model.config, 2, 8, jnp.float32)
+    steps = np.zeros((2, 2, 8, 8), np.float32)
+    for step in range(11):  # once around and a little
+        steps[:, :, step % 8] = step
+    values = tuple(jnp.asarray(steps) for _ in ring.values)
+    keys = tuple(value.swapaxes(2, 3) for value in values)
+    ring = ring._replace(keys=keys, values=values, clock=jnp.int32(11))
+    grown = rearranged_ring(ring, np.array([1, 0, 1]), 12)
+    assert grown.values[0].shape == (3, 2, 12, 8)
+    # The last eight steps lie where a ring of twelve slots has them.
+    for step in range(3, 11):
+        np.testing.assert_array_equal(grown.values[1][:, :, step % 12], step)
+        np.testing.assert_array_equal(grown.keys[0][..., step % 12], step)
+
+
+def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
+    # Compiled, not run: what the loop holds besides its arguments is less than one layer's ring
+    # and two copies of the logits, so neither weights nor cache are copied.
+    rows, slots = 64, 256
+    ring = init_ring(tiny_model.config, rows, slots, jnp.float32)
+    prompts = TokenBatch(np.zeros((16, 24), np.int32), np.ones((16, 24), bool))
+    prefix: KVCache = prefill(tiny_model, sharp_params, prompts)
+    ints = jnp.zeros(rows, jnp.int32)
+    state = Rows(ints, ints, ints, jnp.zeros(rows, bool), ints)
+    arguments = (prefix, ring, state, KEY, Sampling().settings(), ints[:1], jnp.int32(1))
+    compiled = decode.lower(tiny_model, sharp_params, *arguments, max_steps=16).compile()
+    memory = compiled.memory_analysis()
+    assert memory is not None
+    ring_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(ring))
+    assert memory.alias_size_in_bytes >= ring_bytes
+    assert memory.temp_size_in_bytes < ring_bytes / 4
 
 
 @pytest.mark.parametrize("text", ["", "123456789"])
 def test_prompts_that_do_not_fit_are_refused(tiny_model, text):
     with pytest.raises(ValueError, match="must have 1 to 8 tokens"):
         encode_prompts(tiny_model.tokenizer, [text], 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_candidates": 0}, "num_candidates must be at least 1"),
+        ({"rows_at_once": 0}, "rows_at_once must be at least 1"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
+        ({"max_new_tokens": np.ones((2, 2), int)}, "one a completion"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(sample_tiny, changes, message):
+    with pytest.raises(ValueError, match=message):
+        sample_tiny(**changes)
+
+
+def test_larger_groups_share_longer_prompts():
+    assert job_module.group_size(16, 45) == 2
+    assert job_module.group_size(16, 300) == 9
+    assert job_module.group_size(1, 300) == 1

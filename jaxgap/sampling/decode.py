@@ -1,0 +1,113 @@
+"""The compiled decode loop: a few steps of all rows, until enough of them have ended.
+
+The ring of keys and values travels in the carry of the loop, where XLA updates it in place, and its
+buffers are donated from call to call. Whatever a user may set is traced. The loop gives control
+back to the host as soon as fewer rows are live than it was asked to keep busy, so that others can
+take their seats.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxgap.models import KVCache, LanguageModel, Params
+from jaxgap.sampling.categorical import row_uniforms
+from jaxgap.sampling.draw import draw
+from jaxgap.sampling.settings import Settings
+from jaxgap.sampling.shared_cache import Ring, SharedPrefixCache
+
+
+class Rows(NamedTuple):
+    """What each row goes on with.
+
+    **Fields:**
+
+    - `tokens`: the latest token, not yet read by the model; at age 0 the prompt's last.
+    - `ages`: number of tokens drawn.
+    - `limits`: the age at which a row is cut.
+    - `live`: whether it goes on; others are computed along and ignored.
+    - `row_ids`: which random stream is its own.
+    """
+
+    tokens: Int[Array, " rows"]
+    ages: Int[Array, " rows"]
+    limits: Int[Array, " rows"]
+    live: Bool[Array, " rows"]
+    row_ids: Int[Array, " rows"]
+
+
+class Drawn(NamedTuple):
+    """What rows drew in a call, step by step; real where `mask` is true."""
+
+    tokens: Int[Array, "rows steps"]
+    logprobs: Float[Array, "rows steps"]
+    mask: Bool[Array, "rows steps"]
+
+
+class _Carry(NamedTuple):
+    step: Int[Array, ""]
+    ring: Ring
+    rows: Rows
+    drawn: Drawn
+
+
+@functools.partial(jax.jit, static_argnames=("model", "max_steps"), donate_argnames=("ring",))
+def decode(
+    model: LanguageModel,
+    params: Params,
+    prefix: KVCache,
+    ring: Ring,
+    rows: Rows,
+    key: jax.Array,
+    settings: Settings,
+    stop_ids: Int[Array, " stops"],
+    fewest_live: Int[Array, ""],
+    *,
+    max_steps: int,
+) -> tuple[Ring, Rows, Drawn]:
+    """Draw up to `max_steps` tokens for every live row.
+
+    **Arguments:**
+
+    - `model`, `params`: the model.
+    - `prefix`: each group's prompt but for its last token.
+    - `ring`: the rows' own keys and values; its buffers are given up.
+    - `rows`: what they go on with.
+    - `key`: of all random streams; one is a function of this key, a row's id and its age.
+    - `settings`: temperature and filters.
+    - `stop_ids`: tokens that end a row.
+    - `fewest_live`: the loop ends when fewer rows than this are live, >= 1.
+    - `max_steps`: the most steps of one call.
+    """
+    uniforms = row_uniforms(key, rows.row_ids, rows.ages[:, None] + jnp.arange(max_steps))
+
+    def busy(carry: _Carry):
+        return (carry.step < max_steps) & (carry.rows.live.sum() >= fewest_live)
+
+    def advance(carry: _Carry) -> _Carry:
+        step, rows, drawn = carry.step, carry.rows, carry.drawn
+        cache = SharedPrefixCache(prefix, carry.ring, rows.ages)
+        hidden, cache = model.hidden_states(params, rows.tokens[:, None], rows.live[:, None], cache)
+        tokens, logprobs = draw(model.logits(params, hidden[:, 0]), uniforms[:, step], settings)
+        drawn = Drawn(
+            drawn.tokens.at[:, step].set(tokens),
+            drawn.logprobs.at[:, step].set(logprobs),
+            drawn.mask.at[:, step].set(rows.live),
+        )
+        stopped = (tokens[:, None] == stop_ids).any(1)
+        rows = rows._replace(
+            tokens=tokens,
+            ages=cache.ages,
+            live=rows.live & ~stopped & (cache.ages < rows.limits),
+        )
+        return _Carry(step + 1, cache.ring, rows, drawn)
+
+    shape = (rows.tokens.shape[0], max_steps)
+    nothing = Drawn(jnp.zeros(shape, jnp.int32), jnp.zeros(shape), jnp.zeros(shape, bool))
+    carry = jax.lax.while_loop(busy, advance, _Carry(jnp.int32(0), ring, rows, nothing))
+    return carry.ring, carry.rows, carry.drawn

@@ -1,0 +1,72 @@
+"""Prompts, read once each, and where their keys and values are kept while candidates need them.
+
+The prefix of a prompt is all of it but its last token, with which its candidates begin: that way
+the first token of a candidate is drawn by the same decode step as every other.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from jaxgap.models import KVCache, LanguageModel, Params, init_cache
+from jaxgap.sampling.batch import TokenBatch
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> KVCache:
+    """Keys and values of some prompts, padded on the left."""
+    dtype = jax.tree.leaves(params)[0].dtype
+    num_prompts, num_slots = prompts.tokens.shape
+    cache = init_cache(model.config, num_prompts, num_slots, dtype)
+    return model.hidden_states(params, prompts.tokens, prompts.mask, cache)[1]
+
+
+@functools.partial(jax.jit, donate_argnames="prefixes")
+def seat(
+    prefixes: KVCache, prompts: KVCache, prompt: Int[Array, ""], group: Int[Array, ""]
+) -> KVCache:
+    """Give a group the prefix of a prompt from a batch of them, as wide as the groups'."""
+    return _put(prefixes, prompts, prompt, group)
+
+
+@functools.partial(jax.jit, donate_argnames="prefixes")
+def share(prefixes: KVCache, source: Int[Array, ""], group: Int[Array, ""]) -> KVCache:
+    """Give a group the prefix of another group."""
+    return _put(prefixes, prefixes, source, group)
+
+
+def _put(prefixes: KVCache, others: KVCache, source, group) -> KVCache:
+    def put(buffer, other):
+        row = jax.lax.dynamic_index_in_dim(other, source, keepdims=True)
+        return jax.lax.dynamic_update_slice_in_dim(buffer, row, group, axis=0)
+
+    keys, values, valid = jax.tree.map(put, prefixes[:3], others[:3])
+    return KVCache(keys, values, valid, prefixes.length)
+
+
+def rearranged_prefixes(
+    prefixes: KVCache, groups: Int[np.ndarray, " kept"], num_slots: int
+) -> KVCache:
+    """Some groups in the order given, with room for as many slots or more."""
+
+    def take(buffer: Array, slot_axis: int) -> Array:
+        taken = _taken(buffer, jnp.asarray(groups), slot_axis=slot_axis, num_slots=num_slots)
+        taken.block_until_ready()
+        buffer.delete()
+        return taken
+
+    keys = tuple(take(buffer, 2) for buffer in prefixes.keys)
+    values = tuple(take(buffer, 2) for buffer in prefixes.values)
+    return KVCache(keys, values, take(prefixes.valid, 1), prefixes.length)
+
+
+@functools.partial(jax.jit, static_argnames=("slot_axis", "num_slots"))
+def _taken(buffer: Array, groups: Array, *, slot_axis: int, num_slots: int) -> Array:
+    padding = [(0, 0)] * buffer.ndim
+    padding[slot_axis] = (0, num_slots - buffer.shape[slot_axis])
+    return jnp.pad(jnp.take(buffer, groups, axis=0), padding)

@@ -1,0 +1,98 @@
+"""The ring of keys and values that rows generate, one slot a step.
+
+At every step all rows write to the same slot, that of the step's number modulo the ring's size,
+which is one update in place. A row sees the latest slots, as many as its age, so it may begin at
+any step, in any phase of the ring, without anything being moved.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxgap.models import DecoderConfig
+
+
+class Ring(NamedTuple):
+    """Keys and values of the tokens that rows have generated.
+
+    **Fields:**
+
+    - `keys`: rotated keys, one buffer a layer, the slots last, as the products read them.
+    - `values`: values likewise, the slots last but one.
+    - `clock`: number of steps so far; the next one writes to slot `clock % num_slots`.
+    """
+
+    keys: tuple[Float[Array, "rows kv_heads head_dim slots"], ...]
+    values: tuple[Float[Array, "rows kv_heads slots head_dim"], ...]
+    clock: Int[Array, ""]
+
+    @property
+    def num_slots(self) -> int:
+        """Number of steps that it remembers."""
+        return self.values[0].shape[2]
+
+    def elapsed(self, num_slots: int) -> Int[Array, " slots"]:
+        """How many steps ago each slot of a ring of this size was last written: 0 the latest."""
+        return (self.clock - 1 - jnp.arange(num_slots)) % num_slots
+
+    def written(
+        self,
+        layer: int,
+        key: Float[Array, "rows kv_heads 1 head_dim"],
+        value: Float[Array, "rows kv_heads 1 head_dim"],
+    ) -> Ring:
+        """Put one layer's keys and values into the slot of the latest step."""
+        zero = jnp.zeros_like(self.clock)
+        slot = (self.clock - 1) % self.num_slots
+        keys = jax.lax.dynamic_update_slice(
+            self.keys[layer], key.swapaxes(2, 3), (zero, zero, zero, slot)
+        )
+        values = jax.lax.dynamic_update_slice(self.values[layer], value, (zero, zero, slot, zero))
+        return self._replace(
+            keys=(*self.keys[:layer], keys, *self.keys[layer + 1 :]),
+            values=(*self.values[:layer], values, *self.values[layer + 1 :]),
+        )
+
+
+def init_ring(config: DecoderConfig, num_rows: int, num_slots: int, dtype: Any) -> Ring:
+    """A ring that remembers nothing yet."""
+    heads = (num_rows, config.num_kv_heads)
+    key_shape, value_shape = (
+        (*heads, config.head_dim, num_slots),
+        (*heads, num_slots, config.head_dim),
+    )
+    return Ring(
+        keys=tuple(jnp.zeros(key_shape, dtype) for _ in range(config.num_layers)),
+        values=tuple(jnp.zeros(value_shape, dtype) for _ in range(config.num_layers)),
+        clock=jnp.zeros((), jnp.int32),
+    )
+
+
+def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"], num_slots: int) -> Ring:
+    """Some rows of a ring in the order given, in a ring of as many slots or more.
+
+    One layer is taken at a time and the old one given up, so that no more than a layer is held
+    twice.
+    """
+    sources = (ring.clock - 1 - ring.elapsed(num_slots)) % ring.num_slots
+
+    def take(buffer: Array, slot_axis: int) -> Array:
+        taken = _taken(buffer, jnp.asarray(rows), sources, slot_axis=slot_axis)
+        taken.block_until_ready()
+        buffer.delete()
+        return taken
+
+    keys = tuple(take(buffer, 3) for buffer in ring.keys)
+    values = tuple(take(buffer, 2) for buffer in ring.values)
+    return Ring(keys, values, ring.clock)
+
+
+@functools.partial(jax.jit, static_argnames="slot_axis")
+def _taken(buffer: Array, rows: Array, slots: Array, *, slot_axis: int) -> Array:
+    return jnp.take(jnp.take(buffer, rows, axis=0), slots, axis=slot_axis)

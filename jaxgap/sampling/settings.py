@@ -1,0 +1,72 @@
+"""What a user may set about the distribution that tokens are drawn from."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+_LOWEST_TEMPERATURE = 1e-10  # at which all weight is on the largest logit
+
+
+class Settings(NamedTuple):
+    """The fields of :class:`Sampling` as scalars to be traced, `top_k` 0 for none."""
+
+    temperature: Float[Array, ""]
+    top_k: Int[Array, ""]
+    top_p: Float[Array, ""]
+    min_p: Float[Array, ""]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """The distribution that tokens are drawn from, given the model's logits.
+
+    The filters apply in the usual order: temperature, top-k, top-p, min-p. Words exactly as
+    probable as the last one kept are kept with it.
+
+    **Fields:**
+
+    - `temperature`: logits are divided by it, >= 0; 0 is greedy.
+    - `top_k`: keep the k most probable words, >= 1; None keeps all.
+    - `top_p`: of these, keep the fewest most probable that together reach this probability, in
+        (0, 1] (Holtzman et al., arXiv:1904.09751).
+    - `min_p`: keep the words with at least this part of the largest probability, in [0, 1]
+        (Nguyen et al., arXiv:2407.01082).
+
+    **Raises:** `ValueError` naming a field outside its range.
+
+    >>> Sampling(temperature=0.7, top_p=0.95)
+    Sampling(temperature=0.7, top_k=None, top_p=0.95, min_p=0.0)
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self):
+        self._require("temperature", 0 <= self.temperature < math.inf, "finite and at least 0")
+        self._require("top_k", self.top_k is None or self.top_k >= 1, "at least 1, or None")
+        self._require("top_p", 0 < self.top_p <= 1, "above 0 and at most 1")
+        self._require("min_p", 0 <= self.min_p <= 1, "between 0 and 1")
+
+    def _require(self, name: str, satisfied: bool, legal: str) -> None:
+        if not satisfied:
+            raise ValueError(f"{name} must be {legal}, got {getattr(self, name)!r}")
+
+    def settings(self) -> Settings:
+        """The same as scalars, for :func:`draw`."""
+        return Settings(
+            jnp.float32(max(self.temperature, _LOWEST_TEMPERATURE)),
+            jnp.int32(self.top_k or 0),
+            jnp.float32(self.top_p),
+            jnp.float32(self.min_p),
+        )
+
+
+AS_THE_MODEL_SAYS = Sampling()
+"""Temperature 1, no filter."""

@@ -1,0 +1,99 @@
+"""The cache of many candidates: prompts shared, and a ring of each row's own tokens.
+
+Rows stand in groups of equal size, and the rows of a group continue the same prompt, whose keys
+and values the group holds once. Attention runs over both parts and divides by their common sum:
+with scores s to the prompt and t to the ring, `(sum exp(s) v + sum exp(t) w) / (sum exp(s) +
+sum exp(t))`, the largest score subtracted from all. Products with a prompt take all rows of a group
+at once, so its keys are read once a group, not once a row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxgap.models import DecoderConfig, KVCache, LayerBuffer, Places, rotary_angles
+from jaxgap.sampling.ring import Ring
+
+Heads = Float[Array, "rows 1 heads head_dim"]
+
+_FLOAT32: Any = {"preferred_element_type": jnp.float32}
+
+
+class SharedPrefixCache(NamedTuple):
+    """What the model reads while it generates; a :class:`jaxgap.models.Cache`.
+
+    **Fields:**
+
+    - `prefix`: keys and values of each group's prompt.
+    - `ring`: those of the rows' own tokens.
+    - `ages`: how many of its latest slots each row sees.
+    """
+
+    prefix: KVCache
+    ring: Ring
+    ages: Int[Array, " rows"]
+
+    def place(
+        self, config: DecoderConfig, token_mask: Bool[Array, "rows 1"]
+    ) -> tuple[Places, SharedPrefixCache]:
+        """Where the next token of each row stands, and the cache one step on."""
+        ring = self.ring._replace(clock=self.ring.clock + 1)
+        elapsed = ring.elapsed(ring.num_slots)
+        shared = jnp.repeat(self.prefix.valid, self._group_size, axis=0)
+        own = elapsed <= self.ages[:, None]
+        positions = (shared.sum(1) + self.ages)[:, None]
+        if config.sliding_window is not None:
+            oldest = positions - config.sliding_window + 1
+            shared &= jnp.cumsum(shared, axis=1) - 1 >= oldest
+            own &= positions - elapsed >= oldest
+        mask = jnp.concatenate([shared, own], axis=1)[:, None]
+        places = Places(*rotary_angles(config, positions, positions[:, 0] + 1), mask)
+        return places, self._replace(ring=ring, ages=self.ages + token_mask[:, 0])
+
+    def attend(
+        self,
+        layer: int,
+        query: Heads,
+        key: LayerBuffer,
+        value: LayerBuffer,
+        mask: Bool[Array, "rows 1 slots"],
+    ) -> tuple[Heads, SharedPrefixCache]:
+        """Write one layer's keys and values to the ring, and attend to prompt and ring."""
+        ring = self.ring.written(layer, key, value)
+        prefix_keys, prefix_values = self.prefix.keys[layer], self.prefix.values[layer]
+        num_groups, num_kv_heads, prefix_slots, head_dim = prefix_keys.shape
+        by_group = (num_groups, self._group_size, num_kv_heads, -1)
+        by_row = (num_groups * self._group_size, num_kv_heads, -1)
+        query_by_group = (query / head_dim**0.5).reshape(*by_group, head_dim)
+        query_by_row = query_by_group.reshape(*by_row, head_dim)
+
+        shared = jnp.einsum("gckqd,gksd->gkcqs", query_by_group, prefix_keys, **_FLOAT32)
+        shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
+        shared = _masked(shared, shared_mask)
+        own = jnp.einsum("rkqd,rkds->rkqs", query_by_row, ring.keys[layer], **_FLOAT32)
+        own = _masked(own, mask[:, :, None, prefix_slots:])
+
+        largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
+        shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
+        own = jnp.exp(own - largest[..., None])
+        total = shared.sum(-1).swapaxes(1, 2).reshape(by_row) + own.sum(-1)
+
+        dtype = value.dtype
+        mixed = jnp.einsum("gkcqs,gksd->gckqd", shared.astype(dtype), prefix_values, **_FLOAT32)
+        mixed = mixed.reshape(query_by_row.shape) + jnp.einsum(
+            "rkqs,rksd->rkqd", own.astype(dtype), ring.values[layer], **_FLOAT32
+        )
+        mixed = (mixed / total[..., None]).astype(dtype).reshape(query.shape)
+        return mixed, self._replace(ring=ring)
+
+    @property
+    def _group_size(self) -> int:
+        return self.ages.shape[0] // self.prefix.valid.shape[0]
+
+
+def _masked(scores: Array, mask: Array) -> Array:
+    # The most negative finite number, not -inf: a row that sees nothing makes no NaN.
+    return jnp.where(mask, scores, jnp.finfo(scores.dtype).min)

@@ -1,0 +1,121 @@
+"""Filters keep exactly the words that a sorted reference keeps; draws follow what is left."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from jaxgap.sampling import Sampling, draw
+from jaxgap.sampling.thresholds import smallest_kept
+
+_draw = jax.jit(draw)
+_smallest_kept = jax.jit(smallest_kept)
+
+
+def _kept_by_sorting(logits, sampling):
+    """The words kept, in float64, one row at a time, as the definitions say."""
+    weights = np.exp((logits.astype(np.float64) - logits.max()) / sampling.temperature)
+    order = np.argsort(-weights, kind="stable")
+    kept = np.ones(len(logits), bool)
+    if sampling.top_k is not None:
+        kept &= weights >= weights[order][min(sampling.top_k, len(order)) - 1]
+    if sampling.top_p < 1:
+        within = np.where(kept, weights, 0)[order]
+        reached = np.cumsum(within) / within.sum() >= sampling.top_p * (1 - 1e-12)
+        kept &= weights >= weights[order][np.argmax(reached)]
+    return kept & (weights >= sampling.min_p)
+
+
+def _kept(logits, sampling):
+    shifted = logits - logits.max(-1, keepdims=True)
+    weights = jnp.exp(shifted / np.float32(sampling.temperature))
+    return np.asarray(weights >= _smallest_kept(weights, sampling.settings())[:, None])
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(),
+        Sampling(top_k=1),
+        Sampling(top_k=7),
+        Sampling(top_k=1000),
+        Sampling(0.7, top_p=0.9),
+        Sampling(top_p=0.001),
+        Sampling(min_p=0.05),
+        Sampling(1.3, top_k=40, top_p=0.8, min_p=0.02),
+    ],
+    ids=str,
+)
+def test_filters_keep_what_a_sorted_reference_keeps(sampling):
+    logits = np.random.default_rng(0).normal(size=(16, 300)).astype(np.float32) * 3
+    expected = np.stack([_kept_by_sorting(row, sampling) for row in logits])
+    np.testing.assert_array_equal(_kept(logits, sampling), expected)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_ties_at_the_cut_are_kept_together(top_k, seed):
+    logits = np.random.default_rng(seed).integers(-3, 3, size=(4, 300)).astype(np.float32)
+    sampling = Sampling(top_k=top_k)
+    expected = np.stack([_kept_by_sorting(row, sampling) for row in logits])
+    np.testing.assert_array_equal(_kept(logits, sampling), expected)
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(0.6), Sampling(top_k=3), Sampling(2.0, 6, 0.7, 0.1)], ids=str
+)
+def test_frequencies_follow_the_filtered_softmax(sampling):
+    num_draws = 20_000
+    logits = np.array([0.0, 1.5, -1.0, -2.0, 0.7, 0.2, 1.1, -0.4], np.float32)
+    uniforms = jax.random.uniform(jax.random.key(0), (num_draws,))
+    tokens, _ = _draw(jnp.tile(logits, (num_draws, 1)), uniforms, sampling.settings())
+    weights = np.exp(logits.astype(np.float64) / sampling.temperature)
+    weights *= _kept_by_sorting(logits, sampling)
+    counts = np.bincount(tokens, minlength=len(logits))
+    possible = weights > 0
+    assert not counts[~possible].any()
+    expected = weights[possible] / weights.sum() * num_draws
+    assert stats.chisquare(counts[possible], expected).pvalue > 0.001
+
+
+def test_temperature_zero_is_greedy():
+    logits = np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32)
+    uniforms = np.random.default_rng(2).random(64, dtype=np.float32)
+    tokens, _ = _draw(jnp.asarray(logits), jnp.asarray(uniforms), Sampling(0.0).settings())
+    np.testing.assert_array_equal(tokens, logits.argmax(1))
+
+
+def test_logprobs_are_the_models_own():
+    logits = jnp.asarray(np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32))
+    uniforms = jnp.asarray(np.random.default_rng(2).random(64, dtype=np.float32))
+    tokens, logprobs = _draw(logits, uniforms, Sampling(0.5, 20, 0.9).settings())
+    expected = jax.nn.log_softmax(logits)[jnp.arange(64), tokens]
+    np.testing.assert_allclose(logprobs, expected, atol=1e-5)
+
+
+def test_settings_compile_nothing():
+    logits, uniforms = jnp.zeros((3, 50)), jnp.zeros(3)
+    once = jax.jit(lambda *args: draw(*args))
+    for sampling in (Sampling(), Sampling(0.3), Sampling(top_k=4), Sampling(1.5, 2, 0.5, 0.1)):
+        once(logits, uniforms, sampling.settings())
+    assert once._cache_size() == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", -1.0),
+        ("temperature", float("nan")),
+        ("top_k", 0),
+        ("top_p", 0.0),
+        ("top_p", 1.5),
+        ("min_p", -0.1),
+        ("min_p", 2.0),
+    ],
+)
+def test_settings_out_of_range_are_refused(field, value):
+    with pytest.raises(ValueError, match=f"{field} must be"):
+        Sampling(**{field: value})
