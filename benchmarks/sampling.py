@@ -1,0 +1,188 @@
+"""Sampled tokens per second: jaxgap beside transformers' generate and OpenVINO GenAI.
+
+All engines continue the same prompts with SmolLM2-135M in float32, at temperature 1, as many
+candidates of each, each of the same length (end tokens are not heeded), as many rows at once: a
+plain batch with its KV cache in transformers; continuous batching with prefix caching in OpenVINO.
+Each turn is a process of its own in its own environment: it loads the model, runs once to warm up
+(and compile), and is timed on further runs with other seeds. Turns alternate (A B C A B C ...), and
+ratios are taken within a round, since a shared machine drifts. The bound is what the model's own
+matrix products of a decode step reach alone in XLA, measured before and after each of jaxgap's
+turns. Where other work shares the processors, processor time says more than the clock on the wall:
+both are given. Memory is the most that a process held, from its start to its end.
+
+    python benchmarks/sampling.py --setup                  # make the peers' environments, once
+    python benchmarks/sampling.py --json sampling.json
+    python benchmarks/sampling.py --case 64x16x128 --json sampling.json
+    python benchmarks/sampling.py --growth figures --json growth.json
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+import sampling_growth
+import sampling_setup
+from interleave import machine
+from rich.console import Console
+from rich.table import Table
+from sampling_case import CASES, Case
+
+HERE = Path(__file__).parent
+PEERS = ("transformers", "openvino-genai")
+
+
+def interpreters(folder: Path) -> dict[str, tuple[Path, str]]:
+    """The Python and the script of each engine."""
+    return {
+        "jaxgap": (Path(sys.executable), "sampling_jaxgap.py"),
+        "transformers": (peers.python_of(folder, sampling_setup.TORCH), "sampling_transformers.py"),
+        "openvino-genai": (
+            peers.python_of(folder, sampling_setup.OPENVINO),
+            "sampling_openvino.py",
+        ),
+    }
+
+
+def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
+    """Run an engine once, in a process of its own."""
+    python, script = interpreters(folder)[engine]
+    model = sampling_setup.model_folder(folder)
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
+    command = [str(python), str(HERE / script), json.dumps(dataclasses.asdict(case)), str(model)]
+    load = os.getloadavg()[0]
+    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if turn.returncode:
+        sys.exit(f"{script} ended with status {turn.returncode}; its own words are above")
+    result = json.loads(turn.stdout.splitlines()[-1])
+    return result | {
+        "load_average": load,
+        "tokens_per_second": case.num_tokens / np.median(result["seconds"]),
+        "tokens_per_processor_second": case.num_tokens / np.median(result["processor_seconds"]),
+    }
+
+
+def ratios(turns: dict[str, list[dict[str, Any]]], key: str) -> dict[str, list[float]]:
+    """Round by round, jaxgap's rate over each peer's, and over the bound."""
+    found = {
+        f"jaxgap / {peer}": [
+            ours[key] / theirs[key]
+            for ours, theirs in zip(turns["jaxgap"], turns[peer], strict=True)
+        ]
+        for peer in PEERS
+    }
+    found["jaxgap / bound"] = [
+        turn[key] / np.mean([bound[key] for bound in turn["bounds"]]) for turn in turns["jaxgap"]
+    ]
+    return found
+
+
+def summary(name: str, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """What `--json` writes."""
+    bounds = [bound for turn in turns["jaxgap"] for bound in turn["bounds"]]
+    return {
+        "results": [
+            {
+                "engine": engine,
+                "case": name,
+                "tokens_per_second": [turn["tokens_per_second"] for turn in each],
+                "tokens_per_processor_second": [
+                    turn["tokens_per_processor_second"] for turn in each
+                ],
+                "peak_bytes": [turn["peak_bytes"] for turn in each],
+                "warm_up_seconds": [turn["warm_up_seconds"] for turn in each],
+                "load_average": [turn["load_average"] for turn in each],
+            }
+            for engine, each in turns.items()
+        ],
+        "bound_tokens_per_second": {
+            name: float(np.median([bound["tokens_per_second"] for bound in bounds]))
+        },
+        "ratios": {key: ratios(turns, key) for key in _KEYS},
+        "weight_bytes": turns["jaxgap"][0]["weight_bytes"],
+        "bounds": bounds,
+        "machine": machine(["jax", "jaxlib", "flax", "numpy"]),
+        "versions": {engine: each[0]["versions"] for engine, each in turns.items()},
+    }
+
+
+_KEYS = ("tokens_per_second", "tokens_per_processor_second")
+
+
+def _spread(values: list[float], form: str) -> tuple[str, str]:
+    return form.format(
+        np.median(values)
+    ), f"{form.format(min(values))} - {form.format(max(values))}"
+
+
+def show(console: Console, results: dict[str, Any]) -> None:
+    """Rates, ratios, memory and the time to warm up, as a table."""
+    table = Table(title="Sampled tokens per second, engines in turn; ratios within each round")
+    for column in ("", "median", "lowest - highest", "by processor time", "peak GB", "warm-up s"):
+        table.add_column(column, justify="right" if column else "left")
+    for result in results["results"]:
+        table.add_row(
+            result["engine"],
+            *_spread(result["tokens_per_second"], "{:,.0f}"),
+            _spread(result["tokens_per_processor_second"], "{:,.0f}")[0],
+            f"{max(result['peak_bytes']) / 1e9:.2f}",
+            f"{max(result['warm_up_seconds']):.0f}",
+        )
+    bounds = [[bound[key] for bound in results["bounds"]] for key in _KEYS]
+    table.add_row(
+        "bound", *_spread(bounds[0], "{:,.0f}"), _spread(bounds[1], "{:,.0f}")[0], end_section=True
+    )
+    for name, values in results["ratios"]["tokens_per_second"].items():
+        by_processor = results["ratios"]["tokens_per_processor_second"][name]
+        table.add_row(name, *_spread(values, "{:.2f}"), _spread(by_processor, "{:.2f}")[0])
+    console.print(table)
+    loads = [load for result in results["results"] for load in result["load_average"]]
+    console.print(
+        f"{os.cpu_count()} cores; load when a turn began: {min(loads):.1f} to {max(loads):.1f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--case", choices=CASES, default="8x16x32", help="prompts x N x new tokens")
+    parser.add_argument("--setup", action="store_true", help="make what is needed, and end")
+    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument(
+        "--growth", type=Path, help="draw how jaxgap's cost grows into this folder, and end"
+    )
+    options = parser.parse_args()
+    if options.setup:
+        sampling_setup.set_up(options.peers)
+        return
+    if not sampling_setup.model_folder(options.peers).with_name("openvino").exists():
+        sys.exit(f"the peers are not set up in {options.peers}: run this with --setup first")
+
+    if options.growth:
+        results = sampling_growth.measure(lambda case: take_turn("jaxgap", case, options.peers))
+        sampling_growth.draw(results, options.growth)
+    else:
+        case = CASES[options.case]
+        turns: dict[str, list[dict[str, Any]]] = {
+            engine: [] for engine in interpreters(options.peers)
+        }
+        for _ in range(options.repeats):
+            for engine in turns:
+                turns[engine].append(take_turn(engine, case, options.peers))
+        results = summary(options.case, turns)
+        show(Console(width=120), results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

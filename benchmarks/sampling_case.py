@@ -1,0 +1,97 @@
+"""The work of benchmarks/sampling.py: prompts and how many tokens follow, for any engine.
+
+Only NumPy and the standard library: it is read in the peers' environments too.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Candidates sampled at temperature 1, each cut at a length that all engines are given.
+
+    The prompts are random words of the vocabulary, `prompt_length` of them give or take a tenth. A
+    completion has `max_new_tokens` tokens, or any number up to that if they are uneven. End tokens
+    are not heeded, so that every engine does the same work.
+    """
+
+    num_prompts: int
+    num_candidates: int
+    max_new_tokens: int
+    uneven: bool = False
+    prompt_length: int = 45
+    rows_at_once: int = 128
+    num_layers: int = 30
+    num_turns: int = 1
+
+    def prompts(self) -> list[list[int]]:
+        """Token ids."""
+        rng = np.random.default_rng(0)
+        spread = self.prompt_length // 10
+        lengths = self.prompt_length + rng.integers(-spread, spread + 1, self.num_prompts)
+        # From 100 on: the first ids are special tokens.
+        return [rng.integers(100, 49_152, max(1, length)).tolist() for length in lengths]
+
+    def limits(self) -> np.ndarray:
+        """Tokens of each completion."""
+        shape = (self.num_prompts, self.num_candidates)
+        if not self.uneven:
+            return np.full(shape, self.max_new_tokens)
+        return np.random.default_rng(1).integers(1, self.max_new_tokens + 1, shape)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens to be sampled."""
+        return int(self.limits().sum())
+
+
+CASES = {
+    "8x16x32": Case(8, 16, 32),
+    "64x16x128": Case(64, 16, 128, uneven=True),
+}
+
+
+def processor_seconds() -> float:
+    """Time of all processors that this process has used, all its threads together."""
+    times = os.times()
+    return times.user + times.system
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held (Linux)."""
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
+def measure(case: Case, generate: Callable[[int], int]) -> dict[str, Any]:
+    """Run once to warm up, then as often as the case says, and count what was sampled.
+
+    `generate` takes a seed and returns the number of tokens.
+    """
+    start = time.perf_counter()
+    generate(0)
+    warm_up = time.perf_counter() - start
+    seconds, processor = [], []
+    for seed in range(1, 1 + case.num_turns):
+        start, processor_start = time.perf_counter(), processor_seconds()
+        num_tokens = generate(seed)
+        seconds.append(time.perf_counter() - start)
+        processor.append(processor_seconds() - processor_start)
+        if num_tokens != case.num_tokens:
+            raise SystemExit(f"sampled {num_tokens} tokens in place of {case.num_tokens}")
+    return {"seconds": seconds, "processor_seconds": processor, "warm_up_seconds": warm_up}
+
+
+def run_worker(work: Callable[[Case, str], dict[str, Any]]) -> None:
+    """Read a case and a model's folder from the arguments; print the result as a line of JSON."""
+    case = Case(**json.loads(sys.argv[1]))
+    print(json.dumps(work(case, sys.argv[2]) | {"peak_bytes": peak_bytes()}))
