@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 
 from jaxgap.improve.records import Candidates, Prompts
 from jaxgap.models import LanguageModel, Params
-from jaxgap.sampling import sample
+from jaxgap.sampling import Progress, sample
 
 
 def generate(
@@ -18,6 +20,7 @@ def generate(
     num_candidates: int,
     max_new_tokens: int,
     prompts_per_call: int,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Candidates:
     """Sample candidates; each has a random stream of its own, whatever it is batched with.
 
@@ -30,6 +33,7 @@ def generate(
     - `max_new_tokens`: where a completion is cut, the end token counted.
     - `prompts_per_call`: as many prompts' candidates are decoded together; bounds the memory of the
         cache.
+    - `on_progress`: called every few tokens.
     """
     drawn = sample(
         model,
@@ -39,6 +43,7 @@ def generate(
         num_candidates=num_candidates,
         max_new_tokens=max_new_tokens,
         rows_at_once=prompts_per_call * num_candidates,
+        on_progress=on_progress,
     )
     return Candidates(
         drawn.tokens, drawn.completion_mask, drawn.logprobs, drawn.finished, drawn.texts

@@ -140,6 +140,7 @@ class Loop:
             num_candidates=config.num_candidates,
             max_new_tokens=config.max_new_tokens,
             prompts_per_call=config.prompts_per_call,
+            on_progress=observer.on_progress,
         )
         if not np.isfinite(candidates.logprobs).all():
             raise NotFinite(round_index, "a probability of a sampled token")
