@@ -11,6 +11,7 @@ from typing import Annotated, Protocol
 import tyro
 
 from jaxgap.cli.backtest import Backtest
+from jaxgap.cli.bench import Bench
 from jaxgap.cli.compare import Compare
 from jaxgap.cli.demo import Demo
 from jaxgap.cli.export import Export
@@ -33,6 +34,7 @@ Command = (
     | Annotated[Forecast, tyro.conf.subcommand("forecast")]
     | Annotated[Backtest, tyro.conf.subcommand("backtest")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Schedule, tyro.conf.subcommand("schedule")]

@@ -59,6 +59,15 @@ class LoopProgress:
 
         return Watcher(self.on_start, on_round, self.on_stage, self.on_progress, self.on_note)
 
+    def watcher_of(self, name: str) -> Watcher:
+        """Who shows what happens in one of several runs."""
+
+        def on_start(config: ImproveConfig, num_done: int) -> None:
+            self._progress.console.print(name, style="bold", highlight=False, markup=False)
+            self.on_start(config, num_done)
+
+        return self.watcher()._replace(on_start=on_start)
+
     def on_start(self, config: ImproveConfig, num_done: int) -> None:
         """Set the bar's length, and how much of it is done."""
         self._progress.update(self._task, total=config.num_rounds + 1, completed=num_done)

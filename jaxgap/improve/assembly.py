@@ -39,6 +39,7 @@ def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
     **Raises:** `InputError` in one line if the model, the task or a file cannot be read, or they do
     not fit together.
     """
+    config = config.resolved()
     model, params = _load(config)
     key = jax.random.key(config.seed)
     frozen: Params = {}

@@ -98,10 +98,6 @@ class ImproveConfig:
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
     def __post_init__(self):
-        for name, values in _CHOSEN.items():
-            if getattr(self, name) == 0:
-                # Frozen, but what 0 stands for belongs to the record of a run.
-                object.__setattr__(self, name, values[self.model != EMBEDDED])
         for name in (
             "num_rounds",
             "num_train_prompts",
@@ -109,14 +105,14 @@ class ImproveConfig:
             "num_candidates",
             "epochs_per_round",
             "batch_size",
-            "microbatch_size",
-            "max_new_tokens",
             "prompts_per_call",
             "num_checkpoints_kept",
         ):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("learning_rate", "clip_norm", "lora_alpha"):
+        for name in ("clip_norm", "lora_alpha"):
             self._require(name, 0 < getattr(self, name) < float("inf"), "positive and finite")
+        for name in _CHOSEN:
+            self._require(name, 0 <= getattr(self, name) < float("inf"), "0 or more, and finite")
         self._require("weight_decay", 0 <= self.weight_decay < float("inf"), "0 or more")
         self._require("threshold", 0 <= self.threshold <= 1, "between 0 and 1")
         self._require("num_retries", self.num_retries >= 0, "0 or more")
@@ -134,11 +130,23 @@ class ImproveConfig:
         ):
             names = get_args(choices)
             self._require(name, getattr(self, name) in names, f"one of {', '.join(names)}")
+
+    def resolved(self) -> ImproveConfig:
+        """The configuration with the values that 0 stands for, its parts known to go together.
+
+        **Raises:** `InputError` if the task or the verifier is none for the model.
+        """
         if self.model == EMBEDDED:
             self._require("task", self.task == "addition", "addition with the embedded model")
             self._require("verifier", self.verifier != "grade", "another: this model has no grades")
         else:
             self._require("verifier", self.verifier != "careless", "another with this model")
+        chosen = {
+            name: values[self.model != EMBEDDED]
+            for name, values in _CHOSEN.items()
+            if getattr(self, name) == 0
+        }
+        return dataclasses.replace(self, **chosen)
 
     @classmethod
     def from_dict(cls, form: Any, where: str) -> ImproveConfig:

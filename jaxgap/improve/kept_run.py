@@ -83,6 +83,7 @@ def improve_to_folder(
     leaves what :func:`resume_folder` goes on with.
     """
     require_free(folder)
+    config = config.resolved()
     loop, params = assemble(config)
     folder = empty_folder(folder)
     with locked(folder):

@@ -19,7 +19,7 @@ CONFIG = ImproveConfig(
     max_new_tokens=5,
     prompts_per_call=8,
     seed=3,
-)
+).resolved()
 
 
 @pytest.fixture(scope="session")

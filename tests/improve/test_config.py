@@ -15,8 +15,8 @@ from jaxgap.improve.presets import demo, weak_verifier
         ({"num_candidates": -2}, "num_candidates must be at least 1, got -2"),
         ({"threshold": 1.5}, "threshold must be between 0 and 1, got 1.5"),
         ({"threshold": float("nan")}, "threshold must be between 0 and 1, got nan"),
-        ({"learning_rate": -1.0}, "learning_rate must be positive and finite, got -1.0"),
-        ({"learning_rate": float("inf")}, "learning_rate must be positive and finite, got inf"),
+        ({"learning_rate": -1.0}, "learning_rate must be 0 or more, and finite, got -1.0"),
+        ({"learning_rate": float("inf")}, "learning_rate must be 0 or more, and finite, got inf"),
         ({"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1.0"),
         ({"seed": -1}, "seed must be between 0 and"),
         ({"batch_size": 600}, "batch_size must be at most num_train_prompts=512, got 600"),
@@ -31,7 +31,7 @@ from jaxgap.improve.presets import demo, weak_verifier
 )
 def test_bad_values_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        ImproveConfig(**change)
+        ImproveConfig(**change).resolved()
 
 
 def test_the_presets_differ_in_the_verifier_alone():
@@ -40,7 +40,8 @@ def test_the_presets_differ_in_the_verifier_alone():
 
 
 def test_what_zero_stands_for_depends_on_the_model():
-    ours, other = ImproveConfig(), ImproveConfig(model="owner/name")
+    ours, other = (ImproveConfig(model=model).resolved() for model in ("embedded", "owner/name"))
     assert (ours.learning_rate, ours.max_new_tokens, ours.microbatch_size) == (7e-5, 6, 64)
     assert (other.learning_rate, other.max_new_tokens, other.microbatch_size) == (1e-5, 256, 4)
-    assert ImproveConfig(model="owner/name", max_new_tokens=6).max_new_tokens == 6
+    assert ImproveConfig(model="owner/name", max_new_tokens=6).resolved().max_new_tokens == 6
+    assert ours.resolved() == ours

@@ -1,0 +1,187 @@
+"""Loops side by side: model, task, verifier, N, sigma, seed, and what a point of accuracy costs.
+
+Every run is kept in a folder of its own, so an interrupted bench goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxgap.errors import InputError
+from jaxgap.fitting import FitResult, LinearLaw, fit_many
+from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
+from jaxgap.improve.cost import Cost, run_cost
+from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.run_folder import RunFolder, to_trajectory
+from jaxgap.trajectory.outside import parse_json, read_text
+
+_IMPROVING = ("generate", "verify", "select", "train")
+MIN_ROUNDS = 2  # a fit needs three checkpoints
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """What is varied; everything not varied is in `base`.
+
+    **Fields:**
+
+    - `base`: the configuration that all runs share.
+    - `models`, `tasks`, `verifiers`, `candidate_counts`, `thresholds`, `seeds`: values to combine;
+        where empty, that of `base`.
+    """
+
+    base: ImproveConfig
+    models: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    verifiers: Sequence[str] = ()
+    candidate_counts: Sequence[int] = ()
+    thresholds: Sequence[float] = ()
+    seeds: Sequence[int] = ()
+
+    def configs(self) -> dict[str, ImproveConfig]:
+        """Every combination, by a name made of what is varied.
+
+        **Raises:** `InputError` naming what does not fit together.
+
+        >>> list(Grid(ImproveConfig(), thresholds=(0.5, 0.9), seeds=(0,)).configs())
+        ['threshold0.5', 'threshold0.9']
+        """
+        axes = {
+            "model": self.models,
+            "task": self.tasks,
+            "verifier": self.verifiers,
+            "num_candidates": self.candidate_counts,
+            "threshold": self.thresholds,
+            "seed": self.seeds,
+        }
+        given = {name: tuple(dict.fromkeys(values)) for name, values in axes.items() if values}
+        varied = [name for name, values in given.items() if len(values) > 1]
+        found = {}
+        for values in itertools.product(*given.values()):
+            changes = dict(zip(given, values, strict=True))
+            name = "-".join(_spelled(axis, changes[axis]) for axis in varied) or "run"
+            while name in found:  # two models whose names differ in what a file name cannot hold
+                name += "+"
+            found[name] = dataclasses.replace(self.base, **changes).resolved()
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchRow:
+    """One run of a bench.
+
+    **Fields:**
+
+    - `name`, `config`: the run.
+    - `metrics`: of every checkpoint.
+    - `result`: the paper's law fitted to the held-out curves.
+    - `cost`: tokens and operations of its rounds.
+    - `seconds`: that its rounds took, measuring left out.
+    """
+
+    name: str
+    config: ImproveConfig
+    metrics: tuple[RoundMetrics, ...]
+    result: FitResult
+    cost: Cost
+    seconds: float
+
+    @property
+    def gained(self) -> Estimate:
+        """Points of held-out accuracy at temperature 1 from the first checkpoint to the last.
+
+        The standard error takes the two as independent; they share prompts, so it is too large.
+        """
+        first, last = (self.metrics[i].held_out.solver_accuracy for i in (0, -1))
+        error = (first.stderr**2 + last.stderr**2) ** 0.5
+        return Estimate(100 * (last.mean - first.mean), 100 * error)
+
+    def per_point(self, amount: float) -> float | None:
+        """What a point of accuracy cost; None where none was gained."""
+        return amount / self.gained.mean if self.gained.mean > 0 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        first, last = (self.metrics[i].held_out.solver_accuracy for i in (0, -1))
+        amounts = {"tokens": self.cost.tokens, "flops": self.cost.flops, "seconds": self.seconds}
+        return {
+            "run": self.name,
+            "config": dataclasses.asdict(self.config),
+            "rate": self.result.parameters["rate"].to_dict(),
+            "ratio": self.result.parameters["ratio"].to_dict(),
+            "limit": self.result.limits["solver"].to_dict(),
+            "warnings": list(self.result.warnings),
+            "accuracy": {"first": first.mean, "last": last.mean},
+            "points_gained": {"mean": self.gained.mean, "stderr": self.gained.stderr},
+            "cost": amounts,
+            "cost_per_point": {name: self.per_point(value) for name, value in amounts.items()},
+        }
+
+
+def run_bench(
+    grid: Grid,
+    folder: str | Path,
+    watch: Callable[[str], Watcher] = lambda name: Watcher(),
+) -> tuple[BenchRow, ...]:
+    """Run what is not done yet, and compare all of it.
+
+    **Arguments:**
+
+    - `grid`: what to run.
+    - `folder`: holds one RUN folder for each; made if it is not there.
+    - `watch`: from a run's name to who is told what happens in it.
+
+    **Raises:** `InputError` if the combinations do not fit together, or a folder in `folder` holds
+    a run of the same name with other settings.
+    """
+    folder, configs = Path(folder), grid.configs()
+    if grid.base.num_rounds < MIN_ROUNDS:
+        raise InputError(f"num_rounds must be at least {MIN_ROUNDS} here, for the fits")
+    for name, config in configs.items():
+        _check_same(folder / name, config)
+    done = {}
+    for name, config in configs.items():
+        if (folder / name / "config.json").exists():
+            done[name] = resume_folder(folder / name, watch(name))
+        else:
+            done[name] = improve_to_folder(config, folder / name, watch(name))
+    runs = [to_trajectory(metrics) for metrics in done.values()]
+    results = fit_many(LinearLaw(), runs)
+    rows = []
+    for (name, config), result in zip(configs.items(), results, strict=True):
+        cost, seconds = run_cost(*assemble(config), done[name]), _seconds(folder / name)
+        rows.append(BenchRow(name, config, done[name], result, cost, seconds))
+    return tuple(rows)
+
+
+def _seconds(run: Path) -> float:
+    """How long the stages took that improve the model."""
+    rows = [parse_json(line, str(run)) for line in read_text(run / "timings.jsonl").splitlines()]
+    return float(sum(row.get(stage, 0.0) for row in rows for stage in _IMPROVING))
+
+
+def _check_same(run: Path, config: ImproveConfig) -> None:
+    if not (run / "config.json").exists():
+        return
+    there = RunFolder.reopen(run).config
+    for field in dataclasses.fields(config):
+        old, new = getattr(there, field.name), getattr(config, field.name)
+        if old != new:
+            raise InputError(
+                f"{run} holds a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
+                "name another folder by --out"
+            )
+
+
+def _spelled(axis: str, value: Any) -> str:
+    """A value as part of a folder's name."""
+    short = {"num_candidates": "N", "threshold": "threshold", "seed": "seed"}.get(axis, "")
+    text = Path(value).name if axis == "model" else str(value)
+    return short + re.sub(r"[^\w.+-]+", "_", text).strip("._")[:60]

@@ -1,0 +1,103 @@
+"""A bench: every combination once, in a folder of its own, resumed, and what it reports."""
+
+import dataclasses
+import json
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.improve import ImproveConfig, Watcher, assemble
+from jaxgap.improve.cost import num_product_parameters, run_cost
+from jaxgap.workflows.bench import Grid, run_bench
+
+BASE = ImproveConfig(
+    num_rounds=2, num_train_prompts=8, num_held_out_prompts=6, num_candidates=2, batch_size=4
+)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    grid = Grid(BASE, verifiers=("true-false", "majority"), candidate_counts=(2,))
+    return grid, folder, run_bench(grid, folder)
+
+
+def test_names_say_what_varies():
+    grid = Grid(BASE, verifiers=("true-false", "random"), thresholds=(0.5, 0.9), seeds=(1,))
+    configs = grid.configs()
+    assert list(configs) == [
+        "true-false-threshold0.5",
+        "true-false-threshold0.9",
+        "random-threshold0.5",
+        "random-threshold0.9",
+    ]
+    assert {config.seed for config in configs.values()} == {1}
+    models = Grid(BASE, models=("/a/model", "/b/model"), tasks=("gsm8k:f",)).configs()
+    assert list(models) == ["model", "model+"]
+    assert [config.max_new_tokens for config in models.values()] == [256, 256]
+    assert list(Grid(BASE).configs()) == ["run"]
+
+
+def test_each_combination_is_a_run_with_its_numbers(bench):
+    _, folder, rows = bench
+    assert [row.name for row in rows] == ["true-false", "majority"]
+    for row in rows:
+        assert (folder / row.name / "trajectory.csv").exists()
+        form = json.loads(json.dumps(row.to_dict(), allow_nan=False))
+        first, last = form["accuracy"]["first"], form["accuracy"]["last"]
+        assert form["points_gained"]["mean"] == pytest.approx(100 * (last - first))
+        assert form["cost"]["seconds"] > 0
+        assert (form["cost_per_point"]["flops"] is None) == (last <= first)
+    # A majority is counted, not read.
+    assert rows[0].cost.read > rows[1].cost.read
+
+
+def test_what_is_done_is_not_done_again(bench):
+    grid, folder, rows = bench
+
+    def on_stage(round_index, stage):
+        raise AssertionError(stage)
+
+    again = run_bench(grid, folder, lambda name: Watcher(on_stage=on_stage))
+    assert [row.metrics for row in again] == [row.metrics for row in rows]
+
+
+def test_an_interrupted_bench_goes_on(bench, tmp_path):
+    grid, _, rows = bench
+
+    class Stop(Exception):
+        pass
+
+    def on_round(metrics):
+        raise Stop
+
+    with pytest.raises(Stop):
+        run_bench(grid, tmp_path, lambda name: Watcher(on_round=on_round))
+    again = run_bench(grid, tmp_path)
+    assert [row.metrics for row in again] == [row.metrics for row in rows]
+
+
+def test_other_settings_under_the_same_name_are_refused(bench):
+    grid, folder, _ = bench
+    other = dataclasses.replace(grid, base=dataclasses.replace(BASE, learning_rate=1e-3))
+    with pytest.raises(InputError, match=r"true-false holds a run with learning_rate=7e-05, not"):
+        run_bench(other, folder)
+    with pytest.raises(InputError, match="num_rounds must be at least 2 here"):
+        run_bench(Grid(dataclasses.replace(BASE, num_rounds=1)), folder)
+
+
+def test_the_cost_is_that_of_the_tokens(bench):
+    _, _, rows = bench
+    row = rows[1]
+    loop, params = assemble(row.config)
+    cost = run_cost(loop, params, row.metrics)
+    rounds = row.metrics[:-1]
+    prompts = float(loop.prompts("train").batch.mask.sum())
+    assert cost.sampled == pytest.approx(sum(16 * m.train.solver_length.mean for m in rounds))
+    assert cost.read == 2 * prompts
+    selected = sum(8 * m.train.verifier_length.mean for m in rounds)
+    assert cost.trained == pytest.approx(2 * prompts + selected)
+    # Four layers of attention and feed-forward, and the tied embedding once.
+    size = 4 * (4 * 160 * 160 + 3 * 160 * 432) + 19 * 160
+    assert num_product_parameters(loop, params) == size
+    assert cost.flops == pytest.approx(size * (2 * (cost.sampled + cost.read) + 6 * cost.trained))
