@@ -8,7 +8,8 @@ Each turn is a process of its own in its own environment: it loads the model, ru
 ratios are taken within a round, since a shared machine drifts. The bound is what the model's own
 matrix products of a decode step reach alone in XLA, measured before and after each of jaxgap's
 turns. Where other work shares the processors, processor time says more than the clock on the wall:
-both are given. Memory is the most that a process held, from its start to its end.
+both are given. Memory is the most that a process held while it generated, warm-up included and
+loading not.
 
     python benchmarks/sampling.py --setup                  # make the peers' environments, once
     python benchmarks/sampling.py --json sampling.json
@@ -105,7 +106,9 @@ def summary(name: str, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]
             name: float(np.median([bound["tokens_per_second"] for bound in bounds]))
         },
         "ratios": {key: ratios(turns, key) for key in _KEYS},
-        "weight_bytes": turns["jaxgap"][0]["weight_bytes"],
+        "memory": {
+            key: turns["jaxgap"][0][key] for key in ("idle_bytes", "weight_bytes", "cache_bytes")
+        },
         "bounds": bounds,
         "machine": machine(["jax", "jaxlib", "flax", "numpy"]),
         "versions": {engine: each[0]["versions"] for engine, each in turns.items()},
@@ -142,6 +145,13 @@ def show(console: Console, results: dict[str, Any]) -> None:
         by_processor = results["ratios"]["tokens_per_processor_second"][name]
         table.add_row(name, *_spread(values, "{:.2f}"), _spread(by_processor, "{:.2f}")[0])
     console.print(table)
+    memory = results["memory"]
+    needed = memory["weight_bytes"] + memory["cache_bytes"]
+    peak = max(results["results"][0]["peak_bytes"]) - memory["idle_bytes"]
+    console.print(
+        f"jaxgap holds {peak / 1e9:.2f} GB beyond an idle process, {peak / needed:.2f} times "
+        f"weights and cache ({needed / 1e9:.2f} GB)"
+    )
     loads = [load for result in results["results"] for load in result["load_average"]]
     console.print(
         f"{os.cpu_count()} cores; load when a turn began: {min(loads):.1f} to {max(loads):.1f}"

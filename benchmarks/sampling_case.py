@@ -65,10 +65,25 @@ def processor_seconds() -> float:
     return times.user + times.system
 
 
+def resident_bytes() -> int:
+    """The memory that this process holds (Linux)."""
+    return _status("VmRSS")
+
+
 def peak_bytes() -> int:
-    """The most memory that this process has held (Linux)."""
+    """The most memory that this process has held since :func:`forget_peak` (Linux)."""
+    return _status("VmHWM")
+
+
+def forget_peak() -> None:
+    """Begin to watch the peak anew."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+def _status(name: str) -> int:
     with open("/proc/self/status") as file:
-        line = next(line for line in file if line.startswith("VmHWM"))
+        line = next(line for line in file if line.startswith(name))
     return 1024 * int(line.split()[1])
 
 
@@ -77,6 +92,7 @@ def measure(case: Case, generate: Callable[[int], int]) -> dict[str, Any]:
 
     `generate` takes a seed and returns the number of tokens.
     """
+    forget_peak()
     start = time.perf_counter()
     generate(0)
     warm_up = time.perf_counter() - start
@@ -88,10 +104,15 @@ def measure(case: Case, generate: Callable[[int], int]) -> dict[str, Any]:
         processor.append(processor_seconds() - processor_start)
         if num_tokens != case.num_tokens:
             raise SystemExit(f"sampled {num_tokens} tokens in place of {case.num_tokens}")
-    return {"seconds": seconds, "processor_seconds": processor, "warm_up_seconds": warm_up}
+    return {
+        "seconds": seconds,
+        "processor_seconds": processor,
+        "warm_up_seconds": warm_up,
+        "peak_bytes": peak_bytes(),
+    }
 
 
 def run_worker(work: Callable[[Case, str], dict[str, Any]]) -> None:
     """Read a case and a model's folder from the arguments; print the result as a line of JSON."""
     case = Case(**json.loads(sys.argv[1]))
-    print(json.dumps(work(case, sys.argv[2]) | {"peak_bytes": peak_bytes()}))
+    print(json.dumps(work(case, sys.argv[2])))

@@ -5,15 +5,25 @@ from typing import Any
 
 import jax
 import numpy as np
-from sampling_case import Case, measure, run_worker
+from sampling_case import Case, measure, resident_bytes, run_worker
 from sampling_products import Bound
 
-from jaxgap.models import LanguageModel
+from jaxgap.models import DecoderConfig, LanguageModel
 from jaxgap.models.huggingface import load_folder
 from jaxgap.sampling import pad_left, sample
 
 
+def kept_bytes(config: DecoderConfig, case: Case) -> int:
+    """Keys and values of the tokens in flight, each prompt's once."""
+    rows = min(case.rows_at_once, case.num_prompts * case.num_candidates)
+    prompts = sorted(map(len, case.prompts()))[-rows:]
+    slots = sum(prompts) + rows * case.max_new_tokens
+    return 2 * 4 * config.num_layers * config.num_kv_heads * config.head_dim * slots
+
+
 def work(case: Case, folder: str) -> dict[str, Any]:
+    jax.block_until_ready(jax.numpy.zeros(()))  # whatever the backend needs is there
+    idle = resident_bytes()
     model, params = load_folder(folder)
     weight_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
     if case.num_layers != model.config.num_layers:
@@ -37,12 +47,16 @@ def work(case: Case, folder: str) -> dict[str, Any]:
         assert np.isfinite(drawn.logprobs).all()
         return drawn.num_tokens
 
-    bound = Bound(model.config, min(case.rows_at_once, case.num_prompts * case.num_candidates))
+    bound = Bound(
+        model.config, params, min(case.rows_at_once, case.num_prompts * case.num_candidates)
+    )
     before = bound.measure()
     result = measure(case, generate)
     after = bound.measure()
     return result | {
+        "idle_bytes": idle,
         "weight_bytes": weight_bytes,
+        "cache_bytes": kept_bytes(model.config, case),
         "bounds": [before, after],
         "versions": {"jax": jax.__version__},
     }

@@ -9,36 +9,39 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from sampling_case import processor_seconds
 
-from jaxgap.models import DecoderConfig
+from jaxgap.models import DecoderConfig, Params
 
 
 class Bound:
-    """The products of one step, compiled into one program and ready to be timed."""
+    """The products of one step, compiled into one program and ready to be timed.
 
-    def __init__(self, config: DecoderConfig, num_rows: int):
+    They are taken with the model's own weights, of which there is one copy.
+    """
+
+    def __init__(self, config: DecoderConfig, params: Params, num_rows: int):
         self._num_rows = num_rows
-        heads, kv_heads = (n * config.head_dim for n in (config.num_heads, config.num_kv_heads))
-        hidden, inner = config.hidden_size, config.intermediate_size
-        shapes = [(hidden, heads), (hidden, kv_heads), (hidden, kv_heads), (heads, hidden)]
-        shapes += [(hidden, inner), (hidden, inner), (inner, hidden)]
-        keys = iter(jax.random.split(jax.random.key(0), len(shapes) * config.num_layers + 4))
-        weights = [
-            [jax.random.normal(next(keys), shape) for shape in shapes]
-            for _ in range(config.num_layers)
+        kernels = [
+            leaf
+            for path, leaf in jax.tree.leaves_with_path(params)
+            if isinstance(path[-1], jax.tree_util.DictKey) and path[-1].key == "kernel"
         ]
-        embedding = jax.random.normal(next(keys), (config.vocab_size, hidden))
+        embedding = params["embedding"]["embedding"]
+        key = jax.random.key(0)
         inputs = {
-            size: jax.random.normal(next(keys), (num_rows, size)) for size in {hidden, heads, inner}
+            size: jax.random.normal(jax.random.fold_in(key, size), (num_rows, size))
+            for size in {kernel.shape[0] for kernel in kernels}
         }
 
-        def products(weights, embedding, inputs):
-            outputs = [inputs[w.shape[0]] @ w for layer in weights for w in layer]
-            return outputs, inputs[hidden] @ embedding.T
+        def products(kernels, embedding, inputs):
+            outputs = [inputs[kernel.shape[0]] @ kernel for kernel in kernels]
+            if config.tie_embeddings:
+                outputs.append(inputs[config.hidden_size] @ embedding.T)
+            return outputs
 
-        self._arguments = (weights, embedding, inputs)
+        self._arguments = (kernels, embedding, inputs)
         self._run = jax.jit(products).lower(*self._arguments).compile()
 
     def measure(self, shortest: float = 1.0) -> dict[str, Any]:
@@ -51,5 +54,5 @@ class Bound:
             jax.block_until_ready(self._run(*self._arguments))
             walls.append(time.perf_counter() - start)
             processors.append(processor_seconds() - processor_start)
-        rate = lambda seconds: float(self._num_rows / jnp.median(jnp.array(seconds)))  # noqa: E731
+        rate = lambda seconds: float(self._num_rows / np.median(seconds))  # noqa: E731
         return {"tokens_per_second": rate(walls), "tokens_per_processor_second": rate(processors)}
