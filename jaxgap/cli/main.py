@@ -18,6 +18,7 @@ from jaxgap.cli.export import Export
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
 from jaxgap.cli.improve import Improve
+from jaxgap.cli.plan import Plan
 from jaxgap.cli.report import Report
 from jaxgap.cli.schedule import Schedule
 from jaxgap.cli.watch import Watch
@@ -38,6 +39,7 @@ Command = (
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Schedule, tyro.conf.subcommand("schedule")]
+    | Annotated[Plan, tyro.conf.subcommand("plan")]
 )
 
 

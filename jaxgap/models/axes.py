@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import jax
+from jax.sharding import Mesh
+from jax.tree_util import DictKey as _DictKey
 
 from jaxgap.models.cache import KVCache
+from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import Params
+from jaxgap.sharding import named_sharding
 
 Axes: TypeAlias = tuple[str | None, ...]
 
@@ -32,13 +36,32 @@ def logical_axes(params: Params) -> Any:
 
     **Arguments:**
 
-    - `params`: parameters, adapters, or their shapes.
+    - `params`: parameters, adapters, or their shapes; or a tree that holds trees like these and
+        otherwise scalars, as the optimiser's state does.
 
     >>> logical_axes({"blocks": {0: {"attention": {"query": {"kernel": None}}}}})
     {'blocks': {0: {'attention': {'query': {'kernel': ('embed', 'heads')}}}}}
     """
     return jax.tree.map_with_path(
-        lambda path, _: _axes([str(key.key) for key in path]), params, is_leaf=lambda x: x is None
+        lambda path, _: _axes([str(key.key) for key in path if isinstance(key, _DictKey)]),
+        params,
+        is_leaf=lambda x: x is None,
+    )
+
+
+def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> Any:
+    """Where each parameter, adapter or moment lies on a mesh: a tree like `params`.
+
+    **Arguments:**
+
+    - `mesh`: with the axes of :data:`jaxgap.sharding.MESH_AXES`.
+    - `config`: the decoder's shape.
+    - `params`: as in :func:`logical_axes`, of anything that has a `shape`.
+    """
+    return jax.tree.map(
+        lambda leaf, axes: named_sharding(mesh, axes, leaf.shape, config.num_kv_heads),
+        params,
+        logical_axes(params),
     )
 
 
@@ -50,6 +73,8 @@ def cache_axes(cache: KVCache) -> KVCache:
 
 
 def _axes(path: list[str]) -> Axes:
+    if not path:
+        return ()
     module, leaf = path[-2:]
     if module == "embedding":
         return ("vocab", "embed")

@@ -23,6 +23,7 @@ from jaxgap.models.attention import Attention
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import LoraConfig, projection
 from jaxgap.models.places import Cache, Places, place
+from jaxgap.sharding import by_rows
 
 
 class FeedForward(nnx.Module):
@@ -51,6 +52,7 @@ class Block(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch seq hidden"], places: Places, cache: Cache | None, layer: int
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
+        x = by_rows(x)
         attended, cache = self.attention(self.attention_norm(x), places, cache, layer)
         x = x + attended
         return x + self.feed_forward(self.feed_forward_norm(x)), cache
@@ -114,7 +116,7 @@ class Decoder(nnx.Module):
         x = self.embed(tokens)
         for layer, block in enumerate(self.blocks):
             x, cache = block(x, places, cache, layer)
-        return self.norm(x), cache
+        return self.norm(by_rows(x)), cache
 
     def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:
         """What the first layer reads."""

@@ -9,11 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from jaxgap.models import Decoder, DecoderConfig
 from jaxgap.models.places import Places
 from jaxgap.models.rope import rotary_angles
+from jaxgap.sharding import by_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Computation:
         (float32, as loaded), and so do logits, softmaxes and sums of gradients.
     - `remat_policy`: what each layer keeps for the backward pass rather than compute it again: one
         of `jax.checkpoint_policies` (`nothing_saveable` keeps the layer's input alone), or None to
-        keep all. A microbatch of few rows saves as much memory and computes nothing twice.
+        keep all. A microbatch of few rows saves as much memory and computes nothing twice. With a
+        policy the layers are one loop over their parameters, stacked, which costs a copy of them
+        and compiles a program of one layer's size: on accelerators the choice for deep models.
     """
 
     dtype: Any = np.dtype(np.float32)
@@ -72,10 +76,32 @@ def packed_hidden_states(
     """
     places = place_packed(decoder.config, segments)
     x = decoder.embed(tokens)
-    for layer, block in enumerate(decoder.blocks):
+    if remat_policy is None:
+        for layer, block in enumerate(decoder.blocks):
+            x, _ = block(x, places, None, layer)
+    else:
+        x = _scanned(decoder, x, places, remat_policy)
+    return decoder.norm(by_rows(x))
 
-        def run(x, block=block, layer=layer):
-            return block(x, places, None, layer)[0]
 
-        x = run(x) if remat_policy is None else jax.checkpoint(run, policy=remat_policy)(x)
-    return decoder.norm(x)
+def _scanned(
+    decoder: Decoder,
+    x: Float[Array, "batch seq hidden"],
+    places: Places,
+    remat_policy: Callable[..., Any],
+) -> Float[Array, "batch seq hidden"]:
+    """The layers by one loop over their stacked parameters, each computed again when it is needed.
+
+    Written out one after another, XLA would merge the second computations with the first.
+    """
+    graphdefs, states = zip(
+        *(nnx.split(block, graph=True) for block in decoder.blocks), strict=True
+    )
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nnx.to_pure_dict, states))
+
+    def run(x, params):
+        # Without a cache a block does not ask which layer it is.
+        return nnx.merge(graphdefs[0], params)(x, places, None, 0)[0], None
+
+    layer = jax.checkpoint(run, policy=remat_policy, prevent_cse=False)
+    return jax.lax.scan(layer, x, stacked)[0]

@@ -21,10 +21,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxgap.sharding import num_row_shards
 from jaxgap.training.products import weight_gradient
 
 _MAX_LOGITS = 2**26
-"""Logits in a chunk, at most: 256 MiB. Much fewer make the products too small to be fast."""
+"""Logits in a chunk, at most, a device: 256 MiB. Much fewer make products too small to be fast."""
 
 
 def cross_entropy(
@@ -46,12 +47,18 @@ def cross_entropy(
     **Returns:** the sum, in float32; so are the logits, whatever the type of `h` and `W`.
     """
     batch, seq = targets.shape
-    size = max(1, min(seq, _MAX_LOGITS // (batch * kernel.shape[1])))
+    size = positions_at_once(batch, seq, kernel.shape[1])
 
     def padded(field):
         return jnp.pad(field, ((0, 0), (0, -seq % size)) + ((0, 0),) * (field.ndim - 2))
 
     return _chunked(size, padded(hidden), kernel, padded(targets), padded(weights))
+
+
+def positions_at_once(batch: int, seq: int, vocab: int) -> int:
+    """How many positions of each row make a chunk; on a mesh every device holds its own rows."""
+    rows = -(-batch // num_row_shards())
+    return max(1, min(seq, _MAX_LOGITS // (rows * vocab)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

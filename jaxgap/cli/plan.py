@@ -1,0 +1,108 @@
+"""`jaxgap plan`: what a run would take of TPUs that are not there."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from jaxgap.errors import RunError
+from jaxgap.planning.workload import Workload
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jaxgap.planning import Plan as RoundPlan
+
+_GIB = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Say what the steps of a run would take of each chip of a TPU, before anyone pays for it.
+
+    The steps that the loop runs are compiled for the topology, which need not be there, from the
+    model's shape alone. Printed for each chip are its memory, operations and traffic, exchanges
+    with others, and the least time that these need at the chip's peak rates. The exit status is 1
+    if a step does not fit.
+    """
+
+    model: Annotated[str, tyro.conf.arg(metavar="CONFIG")]
+    """A config.json, a folder with one, or SmolLM2-135M, Llama-3.2-3B, Llama-3.1-8B."""
+    topology: Annotated[str, tyro.conf.arg(metavar="v5e:4x4")]
+    """The chips: v4, v5e, v5p or v6e, and how they are laid out."""
+    mesh: Annotated[str | None, tyro.conf.arg(metavar="data=D,fsdp=F,tensor=T")] = None
+    """How the work is laid over them; by default parameters are cut over all (fsdp)."""
+    search: bool = False
+    """Also look for the most rows of a microbatch and candidates that fit; takes minutes."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write the plan as JSON to this file."""
+    workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
+
+    def run(self) -> None:
+        from rich.console import Console
+
+        from jaxgap.cli.output import check_writable, write_json
+        from jaxgap.planning import make_plan, read_decoder_config
+        from jaxgap.sharding import MeshShape
+
+        check_writable(self.json, "--json")
+        config = read_decoder_config(self.model)
+        shape = None if self.mesh is None else MeshShape.parse(self.mesh)
+        _compile_only()
+        console = Console()
+        with console.status("compiling") as status:
+            plan = make_plan(
+                config,
+                self.topology,
+                self.workload,
+                shape,
+                search=self.search,
+                on_step=status.update,
+            )
+        _print_plan(console, plan)
+        write_json({"model": self.model} | plan.to_dict(), self.json)
+        if plan.too_large:
+            step = plan.steps[plan.too_large[0]]
+            raise RunError(
+                f"{plan.too_large[0]} does not fit: it takes {step.memory_bytes / _GIB:.1f} GiB, "
+                f"and a chip has {plan.chip.hbm_bytes / _GIB:.0f}; take fewer rows or candidates, "
+                "cut the model further, or take more chips"
+            )
+
+
+def _compile_only() -> None:
+    """Leave whatever accelerators there are alone."""
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+
+
+def _print_plan(console: "Console", plan: "RoundPlan") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    title = f"Of each chip of {plan.topology} ({plan.chip.hbm_bytes / _GIB:.0f} GiB)"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("step")
+    for heading in ("GiB", "TFLOP", "HBM GB", "sent GB", "exchanges", "at least"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, step in plan.steps.items():
+        memory = f"{step.memory_bytes / _GIB:.2f}"
+        if step.costs is None:
+            table.add_row(name, memory, *["-"] * 5)
+            continue
+        least = step.least_seconds(plan.chip)
+        part = max(least, key=lambda name: least[name])
+        table.add_row(
+            name,
+            memory,
+            f"{step.costs.flops / 1e12:.3g}",
+            f"{step.costs.hbm_bytes / 1e9:.3g}",
+            f"{sum(step.costs.collective_bytes.values()) / 1e9:.3g}",
+            str(sum(step.costs.num_collectives.values())),
+            f"{least[part]:.3g} s ({part})",
+        )
+    console.print(table)
+    for field, size in plan.largest.items():
+        console.print(f"The largest {field} that fits: {size}", highlight=False)

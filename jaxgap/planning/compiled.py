@@ -1,0 +1,102 @@
+"""A step compiled for a device, and what it costs there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxgap.planning.chips import Chip
+from jaxgap.planning.costs import Costs, count_costs
+from jaxgap.planning.hlo import parse_module
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_REFUSED = re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class StepCosts:
+    """What a step takes of each chip.
+
+    **Fields:**
+
+    - `memory_bytes`: the most in use while it runs: arguments, results, temporaries, code, and
+        `held_bytes`.
+    - `held_bytes`: what the run holds beside the step's own arguments.
+    - `costs`: operations, traffic and exchanges; None where the compiler refused the step for lack
+        of memory.
+    """
+
+    memory_bytes: int
+    held_bytes: int
+    costs: Costs | None
+
+    def fits(self, chip: Chip) -> bool:
+        """Whether a chip has the memory."""
+        return self.costs is not None and self.memory_bytes <= chip.hbm_bytes
+
+    def least_seconds(self, chip: Chip) -> dict[str, float]:
+        """Time that each of the chip's parts needs at its peak rate: the step takes the longest.
+
+        Links are taken as all busy at once, which is the best that an exchange can do.
+        """
+        if self.costs is None:
+            return {}
+        exchanged = sum(self.costs.collective_bytes.values())
+        return {
+            "products": self.costs.flops / chip.flops,
+            "memory": self.costs.hbm_bytes / chip.hbm_rate,
+            "links": exchanged / chip.link_rate,
+        }
+
+    def to_dict(self, chip: Chip) -> dict[str, Any]:
+        """The same as JSON."""
+        form: dict[str, Any] = {
+            "fits": self.fits(chip),
+            "memory_bytes": self.memory_bytes,
+            "held_bytes": self.held_bytes,
+        }
+        if self.costs is None:
+            return form
+        return form | {
+            "flops": self.costs.flops,
+            "hbm_bytes": self.costs.hbm_bytes,
+            "num_collectives": dict(self.costs.num_collectives),
+            "collective_bytes": dict(self.costs.collective_bytes),
+            "least_seconds": self.least_seconds(chip),
+        }
+
+
+def compile_step(traced: Any, held_bytes: int, most_turns: Sequence[int]) -> StepCosts:
+    """Compile a traced step and count.
+
+    **Arguments:**
+
+    - `traced`: from `jitted.trace(...)`, its arguments on the devices to compile for.
+    - `held_bytes`: what the run holds on each chip beside the step's arguments.
+    - `most_turns`: as in :func:`count_costs`.
+    """
+    try:
+        compiled = traced.lower(lowering_platforms=("tpu",)).compile()
+    except jax.errors.JaxRuntimeError as error:
+        refused = _REFUSED.search(str(error))
+        if refused is None:
+            raise
+        return StepCosts(_num_bytes(*refused.groups()[:2]) + held_bytes, held_bytes, None)
+    memory = compiled.memory_analysis()
+    used = (
+        memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        - memory.alias_size_in_bytes
+        + memory.temp_size_in_bytes
+        + memory.generated_code_size_in_bytes
+    )
+    costs = count_costs(parse_module(compiled.as_text()), most_turns)
+    return StepCosts(used + held_bytes, held_bytes, costs)
+
+
+def _num_bytes(number: str, unit: str) -> int:
+    return int(float(number) * _UNITS[unit.upper()])

@@ -1,0 +1,160 @@
+"""What one device does in a run of a compiled program: operations, traffic, exchanges.
+
+XLA's own count takes the body of a loop once, however often it runs. Here every computation counts
+as often as it is called. How often a loop turns is in the program where a scan made it; where it
+depends on data (microbatches that hold a token, tokens until the last row ends) the caller says the
+most it can be. Of the branches of a condition the costliest counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from jaxgap.planning.hlo import Computation, Instruction, Module
+from jaxgap.planning.products import product_flops
+from jaxgap.planning.turns import known_turns
+
+COLLECTIVES = (
+    "all-gather",
+    "all-reduce",
+    "reduce-scatter",
+    "all-to-all",
+    "collective-permute",
+)
+_FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
+_SLICES = {"dynamic-slice", "slice", "gather"}
+
+
+@dataclasses.dataclass
+class Costs:
+    """What one device does.
+
+    **Fields:**
+
+    - `flops`: operations of products of matrices.
+    - `hbm_bytes`: read from and written to the large memory by every instruction, without what
+        stays in the core's own memory.
+    - `num_collectives`: exchanges between devices, by their kind.
+    - `collective_bytes`: bytes that each hands to a device (the gathered, the reduced array).
+    """
+
+    flops: float = 0.0
+    hbm_bytes: float = 0.0
+    num_collectives: Counter[str] = dataclasses.field(default_factory=Counter)
+    collective_bytes: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def add(self, other: Costs, times: int = 1) -> None:
+        """Count something as often as it runs."""
+        self.flops += times * other.flops
+        self.hbm_bytes += times * other.hbm_bytes
+        for kind, number in other.num_collectives.items():
+            self.num_collectives[kind] += times * number
+        for kind, number in other.collective_bytes.items():
+            self.collective_bytes[kind] += times * number
+
+
+def count_costs(module: Module, most_turns: Sequence[int] = ()) -> Costs:
+    """Costs of one run of a program on one device.
+
+    **Arguments:**
+
+    - `module`: the program, partitioned as a device runs it.
+    - `most_turns`: how often loops turn at most whose number of turns depends on data: that of the
+        outermost ones, of those in them, and so on; any deeper count once.
+    """
+    return _Counter(module, most_turns).of(module.entry, 0)
+
+
+class _Counter:
+    def __init__(self, module: Module, most_turns: Sequence[int]):
+        self._module, self._most_turns = module, most_turns
+        self._channels: set[str] = set()
+
+    def of(self, name: str, depth: int, in_fusion: bool = False) -> Costs:
+        """Costs of a computation, in so many loops that depend on data."""
+        computation, total = self._module.computations[name], Costs()
+        for instruction in computation.values():
+            total.flops += product_flops(instruction, computation)
+            if not in_fusion and instruction.op not in _FREE | {"while", "conditional", "call"}:
+                total.hbm_bytes += self._traffic(instruction, computation)
+            self._count_exchange(instruction, total)
+            self._add_called(instruction, computation, depth, in_fusion, total)
+        return total
+
+    def _add_called(
+        self,
+        instruction: Instruction,
+        computation: Computation,
+        depth: int,
+        in_fusion: bool,
+        total: Costs,
+    ) -> None:
+        if instruction.op == "while":
+            turns = known_turns(self._module, instruction, computation)
+            if turns is None:
+                turns = self._most_turns[depth] if depth < len(self._most_turns) else 1
+                depth += 1
+            total.add(self.of(instruction.attribute("body") or "", depth, in_fusion), turns)
+        elif instruction.op == "conditional":
+            branches = [self.of(name, depth, in_fusion) for name in _branches(instruction)]
+            total.add(max(branches, key=lambda costs: (costs.flops, costs.hbm_bytes)))
+        elif called := instruction.attribute("calls"):
+            total.add(self.of(called, depth, in_fusion or instruction.op == "fusion"))
+        elif instruction.op == "call":
+            total.add(self.of(instruction.attribute("to_apply") or "", depth, in_fusion))
+
+    def _count_exchange(self, instruction: Instruction, total: Costs) -> None:
+        kind = instruction.op.removesuffix("-start")
+        if kind not in COLLECTIVES:
+            return
+        # A fused exchange is written once more in each fusion that it runs beside.
+        channel = instruction.attribute("channel_id")
+        if channel is not None and channel in self._channels:
+            return
+        self._channels.add(channel or instruction.name)
+        received = instruction.shapes
+        if instruction.op == "all-gather-start" or kind == "collective-permute":
+            received = received[len(instruction.operands) :] or received
+        total.num_collectives[kind] += 1
+        total.collective_bytes[kind] += sum(shape.num_bytes for shape in received)
+
+    def _traffic(self, instruction: Instruction, computation: Computation) -> int:
+        """Bytes of the large memory that an instruction reads and writes."""
+        called = self._module.computations.get(instruction.attribute("calls") or "", {})
+        inner = {int(p.arguments): p for p in called.values() if p.op == "parameter"}
+        read = sum(
+            _read_bytes(computation[name], inner.get(number), called)
+            for number, name in enumerate(instruction.operands)
+            if name in computation
+        )
+        written = sum(shape.num_bytes for shape in instruction.shapes if shape.in_hbm)
+        root = next((each for each in called.values() if each.is_root), instruction)
+        if root.op == "dynamic-update-slice":
+            # In place: what is written is the update, and the buffer is not read.
+            update = (called or computation)[root.operands[1]]
+            return max(read - written, 0) + update.num_bytes
+        if instruction.op in _SLICES:
+            return 2 * written
+        return read + written
+
+
+def _read_bytes(operand: Instruction, parameter: Instruction | None, called: Computation) -> int:
+    """What a fusion reads of an operand: all of it, or the slices that it takes."""
+    whole = sum(shape.num_bytes for shape in operand.shapes if shape.in_hbm)
+    if parameter is None or not whole:
+        return whole
+    uses = [each for each in called.values() if parameter.name in each.operands]
+    if uses and all(each.op in _SLICES and each.operands[0] == parameter.name for each in uses):
+        return min(whole, sum(each.num_bytes for each in uses))
+    return whole
+
+
+def _branches(instruction: Instruction) -> Iterator[str]:
+    listed = instruction.attribute_list("branch_computations")
+    if listed:
+        return iter(re.findall(r"[\w.\-]+", listed))
+    pair = (instruction.attribute(f"{which}_computation") for which in ("true", "false"))
+    return iter([name for name in pair if name])

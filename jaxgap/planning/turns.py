@@ -1,0 +1,92 @@
+"""How often a loop in a compiled program turns, read from the program.
+
+A loop whose number of turns is known counts: its condition compares one entry of what it carries
+with a constant, and its body adds a constant to that entry (one, or more where the compiler has
+merged several turns into one).
+"""
+
+from __future__ import annotations
+
+import re
+
+from jaxgap.planning.hlo import Computation, Instruction, Module
+
+_SAME = {"copy", "bitcast", "convert", "copy-done", "copy-start"}
+
+
+def known_turns(module: Module, loop: Instruction, within: Computation) -> int | None:
+    """How often a loop turns, or None if that depends on data.
+
+    **Arguments:**
+
+    - `module`: the program.
+    - `loop`: a `while` of it.
+    - `within`: the computation in which the loop stands.
+    """
+    said = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', loop.attributes)
+    if said:
+        return int(said.group(1))
+    condition = module.computations[loop.attribute("condition") or ""]
+    compare = _root(condition)
+    if compare.op != "compare" or compare.attribute("direction") != "LT":
+        return None
+    counter, bound = (condition[name] for name in compare.operands)
+    if bound.op != "constant" or counter.op != "get-tuple-element":
+        return None
+    index = int(counter.attribute("index") or 0)
+    body = module.computations[loop.attribute("body") or ""]
+    step = _added(module, body, _entry(body, _root(body), index), index)
+    start = _constant(module, within, _entry(within, within[loop.operands[0]], index))
+    return -(-(int(bound.arguments) - (start or 0)) // (step or 1))
+
+
+def _root(computation: Computation) -> Instruction:
+    return next(each for each in computation.values() if each.is_root)
+
+
+def _entry(computation: Computation, carried: Instruction, index: int) -> Instruction:
+    """The entry of a tuple that is made here; the tuple itself where it is not."""
+    return computation[carried.operands[index]] if carried.op == "tuple" else carried
+
+
+def _added(module: Module, body: Computation, value: Instruction, index: int) -> int | None:
+    """What a value is more than the carried entry, None if it is something else."""
+    if value.op == "get-tuple-element" and body[value.operands[0]].op == "parameter":
+        return 0 if value.attribute("index") == str(index) else None
+    if value.op in _SAME:
+        return _added(module, body, body[value.operands[0]], index)
+    if value.op != "add":
+        value, operands = _inside(module, body, value)
+    else:
+        operands = [body[name] for name in value.operands]
+    if value.op != "add":
+        return None
+    for counter, other in (operands, operands[::-1]):
+        before, more = _added(module, body, counter, index), _constant(module, body, other)
+        if before is not None and more is not None:
+            return before + more
+    return None
+
+
+def _constant(module: Module, computation: Computation, value: Instruction) -> int | None:
+    """The number that a value always is, if it is one."""
+    if value.op == "constant" and re.fullmatch(r"-?\d+", value.arguments):
+        return int(value.arguments)
+    if value.op in _SAME | {"broadcast"} and value.operands:
+        return _constant(module, computation, computation[value.operands[0]])
+    return None
+
+
+def _inside(
+    module: Module, computation: Computation, fusion: Instruction
+) -> tuple[Instruction, list[Instruction]]:
+    """The root of a fusion of two operands, with operands as they are outside or constants."""
+    called = module.computations.get(fusion.attribute("calls") or "")
+    if called is None:
+        return fusion, []
+    root = _root(called)
+    outside = [called[name] for name in root.operands]
+    return root, [
+        computation[fusion.operands[int(each.arguments)]] if each.op == "parameter" else each
+        for each in outside
+    ]

@@ -1,0 +1,42 @@
+"""What a round is to do, in the sizes that decide its memory."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxgap.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """The sizes of a round's steps.
+
+    **Raises:** `InputError` naming a field below 1.
+    """
+
+    prompt_length: int = 512
+    """Tokens of the longest prompt."""
+    completion_length: int = 512
+    """Tokens of the longest completion."""
+    prompts_per_call: int = 16
+    """Prompts sampled at a time."""
+    num_candidates: int = 8
+    """Candidates of each (N)."""
+    rows: int = 16
+    """Rows of a training step's microbatch, each as long as prompt and completion together."""
+    num_microbatches: int = 4
+    """Microbatches of a training step."""
+    lora_rank: int | None = None
+    """Train adapters of this rank in every projection, and hold the model in bf16; otherwise all
+    parameters are trained, in float32."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None and value < 1:
+                raise InputError(f"{field.name} must be at least 1, got {value}")
+
+    @property
+    def row_length(self) -> int:
+        """Tokens of a training row."""
+        return self.prompt_length + self.completion_length - 1

@@ -1,0 +1,91 @@
+"""The mesh: devices as a box of three axes, each with one job.
+
+`data` holds copies of the parameters, which see different rows. `fsdp` holds a part of the
+parameters each, and different rows as well: a layer's weights are gathered while it is computed,
+and its gradients scattered (Rajbhandari et al., arXiv:1910.02054; Zhao et al., arXiv:2304.11277).
+`tensor` splits heads, feed-forward width and vocabulary, and sees the same rows: it exchanges
+activations twice a layer (Shoeybi et al., arXiv:1909.08053). What is exchanged most often belongs
+on the devices that are closest, so `tensor` is the last axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from jaxgap.errors import InputError
+
+MESH_AXES = ("data", "fsdp", "tensor")
+
+
+class MeshShape(NamedTuple):
+    """How many devices along each axis, >= 1.
+
+    >>> MeshShape.parse("fsdp=4,tensor=2")
+    MeshShape(data=1, fsdp=4, tensor=2)
+    """
+
+    data: int = 1
+    fsdp: int = 1
+    tensor: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> MeshShape:
+        """The shape that a user writes; axes left out are 1.
+
+        **Raises:** `InputError` in one line for anything else.
+        """
+        sizes: dict[str, int] = {}
+        for part in text.split(","):
+            name, _, number = (word.strip() for word in part.partition("="))
+            if name not in MESH_AXES or name in sizes or not _is_count(number):
+                raise InputError(
+                    f"a mesh must look like data=2,fsdp=2,tensor=2, each at least 1, got {text!r}"
+                )
+            sizes[name] = int(number)
+        return cls(**sizes)
+
+    @property
+    def num_devices(self) -> int:
+        """Devices in the mesh."""
+        return self.data * self.fsdp * self.tensor
+
+    @property
+    def num_row_shards(self) -> int:
+        """Parts that the rows of a batch are cut into."""
+        return self.data * self.fsdp
+
+
+def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
+    """The mesh of these devices, or of all there are.
+
+    **Arguments:**
+
+    - `shape`: its axes.
+    - `devices`: as many as the shape has; ordered so that neighbours in the mesh are neighbours in
+        the machine.
+
+    **Raises:** `InputError` if their number is not the shape's.
+    """
+    devices = jax.devices() if devices is None else list(devices)
+    if len(devices) != shape.num_devices:
+        raise InputError(
+            f"a mesh of {_words(shape)} needs {shape.num_devices} devices, there are {len(devices)}"
+        )
+    # Of a topology that is only described, jax.make_mesh asks nothing but coordinates.
+    mesh = jax.make_mesh(
+        tuple(shape), MESH_AXES, devices=devices, axis_types=(AxisType.Auto,) * len(MESH_AXES)
+    )
+    return Mesh(np.asarray(mesh.devices), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+
+def _is_count(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) < 7 and int(word) >= 1
+
+
+def _words(shape: MeshShape) -> str:
+    return ",".join(f"{name}={size}" for name, size in shape._asdict().items())

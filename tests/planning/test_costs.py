@@ -1,0 +1,113 @@
+"""Programs are counted as XLA counts them where nothing loops, and loops by their turns."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxgap.planning.costs import count_costs
+from jaxgap.planning.hlo import parse_module
+from jaxgap.planning.products import product_flops
+
+WIDTH = 48
+MATRIX = jax.ShapeDtypeStruct((WIDTH, WIDTH), jnp.float32)
+PRODUCT = 2 * WIDTH**3
+
+
+def costs(function, *arguments, most_turns=()):
+    compiled = jax.jit(function).lower(*arguments).compile()
+    return count_costs(parse_module(compiled.as_text()), most_turns), compiled
+
+
+def test_a_scan_counts_as_often_as_it_turns():
+    def scanned(x, matrices):
+        return jax.lax.scan(lambda x, matrix: (jnp.tanh(x @ matrix), None), x, matrices)[0]
+
+    def unrolled(x, matrices):
+        for matrix in matrices:
+            x = jnp.tanh(x @ matrix)
+        return x
+
+    matrices = jax.ShapeDtypeStruct((7, WIDTH, WIDTH), jnp.float32)
+    ours, _ = costs(scanned, MATRIX, matrices)
+    plain, compiled = costs(unrolled, MATRIX, matrices)
+    assert ours.flops == plain.flops == 7 * PRODUCT
+    # XLA's count has the element-wise operations in it, too.
+    assert compiled.cost_analysis()["flops"] == pytest.approx(plain.flops, rel=0.01)
+    # The stacked matrices are read once in all, not once a turn; the carried array twice a turn.
+    assert 3 * 7 * 4 * WIDTH**2 <= ours.hbm_bytes <= 8 * 7 * 4 * WIDTH**2
+
+
+def test_a_loop_that_depends_on_data_counts_as_often_as_it_may_turn():
+    def nested(x, number):
+        def inner(x):
+            return jax.lax.fori_loop(0, number, lambda _, x: x @ x, x)
+
+        return jax.lax.fori_loop(0, number, lambda _, x: inner(x) @ x, x)
+
+    number = jax.ShapeDtypeStruct((), jnp.int32)
+    assert costs(nested, MATRIX, number)[0].flops == 2 * PRODUCT
+    assert costs(nested, MATRIX, number, most_turns=(5, 3))[0].flops == 5 * (3 + 1) * PRODUCT
+
+
+def test_the_costliest_branch_counts():
+    def either(x, flag):
+        return jax.lax.cond(flag, lambda x: x @ x @ x, lambda x: x + 1, x)
+
+    flag = jax.ShapeDtypeStruct((), bool)
+    assert costs(either, MATRIX, flag)[0].flops == 2 * PRODUCT
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "result", "attributes", "pairs"),
+    [
+        # As libtpu writes x W over the two axes of a kernel of heads.
+        ("bf16[1,16,32,1]", "bf16[24,8,32,1]", "bf16[1,16,24,8]",
+         "window={size=1x24 pad=0_0x23_23 rhs_reversal=0x1}, dim_labels=0bf1_1oi0->0b1f",
+         16 * 24 * 8 * 32),
+        # And as it writes a batch of eight products, the batch a spread window.
+        ("f32[8,64,16,1]", "f32[16,8,32,3]", "f32[8,64,32,3]",
+         "window={size=8x3 stride=7x1 pad=0_0x2_2 lhs_dilate=8x1 rhs_reversal=0x1}, "
+         "dim_labels=0bf1_i0o1->0bf1", 8 * 64 * 32 * 3 * 16),
+    ],
+)  # fmt: skip
+def test_products_written_as_convolutions(left, right, result, attributes, pairs):
+    module = parse_module(
+        "ENTRY %main (a: f32[], b: f32[]) -> f32[] {\n"
+        f"  %a = {left} parameter(0)\n"
+        f"  %b = {right} parameter(1)\n"
+        f"  ROOT %c = {result} convolution(%a, %b), {attributes}\n"
+        "}\n"
+    )
+    computation = module.computations["main"]
+    assert product_flops(computation["c"], computation) == 2 * pairs
+
+
+def test_a_loop_of_merged_turns_counts_by_its_step():
+    # libtpu merges two turns of the loops in which products and exchanges overlap.
+    module = parse_module("""
+%body (p: (u32[], f32[4,4])) -> (u32[], f32[4,4]) {
+  %p = (u32[], f32[4,4]) parameter(0)
+  %i = u32[] get-tuple-element(%p), index=0
+  %x = f32[4,4] get-tuple-element(%p), index=1
+  %two = u32[] constant(2)
+  %next = u32[] add(%i, %two)
+  %y = f32[4,4] dot(%x, %x), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+  ROOT %t = (u32[], f32[4,4]) tuple(%next, %y)
+}
+
+%condition (q: (u32[], f32[4,4])) -> pred[] {
+  %q = (u32[], f32[4,4]) parameter(0)
+  %j = u32[] get-tuple-element(%q), index=0
+  %bound = u32[] constant(9)
+  ROOT %less = pred[] compare(%j, %bound), direction=LT
+}
+
+ENTRY %main (x: f32[4,4]) -> f32[4,4] {
+  %x = f32[4,4] parameter(0)
+  %one = u32[] constant(1)
+  %start = (u32[], f32[4,4]) tuple(%one, %x)
+  %loop = (u32[], f32[4,4]) while(%start), condition=%condition, body=%body
+  ROOT %out = f32[4,4] get-tuple-element(%loop), index=1
+}
+""")
+    assert count_costs(module).flops == 4 * 2 * 4**3

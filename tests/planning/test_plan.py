@@ -1,0 +1,81 @@
+"""Plans for chips that are not there: refused inputs, and a small model compiled for one."""
+
+import dataclasses
+import json
+
+import pytest
+
+from jaxgap.cli.main import run_command
+from jaxgap.errors import InputError
+from jaxgap.models.huggingface.config_json import config_json
+from jaxgap.planning import KNOWN_MODELS, Workload, read_decoder_config
+from jaxgap.planning.chips import CHIPS, chip_of
+from jaxgap.planning.compiled import StepCosts
+from jaxgap.planning.costs import Costs
+from jaxgap.planning.plan import largest_that_fits
+
+SMALL = Workload(
+    prompt_length=32, completion_length=32, prompts_per_call=4, num_candidates=2, rows=8
+)
+
+
+@pytest.mark.parametrize("topology", ["", "v5e", "v3:2x2", "v5e:2", "v5e:2x2;", "cpu:1x1"])
+def test_other_topologies_are_refused(topology):
+    with pytest.raises(InputError, match="a topology must look like v5e:4x4"):
+        chip_of(topology)
+
+
+def test_a_workload_of_nothing_is_refused():
+    with pytest.raises(InputError, match="rows must be at least 1, got 0"):
+        Workload(rows=0)
+
+
+def test_a_model_is_read_from_its_configuration(tmp_path):
+    config = KNOWN_MODELS["Llama-3.2-3B"]
+    (tmp_path / "config.json").write_text(json.dumps(config_json(config)))
+    assert read_decoder_config(str(tmp_path)) == config
+    with pytest.raises(InputError, match=r"no config\.json there, and none of SmolLM2-135M"):
+        read_decoder_config(str(tmp_path / "other"))
+
+
+def test_the_largest_is_found_by_few_trials():
+    for limit in (0, 3, 4, 100, 10**6):
+        tried = []
+
+        def fits(size, limit=limit, tried=tried):
+            tried.append(size)
+            return size <= limit
+
+        expected = max((4 << i for i in range(9) if 4 << i <= limit), default=0)
+        assert largest_that_fits(4, fits) == expected
+        assert len(tried) <= 4
+
+
+def test_what_was_not_compiled_does_not_fit():
+    chip = CHIPS["v5e"]
+    assert not StepCosts(1, 0, None).fits(chip)
+    assert StepCosts(chip.hbm_bytes, 0, Costs()).fits(chip)
+    assert not StepCosts(chip.hbm_bytes + 1, 0, Costs()).fits(chip)
+    assert StepCosts(1, 0, Costs(flops=2 * chip.flops)).least_seconds(chip)["products"] == 2
+
+
+@pytest.mark.slow
+def test_a_small_model_is_compiled_for_four_chips(tmp_path, capsys):
+    pytest.importorskip("libtpu")
+    config = dataclasses.replace(KNOWN_MODELS["SmolLM2-135M"], num_layers=2)
+    (tmp_path / "config.json").write_text(json.dumps(config_json(config)))
+    sizes = [f"--{field.name.replace('_', '-')}={getattr(SMALL, field.name)}"
+             for field in dataclasses.fields(SMALL) if getattr(SMALL, field.name)]  # fmt: skip
+    plan = ["plan", "--model", str(tmp_path), "--topology", "v5e:2x2", *sizes]
+    run_command([*plan, "--json", str(tmp_path / "plan.json")])
+    steps = json.loads((tmp_path / "plan.json").read_text())["steps"]
+    # Scoring: every layer's products for every token, the vocabulary's once a row, a quarter here.
+    tokens, rows = 8 * 64, 8
+    layer = 576 * (576 * 2 + 192 * 2) + 3 * 576 * 1536 + 2 * 64 * 576
+    expected = 2 * (tokens * 2 * layer + rows * 576 * 49_152) / 4
+    assert steps["score"]["flops"] == pytest.approx(expected, rel=0.02)
+    assert steps["update"]["num_collectives"]["all-reduce"] > 0
+    with pytest.raises(SystemExit, match="1"):
+        run_command([*plan, "--rows=4096", "--completion-length=4096"])
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("jaxgap: update does not fit: it takes")
