@@ -7,7 +7,9 @@ results/tpu_plans as it is made, and one that is there is not made again.
 import json
 from pathlib import Path
 
-from jaxgap.planning import Workload, make_plan, read_decoder_config
+from jaxgap.planning.known_models import read_decoder_config
+from jaxgap.planning.plan import make_plan
+from jaxgap.planning.workload import Workload
 from jaxgap.sharding import MeshShape
 
 FOLDER = Path(__file__).parent / "results" / "tpu_plans"

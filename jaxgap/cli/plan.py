@@ -12,7 +12,7 @@ from jaxgap.planning.workload import Workload
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jaxgap.planning import Plan as RoundPlan
+    from jaxgap.planning.plan import Plan as RoundPlan
 
 _GIB = 2**30
 
@@ -43,7 +43,8 @@ class Plan:
         from rich.console import Console
 
         from jaxgap.cli.output import check_writable, write_json
-        from jaxgap.planning import make_plan, read_decoder_config
+        from jaxgap.planning.known_models import read_decoder_config
+        from jaxgap.planning.plan import make_plan
         from jaxgap.sharding import MeshShape
 
         check_writable(self.json, "--json")

@@ -8,11 +8,12 @@ import pytest
 from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError
 from jaxgap.models.huggingface.config_json import config_json
-from jaxgap.planning import KNOWN_MODELS, Workload, read_decoder_config
 from jaxgap.planning.chips import CHIPS, chip_of
 from jaxgap.planning.compiled import StepCosts
 from jaxgap.planning.costs import Costs
+from jaxgap.planning.known_models import KNOWN_MODELS, read_decoder_config
 from jaxgap.planning.plan import largest_that_fits
+from jaxgap.planning.workload import Workload
 
 SMALL = Workload(
     prompt_length=32, completion_length=32, prompts_per_call=4, num_candidates=2, rows=8
