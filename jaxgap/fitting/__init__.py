@@ -7,6 +7,7 @@ how squares are minimised are objects that can be exchanged.
 
 from typing import TYPE_CHECKING
 
+from jaxgap.fitting.constraints import Bounded, Held, Tied
 from jaxgap.fitting.diagnostics import Diagnostics
 from jaxgap.fitting.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.estimate import Estimate
@@ -17,7 +18,9 @@ from jaxgap.fitting.law import AbstractLaw, Parameter
 from jaxgap.fitting.least_squares import AbstractMinimiser, Minimum
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.neural_law import NeuralLaw
+from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
 from jaxgap.fitting.prediction import Band, Prediction
+from jaxgap.fitting.priors import LogNormal, Normal
 from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, PowerLaw
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.result_file import load_result, save_result
@@ -33,16 +36,23 @@ __all__ = [
     "AbstractMinimiser",
     "AbstractRankOneLaw",
     "Band",
+    "Binomial",
+    "Bounded",
     "Diagnostics",
     "DriftingRatioLaw",
     "Estimate",
+    "EstimatedScale",
     "FitResult",
     "GeneralLinearLaw",
+    "GivenScale",
+    "Held",
     "LaggedLaw",
     "LevenbergMarquardt",
     "LinearLaw",
+    "LogNormal",
     "Minimum",
     "NeuralLaw",
+    "Normal",
     "OdeCurves",
     "OptimistixMinimiser",
     "Parameter",
@@ -50,6 +60,9 @@ __all__ = [
     "Prediction",
     "RiseThenFallLaw",
     "SaturatingLaw",
+    "ScalePerSeries",
+    "StudentT",
+    "Tied",
     "closed_form",
     "fit",
     "fit_many",

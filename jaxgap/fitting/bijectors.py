@@ -57,6 +57,19 @@ class GreaterThan(AbstractBijector):
         return jnp.log((value - self.lower) / self.scale)
 
 
+class LessThan(AbstractBijector):
+    """A value below `upper`: `upper - scale * exp(coordinate)`."""
+
+    upper: RealScalar
+    scale: RealScalar = 1.0
+
+    def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return self.upper - self.scale * jnp.exp(jnp.clip(coordinate, -_EDGE, _EDGE))
+
+    def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.log((self.upper - value) / self.scale)
+
+
 class Between(AbstractBijector):
     """A value between `lower` and `upper`: a logistic function of the coordinate."""
 

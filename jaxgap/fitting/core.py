@@ -17,16 +17,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter
+from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, typical_size
 from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR, AbstractNoise
+from jaxgap.fitting.noise.gaussian import EstimatedScale
+from jaxgap.fitting.priors import IndexedPrior
 from jaxgap.fitting.profile import Ends, Minimised, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
-# Residuals this small a part of the data's range are round-off, not noise.
-_NOISE_FLOOR = 1e-9
 # An interval that reaches this many times the range of the data is open on that side.
 _FAR = 100.0
 # Starts whose cost is within this factor of the best agree on where the minimum is.
@@ -34,22 +34,59 @@ _AGREEMENT = 1e-6
 
 
 class Problem(eqx.Module):
-    """A law, how its curves are computed, and how squares are minimised: all but the data."""
+    """A law, how its curves are computed, how squares are minimised, the noise and priors.
+
+    That is all but the data. Coordinates are those of the law and then those of the noise. `held`
+    are the indices of reported numbers that no coordinate moves.
+    """
 
     law: AbstractLaw
     curve_fn: CurveFn
     minimiser: AbstractMinimiser
+    noise: AbstractNoise = EstimatedScale()
+    priors: tuple[IndexedPrior, ...] = ()
+    held: tuple[int, ...] = eqx.field(static=True, default=())
 
     def dynamics(self, coordinates: Float[Array, " n"], curves: Curves) -> AbstractDynamics:
         """The dynamics at the given coordinates."""
         bijectors = self.law.bijectors(curves)
-        values = [b.constrain(z) for b, z in zip(bijectors, coordinates, strict=True)]
+        of_law = coordinates[: len(bijectors)]
+        values = [b.constrain(z) for b, z in zip(bijectors, of_law, strict=True)]
         return self.law.dynamics(values, curves)
 
-    def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
-        """Weighted differences between the law's curves and the measured ones."""
+    def scales(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " scales"]:
+        """The noise's own coordinates."""
+        return coordinates[len(self.law.bijectors(curves)) :]
+
+    def starts(self, curves: Curves) -> Float[Array, "starts n"]:
+        """The law's starts, each with the scale of the residuals that it leaves."""
+        starts = self.law.starts(curves)
+        num_scales = self.noise.num_scales(curves)
+        if not num_scales:
+            return starts
+
+        def scale(start):
+            predicted = self.curve_fn(self.dynamics(start, curves), curves.ts)
+            relative = (predicted - curves.ys) * (curves.weights > 0) / curves.value_scale
+            mean_square = jnp.sum(relative**2) / curves.num_measurements
+            return jnp.broadcast_to(0.5 * jnp.log(mean_square + NOISE_FLOOR**2), (num_scales,))
+
+        return jnp.concatenate([starts, jax.vmap(scale)(starts)], axis=1)
+
+    def deviations(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
+        """Weighted differences between the law's curves and the measured ones, by row."""
         predicted = self.curve_fn(self.dynamics(coordinates, curves), curves.ts)
         return ((predicted - curves.ys) * curves.weights).ravel()
+
+    def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
+        """What the noise and the priors make of the law's curves: squares that are -2 log L."""
+        dynamics = self.dynamics(coordinates, curves)
+        predicted = self.curve_fn(dynamics, curves.ts)
+        rows = self.noise.residuals(predicted, curves, self.scales(coordinates, curves))
+        if not self.priors:
+            return rows
+        values = self.law.parameter_values(dynamics)
+        return jnp.concatenate([rows, jnp.stack([each.residual(values) for each in self.priors])])
 
     def numbers(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " k"]:
         """The parameters, then the limits of the solver, the verifier and the gap."""
@@ -76,6 +113,7 @@ class RawFit(NamedTuple):
     start_costs: Float[Array, " starts"]
     num_agreeing: Int[Array, ""]
     fitted: Float[Array, "times 2"]
+    log_likelihoods: Float[Array, "times 2"]
     numbers: Float[Array, " k"]
     stderrs: Float[Array, " k"]
     intervals: Float[Array, "k 2"]
@@ -102,7 +140,53 @@ def fit_batch(
     `num_free` is the number of free coordinates, `quantiles` those of the distribution of zeta.
     What is returned beyond `num_curves` means nothing.
     """
-    starts = jax.vmap(problem.law.starts)(curves)
+    starts = jax.vmap(problem.starts)(curves)
+    best = best_of_starts(problem, curves, starts, num_curves)
+    coordinates, cost = best.coordinates, best.cost
+    variance = jax.vmap(problem.noise.variance, in_axes=(0, 0, None))(
+        cost, curves.num_measurements, num_free
+    )
+    fits = Minimised(coordinates, cost, variance, starts, curves)
+    indices = np.array(visible(problem, curves.has_verifier))
+    numbers, stderrs = jax.vmap(lambda fit: _numbers(problem, fit, indices))(fits)
+    intervals = _intervals(problem, fits, indices, numbers, stderrs, quantiles, num_curves)
+    dynamics = jax.vmap(problem.dynamics)(coordinates, curves)
+    fitted = jax.vmap(problem.curve_fn)(dynamics, curves.ts)
+    agree = best.start_costs <= cost[:, None] * (1 + _AGREEMENT) + NOISE_FLOOR**2
+    return RawFit(
+        coordinates=coordinates,
+        dynamics=dynamics,
+        cost=cost,
+        variance=variance,
+        converged=best.converged,
+        start_costs=best.start_costs,
+        num_agreeing=jnp.sum(agree, axis=1),
+        fitted=fitted,
+        log_likelihoods=jax.vmap(problem.noise.log_likelihoods)(
+            fitted, curves, jax.vmap(problem.scales)(coordinates, curves), cost
+        ),
+        numbers=numbers,
+        stderrs=stderrs,
+        intervals=intervals,
+    )
+
+
+class Best(NamedTuple):
+    """The best minimum that was reached from several starts, for each of a batch of curves."""
+
+    coordinates: Float[Array, "batch n"]
+    cost: Float[Array, " batch"]
+    converged: Bool[Array, " batch"]
+    start_costs: Float[Array, "batch starts"]
+
+
+def best_of_starts(
+    problem: Problem,
+    curves: Curves,
+    starts: Float[Array, "batch starts n"],
+    num_curves: Int[Array, ""],
+) -> Best:
+    """Minimise from every start of the first `num_curves` of a batch, and take the best."""
     num_starts = starts.shape[1]
     minima = minimise(
         problem.minimiser,
@@ -113,40 +197,13 @@ def fit_batch(
     )
     minima = jax.tree.map(lambda leaf: leaf.reshape(starts.shape[:2] + leaf.shape[1:]), minima)
     costs = jnp.where(jnp.isfinite(minima.cost), minima.cost, jnp.inf)
-    best = jnp.argmin(costs, axis=1)
-    rows = jnp.arange(len(best))
-    coordinates, cost = minima.coordinates[rows, best], costs[rows, best]
-    variance = jax.vmap(_variance, in_axes=(0, 0, None))(cost, curves, num_free)
-    fits = Minimised(coordinates, cost, variance, starts, curves)
-    indices = np.array(visible(problem, curves.has_verifier))
-    numbers, stderrs = jax.vmap(lambda fit: _numbers(problem, fit, indices))(fits)
-    intervals = _intervals(problem, fits, indices, numbers, stderrs, quantiles, num_curves)
-    dynamics = jax.vmap(problem.dynamics)(coordinates, curves)
-    agree = costs <= cost[:, None] * (1 + _AGREEMENT) + _NOISE_FLOOR**2
-    return RawFit(
-        coordinates=coordinates,
-        dynamics=dynamics,
-        cost=cost,
-        variance=variance,
-        converged=minima.converged[rows, best],
-        start_costs=costs,
-        num_agreeing=jnp.sum(agree, axis=1),
-        fitted=jax.vmap(problem.curve_fn)(dynamics, curves.ts),
-        numbers=numbers,
-        stderrs=stderrs,
-        intervals=intervals,
-    )
+    at = jnp.arange(len(costs)), jnp.argmin(costs, axis=1)
+    return Best(minima.coordinates[at], costs[at], minima.converged[at], costs)
 
 
 def minimised(problem: Problem, curves: Curves, raw: RawFit) -> Minimised:
     """The fit of one curve as what a profile starts from."""
-    return Minimised(raw.coordinates, raw.cost, raw.variance, problem.law.starts(curves), curves)
-
-
-def _variance(cost, curves: Curves, num_free) -> Float[Array, ""]:
-    """The variance of the weighted residuals: one if the noise is known, else from the cost."""
-    dof = jnp.maximum(curves.num_measurements - num_free, 1)
-    return jnp.where(curves.noise_known, 1.0, jnp.maximum(cost / dof, _NOISE_FLOOR**2))
+    return Minimised(raw.coordinates, raw.cost, raw.variance, problem.starts(curves), curves)
 
 
 def _numbers(
@@ -176,20 +233,9 @@ def standard_errors(
     return jnp.sqrt(fit.variance * jnp.maximum(jnp.sum(spread * (slopes / norms).T, axis=0), 0.0))
 
 
-def _typical(parameter: Parameter, curves: Curves) -> RealScalar:
-    """The order of magnitude of a parameter, from its unit and the scales of the data."""
-    match parameter.unit:
-        case "capability" | "gap":
-            return curves.value_scale
-        case "1/time":
-            return 1 / curves.duration
-        case "1":
-            return 0.5
-
-
 def _horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
     """How far a number may lie before an interval that reaches there counts as open."""
-    far = _FAR * jnp.array([-1.0, 1.0]) * _typical(parameter, curves)
+    far = _FAR * jnp.array([-1.0, 1.0]) * typical_size(parameter, curves)
     middle = jnp.mean(curves.ys[0]) if parameter.unit == "capability" else 0.0
     return middle + far
 
@@ -209,6 +255,8 @@ def _intervals(
     span = jax.vmap(lambda curves: _span(reported, curves))
     typical, horizon = span(fits.data)
     bounds = jnp.clip(natural, horizon[..., :1], horizon[..., 1:])
+    held = np.isin(indices, problem.held)[:, None]
+    bounds = jnp.where(held, numbers[..., None], bounds)
     typical = jnp.maximum(typical, jnp.abs(numbers) * (natural[:, 0] == 0))
 
     centres = jnp.clip(numbers, bounds[..., 0], bounds[..., 1])
@@ -233,14 +281,14 @@ def _intervals(
         ends,
         num_curves * bounds[0].size,
     ).reshape(bounds.shape)
-    return jnp.where(found == bounds, natural, found)
+    return jnp.where((found == bounds) & ~held, natural, found)
 
 
 def _span(
     reported: list[Parameter], curves: Curves
 ) -> tuple[Float[Array, " k"], Float[Array, "k 2"]]:
     """How large the numbers of one curve typically are, and how far off is too far."""
-    typical = [jnp.asarray(_typical(parameter, curves), float) for parameter in reported]
+    typical = [jnp.asarray(typical_size(parameter, curves), float) for parameter in reported]
     return jnp.stack(typical), jnp.stack([_horizon(parameter, curves) for parameter in reported])
 
 

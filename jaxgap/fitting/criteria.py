@@ -21,9 +21,7 @@ import numpy as np
 from jaxgap.fitting.bijectors import Fixed
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
-
-# Residuals this small a part of the data's range are round-off, not noise.
-NOISE_FLOOR = 1e-9
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 
 def num_free(problem: Problem, curves: Curves) -> int:

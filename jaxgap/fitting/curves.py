@@ -26,9 +26,9 @@ class Curves(eqx.Module):
     - `weights`: one over the noise's scale; zero where there is no measurement.
     - `t0`, `duration`: the first time, and from there to the last.
     - `value_scale`: the range of the data, which makes tolerances free of units.
-    - `noise_known`: whether the weights are one over true standard errors; if not, they are equal
-        and the noise's scale is estimated from the residuals.
+    - `noise_known`: whether the weights are one over true standard errors; if not, they are equal.
     - `num_measurements`: how many weights are not zero.
+    - `num_items`: over how many items each accuracy is taken; zero where that is not known.
     - `has_verifier`: whether the second column was measured at all.
     """
 
@@ -40,18 +40,22 @@ class Curves(eqx.Module):
     value_scale: Float[Array, ""]
     noise_known: Bool[Array, ""]
     num_measurements: Int[Array, ""]
+    num_items: Float[Array, ""]
     has_verifier: bool = eqx.field(static=True)
 
 
-def curves_of(trajectory: Trajectory, num_padded: int) -> tuple[Curves, list[str]]:
-    """One trajectory as `Curves` of the given padded length, and what was done to its weights."""
+def curves_of(
+    trajectory: Trajectory,
+    num_padded: int,
+    standard_errors: Float[np.ndarray, "T series"] | None = None,
+) -> Curves:
+    """One trajectory as `Curves` of the given padded length; equal weights without errors."""
     num_rows = trajectory.num_rows
     series = _series(trajectory)
     capabilities = np.stack(list(series.values()), -1)
     measured = 1.0 - capabilities if trajectory.kind == "accuracy" else capabilities
     spread = float(np.ptp(measured, axis=0).max())
     value_scale = spread or float(np.abs(measured).max()) or 1.0
-    standard_errors, remarks = _standard_errors(trajectory, series)
     if standard_errors is None:
         weights = np.full_like(measured, 1.0 / value_scale)
     else:
@@ -67,8 +71,9 @@ def curves_of(trajectory: Trajectory, num_padded: int) -> tuple[Curves, list[str
         "value_scale": np.float64(value_scale),
         "noise_known": np.bool_(standard_errors is not None),
         "num_measurements": np.int64(measured.size),
+        "num_items": np.float64(trajectory.num_items or 0),
     }
-    return Curves(**arrays, has_verifier=trajectory.verifier is not None), remarks
+    return Curves(**arrays, has_verifier=trajectory.verifier is not None)
 
 
 def padded_length(num_rows: int) -> int:
@@ -86,36 +91,3 @@ def _series(trajectory: Trajectory) -> dict[str, Series]:
     if trajectory.verifier is None:
         return {"solver": trajectory.solver}
     return {"solver": trajectory.solver, "verifier": trajectory.verifier}
-
-
-def _standard_errors(
-    trajectory: Trajectory, series: dict[str, Series]
-) -> tuple[Float[np.ndarray, "T series"] | None, list[str]]:
-    """The standard errors that weight the fit, or None for equal weights, with what to say."""
-    columns = {"solver": trajectory.solver_se, "verifier": trajectory.verifier_se}
-    given = {name: se for name, se in columns.items() if se is not None}
-    if trajectory.num_items is not None and not given:
-        given = {name: _binomial(p, trajectory.num_items) for name, p in series.items()}
-    if not given:
-        return None, []
-    if len(given) < len(series):
-        only = next(iter(given))
-        return None, [f"standard errors are given for the {only} only: the fit is unweighted"]
-    remarks = []
-    for name, column in given.items():
-        if not column.any():
-            return None, [f"all standard errors of the {name} are zero: the fit is unweighted"]
-        floor = column[column > 0].min()
-        if floor > column.min():
-            remarks.append(
-                f"{int((column == 0).sum())} standard errors of the {name} are zero: raised to "
-                f"the smallest other one, {floor:.3g}"
-            )
-            given[name] = np.maximum(column, floor)
-    return np.stack(list(given.values()), -1), remarks
-
-
-def _binomial(accuracies: Series, num_items: int) -> Series:
-    """The standard error of a fraction of `num_items`, kept from zero by Laplace's rule."""
-    p = (accuracies * num_items + 1) / (num_items + 2)
-    return np.sqrt(p * (1 - p) / num_items)

@@ -5,21 +5,26 @@ every parameter and limit gets a profile-likelihood interval. All numbers are co
 compiled program in 64-bit floats, without changing jax's settings for anyone else.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import ndtri, stdtrit
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.batches import fit_curves
-from jaxgap.fitting.bijectors import Fixed
+from jaxgap.fitting.constraints import Constraint, check_names, constrained
 from jaxgap.fitting.core import CurveFn, Problem
-from jaxgap.fitting.curves import Curves, curves_of, padded_length
+from jaxgap.fitting.criteria import num_free
+from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.law import AbstractLaw
 from jaxgap.fitting.least_squares import AbstractMinimiser
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.noise import AbstractNoise, EstimatedScale, JointScale, weighted_curves
+from jaxgap.fitting.priors import AbstractPrior, IndexedPrior
 from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
 from jaxgap.trajectory import Trajectory
@@ -43,17 +48,22 @@ def fit(
     curve_fn: CurveFn = closed_form,
     minimiser: AbstractMinimiser | None = None,
     level: float = 0.9,
+    noise: AbstractNoise | None = None,
+    constraints: Mapping[str, Constraint] | None = None,
+    priors: Mapping[str, AbstractPrior] | None = None,
+    t_min: float | None = None,
+    t_max: float | None = None,
 ) -> FitResult:
     r"""Fit a law to one trajectory by joint least squares over its curves.
 
     $$\min_\theta \sum_t \Big(\frac{U_s(t) - \hat U_s(t; \theta)}{\sigma_s(t)}\Big)^2
       + \Big(\frac{U_v(t) - \hat U_v(t; \theta)}{\sigma_v(t)}\Big)^2.$$
 
-    The trajectory's standard errors, if it has them, are the $\sigma$, taken as true; for
-    accuracies with a known number of items they are binomial; otherwise all $\sigma$ are equal and
-    estimated from the residuals. Accuracies are fitted as error rates and reported as accuracies.
-    A trajectory without a verifier shows the solver's curve alone: what needs the verifier is
-    `None`, with a reason.
+    The trajectory's standard errors, if it has them, are the $\sigma$, taken as true; accuracies
+    over a known number of items have binomial noise; otherwise all $\sigma$ are equal and estimated
+    from the residuals. `noise` can say otherwise. Accuracies are fitted as error rates and reported
+    as accuracies. A trajectory without a verifier shows the solver's curve alone: what needs the
+    verifier is `None`, with a reason.
 
     Intervals are from the profile likelihood with Student's t (the normal distribution where the
     noise is known), which holds its level where little of the decay was seen, unlike one from
@@ -68,6 +78,11 @@ def fit(
     - `minimiser`: by default :class:`LevenbergMarquardt`; :class:`OptimistixMinimiser` takes any
         of Optimistix's solvers.
     - `level`: of the intervals, in (0, 1).
+    - `noise`: a model of :mod:`jaxgap.fitting.noise`, such as `StudentT()` against outliers.
+    - `constraints`: by a parameter's name :class:`Held`, :class:`Bounded` or :class:`Tied`, in the
+        report's terms. `{"gap_limit": Held(0.0)}` is what f(0) = 0 says.
+    - `priors`: by a parameter's name :class:`Normal` or :class:`LogNormal`, in the same terms.
+    - `t_min`, `t_max`: fit only what was measured from the one to the other.
 
     **Returns:**
 
@@ -75,8 +90,10 @@ def fit(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if the level is not in (0, 1), and `ValueError` if the law has no
-    closed form while `curve_fn` needs it.
+    `InputError` (a `ValueError`) if the level is not in (0, 1), the trajectory lacks what the noise
+    needs, a constraint or prior names no parameter or leaves no room, or fewer than three rows lie
+    between `t_min` and `t_max`; and `ValueError` if the law has no closed form while `curve_fn`
+    needs it.
 
     **Example:**
 
@@ -91,7 +108,18 @@ def fit(
     Source: Sun et al. (arXiv:2507.00075v4), section 4, whose published R^2 an unweighted fit over
     both curves reproduces.
     """
-    (result,) = fit_many(law, [trajectory], curve_fn=curve_fn, minimiser=minimiser, level=level)
+    (result,) = fit_many(
+        law,
+        [trajectory],
+        curve_fn=curve_fn,
+        minimiser=minimiser,
+        level=level,
+        noise=noise,
+        constraints=constraints,
+        priors=priors,
+        t_min=t_min,
+        t_max=t_max,
+    )
     return result
 
 
@@ -102,6 +130,11 @@ def fit_many(
     curve_fn: CurveFn = closed_form,
     minimiser: AbstractMinimiser | None = None,
     level: float = 0.9,
+    noise: AbstractNoise | None = None,
+    constraints: Mapping[str, Constraint] | None = None,
+    priors: Mapping[str, AbstractPrior] | None = None,
+    t_min: float | None = None,
+    t_max: float | None = None,
 ) -> list[FitResult]:
     """Fit a law to each of many trajectories, side by side in batches.
 
@@ -133,52 +166,100 @@ def fit_many(
         raise InputError(f"level must lie between 0 and 1, got {level}")
     for trajectory in trajectories:
         check_computable(trajectory)
-    problem = Problem(law, curve_fn, LevenbergMarquardt() if minimiser is None else minimiser)
-
-    def batch_of(index: int) -> tuple[int, bool]:
-        run = trajectories[index]
-        return padded_length(run.num_rows), run.verifier is not None
-
+    runs = [_window(run, t_min, t_max) for run in trajectories]
+    batches: dict[tuple, list[_Prepared]] = {}
+    for index, run in enumerate(runs):
+        prepared = _Prepared(index, run, *weighted_curves(run, padded_length(run.num_rows), noise))
+        batches.setdefault(prepared.batch, []).append(prepared)
     results: dict[int, FitResult] = {}
-    for (length, _), group in groupby(sorted(range(len(trajectories)), key=batch_of), batch_of):
-        indices = list(group)
-        runs = [trajectories[index] for index in indices]
-        results |= zip(indices, _fit_alike(problem, runs, length, level), strict=True)
+    for batch in batches.values():
+        problem = Problem(
+            law, curve_fn, LevenbergMarquardt() if minimiser is None else minimiser, batch[0].noise
+        )
+        problem = _restricted(problem, batch[0], constraints or {}, priors or {})
+        results |= zip([run.index for run in batch], _fit_alike(problem, batch, level), strict=True)
     return [results[index] for index in range(len(trajectories))]
 
 
-def _fit_alike(
-    problem: Problem, trajectories: list[Trajectory], length: int, level: float
-) -> list[FitResult]:
-    """Fit trajectories of one padded length."""
-    prepared = [curves_of(run, length) for run in trajectories]
-    curves = [each for each, _ in prepared]
-    num_free = _num_free(problem.law, curves[0])
-    quantiles = [_quantile(each, num_free, level) for each in curves]
-    raw = fit_curves(problem, curves, num_free, [quantile or 1.0 for quantile in quantiles])
+class _Prepared(NamedTuple):
+    """A trajectory on its way into a batch."""
+
+    index: int
+    trajectory: Trajectory
+    curves: Curves
+    noise: AbstractNoise
+    remarks: list[str]
+
+    @property
+    def batch(self) -> tuple:
+        """What all runs of a batch have in common."""
+        return len(self.curves.ts), self.curves.has_verifier, self.trajectory.kind, self.noise
+
+
+def _window(run: Trajectory, t_min: float | None, t_max: float | None) -> Trajectory:
+    """The rows from `t_min` to `t_max`."""
+    if t_min is None and t_max is None:
+        return run
+    low, high = -np.inf if t_min is None else t_min, np.inf if t_max is None else t_max
+    kept = (run.ts >= low) & (run.ts <= high)
+    if kept.sum() < 3:
+        raise InputError(
+            f"{kept.sum()} of {run.num_rows} rows lie between t_min = {low:g} and t_max = "
+            f"{high:g}: at least 3 are needed"
+        )
+    columns = {name: values[kept] for name, values in run.columns().items()}
+    extra = {name: columns.pop(name) for name in run.extra}
+    return run.replace(**columns, extra=extra)
+
+
+def _restricted(
+    problem: Problem,
+    example: _Prepared,
+    constraints: Mapping[str, Constraint],
+    priors: Mapping[str, AbstractPrior],
+) -> Problem:
+    """The problem with constraints and priors on the parameters that a report names."""
+    law, noise, held = problem.law, problem.noise, ()
+    is_accuracy = example.trajectory.kind == "accuracy"
+    names = [parameter.name for parameter in law.parameters]
+    check_names(priors, names, "priors")
+    if constraints:
+        law = constrained(law, constraints, example.curves, is_accuracy)
+        held = _held(Problem(law, problem.curve_fn, problem.minimiser), example.curves)
+    if priors and isinstance(noise, EstimatedScale):
+        noise = JointScale()
+    indexed = tuple(
+        IndexedPrior(priors[parameter.name], index, is_accuracy and parameter.unit == "capability")
+        for index, parameter in enumerate(law.parameters)
+        if parameter.name in priors
+    )
+    return Problem(law, problem.curve_fn, problem.minimiser, noise, indexed, held)
+
+
+def _held(problem: Problem, curves: Curves) -> tuple[int, ...]:
+    """The reported numbers that no coordinate moves."""
+    with jax.enable_x64(True):
+        start = problem.starts(curves)[0]
+        slopes = jax.jacfwd(problem.numbers)(start, jax.tree.map(jnp.asarray, curves))
+        return tuple(np.flatnonzero(~np.asarray(slopes).any(axis=1)).tolist())
+
+
+def _fit_alike(problem: Problem, batch: list[_Prepared], level: float) -> list[FitResult]:
+    """Fit trajectories that share a program."""
+    curves = [run.curves for run in batch]
+    free = num_free(problem, curves[0])
+    quantiles = [problem.noise.quantile(level, int(each.num_measurements), free) for each in curves]
+    raw = fit_curves(problem, curves, free, [quantile or 1.0 for quantile in quantiles])
     return [
         read_result(
             problem,
-            trajectory,
-            curves[index],
-            raw[index],
-            num_free=num_free,
-            quantile=quantiles[index],
+            run.trajectory,
+            run.curves,
+            raw[row],
+            num_free=free,
+            quantile=quantiles[row],
             level=level,
-            remarks=prepared[index][1],
+            remarks=run.remarks,
         )
-        for index, trajectory in enumerate(trajectories)
+        for row, run in enumerate(batch)
     ]
-
-
-def _num_free(law: AbstractLaw, curves: Curves) -> int:
-    return sum(not isinstance(bijector, Fixed) for bijector in law.bijectors(curves))
-
-
-def _quantile(curves: Curves, num_free: int, level: float) -> float | None:
-    """Of the signed root of the likelihood ratio; None where the noise cannot be estimated."""
-    upper = (1 + level) / 2
-    if curves.noise_known:
-        return float(ndtri(upper))
-    dof = int(curves.num_measurements) - num_free
-    return float(stdtrit(dof, upper)) if dof > 0 else None

@@ -68,5 +68,5 @@ def _without_effect(problem: Problem, curves: Curves) -> Bool[Array, " reported"
         strength = jnp.linalg.norm(moved * silent, axis=1)
         return strength > _MOVES * jnp.linalg.norm(moved, axis=1)
 
-    starts = problem.law.starts(jax.tree.map(jnp.asarray, curves))
+    starts = problem.starts(jax.tree.map(jnp.asarray, curves))
     return jnp.all(jax.vmap(at)(starts), axis=0)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from equinox import AbstractClassVar
+from equinox import AbstractVar
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
@@ -44,8 +44,8 @@ LIMITS = (
 class AbstractLaw(eqx.Module):
     """A family of dynamics that can be fitted to curves."""
 
-    name: AbstractClassVar[str]
-    parameters: AbstractClassVar[tuple[Parameter, ...]]
+    name: AbstractVar[str]
+    parameters: AbstractVar[tuple[Parameter, ...]]
 
     @abc.abstractmethod
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
@@ -73,3 +73,14 @@ class AbstractLaw(eqx.Module):
         parameters searches in the parameters themselves. `curves` gives what is no parameter: the
         first time. Any finite values within the bounds of `parameters` must give finite curves.
         """
+
+
+def typical_size(parameter: Parameter, curves: Curves) -> RealScalar:
+    """The order of magnitude of a parameter, from its unit and the scales of the data."""
+    match parameter.unit:
+        case "capability" | "gap":
+            return curves.value_scale
+        case "1/time":
+            return 1 / curves.duration
+        case "1":
+            return 0.5

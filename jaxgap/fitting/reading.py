@@ -14,6 +14,7 @@ from jaxgap.trajectory import Trajectory
 
 NO_VERIFIER = "the trajectory has no verifier"
 _NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
+_HELD = "held by the constraints: it is not estimated"
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
 
@@ -105,7 +106,9 @@ def _estimates(
         in_capability = parameter.unit in ("capability", "gap")
         if trajectory.kind == "accuracy" and parameter.unit == "capability":
             value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
-        if quantile is None:
+        if index in problem.held:
+            estimates[index] = Estimate(value, None, None, _HELD)
+        elif quantile is None:
             # A limit is nothing without its interval.
             shown = None if is_limit else value
             estimates[index] = Estimate.without_noise(shown, _NO_NOISE)

@@ -6,13 +6,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.errors import InputError
+from jaxgap.fitting.bootstrap import Bootstrap, bootstrap
 from jaxgap.fitting.core import Problem, RawFit
 from jaxgap.fitting.correlations import correlation_matrix
-from jaxgap.fitting.criteria import Criteria, criteria_of_fit, num_free
+from jaxgap.fitting.criteria import Criteria, criteria, num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnostics import Diagnostics
@@ -86,8 +88,10 @@ class FitResult:
     def criteria(self) -> Criteria:
         """AICc and BIC, to be compared between laws on the same trajectory."""
         source = self.source
-        free = num_free(source.problem, source.curves)
-        return criteria_of_fit(source.curves, float(source.raw.cost), free)
+        num_parameters = num_free(source.problem, source.curves)
+        num_parameters += source.problem.noise.num_estimated(source.curves)
+        log_likelihood = float(source.raw.log_likelihoods.sum())
+        return criteria(log_likelihood, num_parameters, int(source.curves.num_measurements))
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:
@@ -130,6 +134,29 @@ class FitResult:
         ts = checked_times(ts, float(source.curves.t0))
         bands = predict_bands(source.problem, source.curves, source.raw, ts, source.quantile)
         return Prediction.of_bands(ts, bands, self.level, self.kind, source.curves.has_verifier)
+
+    def bootstrap(self, num_samples: int = 1000, *, key: Key[Array, ""]) -> Bootstrap:
+        """Draw runs from the fitted law and its noise, and fit each of them again.
+
+        **Arguments:**
+
+        - `num_samples`: how many runs, at least 1; an interval needs a few hundred.
+        - `key`: of jax.random; the same key gives the same runs.
+
+        **Returns:**
+
+        A :class:`jaxgap.fitting.bootstrap.Bootstrap`, whose `intervals(level)` are percentiles.
+        Refits that do not converge are left out and counted.
+
+        **Raises:**
+
+        `InputError` (a `ValueError`) for fewer samples than one, or where nothing is left to tell
+        the noise from.
+        """
+        source = self.source
+        if source.quantile is None:
+            raise InputError("as many free parameters as measurements: the noise is not known")
+        return bootstrap(source.problem, source.curves, source.raw, self.kind, num_samples, key)
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""

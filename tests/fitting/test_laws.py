@@ -49,7 +49,7 @@ def _float64():
 
 def curves(ys, has_verifier=True, ts=TS):
     run = Trajectory(ts, ys[:, 0], ys[:, 1] if has_verifier else None)
-    return curves_of(run, 16)[0]
+    return curves_of(run, 16)
 
 
 def states(law, values):

@@ -41,7 +41,7 @@ def _truth(request):
 def noisy(truth, num_rows):
     ys = np.asarray(truth.closed_form(TS))
     ys = ys + 0.005 * np.random.default_rng(0).standard_normal(ys.shape)
-    return curves_of(Trajectory(TS[:num_rows], *ys[:num_rows].T), 16)[0]
+    return curves_of(Trajectory(TS[:num_rows], *ys[:num_rows].T), 16)
 
 
 @eqx.filter_jit

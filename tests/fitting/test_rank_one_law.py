@@ -10,7 +10,7 @@ from jaxgap.fitting.curves import curves_of
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(1.0, 9.0, 14)
-CURVES, _ = curves_of(Trajectory(TS, 1 + np.exp(-0.4 * TS), 0.5 + 0.4 * np.exp(-0.4 * TS)), 16)
+CURVES = curves_of(Trajectory(TS, 1 + np.exp(-0.4 * TS), 0.5 + 0.4 * np.exp(-0.4 * TS)), 16)
 
 
 @pytest.mark.parametrize("law", [LinearLaw(), PowerLaw()], ids=lambda law: law.name)

@@ -101,6 +101,6 @@ def diagnose(
 def _linearised(problem: Problem, curves: Curves, coordinates):
     """The weighted residuals at the fit, and their derivatives."""
     return (
-        problem.residuals(coordinates, curves),
-        jax.jacfwd(problem.residuals)(coordinates, curves),
+        problem.deviations(coordinates, curves),
+        jax.jacfwd(problem.deviations)(coordinates, curves),
     )

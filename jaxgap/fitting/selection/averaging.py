@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.fitting.criteria import num_free
-from jaxgap.fitting.curves import Curves, curves_of
+from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.law import LIMITS
+from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.reading import NO_VERIFIER, goodness, limit_warnings
 from jaxgap.fitting.selection.averaged import AveragedResult, LawSummary, averaged_estimate
 from jaxgap.fitting.selection.candidates import Candidate
@@ -60,7 +61,7 @@ def averaged_result(
         stopped=_stopped(converged),
         num_points=run.num_rows,
         remarks=(
-            *curves_of(run, len(curves.ts))[1],
+            *weighted_curves(run, len(curves.ts)).remarks,
             *_remarks(candidates),
             *limit_warnings(run, limits),
             *diagnostics.warnings(),

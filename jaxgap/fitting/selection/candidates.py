@@ -8,10 +8,11 @@ import numpy as np
 
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.criteria import Criteria, criteria_of_fit, num_free
-from jaxgap.fitting.curves import Curves, curves_of, padded_length
+from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.fit import closed_form
 from jaxgap.fitting.law import AbstractLaw
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.selection.rolling import Scores, held_out_scores, origins
 from jaxgap.fitting.selection.search import Fits, best_fits
 from jaxgap.trajectory import Trajectory
@@ -71,7 +72,7 @@ def _by_solver(problems: Sequence[Problem]) -> list[Problem]:
 def _fit_group(
     problems: Sequence[Problem], runs: Sequence[Trajectory], length: int
 ) -> list[list[Candidate]]:
-    wholes = [curves_of(run, length)[0] for run in runs]
+    wholes = [weighted_curves(run, length).curves for run in runs]
     free = [num_free(problem, wholes[0]) for problem in problems]
     usable = [_usable(free, curves) for curves in wholes]
     rows = [
@@ -79,7 +80,7 @@ def _fit_group(
         for run, curves, which in zip(runs, wholes, usable, strict=True)
     ]
     heads = [
-        [curves_of(run.head(num_rows), length)[0] for num_rows in seen]
+        [weighted_curves(run.head(num_rows), length).curves for num_rows in seen]
         for run, seen in zip(runs, rows, strict=True)
     ]
     found: list[list[Candidate]] = [[] for _ in runs]

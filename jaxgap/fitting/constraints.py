@@ -1,0 +1,252 @@
+"""Constraints on the parameters of a report, whatever the law's own coordinates.
+
+A parameter is held at a value, kept between bounds, or tied to another. A law so constrained is
+searched in those parameters that are left free, as they are reported.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.dynamics.types import RealScalar
+from jaxgap.errors import InputError
+from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.law import AbstractLaw, Parameter, typical_size
+
+# How far inside its bounds a start begins, as a part of the typical size.
+_INSIDE = 0.01
+
+
+class Held(NamedTuple):
+    """A parameter that has the given value, in the report's terms."""
+
+    value: float
+
+
+class Bounded(NamedTuple):
+    """A parameter between bounds, in the report's terms."""
+
+    lower: float = -np.inf
+    upper: float = np.inf
+
+
+class Tied(NamedTuple):
+    """A parameter that is a function of another one, by default equal to it.
+
+    `fn` maps the other's value to this one's, both as reported, and is differentiated by JAX.
+    """
+
+    to: str
+    fn: Callable[[Float[Array, ""]], Float[Array, ""]] = lambda value: value
+
+
+Constraint = Held | Bounded | Tied
+
+
+class ConstrainedLaw(AbstractLaw):
+    """A law whose coordinates are those of its parameters that are free.
+
+    `constraints` has one entry for each parameter of `law`, in the equations' terms.
+    """
+
+    law: AbstractLaw
+    constraints: tuple[Constraint | None, ...] = eqx.field(static=True)
+    name: str = eqx.field(static=True)
+    parameters: tuple[Parameter, ...] = eqx.field(static=True)
+
+    def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
+        return tuple(_bijector(self.parameters[index], curves) for index in self._free)
+
+    def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
+        bijectors = self.bijectors(curves)
+
+        def start(coordinates):
+            of_law = zip(self.law.bijectors(curves), coordinates, strict=True)
+            dynamics = self.law.dynamics([b.constrain(z) for b, z in of_law], curves)
+            values = self.law.parameter_values(dynamics)
+            inner = [_inside(self.parameters[index], values[index], curves) for index in self._free]
+            return jnp.stack([b.unconstrain(v) for b, v in zip(bijectors, inner, strict=True)])
+
+        return jax.vmap(start)(self.law.starts(curves))
+
+    def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
+        return self.law.from_parameters(self._all(values), curves)
+
+    def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
+        return self.law.parameter_values(dynamics)
+
+    def from_parameters(
+        self, values: Sequence[RealScalar] | Float[Array, " parameters"], curves: Curves
+    ) -> AbstractDynamics:
+        return self.law.from_parameters(values, curves)
+
+    @property
+    def _free(self) -> tuple[int, ...]:
+        return tuple(
+            index
+            for index, constraint in enumerate(self.constraints)
+            if not isinstance(constraint, Held | Tied)
+        )
+
+    def _all(self, free: Sequence[Float[Array, ""]]) -> list[Float[Array, ""]]:
+        """All parameters from those that are free."""
+        values = dict(zip(self._free, free, strict=True))
+        names = [parameter.name for parameter in self.parameters]
+        for index, constraint in enumerate(self.constraints):
+            if isinstance(constraint, Held):
+                values[index] = jnp.asarray(constraint.value)
+        for index, constraint in enumerate(self.constraints):
+            if isinstance(constraint, Tied):
+                values[index] = jnp.asarray(constraint.fn(values[names.index(constraint.to)]))
+        return [values[index] for index in range(len(names))]
+
+
+def constrained(
+    law: AbstractLaw, constraints: Mapping[str, Constraint], curves: Curves, is_accuracy: bool
+) -> ConstrainedLaw:
+    """A law with constraints on the parameters of its report.
+
+    **Arguments:**
+
+    - `law`: any law.
+    - `constraints`: by the parameter's name.
+    - `curves`: an example of what will be fitted: without a verifier the law's placeholders are
+        held.
+    - `is_accuracy`: whether the report gives capabilities as accuracies.
+
+    **Raises:**
+
+    `InputError` (a `ValueError`) for unknown names, bounds that leave no room or lie outside what
+    the parameter can be, and ties to a parameter that is tied itself.
+    """
+    names = [parameter.name for parameter in law.parameters]
+    check_names(constraints, names, "constraints")
+    found: list[Constraint | None] = []
+    parameters = []
+    for parameter in law.parameters:
+        constraint = constraints.get(parameter.name)
+        _check(parameter, constraint, constraints, names)
+        mirrored = is_accuracy and parameter.unit == "capability"
+        other = constraint.to if isinstance(constraint, Tied) else None
+        other_mirrored = is_accuracy and any(
+            p.name == other and p.unit == "capability" for p in law.parameters
+        )
+        found.append(_in_equations_terms(constraint, mirrored, other_mirrored))
+        parameters.append(_narrowed(parameter, found[-1]))
+    for index, value in _placeholders(law, curves).items():
+        found[index] = Held(value)
+    return ConstrainedLaw(
+        law=law, constraints=tuple(found), name=law.name, parameters=tuple(parameters)
+    )
+
+
+def check_names(given: Mapping[str, object], names: Sequence[str], argument: str) -> None:
+    """Raise for names that are no parameter of the law."""
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise InputError(
+            f"{argument}: the law has no parameter {unknown[0]!r}; it has {', '.join(names)}"
+        )
+
+
+def _check(
+    parameter: Parameter,
+    constraint: Constraint | None,
+    constraints: Mapping[str, Constraint],
+    names: Sequence[str],
+) -> None:
+    name, lower, upper = parameter.name, parameter.lower, parameter.upper
+    match constraint:
+        case Held(value) if not lower <= value <= upper or not np.isfinite(value):
+            raise InputError(
+                f"constraints: {name} cannot be held at {value:g}: it lies in "
+                f"[{lower:g}, {upper:g}]"
+            )
+        case Bounded(low, high) if not max(low, lower) < min(high, upper):
+            raise InputError(
+                f"constraints: the bounds {low:g} and {high:g} leave no room for {name}, which "
+                f"lies in [{lower:g}, {upper:g}]"
+            )
+        case Tied(to) if to not in names or to == name:
+            raise InputError(f"constraints: {name} cannot be tied to {to!r}")
+        case Tied(to) if isinstance(constraints.get(to), Tied):
+            raise InputError(f"constraints: {name} is tied to {to}, which is tied itself")
+        case _:
+            pass
+
+
+def _in_equations_terms(
+    constraint: Constraint | None, mirrored: bool, other_mirrored: bool
+) -> Constraint | None:
+    """A constraint on an accuracy as one on the error rate."""
+    match constraint:
+        case Held(value):
+            return Held(1.0 - value if mirrored else value)
+        case Bounded(lower, upper):
+            return Bounded(1.0 - upper, 1.0 - lower) if mirrored else constraint
+        case Tied(to, fn) if mirrored or other_mirrored:
+
+            def mirrored_fn(value):
+                there = fn(1.0 - value if other_mirrored else value)
+                return 1.0 - there if mirrored else there
+
+            return Tied(to, mirrored_fn)
+        case _:
+            return constraint
+
+
+def _narrowed(parameter: Parameter, constraint: Constraint | None) -> Parameter:
+    if not isinstance(constraint, Bounded):
+        return parameter
+    return parameter._replace(
+        lower=max(parameter.lower, constraint.lower), upper=min(parameter.upper, constraint.upper)
+    )
+
+
+def _placeholders(law: AbstractLaw, curves: Curves) -> dict[int, float]:
+    """Parameters that such curves cannot show and that are the same at all of the law's starts."""
+    if curves.has_verifier:
+        return {}
+    with jax.enable_x64(True):
+        of_law = law.bijectors(curves)
+
+        def values(start):
+            coordinates = zip(of_law, start, strict=True)
+            return law.parameter_values(
+                law.dynamics([b.constrain(z) for b, z in coordinates], curves)
+            )
+
+        found = np.asarray(jax.vmap(values)(law.starts(curves)))
+    return {
+        index: float(found[0, index])
+        for index, parameter in enumerate(law.parameters)
+        if parameter.needs_verifier and np.ptp(found[:, index]) == 0
+    }
+
+
+def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
+    size = typical_size(parameter, curves)
+    match np.isfinite(parameter.lower), np.isfinite(parameter.upper):
+        case True, True:
+            return Between(parameter.lower, parameter.upper)
+        case True, False:
+            return GreaterThan(parameter.lower, size)
+        case False, True:
+            return LessThan(parameter.upper, size)
+        case _:
+            location = curves.ys[0, 0] if parameter.unit == "capability" else 0.0
+            return Real(location, size)
+
+
+def _inside(parameter: Parameter, value: Float[Array, ""], curves: Curves) -> Float[Array, ""]:
+    """The value, or one within the bounds where it is not."""
+    width = parameter.upper - parameter.lower
+    size = width if np.isfinite(width) else typical_size(parameter, curves)
+    return jnp.clip(value, parameter.lower + _INSIDE * size, parameter.upper - _INSIDE * size)

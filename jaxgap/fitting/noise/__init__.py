@@ -1,0 +1,25 @@
+"""Noise models: how measurements scatter around the curves.
+
+Each is one Module that writes its likelihood as a sum of squares, so that the one least-squares
+solver maximises all of them, profiles them and bootstraps them.
+"""
+
+from jaxgap.fitting.noise.abstract_noise import AbstractNoise
+from jaxgap.fitting.noise.binomial import Binomial
+from jaxgap.fitting.noise.default import WeightedCurves, default_noise, weighted_curves
+from jaxgap.fitting.noise.gaussian import EstimatedScale, GivenScale
+from jaxgap.fitting.noise.joint_scale import JointScale, ScalePerSeries
+from jaxgap.fitting.noise.student_t import StudentT
+
+__all__ = [
+    "AbstractNoise",
+    "Binomial",
+    "EstimatedScale",
+    "GivenScale",
+    "JointScale",
+    "ScalePerSeries",
+    "StudentT",
+    "WeightedCurves",
+    "default_noise",
+    "weighted_curves",
+]

@@ -1,0 +1,115 @@
+r"""Binomial noise: accuracies over a known number of items.
+
+With $k = n y$ wrong answers where the law says $p$, the signed root of the deviance
+
+$$d = 2 n \Big(y \log\frac{y}{p} + (1 - y) \log\frac{1 - y}{1 - p}\Big)$$
+
+is the residual, so that least squares are the greatest likelihood. Its variance is one: nothing is
+estimated. At $y = 0$ and $y = 1$ the deviance does not turn round but goes on to its bound, where a
+signed root would be vertical: there the residual is $\sqrt{d + 1}$, the same likelihood with a
+smooth residual. A law may leave $[0, 1]$, which no probability can: outside, the deviance is
+continued from just inside, and a steep residual of its own brings the curve back.
+"""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured, normal_quantile
+from jaxgap.trajectory import Trajectory
+
+# Closer than this part of one item to 0 or 1 the deviance is continued.
+_INSIDE = 1e-6
+# By a hundredth of an item outside [0, 1] a curve costs as much as by one standard deviation.
+_WALL = 100.0
+
+
+class Binomial(AbstractNoise):
+    """Binomial noise, for accuracies over a known number of items."""
+
+    name: ClassVar[str] = "binomial"
+
+    def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
+        if trajectory.kind != "accuracy" or trajectory.num_items is None:
+            raise InputError(
+                "binomial noise needs accuracies over a known number of items (num_items)"
+            )
+        series = [trajectory.solver, trajectory.verifier]
+        columns = [
+            _standard_errors(accuracies, trajectory.num_items)
+            for accuracies in series
+            if accuracies is not None
+        ]
+        return np.stack(columns, -1), []
+
+    def num_scales(self, curves: Curves) -> int:
+        return 0
+
+    def num_estimated(self, curves: Curves) -> int:
+        return 0
+
+    def residuals(
+        self, predicted: Float[Array, "times 2"], curves: Curves, scales: Float[Array, " scales"]
+    ) -> Float[Array, " m"]:
+        n, y = curves.num_items, curves.ys
+        p = _inside(predicted, n)
+        none, all_ = y <= 0, y >= 1
+        share = jnp.where(none | all_, 0.5, y)
+        deviance = (
+            2 * n * (share * jnp.log(share / p) + (1 - share) * jnp.log1p((p - share) / (1 - p)))
+        )
+        # Where the curve meets the data the root has a kink; what it tends to is a straight line.
+        near = jnp.abs(p - share) < 1e-7 * p * (1 - p)
+        root = jnp.sign(p - share) * jnp.sqrt(jnp.where(near, 1.0, jnp.maximum(deviance, 1e-300)))
+        root = jnp.where(near, (p - share) * jnp.sqrt(n / (p * (1 - p))), root)
+        root = jnp.where(none, jnp.sqrt(1 - 2 * n * jnp.log1p(-p)), root)
+        root = jnp.where(all_, jnp.sqrt(1 - 2 * n * jnp.log(p)), root)
+        wall = _WALL * n * (predicted - jnp.clip(predicted, 0.0, 1.0))
+        return (jnp.stack([root, wall]) * measured(curves)).ravel()
+
+    def variance(
+        self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
+    ) -> Float[Array, ""]:
+        return jnp.ones_like(cost)
+
+    def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
+        return normal_quantile(level)
+
+    def log_likelihoods(
+        self,
+        predicted: Float[Array, "times 2"],
+        curves: Curves,
+        scales: Float[Array, " scales"],
+        cost: Float[Array, ""],
+    ) -> Float[Array, "times 2"]:
+        counts = jnp.round(curves.num_items * curves.ys)
+        p = _inside(predicted, curves.num_items)
+        density = jax.scipy.stats.binom.logpmf(counts, curves.num_items, p)
+        return jnp.where(measured(curves) > 0, density, 0.0)
+
+    def draw(
+        self,
+        key: Key[Array, ""],
+        predicted: Float[Array, "times 2"],
+        curves: Curves,
+        scales: Float[Array, " scales"],
+        variance: Float[Array, ""],
+    ) -> Float[Array, "times 2"]:
+        n = curves.num_items
+        return jax.random.binomial(key, n, jnp.clip(predicted, 0.0, 1.0), predicted.shape) / n
+
+
+def _inside(predicted: Float[Array, "times 2"], n: Float[Array, ""]) -> Float[Array, "times 2"]:
+    """The probabilities, kept from 0 and 1 by a part of one item."""
+    return jnp.clip(predicted, _INSIDE / n, 1 - _INSIDE / n)
+
+
+def _standard_errors(accuracies: Float[np.ndarray, " T"], num_items: int) -> np.ndarray:
+    """The standard error of a fraction of `num_items`, kept from zero by Laplace's rule."""
+    p = (accuracies * num_items + 1) / (num_items + 2)
+    return np.sqrt(p * (1 - p) / num_items)

@@ -1,0 +1,133 @@
+r"""Gaussian noise whose scales are coordinates of the fit: one for each series, or one for both.
+
+With $\sigma_s = w e^{u_s}$, $w$ being the range of the data, $-2 \log L$ is up to a constant
+
+$$\sum_s \sum_{i \in s} e^{-2 u_s} \Big(\frac{U_i - \hat U_i}{w}\Big)^2 + 2 n_s u_s.$$
+
+The last term is a square too, of $\sqrt{2 n_s (u_s + c)}$, with $c$ so large that the root exists.
+Gauss and Newton's approximation would leave half of the curvature in $u_s$ out, and the solver
+would take steps twice too long; two more residuals, $\sqrt{n_s} \cos u_s$ and $\sqrt{n_s} \sin
+u_s$, put it back without changing the sum of squares.
+
+Intervals: for one common scale, the likelihood ratio $N \log(1 + t^2 / \nu)$ belongs to Student's t
+with $\nu$ degrees of freedom, so that is where a profile ends.
+"""
+
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured, t_quantile
+from jaxgap.trajectory import Trajectory
+
+# Scales from a billionth of the range of the data to a billion times.
+_FURTHEST = 20.0
+_OFFSET = 22.0
+
+
+class AbstractJointScale(AbstractNoise):
+    """Gaussian noise with logarithms of scales as coordinates."""
+
+    def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
+        return None, []
+
+    def num_estimated(self, curves: Curves) -> int:
+        return self.num_scales(curves)
+
+    def residuals(
+        self, predicted: Float[Array, "times 2"], curves: Curves, scales: Float[Array, " scales"]
+    ) -> Float[Array, " m"]:
+        deviations = by_series(curves, scales)
+        weighted = (predicted - curves.ys) * measured(curves) / deviations
+        return jnp.concatenate([weighted.ravel(), scale_rows(curves, scales, 1.0)])
+
+    def variance(
+        self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
+    ) -> Float[Array, ""]:
+        return variance_of_ratio(cost, num_measurements, num_free)
+
+    def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
+        return quantile_of_ratio(level, num_measurements - num_free)
+
+    def log_likelihoods(
+        self,
+        predicted: Float[Array, "times 2"],
+        curves: Curves,
+        scales: Float[Array, " scales"],
+        cost: Float[Array, ""],
+    ) -> Float[Array, "times 2"]:
+        density = jax.scipy.stats.norm.logpdf(curves.ys, predicted, by_series(curves, scales))
+        return jnp.where(measured(curves) > 0, density, 0.0)
+
+    def draw(
+        self,
+        key: Key[Array, ""],
+        predicted: Float[Array, "times 2"],
+        curves: Curves,
+        scales: Float[Array, " scales"],
+        variance: Float[Array, ""],
+    ) -> Float[Array, "times 2"]:
+        deviations = jnp.sqrt(variance) * by_series(curves, scales)
+        return predicted + deviations * jax.random.normal(key, predicted.shape, predicted.dtype)
+
+
+class ScalePerSeries(AbstractJointScale):
+    """Gaussian noise of an unknown scale for each series."""
+
+    name: ClassVar[str] = "scale per series"
+
+    def num_scales(self, curves: Curves) -> int:
+        return 2 if curves.has_verifier else 1
+
+
+class JointScale(AbstractJointScale):
+    """Gaussian noise of one unknown scale, as a coordinate.
+
+    It finds what :class:`EstimatedScale` finds, and can stand beside priors, whose squares count in
+    units of the likelihood and not of the noise.
+    """
+
+    name: ClassVar[str] = "estimated scale"
+
+    def num_scales(self, curves: Curves) -> int:
+        return 1
+
+
+def by_series(curves: Curves, scales: Float[Array, " scales"]) -> Float[Array, "2"]:
+    """The scale of the solver's and of the verifier's noise, in the data's unit."""
+    clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)
+    return curves.value_scale * jnp.exp(jnp.broadcast_to(clipped, (2,)))
+
+
+def scale_rows(
+    curves: Curves, scales: Float[Array, " scales"], missing: float
+) -> Float[Array, " rows"]:
+    """Residuals whose squares are 2 n u up to a constant; `missing` is the curvature left out."""
+    counts = jnp.sum(measured(curves), axis=0)
+    counts = counts if len(scales) == 2 else jnp.sum(counts, keepdims=True)
+    clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)
+    circle = jnp.sqrt(missing * counts)
+    rows = [
+        jnp.sqrt(2 * counts * (clipped + _OFFSET)),
+        circle * jnp.cos(clipped),
+        circle * jnp.sin(clipped),
+    ]
+    return jnp.concatenate(rows)
+
+
+def variance_of_ratio(
+    cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
+) -> Float[Array, ""]:
+    """N over the degrees of freedom: by which scales of greatest likelihood are too small."""
+    dof = jnp.maximum(num_measurements - num_free, 1)
+    return jnp.ones_like(cost) * num_measurements / dof
+
+
+def quantile_of_ratio(level: float, dof: int) -> float | None:
+    """That of t in terms of the root of the likelihood ratio, times dof / N."""
+    quantile = t_quantile(level, dof)
+    return None if quantile is None else math.sqrt(dof * math.log1p(quantile**2 / dof))

@@ -1,0 +1,98 @@
+"""Priors: what is known of a parameter beside the curves, as one more residual.
+
+A Gaussian prior on a parameter, or on its logarithm, adds one square to $-2 \\log L$. The fit is
+then the most probable one, and its intervals are of the profile of likelihood times prior.
+"""
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics.types import RealScalar
+from jaxgap.errors import InputError
+
+
+class AbstractPrior(eqx.Module):
+    """What is known of one parameter beforehand."""
+
+    @abc.abstractmethod
+    def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
+        """How many standard deviations a value is from what was expected."""
+
+
+class Normal(AbstractPrior):
+    """A parameter is `mean`, give or take `sd`.
+
+    **Arguments:**
+
+    - `mean`, `sd`: in the parameter's unit, as reported; `sd` above zero.
+
+    **Raises:**
+
+    `InputError` (a `ValueError`) if `sd` is not above zero.
+
+    **Example:**
+
+    >>> Normal(0.4, 0.1).residual(0.5).item()
+    1.0
+    """
+
+    mean: RealScalar
+    sd: RealScalar
+
+    def __check_init__(self):
+        _check_sd(self.sd)
+
+    def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
+        return (jnp.asarray(value) - self.mean) / self.sd
+
+
+class LogNormal(AbstractPrior):
+    """A positive parameter is `median`, give or take a factor of `exp(sd)`.
+
+    **Arguments:**
+
+    - `median`: above zero, in the parameter's unit, as reported.
+    - `sd`: of the natural logarithm, above zero.
+
+    **Raises:**
+
+    `InputError` (a `ValueError`) if either is not above zero.
+
+    **Example:**
+
+    >>> round(LogNormal(0.4, 0.5).residual(0.4 * 2.718282).item(), 3)
+    2.0
+    """
+
+    median: RealScalar
+    sd: RealScalar
+
+    def __check_init__(self):
+        _check_sd(self.sd)
+        if isinstance(self.median, float | int) and not self.median > 0:
+            raise InputError(f"the median of a prior must be above zero, got {self.median}")
+
+    def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
+        tiny = jnp.finfo(jnp.asarray(value).dtype).tiny
+        return jnp.log(jnp.maximum(value, tiny) / self.median) / self.sd
+
+
+class IndexedPrior(eqx.Module):
+    """A prior on the parameter of an index, which may be the mirror image of what is reported."""
+
+    prior: AbstractPrior
+    index: int = eqx.field(static=True)
+    mirrored: bool = eqx.field(static=True)
+
+    def residual(self, values: Float[Array, " parameters"]) -> Float[Array, ""]:
+        """Of all parameters as a law has them; accuracies are mirrored error rates."""
+        value = values[self.index]
+        return self.prior.residual(1.0 - value if self.mirrored else value)
+
+
+def _check_sd(sd: RealScalar) -> None:
+    if isinstance(sd, float | int) and not sd > 0:
+        raise InputError(f"the standard deviation of a prior must be above zero, got {sd}")

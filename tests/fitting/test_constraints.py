@@ -1,0 +1,138 @@
+"""Parameters that are held, bounded, tied or known beforehand, and windows of times."""
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+from jaxgap.fitting import Bounded, EstimatedScale, Held, LinearLaw, LogNormal, Normal, Tied, fit
+from jaxgap.trajectory import Trajectory
+
+TS = np.linspace(0.0, 9.0, 14)
+
+
+def curves(rate, ratio, gap_limit, solver, verifier, ts=TS):
+    fallen = -np.expm1(-rate * ts) * (solver - verifier - gap_limit) / (1 - ratio)
+    return solver - fallen, verifier - ratio * fallen
+
+
+@pytest.fixture(scope="module", name="run")
+def _run():
+    noise = 0.02 * np.random.default_rng(0).standard_normal((2, 14))
+    solver, verifier = np.add(curves(0.4, 0.3, 0.05, 2.0, 1.2), noise)
+    return Trajectory(TS, solver, verifier)
+
+
+def residuals(run, p):
+    return np.concatenate(np.subtract(curves(*p), [run.solver, run.verifier]))
+
+
+def test_held_and_bounded_parameters_against_scipy(run):
+    found = fit(LinearLaw(), run, constraints={"gap_limit": Held(0.0), "rate": Bounded(0.0, 0.3)})
+    free = lambda p: residuals(run, [p[0], p[1], 0.0, p[2], p[3]])  # noqa: E731
+    bounds = ([0, 0, -9, -9], [0.3, 1, 9, 9])
+    scipy = least_squares(free, [0.2, 0.3, 2.0, 1.2], bounds=bounds, xtol=1e-14, ftol=1e-14)
+    names = ["rate", "ratio", "solver_initial", "verifier_initial"]
+    values = [found.parameters[name].estimate for name in names]
+    np.testing.assert_allclose(values, scipy.x, rtol=1e-3)
+    assert found.parameters["gap_limit"].estimate == 0.0
+    assert "held by the constraints" in found.parameters["gap_limit"].reason
+    assert found.limits["gap"].estimate == 0.0
+    assert found.limits["solver"].estimate == pytest.approx(found.limits["verifier"].estimate)
+    assert found.parameters["rate"].interval[1] <= 0.3
+    assert any("rate is on its bound 0.3" in warning for warning in found.warnings)
+    late = found.predict([1e3])
+    np.testing.assert_allclose(late.gap.estimate, 0.0, atol=1e-9)
+
+
+def test_free_parameters_without_effect_change_nothing(run):
+    """Bounds far off leave the fit, its errors and its intervals as they were."""
+    free = fit(LinearLaw(), run)
+    found = fit(LinearLaw(), run, constraints={"ratio": Bounded(0.0, 0.9)})
+    for name, estimate in free.parameters.items():
+        other = found.parameters[name]
+        np.testing.assert_allclose(other.estimate, estimate.estimate, rtol=1e-6)
+        np.testing.assert_allclose(other.stderr, estimate.stderr, rtol=1e-4)
+        np.testing.assert_allclose(other.interval, estimate.interval, rtol=1e-4)
+
+
+def test_tied_parameters_keep_their_tie(run):
+    tie = {"verifier_initial": Tied("solver_initial", lambda value: 0.6 * value)}
+    found = fit(LinearLaw(), run, constraints=tie).parameters
+    assert found["verifier_initial"].estimate == pytest.approx(
+        0.6 * found["solver_initial"].estimate
+    )
+    assert found["verifier_initial"].stderr == pytest.approx(0.6 * found["solver_initial"].stderr)
+
+
+def test_a_prior_weighs_with_the_data(run):
+    """With one scale estimated, -2 log L is N log S, to which the prior adds its square."""
+    prior = Normal(0.6, 0.02)
+    found = fit(LinearLaw(), run, noise=EstimatedScale(), priors={"rate": prior})
+
+    def cost(rate):
+        of = lambda p: residuals(run, [rate, *p])  # noqa: E731
+        squares = 2 * least_squares(of, [0.3, 0.05, 2.0, 1.2], xtol=1e-13, ftol=1e-13).cost
+        return 28 * np.log(squares) + ((rate - 0.6) / 0.02) ** 2
+
+    rates = np.linspace(0.38, 0.62, 241)
+    best = rates[np.argmin([cost(rate) for rate in rates])]
+    assert found.parameters["rate"].estimate == pytest.approx(best, abs=1e-3)
+
+
+def test_a_lognormal_prior_on_an_accuracy_is_in_its_own_terms():
+    solver, verifier = curves(0.4, 0.3, 0.05, 0.7, 0.4)
+    noise = 0.01 * np.random.default_rng(1).standard_normal((2, 14))
+    run = Trajectory(TS, 1 - solver + noise[0], 1 - verifier + noise[1], kind="accuracy")
+    tight = LogNormal(0.2, 1e-5)
+    found = fit(LinearLaw(), run, priors={"solver_initial": tight})
+    assert found.parameters["solver_initial"].estimate == pytest.approx(0.2, rel=1e-3)
+    held = fit(LinearLaw(), run, constraints={"solver_initial": Held(0.2)})
+    assert held.parameters["solver_initial"].estimate == pytest.approx(0.2)
+    assert held.parameters["rate"].estimate == pytest.approx(
+        found.parameters["rate"].estimate, rel=1e-3
+    )
+
+
+def test_a_solver_alone_can_be_constrained(run):
+    alone = Trajectory(TS, run.solver)
+    free = fit(LinearLaw(), alone)
+    found = fit(LinearLaw(), alone, constraints={"rate": Bounded(0.1, 2.0)})
+    np.testing.assert_allclose(
+        found.limits["solver"].interval, free.limits["solver"].interval, rtol=1e-4
+    )
+
+
+def test_a_window_of_times_is_the_fit_of_those_rows(run):
+    found = fit(LinearLaw(), run, t_min=1.0, t_max=8.0)
+    kept = (run.ts >= 1.0) & (run.ts <= 8.0)
+    rows = Trajectory(run.ts[kept], run.solver[kept], run.verifier[kept])
+    assert found.to_dict() == fit(LinearLaw(), rows).to_dict()
+    assert found.num_points == kept.sum()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"constraints": {"speed": Held(1.0)}}, "no parameter 'speed'; it has rate, ratio"),
+        ({"priors": {"speed": Normal(1.0, 1.0)}}, "priors: the law has no parameter 'speed'"),
+        ({"constraints": {"rate": Held(-1.0)}}, "rate cannot be held at -1"),
+        ({"constraints": {"ratio": Bounded(0.5, 0.2)}}, "leave no room for ratio"),
+        ({"constraints": {"ratio": Bounded(1.5, 2.0)}}, "leave no room for ratio"),
+        ({"constraints": {"ratio": Tied("ratio")}}, "ratio cannot be tied to 'ratio'"),
+        ({"constraints": {"ratio": Tied("x")}}, "ratio cannot be tied to 'x'"),
+        (
+            {"constraints": {"ratio": Tied("rate"), "rate": Tied("gap_limit")}},
+            "ratio is tied to rate, which is tied itself",
+        ),
+        ({"t_min": 5.0, "t_max": 5.5}, "of 14 rows lie between t_min = 5"),
+    ],
+)
+def test_what_cannot_be_is_refused(run, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit(LinearLaw(), run, **arguments)
+
+
+@pytest.mark.parametrize("prior", [lambda: Normal(1.0, 0.0), lambda: LogNormal(1.0, -1.0)])
+def test_priors_without_width_are_refused(prior):
+    with pytest.raises(ValueError, match="standard deviation of a prior must be above zero"):
+        prior()
