@@ -4,6 +4,7 @@ A parameter is held at a value, kept between bounds, or tied to another. A law s
 searched in those parameters that are left free, as they are reported.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -233,7 +234,7 @@ def _placeholders(law: AbstractLaw, curves: Curves) -> dict[int, float]:
 
 def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
     size = typical_size(parameter, curves)
-    match np.isfinite(parameter.lower), np.isfinite(parameter.upper):
+    match math.isfinite(parameter.lower), math.isfinite(parameter.upper):
         case True, True:
             return Between(parameter.lower, parameter.upper)
         case True, False:
