@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from jaxgap.cli.fit_options import Noise, Pairs, constraints_of, noise_of
 from jaxgap.cli.options import RunFile
+from jaxgap.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,17 @@ class Fit:
     ] = "linear"
     """The law: the paper's (linear, under which the gap decays exponentially), another, or all of
     them averaged by how well each describes the run (auto)."""
+    noise: Noise = "as-recorded"
+    """How measurements scatter: with their standard errors or as counts where the file has them,
+    else with one scale (as-recorded); with the file's standard errors (given), one unknown scale
+    (estimated) or one for each series (per-series); as counts of items (binomial); or with heavy
+    tails, which outliers hardly move (student-t)."""
+    fix: Annotated[Pairs, tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    """Hold a parameter at a value, as in gap_limit=0; may be given again for another."""
+    bound: Annotated[Pairs, tyro.conf.arg(metavar="NAME=LOW,HIGH")] = ()
+    """Keep a parameter between two values, as in rate=0,1; may be given again for another."""
+    window: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="T0 T1")] = None
+    """Fit only what was measured between these times."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
     """Coverage of the intervals, between 0 and 1."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -47,7 +60,11 @@ class Fit:
 
         check_writable(self.json, "--json")
         check_writable(self.plot, "--plot")
+        if self.model == "auto" and (self.noise != "as-recorded" or self.fix or self.bound):
+            raise InputError("--noise, --fix and --bound are for one law: name it with --model")
         run = self.run_file.read(self.file)
+        if self.window is not None:
+            run = run.between(*self.window)
         use_compile_cache()
         from rich.console import Console
 
@@ -60,7 +77,13 @@ class Fit:
             result = fit_auto(run, level=self.level)
         else:
             (law,) = (law for law in CANDIDATES if law.name == self.model)
-            result = fit(law, run, level=self.level)
+            result = fit(
+                law,
+                run,
+                level=self.level,
+                noise=noise_of(self.noise),
+                constraints=constraints_of(self.fix, self.bound),
+            )
         console = Console()
         print_notes(console, run)
         print_fit(console, result)

@@ -51,8 +51,6 @@ def fit(
     noise: AbstractNoise | None = None,
     constraints: Mapping[str, Constraint] | None = None,
     priors: Mapping[str, AbstractPrior] | None = None,
-    t_min: float | None = None,
-    t_max: float | None = None,
 ) -> FitResult:
     r"""Fit a law to one trajectory by joint least squares over its curves.
 
@@ -72,7 +70,7 @@ def fit(
     **Arguments:**
 
     - `law`: such as :class:`LinearLaw` or :class:`PowerLaw`.
-    - `trajectory`: the measurements.
+    - `trajectory`: the measurements; `trajectory.between(t0, t1)` are those of a window of times.
     - `curve_fn`: how to compute the curves of the dynamics: :func:`closed_form`, or
         :class:`OdeCurves`, or any function `(dynamics, ts) -> (times, 2)`.
     - `minimiser`: by default :class:`LevenbergMarquardt`; :class:`OptimistixMinimiser` takes any
@@ -82,7 +80,6 @@ def fit(
     - `constraints`: by a parameter's name :class:`Held`, :class:`Bounded` or :class:`Tied`, in the
         report's terms. `{"gap_limit": Held(0.0)}` is what f(0) = 0 says.
     - `priors`: by a parameter's name :class:`Normal` or :class:`LogNormal`, in the same terms.
-    - `t_min`, `t_max`: fit only what was measured from the one to the other.
 
     **Returns:**
 
@@ -91,9 +88,8 @@ def fit(
     **Raises:**
 
     `InputError` (a `ValueError`) if the level is not in (0, 1), the trajectory lacks what the noise
-    needs, a constraint or prior names no parameter or leaves no room, or fewer than three rows lie
-    between `t_min` and `t_max`; and `ValueError` if the law has no closed form while `curve_fn`
-    needs it.
+    needs, or a constraint or prior names no parameter or leaves no room; and `ValueError` if the
+    law has no closed form while `curve_fn` needs it.
 
     **Example:**
 
@@ -117,8 +113,6 @@ def fit(
         noise=noise,
         constraints=constraints,
         priors=priors,
-        t_min=t_min,
-        t_max=t_max,
     )
     return result
 
@@ -133,8 +127,6 @@ def fit_many(
     noise: AbstractNoise | None = None,
     constraints: Mapping[str, Constraint] | None = None,
     priors: Mapping[str, AbstractPrior] | None = None,
-    t_min: float | None = None,
-    t_max: float | None = None,
 ) -> list[FitResult]:
     """Fit a law to each of many trajectories, side by side in batches.
 
@@ -166,9 +158,8 @@ def fit_many(
         raise InputError(f"level must lie between 0 and 1, got {level}")
     for trajectory in trajectories:
         check_computable(trajectory)
-    runs = [_window(run, t_min, t_max) for run in trajectories]
     batches: dict[tuple, list[_Prepared]] = {}
-    for index, run in enumerate(runs):
+    for index, run in enumerate(trajectories):
         prepared = _Prepared(index, run, *weighted_curves(run, padded_length(run.num_rows), noise))
         batches.setdefault(prepared.batch, []).append(prepared)
     results: dict[int, FitResult] = {}
@@ -194,22 +185,6 @@ class _Prepared(NamedTuple):
     def batch(self) -> tuple:
         """What all runs of a batch have in common."""
         return len(self.curves.ts), self.curves.has_verifier, self.trajectory.kind, self.noise
-
-
-def _window(run: Trajectory, t_min: float | None, t_max: float | None) -> Trajectory:
-    """The rows from `t_min` to `t_max`."""
-    if t_min is None and t_max is None:
-        return run
-    low, high = -np.inf if t_min is None else t_min, np.inf if t_max is None else t_max
-    kept = (run.ts >= low) & (run.ts <= high)
-    if kept.sum() < 3:
-        raise InputError(
-            f"{kept.sum()} of {run.num_rows} rows lie between t_min = {low:g} and t_max = "
-            f"{high:g}: at least 3 are needed"
-        )
-    columns = {name: values[kept] for name, values in run.columns().items()}
-    extra = {name: columns.pop(name) for name in run.extra}
-    return run.replace(**columns, extra=extra)
 
 
 def _restricted(

@@ -131,7 +131,28 @@ class Trajectory:
 
     def head(self, num_rows: int) -> "Trajectory":
         """The first `num_rows` rows as a trajectory of their own."""
-        kept = {name: values[:num_rows] for name, values in self.columns().items()}
+        return self._rows(slice(num_rows))
+
+    def between(self, t0: float, t1: float) -> "Trajectory":
+        """The rows from time `t0` to time `t1`, both included, as a trajectory of their own.
+
+        **Raises:** `InputError` if there are fewer than three.
+
+        **Example:**
+
+        >>> Trajectory([0, 1, 2, 3], [9.0, 7.0, 6.0, 5.5]).between(1, 3).solver.tolist()
+        [7.0, 6.0, 5.5]
+        """
+        kept = (self.ts >= t0) & (self.ts <= t1)
+        if kept.sum() < 3:
+            raise InputError(
+                f"{kept.sum()} of {self.num_rows} rows lie between the times {t0:g} and {t1:g}: "
+                "at least 3 are needed"
+            )
+        return self._rows(kept)
+
+    def _rows(self, rows: "slice | np.ndarray") -> "Trajectory":
+        kept = {name: values[rows] for name, values in self.columns().items()}
         core = {name: kept.pop(name) for name in _CORE if name in kept}
         return self.replace(**core, extra=kept)
 

@@ -139,3 +139,34 @@ def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         run_command([command, "--help"])
     assert len(capsys.readouterr().out) > 300
+
+
+def test_fit_takes_noise_constraints_and_a_window(run_file, tmp_path, capsys):
+    out = tmp_path / "fit.json"
+    options = ["--fix", "gap_limit=0", "--bound", "rate=0,1", "--window", "1", "10"]
+    run_command(["fit", str(run_file), "--noise", "student-t", *options, "--json", str(out)])
+    assert "solver's limit is" in capsys.readouterr().out
+    result = strict(out.read_text())
+    assert result["num_points"] == 10
+    assert result["parameters"]["gap_limit"]["estimate"] == 0.0
+    assert "held by the constraints" in result["parameters"]["gap_limit"]["reason"]
+    assert 0 < result["parameters"]["rate"]["interval"][1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fix", "rate"], "--fix rate: must look like NAME=VALUE"),
+        (["--fix", "rate=fast"], "--fix rate=fast: must look like NAME=VALUE"),
+        (["--bound", "rate=1"], "--bound rate=1: must look like NAME=LOW,HIGH"),
+        (["--fix", "rate=1", "--bound", "rate=0,1"], "rate is fixed or bounded twice"),
+        (["--fix", "speed=1"], "the law has no parameter 'speed'"),
+        (["--fix", "rate=nan"], "rate cannot be held at nan"),
+        (["--noise", "binomial"], "binomial noise needs accuracies"),
+        (["--noise", "given"], "the trajectory has no standard errors"),
+        (["--window", "3", "4"], "2 of 12 rows lie between the times 3 and 4"),
+        (["--model", "auto", "--fix", "rate=1"], "are for one law: name it with --model"),
+    ],
+)
+def test_fit_options_that_cannot_be_are_one_line(run_file, capsys, options, message):
+    assert message in fails(["fit", str(run_file), *options], capsys)

@@ -103,7 +103,7 @@ def test_a_solver_alone_can_be_constrained(run):
 
 
 def test_a_window_of_times_is_the_fit_of_those_rows(run):
-    found = fit(LinearLaw(), run, t_min=1.0, t_max=8.0)
+    found = fit(LinearLaw(), run.between(1.0, 8.0))
     kept = (run.ts >= 1.0) & (run.ts <= 8.0)
     rows = Trajectory(run.ts[kept], run.solver[kept], run.verifier[kept])
     assert found.to_dict() == fit(LinearLaw(), rows).to_dict()
@@ -124,12 +124,16 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
             {"constraints": {"ratio": Tied("rate"), "rate": Tied("gap_limit")}},
             "ratio is tied to rate, which is tied itself",
         ),
-        ({"t_min": 5.0, "t_max": 5.5}, "of 14 rows lie between t_min = 5"),
     ],
 )
 def test_what_cannot_be_is_refused(run, arguments, message):
     with pytest.raises(ValueError, match=message):
         fit(LinearLaw(), run, **arguments)
+
+
+def test_a_window_of_too_few_rows_is_refused(run):
+    with pytest.raises(ValueError, match="0 of 14 rows lie between the times 5 and"):
+        run.between(5.0, 5.5)
 
 
 @pytest.mark.parametrize("prior", [lambda: Normal(1.0, 0.0), lambda: LogNormal(1.0, -1.0)])
