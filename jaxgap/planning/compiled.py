@@ -14,7 +14,12 @@ from jaxgap.planning.costs import Costs, count_costs
 from jaxgap.planning.hlo import parse_module
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_REFUSED = re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm", re.IGNORECASE)
+_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+_NEEDED = re.compile(
+    r"Used ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm"
+    r"|memory required for HLO temporaries \(([\d.]+)([KMGT]?)\)",
+    re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +87,10 @@ def compile_step(traced: Any, held_bytes: int, most_turns: Sequence[int]) -> Ste
     try:
         compiled = traced.lower(lowering_platforms=("tpu",)).compile()
     except jax.errors.JaxRuntimeError as error:
-        refused = _REFUSED.search(str(error))
-        if refused is None:
+        needed = needed_bytes(str(error))
+        if needed is None:
             raise
-        return StepCosts(_num_bytes(*refused.groups()[:2]) + held_bytes, held_bytes, None)
+        return StepCosts(needed + held_bytes, held_bytes, None)
     memory = compiled.memory_analysis()
     used = (
         memory.argument_size_in_bytes
@@ -98,5 +103,14 @@ def compile_step(traced: Any, held_bytes: int, most_turns: Sequence[int]) -> Ste
     return StepCosts(used + held_bytes, held_bytes, costs)
 
 
-def _num_bytes(number: str, unit: str) -> int:
+def needed_bytes(message: str) -> int | None:
+    """The memory that a refused program would take; None if that is not why it was refused.
+
+    >>> needed_bytes("RESOURCE_EXHAUSTED: Ran out of memory: Used 20.0G of 15.75G hbm.") // 2**30
+    20
+    """
+    found = _NEEDED.search(message)
+    if _OUT_OF_MEMORY not in message or found is None:
+        return None
+    number, unit = found.group(1, 2) if found.group(1) else found.group(3, 4)
     return int(float(number) * _UNITS[unit.upper()])

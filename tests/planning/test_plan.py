@@ -9,7 +9,7 @@ from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError
 from jaxgap.models.huggingface.config_json import config_json
 from jaxgap.planning.chips import CHIPS, chip_of
-from jaxgap.planning.compiled import StepCosts
+from jaxgap.planning.compiled import StepCosts, needed_bytes
 from jaxgap.planning.costs import Costs
 from jaxgap.planning.known_models import KNOWN_MODELS, read_decoder_config
 from jaxgap.planning.plan import largest_that_fits
@@ -58,6 +58,20 @@ def test_what_was_not_compiled_does_not_fit():
     assert StepCosts(chip.hbm_bytes, 0, Costs()).fits(chip)
     assert not StepCosts(chip.hbm_bytes + 1, 0, Costs()).fits(chip)
     assert StepCosts(1, 0, Costs(flops=2 * chip.flops)).least_seconds(chip)["products"] == 2
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO "
+         "temporaries (1.20T) exceeds available HBM (15.75G).", int(1.2 * 2**40)),
+        ("RESOURCE_EXHAUSTED: ... Used 31.50M of 15.75G hbm. Exceeded", int(31.5 * 2**20)),
+        ("INTERNAL: Used 31.50M of 15.75G hbm", None),
+        ("RESOURCE_EXHAUSTED: too many open files", None),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_is_needed(message, expected):
+    assert needed_bytes(message) == expected
 
 
 @pytest.mark.slow
