@@ -1,7 +1,7 @@
 """The TPUs that can be planned for, and what one chip of each has.
 
-Numbers are those of Google's pages (cloud.google.com/tpu/docs/v4, /v5e, /v5p, /v6e, read in 2025):
-peak rates, which no program reaches.
+Numbers are those of Google's pages (cloud.google.com/tpu/docs/v4, /v5e, /v5p, /v6e): peak rates,
+which no program reaches. Rates of links that are given for both directions together are halved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Chip(NamedTuple):
     - `hbm_bytes`: memory.
     - `flops`: bf16 operations a second.
     - `hbm_rate`: bytes a second between memory and core.
-    - `link_rate`: bytes a second over all links to other chips.
+    - `link_rate`: bytes a second over all links to other chips, one way.
     """
 
     name: str
@@ -41,7 +41,7 @@ CHIPS = {
         Chip("v4", 32 * _GIB, 275e12, 1228e9, 300e9),
         Chip("v5e", 16 * _GIB, 197e12, 819e9, 200e9),
         Chip("v5p", 95 * _GIB, 459e12, 2765e9, 600e9),
-        Chip("v6e", 32 * _GIB, 918e12, 1640e9, 400e9),
+        Chip("v6e", 32 * _GIB, 918e12, 1638e9, 400e9),
     )
 }
 _TOPOLOGY = re.compile(r"(\w+):\d+x\d+(x\d+)?")
