@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxgap.errors import InputError
 from jaxgap.fitting.core import Problem, RawFit, best_of_starts, visible
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.samples import by_name, percentiles
 from jaxgap.trajectory import Kind
 
 # The most refits in one call of the compiled program.
@@ -57,19 +58,12 @@ class Bootstrap:
 
         `InputError` (a `ValueError`) if the level is not in (0, 1), or too few refits are left.
         """
-        if not 0 < level < 1:
-            raise InputError(f"level must lie between 0 and 1, got {level}")
         if self.num_samples - self.num_failed < _FEWEST:
             raise InputError(
                 f"{self.num_samples - self.num_failed} refits are too few for an interval: draw "
                 f"at least {_FEWEST}"
             )
-        tails = [(1 - level) / 2, (1 + level) / 2]
-        return {
-            name: (float(low), float(high))
-            for name, values in self.samples.items()
-            for low, high in [np.quantile(values, tails)]
-        }
+        return percentiles(self.samples, level)
 
 
 def bootstrap(
@@ -88,14 +82,7 @@ def bootstrap(
             found.append([np.asarray(each)[: len(some)] for each in values])
     numbers, converged = (np.concatenate(each) for each in zip(*found, strict=True))
     good = converged & np.isfinite(numbers).all(axis=1)
-    samples = {}
-    for column, index in enumerate(visible(problem, curves.has_verifier)):
-        parameter = problem.reported[index]
-        values = numbers[good, column]
-        if kind == "accuracy" and parameter.unit == "capability":
-            values = 1.0 - values
-        is_limit = index >= len(problem.law.parameters)
-        samples[f"limit {parameter.name}" if is_limit else parameter.name] = values
+    samples = by_name(problem, curves.has_verifier, kind, numbers[good])
     return Bootstrap(samples, num_samples, int((~good).sum()))
 
 

@@ -63,19 +63,22 @@ class ConstrainedLaw(AbstractLaw):
     parameters: tuple[Parameter, ...] = eqx.field(static=True)
 
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return tuple(_bijector(self.parameters[index], curves) for index in self._free)
+        return tuple(_bijector(self.parameters[index], curves) for index in self.free)
 
     def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
-        bijectors = self.bijectors(curves)
-
         def start(coordinates):
             of_law = zip(self.law.bijectors(curves), coordinates, strict=True)
             dynamics = self.law.dynamics([b.constrain(z) for b, z in of_law], curves)
-            values = self.law.parameter_values(dynamics)
-            inner = [_inside(self.parameters[index], values[index], curves) for index in self._free]
-            return jnp.stack([b.unconstrain(v) for b, v in zip(bijectors, inner, strict=True)])
+            return self.coordinates(dynamics, curves)
 
         return jax.vmap(start)(self.law.starts(curves))
+
+    def coordinates(self, dynamics: AbstractDynamics, curves: Curves) -> Float[Array, " n"]:
+        """Those of given dynamics, or of the nearest ones within the bounds."""
+        values = self.law.parameter_values(dynamics)
+        inner = [_inside(self.parameters[index], values[index], curves) for index in self.free]
+        bijectors = self.bijectors(curves)
+        return jnp.stack([b.unconstrain(v) for b, v in zip(bijectors, inner, strict=True)])
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         return self.law.from_parameters(self._all(values), curves)
@@ -89,7 +92,8 @@ class ConstrainedLaw(AbstractLaw):
         return self.law.from_parameters(values, curves)
 
     @property
-    def _free(self) -> tuple[int, ...]:
+    def free(self) -> tuple[int, ...]:
+        """The indices of the parameters that have a coordinate."""
         return tuple(
             index
             for index, constraint in enumerate(self.constraints)
@@ -98,7 +102,7 @@ class ConstrainedLaw(AbstractLaw):
 
     def _all(self, free: Sequence[Float[Array, ""]]) -> list[Float[Array, ""]]:
         """All parameters from those that are free."""
-        values = dict(zip(self._free, free, strict=True))
+        values = dict(zip(self.free, free, strict=True))
         names = [parameter.name for parameter in self.parameters]
         for index, constraint in enumerate(self.constraints):
             if isinstance(constraint, Held):

@@ -60,18 +60,18 @@ class Problem(eqx.Module):
 
     def starts(self, curves: Curves) -> Float[Array, "starts n"]:
         """The law's starts, each with the scale of the residuals that it leaves."""
-        starts = self.law.starts(curves)
+        return jax.vmap(lambda start: self.with_scales(start, curves))(self.law.starts(curves))
+
+    def with_scales(self, of_law: Float[Array, " m"], curves: Curves) -> Float[Array, " n"]:
+        """The law's coordinates, and after them the scales of the residuals that they leave."""
         num_scales = self.noise.num_scales(curves)
         if not num_scales:
-            return starts
-
-        def scale(start):
-            predicted = self.curve_fn(self.dynamics(start, curves), curves.ts)
-            relative = (predicted - curves.ys) * (curves.weights > 0) / curves.value_scale
-            mean_square = jnp.sum(relative**2) / curves.num_measurements
-            return jnp.broadcast_to(0.5 * jnp.log(mean_square + NOISE_FLOOR**2), (num_scales,))
-
-        return jnp.concatenate([starts, jax.vmap(scale)(starts)], axis=1)
+            return of_law
+        predicted = self.curve_fn(self.dynamics(of_law, curves), curves.ts)
+        relative = (predicted - curves.ys) * (curves.weights > 0) / curves.value_scale
+        mean_square = jnp.sum(relative**2) / curves.num_measurements
+        scale = 0.5 * jnp.log(mean_square + NOISE_FLOOR**2)
+        return jnp.concatenate([of_law, jnp.broadcast_to(scale, (num_scales,))])
 
     def deviations(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
         """Weighted differences between the law's curves and the measured ones, by row."""

@@ -20,6 +20,7 @@ from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnostics import Diagnostics
 from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.fit_report import fit_report
+from jaxgap.fitting.posterior import Posterior, posterior
 from jaxgap.fitting.prediction import Prediction, checked_times, predict_bands
 from jaxgap.trajectory import Kind
 
@@ -107,6 +108,16 @@ class FitResult:
             for first, second in itertools.combinations(held, 2)
         }
 
+    @cached_property
+    def covariance(self) -> dict[tuple[str, str], float]:
+        """Of the estimates of each two parameters that are held, and of each with itself."""
+        stderrs = {n: each.stderr for n, each in self.parameters.items() if each.stderr is not None}
+        variances = {(name, name): stderr**2 for name, stderr in stderrs.items()}
+        return variances | {
+            (first, second): correlation * stderrs[first] * stderrs[second]
+            for (first, second), correlation in self.correlations.items()
+        }
+
     def report(self) -> str:
         """All of this as text, like lmfit's `fit_report`: :mod:`jaxgap.fitting.fit_report`."""
         return fit_report(self)
@@ -157,6 +168,46 @@ class FitResult:
         if source.quantile is None:
             raise InputError("as many free parameters as measurements: the noise is not known")
         return bootstrap(source.problem, source.curves, source.raw, self.kind, num_samples, key)
+
+    def posterior(
+        self,
+        *,
+        key: Key[Array, ""],
+        num_chains: int = 4,
+        num_warmup: int = 500,
+        num_samples: int = 1000,
+    ) -> Posterior:
+        """Draw from the posterior by NUTS: :mod:`jaxgap.fitting.posterior` says under which priors.
+
+        **Arguments:**
+
+        - `key`: of jax.random; the same key gives the same draws.
+        - `num_chains`: how many chains, side by side; at least 1.
+        - `num_warmup`, `num_samples`: steps of each chain to adapt (at least 20), and draws kept
+            (at least 4).
+
+        **Returns:**
+
+        A :class:`jaxgap.fitting.posterior.Posterior`: samples, R-hat, effective sizes, divergences.
+
+        **Raises:**
+
+        `InputError` (a `ValueError`) for fewer of these, for a fit that failed, and where NumPyro
+        (extra `bayes`) is not installed.
+        """
+        source = self.source
+        if not np.isfinite(source.raw.cost):
+            raise InputError("the fit failed: there is nowhere to begin a posterior")
+        return posterior(
+            source.problem,
+            source.curves,
+            source.raw,
+            self.kind,
+            key,
+            num_chains=num_chains,
+            num_warmup=num_warmup,
+            num_samples=num_samples,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""

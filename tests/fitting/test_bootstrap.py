@@ -43,7 +43,7 @@ def test_the_same_key_draws_the_same_runs(result):
 
 
 def test_intervals_hold_the_truth(result):
-    """40 runs at 90 %: fewer than 30 or all of them would be one chance in a thousand or so."""
+    """40 runs at 90 %: fewer than 29 would be one chance in two thousand."""
     held = [
         low <= 0.4 <= high
         for seed in range(40)
@@ -53,7 +53,7 @@ def test_intervals_hold_the_truth(result):
             .intervals()["rate"]
         ]
     ]
-    assert 29 <= sum(held) <= 40
+    assert sum(held) >= 29
 
 
 def test_impossible_requests_are_refused(result):
@@ -63,7 +63,7 @@ def test_impossible_requests_are_refused(result):
     with pytest.raises(ValueError, match="5 refits are too few"):
         few.intervals()
     with pytest.raises(ValueError, match="level must lie between 0 and 1"):
-        few.intervals(1.5)
+        result.bootstrap(20, key=jax.random.key(0)).intervals(1.5)
 
 
 def test_accuracies_are_drawn_and_reported_as_accuracies():

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq, least_squares
+from scipy.optimize import approx_fprime, brentq, least_squares
 from scipy.special import stdtrit
 from scipy.stats import binom
 
-from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting import LinearLaw, fit, fit_many
 from jaxgap.trajectory import Trajectory
 
 STUDY = Path(__file__).resolve().parents[2] / "experiments" / "coverage_study.py"
@@ -80,6 +80,26 @@ def test_standard_errors_are_scipys(run):
     stderrs = np.sqrt(np.diag(covariance))
     found = [result.limits["solver"], result.limits["verifier"], result.parameters["rate"]]
     np.testing.assert_allclose([e.stderr for e in found], stderrs[[0, 1, 4]], rtol=1e-4)
+    rate_and_initial = lambda p: np.array([p[4], curves(p, run.ts[:1])[0][0]])  # noqa: E731
+    slopes = approx_fprime(solution.x, rate_and_initial, 1e-6)
+    expected = slopes @ covariance @ slopes.T
+    names = ("rate", "solver_initial")
+    for i, j in [(0, 0), (0, 1), (1, 1)]:
+        found_ij = result.covariance[names[i], names[j]]
+        assert found_ij == pytest.approx(expected[i, j], rel=1e-3)
+
+
+def test_intervals_from_the_covariance_hold_the_truth(study):
+    """Where nearly all of the decay is seen; the bounds leave one chance in a thousand."""
+    design = study.Design(12, 0.02, 0.95, False)
+    drawn = [study.draw(design, np.random.default_rng([7, n])) for n in range(100)]
+    results = fit_many(LinearLaw(), [run for _, run in drawn])
+    held = 0
+    for (truth, _), result in zip(drawn, results, strict=True):
+        reach = result.source.quantile * np.sqrt(result.covariance["rate", "rate"])
+        held += abs(result.parameters["rate"].estimate - truth.rate) <= reach
+    low, high = binom.ppf([0.0005, 0.9995], 100, 0.9)
+    assert low <= held <= high
 
 
 def test_a_higher_level_gives_wider_intervals(run):

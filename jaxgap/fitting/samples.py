@@ -1,0 +1,51 @@
+"""Samples of what a fit reports, by name and in the trajectory's own terms."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.core import Problem, visible
+from jaxgap.trajectory import Kind
+
+
+def by_name(
+    problem: Problem, has_verifier: bool, kind: Kind, numbers: Float[np.ndarray, "*samples k"]
+) -> dict[str, Float[np.ndarray, "*samples"]]:
+    """The columns of `numbers`, which hold what such a trajectory shows of `problem.reported`.
+
+    A limit's name is `"limit solver"` and the like, since a parameter may be called the same.
+    """
+    samples = {}
+    for column, index in enumerate(visible(problem, has_verifier)):
+        parameter = problem.reported[index]
+        values = numbers[..., column]
+        if kind == "accuracy" and parameter.unit == "capability":
+            values = 1.0 - values
+        is_limit = index >= len(problem.law.parameters)
+        samples[f"limit {parameter.name}" if is_limit else parameter.name] = values
+    return samples
+
+
+def percentiles(
+    samples: Mapping[str, Float[np.ndarray, "..."]], level: float
+) -> dict[str, tuple[float, float]]:
+    """Intervals with as many samples below as above, by name.
+
+    **Raises:**
+
+    `InputError` (a `ValueError`) if the level is not in (0, 1).
+
+    **Example:**
+
+    >>> percentiles({"rate": np.arange(5.0)}, 0.5)
+    {'rate': (1.0, 3.0)}
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1, got {level}")
+    found = {}
+    for name, values in samples.items():
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        found[name] = (float(low), float(high))
+    return found
