@@ -271,6 +271,7 @@ def _intervals(
         first_distance=first[..., None],
         bound=bounds,
         quantile=quantiles[:, None, None],
+        longest=jnp.where(centres == numbers, jnp.inf, typical)[..., None],
     )
     ends = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, bounds.shape).ravel(), wanted)
     found = profile_ends(

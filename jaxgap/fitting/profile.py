@@ -66,6 +66,8 @@ class Ends(NamedTuple):
     - `bound`: where to stop: the number's natural bound on that side, or where it is so far off
         that nobody would call the number known.
     - `quantile`: of Student's t, or of the normal distribution where the noise is known.
+    - `longest`: a distance beyond which the spring gets no softer. It is needed where a search sets
+        out from a bound, far outside the data's scale, and comes back to it.
     """
 
     fit: Int[Array, " ends"]
@@ -75,6 +77,7 @@ class Ends(NamedTuple):
     first_distance: Float[Array, " ends"]
     bound: Float[Array, " ends"]
     quantile: Float[Array, " ends"]
+    longest: Float[Array, " ends"] | float = float("inf")
 
 
 def profile_ends(
@@ -114,6 +117,7 @@ def profile_ends(
         return jnp.sum(residuals**2)
 
     start_costs = jax.vmap(jax.vmap(cost_at, in_axes=(0, None)))(fits.starts, fits.data)
+    ends = ends._replace(longest=jnp.broadcast_to(ends.longest, ends.centre.shape))
     searches = _Searches(number_fn, residual_fn, minimiser, fits, start_costs, ends)
     capacity = len(ends.fit)
     return run_lanes(searches, capacity, capacity if num_ends is None else num_ends, NUM_LANES)
@@ -150,13 +154,15 @@ class _Searches(AbstractIteration):
         search = _Search.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
         numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
-        lane = _Lane(search, None, fit.cost, end.centre, numbers)
+        # Not the centre: a fit beyond the other bound is far from there, and no place to begin.
+        number = self.number_fn(fit.coordinates, fit.data, end.number)
+        lane = _Lane(search, None, fit.cost, number, numbers)
         return self._next_refit(lane, end, fit, start_costs)
 
     def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
         end, fit, start_costs = self._of(problem)
         distance = state.search.trial
-        target, stiffness = end.centre + end.direction * distance, _stiffness(fit, distance)
+        target, stiffness = end.centre + end.direction * distance, _stiffness(fit, end, distance)
         args = (fit.data, end.number, target, stiffness)
         refit = self.minimiser.step(self._pinned, state.refit, args)
 
@@ -210,7 +216,7 @@ class _Searches(AbstractIteration):
         # A refit that did not follow the spring stood where its map is flat: do not begin there.
         costs = jnp.append(start_costs, jnp.where(lane.search.stuck, jnp.inf, lane.inner_cost))
         target = end.centre + end.direction * distance
-        loose = costs + ((numbers - target) * _SLACK * _stiffness(fit, distance)) ** 2
+        loose = costs + ((numbers - target) * _SLACK * _stiffness(fit, end, distance)) ** 2
         candidates = jnp.concatenate([fit.starts, lane.search.inner[None]])
         start = candidates[jnp.argmin(jnp.where(jnp.isnan(loose), jnp.inf, loose))]
         return lane._replace(refit=self.minimiser.begin(start))
@@ -220,9 +226,9 @@ def _room(end: Ends) -> Float[Array, ""]:
     return jnp.maximum(end.direction * (end.bound - end.centre), 0.0)
 
 
-def _stiffness(fit: Minimised, distance: Float[Array, ""]) -> Float[Array, ""]:
+def _stiffness(fit: Minimised, end: Ends, distance: Float[Array, ""]) -> Float[Array, ""]:
     """Of the spring: its scale is a small part of the distance."""
-    return jnp.sqrt(fit.variance) / distance / _SLACK
+    return jnp.sqrt(fit.variance) / jnp.minimum(distance, end.longest) / _SLACK
 
 
 class _Search(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import approx_fprime, brentq, least_squares
+from scipy.optimize import approx_fprime, brentq, least_squares, minimize_scalar
 from scipy.special import stdtrit
 from scipy.stats import binom
 
@@ -67,6 +67,35 @@ def test_interval_ends_are_where_scipys_profile_says(run, which, group, name):
     low = brentq(beyond, estimate.estimate - 2 * width, estimate.estimate)
     high = brentq(beyond, estimate.estimate, estimate.estimate + 2 * width)
     np.testing.assert_allclose(estimate.interval, [low, high], atol=2e-5 * width)
+
+
+@pytest.mark.parametrize("seed", [16, 26, 35])
+def test_the_one_end_of_a_limit_whose_best_fit_is_a_straight_line(seed):
+    """Given limit and rate the law is linear, so that the profile is a search over the rate."""
+    ts = np.linspace(0.0, 1.0, 8)
+    noise = 0.02 * np.random.default_rng(seed).standard_normal((2, 8))
+    fall = -np.expm1(-0.5 * ts)
+    solver, verifier = 1 - fall + noise[0], 0.5 - 0.5 * fall + noise[1]
+    result = fit(LinearLaw(), Trajectory(ts, solver, verifier))
+    low, high = result.limits["solver"].interval
+
+    def left_over(basis, y):
+        return ((y - basis @ np.linalg.lstsq(basis, y, rcond=None)[0]) ** 2).sum()
+
+    def profile(limit):
+        def cost(log_rate):
+            decay = np.exp(-np.exp(log_rate) * ts)
+            level = np.stack([np.ones_like(ts), decay], axis=1)
+            return left_over(decay[:, None], solver - limit) + left_over(level, verifier)
+
+        near = min(np.linspace(-12, 3, 400), key=cost)
+        return minimize_scalar(cost, bracket=(near - 0.05, near + 0.05), tol=1e-12).fun
+
+    line = np.stack([np.ones_like(ts), ts], axis=1)
+    least = left_over(line, solver) + left_over(line, verifier)
+    quantile = stdtrit(11, 0.95)
+    assert low is None
+    assert np.sqrt((profile(high) - least) / (least / 11)) == pytest.approx(quantile, rel=0.005)
 
 
 def test_standard_errors_are_scipys(run):

@@ -150,7 +150,7 @@ class AveragedResult:
         ts = checked_times(ts, float(self.trajectory.ts[0]))
         has_verifier = self.trajectory.verifier is not None
         # As many times as one of few sizes, so that few programs are compiled.
-        padded = np.pad(ts, (0, max(16, 1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
+        padded = np.pad(ts, (0, (1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
         indices = range(3 if has_verifier else 1)
         queries = [
             Query(float(t - self.trajectory.ts[0]), index) for t in padded for index in indices
