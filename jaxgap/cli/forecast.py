@@ -14,8 +14,8 @@ class Forecast:
     """Forecast a measured run at a time to come, and advise whether another round is worth it.
 
     The forecast is for a single measurement at the horizon, its noise included. It averages over
-    exponential, power-law, two-rate, lagged and rise-then-fall curves and plain drift, each weighed
-    by how well it forecast every measurement from those before. The advice is stop, continue, or
+    power-law, lagged, two-phase and rise-then-fall curves and a random walk, each weighed by how
+    well it forecast every measurement from those before. The advice is stop, continue, or
     cannot tell.
     """
 

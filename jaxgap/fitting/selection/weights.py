@@ -2,12 +2,12 @@ r"""Weights of laws: how much each counts in an average.
 
 $$w_m \propto e^{-\mathrm{AIC}_m / 2}, \qquad \mathrm{AIC}_m = -2 \ln L_m + 2 k_m,$$
 
-the Akaike weights without the correction for short series. In a study of curves from six laws
-(`experiments/LOG.md`) the correction, BIC, stacking and the weights by held-out scores all let
-averaged intervals cover less, the correction least: on short series it leaves hardly any weight to
-laws with one parameter more, among which the true one is. That a short series says little is
-in the laws' own intervals, by Student's t. Equal weights cover a little more, with intervals that
-mostly have no end.
+the Akaike weights without the correction for short series. When curves from six laws were simulated
+(`experiments/auto_study.py`) with the correction, with BIC, by stacking and by held-out scores,
+averaged intervals covered less, with the correction least: on short series it leaves hardly any
+weight to laws with one parameter more, among which the true one is. That a short series says little
+is in the laws' own intervals, by Student's t. Equal weights cover a little more, with intervals
+that mostly have no end.
 
 The criterion is irregular where a law reduces to a simpler one (:mod:`jaxgap.fitting.criteria`):
 weights then lean to the simpler law, whose interval is a part of the other's.
