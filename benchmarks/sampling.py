@@ -180,6 +180,7 @@ def main() -> None:
     if options.growth:
         results = sampling_growth.measure(lambda case: take_turn("jaxgap", case, options.peers))
         sampling_growth.draw(results, options.growth)
+        write(results, options.json)
     else:
         case = CASES[options.case]
         turns: dict[str, list[dict[str, Any]]] = {
@@ -188,10 +189,15 @@ def main() -> None:
         for _ in range(options.repeats):
             for engine in turns:
                 turns[engine].append(take_turn(engine, case, options.peers))
-        results = summary(options.case, turns)
-        show(Console(width=120), results)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+            # After every round, so that a run that is cut short has something to show.
+            results = summary(options.case, turns)
+            show(Console(width=120), results)
+            write(results, options.json)
+
+
+def write(results: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,18 +3,21 @@
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, longest, pad_left
 from jaxgap.sampling.categorical import inverse_cdf, row_uniforms
 from jaxgap.sampling.completions import Completions, Progress
+from jaxgap.sampling.continuations import Continuations, split_beginnings
 from jaxgap.sampling.draw import draw
 from jaxgap.sampling.sample import sample
-from jaxgap.sampling.score import completion_logprobs, next_token_logits
+from jaxgap.sampling.score import completion_logprobs, continued_logits, next_token_logits
 from jaxgap.sampling.settings import Sampling, Settings
 
 __all__ = [
     "Completions",
+    "Continuations",
     "Progress",
     "Sampling",
     "Settings",
     "TokenBatch",
     "completion_logprobs",
+    "continued_logits",
     "draw",
     "encode_prompts",
     "inverse_cdf",
@@ -23,4 +26,5 @@ __all__ = [
     "pad_left",
     "row_uniforms",
     "sample",
+    "split_beginnings",
 ]

@@ -6,9 +6,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxgap.models import LanguageModel, Mask, Params, Tokens
+from jaxgap.models import KVCache, LanguageModel, Mask, Params, Tokens, init_cache
 from jaxgap.sampling.batch import TokenBatch
 
 
@@ -45,4 +45,31 @@ def next_token_logits(
 ) -> Float[Array, "batch vocab"]:
     """Logits of the token that follows each prompt."""
     hidden, _ = model.hidden_states(params, prompts.tokens, prompts.mask)
+    return model.logits(params, hidden[:, -1])
+
+
+@functools.partial(jax.jit, static_argnames=("model",))
+def continued_logits(
+    model: LanguageModel,
+    params: Params,
+    prefixes: TokenBatch,
+    prefix_of: Int[Array, " rows"],
+    rests: TokenBatch,
+) -> Float[Array, "rows vocab"]:
+    """Logits of the token that follows each row; beginnings that rows share are read once.
+
+    **Arguments:**
+
+    - `model`, `params`: the model.
+    - `prefixes`, `prefix_of`, `rests`: the rows, as
+        :func:`jaxgap.sampling.split_beginnings` gives them.
+    """
+    dtype = jax.tree.leaves(params)[0].dtype
+    num_prefixes, num_slots = prefixes.tokens.shape
+    num_slots += rests.tokens.shape[1]
+    cache = init_cache(model.config, num_prefixes, num_slots, dtype)
+    _, cache = model.hidden_states(params, prefixes.tokens, prefixes.mask, cache)
+    keys, values, valid = jax.tree.map(lambda buffer: buffer[prefix_of], cache[:3])
+    cache = KVCache(keys, values, valid, cache.length)
+    hidden, _ = model.hidden_states(params, rests.tokens, rests.mask, cache)
     return model.logits(params, hidden[:, -1])

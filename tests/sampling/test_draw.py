@@ -64,6 +64,36 @@ def test_ties_at_the_cut_are_kept_together(top_k, seed):
     np.testing.assert_array_equal(_kept(logits, sampling), expected)
 
 
+@settings(deadline=None)
+@given(
+    temperature=st.floats(0.05, 5),
+    top_k=st.none() | st.integers(1, 400),
+    top_p=st.floats(0.01, 1),
+    min_p=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_filters_keep_what_a_sorted_reference_keeps(temperature, top_k, top_p, min_p, seed):
+    sampling = Sampling(temperature, top_k, top_p, min_p)
+    logits = np.random.default_rng(seed).normal(size=(4, 300)).astype(np.float32) * 3
+    for row, kept in zip(logits, _kept(logits, sampling), strict=True):
+        # Cut-offs a little lower and a little higher: float32 sums decide between them.
+        most, fewest = (
+            _kept_by_sorting(
+                row,
+                Sampling(
+                    temperature,
+                    top_k,
+                    min(1, top_p * (1 + slack)),
+                    max(0, min(1, min_p * (1 - slack))),
+                ),
+            )
+            for slack in (1e-5, -1e-5)
+        )
+        assert (fewest <= kept).all()
+        assert (kept <= most).all()
+        assert kept[row.argmax()]
+
+
 @pytest.mark.parametrize(
     "sampling", [Sampling(0.6), Sampling(top_k=3), Sampling(2.0, 6, 0.7, 0.1)], ids=str
 )

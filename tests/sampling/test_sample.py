@@ -124,6 +124,25 @@ def test_refilled_rows_equal_those_sampled_at_once(sample_tiny, drawn):
     np.testing.assert_allclose(refilled.logprobs, drawn.logprobs, atol=1e-4)
 
 
+def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
+    # 15 completions of 1 to 38 tokens on four seats. A seat that is not refilled would stand empty
+    # until the longest of four ends, as in a batch that is decoded to its end.
+    steps, program = [], job_module.decode
+
+    def call(*arguments, **options):
+        ring, rows, drawn = program(*arguments, **options)
+        steps.append(int(drawn.mask.any(0).sum()))
+        return ring, rows, drawn
+
+    monkeypatch.setattr(job_module, "decode", call)
+    limits = np.random.default_rng(0).permutation(np.arange(1, 41, 40 / 15)).astype(int)
+    cut = sample_tiny(max_new_tokens=limits.reshape(5, 3), stop_ids=(), rows_at_once=4)
+    assert cut.num_tokens == limits.sum()
+    in_batches = sum(limits[first : first + 4].max() for first in range(0, 15, 4))
+    assert sum(steps) <= 0.8 * in_batches
+    assert sum(steps) <= limits.sum() / 4 + limits.max()
+
+
 def test_a_row_does_not_depend_on_its_batch_mates(sample_tiny, prompts, drawn):
     # The last prompt becomes another one: the others' results stay.
     tokens, mask = np.array(prompts.tokens), np.array(prompts.mask)

@@ -15,9 +15,8 @@ from jaxgap.improve.chunks import equal_chunks
 from jaxgap.improve.records import Candidates, Prompts, Scores, as_asked
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import AbstractTokenizer, LanguageModel, Params
-from jaxgap.sampling import next_token_logits, pad_left
+from jaxgap.sampling import continued_logits, split_beginnings
 
-_WIDTH_STEP = 8  # judging prompts are padded to a multiple of this, so that few shapes compile
 _logger = logging.getLogger(__name__)
 
 
@@ -80,10 +79,16 @@ class AskingVerifier(AbstractVerifier):
         distinct, sampled = _distinct(texts)
         tokenizer = self.model.tokenizer
         rows = tokenizer.encode_batch([as_asked(tokenizer, text) for text in distinct], begin=True)
-        return self._judge(params, rows)[sampled].reshape(candidates.finished.shape)
+        _, first = np.unique(sampled, return_index=True)
+        asked = first // candidates.finished.shape[1]
+        return self._judge(params, rows, asked)[sampled].reshape(candidates.finished.shape)
 
-    def _judge(self, params: Params, rows: list[list[int]]) -> np.ndarray:
-        """The score of each judging prompt; those of like length are read together."""
+    def _judge(self, params: Params, rows: list[list[int]], asked: np.ndarray) -> np.ndarray:
+        """The score of each judging prompt.
+
+        Those of one problem (`asked`) are read together, and what they begin with once; problems
+        of like length are neighbours.
+        """
         lengths = np.array([len(row) for row in rows])
         fitting = np.flatnonzero(lengths <= self.model.config.context_length)
         if len(fitting) < len(rows):
@@ -92,14 +97,16 @@ class AskingVerifier(AbstractVerifier):
                 len(rows) - len(fitting),
                 len(rows),
             )
-        order = fitting[np.argsort(lengths[fitting], kind="stable")]
+        longest = np.zeros(asked.max() + 1, int)
+        np.maximum.at(longest, asked, lengths)
+        order = fitting[np.lexsort((asked[fitting], longest[asked[fitting]]))]
         scores = np.zeros(len(rows))
         for chunk in equal_chunks(len(order), self.rows_per_call):
             indices = order[chunk]
-            width = -(-lengths[indices].max() // _WIDTH_STEP) * _WIDTH_STEP
-            batch = pad_left([rows[i] for i in indices], width, self.model.tokenizer.pad_id)
+            pad_id = self.model.tokenizer.pad_id
+            split = split_beginnings([rows[i] for i in indices], asked[indices], pad_id)
             tokens, worth = self._tokens
-            logits = next_token_logits(self.model, params, batch)[:, tokens]
+            logits = continued_logits(self.model, params, *split)[:, tokens]
             scores[indices] = np.asarray(jax.nn.softmax(logits)) @ worth
         return scores
 

@@ -1,0 +1,87 @@
+"""The arguments of the compiled programs as shapes: to compile, or to plan, without any weights.
+
+Sampling runs two programs, :func:`jaxgap.sampling.prefix.prefill` and
+:func:`jaxgap.sampling.decode.decode`. Both can be lowered with what is made here in place of
+arrays, for devices that are not there: each leaf may be given a sharding first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgap.models import KVCache, LanguageModel, Params, init_cache
+from jaxgap.sampling.batch import TokenBatch
+from jaxgap.sampling.buckets import bucket
+from jaxgap.sampling.decode import Rows
+from jaxgap.sampling.ring import Ring, init_ring
+from jaxgap.sampling.settings import Sampling, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodeShapes:
+    """Rows decoded together.
+
+    **Fields:**
+
+    - `num_groups`: groups of rows that share a prompt.
+    - `group_size`: rows in each.
+    - `prompt_length`: tokens of the longest prompt, >= 1.
+    - `completion_length`: the most tokens that a row may have drawn.
+    - `dtype`: that of parameters and cache.
+    """
+
+    num_groups: int
+    group_size: int
+    prompt_length: int
+    completion_length: int
+    dtype: Any = jnp.float32
+
+    def prefill_arguments(self, model: LanguageModel) -> tuple[Params, TokenBatch]:
+        """What `prefill` takes after the model, to read all groups' prompts at once."""
+        shape = (self.num_groups, bucket(self.prompt_length - 1))
+        tokens = TokenBatch(
+            jax.ShapeDtypeStruct(shape, jnp.int32),  # pyright: ignore[reportArgumentType]
+            jax.ShapeDtypeStruct(shape, jnp.bool_),  # pyright: ignore[reportArgumentType]
+        )
+        return self._params(model), tokens
+
+    def decode_arguments(
+        self, model: LanguageModel, num_stops: int = 1
+    ) -> tuple[Params, KVCache, Ring, Rows, jax.Array, Settings, jax.Array, jax.Array]:
+        """What `decode` takes after the model, its number of steps apart.
+
+        >>> from jaxgap.models import CharTokenizer, DecoderConfig
+        >>> from jaxgap.sampling.decode import decode
+        >>> config = DecoderConfig(vocab_size=14, hidden_size=16, intermediate_size=32,
+        ...                        num_layers=1, num_heads=2, num_kv_heads=1, head_dim=8)
+        >>> model = LanguageModel(config, CharTokenizer("0123456789+="))
+        >>> arguments = DecodeShapes(2, 4, 20, 32).decode_arguments(model)
+        >>> _, rows, _ = decode.lower(model, *arguments, max_steps=4).out_info
+        >>> rows.tokens.shape
+        (8,)
+        """
+        num_rows = self.num_groups * self.group_size
+
+        def rest():
+            numbers = jnp.zeros(num_rows, jnp.int32)
+            prefix_slots = bucket(self.prompt_length - 1)
+            return (
+                init_cache(model.config, self.num_groups, prefix_slots, self.dtype),
+                init_ring(model.config, num_rows, bucket(self.completion_length), self.dtype),
+                Rows(numbers, numbers, numbers, numbers > 0, numbers),
+                jax.random.key(0),
+                Sampling().settings(),
+                jnp.zeros(num_stops, jnp.int32),
+                jnp.int32(1),
+            )
+
+        return self._params(model), *jax.eval_shape(rest)
+
+    def _params(self, model: LanguageModel) -> Params:
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, self.dtype), model.shapes()
+        )
