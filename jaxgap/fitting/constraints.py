@@ -69,16 +69,19 @@ class ConstrainedLaw(AbstractLaw):
         def start(coordinates):
             of_law = zip(self.law.bijectors(curves), coordinates, strict=True)
             dynamics = self.law.dynamics([b.constrain(z) for b, z in of_law], curves)
-            return self.coordinates(dynamics, curves)
+            values = self.law.parameter_values(dynamics)
+            pairs = zip(self.parameters, values, strict=True)
+            inner = [_inside(parameter, value, curves) for parameter, value in pairs]
+            return self.coordinates(jnp.stack(inner), curves)
 
         return jax.vmap(start)(self.law.starts(curves))
 
-    def coordinates(self, dynamics: AbstractDynamics, curves: Curves) -> Float[Array, " n"]:
-        """Those of given dynamics, or of the nearest ones within the bounds."""
-        values = self.law.parameter_values(dynamics)
-        inner = [_inside(self.parameters[index], values[index], curves) for index in self.free]
-        bijectors = self.bijectors(curves)
-        return jnp.stack([b.unconstrain(v) for b, v in zip(bijectors, inner, strict=True)])
+    def coordinates(
+        self, values: Float[Array, " parameters"], curves: Curves
+    ) -> Float[Array, " coordinates"]:
+        """Those at which the parameters have the given values, which lie within their bounds."""
+        bijectors = zip(self.free, self.bijectors(curves), strict=True)
+        return jnp.stack([bijector.unconstrain(values[index]) for index, bijector in bijectors])
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         return self.law.from_parameters(self._all(values), curves)

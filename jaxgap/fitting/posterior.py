@@ -1,9 +1,9 @@
 r"""The posterior: what the data and what is known beforehand say of a law's parameters together.
 
-The likelihood is that of the fit's own noise model. The sampler moves in one coordinate for each
-parameter of the report that is free, $\theta_i = b_i(z_i)$ with the bijectors of
-:mod:`jaxgap.fitting.constraints`, and one for each logarithm of a scale of the noise. A prior with
-density $p_i(\theta_i)$ counts there as $p_i(b_i(z_i))\, |b_i'(z_i)|$. Where none is given:
+The likelihood is that of the fit's own noise model. Each free parameter of the report has a
+coordinate, $\theta_i = b_i(u_i)$ with the bijectors of :mod:`jaxgap.fitting.constraints`, and so
+has each logarithm of a scale of the noise. A prior with density $p_i(\theta_i)$ counts there as
+$p_i(b_i(u_i))\, |b_i'(u_i)|$. Where none is given:
 
 - between two bounds: uniform;
 - above or below one bound: log-normal about the typical size from there, give or take $e^3$;
@@ -12,6 +12,10 @@ density $p_i(\theta_i)$ counts there as $p_i(b_i(z_i))\, |b_i'(z_i)|$. Where non
 
 So all priors are proper and the posterior is too, but where the data do not hold a number its
 posterior is mostly prior: the profile says so, the posterior cannot.
+
+The sampler moves in the coordinates $z$ of the law's own in which it is fitted, times $|\det
+\partial u / \partial z|$: where little of the decay was seen, a slow rate and a far limit make one
+long bent ridge in $u$, along which chains do not mix, and a straight one in $z$.
 
 A prior on a parameter that is tied to another has no coordinate of its own, and weighs like a
 measurement of it.
@@ -30,7 +34,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.bijectors import AbstractBijector, Between, Real
+from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, Real
 from jaxgap.fitting.constraints import ConstrainedLaw, constrained
 from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
@@ -40,6 +44,8 @@ from jaxgap.trajectory import Kind
 
 # Standard deviations of the priors that nobody gave, by what bounds the parameter.
 _WIDE_LOG, _WIDE = 3.0, 10.0
+# How far from their bounds chains begin, in coordinates of which e^-z is the distance.
+_INSIDE = 5.0
 # How far apart chains begin, in coordinates in which a step of one is large.
 _APART = 0.1
 # Above this R-hat, or below this effective size, chains have not mixed.
@@ -109,10 +115,10 @@ def posterior(
         from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
     except ImportError as error:
         raise InputError("a posterior needs NumPyro: pip install 'jaxgap[bayes]'") from error
-    problem = sampled_problem(problem, curves, kind)
+    own, problem = problem, sampled_problem(problem, curves, kind)
     with jax.enable_x64(True):
         numbers, diverging = _draws(
-            problem, curves, raw, jax.random.split(key, num_chains), num_warmup, num_samples
+            own, problem, curves, raw, jax.random.split(key, num_chains), num_warmup, num_samples
         )
         samples = by_name(problem, curves.has_verifier, kind, np.asarray(numbers))
     moving = {name: values for name, values in samples.items() if np.ptp(values) > 0}
@@ -168,8 +174,48 @@ def _default_log_prior(bijector: AbstractBijector, z: Float[Array, ""]) -> Float
     return -0.5 * (z / width) ** 2
 
 
+class _Moving(eqx.Module):
+    """The coordinates in which the sampler moves: the law's own that are not fixed, then scales."""
+
+    own: Problem
+    sampled: Problem
+
+    def _indices(self, curves: Curves) -> list[int]:
+        bijectors = enumerate(self.own.law.bijectors(curves))
+        return [index for index, each in bijectors if not isinstance(each, Fixed)]
+
+    def centre(self, curves: Curves, raw: RawFit) -> Float[Array, " n"]:
+        """Where the fit is, or a little inside where it lies on a bound."""
+        bijectors = self.own.law.bijectors(curves)
+        inner = [
+            z if isinstance(bijector, Real) else jnp.clip(z, -_INSIDE, _INSIDE)
+            for z, bijector in zip(raw.coordinates[: len(bijectors)], bijectors, strict=True)
+        ]
+        of_law = jnp.stack(inner)
+        problem = dataclasses.replace(self.own, noise=self.sampled.noise)
+        scales = problem.scales(problem.with_scales(of_law, curves), curves)
+        return jnp.concatenate([of_law[np.array(self._indices(curves))], scales])
+
+    def to_sampled(self, z: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
+        """The coordinates of the parameters themselves."""
+        indices = self._indices(curves)
+        own, law = self.own.law, self.sampled.law
+        assert isinstance(law, ConstrainedLaw)
+        all_of_law = jnp.zeros(len(own.bijectors(curves)))
+        all_of_law = all_of_law.at[np.array(indices)].set(z[: len(indices)])
+        values = own.parameter_values(self.own.dynamics(all_of_law, curves))
+        return jnp.concatenate([law.coordinates(values, curves), z[len(indices) :]])
+
+    def log_density(self, z: Float[Array, " n"], curves: Curves) -> Float[Array, ""]:
+        """The log posterior density of these coordinates, up to a constant."""
+        slopes = jax.jacfwd(lambda z: self.to_sampled(z, curves))(z)
+        volume = jnp.linalg.slogdet(slopes)[1]
+        return log_posterior(self.sampled, self.to_sampled(z, curves), curves) + volume
+
+
 @eqx.filter_jit
 def _draws(
+    own: Problem,
     problem: Problem,
     curves: Curves,
     raw: RawFit,
@@ -180,10 +226,9 @@ def _draws(
     """What the report names, at every draw of every chain, and which steps diverged."""
     from numpyro.infer.hmc import hmc
 
-    law = problem.law
-    assert isinstance(law, ConstrainedLaw)
-    centre = problem.with_scales(law.coordinates(raw.dynamics, curves), curves)
-    init, step = hmc(lambda z: -log_posterior(problem, z, curves), algo="NUTS")
+    moving = _Moving(own, problem)
+    centre = moving.centre(curves, raw)
+    init, step = hmc(lambda z: -moving.log_density(z, curves), algo="NUTS")
 
     def chain(key):
         key, start_key = jax.random.split(key)
@@ -206,5 +251,8 @@ def _draws(
 
     coordinates, diverging = jax.vmap(chain)(keys)
     indices = np.array(visible(problem, curves.has_verifier))
-    numbers = jax.vmap(jax.vmap(lambda z: problem.numbers(z, curves)[indices]))(coordinates)
-    return numbers, diverging
+
+    def numbers(z):
+        return problem.numbers(moving.to_sampled(z, curves), curves)[indices]
+
+    return jax.vmap(jax.vmap(numbers))(coordinates), diverging

@@ -75,7 +75,10 @@ def test_the_density_is_that_of_the_parameters_times_the_jacobian():
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
         centre = problem.with_scales(
-            problem.law.coordinates(source.raw.dynamics, source.curves), source.curves
+            problem.law.coordinates(
+                problem.law.parameter_values(source.raw.dynamics), source.curves
+            ),
+            source.curves,
         )
         points = np.asarray(centre) + 0.3 * rng.standard_normal((5, 6))
         ours = [float(log_posterior(problem, jnp.asarray(z), source.curves)) for z in points]
@@ -92,6 +95,24 @@ def test_where_the_data_are_good_it_agrees_with_the_profile(result, found):
         np.testing.assert_allclose((low, high), estimate.interval, atol=0.2 * estimate.stderr)
         assert found.r_hat[name] < 1.01
         assert found.ess[name] > 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_verifier", [True, False])
+def test_chains_mix_where_little_of_the_decay_was_seen(has_verifier):
+    """A slow rate with a far limit fits as well as the truth: a ridge as long as the prior."""
+    ts = np.linspace(0.0, 1.2, 8)
+    noise = 0.02 * np.random.default_rng(2).standard_normal((2, 8))
+    solver, verifier = 0.5 + np.exp(-0.4 * ts), 0.3 + 0.4 * np.exp(-0.4 * ts)
+    run = Trajectory(ts, solver + noise[0], verifier + noise[1] if has_verifier else None)
+    result = fit(LinearLaw(), run)
+    least = result.limits["solver"].interval[0]
+    assert least is None or least < -3
+    found = result.posterior(key=jax.random.key(0))
+    assert max(found.r_hat.values()) < 1.02
+    assert min(found.ess.values()) > 400
+    low, high = found.intervals()["limit solver"]
+    assert low < -3 < 0.5 < high
 
 
 def test_the_same_key_gives_the_same_draws(result, found):
