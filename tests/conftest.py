@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import settings
 
+MOST_MAPS = 20_000
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -62,3 +64,16 @@ def tiny_params(tiny_model):
     import jax
 
     return tiny_model.init(jax.random.key(0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """Drop compiled programs before Linux runs out of memory maps for them.
+
+    XLA's CPU backend maps several pieces of memory for each program, and a process may have 65,530
+    maps (vm.max_map_count); beyond that it crashes.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
