@@ -139,7 +139,7 @@ def _decode_record(name: str, fields: dict[str, Any]) -> Any:
     values = {key: decode(each) for key, each in fields.items()}
     try:
         return record(**values)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"not a saved fit of this version: {name}: {error}") from None
 
 
