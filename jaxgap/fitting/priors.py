@@ -35,7 +35,7 @@ class Normal(AbstractPrior):
 
     **Example:**
 
-    >>> Normal(0.4, 0.1).residual(0.5).item()
+    >>> Normal(0.5, 0.25).residual(0.75).item()
     1.0
     """
 
