@@ -4,14 +4,16 @@
     versions.json     python, jax, flax and other versions, git commit, device, seed
     metrics.jsonl     one line a checkpoint, on disk before the next round begins
     timings.jsonl     seconds spent in each stage on the way to that checkpoint
+    events.out.*      the same for TensorBoard, if the extra `tensorboard` is installed
     trajectory.csv    the same measurements as a table (from the third checkpoint on, as a
                       Trajectory needs three; with its sidecar trajectory.csv.json)
     checkpoints/      what the run goes on from if it is interrupted
     notes.jsonl       what happened out of the ordinary, and what was done about it, if anything
     run.lock          held by the process that is at work on the run
 
-Every file is replaced whole. Recorded times have a file of their own, so that the others are equal
-byte for byte where two runs are equal, however often either was interrupted.
+Every file is replaced whole, but for the events, which grow as TensorBoard follows them. Recorded
+times stand in those and in a file of their own, so that the others are equal byte for byte where
+two runs are equal, however often either was interrupted.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.events import EventFile
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.versions import versions
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
@@ -44,6 +47,7 @@ class RunFolder:
     def __init__(self, folder: Path, config: ImproveConfig):
         self.folder = folder
         self.config = config
+        self._events = EventFile(folder)
         self._rows: list[dict[str, float]] = []
         self._timings: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
@@ -101,6 +105,7 @@ class RunFolder:
         last = self._rows[-1]["t"] if self._rows else -1.0
         self._timings = [row for row in self._timings if row.get("t", 0.0) <= last]
         self._write()
+        self._guarded(lambda: self._events.restart(self._rows))
 
     def enter(self, stage: str) -> None:
         """Note that a stage begins, and so that the one before it has ended."""
@@ -115,6 +120,7 @@ class RunFolder:
         self._timings.append({"t": float(metrics.round_index)} | self._seconds)
         self._seconds = {}
         self._write()
+        self._guarded(lambda: self._events.add(self._rows[-1]))
 
     def note(self, line: str) -> None:
         """Write down something out of the ordinary."""

@@ -23,6 +23,7 @@ from jaxgap.improve import kept_run as module
 from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.run_lock import is_locked, locked
+from jaxgap.trajectory.sources.tensorboard import read_tensorboard
 
 CONFIG = ImproveConfig(
     num_rounds=3,
@@ -95,6 +96,9 @@ def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path):
             resume_folder(folder, kill_at(4))
     resume_folder(folder)
     assert_same(folder, whole)
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    logged = [entry.values for entry in read_tensorboard(folder).entries]
+    assert [values["step"] for values in logged if "solver" in values] == [0, 1, 2, 3]
 
 
 def test_a_finished_run_has_nothing_left_to_do(whole, tmp_path):
