@@ -219,8 +219,8 @@ def lmfit_engine(name: str, model: Callable, problems: Problems) -> Engine | Non
         def residuals(parameters) -> np.ndarray:
             return model(np.array([parameters[each].value for each in names]), ts) - data
 
-        tolerances = {"ftol": TOLERANCE, "xtol": TOLERANCE, "gtol": TOLERANCE}
-        result = lmfit.minimize(residuals, parameters, method="leastsq", **tolerances)
+        tolerances: Any = {"ftol": TOLERANCE, "xtol": TOLERANCE, "gtol": TOLERANCE}
+        result: Any = lmfit.minimize(residuals, parameters, method="leastsq", **tolerances)
         return np.array([result.params[each].value for each in names])
 
     return Engine(f"lmfit, {name}", _one_by_one(fit_one, problems), whole=False)
