@@ -58,7 +58,8 @@ class Improve:
             if self.resume is None:
                 improve_to_folder(self.config, folder, watcher)
             else:
-                resume_folder(folder, watcher, more_rounds=self.more_rounds)
+                mesh = self.config.mesh or None
+                resume_folder(folder, watcher, more_rounds=self.more_rounds, mesh=mesh)
         console.print(f"Wrote {folder}. Next: jaxgap report {folder}", highlight=False)
 
     def _folder(self) -> Path:
@@ -74,10 +75,10 @@ class Improve:
             raise InputError("name a new folder by --out, or an interrupted run by --resume")
         if self.out is not None:
             raise InputError("give --out for a new run, or --resume for an interrupted one")
-        if self.config != ImproveConfig():
+        if self.config != ImproveConfig(mesh=self.config.mesh):
             raise InputError(
                 "with --resume the run's own settings are used: leave out all others but "
-                "--more-rounds and --stop-when"
+                "--more-rounds, --stop-when and --mesh"
             )
         return self.resume
 

@@ -26,7 +26,9 @@ from jaxgap.models import (
     init_adapters,
     load_model,
 )
+from jaxgap.models.axes import parameters_on_mesh
 from jaxgap.models.embedded import CAREFUL_MARKER, CARELESS_MARKER, RIGHT, WRONG, load_embedded
+from jaxgap.sharding import each_on_mesh, on_mesh
 from jaxgap.tasks import AbstractTask, TaskSplit, named_task
 
 # Apart from every key that a round folds its number into.
@@ -34,7 +36,7 @@ _EXTERNAL_ORDER, _ADAPTERS = 2**32 - 1, 2**32 - 2
 
 
 def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
-    """The parts of a run, and the parameters that it trains.
+    """The parts of a run, and the parameters that it trains, on the mesh that is set, if any.
 
     **Raises:** `InputError` in one line if the model, the task or a file cannot be read, or they do
     not fit together.
@@ -51,6 +53,7 @@ def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
     split = task.split(config.num_train_prompts, config.num_held_out_prompts, seed=config.seed)
     verifier = make_verifier(config, model, task, split)
     external = _external(config, model, split, jax.random.fold_in(key, _EXTERNAL_ORDER))
+    frozen, params = (parameters_on_mesh(model.config, tree) for tree in (frozen, params))
     loop = Loop(config, model, verifier, task, split, frozen, external)
     _check_lengths(loop)
     return loop, params
@@ -67,8 +70,10 @@ def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Chec
     **Returns:** an iterator over `config.num_rounds + 1` checkpoints, the first one before any
     training. Nothing runs until it is asked for the next.
     """
-    loop, params = assemble(config)
-    yield from self_improve(loop, loop.init_state(params), observer)
+    with on_mesh(config.mesh):
+        loop, params = assemble(config)
+        state = loop.init_state(params)
+    yield from each_on_mesh(config.mesh, self_improve(loop, state, observer))
 
 
 def make_verifier(

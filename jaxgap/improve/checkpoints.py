@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
-from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import RunError
 from jaxgap.improve.digests import digests
 from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.sharding import to_host
 
 # What may come back from a damaged file is anything; what must not come back is a wrong number.
 _DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
@@ -100,7 +99,8 @@ class CheckpointStore:
 
         **Arguments:**
 
-        - `abstract_state`: a state of `jax.ShapeDtypeStruct`.
+        - `abstract_state`: a state of `jax.ShapeDtypeStruct`, each with its sharding, which may be
+            another than when it was saved.
         - `on_damage`: called with one line for every newer checkpoint that is passed over.
         - `steps`: the rounds to look at; by default all.
         """
@@ -129,15 +129,16 @@ class CheckpointStore:
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
         record = _Record.from_json(metadata.custom_metadata)
-        abstract = _on_one_device(_arrays(abstract_state, record.training_set))
+        everywhere = abstract_state.key.sharding
+        training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
+        abstract = _arrays(abstract_state, training_set)
         arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
         found = digests(arrays)
         wrong = sorted(name for name, value in record.digests.items() if found.get(name) != value)
         if wrong:
             raise ValueError(f"{wrong[0]} is not what was written")
         state = LoopState(**arrays["state"], round_index=step)
-        training_set = TrainingSet(*(np.asarray(array) for array in arrays["training_set"]))
-        return Saved(state, training_set, record.rows)
+        return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
         """Whatever `action` returns; its failure to write in one line."""
@@ -201,10 +202,3 @@ def _arrays(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:
     """Both as one tree of arrays, which Orbax takes; the round is the checkpoint's own number."""
     fields = {name: field for name, field in state._asdict().items() if name != "round_index"}
     return {"state": fields, "training_set": list(training_set)}
-
-
-def _on_one_device(abstract: PyTree) -> PyTree:
-    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract
-    )

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Literal, get_args
 
 from jaxgap.errors import InputError
+from jaxgap.sharding import MeshShape
 
 EMBEDDED = "embedded"
 """The `model` that ships with the package."""
@@ -94,6 +95,10 @@ class ImproveConfig:
     the run stops; 0 stops it at once."""
     num_checkpoints_kept: int = 2
     """How many of the newest checkpoints are kept, >= 1, beside that of the highest accuracy."""
+    mesh: str = ""
+    """How the devices share the work, as data=2,fsdp=2,tensor=2: all of them, each axis 1 where it
+    is left out. data cuts rows, fsdp rows and parameters, tensor heads, widths and vocabulary. One
+    device if empty."""
     seed: int = 0
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
@@ -122,6 +127,8 @@ class ImproveConfig:
             self.batch_size <= self.num_train_prompts,
             f"at most num_train_prompts={self.num_train_prompts}",
         )
+        if self.mesh:
+            MeshShape.parse(self.mesh)
         self._require("lora_rank", self.lora_rank >= 0, "0 or more")
         for name, choices in (
             ("verifier", VerifierName),

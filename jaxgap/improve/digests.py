@@ -42,8 +42,13 @@ def _digests(leaves: list[Any]) -> list[Int[Array, ""]]:
 
 
 def _digest(leaf: Any) -> Int[Array, ""]:
-    words = _words(leaf).ravel()
-    positions = jnp.arange(words.size, dtype=jnp.uint32)
+    words = _words(leaf)
+    positions, stride = jnp.zeros(words.shape, jnp.uint32), 1
+    # Counted axis by axis: laid out as one long row, an array that is cut would have to be whole.
+    for axis in reversed(range(words.ndim)):
+        index = jax.lax.broadcasted_iota(jnp.uint32, words.shape, axis)
+        positions += index * jnp.uint32(stride % 2**32)
+        stride *= words.shape[axis]
     weights = (positions * jnp.uint32(_GOLDEN)) | jnp.uint32(1)
     return jnp.sum(words * weights, dtype=jnp.uint32)
 

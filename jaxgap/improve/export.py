@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-
-import jax
 
 from jaxgap.errors import InputError
 from jaxgap.improve.assembly import assemble
@@ -46,7 +45,7 @@ def export_run(
         raise InputError(f"{run}: the embedded model is in no format that other tools read")
     if not folder.checkpoints.is_dir():
         raise InputError(f"{run}: has no checkpoint yet")
-    loop, params = assemble(folder.config)
+    loop, params = assemble(dataclasses.replace(folder.config, mesh=""))
     with locked(folder.folder):
         saved = _saved(folder, loop, params, round_index, on_note)
     model = loop.model
@@ -69,7 +68,7 @@ def _saved(
     round_index: int | None,
     on_note: Callable[[str], None],
 ) -> Saved:
-    abstract = jax.eval_shape(loop.init_state, params)
+    abstract = loop.abstract_state(params)
     with contextlib.closing(CheckpointStore(folder.checkpoints, num_kept=1)) as store:
         kept = sorted(store.steps())
         wanted = kept if round_index is None else [round_index]

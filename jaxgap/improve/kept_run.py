@@ -8,11 +8,10 @@ goes on, and what it then measures is what it would have measured.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
-
-import jax
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.assembly import assemble
@@ -27,6 +26,7 @@ from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
 from jaxgap.models import Params
 from jaxgap.sampling import Progress
+from jaxgap.sharding import each_on_mesh, on_mesh
 
 
 class EndRun(Exception):
@@ -84,7 +84,8 @@ def improve_to_folder(
     """
     require_free(folder)
     config = config.resolved()
-    loop, params = assemble(config)
+    with on_mesh(config.mesh):
+        loop, params = assemble(config)
     folder = empty_folder(folder)
     with locked(folder):
         return _KeptRun(RunFolder.create(folder, config), watcher, loop, params).go()
@@ -95,6 +96,7 @@ def resume_folder(
     watcher: Watcher = _NOBODY,
     *,
     more_rounds: int = 0,
+    mesh: str | None = None,
     assemble: Assemble = assemble,
 ) -> tuple[RoundMetrics, ...]:
     """Go on with an interrupted run as if nothing had happened.
@@ -107,6 +109,8 @@ def resume_folder(
     - `folder`: the RUN folder.
     - `watcher`: who is told of what happens from here on.
     - `more_rounds`: rounds to add to those the run was asked for, >= 0.
+    - `mesh`: how the devices share the work from here on; as before if None. On other devices the
+        run goes on from the same weights and random numbers, to other rounding.
     - `assemble`: as for :func:`improve_to_folder`.
 
     **Returns:** the measurements of every checkpoint, those before the interruption included.
@@ -121,9 +125,16 @@ def resume_folder(
         raise InputError(f"{folder} holds no run to go on with: it has no config.json")
     with locked(folder):
         run = RunFolder.reopen(folder)
-        if more_rounds:
-            run.extend(run.config.num_rounds + more_rounds)
-        return _KeptRun(run, watcher, *assemble(run.config)).go()
+        wanted = dataclasses.replace(
+            run.config,
+            num_rounds=run.config.num_rounds + more_rounds,
+            mesh=run.config.mesh if mesh is None else mesh,
+        )
+        with on_mesh(wanted.mesh):
+            parts = assemble(wanted)
+        if wanted != run.config:
+            run.change(wanted)
+        return _KeptRun(run, watcher, *parts).go()
 
 
 class _KeptRun:
@@ -131,7 +142,8 @@ class _KeptRun:
 
     def __init__(self, run: RunFolder, watcher: Watcher, loop: Loop, params: Params):
         self._run, self._watcher, self._loop = run, watcher, loop
-        self._abstract_state = jax.eval_shape(loop.init_state, params)
+        with on_mesh(run.config.mesh):
+            self._abstract_state = loop.abstract_state(params)
         self._params = params
         self._told: set[str] = set()
 
@@ -164,9 +176,11 @@ class _KeptRun:
             watcher.on_stage(round_index, stage)
 
         observer = Observer(enter, watcher.on_progress)
-        for checkpoint in self_improve(self._loop, state, observer, training_set):
+        checkpoints = self_improve(self._loop, state, observer, training_set)
+        for checkpoint in each_on_mesh(run.config.mesh, checkpoints):
             run.add(checkpoint.metrics)
-            store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
+            with on_mesh(run.config.mesh):
+                store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
             self._watch_for_collapse()
             watcher.on_round(checkpoint.metrics)
 
@@ -176,7 +190,8 @@ class _KeptRun:
         if saved is None:
             self._run.rewind(())
             params, self._params = self._params, {}  # training gives its buffers up
-            return self._loop.init_state(params), None
+            with on_mesh(self._run.config.mesh):
+                return self._loop.init_state(params), None
         self._run.rewind(saved.rows)
         history = self._run.metrics
         for end in range(1, len(history) + 1):
@@ -208,7 +223,8 @@ class _KeptRun:
         return saved.state.redrawn(), None
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
-        return store.newest(self._abstract_state, self._note)
+        with on_mesh(self._run.config.mesh):
+            return store.newest(self._abstract_state, self._note)
 
     def _watch_for_collapse(self) -> None:
         """Tell each sign of a collapse the first time that it shows."""

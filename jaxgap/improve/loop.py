@@ -32,6 +32,7 @@ from jaxgap.improve.select import select
 from jaxgap.improve.train import train
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import LanguageModel, Params, join_adapters
+from jaxgap.models.axes import shapes_on_mesh
 from jaxgap.sampling import Progress
 from jaxgap.tasks import AbstractTask, TaskSplit
 from jaxgap.training import AdamW, Computation, Constant
@@ -99,6 +100,12 @@ class Loop:
         """The state before the first round; `params` are those to be trained."""
         opt_state = self.optimizer.transformation().init(params)
         return LoopState(params, opt_state, jax.random.key(self.config.seed), 0)
+
+    def abstract_state(self, params: Params) -> LoopState:
+        """The same as shapes, each with the place on the devices where it belongs."""
+        *arrays, round_index = jax.eval_shape(self.init_state, params)
+        placed = (shapes_on_mesh(self.model.config, shapes) for shapes in arrays)
+        return LoopState(*placed, round_index=round_index)
 
     @property
     def optimizer(self) -> AdamW:

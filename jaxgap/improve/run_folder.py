@@ -94,9 +94,9 @@ class RunFolder:
         """The same as records."""
         return tuple(map(RoundMetrics.from_row, self._rows))
 
-    def extend(self, num_rounds: int) -> None:
-        """Ask for so many rounds in all."""
-        self.config = dataclasses.replace(self.config, num_rounds=num_rounds)
+    def change(self, config: ImproveConfig) -> None:
+        """Go on with these settings in place of those that the run had."""
+        self.config = config
         self._write_settings()
 
     def rewind(self, rows: Sequence[dict[str, float]]) -> None:

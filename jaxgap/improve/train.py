@@ -9,6 +9,7 @@ from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.records import LoopState, Prompts, TrainingSet
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
+from jaxgap.sharding import even_rows, rows_to_devices, to_host
 from jaxgap.training import AdamW, BatchShape, Computation, Examples, pack, update
 
 
@@ -40,7 +41,8 @@ def train(
     - `epochs`: passes over the prompts.
     - `batch_size`: examples a step, at most the number of prompts; a pass leaves out the
         remainder, another one each time.
-    - `microbatch_size`: rows of tokens whose gradient is computed at a time.
+    - `microbatch_size`: rows of tokens whose gradient is computed at a time; on a mesh rounded up
+        to what it cuts evenly.
     - `max_new_tokens`: the most tokens of a completion; with the prompts it decides how long a row
         is, so that every round runs the same compiled step.
 
@@ -50,7 +52,8 @@ def train(
     """
     tokens, mask = training_set
     longest = prompts.batch.tokens.shape[1] + max_new_tokens - 1
-    shape = BatchShape.of(batch_size, min(batch_size, microbatch_size), row_length=longest)
+    rows_at_once = even_rows(min(batch_size, microbatch_size))
+    shape = BatchShape.of(batch_size, rows_at_once, row_length=longest)
     params, opt_state = state.params, state.opt_state
     losses = []
     for epoch in range(epochs):
@@ -58,11 +61,12 @@ def train(
         for start in range(0, len(order) - batch_size + 1, batch_size):
             rows = order[start : start + batch_size]
             batch = TokenBatch(prompts.batch.tokens[rows], prompts.batch.mask[rows])
-            examples = pack(Examples(batch, tokens[rows], mask[rows]), shape)
+            packed = pack(Examples(batch, tokens[rows], mask[rows]), shape)
+            examples = rows_to_devices(packed, axis=1)
             step = update(model, optimizer, computation, params, frozen, opt_state, examples)
             params, opt_state = step.trainable, step.opt_state
             losses.append(step.loss)
     # Looked at once a round: reading each loss as it comes would make every step wait for it.
-    if not np.isfinite(np.asarray(losses)).all():
+    if not np.isfinite(to_host(losses)).all():
         raise NotFinite(state.round_index, "a training loss")
     return state._replace(params=params, opt_state=opt_state, round_index=state.round_index + 1)

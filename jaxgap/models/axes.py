@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import jax
-from jax.sharding import Mesh
+from flax import nnx
+from jax.sharding import Mesh, SingleDeviceSharding
 from jax.tree_util import DictKey as _DictKey
 
 from jaxgap.models.cache import KVCache
 from jaxgap.models.config import DecoderConfig
+from jaxgap.models.decoder import Decoder
 from jaxgap.models.lora import Params
 from jaxgap.sharding import named_sharding
 
@@ -63,6 +65,39 @@ def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> An
         params,
         logical_axes(params),
     )
+
+
+def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
+    """The same parameters, adapters or moments, cut over the mesh that is set, if any."""
+    mesh = jax.sharding.get_mesh()
+    return (
+        params if mesh.empty else jax.device_put(params, parameter_shardings(mesh, config, params))
+    )
+
+
+def shapes_on_mesh(config: DecoderConfig, shapes: Any) -> Any:
+    """Shapes of such a tree with their places: on the mesh that is set, or on the first device."""
+    mesh = jax.sharding.get_mesh()
+    if mesh.empty:
+        first = SingleDeviceSharding(jax.devices()[0])
+        places = jax.tree.map(lambda leaf: first, shapes)
+    else:
+        places = parameter_shardings(mesh, config, shapes)
+    return jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        shapes,
+        places,
+    )
+
+
+def decoder_shardings(config: DecoderConfig) -> Any:
+    """Where each of a decoder's parameters lies on the mesh that is set; None outside of one."""
+    mesh = jax.sharding.get_mesh()
+    if mesh.empty:
+        return None
+    model = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
+    shapes = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+    return parameter_shardings(mesh, config, shapes)
 
 
 def cache_axes(cache: KVCache) -> KVCache:

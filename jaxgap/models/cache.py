@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.places import LayerBuffer, Places, attend, place
+from jaxgap.sharding import by_rows, by_rows_and_heads
 
 
 class KVCache(NamedTuple):
@@ -76,10 +77,14 @@ def init_cache(
     - `dtype`: that of the parameters it will be used with.
     """
     shape = (batch_size, config.num_kv_heads, num_slots, config.head_dim)
+
+    def buffers() -> tuple[LayerBuffer, ...]:
+        return tuple(by_rows_and_heads(jnp.zeros(shape, dtype)) for _ in range(config.num_layers))
+
     return KVCache(
-        keys=tuple(jnp.zeros(shape, dtype) for _ in range(config.num_layers)),
-        values=tuple(jnp.zeros(shape, dtype) for _ in range(config.num_layers)),
-        valid=jnp.zeros((batch_size, num_slots), bool),
+        keys=buffers(),
+        values=buffers(),
+        valid=by_rows(jnp.zeros((batch_size, num_slots), bool)),
         length=jnp.zeros((), jnp.int32),
     )
 

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Sharding
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import Params, projection_size
+from jaxgap.sharding import put
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +133,7 @@ def assemble(
             rows = whole[start : start + size]
             values = np.ascontiguousarray((rows.T if stored.transposed else rows).astype(dtype))
             sharding = None if shardings is None else _at(shardings, path)
-            _put(params, path, jax.device_put(values, sharding, may_alias=True))
+            _put(params, path, _on_device(values, sharding))
             start += size
     return params
 
@@ -147,6 +149,10 @@ def _at(tree: Params, path: tuple[Any, ...]) -> Any:
     for key in path:
         tree = tree[key]
     return tree
+
+
+def _on_device(values: np.ndarray, sharding: Sharding | None) -> jax.Array:
+    return jax.device_put(values, may_alias=True) if sharding is None else put(values, sharding)
 
 
 def _put(tree: Params, path: tuple[Any, ...], value: jax.Array) -> None:

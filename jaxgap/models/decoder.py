@@ -23,7 +23,7 @@ from jaxgap.models.attention import Attention
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import LoraConfig, projection
 from jaxgap.models.places import Cache, Places, place
-from jaxgap.sharding import by_rows
+from jaxgap.sharding import by_rows, by_vocabulary
 
 
 class FeedForward(nnx.Module):
@@ -121,7 +121,7 @@ class Decoder(nnx.Module):
     def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:
         """What the first layer reads."""
         # Not by calling the embedding, whose floating type was fixed when it was made.
-        return jnp.take(self.embedding.embedding[...], tokens, axis=0)
+        return jnp.take(by_vocabulary(self.embedding.embedding[...]), tokens, axis=0)
 
     def logits(self, hidden: Float[Array, "*batch hidden"]) -> Float[Array, "*batch vocab"]:
         """Float32 logits of the next token."""

@@ -33,7 +33,8 @@ def load_model(
         `HuggingFaceTB/SmolLM2-135M-Instruct`; what exists on disk is never looked for on the hub.
     - `revision`: of a hub name.
     - `dtype`: floating type of the parameters, and so of the activations.
-    - `shardings`: where each parameter goes, a tree like the parameters; by default one device.
+    - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
+        or on the mesh that is set as :mod:`jaxgap.models.axes` says.
 
     **Raises:** `InputError` in one line if there is no such model, if its files are damaged,
     hostile or of a kind that is not supported, or if the extra `lm` is missing.

@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from jaxgap.sampling.batch import TokenBatch, pad_left
 from jaxgap.sampling.buckets import bucket
+from jaxgap.sharding import even_rows
 
 
 class Continuations(NamedTuple):
@@ -21,7 +22,8 @@ class Continuations(NamedTuple):
 
     **Fields:**
 
-    - `prefixes`: beginnings, padded on the left; as many as a power of two.
+    - `prefixes`: beginnings, padded on the left; as many as a power of two, or on a mesh as the
+        next number that it cuts evenly.
     - `prefix_of`: which of them each row begins with.
     - `rests`: what follows it, at least one token, padded on the left.
     """
@@ -60,7 +62,7 @@ def split_beginnings(
         for row in alike:
             prefix_of[row], rests[row] = index, rows[row][shared:]
     # In few sizes, so that few programs are compiled.
-    num_prefixes = 1 << (len(prefixes) - 1).bit_length()
+    num_prefixes = even_rows(1 << (len(prefixes) - 1).bit_length())
     prefixes += prefixes[-1:] * (num_prefixes - len(prefixes))
     return Continuations(_padded(prefixes, pad_id), prefix_of, _padded(rests, pad_id))
 

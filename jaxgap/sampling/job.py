@@ -17,11 +17,12 @@ from jaxgap.sampling.ring import init_ring, rearranged_ring
 from jaxgap.sampling.seating import FREE, Seating
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.transcript import Transcript
+from jaxgap.sharding import even_rows, num_row_shards, rows_to_devices, to_host
 
 _STEPS = 16  # of one call of the decode loop
 _STEPS_TO_STRINGS = 4  # the same where stop strings are looked for in between
 _FIRST_SLOTS = 32  # of the ring, which then doubles
-_PREFILL_TOKENS = 1024  # read at a time, padding included
+_PREFILL_TOKENS = 1024  # read at a time by a device, padding included
 _SMALLEST_PART = 4  # of the rows is what they shrink to as the last ones end
 
 
@@ -67,7 +68,7 @@ class Job:
         self._size = group_size(num_candidates, max(lengths))
         all_at_once = num_prompts * num_candidates <= rows_at_once
         size = num_candidates if all_at_once else min(self._size, rows_at_once)
-        num_groups = num_prompts if all_at_once else rows_at_once // size
+        num_groups = even_rows(num_prompts if all_at_once else rows_at_once // size)
         order = np.argsort(lengths, kind="stable").tolist()
         self._seating = Seating(num_groups, size, order, num_candidates)
         self._fewest_seats = num_groups * size // _SMALLEST_PART
@@ -110,7 +111,7 @@ class Job:
             jnp.int32(fewest_live),
             max_steps=max_steps,
         )
-        drawn = jax.device_get(drawn)
+        drawn = to_host(drawn)
         transcript.add(seats[live], Drawn(*(part[live] for part in drawn)))
         ended = live & transcript.ended[seats]
         self._seating.leave(ended.reshape(self._seating.rows.shape))
@@ -120,13 +121,14 @@ class Job:
         ages = np.where(seats == FREE, 0, transcript.lengths[seats])
         last = np.array([prompt[-1] for prompt in self._prompts], np.int32)
         begin = last[seats // transcript.shape[1]]
-        return Rows(
-            tokens=jnp.asarray(np.where(ages > 0, transcript.tokens[seats, ages - 1], begin)),
-            ages=jnp.asarray(ages),
-            limits=jnp.asarray(transcript.limits[seats]),
-            live=jnp.asarray(seats != FREE),
-            row_ids=jnp.asarray(seats),
+        rows = Rows(
+            tokens=np.where(ages > 0, transcript.tokens[seats, ages - 1], begin),
+            ages=ages,
+            limits=transcript.limits[seats].astype(np.int32),
+            live=seats != FREE,
+            row_ids=seats.astype(np.int32),
         )
+        return rows_to_devices(rows)
 
     def _load(self, groups: Sequence[int]) -> None:
         """Give groups the prefixes of their prompts, reading those that no group holds."""
@@ -149,10 +151,9 @@ class Job:
         while prompts:
             slots = max(self._prefixes.valid.shape[1], self._slots(prompts[0]))
             fit = [prompt for prompt in prompts if self._slots(prompt) <= slots]
-            batch = fit[: max(1, _PREFILL_TOKENS // slots)]
+            batch = fit[: max(1, num_row_shards() * _PREFILL_TOKENS // slots)]
             if slots > self._prefixes.valid.shape[1]:
-                every = np.arange(len(self._read))
-                self._prefixes = rearranged_prefixes(self._prefixes, every, slots)
+                self._prefixes = rearranged_prefixes(self._prefixes, None, slots)
             yield batch
             prompts = prompts[len(batch) :]
 
@@ -161,11 +162,11 @@ class Job:
 
     def _prefill(self, batch: list[int]) -> KVCache:
         prefixes = [self._prompts[prompt][:-1] for prompt in batch]
-        num_rows = 1 << (len(batch) - 1).bit_length()
+        num_rows = even_rows(1 << (len(batch) - 1).bit_length())
         prefixes += prefixes[-1:] * (num_rows - len(batch))
         slots = self._prefixes.valid.shape[1]
         tokens = pad_left(prefixes, slots, self._model.tokenizer.pad_id)
-        return prefill(self._model, self._params, tokens)
+        return prefill(self._model, self._params, rows_to_devices(tokens))
 
     def _grow_ring(self, num_steps: int) -> None:
         """Make room for rows of this age, as far as any row may come."""
@@ -173,8 +174,7 @@ class Job:
         while slots < min(num_steps, self._most_slots):
             slots = min(2 * slots, self._most_slots)
         if slots > self._ring.num_slots:
-            every = np.arange(self._seating.rows.size)
-            self._ring = rearranged_ring(self._ring, every, slots)
+            self._ring = rearranged_ring(self._ring, None, slots)
 
     def _shrink(self) -> None:
         size = min(self._size, self._seating.rows.shape[1])

@@ -15,6 +15,7 @@ from jaxtyping import Array, Int
 
 from jaxgap.models import KVCache, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
+from jaxgap.sharding import by_rows, by_rows_and_heads
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -23,7 +24,9 @@ def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> KVCach
     dtype = jax.tree.leaves(params)[0].dtype
     num_prompts, num_slots = prompts.tokens.shape
     cache = init_cache(model.config, num_prompts, num_slots, dtype)
-    return model.hidden_states(params, prompts.tokens, prompts.mask, cache)[1]
+    cache = model.hidden_states(params, prompts.tokens, prompts.mask, cache)[1]
+    keys, values = jax.tree.map(by_rows_and_heads, (cache.keys, cache.values))
+    return KVCache(keys, values, by_rows(cache.valid), cache.length)
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
@@ -42,7 +45,8 @@ def share(prefixes: KVCache, source: Int[Array, ""], group: Int[Array, ""]) -> K
 
 def _put(prefixes: KVCache, others: KVCache, source, group) -> KVCache:
     def put(buffer, other):
-        row = jax.lax.dynamic_index_in_dim(other, source, keepdims=True)
+        # Of a buffer that is cut over devices this takes one row, where a slice would take all.
+        row = jnp.take(other, source[None], axis=0, mode="clip")
         return jax.lax.dynamic_update_slice_in_dim(buffer, row, group, axis=0)
 
     keys, values, valid = jax.tree.map(put, prefixes[:3], others[:3])
@@ -50,12 +54,12 @@ def _put(prefixes: KVCache, others: KVCache, source, group) -> KVCache:
 
 
 def rearranged_prefixes(
-    prefixes: KVCache, groups: Int[np.ndarray, " kept"], num_slots: int
+    prefixes: KVCache, groups: Int[np.ndarray, " kept"] | None, num_slots: int
 ) -> KVCache:
-    """Some groups in the order given, with room for as many slots or more."""
+    """Some groups in the order given, or all, with room for as many slots or more."""
 
     def take(buffer: Array, slot_axis: int) -> Array:
-        taken = _taken(buffer, jnp.asarray(groups), slot_axis=slot_axis, num_slots=num_slots)
+        taken = _taken(buffer, groups, slot_axis=slot_axis, num_slots=num_slots)
         taken.block_until_ready()
         buffer.delete()
         return taken
@@ -66,7 +70,9 @@ def rearranged_prefixes(
 
 
 @functools.partial(jax.jit, static_argnames=("slot_axis", "num_slots"))
-def _taken(buffer: Array, groups: Array, *, slot_axis: int, num_slots: int) -> Array:
+def _taken(buffer: Array, groups: Array | None, *, slot_axis: int, num_slots: int) -> Array:
+    taken = buffer if groups is None else jnp.take(buffer, groups, axis=0)
     padding = [(0, 0)] * buffer.ndim
     padding[slot_axis] = (0, num_slots - buffer.shape[slot_axis])
-    return jnp.pad(jnp.take(buffer, groups, axis=0), padding)
+    taken = jnp.pad(taken, padding)
+    return by_rows_and_heads(taken) if slot_axis > 1 else by_rows(taken)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.models import DecoderConfig
+from jaxgap.sharding import by_rows_and_heads
 
 
 class Ring(NamedTuple):
@@ -67,15 +68,19 @@ def init_ring(config: DecoderConfig, num_rows: int, num_slots: int, dtype: Any) 
         (*heads, config.head_dim, num_slots),
         (*heads, num_slots, config.head_dim),
     )
+
+    def buffers(shape: tuple[int, ...]) -> tuple[Array, ...]:
+        return tuple(by_rows_and_heads(jnp.zeros(shape, dtype)) for _ in range(config.num_layers))
+
     return Ring(
-        keys=tuple(jnp.zeros(key_shape, dtype) for _ in range(config.num_layers)),
-        values=tuple(jnp.zeros(value_shape, dtype) for _ in range(config.num_layers)),
+        keys=buffers(key_shape),
+        values=buffers(value_shape),
         clock=jnp.zeros((), jnp.int32),
     )
 
 
-def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"], num_slots: int) -> Ring:
-    """Some rows of a ring in the order given, in a ring of as many slots or more.
+def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots: int) -> Ring:
+    """Some rows of a ring in the order given, or all, in a ring of as many slots or more.
 
     One layer is taken at a time and the old one given up, so that no more than a layer is held
     twice.
@@ -83,7 +88,7 @@ def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"], num_slots: int) 
     sources = (ring.clock - 1 - ring.elapsed(num_slots)) % ring.num_slots
 
     def take(buffer: Array, slot_axis: int) -> Array:
-        taken = _taken(buffer, jnp.asarray(rows), sources, slot_axis=slot_axis)
+        taken = _taken(buffer, rows, sources, slot_axis=slot_axis)
         taken.block_until_ready()
         buffer.delete()
         return taken
@@ -94,5 +99,6 @@ def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"], num_slots: int) 
 
 
 @functools.partial(jax.jit, static_argnames="slot_axis")
-def _taken(buffer: Array, rows: Array, slots: Array, *, slot_axis: int) -> Array:
-    return jnp.take(jnp.take(buffer, rows, axis=0), slots, axis=slot_axis)
+def _taken(buffer: Array, rows: Array | None, slots: Array, *, slot_axis: int) -> Array:
+    taken = buffer if rows is None else jnp.take(buffer, rows, axis=0)
+    return by_rows_and_heads(jnp.take(taken, slots, axis=slot_axis))

@@ -52,7 +52,7 @@ def sample(
     - `stop_ids`: tokens that end a completion; those of the tokenizer if None.
     - `stop_strings`: texts that end a completion as soon as they appear in it.
     - `rows_at_once`: the most completions decoded together, >= num_candidates; decides about memory
-        and speed, not about results.
+        and speed, not about results. On a mesh it is rounded up to groups that can be cut evenly.
     - `on_progress`: called every few steps.
 
     **Raises:** `ValueError` if an argument is out of its range, or a prompt leaves no room in the

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxgap.models import KVCache, LanguageModel, Mask, Params, Tokens, init_cache
 from jaxgap.sampling.batch import TokenBatch
+from jaxgap.sharding import by_heads, by_rows, by_rows_and_heads, whole
 
 
 def completion_logprobs(
@@ -69,7 +70,11 @@ def continued_logits(
     num_slots += rests.tokens.shape[1]
     cache = init_cache(model.config, num_prefixes, num_slots, dtype)
     _, cache = model.hidden_states(params, prefixes.tokens, prefixes.mask, cache)
-    keys, values, valid = jax.tree.map(lambda buffer: buffer[prefix_of], cache[:3])
-    cache = KVCache(keys, values, valid, cache.length)
+    # Whole before rows take them: there are fewer beginnings than rows, so that this is the least
+    # that devices can exchange.
+    keys, values = jax.tree.map(
+        lambda part: by_rows_and_heads(by_heads(part)[prefix_of]), cache[:2]
+    )
+    cache = KVCache(keys, values, by_rows(whole(cache.valid)[prefix_of]), cache.length)
     hidden, _ = model.hidden_states(params, rests.tokens, rests.mask, cache)
     return model.logits(params, hidden[:, -1])

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from jaxgap.sharding import even_rows
+
 FREE = -1
 
 
@@ -89,10 +91,12 @@ class Seating:
     def shrink(self, group_size: int) -> Move | None:
         """Move those left into half as many seats, in groups of this size, if they fit.
 
+        On a mesh it is as many groups more as it takes to cut them evenly.
+
         **Returns:** the move, or None if somebody waits or they do not fit.
         """
-        num_groups = self.rows.size // 2 // group_size
-        if self.num_waiting:
+        num_groups = even_rows(self.rows.size // 2 // group_size)
+        if self.num_waiting or num_groups * group_size >= self.rows.size:
             return None
         parties = [
             (group, seats[start : start + group_size])

@@ -1,16 +1,38 @@
 """One mesh of devices for everything, and where each axis of an array lies on it."""
 
+from jaxgap.sharding.host import put, rows_to_devices, to_host
 from jaxgap.sharding.layout import named_sharding, partition
-from jaxgap.sharding.mesh import MESH_AXES, MeshShape, make_mesh
-from jaxgap.sharding.rows import by_rows, num_row_shards, rows_sharding
+from jaxgap.sharding.mesh import MESH_AXES, MeshShape, each_on_mesh, make_mesh, on_mesh
+from jaxgap.sharding.rows import (
+    by_heads,
+    by_rows,
+    by_rows_and_heads,
+    by_rows_and_words,
+    by_vocabulary,
+    even_rows,
+    num_row_shards,
+    rows_sharding,
+    whole,
+)
 
 __all__ = [
     "MESH_AXES",
     "MeshShape",
+    "by_heads",
     "by_rows",
+    "by_rows_and_heads",
+    "by_rows_and_words",
+    "by_vocabulary",
+    "each_on_mesh",
+    "even_rows",
     "make_mesh",
     "named_sharding",
     "num_row_shards",
+    "on_mesh",
     "partition",
+    "put",
     "rows_sharding",
+    "rows_to_devices",
+    "to_host",
+    "whole",
 ]

@@ -10,8 +10,9 @@ on the devices that are closest, so `tensor` is the last axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -20,6 +21,8 @@ from jax.sharding import AxisType, Mesh
 from jaxgap.errors import InputError
 
 MESH_AXES = ("data", "fsdp", "tensor")
+
+_Item = TypeVar("_Item")
 
 
 class MeshShape(NamedTuple):
@@ -81,6 +84,30 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
         tuple(shape), MESH_AXES, devices=devices, axis_types=(AxisType.Auto,) * len(MESH_AXES)
     )
     return Mesh(np.asarray(mesh.devices), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+
+def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
+    """Set the mesh that a user writes, of all devices there are; "" sets none.
+
+    While it is set, arrays that are made lie on all of its devices, and functions of
+    :mod:`jaxgap.sharding` say where they are cut.
+
+    **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`.
+    """
+    if not text:
+        return contextlib.nullcontext()
+    return jax.set_mesh(make_mesh(MeshShape.parse(text)))
+
+
+def each_on_mesh(text: str, items: Iterator[_Item]) -> Iterator[_Item]:
+    """The items of an iterator, each made with the mesh set, which is not set in between."""
+    while True:
+        with on_mesh(text):
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
 
 
 def _is_count(word: str) -> bool:

@@ -56,7 +56,10 @@ def folder(written, tmp_path):
 
 @pytest.fixture
 def abstract(loop_state):
-    return jax.eval_shape(lambda: loop_state)
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(
+        lambda leaf: leaf.update(sharding=device), jax.eval_shape(lambda: loop_state)
+    )
 
 
 def newest(folder, abstract):

@@ -16,6 +16,7 @@ from jaxgap.improve.records import Candidates, Prompts, Scores, as_asked
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import AbstractTokenizer, LanguageModel, Params
 from jaxgap.sampling import continued_logits, split_beginnings
+from jaxgap.sharding import even_rows, rows_to_devices, to_host
 
 _logger = logging.getLogger(__name__)
 
@@ -101,13 +102,13 @@ class AskingVerifier(AbstractVerifier):
         np.maximum.at(longest, asked, lengths)
         order = fitting[np.lexsort((asked[fitting], longest[asked[fitting]]))]
         scores = np.zeros(len(rows))
-        for chunk in equal_chunks(len(order), self.rows_per_call):
+        for chunk in equal_chunks(len(order), even_rows(self.rows_per_call)):
             indices = order[chunk]
             pad_id = self.model.tokenizer.pad_id
             split = split_beginnings([rows[i] for i in indices], asked[indices], pad_id)
             tokens, worth = self._tokens
-            logits = continued_logits(self.model, params, *split)[:, tokens]
-            scores[indices] = np.asarray(jax.nn.softmax(logits)) @ worth
+            logits = continued_logits(self.model, params, *rows_to_devices(split))[:, tokens]
+            scores[indices] = to_host(jax.nn.softmax(logits)) @ worth
         return scores
 
 

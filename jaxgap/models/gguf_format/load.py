@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgap.models.axes import decoder_shardings
 from jaxgap.models.checkpoint import Naming, Stored, assemble, stored_tensors
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.gguf_format.header import GgufHeader, read_gguf_header
@@ -53,7 +54,8 @@ def load_gguf(
 
     - `path`: the file.
     - `dtype`: floating type of the parameters, and so of the activations.
-    - `shardings`: where each parameter goes, a tree like the parameters; by default one device.
+    - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
+        or on the mesh that is set as :mod:`jaxgap.models.axes` says.
 
     **Raises:** `ModelFileError` in one line, before any tensor is read, if the file is damaged,
     hostile, or of a model that is not supported; `InputError` without the extra `lm`.
@@ -82,6 +84,7 @@ def load_gguf_params(
         raise ModelFileError(
             f"{path}: its metadata says {config.num_layers} layers, it has {len(tensors)} tensors"
         )
+    shardings = shardings or decoder_shardings(config)
     stored = list(stored_tensors(config, _naming(architecture)))
     found = {name: tensor.shape for name, tensor in tensors.items()}
     check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, path)

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxgap.models.axes import decoder_shardings
 from jaxgap.models.checkpoint import assemble, stored_tensors
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.config_json import parse_config
@@ -35,7 +36,8 @@ def load_folder(
 
     - `folder`: with `config.json`, safetensors and `tokenizer.json`.
     - `dtype`: floating type of the parameters, and so of the activations.
-    - `shardings`: where each parameter goes, a tree like the parameters; by default one device.
+    - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
+        or on the mesh that is set as :mod:`jaxgap.models.axes` says.
 
     **Raises:** `ModelFileError` in one line if a file is missing, damaged, hostile, or of a model
     that is not supported.
@@ -66,6 +68,7 @@ def load_params(
             f"{folder}: config.json says {config.num_layers} layers, "
             f"but the files hold {len(entries)} tensors"
         )
+    shardings = shardings or decoder_shardings(config)
     stored = list(stored_tensors(config, naming))
     found = {name: entry.shape for name, entry in entries.items()}
     check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, folder)

@@ -1,0 +1,49 @@
+"""From the host to the mesh that is set, and back.
+
+Every process of a run holds the same arrays on its host (prompts, seats, batches) and hands its own
+devices their parts of them; no process sees another's devices. What comes back is first made whole
+on every device, so that each process reads it from one of its own. Outside of a mesh arrays are
+taken as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, Sharding
+from jax.sharding import PartitionSpec as P
+
+from jaxgap.sharding.rows import rows_sharding
+
+_Tree = TypeVar("_Tree")
+
+
+def put(values: np.ndarray, sharding: Sharding) -> jax.Array:
+    """An array that every process has on its host, on their devices."""
+    values = values.astype(jax.dtypes.canonicalize_dtype(values.dtype), copy=False)
+    return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
+
+
+def rows_to_devices(tree: _Tree, axis: int = 0) -> _Tree:
+    """NumPy arrays, cut along the axis that counts rows over the mesh that is set, if any.
+
+    **Arguments:**
+
+    - `tree`: of arrays whose numbers of rows :func:`even_rows` gives.
+    - `axis`: the one that counts rows.
+    """
+    mesh = jax.sharding.get_mesh()
+    if mesh.empty:
+        return tree
+    return jax.tree.map(lambda values: put(np.asarray(values), rows_sharding(mesh, axis)), tree)
+
+
+def to_host(tree: Any) -> Any:
+    """Arrays as NumPy arrays, wherever on the mesh that is set they lie."""
+    mesh = jax.sharding.get_mesh()
+    if not mesh.empty:
+        everywhere = NamedSharding(mesh, P())
+        tree = jax.tree.map(lambda array: jax.device_put(array, everywhere), tree)
+    return jax.device_get(tree)

@@ -1,0 +1,92 @@
+"""A run on many devices is the run on one, and goes on where there are fewer."""
+
+import dataclasses
+import json
+
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.improve import ImproveConfig, improve_to_folder, run
+
+CONFIG = ImproveConfig(
+    num_rounds=1,
+    num_train_prompts=16,
+    num_held_out_prompts=9,
+    num_candidates=4,
+    batch_size=8,
+    prompts_per_call=8,
+    learning_rate=1e-3,
+)
+MESH = "data=2,fsdp=2,tensor=2"
+
+
+def options(config):
+    """The command-line options of a configuration."""
+    default = ImproveConfig()
+    return [
+        part
+        for name, value in dataclasses.asdict(config).items()
+        if value != getattr(default, name)
+        for part in (f"--{name.replace('_', '-')}", value)
+    ]
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_close(ours, expected):
+    """Rounding moves log-probabilities; what was drawn and chosen is the same."""
+    assert len(ours) == len(expected)
+    for row, wanted in zip(ours, expected, strict=True):
+        assert row == pytest.approx(wanted, rel=1e-3, abs=1e-4)
+        for name in ("solver_accuracy", "verifier_accuracy", "solver_length", "fallback"):
+            assert row[name] == wanted[name]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What the run measures on one device."""
+    return [checkpoint.metrics.row() for checkpoint in run(CONFIG)]
+
+
+def test_a_run_on_eight_devices_measures_what_one_does(alone, jaxgap, tmp_path):
+    config = dataclasses.replace(CONFIG, mesh=MESH)
+    jaxgap(8, "improve", "--out", tmp_path / "run", *options(config))
+    assert_close(rows(tmp_path / "run"), alone)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["mesh"] == MESH
+    assert not (tmp_path / "run" / "notes.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_on_other_meshes(jaxgap, tmp_path):
+    folder = tmp_path / "run"
+    first = dataclasses.replace(CONFIG, mesh=MESH, lora_rank=4)
+    jaxgap(8, "improve", "--out", folder, *options(first))
+    on = ("improve", "--resume", folder, "--more-rounds", 1, "--mesh")
+    jaxgap(2, *on, "fsdp=2")
+    jaxgap(1, *on, "data=1")
+    alone = dataclasses.replace(CONFIG, num_rounds=3, lora_rank=4)
+    assert_close(rows(folder), [checkpoint.metrics.row() for checkpoint in run(alone)])
+    # Had a checkpoint not been read, the run would have begun again and said so.
+    assert not (folder / "notes.jsonl").exists()
+    assert json.loads((folder / "config.json").read_text())["mesh"] == "data=1"
+
+
+@pytest.mark.parametrize(
+    ("mesh", "complaint"),
+    [
+        ("data=64", "a mesh of data=64,fsdp=1,tensor=1 needs 64 devices, there are 1"),
+        ("rows=2", "a mesh must look like data=2,fsdp=2,tensor=2"),
+    ],
+)
+def test_a_mesh_that_cannot_be_is_refused_and_nothing_written(tmp_path, mesh, complaint):
+    with pytest.raises(InputError, match=complaint):
+        improve_to_folder(dataclasses.replace(CONFIG, mesh=mesh), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_mesh_of_one_device_changes_nothing(alone):
+    ours = [c.metrics.row() for c in run(dataclasses.replace(CONFIG, mesh="data=1"))]
+    assert_close(ours, alone)
