@@ -121,14 +121,14 @@ class Job:
         ages = np.where(seats == FREE, 0, transcript.lengths[seats])
         last = np.array([prompt[-1] for prompt in self._prompts], np.int32)
         begin = last[seats // transcript.shape[1]]
-        rows = Rows(
-            tokens=np.where(ages > 0, transcript.tokens[seats, ages - 1], begin),
-            ages=ages,
-            limits=transcript.limits[seats].astype(np.int32),
-            live=seats != FREE,
-            row_ids=seats.astype(np.int32),
-        )
-        return rows_to_devices(rows)
+        rows = {
+            "tokens": np.where(ages > 0, transcript.tokens[seats, ages - 1], begin),
+            "ages": ages,
+            "limits": transcript.limits[seats].astype(np.int32),
+            "live": seats != FREE,
+            "row_ids": seats.astype(np.int32),
+        }
+        return Rows(**rows_to_devices(rows))
 
     def _load(self, groups: Sequence[int]) -> None:
         """Give groups the prefixes of their prompts, reading those that no group holds."""

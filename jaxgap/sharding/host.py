@@ -8,7 +8,7 @@ taken as they are.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,8 +17,6 @@ from jax.sharding import PartitionSpec as P
 
 from jaxgap.sharding.rows import rows_sharding
 
-_Tree = TypeVar("_Tree")
-
 
 def put(values: np.ndarray, sharding: Sharding) -> jax.Array:
     """An array that every process has on its host, on their devices."""
@@ -26,7 +24,7 @@ def put(values: np.ndarray, sharding: Sharding) -> jax.Array:
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
 
-def rows_to_devices(tree: _Tree, axis: int = 0) -> _Tree:
+def rows_to_devices(tree: Any, axis: int = 0) -> Any:
     """NumPy arrays, cut along the axis that counts rows over the mesh that is set, if any.
 
     **Arguments:**

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import AbstractMesh, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 PLACES: Mapping[str, tuple[str, ...]] = {
@@ -26,7 +26,10 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 
 
 def partition(
-    mesh: Mesh, names: tuple[str | None, ...], shape: tuple[int, ...], num_kv_heads: int
+    mesh: Mesh | AbstractMesh,
+    names: tuple[str | None, ...],
+    shape: tuple[int, ...],
+    num_kv_heads: int,
 ) -> P:
     """Which mesh axes each axis of an array is cut along.
 
