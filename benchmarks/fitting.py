@@ -17,7 +17,6 @@ Time to compile is reported apart.
 """
 
 import argparse
-import importlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -207,8 +206,7 @@ def scipy_engine(
 
 def lmfit_engine(name: str, model: Callable, problems: Problems) -> Engine | None:
     try:
-        # By its name, so that types are checked alike with it and without it.
-        lmfit: Any = importlib.import_module("lmfit")
+        import lmfit  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     names = ["rate", "ratio", "gap_limit", "solver_initial", "verifier_initial"]

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from jaxgap.cli.processes import Processes
 from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jaxgap.improve.kept_run import Watcher
     from jaxgap.improve.metrics import RoundMetrics
 
 
@@ -40,6 +42,7 @@ class Improve:
     """End the run when the forecast says that another round is not worth it: that it gains less
     than GAIN, in nats of the solver's uncertainty."""
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
+    processes: tyro.conf.OmitArgPrefixes[Processes] = Processes()
 
     def run(self) -> None:
         from rich.console import Console
@@ -47,20 +50,28 @@ class Improve:
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable
-        from jaxgap.improve.kept_run import improve_to_folder, resume_folder
+        from jaxgap.improve.kept_run import Watcher
+        from jaxgap.sharding import is_first
 
         folder = self._folder()
         use_compile_cache()
-        judge = self._judge(folder)
-        console = Console()
-        with resumable(folder), LoopProgress(console) as progress:
-            watcher = progress.watcher(judge)
-            if self.resume is None:
-                improve_to_folder(self.config, folder, watcher)
-            else:
-                mesh = self.config.mesh or None
-                resume_folder(folder, watcher, more_rounds=self.more_rounds, mesh=mesh)
-        console.print(f"Wrote {folder}. Next: jaxgap report {folder}", highlight=False)
+        with resumable(folder), self.processes.joined(folder):
+            if not is_first():
+                self._improve(folder, Watcher())
+                return
+            console = Console()
+            with LoopProgress(console) as progress:
+                self._improve(folder, progress.watcher(self._judge(folder)))
+            console.print(f"Wrote {folder}. Next: jaxgap report {folder}", highlight=False)
+
+    def _improve(self, folder: Path, watcher: "Watcher") -> None:
+        from jaxgap.improve.kept_run import improve_to_folder, resume_folder
+
+        if self.resume is None:
+            improve_to_folder(self.config, folder, watcher)
+        else:
+            mesh = self.config.mesh or None
+            resume_folder(folder, watcher, more_rounds=self.more_rounds, mesh=mesh)
 
     def _folder(self) -> Path:
         """The RUN folder.

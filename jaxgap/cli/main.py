@@ -19,12 +19,12 @@ from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
 from jaxgap.cli.improve import Improve
 from jaxgap.cli.plan import Plan
+from jaxgap.cli.processes import RUN_ERROR
 from jaxgap.cli.report import Report
 from jaxgap.cli.schedule import Schedule
 from jaxgap.cli.watch import Watch
 from jaxgap.errors import InputError, RunError
 
-RUN_ERROR = 1
 USAGE_ERROR = 2
 
 Command = (

@@ -23,7 +23,7 @@ from orbax.checkpoint import v1 as ocp
 from jaxgap.errors import RunError
 from jaxgap.improve.digests import digests
 from jaxgap.improve.records import LoopState, TrainingSet
-from jaxgap.sharding import to_host
+from jaxgap.sharding import all_agree, meet, to_host
 
 # What may come back from a damaged file is anything; what must not come back is a wrong number.
 _DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
@@ -104,12 +104,16 @@ class CheckpointStore:
         - `on_damage`: called with one line for every newer checkpoint that is passed over.
         - `steps`: the rounds to look at; by default all.
         """
+        meet()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
+            saved, reason = None, "for another process"
             try:
-                return self._load(step, abstract_state)
+                saved = self._load(step, abstract_state)
             except _DAMAGE as error:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
-                on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
+            if all_agree(saved is not None):
+                return saved
+            on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
         return None
 
     def steps(self) -> list[int]:

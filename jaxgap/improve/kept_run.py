@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -26,7 +26,7 @@ from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
 from jaxgap.models import Params
 from jaxgap.sampling import Progress
-from jaxgap.sharding import each_on_mesh, on_mesh
+from jaxgap.sharding import all_agree, by_first, each_on_mesh, meet, on_mesh
 
 
 class EndRun(Exception):
@@ -82,12 +82,13 @@ def improve_to_folder(
     disk is full, or a round's numbers are not finite however often it is drawn. An interruption
     leaves what :func:`resume_folder` goes on with.
     """
-    require_free(folder)
+    by_first(lambda: require_free(folder))
     config = config.resolved()
     with on_mesh(config.mesh):
         loop, params = assemble(config)
-    folder = empty_folder(folder)
-    with locked(folder):
+    folder = Path(folder)
+    by_first(lambda: empty_folder(folder))
+    with _held(folder):
         return _KeptRun(RunFolder.create(folder, config), watcher, loop, params).go()
 
 
@@ -123,7 +124,7 @@ def resume_folder(
         raise InputError(f"more_rounds must be 0 or more, got {more_rounds}")
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} holds no run to go on with: it has no config.json")
-    with locked(folder):
+    with _held(folder):
         run = RunFolder.reopen(folder)
         wanted = dataclasses.replace(
             run.config,
@@ -132,9 +133,18 @@ def resume_folder(
         )
         with on_mesh(wanted.mesh):
             parts = assemble(wanted)
+        meet()  # before the first process writes what the others read
         if wanted != run.config:
             run.change(wanted)
         return _KeptRun(run, watcher, *parts).go()
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the folder, by the first process, for all of them."""
+    with contextlib.ExitStack() as stack:
+        by_first(lambda: stack.enter_context(locked(folder)))
+        yield
 
 
 class _KeptRun:
@@ -182,7 +192,17 @@ class _KeptRun:
             with on_mesh(run.config.mesh):
                 store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
             self._watch_for_collapse()
-            watcher.on_round(checkpoint.metrics)
+            self._tell(checkpoint.metrics)
+
+    def _tell(self, metrics: RoundMetrics) -> None:
+        """Tell the watcher; where it ends the run, it ends in every process."""
+        end = None
+        try:
+            self._watcher.on_round(metrics)
+        except EndRun as wish:
+            end = wish
+        if not all_agree(end is None):
+            raise end or EndRun("by the first process")
 
     def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
         """Where the newest checkpoint stands, or the beginning."""

@@ -34,6 +34,7 @@ from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import LanguageModel, Params, join_adapters
 from jaxgap.models.axes import shapes_on_mesh
 from jaxgap.sampling import Progress
+from jaxgap.sharding import of_first
 from jaxgap.tasks import AbstractTask, TaskSplit
 from jaxgap.training import AdamW, Computation, Constant
 
@@ -152,7 +153,8 @@ class Loop:
         if not np.isfinite(candidates.logprobs).all():
             raise NotFinite(round_index, "a probability of a sampled token")
         observer.on_stage(round_index, "verify")
-        scores = self.verifier(params, prompts, candidates, verify_key)
+        # A grader may run out of time in one process and not in another.
+        scores = of_first(self.verifier(params, prompts, candidates, verify_key))
         observer.on_stage(round_index, "select")
         return candidates, scores, select(candidates, scores, config.threshold)
 

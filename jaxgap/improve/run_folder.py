@@ -13,7 +13,8 @@
 
 Every file is replaced whole, but for the events, which grow as TensorBoard follows them. Recorded
 times stand in those and in a file of their own, so that the others are equal byte for byte where
-two runs are equal, however often either was interrupted.
+two runs are equal, however often either was interrupted. Of several processes at work on one run
+the first writes them all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.events import EventFile
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.versions import versions
+from jaxgap.sharding import is_first
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.outside import parse_json, read_text
@@ -61,7 +63,8 @@ class RunFolder:
 
         **Raises:** `InputError` if the folder holds a run already.
         """
-        self = cls(_without_run(Path(folder)), config)
+        folder = Path(folder)
+        self = cls(_without_run(folder) if is_first() else folder, config)
         self._write_settings()
         return self
 
@@ -143,6 +146,8 @@ class RunFolder:
         self._guarded(lambda: write_atomically(self.folder / name, text))
 
     def _guarded(self, write) -> None:
+        if not is_first():
+            return
         try:
             write()
         except OSError as error:

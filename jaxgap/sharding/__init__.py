@@ -3,6 +3,16 @@
 from jaxgap.sharding.host import put, rows_to_devices, to_host
 from jaxgap.sharding.layout import named_sharding, partition
 from jaxgap.sharding.mesh import MESH_AXES, MeshShape, each_on_mesh, make_mesh, on_mesh
+from jaxgap.sharding.processes import (
+    AUTO,
+    HEARTBEAT_SECONDS,
+    all_agree,
+    by_first,
+    is_first,
+    join_processes,
+    meet,
+    of_first,
+)
 from jaxgap.sharding.rows import (
     by_heads,
     by_rows,
@@ -16,8 +26,12 @@ from jaxgap.sharding.rows import (
 )
 
 __all__ = [
+    "AUTO",
+    "HEARTBEAT_SECONDS",
     "MESH_AXES",
     "MeshShape",
+    "all_agree",
+    "by_first",
     "by_heads",
     "by_rows",
     "by_rows_and_heads",
@@ -25,9 +39,13 @@ __all__ = [
     "by_vocabulary",
     "each_on_mesh",
     "even_rows",
+    "is_first",
+    "join_processes",
     "make_mesh",
+    "meet",
     "named_sharding",
     "num_row_shards",
+    "of_first",
     "on_mesh",
     "partition",
     "put",

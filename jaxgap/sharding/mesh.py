@@ -92,9 +92,15 @@ def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
     While it is set, arrays that are made lie on all of its devices, and functions of
     :mod:`jaxgap.sharding` say where they are cut.
 
-    **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`.
+    **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`, or if there are several
+    processes and no mesh that they could share.
     """
     if not text:
+        if jax.process_count() > 1:
+            raise InputError(
+                f"{jax.process_count()} processes need a mesh of their {jax.device_count()} "
+                "devices to share a run: give --mesh"
+            )
         return contextlib.nullcontext()
     return jax.set_mesh(make_mesh(MeshShape.parse(text)))
 

@@ -1,6 +1,7 @@
 """Commands in processes of their own, each with simulated devices."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,37 @@ def jaxgap():
         assert done.returncode == 0, done.stderr
 
     return run
+
+
+@pytest.fixture
+def start_together():
+    """Start a command in several processes, each with so many devices."""
+    started = []
+
+    def start(num_processes, num_devices, *arguments):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        # The first by its options, the others by their environment: both have to do.
+        options = ["--coordinator", address, "--num-processes", num_processes, "--process-id", 0]
+        names = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(num_processes)}
+        ours = []
+        for index in range(num_processes):
+            said = options if index == 0 else []
+            told = {} if index == 0 else names | {"JAX_PROCESS_ID": str(index)}
+            ours.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "jaxgap", *map(str, [*arguments, *said])],
+                    env=with_devices(num_devices) | told,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        started.extend(ours)
+        return ours
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
