@@ -92,8 +92,8 @@ def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
     While it is set, arrays that are made lie on all of its devices, and functions of
     :mod:`jaxgap.sharding` say where they are cut.
 
-    **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`, or if there are several
-    processes and no mesh that they could share.
+    **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`, or if there are
+    several processes and no mesh that they could share.
     """
     if not text:
         if jax.process_count() > 1:
