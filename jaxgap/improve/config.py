@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any, Literal, get_args
 
 from jaxgap.errors import InputError
-from jaxgap.sharding import MeshShape
 
 EMBEDDED = "embedded"
 """The `model` that ships with the package."""
@@ -128,6 +127,9 @@ class ImproveConfig:
             f"at most num_train_prompts={self.num_train_prompts}",
         )
         if self.mesh:
+            # Here, since it imports JAX, which --help should not wait for.
+            from jaxgap.sharding import MeshShape
+
             MeshShape.parse(self.mesh)
         self._require("lora_rank", self.lora_rank >= 0, "0 or more")
         for name, choices in (
