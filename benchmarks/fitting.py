@@ -1,4 +1,4 @@
-"""How many fits a second: jaxgap's batched Levenberg-Marquardt beside SciPy, lmfit and Optimistix.
+"""How many fits a second: jaxgap's batched Levenberg-Marquardt beside what others would use.
 
 Every engine fits the same simulated curves (the paper's linear law, solver and verifier, 2 % noise)
 with the same five free parameters from the same start, which is read off the data, and with the
@@ -11,8 +11,10 @@ form at the parameters that an engine returns, whatever it minimised itself.
 SciPy is `least_squares(method="lm")`, that is MINPACK, which is its fastest method on these
 problems, with residuals in NumPy: one process, one thread, one curve at a time, as it is used.
 jaxgap and Optimistix are one process as well and may use every core: `cores` says what they took.
-Time to compile is reported apart.
+Time to compile is reported apart. lmfit (extra `bench`) takes the same residuals. pyPESTO with
+AMICI integrates compiled C++ with forward sensitivities; it is timed where its environment is.
 
+    python benchmarks/fitting.py --setup        # make the environment of pyPESTO and AMICI, once
     python benchmarks/fitting.py --json fitting.json --plot figures
 """
 
@@ -20,219 +22,39 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import diffrax
+import fitting_engines
+import fitting_growth
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
+import peers
+from fitting_case import (
+    Problems,
+    closed_form_residuals,
+    lsoda,
+    numpy_closed_form,
+    numpy_jacobian,
+    ode_residuals,
+)
+from fitting_engines import (
+    jaxgap_engine,
+    lmfit_engine,
+    optimistix_engine,
+    pypesto_engine,
+    scipy_engine,
+)
 from interleave import Engine, interleave, machine, paired_ratio
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
-from scipy.integrate import solve_ivp
-from scipy.optimize import least_squares
-from unrolled_tsit5 import UnrolledTsit5
 
-from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling, simulate
 from jaxgap.fitting.levenberg_marquardt import levenberg_marquardt
 
-TOLERANCE = 1e-8
 COUNTS_WITHIN = 1e-6
 TARGETS = {"closed form": 30.0, "closed form, analytic Jacobian": 10.0, "ODE": 50.0}
-
-
-# The problem, in JAX and in NumPy.
-
-
-def dynamics(y: Float[Array, "5"], t0: Float[Array, ""]) -> GapDynamics:
-    """The linear law at y = [rate, ratio, gap_limit, solver_initial, verifier_initial]."""
-    rate, ratio, gap_limit, solver_initial, verifier_initial = y
-    return GapDynamics(
-        potential=LinearPotential(rate, gap_limit),
-        coupling=RankOneCoupling(ratio),
-        solver_initial=solver_initial,
-        verifier_initial=verifier_initial,
-        t0=t0,
-    )
-
-
-def closed_form_residuals(y: Float[Array, "5"], args: Any) -> Float[Array, " rows"]:
-    ts, data = args
-    return dynamics(y, ts[0]).closed_form(ts).T.ravel() - data
-
-
-def ode_residuals(y: Float[Array, "5"], args: Any) -> Float[Array, " rows"]:
-    ts, data = args
-    solution = simulate(
-        dynamics(y, ts[0]),
-        ts,
-        ode_solver=UnrolledTsit5(),
-        stepsize_controller=diffrax.PIDController(rtol=TOLERANCE, atol=TOLERANCE),
-        adjoint=diffrax.ForwardMode(),
-        max_steps=512,
-        throw=False,
-    )
-    assert solution.ys is not None
-    return solution.ys.T.ravel() - data
-
-
-def numpy_closed_form(y: np.ndarray, ts: np.ndarray) -> np.ndarray:
-    rate, ratio, gap_limit, solver_initial, verifier_initial = y
-    decayed = np.expm1(-rate * (ts - ts[0]))
-    change = (solver_initial - verifier_initial - gap_limit) * decayed / (1 - ratio)
-    return np.concatenate([solver_initial + change, verifier_initial + ratio * change])
-
-
-def numpy_jacobian(y: np.ndarray, ts: np.ndarray) -> np.ndarray:
-    rate, ratio, gap_limit, solver_initial, verifier_initial = y
-    elapsed = ts - ts[0]
-    excess = solver_initial - verifier_initial - gap_limit
-    share = np.expm1(-rate * elapsed) / (1 - ratio)
-    change = excess * share
-    by_rate = -excess * elapsed * np.exp(-rate * elapsed) / (1 - ratio)
-    by_ratio = change / (1 - ratio)
-    solver = np.stack([by_rate, by_ratio, -share, 1 + share, -share], axis=1)
-    verifier = ratio * solver
-    verifier[:, 1] += change
-    verifier[:, 3] -= ratio
-    verifier[:, 4] += 1
-    return np.concatenate([solver, verifier])
-
-
-def lsoda(y: np.ndarray, ts: np.ndarray) -> np.ndarray:
-    rate, ratio, gap_limit, solver_initial, verifier_initial = y
-
-    def vector_field(t: float, state: np.ndarray) -> tuple[float, float]:
-        solver_rate = -rate * (state[0] - state[1] - gap_limit) / (1 - ratio)
-        return solver_rate, ratio * solver_rate
-
-    solution = solve_ivp(
-        vector_field,
-        (ts[0], ts[-1]),
-        (solver_initial, verifier_initial),
-        method="LSODA",
-        t_eval=ts,
-        rtol=TOLERANCE,
-        atol=TOLERANCE,
-    )
-    return solution.y.ravel() if solution.success else np.full(2 * len(ts), np.nan)
-
-
-class Problems:
-    """Simulated curves, and the start that every engine gets."""
-
-    def __init__(self, num_curves: int, num_points: int, key: Array):
-        keys = jax.random.split(key, 6)
-
-        def uniform(key: Array, low: float, high: float) -> Array:
-            return jax.random.uniform(key, (num_curves,), minval=low, maxval=high)
-
-        solver_initial = uniform(keys[0], 50.0, 150.0)
-        gap_initial = solver_initial * uniform(keys[1], 0.3, 0.7)
-        gap_limit = gap_initial * uniform(keys[2], 0.0, 0.2)
-        rate = jnp.exp(uniform(keys[3], np.log(0.1), 0.0))
-        ratio = uniform(keys[4], 0.1, 0.7)
-        verifier_initial = solver_initial - gap_initial
-        truth = jnp.stack([rate, ratio, gap_limit, solver_initial, verifier_initial], axis=1)
-        ts = jnp.broadcast_to(jnp.linspace(0.5, 10.0, num_points), (num_curves, num_points))
-        nothing = jnp.zeros((num_curves, 2 * num_points))
-        curves = jax.vmap(closed_form_residuals)(truth, (ts, nothing))
-        noise = 0.02 * solver_initial[:, None] * jax.random.normal(keys[5], curves.shape)
-        self.ts, self.data = np.asarray(ts), np.asarray(curves + noise)
-        self.y0 = np.stack([_start(data) for data in self.data])
-
-    def squared_error(self, index: int, y: np.ndarray) -> float:
-        return float(np.sum((numpy_closed_form(y, self.ts[index]) - self.data[index]) ** 2))
-
-
-def _start(data: np.ndarray) -> np.ndarray:
-    """A start from the first points, with round numbers for what they do not show."""
-    solver, verifier = data[0], data[len(data) // 2]
-    return np.array([0.3, 0.4, 0.1 * (solver - verifier), solver, verifier])
-
-
-# The engines.
-
-
-def jaxgap_engine(name: str, residual_fn: Callable, problems: Problems) -> Engine:
-    def fit(indices: np.ndarray) -> np.ndarray:
-        args = (problems.ts[indices], problems.data[indices])
-        return np.asarray(
-            levenberg_marquardt(residual_fn, jnp.asarray(problems.y0[indices]), args).y
-        )
-
-    return Engine(f"jaxgap, {name}", fit, whole=True)
-
-
-def optimistix_engine(name: str, residual_fn: Callable, problems: Problems) -> Engine:
-    solver = optx.LevenbergMarquardt(rtol=TOLERANCE, atol=TOLERANCE)
-
-    @jax.jit
-    @jax.vmap
-    def solve(y0: Array, args: Any) -> Array:
-        return optx.least_squares(
-            residual_fn, solver, y0, args, options={"jac": "fwd"}, max_steps=200, throw=False
-        ).value
-
-    def fit(indices: np.ndarray) -> np.ndarray:
-        return np.asarray(
-            solve(problems.y0[indices], (problems.ts[indices], problems.data[indices]))
-        )
-
-    return Engine(f"Optimistix vmapped, {name}", fit, whole=True)
-
-
-def scipy_engine(
-    name: str, model: Callable, problems: Problems, jacobian: Callable | None = None
-) -> Engine:
-    def fit_one(y0: np.ndarray, ts: np.ndarray, data: np.ndarray) -> np.ndarray:
-        derivative: Any = "2-point" if jacobian is None else partial(jacobian, ts=ts)
-        return least_squares(
-            lambda y: model(y, ts) - data,
-            y0,
-            jac=derivative,
-            method="lm",
-            ftol=TOLERANCE,
-            xtol=TOLERANCE,
-            gtol=TOLERANCE,
-        ).x
-
-    return Engine(f"SciPy, {name}", _one_by_one(fit_one, problems), whole=False)
-
-
-def lmfit_engine(name: str, model: Callable, problems: Problems) -> Engine | None:
-    try:
-        import lmfit  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return None
-    names = ["rate", "ratio", "gap_limit", "solver_initial", "verifier_initial"]
-
-    def fit_one(y0: np.ndarray, ts: np.ndarray, data: np.ndarray) -> np.ndarray:
-        parameters = lmfit.Parameters()
-        for parameter, value in zip(names, y0, strict=True):
-            parameters.add(parameter, value=value)
-
-        def residuals(parameters) -> np.ndarray:
-            return model(np.array([parameters[each].value for each in names]), ts) - data
-
-        tolerances: Any = {"ftol": TOLERANCE, "xtol": TOLERANCE, "gtol": TOLERANCE}
-        result: Any = lmfit.minimize(residuals, parameters, method="leastsq", **tolerances)
-        return np.array([result.params[each].value for each in names])
-
-    return Engine(f"lmfit, {name}", _one_by_one(fit_one, problems), whole=False)
-
-
-def _one_by_one(fit_one: Callable, problems: Problems) -> Callable[[np.ndarray], np.ndarray]:
-    def fit(indices: np.ndarray) -> np.ndarray:
-        return np.stack(
-            [fit_one(problems.y0[i], problems.ts[i], problems.data[i]) for i in indices]
-        )
-
-    return fit
 
 
 # What is measured.
@@ -318,57 +140,6 @@ def time_against_bound(residual_fn: Callable, problems: Problems, num_rounds: in
     }
 
 
-# Growth.
-
-
-def bumps(y: Float[Array, " params"], args: Any) -> Float[Array, " rows"]:
-    """Gaussian bumps of unknown heights and places, for any even number of parameters."""
-    ts, data = args
-    heights, places = y[::2], y[1::2]
-    return jnp.sum(heights * jnp.exp(-((ts[:, None] - places) ** 2)), axis=1) - data
-
-
-def bump_problems(num_curves: int, num_params: int, key: Array) -> tuple[Array, Any]:
-    places = 3.0 * jnp.arange(num_params // 2)
-    centre = jnp.stack([jnp.ones_like(places), places], axis=1).ravel()
-    truth = centre + 0.2 * jax.random.uniform(key, (num_curves, num_params))
-    ts = jnp.broadcast_to(jnp.linspace(-2.0, 11.0, 40), (num_curves, 40))
-    data = jax.vmap(bumps)(truth, (ts, jnp.zeros((num_curves, 40))))
-    noise = 0.01 * jax.random.normal(key, data.shape)
-    return jnp.broadcast_to(centre, truth.shape), (ts, data + noise)
-
-
-def growth() -> dict[str, list[tuple[int, float]]]:
-    """Fits per second over the batch, the points of a curve, and the parameters: best of ten.
-
-    Nothing is compared within a round here, so the least disturbed round is the one to keep.
-    """
-    key = jax.random.key(1)
-    rates: dict[str, list[tuple[int, float]]] = {"batch": [], "points": [], "parameters": []}
-
-    def rate(residual_fn: Callable, y0: Any, args: Any) -> float:
-        solve = lambda: levenberg_marquardt(residual_fn, y0, args).cost.block_until_ready()  # noqa: E731
-        solve()
-        seconds = []
-        for _ in range(10):
-            start = time.perf_counter()
-            solve()
-            seconds.append(time.perf_counter() - start)
-        return len(y0) / min(seconds)
-
-    for size in (1, 10, 100, 1000, 10_000, 50_000):
-        problems = Problems(size, 20, key)
-        data = (problems.ts, problems.data)
-        rates["batch"].append((size, rate(closed_form_residuals, problems.y0, data)))
-    for num_points in (5, 10, 20, 40, 80, 160):
-        problems = Problems(1000, num_points, key)
-        data = (problems.ts, problems.data)
-        rates["points"].append((num_points, rate(closed_form_residuals, problems.y0, data)))
-    for num_params in (2, 4, 6, 8):
-        rates["parameters"].append((num_params, rate(bumps, *bump_problems(1000, num_params, key))))
-    return rates
-
-
 # What is shown.
 
 
@@ -380,7 +151,7 @@ def report(engines: Sequence[Engine], counted: dict[str, float], ratios: dict[st
         "lowest - highest",
         "cores",
         "compile s",
-        "counted",
+        "counted (target 99.9 %)",
     ):
         table.add_column(column, justify="left" if column == "engine" else "right")
     for engine in engines:
@@ -391,7 +162,7 @@ def report(engines: Sequence[Engine], counted: dict[str, float], ratios: dict[st
             f"{rates.min():,.1f} - {rates.max():,.1f}",
             f"{np.median(engine.cores_used):.1f}",
             f"{engine.compile_seconds:.1f}" if engine.whole else "",
-            f"{100 * counted[engine.name]:.1f} %",
+            f"{100 * counted[engine.name]:.2f} %",
         )
     table.add_section()
     for name, ratio in ratios.items():
@@ -401,27 +172,10 @@ def report(engines: Sequence[Engine], counted: dict[str, float], ratios: dict[st
     return table
 
 
-def draw(rates: dict[str, list[tuple[int, float]]], folder: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    folder.mkdir(parents=True, exist_ok=True)
-    labels = {"batch": "curves in the batch", "points": "points of each series"}
-    for name, pairs in rates.items():
-        figure, axes = plt.subplots(figsize=(4.5, 3.2), layout="constrained")
-        axes.loglog(*zip(*pairs, strict=True), marker="o")
-        axes.set(xlabel=labels.get(name, name), ylabel="fits per second")
-        axes.set_xticks([size for size, _ in pairs], [f"{size:,}" for size, _ in pairs])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-        figure.savefig(folder / f"growth_{name}.png", dpi=150)
-        plt.close(figure)
-
-
-def compare(problems: Problems, num_rounds: int) -> tuple[list[Engine], dict[str, Any]]:
-    """Time all engines, and relate jaxgap and Optimistix to SciPy."""
+def compare(
+    problems: Problems, num_rounds: int, folder: Path
+) -> tuple[list[Engine], dict[str, Any]]:
+    """Time all engines, and relate jaxgap to the others and Optimistix to SciPy."""
     closed, ode = closed_form_residuals, ode_residuals
     scipy = {
         "closed form": scipy_engine("closed form", numpy_closed_form, problems),
@@ -440,6 +194,7 @@ def compare(problems: Problems, num_rounds: int) -> tuple[list[Engine], dict[str
     others = [
         lmfit_engine("closed form", numpy_closed_form, problems),
         lmfit_engine("ODE", lsoda, problems),
+        pypesto_engine(problems, folder),
     ]
     engines = [engine for pair in batched.values() for engine in pair.values()]
     engines += [*scipy.values(), *(engine for engine in others if engine is not None)]
@@ -450,6 +205,9 @@ def compare(problems: Problems, num_rounds: int) -> tuple[list[Engine], dict[str
             engine = pair["ODE" if name == "ODE" else "closed form"]
             target = TARGETS[name] if make is jaxgap_engine else None
             ratios[f"{engine.name} / {peer.name}"] = paired_ratio(engine, peer) | {"target": target}
+    for peer in (engine for engine in others if engine is not None):
+        ours = batched[jaxgap_engine]["ODE" if peer.name.endswith("ODE") else "closed form"]
+        ratios[f"{ours.name} / {peer.name}"] = paired_ratio(ours, peer) | {"target": None}
     return engines, ratios
 
 
@@ -461,12 +219,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--plot", type=Path, help="draw the growth into this folder")
+    parser.add_argument("--setup", action="store_true", help="make the peer's environment, and end")
+    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
     options = parser.parse_args()
+    if options.setup:
+        fitting_engines.set_up(options.peers)
+        return
     jax.config.update("jax_enable_x64", True)
 
     before = machine(["jax", "diffrax", "optimistix", "scipy", "numpy", "lmfit"])
     problems = Problems(options.curves, 20, jax.random.key(0))
-    engines, ratios = compare(problems, options.repeats)
+    engines, ratios = compare(problems, options.repeats, options.peers)
     lowest = best_known(problems, engines)
     counted = {engine.name: fraction_counted(engine, problems, lowest) for engine in engines}
     results = {
@@ -488,12 +251,12 @@ def main() -> None:
             "ODE": time_against_bound(ode_residuals, problems, options.repeats),
         },
     }
-    console = Console(width=120)
+    console = Console(width=130)
     console.print(report(engines, counted, ratios))
     console.print(_remarks(results))
     if options.plot:
-        results["growth"] = growth()
-        draw(results["growth"], options.plot)
+        results["growth"] = fitting_growth.growth()
+        fitting_growth.draw(results["growth"], options.plot)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -3,16 +3,24 @@
 The covariance at the fit (estimate +- t stderr), the profile likelihood, the parametric bootstrap's
 percentiles and the posterior's are computed for the same curves: drawn from the linear law, with
 unknown noise, over designs that cross the number of rows with how much of the decay is seen. For
-each kind this counts how often it holds the true value, and how wide it is beside the profile's
-where that is closed.
+each kind and number:
 
-    python experiments/interval_study.py --json experiments/results/interval_study.json
+- `coverage`: how often it holds the true value, over all curves; an open end counts as infinite;
+- `coverage_closed`: the same, over the curves where the profile is closed;
+- `relative_width`: its width over the profile's where that is closed, median;
+- `apart`: how far its further end is from the profile's, in widths of that, median.
+
+Designs that the JSON file has already are kept, so that the study can be run in parts:
+
+    python experiments/interval_study.py --json FILE --designs 0 1
+    python experiments/interval_study.py --json FILE
 """
 
 import argparse
 import itertools
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,74 +74,89 @@ def true_values(truth: Truth) -> dict[str, float]:
     return truth._asdict() | limits
 
 
-def run(num_per_design: int, seed: int) -> dict[str, Any]:
-    """The whole study: by design, kind and number, the coverage and the median relative width."""
-    found: dict[str, Any] = {}
-    for index, design in enumerate(designs()):
-        drawn = [
-            draw(design, np.random.default_rng([seed, index, n])) for n in range(num_per_design)
-        ]
-        results = fit_many(LinearLaw(), [trajectory for _, trajectory in drawn], level=LEVEL)
-        hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-        widths: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        mixed: list[bool] = []
-        for n, ((truth, _), result) in enumerate(zip(drawn, results, strict=True)):
-            by_kind, has_mixed = intervals(result, jax.random.key(seed + 1000 * index + n))
-            mixed.append(has_mixed)
-            for (kind, named), (name, value) in itertools.product(
-                by_kind.items(), true_values(truth).items()
-            ):
-                low, high = named[name]
-                hits[kind][name].append(bool(low <= value <= high))
-                reference = np.ptp(by_kind["profile"][name])
-                if np.isfinite(reference):
-                    widths[kind][name].append(float((high - low) / reference))
-        found[f"{design.num_rows} rows, {design.decay_seen:.0%} seen"] = {
-            kind: {
-                name: {
-                    "coverage": float(np.mean(hits[kind][name])),
-                    "relative_width": _median(widths[kind][name]),
-                }
-                for name in hits[kind]
-            }
-            for kind in KINDS
-        } | {"num_unmixed": mixed.count(False)}
-    return {"level": LEVEL, "noise": NOISE, "seed": seed, "per_design": num_per_design} | {
-        "designs": found
+def run(index: int, num_curves: int, seed: int) -> dict[str, Any]:
+    """One design: by number and kind, what the module's docstring lists."""
+    rngs = [np.random.default_rng([seed, index, n]) for n in range(num_curves)]
+    drawn = [draw(designs()[index], rng) for rng in rngs]
+    results = fit_many(LinearLaw(), [trajectory for _, trajectory in drawn], level=LEVEL)
+    ends: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    truths: dict[str, list[float]] = defaultdict(list)
+    num_unmixed = 0
+    for n, ((truth, _), result) in enumerate(zip(drawn, results, strict=True)):
+        by_kind, has_mixed = intervals(result, jax.random.key(seed + 1000 * index + n))
+        num_unmixed += not has_mixed
+        for name, value in true_values(truth).items():
+            truths[name].append(value)
+            for kind in KINDS:
+                ends[name][kind].append(by_kind[kind][name])
+    numbers = {
+        name: compared(np.array(truths[name]), {k: np.array(v) for k, v in ends[name].items()})
+        for name in truths
     }
+    return {"num_curves": num_curves, "seed": seed, "num_unmixed": num_unmixed} | numbers
 
 
-def _median(values: list[float]) -> float | None:
-    return float(np.median(values)) if values else None
+def compared(truths: np.ndarray, ends: dict[str, np.ndarray]) -> dict[str, Any]:
+    """For one number: by kind, its agreement with the truth and with the profile."""
+    reference = ends["profile"]
+    width = reference[:, 1] - reference[:, 0]
+    closed = np.isfinite(width)
+    found: dict[str, Any] = {"fraction_closed": float(closed.mean())}
+    for kind, both in ends.items():
+        holds = (both[:, 0] <= truths) & (truths <= both[:, 1])
+        apart = np.abs(both - reference)[closed].max(axis=1) / width[closed]
+        found[kind] = {
+            "coverage": float(holds.mean()),
+            "coverage_closed": _or_none(np.mean, holds[closed]),
+            "relative_width": _or_none(np.median, (both[closed] @ [-1.0, 1.0]) / width[closed]),
+            "apart": _or_none(np.median, apart),
+        }
+    return found
+
+
+def _or_none(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> float | None:
+    return float(statistic(values)) if len(values) else None
 
 
 def table(study: dict[str, Any], name: str) -> str:
-    """For one number: coverage in percent and the relative width, a row for each design."""
-    lines = [f"| {name} | " + " | ".join(KINDS) + " |", "|---" * (1 + len(KINDS)) + "|"]
-    for design, by_kind in study["designs"].items():
+    """For one number: coverage in percent and relative width, a row for each design."""
+    lines = [f"| {name} | closed | " + " | ".join(KINDS) + " |", "|---" * (2 + len(KINDS)) + "|"]
+    for label, design in study["designs"].items():
+        numbers = design[name]
         cells = [
-            f"{found['coverage']:.0%}"
-            + ("" if found["relative_width"] is None else f", {found['relative_width']:.2f}")
-            for found in (by_kind[kind][name] for kind in KINDS)
+            f"{each['coverage']:.0%} ({_percent(each['coverage_closed'])})"
+            + ("" if each["relative_width"] is None else f", {each['relative_width']:.2f}")
+            for each in (numbers[kind] for kind in KINDS)
         ]
-        cells[-1] += f" ({by_kind['num_unmixed']} not mixed)" * (by_kind["num_unmixed"] > 0)
-        lines.append(f"| {design} | " + " | ".join(cells) + " |")
+        cells[-1] += f" ({design['num_unmixed']} not mixed)" * (design["num_unmixed"] > 0)
+        lines.append(f"| {label} | {numbers['fraction_closed']:.0%} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
+def _percent(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0%}"
+
+
 def main() -> None:
-    """Run the study, print its tables, and write the JSON where one was asked for."""
+    """Run the designs that are missing, print the tables, and write the JSON after each design."""
     parser = argparse.ArgumentParser(description="agreement of four kinds of interval")
-    parser.add_argument("--per-design", type=int, default=40, help="curves for each design")
+    parser.add_argument("--per-design", type=int, default=200, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--json", type=Path, help="where to write the result")
+    parser.add_argument("--designs", type=int, nargs="+", help="by place in the grid; else all")
+    parser.add_argument("--json", type=Path, required=True, help="where the results are and go")
     args = parser.parse_args()
-    study = run(args.per_design, args.seed)
+    study: dict[str, Any] = {"level": LEVEL, "noise": NOISE, "designs": {}}
+    if args.json.exists():
+        study = json.loads(args.json.read_text())
+    for index, design in enumerate(designs()):
+        label = f"{design.num_rows} rows, {design.decay_seen:.0%} seen"
+        if label in study["designs"] or index not in (args.designs or range(len(designs()))):
+            continue
+        study["designs"][label] = run(index, args.per_design, args.seed)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(study, indent=1, allow_nan=False) + "\n")
     for name in ("rate", "limit solver", "limit gap"):
         print(table(study, name), end="\n\n")
-    if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(study, indent=1) + "\n")
 
 
 if __name__ == "__main__":

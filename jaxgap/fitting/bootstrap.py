@@ -1,10 +1,10 @@
 r"""The parametric bootstrap: how far the numbers scatter when the fitted run is measured again.
 
 From the fitted curves and the noise model many runs are drawn, each is fitted like the first one,
-and the spread of what comes out is that of the estimates. It needs no curvature and no t, but it
-takes the fit for the truth: where little of the decay was seen the fit is off by as much as its
-copies scatter about it, and percentiles cover too little there. The profile holds its level better
-(`experiments/interval_study.py`).
+and the spread of what comes out is that of the estimates. It needs no curvature, but its
+percentiles take the scale of the noise, as the fit has it, for the true one: they are narrower than
+Student's t would have them, by a tenth where eight rows tell the noise, and cover the less. The
+profile holds its level better (`experiments/interval_study.py`).
 
 All refits share the queue of :mod:`jaxgap.fitting.lanes`, in batches of one compiled program.
 """

@@ -11,7 +11,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from jaxgap.errors import InputError
+from jaxgap.fitting.core import Problem, visible
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.law import LIMITS
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.fitting.tree_json import decode, encode
@@ -87,7 +93,42 @@ def _read(form: Any, path: Path) -> FitResult | AveragedResult:
         raise InputError(f"{path}: is nested too deeply for a saved fit") from None
     if not isinstance(result, FitResult | AveragedResult):
         raise InputError(f"{path}: does not hold a fit but a {type(result).__name__}")
+    if not _is_whole(result):
+        raise InputError(f"{path}: is not a saved fit: its parts do not belong together")
     return result
+
+
+def _is_whole(result: FitResult | AveragedResult) -> bool:
+    """Whether every law can be evaluated at its fit, and names what is reported of it."""
+    if not set(result.limits) == set(result.r2) == {limit.name for limit in LIMITS}:
+        return False
+    if isinstance(result, FitResult):
+        source = result.source
+        problem, curves, raw = source.problem, source.curves, source.raw
+        named = set(result.parameters) <= {each.name for each in problem.law.parameters}
+        shown = len(raw.numbers) == len(visible(problem, curves.has_verifier))
+        fits = raw.fitted.shape == curves.ys.shape
+        return named and shown and fits and _computable(problem, curves, raw.coordinates)
+    return bool(result.candidates) and all(
+        name in result.weights
+        and each.fit.coordinates.shape[:1] == (1,)
+        and _computable(each.problem, each.curves, each.fit.coordinates[0])
+        for name, each in result.candidates.items()
+    )
+
+
+def _computable(problem: Problem, curves: Curves, coordinates: np.ndarray) -> bool:
+    """Whether sizes go together, found by tracing, which computes nothing."""
+    if len(curves.ts) != len(curves.ys):
+        return False
+    try:
+        with jax.enable_x64(True):
+            jax.eval_shape(problem.residuals, coordinates, curves)
+            numbers = jax.eval_shape(problem.numbers, coordinates, curves)
+    # A law may stumble in any way over what it was not made for.
+    except Exception:
+        return False
+    return numbers.shape == (len(problem.reported),)
 
 
 def _digest(body: Any) -> str:

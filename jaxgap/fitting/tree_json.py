@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from jaxgap.errors import InputError
+from jaxgap.fitting.saved_types import misfit
 
 # What lies below these, and nothing else, may be named in a file.
 _OWN = ("jaxgap.fitting.", "jaxgap.dynamics.", "jaxgap.trajectory.")
@@ -99,7 +100,7 @@ def _encode_array(array: np.ndarray) -> dict[str, Any]:
     return {"array": array.dtype.name, "shape": list(array.shape), "values": values}
 
 
-def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray:
+def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray | np.generic:
     sizes_fit = all(type(size) is int and size >= 0 for size in shape)
     if dtype not in _DTYPES or not sizes_fit or math.prod(shape) != len(values):
         raise InputError(f"not a saved fit: an array of {dtype} has a wrong size")
@@ -107,7 +108,8 @@ def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray
     if not all(type(each) in (bool, int, float) for each in numbers):
         raise InputError("not a saved fit: an array holds what is no number")
     try:
-        return np.array(numbers, dtype=dtype).reshape(shape)
+        # An array of no dimensions comes back as the scalar, which serves where a float does.
+        return np.array(numbers, dtype=dtype).reshape(shape)[()]
     except (OverflowError, ValueError):
         raise InputError(f"not a saved fit: numbers too large for {dtype}") from None
 
@@ -138,9 +140,12 @@ def _decode_record(name: str, fields: dict[str, Any]) -> Any:
         raise InputError(f"not a saved fit: {name} is no record")
     values = {key: decode(each) for key, each in fields.items()}
     try:
-        return record(**values)
+        made = record(**values)
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"not a saved fit of this version: {name}: {error}") from None
+    if (field := misfit(record, values)) is not None:
+        raise InputError(f"not a saved fit of this version: {name}: {field} is of another type")
+    return made
 
 
 def _own_name(thing: Any) -> str:

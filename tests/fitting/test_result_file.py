@@ -1,6 +1,9 @@
 """A saved fit comes back bit for bit, and nothing else comes out of such a file."""
 
+import contextlib
+import copy
 import json
+import random
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,16 +11,21 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.fitting import (
+    Bounded,
     FitResult,
+    Held,
     LinearLaw,
+    LogNormal,
     NeuralLaw,
     OdeCurves,
     PowerLaw,
+    StudentT,
     fit,
     load_result,
     save_result,
 )
-from jaxgap.fitting.selection import fit_auto
+from jaxgap.fitting.result_file import _digest
+from jaxgap.fitting.selection import AveragedResult, fit_auto
 from jaxgap.fitting.tree_json import decode, encode
 from jaxgap.trajectory import Trajectory
 
@@ -33,6 +41,11 @@ def run(seed=1):
 @pytest.fixture(scope="module", name="linear")
 def _linear():
     return fit(LinearLaw(), run())
+
+
+@pytest.fixture(scope="module", name="averaged")
+def _averaged():
+    return fit_auto(run(), laws=(LinearLaw(), PowerLaw()))
 
 
 def back(result, folder):
@@ -61,9 +74,10 @@ def test_open_ends_and_missing_series_come_back(tmp_path):
     assert encode(back(few, tmp_path)) == encode(few)
 
 
-def test_an_average_over_laws_comes_back(tmp_path):
-    result = fit_auto(run(), laws=(LinearLaw(), PowerLaw()))
-    assert_same(back(result, tmp_path), result)
+def test_an_average_over_laws_comes_back(averaged, tmp_path):
+    found = back(averaged, tmp_path)
+    assert_same(found, averaged)
+    assert json.dumps(found.to_dict()) == json.dumps(averaged.to_dict())
 
 
 def test_ways_of_computing_curves_are_named_by_what_is_not_their_default():
@@ -126,3 +140,88 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
 def test_a_file_can_name_nothing_but_jaxgaps_own_records(form, match):
     with pytest.raises(InputError, match=match):
         decode(form)
+
+
+FORGED = [
+    None, True, -1, 10**30, 1e308, "x", [], {}, [1.0, 2.0],
+    {"tuple": []},
+    {"mapping": {}},
+    {"float": "nan"},
+    {"array": "float64", "shape": [0], "values": []},
+    {"array": "float64", "shape": [2], "values": [1.0, 2.0]},
+    {"array": "int64", "shape": [], "values": [3]},
+    {"function": "jaxgap.fitting.fit:closed_form"},
+    {"record": "jaxgap.fitting.rank_one_law:LinearLaw", "fields": {}},
+    {"record": "jaxgap.fitting.law:Parameter", "fields": {"name": "rate", "unit": "1"}},
+]  # fmt: skip
+
+
+def places(form, above=()):
+    """Where each part of a form is, by keys from the outside in."""
+    parts = form.items() if isinstance(form, dict) else enumerate(form)
+    for key, part in parts:
+        yield (*above, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*above, key))
+
+
+def forge(body, rng):
+    """Replace, remove or swap one part anywhere."""
+    body = copy.deepcopy(body)
+    where = list(places(body))
+    *above, key = rng.choice(where)
+    parent, other = body, body
+    for step in above:
+        parent = parent[step]
+    for step in rng.choice(where):
+        other = other[step]
+    match rng.randrange(3):
+        case 0:
+            parent[key] = copy.deepcopy(rng.choice(FORGED))
+        case 1:
+            del parent[key]
+        case 2:
+            parent[key] = copy.deepcopy(other)
+    return body
+
+
+@pytest.fixture(scope="module", name="bodies")
+def _bodies(linear, averaged):
+    known = {"constraints": {"gap_limit": Bounded(0, 0.4), "ratio": Held(0.5)}}
+    known["priors"] = {"rate": LogNormal(0.3, 0.5)}
+    results = [linear, averaged, fit(LinearLaw(), run(), noise=StudentT(), **known)]
+    return [encode(result) for result in results]
+
+
+def attack(bodies, path, count, seed):
+    """Load forged files whose digest is right: those taken for fits, and why others are not."""
+    rng = random.Random(seed)
+    taken, refused = [], []
+    for _ in range(count):
+        body = forge(rng.choice(bodies), rng)
+        form = {"format": "jaxgap fit", "version": 1, "sha256": _digest(body), "result": body}
+        path.write_text(json.dumps(form))
+        try:
+            taken.append(load_result(path))
+        except InputError as error:
+            refused.append(str(error))
+    return taken, refused
+
+
+def test_a_forged_file_is_refused_or_makes_a_fit(bodies, tmp_path):
+    taken, refused = attack(bodies, tmp_path / "fit.json", 200, 0)
+    assert all(isinstance(each, FitResult | AveragedResult) for each in taken)
+    assert not any("\n" in line for line in refused)
+    # Most of a fit is structure: only numbers can be changed unseen.
+    assert len(taken) < 60
+
+
+@pytest.mark.slow
+def test_what_is_made_of_a_forged_file_can_be_asked(bodies, tmp_path):
+    taken, _ = attack(bodies, tmp_path / "fit.json", 800, 1)
+    for each in taken:
+        json.dumps(each.to_dict())
+        each.report()
+        # Curves that were forged may have no number at such times, or begin after them.
+        with contextlib.suppress(InputError, ValueError):
+            each.predict([3.0, 20.0])
