@@ -50,6 +50,8 @@ class Fit:
     """Coverage of the intervals, between 0 and 1."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the result as JSON to this file."""
+    save: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Keep all of the fit in this file, for `jaxgap.fitting.load_result` in Python."""
     plot: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Draw the curves with the fit, its intervals and its limits as PNG to this file."""
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
@@ -59,6 +61,7 @@ class Fit:
         from jaxgap.cli.output import check_writable, write_bytes, write_json
 
         check_writable(self.json, "--json")
+        check_writable(self.save, "--save")
         check_writable(self.plot, "--plot")
         if self.model == "auto" and (self.noise != "as-recorded" or self.fix or self.bound):
             raise InputError("--noise, --fix and --bound are for one law: name it with --model")
@@ -70,7 +73,7 @@ class Fit:
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_fit
-        from jaxgap.fitting import fit
+        from jaxgap.fitting import fit, save_result
         from jaxgap.fitting.selection import CANDIDATES, fit_auto
 
         if self.model == "auto":
@@ -88,6 +91,8 @@ class Fit:
         print_notes(console, run)
         print_fit(console, result)
         write_json(result.to_dict(), self.json)
+        if self.save is not None:
+            save_result(result, self.save)
         if self.plot is not None:
             from jaxgap.report.curves import draw_curves
             from jaxgap.report.style import to_png

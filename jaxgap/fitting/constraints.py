@@ -132,7 +132,7 @@ def constrained(
     **Raises:**
 
     `InputError` (a `ValueError`) for unknown names, bounds that leave no room or lie outside what
-    the parameter can be, and ties to a parameter that is tied itself.
+    the parameter can be, ties to a parameter that is tied itself, and where none is left free.
     """
     names = [parameter.name for parameter in law.parameters]
     check_names(constraints, names, "constraints")
@@ -150,6 +150,8 @@ def constrained(
         parameters.append(_narrowed(parameter, found[-1]))
     for index, value in _placeholders(law, curves).items():
         found[index] = Held(value)
+    if all(isinstance(each, Held | Tied) for each in found):
+        raise InputError("constraints: all parameters are held or tied: none is left to fit")
     return ConstrainedLaw(
         law=law, constraints=tuple(found), name=law.name, parameters=tuple(parameters)
     )

@@ -18,10 +18,12 @@ def correlation_matrix(
     $$\mathrm{Cov} = N (J^T J)^{+} N^T,$$
 
     with $J$ the Jacobian of the weighted residuals and $N$ that of the numbers; a number that
-    nothing moves correlates with none.
+    nothing moves correlates with none. All are NaN where a derivative is not finite.
     """
     with jax.enable_x64(True):
         jacobian, slopes = map(np.asarray, _slopes(problem, curves, coordinates))
+    if not (np.isfinite(jacobian).all() and np.isfinite(slopes).all()):
+        return np.full((len(slopes), len(slopes)), np.nan)
     norms = np.linalg.norm(jacobian, axis=0)
     norms[norms == 0] = 1.0
     roots = (slopes / norms) @ np.linalg.pinv(jacobian / norms)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgap.errors import InputError
@@ -123,12 +124,13 @@ def _computable(problem: Problem, curves: Curves, coordinates: np.ndarray) -> bo
         return False
     try:
         with jax.enable_x64(True):
+            starts = jax.eval_shape(problem.starts, jax.tree.map(jnp.asarray, curves))
             jax.eval_shape(problem.residuals, coordinates, curves)
             numbers = jax.eval_shape(problem.numbers, coordinates, curves)
     # A law may stumble in any way over what it was not made for.
     except Exception:
         return False
-    return numbers.shape == (len(problem.reported),)
+    return starts.shape[1:] == coordinates.shape and numbers.shape == (len(problem.reported),)
 
 
 def _digest(body: Any) -> str:

@@ -13,8 +13,6 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import jaxtyping
 import numpy as np
 
-_NUMBERS = {bool: "b", int: "iu", float: "fiu"}
-
 
 def misfit(record: type, fields: Mapping[str, Any]) -> str | None:
     """The first field whose value is not of the type that the record declares for it, if any.
@@ -39,8 +37,9 @@ def _is(value: Any, hint: Any) -> bool:
     """Whether a value is of a type, as far down as the type is written out."""
     if hint is Any or isinstance(hint, TypeVar):
         return True
-    if hint in _NUMBERS:
-        return _is_number(value, hint)
+    if hint in (bool, int, float):
+        # NumPy's float64 is a float; JSON knows no other of its scalars.
+        return type(value) in ((float, np.float64, int) if hint is float else (hint,))
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
         # Whatever held an array when it was saved, what was read is NumPy's.
         is_array = isinstance(value, np.ndarray | np.generic)
@@ -68,10 +67,3 @@ def _are(values: Sequence[Any], hints: Sequence[Any]) -> bool:
     if hints[1:] == (...,):
         return all(_is(value, hints[0]) for value in values)
     return len(values) == len(hints) and all(map(_is, values, hints))
-
-
-def _is_number(value: Any, kind: type) -> bool:
-    """A number of that kind, plain or NumPy's."""
-    if isinstance(value, np.generic):
-        return value.dtype.kind in _NUMBERS[kind]
-    return type(value) is kind or (kind is float and type(value) is int)

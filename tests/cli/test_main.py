@@ -9,6 +9,7 @@ import pytest
 
 from jaxgap.__main__ import main
 from jaxgap.cli.main import run_command
+from jaxgap.fitting import load_result
 from jaxgap.trajectory import Trajectory, write_csv
 
 
@@ -44,9 +45,11 @@ def strict(text):
 @pytest.mark.parametrize("model", ["linear", "power"])
 def test_fit_writes_the_public_json_and_a_picture(run_file, tmp_path, capsys, model):
     out, plot = tmp_path / "fit.json", tmp_path / "fit.png"
-    run_command(["fit", str(run_file), "--model", model, "--json", str(out), "--plot", str(plot)])
+    outputs = ["--json", str(out), "--plot", str(plot), "--save", str(tmp_path / "saved.json")]
+    run_command(["fit", str(run_file), "--model", model, *outputs])
     assert "solver's limit is" in capsys.readouterr().out
     result = strict(out.read_text())
+    assert load_result(tmp_path / "saved.json").to_dict() == result
     names = {"rate", "ratio", "gap_limit", "solver_initial", "verifier_initial"}
     assert names <= set(result["parameters"])
     assert set(result["limits"]) == set(result["r2"]) == {"solver", "verifier", "gap"}
@@ -88,6 +91,7 @@ def test_columns_of_another_tool(tmp_path, capsys):
         (["fit", "{tmp}/bad.csv"], "bad.csv:3: column 'solver': must be a number, got 'x'"),
         (["fit", "{run}", "--json", "{tmp}/no/fit.json"], "there is no folder"),
         (["fit", "{run}", "--plot", "{tmp}"], "is a folder"),
+        (["fit", "{run}", "--save", "{tmp}/no/fit.json"], "there is no folder"),
         (["fit", "{run}", "--level", "1.5"], "level must lie between 0 and 1, got 1.5"),
         (["fit", "{run}", "--model", "cubic"], "linear"),
         (["fit", "{run}", "--columns", "solver"], "must look like t=step,solver=eval/nll"),
@@ -153,6 +157,9 @@ def test_fit_takes_noise_constraints_and_a_window(run_file, tmp_path, capsys):
     assert 0 < result["parameters"]["rate"]["interval"][1] <= 1
 
 
+EVERY = ("rate", "ratio", "gap_limit", "solver_initial", "verifier_initial")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -162,6 +169,10 @@ def test_fit_takes_noise_constraints_and_a_window(run_file, tmp_path, capsys):
         (["--fix", "rate=1", "--bound", "rate=0,1"], "rate is fixed or bounded twice"),
         (["--fix", "speed=1"], "the law has no parameter 'speed'"),
         (["--fix", "rate=nan"], "rate cannot be held at nan"),
+        (
+            [part for name in EVERY for part in ("--fix", f"{name}=0.5")],
+            "all parameters are held or tied: none is left to fit",
+        ),
         (["--noise", "binomial"], "binomial noise needs accuracies"),
         (["--noise", "given"], "the trajectory has no standard errors"),
         (["--window", "3", "4"], "2 of 12 rows lie between the times 3 and 4"),

@@ -81,6 +81,8 @@ def test_short_still_and_noiseless_series_are_not_asked():
     assert constant_ratio(*noise) is None
     assert no_fall(line[:5], "solver") is None
     assert no_fall(1 - line, "solver") is None
+    errors = np.random.default_rng(0).standard_normal((20, 2))
+    assert one_regime(errors, np.zeros((20, 2, 0)), np.arange(20.0), "round") is None
 
 
 @pytest.mark.parametrize("num_rows", [8, 20])
