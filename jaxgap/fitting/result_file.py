@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jaxtyping import Array, Float
 
 from jaxgap.errors import InputError
 from jaxgap.fitting.core import Problem, visible
@@ -118,7 +118,7 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
     )
 
 
-def _computable(problem: Problem, curves: Curves, coordinates: np.ndarray) -> bool:
+def _computable(problem: Problem, curves: Curves, coordinates: Float[Array, " n"]) -> bool:
     """Whether sizes go together, found by tracing, which computes nothing."""
     if len(curves.ts) != len(curves.ys):
         return False
