@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from jaxgap.errors import RunError
-from jaxgap.planning.workload import Workload
+from jaxgap.planning.workload import STEP_NAMES, StepName, Workload
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,9 +22,10 @@ class Plan:
     """Say what the steps of a run would take of each chip of a TPU, before anyone pays for it.
 
     The steps that the loop runs are compiled for the topology, which need not be there, from the
-    model's shape alone. Printed for each chip are its memory, operations and traffic, exchanges
-    with others, and the least time that these need at the chip's peak rates. The exit status is 1
-    if a step does not fit.
+    model's shape alone: reading a call's prompts, a call of the decode loop at its longest (16
+    tokens of every row), judging a call's candidates, and an update. Printed for each chip are its
+    memory, operations and traffic, exchanges with others, and the least time that these need at the
+    chip's peak rates. The exit status is 1 if a step does not fit.
     """
 
     model: Annotated[str, tyro.conf.arg(metavar="CONFIG")]
@@ -35,6 +36,8 @@ class Plan:
     """How the work is laid over them; by default parameters are cut over all (fsdp)."""
     search: bool = False
     """Also look for the most rows of a microbatch and candidates that fit; takes minutes."""
+    steps: tuple[StepName, ...] = STEP_NAMES
+    """The steps to compile. For a model of billions of parameters each takes minutes."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the plan as JSON to this file."""
     workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
@@ -58,6 +61,7 @@ class Plan:
                 self.topology,
                 self.workload,
                 shape,
+                names=self.steps,
                 search=self.search,
                 on_step=status.update,
             )

@@ -15,17 +15,10 @@ from collections.abc import Iterator, Sequence
 
 from jaxgap.planning.hlo import Computation, Instruction, Module
 from jaxgap.planning.products import product_flops
+from jaxgap.planning.traffic import COLLECTIVES, traffic
 from jaxgap.planning.turns import known_turns
 
-COLLECTIVES = (
-    "all-gather",
-    "all-reduce",
-    "reduce-scatter",
-    "all-to-all",
-    "collective-permute",
-)
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
-_SLICES = {"dynamic-slice", "slice", "gather"}
 
 
 @dataclasses.dataclass
@@ -79,7 +72,7 @@ class _Counter:
         for instruction in computation.values():
             total.flops += product_flops(instruction, computation)
             if not in_fusion and instruction.op not in _FREE | {"while", "conditional", "call"}:
-                total.hbm_bytes += self._traffic(instruction, computation)
+                total.hbm_bytes += traffic(self._module, instruction, computation)
             self._count_exchange(instruction, total)
             self._add_called(instruction, computation, depth, in_fusion, total)
         return total
@@ -120,36 +113,6 @@ class _Counter:
             received = received[len(instruction.operands) :] or received
         total.num_collectives[kind] += 1
         total.collective_bytes[kind] += sum(shape.num_bytes for shape in received)
-
-    def _traffic(self, instruction: Instruction, computation: Computation) -> int:
-        """Bytes of the large memory that an instruction reads and writes."""
-        called = self._module.computations.get(instruction.attribute("calls") or "", {})
-        inner = {int(p.arguments): p for p in called.values() if p.op == "parameter"}
-        read = sum(
-            _read_bytes(computation[name], inner.get(number), called)
-            for number, name in enumerate(instruction.operands)
-            if name in computation
-        )
-        written = sum(shape.num_bytes for shape in instruction.shapes if shape.in_hbm)
-        root = next((each for each in called.values() if each.is_root), instruction)
-        if root.op == "dynamic-update-slice":
-            # In place: what is written is the update, and the buffer is not read.
-            update = (called or computation)[root.operands[1]]
-            return max(read - written, 0) + update.num_bytes
-        if instruction.op in _SLICES:
-            return 2 * written
-        return read + written
-
-
-def _read_bytes(operand: Instruction, parameter: Instruction | None, called: Computation) -> int:
-    """What a fusion reads of an operand: all of it, or the slices that it takes."""
-    whole = sum(shape.num_bytes for shape in operand.shapes if shape.in_hbm)
-    if parameter is None or not whole:
-        return whole
-    uses = [each for each in called.values() if parameter.name in each.operands]
-    if uses and all(each.op in _SLICES and each.operands[0] == parameter.name for each in uses):
-        return min(whole, sum(each.num_bytes for each in uses))
-    return whole
 
 
 def _branches(instruction: Instruction) -> Iterator[str]:

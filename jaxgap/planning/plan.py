@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any, Literal
 
 from jaxgap.errors import InputError
@@ -11,11 +11,16 @@ from jaxgap.models import DecoderConfig
 from jaxgap.planning.chips import Chip, chip_of, describe
 from jaxgap.planning.compiled import StepCosts
 from jaxgap.planning.steps import Steps
-from jaxgap.planning.workload import Workload
+from jaxgap.planning.workload import STEP_NAMES, StepName, Workload
 from jaxgap.sharding import MeshShape, make_mesh
 
 _MOST_DOUBLINGS = 8
 Field = Literal["rows", "num_candidates"]
+_DECIDING: dict[Field, tuple[StepName, ...]] = {
+    "rows": ("update",),
+    "num_candidates": ("decode", "score"),
+}
+"""The steps that must fit for a size to fit. Prefill holds no more than decoding reads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Plan:
 
     - `topology`, `mesh`: where it would run.
     - `workload`: what it would do.
-    - `steps`: the costs of each step.
+    - `steps`: the costs of each step that was compiled.
     - `largest`: the most rows of a microbatch and candidates of a prompt that fit, of those tried:
         the workload's own times powers of two. Empty if not asked for; 0 where none fits.
     """
@@ -34,7 +39,7 @@ class Plan:
     topology: str
     mesh: MeshShape
     workload: Workload
-    steps: dict[str, StepCosts]
+    steps: dict[StepName, StepCosts]
     largest: dict[Field, int]
 
     @property
@@ -43,7 +48,7 @@ class Plan:
         return chip_of(self.topology)
 
     @property
-    def too_large(self) -> list[str]:
+    def too_large(self) -> list[StepName]:
         """The steps that do not fit."""
         return [name for name, step in self.steps.items() if not step.fits(self.chip)]
 
@@ -65,6 +70,7 @@ def make_plan(
     workload: Workload,
     shape: MeshShape | None = None,
     *,
+    names: Iterable[StepName] = STEP_NAMES,
     search: bool = False,
     on_step: Callable[[str], None] = lambda line: None,
 ) -> Plan:
@@ -76,7 +82,9 @@ def make_plan(
     - `topology`: as `v5e:4x4`.
     - `workload`: the sizes of the steps.
     - `shape`: of the mesh; by default parameters are cut over all devices (`fsdp`).
-    - `search`: look for the largest sizes that fit as well, with up to nine compilations each.
+    - `names`: the steps to compile; each takes from seconds to minutes.
+    - `search`: look for the largest sizes that fit these steps as well, with a few compilations
+        each.
     - `on_step`: told before each compilation.
 
     **Raises:** `InputError` if the topology, the mesh or the workload cannot be.
@@ -88,22 +96,37 @@ def make_plan(
     if workload.prompt_length + workload.completion_length > config.context_length:
         raise InputError(f"prompt and completion exceed the context of {config.context_length}")
     steps, chip = Steps(config, mesh), chip_of(topology)
-    run = {"update": steps.update, "score": steps.score}
-    costs = {}
-    for name, compile_it in run.items():
-        on_step(f"compiling {name}")
-        costs[name] = compile_it(workload)
-    largest: dict[Field, int] = {}
-    searched: tuple[tuple[Field, str], ...] = (("rows", "update"), ("num_candidates", "score"))
-    for field, name in searched if search else ():
-        smallest = shape.num_row_shards if field == "rows" else 1
 
-        def fits(size: int, field: Field = field, name: str = name) -> bool:
-            on_step(f"compiling {name} with {field} {size}")
-            return run[name](dataclasses.replace(workload, **{field: size})).fits(chip)
+    def compiled(name: StepName, workload: Workload, how: str = "") -> StepCosts:
+        on_step(f"compiling {name}{how}")
+        return getattr(steps, name)(workload)
 
-        largest[field] = largest_that_fits(smallest, fits)
+    costs: dict[StepName, StepCosts] = {}
+    for name in names:
+        costs[name] = compiled(name, workload)
+    largest = _largest(workload, shape, chip, set(costs), compiled) if search else {}
     return Plan(topology, shape, workload, costs, largest)
+
+
+def _largest(
+    workload: Workload,
+    shape: MeshShape,
+    chip: Chip,
+    names: Set[StepName],
+    compiled: Callable[[StepName, Workload, str], StepCosts],
+) -> dict[Field, int]:
+    """The largest size of each field with which all of these steps fit that it decides about."""
+    largest: dict[Field, int] = {}
+    for field, deciding in _DECIDING.items():
+        asked: list[StepName] = [name for name in deciding if name in names]
+
+        def fits(size: int, field: Field = field, asked: Sequence[StepName] = asked) -> bool:
+            tried = dataclasses.replace(workload, **{field: size})
+            return all(compiled(name, tried, f" with {field} {size}").fits(chip) for name in asked)
+
+        if asked:
+            largest[field] = largest_that_fits(shape.num_row_shards if field == "rows" else 1, fits)
+    return largest
 
 
 def largest_that_fits(smallest: int, fits: Callable[[int], bool]) -> int:
@@ -122,8 +145,10 @@ def largest_that_fits(smallest: int, fits: Callable[[int], bool]) -> int:
 
 
 def _check_rows(workload: Workload, shape: MeshShape) -> None:
-    sampled = workload.prompts_per_call * workload.num_candidates
-    for what, rows in (("rows", workload.rows), ("prompts_per_call x num_candidates", sampled)):
+    for what, rows in (
+        ("rows", workload.rows),
+        ("prompts_per_call", workload.prompts_per_call),
+    ):
         if rows % shape.num_row_shards:
             raise InputError(
                 f"{what} must be a multiple of the mesh's data x fsdp = {shape.num_row_shards}, "

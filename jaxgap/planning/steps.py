@@ -7,7 +7,6 @@ trained, and its moments, float32; every layer is computed again in the backward
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +15,16 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jaxgap.models import DecoderConfig, LanguageModel, LoraConfig, init_adapters
-from jaxgap.models.axes import parameter_shardings
 from jaxgap.models.tokenizer import CharTokenizer
 from jaxgap.planning.compiled import StepCosts, compile_step
+from jaxgap.planning.layout import Layout, shard_bytes
 from jaxgap.planning.workload import Workload
-from jaxgap.sampling import TokenBatch, next_token_logits
-from jaxgap.sharding import rows_sharding
+from jaxgap.sampling import TokenBatch, continued_logits
+from jaxgap.sampling.buckets import bucket
+from jaxgap.sampling.decode import decode
+from jaxgap.sampling.job import STEPS
+from jaxgap.sampling.prefix import prefill
+from jaxgap.sampling.shapes import DecodeShapes
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
 from jaxgap.training.loss import positions_at_once
 
@@ -42,12 +45,55 @@ class Steps:
     config: DecoderConfig
     mesh: Mesh
 
+    def prefill(self, workload: Workload) -> StepCosts:
+        """Reading the prompts of a call, beside the buffers that their candidates will fill."""
+        shapes, model = _decode_shapes(workload), self._model(workload)
+        params, prompts = shapes.prefill_arguments(model)
+        _, prefix, ring, *_ = shapes.decode_arguments(model)
+        return self._compile(
+            lambda: prefill.trace(model, self._layout.params(params), self._layout.rows(prompts)),
+            held_bytes=self._held_while_sampling(workload)
+            + shard_bytes(self._layout.caches((prefix, ring))),
+        )
+
+    def decode(self, workload: Workload) -> StepCosts:
+        """A call of the decode loop, when rows are nearly as long as they may become."""
+        model, layout = self._model(workload), self._layout
+        shapes = _decode_shapes(workload)
+        params, prefix, ring, rows, *scalars = shapes.decode_arguments(model)
+        caches, rows, scalars = (
+            layout.caches((prefix, ring)),
+            layout.rows(rows),
+            layout.everywhere(scalars),
+        )
+        return self._compile(
+            lambda: decode.trace(
+                model, layout.params(params), *caches, rows, *scalars, max_steps=STEPS
+            ),
+            held_bytes=self._held_while_sampling(workload),
+            most_turns=(STEPS,),
+        )
+
+    def score(self, workload: Workload) -> StepCosts:
+        """Judging the candidates of a call: each prompt read once, then every completion."""
+        num_prompts = workload.prompts_per_call
+        num_rows = num_prompts * workload.num_candidates
+        prompts = self._tokens((num_prompts, bucket(workload.prompt_length)))
+        rests = self._tokens((num_rows, bucket(workload.completion_length)))
+        prefix_of = self._layout.rows(jax.ShapeDtypeStruct((num_rows,), jnp.int32))
+        model = self._model(workload)
+        params = self._layout.params(model.shapes(), jnp.bfloat16)
+        return self._compile(
+            lambda: continued_logits.trace(model, params, prompts, prefix_of, rests),
+            held_bytes=self._held_while_sampling(workload),
+        )
+
     def update(self, workload: Workload) -> StepCosts:
         """One step of the optimiser."""
         trainable, frozen, opt_state = self._trained(workload)
         sizes = (workload.num_microbatches, workload.rows, workload.row_length)
-        whole = self._rows(sizes, jnp.int32, axis=1)
-        weights = self._rows(sizes, jnp.float32, axis=1)
+        whole = self._layout.rows(jax.ShapeDtypeStruct(sizes, jnp.int32), axis=1)
+        weights = self._layout.rows(jax.ShapeDtypeStruct(sizes, jnp.float32), axis=1)
         batch = TrainingBatch(whole, whole, whole, whole, weights)
         model = self._model(workload)
         with jax.set_mesh(self.mesh):
@@ -60,21 +106,15 @@ class Steps:
             most_turns=(workload.num_microbatches, -(-workload.row_length // size)),
         )
 
-    def score(self, workload: Workload) -> StepCosts:
-        """Judging the candidates of a call: the next token's logits after prompt and completion."""
-        rows = workload.prompts_per_call * workload.num_candidates
-        sizes = (rows, workload.prompt_length + workload.completion_length)
-        questions = TokenBatch(self._rows(sizes, jnp.int32), self._rows(sizes, jnp.bool_))
-        params = self._params(self._model(workload).shapes(), jnp.bfloat16)
-        return self._compile(
-            lambda: next_token_logits.trace(self._model(workload), params, questions),
-            held_bytes=self._held_while_sampling(workload),
-            most_turns=(),
-        )
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.config, self.mesh)
 
-    def _compile(self, trace: Callable[[], Any], **options: Any) -> StepCosts:
+    def _compile(
+        self, trace: Callable[[], Any], held_bytes: int, most_turns: tuple[int, ...] = ()
+    ) -> StepCosts:
         with jax.set_mesh(self.mesh):
-            return compile_step(trace(), **options)
+            return compile_step(trace(), held_bytes, most_turns)
 
     def _model(self, workload: Workload) -> LanguageModel:
         lora = (
@@ -89,40 +129,36 @@ class Steps:
         decoder = LanguageModel(self.config, _tokenizer(self.config.vocab_size)).shapes()
         lora = self._model(workload).lora
         if lora is None:
-            trainable, frozen = self._params(decoder, jnp.float32), {}
+            trainable, frozen = self._layout.params(decoder, jnp.float32), {}
         else:
             adapters = jax.eval_shape(
                 lambda key: init_adapters(self.config, lora, key), jax.random.key(0)
             )
-            trainable = self._params(adapters, jnp.float32)
-            frozen = self._params(decoder, jnp.bfloat16)
+            trainable = self._layout.params(adapters, jnp.float32)
+            frozen = self._layout.params(decoder, jnp.bfloat16)
         moments = jax.eval_shape(_OPTIMIZER.transformation().init, trainable)
-        return trainable, frozen, self._params(moments, None)
+        return trainable, frozen, self._layout.params(moments)
 
     def _held_while_sampling(self, workload: Workload) -> int:
         """Bytes on each chip of what is trained and its moments, beside the sampler's bf16."""
         trainable, _, opt_state = self._trained(workload)
-        return sum(map(_shard_bytes, jax.tree.leaves((trainable, opt_state))))
+        return shard_bytes((trainable, opt_state))
 
-    def _params(self, shapes: Any, dtype: Any) -> Any:
-        shardings = parameter_shardings(self.mesh, self.config, shapes)
-        return jax.tree.map(
-            lambda leaf, sharding: jax.ShapeDtypeStruct(
-                leaf.shape, dtype or leaf.dtype, sharding=sharding
-            ),
-            shapes,
-            shardings,
-        )
+    def _tokens(self, sizes: tuple[int, int]) -> TokenBatch:
+        shapes = (jax.ShapeDtypeStruct(sizes, dtype) for dtype in (jnp.int32, jnp.bool_))
+        return TokenBatch(*map(self._layout.rows, shapes))
 
-    def _rows(self, sizes: tuple[int, ...], dtype: Any, axis: int = 0) -> Any:
-        return jax.ShapeDtypeStruct(sizes, dtype, sharding=rows_sharding(self.mesh, axis))
+
+def _decode_shapes(workload: Workload) -> DecodeShapes:
+    return DecodeShapes(
+        workload.prompts_per_call,
+        workload.num_candidates,
+        workload.prompt_length,
+        workload.completion_length,
+        jnp.bfloat16,
+    )
 
 
 def _tokenizer(vocab_size: int) -> CharTokenizer:
     """A tokenizer of this size; which texts it reads changes no program."""
     return CharTokenizer("".join(map(chr, range(0x10000, 0x10000 + vocab_size - 2))))
-
-
-def _shard_bytes(leaf: jax.ShapeDtypeStruct) -> int:
-    assert leaf.sharding is not None
-    return math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal, get_args
 
 from jaxgap.errors import InputError
+
+StepName = Literal["prefill", "decode", "score", "update"]
+STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.transcript import Transcript
 from jaxgap.sharding import even_rows, num_row_shards, rows_to_devices, to_host
 
-_STEPS = 16  # of one call of the decode loop
+STEPS = 16  # of one call of the decode loop
 _STEPS_TO_STRINGS = 4  # the same where stop strings are looked for in between
 _FIRST_SLOTS = 32  # of the ring, which then doubles
 _PREFILL_TOKENS = 1024  # read at a time by a device, padding included
@@ -95,7 +95,7 @@ class Job:
         seats = self._seating.rows.ravel()
         live = seats != FREE
         transcript = self._transcript
-        max_steps = _STEPS_TO_STRINGS if transcript.stop.strings else _STEPS
+        max_steps = _STEPS_TO_STRINGS if transcript.stop.strings else STEPS
         rows = self._rows(seats)
         self._grow_ring(int(transcript.lengths[seats[live]].max()) + max_steps)
         fewest_live = max(1, live.sum() - max(1, len(seats) // 16) + 1)

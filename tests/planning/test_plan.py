@@ -13,7 +13,7 @@ from jaxgap.planning.compiled import StepCosts, needed_bytes
 from jaxgap.planning.costs import Costs
 from jaxgap.planning.known_models import KNOWN_MODELS, read_decoder_config
 from jaxgap.planning.plan import largest_that_fits
-from jaxgap.planning.workload import Workload
+from jaxgap.planning.workload import STEP_NAMES, Workload
 
 SMALL = Workload(
     prompt_length=32, completion_length=32, prompts_per_call=4, num_candidates=2, rows=8
@@ -84,13 +84,30 @@ def test_a_small_model_is_compiled_for_four_chips(tmp_path, capsys):
     plan = ["plan", "--model", str(tmp_path), "--topology", "v5e:2x2", *sizes]
     run_command([*plan, "--json", str(tmp_path / "plan.json")])
     steps = json.loads((tmp_path / "plan.json").read_text())["steps"]
-    # Scoring: every layer's products for every token, the vocabulary's once a row, a quarter here.
-    tokens, rows = 8 * 64, 8
-    layer = 576 * (576 * 2 + 192 * 2) + 3 * 576 * 1536 + 2 * 64 * 576
-    expected = 2 * (tokens * 2 * layer + rows * 576 * 49_152) / 4
-    assert steps["score"]["flops"] == pytest.approx(expected, rel=0.02)
+    assert set(steps) == set(STEP_NAMES)
+    vocabulary = 576 * 49_152
+
+    def layer(num_tokens, num_slots):
+        """A layer's products for so many tokens, each of which sees so many slots."""
+        weights = 576 * (576 * 2 + 192 * 2) + 3 * 576 * 1536
+        return num_tokens * (weights + 2 * num_slots * 576)
+
+    def keys_and_values(num_tokens):
+        """All that is left of the last layer where nothing is predicted."""
+        return num_tokens * 576 * 2 * 192
+
+    # On each chip: one prompt of four, and the two rows that continue it.
+    prompt, rows, slots = 32, 2, 32 + 32
+    expected = {
+        "prefill": layer(prompt, 32) + keys_and_values(prompt),
+        "decode": 16 * (2 * layer(rows, slots) + rows * vocabulary),
+        "score": layer(prompt, slots) + keys_and_values(prompt)
+        + 2 * layer(rows * 32, slots) + rows * vocabulary,
+    }  # fmt: skip
+    for name, pairs in expected.items():
+        assert steps[name]["flops"] == pytest.approx(2 * pairs, rel=0.02), name
     assert steps["update"]["num_collectives"]["all-reduce"] > 0
     with pytest.raises(SystemExit, match="1"):
-        run_command([*plan, "--rows=4096", "--completion-length=4096"])
+        run_command([*plan, "--steps=update", "--rows=4096", "--completion-length=4096"])
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("jaxgap: update does not fit: it takes")

@@ -1,0 +1,109 @@
+"""Bytes of a chip's large memory that an instruction of a compiled program reads and writes.
+
+What is not moved does not count: a slice reads what it takes, an update in place writes what it
+puts there, and a fusion hands on some of its operands as they are. Among those are the arrays of an
+exchange that goes on behind it, which the compiler passes from fusion to fusion. What goes on in
+the background counts where it begins.
+"""
+
+from __future__ import annotations
+
+from jaxgap.planning.hlo import Computation, Instruction, Module, Shape
+
+COLLECTIVES = (
+    "all-gather",
+    "all-reduce",
+    "reduce-scatter",
+    "all-to-all",
+    "collective-permute",
+)
+_SLICES = {"dynamic-slice", "slice", "gather"}
+_UPDATE = "dynamic-update-slice"
+
+
+def traffic(module: Module, instruction: Instruction, computation: Computation) -> int:
+    """Bytes that an instruction reads and writes.
+
+    **Arguments:**
+
+    - `module`: the program.
+    - `instruction`: any but a loop or a branch, whose insides count.
+    - `computation`: where it and its operands stand.
+    """
+    called = module.computations.get(instruction.attribute("calls") or "", {})
+    root = next((each for each in called.values() if each.is_root), instruction)
+    if instruction.op.endswith("-done") or "AsyncCollectiveDone" in root.attributes:
+        return 0  # counted where it was started
+    if instruction.op.removesuffix("-start") in _SLICES:
+        return _sliced(instruction, computation)
+    inner = {int(p.arguments): p for p in called.values() if p.op == "parameter"}
+    read = sum(
+        _read(computation[name], inner.get(number), called, instruction)
+        for number, name in enumerate(instruction.operands)
+        if name in computation
+    )
+    return read + _written(instruction, root, called or computation)
+
+
+def _sliced(instruction: Instruction, computation: Computation) -> int:
+    """Bytes read and written to take a slice, each where it is of the large memory."""
+    (taken,) = _new_shapes(instruction)[:1]
+    source = computation.get(instruction.operands[0])
+    return taken.num_bytes * ((source is None or _in_hbm(source) > 0) + taken.in_hbm)
+
+
+def _new_shapes(instruction: Instruction) -> tuple[Shape, ...]:
+    """Results that are not operands, which what is started in the background returns as well."""
+    if instruction.op == "copy-start":
+        return instruction.shapes[:1]
+    if instruction.op.endswith("-start") or instruction.name.startswith("async-collective-start"):
+        return instruction.shapes[len(instruction.operands) :] or instruction.shapes
+    return instruction.shapes
+
+
+def _written(instruction: Instruction, root: Instruction, within: Computation) -> int:
+    """Bytes written for an instruction's results, of which `root` is the last step."""
+    if root.op != "tuple":
+        if root.op == _UPDATE:
+            return within[root.operands[1]].num_bytes
+        return sum(shape.num_bytes for shape in _new_shapes(instruction) if shape.in_hbm)
+    total = 0
+    for shape, name in zip(instruction.shapes, root.operands, strict=True):
+        entry = within[name]
+        if entry.op == _UPDATE:
+            total += within[entry.operands[1]].num_bytes
+        elif entry.op != "parameter" and entry.op not in COLLECTIVES and shape.in_hbm:
+            total += shape.num_bytes
+    return total
+
+
+def _read(
+    operand: Instruction,
+    parameter: Instruction | None,
+    called: Computation,
+    instruction: Instruction,
+) -> int:
+    """Bytes read of an operand, which is this parameter where a computation is called."""
+    whole = _in_hbm(operand)
+    if not whole:
+        return 0
+    if parameter is None:
+        in_place = instruction.op == _UPDATE and operand.name == instruction.operands[0]
+        return 0 if in_place else whole
+    users = [each for each in called.values() if parameter.name in each.operands]
+    handed_on = any(each.is_root and each.op == "tuple" for each in users)
+    reading = [each for each in users if not _moves_nothing(each, parameter, handed_on)]
+    if all(each.op in _SLICES and each.operands[0] == parameter.name for each in reading):
+        return min(whole, sum(each.num_bytes for each in reading))
+    return whole
+
+
+def _moves_nothing(user: Instruction, parameter: Instruction, handed_on: bool) -> bool:
+    """Whether an instruction of a fusion leaves a parameter where it is."""
+    if user.op == _UPDATE:
+        return user.operands[0] == parameter.name
+    return handed_on and (user.op == "tuple" or user.op in COLLECTIVES)
+
+
+def _in_hbm(instruction: Instruction) -> int:
+    return sum(shape.num_bytes for shape in instruction.shapes if shape.in_hbm)

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# One process of a run: `launch/improve.sh RUN [OPTION...]`, the same command on every host.
+#
+# The first time it begins the run with these options; whenever it is started again, after whatever
+# happened, it goes on with it. RUN must lie where all hosts see it. Who is who is told to
+# `jaxgap improve` by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, as it takes
+# them where --coordinator, --num-processes and --process-id are not given.
+set -euo pipefail
+
+run=${1:?name the RUN folder}
+shift
+
+# No process makes the folder before all have found each other, so that all of them decide alike.
+if [ -e "$run/config.json" ]; then
+  exec jaxgap improve --resume "$run"
+fi
+exec jaxgap improve --out "$run" "$@"
