@@ -148,6 +148,22 @@ def test_bands_at_the_end_of_time_are_the_limit(study, decay_seen):
     np.testing.assert_allclose([late.lower[0], late.upper[0]], limit.interval, rtol=2e-3)
 
 
+def test_bands_hold_the_curve_ahead(study):
+    """At half as far ahead again; the bounds leave one chance in a thousand."""
+    design = study.Design(12, 0.02, 0.95, False)
+    drawn = [study.draw(design, np.random.default_rng([8, n])) for n in range(100)]
+    results = fit_many(LinearLaw(), [run for _, run in drawn])
+    held = 0
+    for (truth, run), result in zip(drawn, results, strict=True):
+        horizon = 1.5 * run.ts[-1]
+        limit = truth.limits()["solver"]
+        there = limit + (truth.solver_initial - limit) * np.exp(-truth.rate * horizon)
+        band = result.predict([horizon]).solver
+        held += band.lower[0] <= there <= band.upper[0]
+    low, high = binom.ppf([0.0005, 0.9995], 100, 0.9)
+    assert low <= held <= high
+
+
 def test_coverage_on_a_few_designs(study):
     """A small, seeded part of the study; the bounds leave one chance in a thousand to bad luck."""
     grid = [study.Design(8, 0.02, 0.4, False), study.Design(12, 0.02, 0.95, True)]

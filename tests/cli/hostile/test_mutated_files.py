@@ -1,8 +1,9 @@
 """Files as chance and malice make them, through every command that reads one.
 
-Each is a good file of one of the known forms after one or two seeded mutations. Every one ends in
-success or in one clear line with exit status 2, never in a traceback or a half-written output. The
-default run tries some hundreds, the slow one more than two thousand.
+Each is a good file of one of the known forms, or a measured curve, after one or two seeded
+mutations. Every one ends in success or in one clear line with exit status 2, never in a traceback
+or a half-written output. The default run tries some hundreds, the slow one more than three
+thousand.
 """
 
 import json
@@ -213,6 +214,27 @@ def test_mutated_files(index, attacked, attempt):
 @pytest.mark.parametrize("index", range(len(READERS)))
 def test_very_many_mutated_files(index, attacked, attempt):
     attack(index, 100 if is_dear(index) else 320, attacked, attempt)
+
+
+def attack_measured(folder, count, seed, attacked, attempt):
+    """Mutations of measured curves, each through one of the commands that read a run."""
+    rng = np.random.default_rng(seed)
+    files = sorted(path for path in folder.rglob("*.csv") if path.name != "manifest.csv")
+    commands = (["fit"], ["compare"], ["forecast", "--horizon", "1e3"])
+    for _ in range(count):
+        source = files[int(rng.integers(len(files)))]
+        (data,) = mutated(source.read_text(), int(rng.integers(2**32)), 1)
+        command, *options = commands[int(rng.integers(len(commands)))]
+        attempt([command, str(attacked("run.csv", data)), *options])
+
+
+def test_mutated_measured_curves(shared_data, attacked, attempt):
+    attack_measured(shared_data, 25, 0, attacked, attempt)
+
+
+@pytest.mark.slow
+def test_very_many_mutated_measured_curves(shared_data, attacked, attempt):
+    attack_measured(shared_data, 600, 1, attacked, attempt)
 
 
 @pytest.mark.parametrize("number", range(len(SIDECARS)))
