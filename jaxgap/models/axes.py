@@ -70,9 +70,9 @@ def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> An
 def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
     """The same parameters, adapters or moments, cut over the mesh that is set, if any."""
     mesh = jax.sharding.get_mesh()
-    return (
-        params if mesh.empty else jax.device_put(params, parameter_shardings(mesh, config, params))
-    )
+    if mesh.empty:
+        return params
+    return jax.device_put(params, parameter_shardings(mesh, config, params))
 
 
 def shapes_on_mesh(config: DecoderConfig, shapes: Any) -> Any:

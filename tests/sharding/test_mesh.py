@@ -7,7 +7,7 @@ from jax.sharding import AbstractMesh, AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxgap.errors import InputError
-from jaxgap.sharding import MESH_AXES, MeshShape, by_rows, make_mesh, partition
+from jaxgap.sharding import MESH_AXES, MeshShape, by_rows, even_rows, make_mesh, partition
 
 MESH = AbstractMesh((2, 2, 4), MESH_AXES, axis_types=(AxisType.Auto,) * 3)
 
@@ -46,3 +46,10 @@ def test_on_one_device_nothing_is_said_about_rows():
     x = np.ones((2, 3))
     assert by_rows(x) is x
     assert "sharding_constraint" not in str(jax.make_jaxpr(by_rows)(x))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 4), (4, 4), (5, 8), (64, 64)])
+def test_rows_are_filled_up_to_what_data_and_fsdp_cut(count, expected):
+    assert even_rows(count) == count
+    with jax.sharding.use_abstract_mesh(MESH):
+        assert even_rows(count) == expected
