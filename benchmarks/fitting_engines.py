@@ -28,7 +28,7 @@ _PYPESTO = ("pypesto[amici]==0.7.0", "amici==1.0.1", "petab>=0.8,<0.9")
 
 
 def set_up(folder: Path) -> None:
-    """Make the environment of pyPESTO and AMICI, which needs a C++ compiler and a BLAS."""
+    """Make the environment of pyPESTO and AMICI, which takes a C++ compiler and minutes."""
     peers.make_environment(folder, PYPESTO, _PYPESTO)
 
 

@@ -51,7 +51,7 @@ def _is(value: Any, hint: Any) -> bool:
         case origin if origin in (Union, types.UnionType):
             return any(_is(value, each) for each in inner)
         case origin if origin is Literal:
-            return value in inner
+            return isinstance(value, str) and value in inner
         case origin if origin is tuple:
             return isinstance(value, tuple) and _are(value, inner)
         case origin if origin in (list, Sequence):

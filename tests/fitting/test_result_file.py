@@ -130,6 +130,16 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
         ({"record": "jaxgap.fitting.result_file:Path", "fields": {}}, "there is no"),
         ({"record": "jaxgap.fitting.fit:fit", "fields": {}}, "is no record"),
         ({"record": "jaxgap.fitting.estimate:Estimate", "fields": {"a": 1}}, "Estimate"),
+        (
+            {
+                "record": "jaxgap.fitting.law:Parameter",
+                "fields": {
+                    "name": "rate",
+                    "unit": {"array": "float64", "shape": [2], "values": [1.0, 2.0]},
+                },
+            },
+            "unit is of another type",
+        ),
         ({"array": "float64", "shape": [10**12], "values": []}, "wrong size"),
         ({"array": "object", "shape": [0], "values": []}, "wrong size"),
         ({"array": "float64", "shape": [1], "values": [[1]]}, "no number"),
