@@ -37,6 +37,11 @@ def rotate(
 ) -> Float[Array, "batch seq heads head_dim"]:
     """Turn each pair (i, i + half) of the first `2 half` entries of `x`; keep the others."""
     half = cosines.shape[-1]
-    first, second, kept = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-    turned = (first * cosines - second * sines, second * cosines + first * sines)
-    return jnp.concatenate([*(part.astype(x.dtype) for part in turned), kept], axis=-1)
+    pairs, kept = x[..., : 2 * half], x[..., 2 * half :]
+    # Each entry's partner by a rotation of all. Joining two halves that are computed apart is slow
+    # on a CPU, which then asks of every entry what half it comes from.
+    partners = jnp.roll(pairs, half, axis=-1)
+    turned = pairs * jnp.concatenate([cosines, cosines], axis=-1)
+    turned += partners * jnp.concatenate([-sines, sines], axis=-1)
+    turned = turned.astype(x.dtype)
+    return jnp.concatenate([turned, kept], axis=-1) if kept.shape[-1] else turned

@@ -47,23 +47,38 @@ def inverse_cdf(
     >>> inverse_cdf(logits, jnp.array([0.2, 0.25]), 1.0).tolist()
     [0, 2]
     """
-    batch, vocab_size = logits.shape
-    largest = logits.max(-1)
-
-    def weigh(parts: Float[Array, "batch *parts"]) -> Float[Array, "batch *parts"]:
-        per_row = largest.reshape((batch,) + (1,) * (parts.ndim - 1))
-        return jnp.exp((parts - per_row) / temperature)
-
     # Weights are made twice, of all and of one block, which costs less than keeping them.
-    size = min(_BLOCK, vocab_size)
-    padding = ((0, 0), (0, -vocab_size % size))
-    blocks = jnp.pad(logits, padding, constant_values=-jnp.inf).reshape(batch, -1, size)
-    ends = jnp.cumsum(weigh(blocks).sum(-1), axis=-1)
+    blocks, largest = _blocks(logits), logits.max(-1)
+    ends = jnp.cumsum(_weights(blocks, largest, temperature).sum(-1), axis=-1)
     targets = uniforms * ends[:, -1]
     block = _first_beyond(ends, targets)
     before = jnp.where(block > 0, _at(ends, jnp.maximum(block - 1, 0)), 0.0)
-    chosen = weigh(jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0])
-    return block * size + _first_beyond(jnp.cumsum(chosen, axis=-1), targets - before)
+    chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
+    chosen = jnp.cumsum(_weights(chosen, largest, temperature), axis=-1)
+    return block * blocks.shape[-1] + _first_beyond(chosen, targets - before)
+
+
+def log_total(logits: Float[Array, "batch vocab"]) -> Float[Array, " batch"]:
+    """`log sum exp` of each row, summed block by block: over a long row twice as fast on a CPU."""
+    largest = logits.max(-1)
+    return largest + jnp.log(_weights(_blocks(logits), largest, 1.0).sum(-1).sum(-1))
+
+
+def _blocks(logits: Float[Array, "batch vocab"]) -> Float[Array, "batch blocks size"]:
+    """The words in blocks, the last one filled up with words that are never drawn."""
+    batch, vocab_size = logits.shape
+    size = min(_BLOCK, vocab_size)
+    padding = ((0, 0), (0, -vocab_size % size))
+    return jnp.pad(logits, padding, constant_values=-jnp.inf).reshape(batch, -1, size)
+
+
+def _weights(
+    logits: Float[Array, "batch *parts"],
+    largest: Float[Array, " batch"],
+    temperature: Float[Array, ""] | float,
+) -> Float[Array, "batch *parts"]:
+    per_row = largest.reshape(largest.shape + (1,) * (logits.ndim - 1))
+    return jnp.exp((logits - per_row) / temperature)
 
 
 def _first_beyond(

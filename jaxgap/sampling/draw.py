@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgap.sampling.categorical import inverse_cdf
+from jaxgap.sampling.categorical import inverse_cdf, log_total
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.thresholds import smallest_kept
 
@@ -37,4 +37,4 @@ def draw(
     any_filter = (settings.top_k > 0) | (settings.top_p < 1) | (settings.min_p > 0)
     tokens = jax.lax.cond(any_filter, filtered, unfiltered)
     drawn = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
-    return tokens, drawn - jax.nn.logsumexp(logits, axis=-1)
+    return tokens, drawn - log_total(logits)

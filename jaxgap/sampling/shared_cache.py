@@ -78,12 +78,13 @@ class SharedPrefixCache(NamedTuple):
 
         largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
         shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
-        own = jnp.exp(own - largest[..., None])
+        # In two dimensions, where XLA's loops on a CPU are three times as fast.
+        own = jnp.exp(own.reshape(-1, own.shape[-1]) - largest.reshape(-1, 1)).reshape(own.shape)
         total = shared.sum(-1).swapaxes(1, 2).reshape(by_row) + own.sum(-1)
 
         dtype = value.dtype
-        mixed = jnp.einsum("gkcqs,gksd->gckqd", shared.astype(dtype), prefix_values, **_FLOAT32)
-        mixed = mixed.reshape(query_by_row.shape) + jnp.einsum(
+        mixed = jnp.einsum("gkcqs,gksd->gkcqd", shared.astype(dtype), prefix_values, **_FLOAT32)
+        mixed = mixed.swapaxes(1, 2).reshape(query_by_row.shape) + jnp.einsum(
             "rkqs,rksd->rkqd", own.astype(dtype), ring.values[layer], **_FLOAT32
         )
         mixed = (mixed / total[..., None]).astype(dtype).reshape(query.shape)
