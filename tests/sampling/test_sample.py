@@ -76,7 +76,8 @@ def score(tiny_model, sharp_params, prompts):
 
 
 def test_logprobs_are_the_full_forwards(drawn, score):
-    np.testing.assert_allclose(drawn.logprobs, score(drawn), atol=1e-4)
+    # Relative, too: these sharp parameters make log-probabilities of -8, whose rounding grows.
+    np.testing.assert_allclose(drawn.logprobs, score(drawn), atol=1e-4, rtol=1e-5)
 
 
 def test_logprobs_are_at_temperature_one_and_unfiltered(sample_tiny, score):

@@ -1,0 +1,116 @@
+"""A whole round of generate, verify, train: jaxgap beside a transformers + PyTorch script.
+
+SmolLM2-135M in float32, the same prompts, as many candidates of the same length, scored by the
+model's own likelihood; the best of each prompt trained on once by AdamW on all parameters. jaxgap's
+likelihood is that of the tokens as they were sampled, which needs no pass of its own; the script
+has to make one. Each turn is a process of its own whose first round warms up (and compiles). Turns
+alternate (A B A B ...), and ratios are taken within a pair, since a shared machine drifts.
+
+    python benchmarks/sampling.py --setup                  # make the peer's environment, once
+    python benchmarks/round.py --json round.json
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+import sampling_setup
+from interleave import machine
+from rich.console import Console
+from rich.table import Table
+from round_case import STAGES, Case
+
+HERE = Path(__file__).parent
+KINDS = {"wall": "", "processor": "_processor"}
+
+
+def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
+    """Run an engine once, in a process of its own."""
+    ours = engine == "jaxgap"
+    python = Path(sys.executable) if ours else peers.python_of(folder, sampling_setup.TORCH)
+    script = HERE / f"round_{engine}.py"
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
+    model = sampling_setup.model_folder(folder)
+    command = [str(python), str(script), json.dumps(dataclasses.asdict(case)), str(model)]
+    load = os.getloadavg()[0]
+    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if turn.returncode:
+        sys.exit(f"{script.name} ended with status {turn.returncode}; its own words are above")
+    return json.loads(turn.stdout.splitlines()[-1]) | {"load_average": load}
+
+
+def seconds(turn: dict[str, Any], suffix: str, stages=STAGES) -> float:
+    """The median round's seconds in some stages."""
+    return float(
+        np.median([sum(each[stage + suffix] for stage in stages) for each in turn["rounds"]])
+    )
+
+
+def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """What `--json` writes."""
+    ratios = {
+        kind: [
+            seconds(theirs, suffix) / seconds(ours, suffix)
+            for ours, theirs in zip(turns["jaxgap"], turns["torch"], strict=True)
+        ]
+        for kind, suffix in KINDS.items()
+    }
+    return {
+        "case": dataclasses.asdict(case),
+        "turns": turns,
+        "ratios": ratios,
+        "machine": machine(["jax", "jaxlib", "flax", "optax", "numpy"]),
+    }
+
+
+def show(console: Console, results: dict[str, Any]) -> None:
+    """Seconds of each stage and of the round, and the ratio of rounds."""
+    table = Table(title="Seconds of a round, median of turns; in brackets of processor time")
+    for column in ("", *STAGES, "round"):
+        table.add_column(column, justify="right" if column else "left")
+    for engine, turns in results["turns"].items():
+        cells = []
+        for stages in (*((stage,) for stage in STAGES), STAGES):
+            wall, processor = (
+                np.median([seconds(turn, suffix, stages) for turn in turns])
+                for suffix in KINDS.values()
+            )
+            cells.append(f"{wall:.1f} ({processor:.1f})")
+        table.add_row(engine, *cells)
+    console.print(table)
+    for kind, values in results["ratios"].items():
+        console.print(
+            f"torch / jaxgap by {kind} time: {np.median(values):.2f} "
+            f"({min(values):.2f} - {max(values):.2f})"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args()
+    if not sampling_setup.model_folder(options.peers).exists():
+        sys.exit(f"the peer is not set up in {options.peers}: sampling.py --setup makes it")
+    turns: dict[str, list[dict[str, Any]]] = {"jaxgap": [], "torch": []}
+    for _ in range(options.repeats):
+        for engine, done in turns.items():
+            done.append(take_turn(engine, Case(), options.peers))
+        results = summary(Case(), turns)
+        show(Console(width=120), results)
+        if options.json is not None:
+            options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The work of benchmarks/round.py: one round of generate, verify, train, for engines of any kind.
+
+Only NumPy and the standard library: it is read in the peers' environment too.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+STAGES = ("generate", "verify", "train")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Candidates at temperature 1, scored by the model's own likelihood; the best trained on.
+
+    Prompts are random words. End tokens are not heeded, so that all engines do the same work. The
+    best candidate of each prompt, prompt masked, is trained on once, in float32, by AdamW on all
+    parameters.
+    """
+
+    num_prompts: int = 32
+    num_candidates: int = 8
+    prompt_length: int = 45
+    max_new_tokens: int = 32
+    batch_size: int = 16
+    microbatch_size: int = 4
+    learning_rate: float = 1e-5
+    clip_norm: float = 1.0
+    num_rounds: int = 1
+
+    def prompts(self) -> list[list[int]]:
+        """Token ids, of one length."""
+        rng = np.random.default_rng(0)
+        # From 100 on: the first ids are special tokens.
+        return rng.integers(100, 49_152, (self.num_prompts, self.prompt_length)).tolist()
+
+
+class Clock:
+    """The time of each stage of each round, by the wall and of all processors."""
+
+    def __init__(self):
+        self.rounds: list[dict[str, float]] = []
+
+    def next_round(self) -> None:
+        """From here on, stages are of another round."""
+        self.rounds.append({})
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        wall, processor = time.perf_counter(), sum(os.times()[:2])
+        yield
+        self.rounds[-1][name] = time.perf_counter() - wall
+        self.rounds[-1][f"{name}_processor"] = sum(os.times()[:2]) - processor
+
+
+def run_worker(work: Callable[[Case, str, Clock], dict[str, Any]]) -> None:
+    """Read a case and a model's folder from the arguments; print the rounds as a line of JSON.
+
+    The first round warms up, and is kept apart.
+    """
+    clock = Clock()
+    versions = work(Case(**json.loads(sys.argv[1])), sys.argv[2], clock)
+    print(json.dumps({"warm_up": clock.rounds[0], "rounds": clock.rounds[1:], **versions}))

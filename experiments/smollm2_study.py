@@ -1,0 +1,90 @@
+"""SmolLM2-135M improves itself at sums of two digits: three seeds of twenty checkpoints.
+
+The task is reasoning-gym's `chain_sum` with two terms of one digit; the verifier is the model's own
+likelihood of a candidate, a length-normalised one. Runs are kept in the folder named, and go on
+where they were interrupted; their measurements, configuration, versions and pictures are copied to
+`experiments/results/smollm2/`, with what the law's fit says of each in `summary.json`.
+
+    python experiments/smollm2_study.py SmolLM2-135M-Instruct.Q4_1.gguf --runs /tmp/smollm2-runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting.selection import fit_auto
+from jaxgap.improve import ImproveConfig, improve_to_folder, resume_folder
+from jaxgap.report.accuracies import draw_accuracies
+from jaxgap.report.curves import draw_curves
+from jaxgap.trajectory import read_csv
+
+RESULTS = Path(__file__).parent / "results" / "smollm2"
+KEPT = ("trajectory.csv", "trajectory.csv.json", "config.json", "versions.json", "timings.jsonl")
+SUMS = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}
+REPORTED = ("solver_accuracy", "verifier_accuracy", "pass_at_k", "judging_auc", "distinct_answers")
+
+
+def config(model: Path, seed: int) -> ImproveConfig:
+    """One seed's run."""
+    return ImproveConfig(
+        model=str(model),
+        task="reasoning-gym:chain_sum",
+        task_options=json.dumps(SUMS),
+        verifier="likelihood",
+        num_rounds=19,
+        num_train_prompts=32,
+        num_held_out_prompts=32,
+        num_candidates=4,
+        max_new_tokens=24,
+        batch_size=16,
+        microbatch_size=16,
+        learning_rate=3e-6,
+        seed=seed,
+    )
+
+
+def run(model: Path, folder: Path, seed: int) -> None:
+    """Start a seed's run, or go on with it."""
+    if (folder / "config.json").exists():
+        resume_folder(folder)
+    else:
+        improve_to_folder(config(model, seed), folder)
+
+
+def summarise(folder: Path, seed: int) -> dict:
+    """Copy what a run measured, draw it, and say what the fits make of it."""
+    trajectory = read_csv(folder / "trajectory.csv")
+    for name in KEPT:
+        shutil.copyfile(folder / name, RESULTS / f"seed{seed}_{name}")
+    result, chosen = fit(LinearLaw(), trajectory), fit_auto(trajectory)
+    draw_curves(trajectory, result).savefig(RESULTS / f"seed{seed}_curves.png", dpi=120)
+    draw_accuracies(trajectory).savefig(RESULTS / f"seed{seed}_accuracies.png", dpi=120)
+    (RESULTS / f"seed{seed}_fit.txt").write_text(result.report() + "\n")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    changes = {name: [rows[0][name], rows[-1][name]] for name in ("solver", "verifier", *REPORTED)}
+    return {"seed": seed, "num_checkpoints": len(rows), "weights": chosen.weights} | changes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct, a .gguf file or a folder")
+    parser.add_argument("--runs", type=Path, required=True, help="where runs are kept")
+    parser.add_argument("--num-seeds", type=int, default=3)
+    options = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    summary = []
+    for seed in range(options.num_seeds):
+        folder = options.runs / f"seed{seed}"
+        run(options.model, folder, seed)
+        summary.append(summarise(folder, seed))
+        (RESULTS / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
