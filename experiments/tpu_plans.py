@@ -1,8 +1,8 @@
 """What three models' steps take of TPUs that are not here: `python experiments/tpu_plans.py`.
 
 Compiled ahead of time by libtpu (extra `tpu`), from configurations alone. Each step is written to
-results/tpu_plans as it is made, and one that is there is not made again; `--only TOPOLOGY STEP`
-makes one of them.
+results/tpu_plans as it is made, and one that is there is not made again; `--only PLAN STEP` makes
+one of them, a plan being called as its file.
 """
 
 import argparse
@@ -20,7 +20,9 @@ from jaxgap.sharding import MeshShape
 FOLDER = Path(__file__).parent / "results" / "tpu_plans"
 PLANS = [
     ("SmolLM2-135M", "v5e:2x2", MeshShape(fsdp=4), Workload()),
+    ("SmolLM2-135M", "v5e:2x2", MeshShape(data=4), Workload()),
     ("Llama-3.2-3B", "v5e:4x4", MeshShape(fsdp=16), Workload()),
+    ("Llama-3.2-3B", "v5e:4x4", MeshShape(fsdp=2, tensor=8), Workload()),
     ("Llama-3.1-8B", "v6e:4x4", MeshShape(fsdp=16), Workload()),
     ("Llama-3.1-8B", "v5e:8x8", MeshShape(fsdp=64), Workload(prompts_per_call=64, rows=64)),
 ]
@@ -28,14 +30,16 @@ PLANS = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs=2, metavar=("TOPOLOGY", "STEP"))
+    parser.add_argument("--only", nargs=2, metavar=("PLAN", "STEP"))
     only = parser.parse_args().only
     jax.config.update("jax_platforms", "cpu")
     FOLDER.mkdir(parents=True, exist_ok=True)
     for model, topology, shape, workload in PLANS:
-        path = FOLDER / f"{model}_{topology.replace(':', '_')}.json"
+        words = [model, topology.replace(":", "_")]
+        words += [f"{axis}{size}" for axis, size in shape._asdict().items() if size > 1]
+        path = FOLDER / f"{'_'.join(words)}.json"
         for name in STEP_NAMES:
-            if only not in (None, [topology, name]):
+            if only not in (None, [path.stem, name]):
                 continue
             found = json.loads(path.read_text()) if path.exists() else {"steps": {}}
             if name in found["steps"]:

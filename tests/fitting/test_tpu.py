@@ -1,0 +1,68 @@
+"""Fits compiled for a TPU that is not there: what goes, and what its compiler refuses."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgap.fitting import LevenbergMarquardt, LinearLaw, OdeCurves, closed_form
+from jaxgap.fitting.batches import stack
+from jaxgap.fitting.core import Problem, fit_batch
+from jaxgap.fitting.fit import num_free, padded_length, weighted_curves
+from jaxgap.planning.chips import describe
+from jaxgap.trajectory import Trajectory
+
+TS = np.arange(12.0)
+RUN = Trajectory(TS, 1 + 2 * np.exp(-0.4 * TS), 0.5 + np.exp(-0.4 * TS))
+
+
+def compiled(function, *arguments):
+    """The program of a function in float64 on the first of four chips."""
+    place = jax.sharding.SingleDeviceSharding(describe("v5e:2x2")[0])
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(np.shape(x), np.asarray(x).dtype, sharding=place), arguments
+    )
+    return jax.jit(function).trace(*shapes).lower(lowering_platforms=("tpu",)).compile()
+
+
+def problem_and_curves(curve_fn):
+    curves, noise, _ = weighted_curves(RUN, padded_length(RUN.num_rows), None)
+    return Problem(LinearLaw(), curve_fn, LevenbergMarquardt(), noise), curves
+
+
+@pytest.mark.slow
+def test_a_batch_of_fits_in_closed_form():
+    pytest.importorskip("libtpu")
+    problem, curves = problem_and_curves(closed_form)
+    arrays, structure = eqx.partition(problem, eqx.is_array)
+
+    def fit_all(arrays, batch, free, quantiles, count):
+        return fit_batch(eqx.combine(arrays, structure), batch, free, quantiles, count)
+
+    with jax.enable_x64(True):
+        free, quantiles = jnp.asarray(num_free(problem, curves)), jnp.full(2, 1.8)
+        program = compiled(fit_all, arrays, stack([curves] * 2), free, quantiles, jnp.asarray(2))
+    assert program.out_info.intervals.dtype == jnp.float64
+    # Each 64-bit number is computed with as two of 32 bits.
+    assert "X64SplitLow" in program.as_text()
+
+
+def test_curves_by_integration_are_refused():
+    """Diffrax steps to the float before a time; of 64 bits the compiler cannot make it.
+
+    Once it can, this test says so, and docs/scaling.md should.
+    """
+    pytest.importorskip("libtpu")
+    problem, curves = problem_and_curves(OdeCurves())
+    arrays, structure = eqx.partition(problem, eqx.is_array)
+
+    def residuals(arrays, curves):
+        problem = eqx.combine(arrays, structure)
+        return problem.residuals(problem.starts(curves)[0], curves)
+
+    with (
+        jax.enable_x64(True),
+        pytest.raises(jax.errors.JaxRuntimeError, match=r"different element types[\s\S]*nextafter"),
+    ):
+        compiled(residuals, arrays, curves)
