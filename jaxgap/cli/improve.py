@@ -55,7 +55,8 @@ class Improve:
 
         folder = self._folder()
         use_compile_cache()
-        with resumable(folder), self.processes.joined(folder):
+        # In this order, since jax.distributed takes SIGTERM for itself.
+        with self.processes.joined(folder), resumable(folder):
             if not is_first():
                 self._improve(folder, Watcher())
                 return

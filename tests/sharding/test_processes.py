@@ -87,6 +87,21 @@ def test_one_that_is_lost_ends_the_others_and_the_run_goes_on(
 
 
 @pytest.mark.slow
+def test_all_of_them_told_to_end_do_so_at_once(start_together, tmp_path):
+    folder = tmp_path / "run"
+    command = ("improve", "--out", folder, *SMALL[2:], "--num-rounds", 20, "--mesh", MESH)
+    processes = start_together(2, 4, *command)
+    deadline = time.monotonic() + 300
+    while not (folder / "checkpoints" / "1").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for process in processes:
+        process.terminate()
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [143, 143], said
+    assert all(f"terminated; jaxgap improve --resume {folder} goes on" in each for each in said)
+
+
+@pytest.mark.slow
 def test_what_the_first_refuses_all_refuse(start_together, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").touch()
