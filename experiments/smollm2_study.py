@@ -1,9 +1,11 @@
 """SmolLM2-135M improves itself at sums of two digits: three seeds of twenty checkpoints.
 
-The task is reasoning-gym's `chain_sum` with two terms of one digit; the verifier is the model's own
-likelihood of a candidate, a length-normalised one. Runs are kept in the folder named, and go on
-where they were interrupted; their measurements, configuration, versions and pictures are copied to
-`experiments/results/smollm2/`, with what the law's fit says of each in `summary.json`.
+The problems are the one-digit sums of reasoning-gym's `chain_sum`, written to a file of prompts and
+answers, so that two solved ones can stand before each: asked plainly, or for an answer in tags, the
+model writes essays (1 % right). The verifier is the model's own likelihood of a candidate. Runs are
+kept in the folder named, and go on where they were interrupted; their measurements, configuration,
+versions and pictures are copied to `experiments/results/smollm2/`, with what the fits say of each
+in `summary.json`.
 
     python experiments/smollm2_study.py SmolLM2-135M-Instruct.Q4_1.gguf --runs /tmp/smollm2-runs
 """
@@ -15,6 +17,8 @@ import json
 import shutil
 from pathlib import Path
 
+import reasoning_gym
+
 from jaxgap.fitting import LinearLaw, fit
 from jaxgap.fitting.selection import fit_auto
 from jaxgap.improve import ImproveConfig, improve_to_folder, resume_folder
@@ -24,35 +28,48 @@ from jaxgap.trajectory import read_csv
 
 RESULTS = Path(__file__).parent / "results" / "smollm2"
 KEPT = ("trajectory.csv", "trajectory.csv.json", "config.json", "versions.json", "timings.jsonl")
-SUMS = {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}
 REPORTED = ("solver_accuracy", "verifier_accuracy", "pass_at_k", "judging_auc", "distinct_answers")
 
 
-def config(model: Path, seed: int) -> ImproveConfig:
+def write_sums(path: Path) -> None:
+    """The distinct one-digit sums, in the order in which they are generated."""
+    problems = reasoning_gym.create_dataset(
+        "chain_sum", size=5000, seed=0, min_terms=2, max_terms=2, min_digits=1, max_digits=1
+    )
+    answers = {problem["question"]: problem["answer"] for problem in problems}
+    records = [
+        {"prompt": question, "answer": answer}
+        for question, answer in answers.items()
+        if "+" in question
+    ]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def config(model: Path, sums: Path, seed: int) -> ImproveConfig:
     """One seed's run."""
     return ImproveConfig(
         model=str(model),
-        task="reasoning-gym:chain_sum",
-        task_options=json.dumps(SUMS),
+        task=f"json:{sums}",
+        task_options=json.dumps({"num_examples": 2}),
         verifier="likelihood",
         num_rounds=19,
-        num_train_prompts=32,
-        num_held_out_prompts=32,
+        num_train_prompts=24,
+        num_held_out_prompts=40,
         num_candidates=4,
-        max_new_tokens=24,
-        batch_size=16,
-        microbatch_size=16,
-        learning_rate=3e-6,
+        max_new_tokens=8,
+        batch_size=12,
+        microbatch_size=12,
+        learning_rate=1e-5,
         seed=seed,
     )
 
 
-def run(model: Path, folder: Path, seed: int) -> None:
+def run(model: Path, sums: Path, folder: Path, seed: int) -> None:
     """Start a seed's run, or go on with it."""
     if (folder / "config.json").exists():
         resume_folder(folder)
     else:
-        improve_to_folder(config(model, seed), folder)
+        improve_to_folder(config(model, sums, seed), folder)
 
 
 def summarise(folder: Path, seed: int) -> dict:
@@ -78,10 +95,13 @@ def main() -> None:
     parser.add_argument("--num-seeds", type=int, default=3)
     options = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
+    options.runs.mkdir(parents=True, exist_ok=True)
+    sums = options.runs / "sums.jsonl"
+    write_sums(sums)
     summary = []
     for seed in range(options.num_seeds):
         folder = options.runs / f"seed{seed}"
-        run(options.model, folder, seed)
+        run(options.model, sums, folder, seed)
         summary.append(summarise(folder, seed))
         (RESULTS / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
 
