@@ -116,8 +116,12 @@ class Loop:
 
     @property
     def computation(self) -> Computation:
-        """How the update step computes."""
-        return Computation(dtype=np.dtype(self.config.dtype))
+        """How the update step computes; on a mesh each layer again in the backward pass.
+
+        Models that need a mesh need its memory more than its time, and `jaxgap plan` counts so.
+        """
+        policy = jax.checkpoint_policies.nothing_saveable if self.config.mesh else None
+        return Computation(np.dtype(self.config.dtype), policy)
 
     def acting_params(self, params: Params) -> Params:
         """Parameters to sample and judge with: adapters joined, in the type of the products."""
