@@ -18,8 +18,8 @@
 #SBATCH --output=%x-%j.out
 set -euo pipefail
 
-first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-export JAX_COORDINATOR_ADDRESS=$first:${JAXGAP_PORT:-12321}
+hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+export JAX_COORDINATOR_ADDRESS=${hosts%%$'\n'*}:${JAXGAP_PORT:-12321}
 export JAX_NUM_PROCESSES=$SLURM_NTASKS
 
 status=0
