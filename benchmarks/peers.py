@@ -4,12 +4,17 @@ They are virtual environments in a folder outside the repository, so that no pee
 versions jaxgap runs with, nor the other way round.
 """
 
+import dataclasses
+import json
 import os
 import subprocess
 import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
 
 DEFAULT_FOLDER = Path(os.environ.get("JAXGAP_PEERS", Path.home() / ".cache" / "jaxgap" / "peers"))
 
@@ -30,3 +35,24 @@ def make_environment(folder: Path, name: str, requirements: Sequence[str]) -> Pa
     command = [str(python), "-m", "pip", "install", "--quiet", *requirements]
     subprocess.run(command, check=True, stdout=sys.stderr)
     return python
+
+
+def take_turn(python: Path, script: str, case: Any, folder: Path, *arguments: str) -> dict:
+    """Run a script of this folder in a process of its own: what its last line says, and the load.
+
+    **Arguments:**
+
+    - `python`: of the engine's environment.
+    - `script`: its first argument is the case as JSON.
+    - `case`: a dataclass of numbers.
+    - `folder`: of the environments; what JAX compiles is kept there.
+    - `arguments`: more of them for the script.
+    """
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
+    form = json.dumps(dataclasses.asdict(case))
+    command = [str(python), str(HERE / script), form, *arguments]
+    load = os.getloadavg()[0]
+    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if turn.returncode:
+        sys.exit(f"{script} ended with status {turn.returncode}; its own words are above")
+    return json.loads(turn.stdout.splitlines()[-1]) | {"load_average": load}

@@ -13,8 +13,6 @@ alternate (A B A B ...), and ratios are taken within a pair, since a shared mach
 import argparse
 import dataclasses
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ from rich.console import Console
 from rich.table import Table
 from round_case import STAGES, Case
 
-HERE = Path(__file__).parent
 KINDS = {"wall": "", "processor": "_processor"}
 
 
@@ -35,15 +32,8 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
     ours = engine == "jaxgap"
     python = Path(sys.executable) if ours else peers.python_of(folder, sampling_setup.TORCH)
-    script = HERE / f"round_{engine}.py"
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
-    model = sampling_setup.model_folder(folder)
-    command = [str(python), str(script), json.dumps(dataclasses.asdict(case)), str(model)]
-    load = os.getloadavg()[0]
-    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if turn.returncode:
-        sys.exit(f"{script.name} ended with status {turn.returncode}; its own words are above")
-    return json.loads(turn.stdout.splitlines()[-1]) | {"load_average": load}
+    model = str(sampling_setup.model_folder(folder))
+    return peers.take_turn(python, f"round_{engine}.py", case, folder, model)
 
 
 def seconds(turn: dict[str, Any], suffix: str, stages=STAGES) -> float:

@@ -18,10 +18,8 @@ loading not.
 """
 
 import argparse
-import dataclasses
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,6 @@ from rich.console import Console
 from rich.table import Table
 from sampling_case import CASES, Case
 
-HERE = Path(__file__).parent
 PEERS = ("transformers", "openvino-genai")
 
 
@@ -54,16 +51,9 @@ def interpreters(folder: Path) -> dict[str, tuple[Path, str]]:
 def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
     python, script = interpreters(folder)[engine]
-    model = sampling_setup.model_folder(folder)
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
-    command = [str(python), str(HERE / script), json.dumps(dataclasses.asdict(case)), str(model)]
-    load = os.getloadavg()[0]
-    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if turn.returncode:
-        sys.exit(f"{script} ended with status {turn.returncode}; its own words are above")
-    result = json.loads(turn.stdout.splitlines()[-1])
+    model = str(sampling_setup.model_folder(folder))
+    result = peers.take_turn(python, script, case, folder, model)
     return result | {
-        "load_average": load,
         "tokens_per_second": case.num_tokens / np.median(result["seconds"]),
         "tokens_per_processor_second": case.num_tokens / np.median(result["processor_seconds"]),
     }

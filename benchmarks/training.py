@@ -18,7 +18,6 @@ import argparse
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,13 @@ from rich.console import Console
 from rich.table import Table
 from training_case import Case
 
-HERE = Path(__file__).parent
 PEER = "torch"
 
 
 def take_turn(python: Path, script: str, case: Case, cache: Path) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache / "xla")}
-    command = [str(python), str(HERE / script), json.dumps(dataclasses.asdict(case))]
-    load = os.getloadavg()[0]
-    turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if turn.returncode:
-        sys.exit(f"{script} ended with status {turn.returncode}; its own words are above")
-    result = json.loads(turn.stdout.splitlines()[-1])
-    return result | {"load_average": load, "rate": case.num_tokens / np.median(result["seconds"])}
+    result = peers.take_turn(python, script, case, cache)
+    return result | {"rate": case.num_tokens / np.median(result["seconds"])}
 
 
 def our_turn(case: Case, cache: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def inverse_cdf(
 
 
 def log_total(logits: Float[Array, "batch vocab"]) -> Float[Array, " batch"]:
-    """`log sum exp` of each row, summed block by block: over a long row twice as fast on a CPU."""
+    """`log sum exp` of each row, from the same blocks as the draw."""
     largest = logits.max(-1)
     return largest + jnp.log(_weights(_blocks(logits), largest, 1.0).sum(-1).sum(-1))
 

@@ -78,7 +78,7 @@ class SharedPrefixCache(NamedTuple):
 
         largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
         shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
-        # In two dimensions, where XLA's loops on a CPU are three times as fast.
+        # In two dimensions, where XLA's loops on a CPU are twice as fast.
         own = jnp.exp(own.reshape(-1, own.shape[-1]) - largest.reshape(-1, 1)).reshape(own.shape)
         total = shared.sum(-1).swapaxes(1, 2).reshape(by_row) + own.sum(-1)
 

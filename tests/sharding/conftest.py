@@ -1,5 +1,7 @@
-"""Commands in processes of their own, each with simulated devices."""
+"""A small run, and commands in processes of their own, each with simulated devices."""
 
+import dataclasses
+import json
 import os
 import socket
 import subprocess
@@ -8,10 +10,52 @@ from pathlib import Path
 
 import pytest
 
+from jaxgap.improve import ImproveConfig
+
 
 def with_devices(num_devices):
     """The environment of a process that sees so many devices."""
     return os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}"}
+
+
+@pytest.fixture(scope="session")
+def small():
+    """The configuration of a run of seconds."""
+    return ImproveConfig(
+        num_rounds=1,
+        num_train_prompts=16,
+        num_held_out_prompts=9,
+        num_candidates=4,
+        batch_size=8,
+        prompts_per_call=8,
+        learning_rate=1e-3,
+    )
+
+
+@pytest.fixture(scope="session")
+def options():
+    """The command-line options of a configuration."""
+
+    def of(config):
+        default = ImproveConfig()
+        return [
+            part
+            for name, value in dataclasses.asdict(config).items()
+            if value != getattr(default, name)
+            for part in (f"--{name.replace('_', '-')}", value)
+        ]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """What a RUN folder's checkpoints measured."""
+
+    def of(folder):
+        return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -6,33 +6,9 @@ import json
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.improve import ImproveConfig, improve_to_folder, run
+from jaxgap.improve import improve_to_folder, run
 
-CONFIG = ImproveConfig(
-    num_rounds=1,
-    num_train_prompts=16,
-    num_held_out_prompts=9,
-    num_candidates=4,
-    batch_size=8,
-    prompts_per_call=8,
-    learning_rate=1e-3,
-)
 MESH = "data=2,fsdp=2,tensor=2"
-
-
-def options(config):
-    """The command-line options of a configuration."""
-    default = ImproveConfig()
-    return [
-        part
-        for name, value in dataclasses.asdict(config).items()
-        if value != getattr(default, name)
-        for part in (f"--{name.replace('_', '-')}", value)
-    ]
-
-
-def rows(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def assert_close(ours, expected):
@@ -45,13 +21,15 @@ def assert_close(ours, expected):
 
 
 @pytest.fixture(scope="module")
-def alone():
+def alone(small):
     """What the run measures on one device."""
-    return [checkpoint.metrics.row() for checkpoint in run(CONFIG)]
+    return [checkpoint.metrics.row() for checkpoint in run(small)]
 
 
-def test_a_run_on_eight_devices_measures_what_one_does(alone, jaxgap, tmp_path):
-    config = dataclasses.replace(CONFIG, mesh=MESH)
+def test_a_run_on_eight_devices_measures_what_one_does(
+    alone, jaxgap, small, options, rows, tmp_path
+):
+    config = dataclasses.replace(small, mesh=MESH)
     jaxgap(8, "improve", "--out", tmp_path / "run", *options(config))
     assert_close(rows(tmp_path / "run"), alone)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["mesh"] == MESH
@@ -59,14 +37,14 @@ def test_a_run_on_eight_devices_measures_what_one_does(alone, jaxgap, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_on_other_meshes(jaxgap, tmp_path):
+def test_a_run_goes_on_on_other_meshes(jaxgap, small, options, rows, tmp_path):
     folder = tmp_path / "run"
-    first = dataclasses.replace(CONFIG, mesh=MESH, lora_rank=4)
+    first = dataclasses.replace(small, mesh=MESH, lora_rank=4)
     jaxgap(8, "improve", "--out", folder, *options(first))
     on = ("improve", "--resume", folder, "--more-rounds", 1, "--mesh")
     jaxgap(2, *on, "fsdp=2")
     jaxgap(1, *on, "data=1")
-    alone = dataclasses.replace(CONFIG, num_rounds=3, lora_rank=4)
+    alone = dataclasses.replace(small, num_rounds=3, lora_rank=4)
     assert_close(rows(folder), [checkpoint.metrics.row() for checkpoint in run(alone)])
     # Had a checkpoint not been read, the run would have begun again and said so.
     assert not (folder / "notes.jsonl").exists()
@@ -80,13 +58,13 @@ def test_a_run_goes_on_on_other_meshes(jaxgap, tmp_path):
         ("rows=2", "a mesh must look like data=2,fsdp=2,tensor=2"),
     ],
 )
-def test_a_mesh_that_cannot_be_is_refused_and_nothing_written(tmp_path, mesh, complaint):
+def test_a_mesh_that_cannot_be_is_refused_and_nothing_written(small, tmp_path, mesh, complaint):
     with pytest.raises(InputError, match=complaint):
-        improve_to_folder(dataclasses.replace(CONFIG, mesh=mesh), tmp_path / "run")
+        improve_to_folder(dataclasses.replace(small, mesh=mesh), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
-def test_a_mesh_of_one_device_changes_nothing(alone):
-    ours = [c.metrics.row() for c in run(dataclasses.replace(CONFIG, mesh="data=1"))]
+def test_a_mesh_of_one_device_changes_nothing(small, alone):
+    ours = [c.metrics.row() for c in run(dataclasses.replace(small, mesh="data=1"))]
     assert_close(ours, alone)

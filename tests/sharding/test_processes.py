@@ -1,39 +1,24 @@
 """Several processes, each with some of the devices, are one run, and end together."""
 
 import dataclasses
-import json
 import signal
 import time
 
 import pytest
 
 from jaxgap.cli.main import run_command
-from jaxgap.improve import ImproveConfig, run
+from jaxgap.improve import run
 from jaxgap.improve import run_folder as module
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.sharding import HEARTBEAT_SECONDS
 
 MESH = "data=2,fsdp=2,tensor=2"
-CONFIG = ImproveConfig(
-    num_rounds=1,
-    num_train_prompts=16,
-    num_held_out_prompts=9,
-    num_candidates=4,
-    batch_size=8,
-    prompts_per_call=8,
-    learning_rate=1e-3,
-    num_checkpoints_kept=3,
-)
-SMALL = [
-    part
-    for name, value in dataclasses.asdict(CONFIG).items()
-    if value != getattr(ImproveConfig(), name)
-    for part in (f"--{name.replace('_', '-')}", str(value))
-]
 
 
-def rows(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+@pytest.fixture(scope="module")
+def config(small):
+    """A run that keeps the checkpoints of all the rounds that are looked at."""
+    return dataclasses.replace(small, mesh=MESH, num_checkpoints_kept=3)
 
 
 def wait_for(processes, seconds=300):
@@ -45,15 +30,17 @@ def wait_for(processes, seconds=300):
 @pytest.mark.slow
 @pytest.mark.parametrize("num_processes", [2, 4])
 def test_they_measure_what_one_does_and_go_on_in_other_numbers(
-    start_together, jaxgap, tmp_path, num_processes
+    start_together, jaxgap, config, options, rows, tmp_path, num_processes
 ):
     folder = tmp_path / "run"
     on = ("improve", "--resume", folder, "--more-rounds", 1)
-    command = ("improve", "--out", folder, *SMALL, "--mesh", MESH)
+    command = ("improve", "--out", folder, *options(config))
     wait_for(start_together(num_processes, 8 // num_processes, *command))
     wait_for(start_together(2, 1, *on, "--mesh", "fsdp=2"))
     jaxgap(1, *on, "--mesh", "data=1")
-    expected = [each.metrics.row() for each in run(dataclasses.replace(CONFIG, num_rounds=3))]
+    expected = [
+        each.metrics.row() for each in run(dataclasses.replace(config, mesh="", num_rounds=3))
+    ]
     ours = rows(folder)
     assert len(ours) == len(expected)
     for row, wanted in zip(ours, expected, strict=True):
@@ -66,10 +53,10 @@ def test_they_measure_what_one_does_and_go_on_in_other_numbers(
     ("number", "victim"), [(signal.SIGKILL, 1), (signal.SIGKILL, 0), (signal.SIGSTOP, 1)]
 )
 def test_one_that_is_lost_ends_the_others_and_the_run_goes_on(
-    start_together, jaxgap, tmp_path, number, victim
+    start_together, jaxgap, config, options, rows, tmp_path, number, victim
 ):
     folder = tmp_path / "run"
-    command = ("improve", "--out", folder, *SMALL[2:], "--num-rounds", 20, "--mesh", MESH)
+    command = ("improve", "--out", folder, *options(dataclasses.replace(config, num_rounds=20)))
     processes = start_together(2, 4, *command)
     deadline = time.monotonic() + 300
     while not (folder / "checkpoints" / "1").exists() and time.monotonic() < deadline:
@@ -87,9 +74,9 @@ def test_one_that_is_lost_ends_the_others_and_the_run_goes_on(
 
 
 @pytest.mark.slow
-def test_all_of_them_told_to_end_do_so_at_once(start_together, tmp_path):
+def test_all_of_them_told_to_end_do_so_at_once(start_together, config, options, tmp_path):
     folder = tmp_path / "run"
-    command = ("improve", "--out", folder, *SMALL[2:], "--num-rounds", 20, "--mesh", MESH)
+    command = ("improve", "--out", folder, *options(dataclasses.replace(config, num_rounds=20)))
     processes = start_together(2, 4, *command)
     deadline = time.monotonic() + 300
     while not (folder / "checkpoints" / "1").exists() and time.monotonic() < deadline:
@@ -102,26 +89,26 @@ def test_all_of_them_told_to_end_do_so_at_once(start_together, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_the_first_refuses_all_refuse(start_together, tmp_path):
+def test_what_the_first_refuses_all_refuse(start_together, config, options, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").touch()
-    command = ("improve", "--out", tmp_path / "run", *SMALL, "--mesh", MESH)
+    command = ("improve", "--out", tmp_path / "run", *options(config))
     processes = start_together(2, 4, *command)
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [2, 2], said
     assert "is not empty" in said[0]
 
 
-def test_all_but_the_first_write_nothing(tmp_path, monkeypatch):
+def test_all_but_the_first_write_nothing(config, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "is_first", lambda: False)
-    folder = RunFolder.create(tmp_path, CONFIG)
+    folder = RunFolder.create(tmp_path, config)
     folder.note("out of the ordinary")
     folder.rewind([{"t": 0.0}])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "variables", "complaint"),
+    ("said", "variables", "complaint"),
     [
         (["--num-processes", "2"], {}, "--num-processes 2 needs --coordinator HOST:PORT"),
         (["--coordinator", "a:1"], {}, "--coordinator a:1 needs --num-processes N and"),
@@ -130,11 +117,11 @@ def test_all_but_the_first_write_nothing(tmp_path, monkeypatch):
     ],
 )
 def test_who_takes_part_must_be_said_whole(
-    tmp_path, monkeypatch, capsys, options, variables, complaint
+    tmp_path, monkeypatch, capsys, said, variables, complaint
 ):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit, match="2"):
-        run_command(["improve", "--out", str(tmp_path / "run"), *options])
+        run_command(["improve", "--out", str(tmp_path / "run"), *said])
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
