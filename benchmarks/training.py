@@ -141,7 +141,7 @@ def growth(case: Case, cache: Path) -> dict[str, list[dict[str, Any]]]:
     total = case.num_tokens
     return {
         "length": [
-            turn(length=length, rows=total // length, microbatch_rows=max(1, 1024 // length))
+            turn(length=length, rows=total // length, microbatch_rows=max(1, 512 // length))
             for length in lengths
         ],
         "layers": [turn(num_layers=layers) for layers in (2, 8, 16, 30, 48)],

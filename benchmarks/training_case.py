@@ -28,7 +28,7 @@ class Case:
     length: int = 256
     prompt_length: int = 1
     lora_rank: int = 0
-    microbatch_rows: int = 4
+    microbatch_rows: int = 2
     num_steps: int = 2
     hidden_size: int = 576
     intermediate_size: int = 1536

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,20 +189,41 @@ class FaultSuite:
         return self.row("a second process", 1, happened, same, 1, "Traceback" in said)
 
 
-def main(num_kills: int, seconds: float, out: Path | None) -> None:
-    """Do every fault, print the table, and write it as JSON."""
+def every_fault(suite: FaultSuite, num_kills: int) -> Iterator[dict[str, Any]]:
+    """Do one fault after another; the rows of the table."""
     num_others = max(1, num_kills // 5)
+    yield suite.signals(signal.SIGKILL, num_kills)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        yield suite.signals(number, num_others)
+    for kind in ("bit-flipped", "truncated", "deleted"):
+        yield suite.damage(kind, num_others)
+    yield suite.two_processes()
+    full_disk = suite.full_disk()
+    if full_disk is not None:
+        yield full_disk
+
+
+def print_row(cells: Iterable[object]) -> None:
+    """One line of a Markdown table."""
+    texts = (str(int(cell) if isinstance(cell, bool) else cell) for cell in cells)
+    print("| " + " | ".join(texts) + " |", flush=True)
+
+
+def main(num_kills: int, seconds: float, out: Path | None) -> None:
+    """Print the table and write it as JSON, a row at a time."""
+    # A shell starts what it puts in the background with Ctrl-C ignored, which runs would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         suite = FaultSuite(Path(name), random.Random(0), seconds)
-        rows = [suite.signals(signal.SIGKILL, num_kills)]
-        rows += [suite.signals(number, num_others) for number in (signal.SIGTERM, signal.SIGINT)]
-        rows += [suite.damage(kind, num_others) for kind in ("bit-flipped", "truncated", "deleted")]
-        rows.append(suite.two_processes())
-        rows += [row for row in [suite.full_disk()] if row is not None]
-    for cells in (rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows)):
-        print("| " + " | ".join(str(int(c) if isinstance(c, bool) else c) for c in cells) + " |")
-    if out is not None:
-        out.write_text(json.dumps(rows, indent=1) + "\n")
+        for row in every_fault(suite, num_kills):
+            if not rows:
+                print_row(row)
+                print_row(["---"] * len(row))
+            rows.append(row)
+            print_row(row.values())
+            if out is not None:
+                out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,12 @@ class LoraLinear(nnx.Linear):
         self.lora_b = nnx.Param(jnp.zeros((target.rank, out_size)))
 
     def __call__(self, x):
-        return super().__call__(x) + self.scale * ((x @ self.lora_a[...]) @ self.lora_b[...])
+        low = self._product(x, self.lora_a[...])
+        return super().__call__(x) + self._product(self.scale * low, self.lora_b[...])
+
+    def _product(self, x, kernel):
+        # As the layer's own product, which training replaces.
+        return self.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
 
 
 def projection(

@@ -3,13 +3,12 @@
 A linear layer `y = x W` has two products more in the backward pass: `dx = dy W^T` and
 `dW = x^T dy`. XLA folds the transposition of `x` into the last one. On a CPU that costs it its
 fastest kernel, which wants the summed axis of its first factor last: the product takes up to twice
-as long as with `x^T` written out first, which is a copy of the smaller factor (experiments/LOG.md).
-Elsewhere the folded form is the best.
+as long as with `x^T` written out first (experiments/LOG.md). Where `dy` is much narrower than `x`,
+as in a low-rank adapter, `(dy^T x)^T` writes out less. Elsewhere the folded form is the best.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -21,14 +20,25 @@ def weight_gradient(
     x: Float[Array, "*batch in_size"], dy: Float[Array, "*batch out_size"]
 ) -> Float[Array, "in_size out_size"]:
     """The gradient `x^T dy` of the weights of `y = x W`, in float32."""
-    multiply = functools.partial(jnp.matmul, preferred_element_type=jnp.float32)
+    x, dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
     return jax.lax.platform_dependent(
-        x.reshape(-1, x.shape[-1]),
-        dy.reshape(-1, dy.shape[-1]),
-        # The barrier keeps the transposition from being folded back into the product.
-        cpu=lambda x, dy: multiply(jax.lax.optimization_barrier(x.T), dy),
-        default=lambda x, dy: multiply(x.T, dy),
+        x, dy, cpu=_written_out, default=lambda x, dy: _multiply(x.T, dy)
     )
+
+
+def _written_out(
+    x: Float[Array, "tokens in_size"], dy: Float[Array, "tokens out_size"]
+) -> Float[Array, "in_size out_size"]:
+    """`x^T dy` by whichever transpositions copy the fewest numbers."""
+    # The barriers keep a transposition from being folded back into the product.
+    written = jax.lax.optimization_barrier
+    if dy.size + x.shape[1] * dy.shape[1] < x.size:
+        return written(_multiply(written(dy.T), x)).T
+    return _multiply(written(x.T), dy)
+
+
+def _multiply(a: Array, b: Array) -> Array:
+    return jnp.matmul(a, b, preferred_element_type=jnp.float32)
 
 
 @jax.custom_vjp
