@@ -1,11 +1,11 @@
-"""SmolLM2-135M improves itself at sums of two digits: three seeds of twenty checkpoints.
+"""SmolLM2-135M improves itself at products of two digits: three seeds of twenty checkpoints.
 
-The problems are the one-digit sums of reasoning-gym's `chain_sum`, written to a file of prompts and
-answers, so that two solved ones can stand before each: asked plainly, or for an answer in tags, the
-model writes essays (1 % right). The verifier is the model's own likelihood of a candidate. Runs are
-kept in the folder named, and go on where they were interrupted; their measurements, configuration,
-versions and pictures are copied to `experiments/results/smollm2/`, with what the fits say of each
-in `summary.json`.
+The problems are the one-digit products of reasoning-gym's `products`, asked as "What is 7 * 8?"
+with four solved ones before each: asked plainly, the model writes essays (1 % right). They are
+written to a file of prompts and answers. The verifier is the model's own likelihood of a candidate;
+adapters are trained. Runs are kept in the folder named, and go on where they were interrupted;
+their measurements, configuration, versions and pictures are copied to `experiments/results/smollm2`
+with what the fits say of each in `summary.json`.
 
     python experiments/smollm2_study.py SmolLM2-135M-Instruct.Q4_1.gguf --runs /tmp/smollm2-runs
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -31,45 +32,49 @@ KEPT = ("trajectory.csv", "trajectory.csv.json", "config.json", "versions.json",
 REPORTED = ("solver_accuracy", "verifier_accuracy", "pass_at_k", "judging_auc", "distinct_answers")
 
 
-def write_sums(path: Path) -> None:
-    """The distinct one-digit sums, in the order in which they are generated."""
+def write_products(path: Path) -> None:
+    """The distinct one-digit products, in the order in which they are generated."""
     problems = reasoning_gym.create_dataset(
-        "chain_sum", size=5000, seed=0, min_terms=2, max_terms=2, min_digits=1, max_digits=1
+        "products", size=3000, seed=0, min_terms=2, max_terms=2, min_digits=1, max_digits=1
     )
-    answers = {problem["question"]: problem["answer"] for problem in problems}
-    records = [
-        {"prompt": question, "answer": answer}
-        for question, answer in answers.items()
-        if "+" in question
-    ]
+    answers = {asked(problem["question"]): problem["answer"] for problem in problems}
+    records = [{"prompt": prompt, "answer": answer} for prompt, answer in answers.items()]
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
-def config(model: Path, sums: Path, seed: int) -> ImproveConfig:
+def asked(question: str) -> str:
+    """The product that a question of the set is about, in fewer words."""
+    factors = re.search(r"\d+ \* \d+", question)
+    assert factors is not None
+    return f"What is {factors[0]}?"
+
+
+def config(model: Path, products: Path, seed: int) -> ImproveConfig:
     """One seed's run."""
     return ImproveConfig(
         model=str(model),
-        task=f"json:{sums}",
-        task_options=json.dumps({"num_examples": 2}),
+        task=f"json:{products}",
+        task_options=json.dumps({"num_examples": 4}),
         verifier="likelihood",
         num_rounds=19,
-        num_train_prompts=24,
-        num_held_out_prompts=40,
-        num_candidates=4,
+        num_train_prompts=36,
+        num_held_out_prompts=48,
+        num_candidates=8,
         max_new_tokens=8,
         batch_size=12,
-        microbatch_size=12,
-        learning_rate=1e-5,
+        microbatch_size=6,
+        lora_rank=16,
+        learning_rate=2e-4,
         seed=seed,
     )
 
 
-def run(model: Path, sums: Path, folder: Path, seed: int) -> None:
+def run(model: Path, products: Path, folder: Path, seed: int) -> None:
     """Start a seed's run, or go on with it."""
     if (folder / "config.json").exists():
         resume_folder(folder)
     else:
-        improve_to_folder(config(model, sums, seed), folder)
+        improve_to_folder(config(model, products, seed), folder)
 
 
 def summarise(folder: Path, seed: int) -> dict:
@@ -96,12 +101,12 @@ def main() -> None:
     options = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     options.runs.mkdir(parents=True, exist_ok=True)
-    sums = options.runs / "sums.jsonl"
-    write_sums(sums)
+    products = options.runs / "products.jsonl"
+    write_products(products)
     summary = []
     for seed in range(options.num_seeds):
         folder = options.runs / f"seed{seed}"
-        run(options.model, sums, folder, seed)
+        run(options.model, products, folder, seed)
         summary.append(summarise(folder, seed))
         (RESULTS / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
 
