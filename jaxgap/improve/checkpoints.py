@@ -66,7 +66,10 @@ class CheckpointStore:
         # Orbax annotates its own policies more narrowly than the argument that takes them.
         policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), best])
         self._orbax = ocp.training.Checkpointer(
-            str(self._folder), preservation_policy=policy, cleanup_tmp_directories=True
+            str(self._folder),
+            preservation_policy=policy,
+            cleanup_tmp_directories=True,
+            context=_uncompressed(),
         )
 
     def save(self, saved: Saved) -> None:
@@ -182,6 +185,13 @@ class _Record(NamedTuple):
             raise ValueError("its record is not what was written")
         shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
         return cls(tuple(form["rows"]), form["digests"], shapes)
+
+
+def _uncompressed() -> ocp.Context:
+    """Arrays written as they are: floats shrink by 8 %, for four times the processor's time."""
+    context = ocp.Context()
+    context.array_options.saving.use_compression = False
+    return context
 
 
 @contextlib.contextmanager

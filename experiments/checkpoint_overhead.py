@@ -1,0 +1,94 @@
+"""What checkpoints cost a run of SmolLM2-135M that trains all parameters, as a share of a round.
+
+The same rounds twice, in turn: by the bare loop, which keeps nothing, and as a run in a folder,
+which saves 1.6 GB each round (parameters and two moments) in the background and its measurements
+beside them. Both compute the same numbers. The rounds' times are compared from the second on, when
+all is compiled; what a save does in the background while a round goes on is in them. The split of
+the folder's round by stages is printed as well.
+
+    python experiments/checkpoint_overhead.py SmolLM2-135M-Instruct.Q4_1.gguf [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from jaxgap.improve import ImproveConfig, improve_to_folder
+from jaxgap.improve.assembly import run
+
+STAGES = ("generate", "verify", "select", "measure", "between", "train")
+NUM_COMPILING = 1
+"""Rounds at the beginning that are not counted."""
+
+
+def config(model: Path, num_rounds: int) -> ImproveConfig:
+    """Rounds of a size that is small for the model: the larger one is, the less a save counts."""
+    return ImproveConfig(
+        model=str(model),
+        task="addition",
+        verifier="likelihood",
+        num_rounds=num_rounds,
+        num_train_prompts=32,
+        num_held_out_prompts=32,
+        num_candidates=8,
+        max_new_tokens=16,
+        batch_size=16,
+        microbatch_size=4,
+        learning_rate=1e-6,
+    )
+
+
+def bare(settings: ImproveConfig) -> list[float]:
+    """Seconds of each round without a folder."""
+    moments = []
+    for _ in run(settings):
+        moments.append(time.perf_counter())
+    return [after - before for before, after in itertools.pairwise(moments)]
+
+
+def kept(settings: ImproveConfig) -> list[dict[str, float]]:
+    """Seconds of each round's stages, with checkpoints."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "run"
+        improve_to_folder(settings, folder)
+        rows = (folder / "timings.jsonl").read_text().splitlines()
+    return [json.loads(row) for row in rows[1:]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct, a .gguf file or a folder")
+    parser.add_argument("--num-rounds", type=int, default=6)
+    parser.add_argument("--num-repeats", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args()
+    settings = config(options.model, options.num_rounds)
+    without: list[float] = []
+    stages: list[dict[str, float]] = []
+    for _ in range(options.num_repeats):
+        without += bare(settings)[NUM_COMPILING:]
+        stages += kept(settings)[NUM_COMPILING:]
+    totals = [sum(row[stage] for stage in STAGES) for row in stages]
+    results = {
+        "seconds_without": without,
+        "seconds_with": totals,
+        "overhead": statistics.median(totals) / statistics.median(without) - 1,
+        "stages": {stage: statistics.median(row[stage] for row in stages) for stage in STAGES},
+        "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+    print(json.dumps(results, indent=1))
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
