@@ -206,6 +206,7 @@ class _KeptRun:
 
     def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
         """Where the newest checkpoint stands, or the beginning."""
+        self._miss_checkpoint(max(store.steps(), default=-1))
         saved = self._newest(store)
         if saved is None:
             self._run.rewind(())
@@ -217,6 +218,14 @@ class _KeptRun:
         for end in range(1, len(history) + 1):
             self._told |= signs_of_collapse(history[:end]).keys()
         return saved.state, saved.training_set
+
+    def _miss_checkpoint(self, newest: int) -> None:
+        """Say that of a round that was measured there is no checkpoint: deleted, or never whole."""
+        if self._run.last_timed > newest:
+            place = "the beginning" if newest < 0 else f"checkpoint {newest}"
+            self._note(
+                f"there is no checkpoint of round {self._run.last_timed}: going on from {place}"
+            )
 
     def _roll_back(
         self, store: CheckpointStore, fault: NotFinite, num_failures: int

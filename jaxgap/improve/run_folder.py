@@ -93,6 +93,11 @@ class RunFolder:
         return tuple(self._rows)
 
     @property
+    def last_timed(self) -> int:
+        """The last round whose times are written down, -1 if there is none."""
+        return max((int(row.get("t", 0)) for row in self._timings), default=-1)
+
+    @property
     def metrics(self) -> tuple[RoundMetrics, ...]:
         """The same as records."""
         return tuple(map(RoundMetrics.from_row, self._rows))

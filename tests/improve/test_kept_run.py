@@ -129,11 +129,20 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_used(whole, tmp_path):
     assert_same(folder, whole)
 
 
+def test_a_deleted_checkpoint_is_said_and_the_one_before_used(whole, tmp_path):
+    folder, said = shutil.copytree(whole, tmp_path / "run"), []
+    shutil.rmtree(folder / "checkpoints" / "3")
+    resume_folder(folder, Watcher(on_note=said.append))
+    assert said == ["there is no checkpoint of round 3: going on from checkpoint 2"]
+    assert_same(folder, whole)
+
+
 def test_without_any_checkpoint_it_begins_again(whole, tmp_path):
-    folder = shutil.copytree(whole, tmp_path / "run")
+    folder, said = shutil.copytree(whole, tmp_path / "run"), []
     shutil.rmtree(folder / "checkpoints")
     (folder / "metrics.jsonl").unlink()
-    resume_folder(folder)
+    resume_folder(folder, Watcher(on_note=said.append))
+    assert said == ["there is no checkpoint of round 3: going on from the beginning"]
     assert_same(folder, whole)
 
 
