@@ -221,11 +221,10 @@ class _KeptRun:
 
     def _miss_checkpoint(self, newest: int) -> None:
         """Say that of a round that was measured there is no checkpoint: deleted, or never whole."""
-        if self._run.last_timed > newest:
+        measured = self._run.last_timed
+        if measured > newest:
             place = "the beginning" if newest < 0 else f"checkpoint {newest}"
-            self._note(
-                f"there is no checkpoint of round {self._run.last_timed}: going on from {place}"
-            )
+            self._note(f"there is no checkpoint of round {measured:g}: going on from {place}")
 
     def _roll_back(
         self, store: CheckpointStore, fault: NotFinite, num_failures: int

@@ -93,9 +93,9 @@ class RunFolder:
         return tuple(self._rows)
 
     @property
-    def last_timed(self) -> int:
+    def last_timed(self) -> float:
         """The last round whose times are written down, -1 if there is none."""
-        return max((int(row.get("t", 0)) for row in self._timings), default=-1)
+        return max((row.get("t", 0.0) for row in self._timings), default=-1.0)
 
     @property
     def metrics(self) -> tuple[RoundMetrics, ...]:

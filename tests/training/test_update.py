@@ -177,7 +177,7 @@ def test_memory_stays_below_the_logits_of_a_batch(tiny_model, optimizer, monkeyp
     opt_state = jax.eval_shape(optimizer.transformation().init, params)
     lowered = update.lower(model, optimizer, Computation(), params, {}, opt_state, batch)
     memory = lowered.compile().memory_analysis()
-    assert 0 < memory.temp_size_in_bytes < rows * length * vocab * 4 / 4
+    assert 0 < memory.temp_size_in_bytes < rows * length * vocab * 4 / 7
     # Parameters and moments are updated in place.
     held = sum(4 * leaf.size for leaf in jax.tree.leaves((params, opt_state)))
     assert memory.alias_size_in_bytes >= held
