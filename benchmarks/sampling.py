@@ -4,12 +4,14 @@ All engines continue the same prompts with SmolLM2-135M in float32, at temperatu
 candidates of each, each of the same length (end tokens are not heeded), as many rows at once: a
 plain batch with its KV cache in transformers; continuous batching with prefix caching in OpenVINO.
 Each turn is a process of its own in its own environment: it loads the model, runs once to warm up
-(and compile), and is timed on further runs with other seeds. Turns alternate (A B C A B C ...), and
-ratios are taken within a round, since a shared machine drifts. The bound is what the model's own
-matrix products of a decode step reach alone in XLA, measured before and after each of jaxgap's
-turns. Where other work shares the processors, processor time says more than the clock on the wall:
-both are given. Memory is the most that a process held while it generated, warm-up included and
-loading not.
+(jaxgap the whole case, to compile; the others, which compile nothing, one batch), and is timed on
+further runs with other seeds and other prompts of the same lengths: in a loop the weights change
+between rounds, so what a prefix cache holds of the round before is of no use. Turns alternate (A B
+C A B C ...), and ratios are taken within a round, since a shared machine drifts. The bound is what
+the model's own matrix products of a decode step reach alone in XLA, measured in a process of their
+own before and after each of jaxgap's turns. Where other work shares the processors, processor time
+says more than the clock on the wall: both are given. Memory is the most that a process held while
+it generated, warm-up included and loading not.
 
     python benchmarks/sampling.py --setup                  # make the peers' environments, once
     python benchmarks/sampling.py --json sampling.json
@@ -52,11 +54,20 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
     python, script = interpreters(folder)[engine]
     model = str(sampling_setup.model_folder(folder))
+    bounds = [measure_bound(case, folder)] if engine == "jaxgap" else []
     result = peers.take_turn(python, script, case, folder, model)
+    if bounds:
+        result["bounds"] = [*bounds, measure_bound(case, folder)]
     return result | {
         "tokens_per_second": case.num_tokens / np.median(result["seconds"]),
         "tokens_per_processor_second": case.num_tokens / np.median(result["processor_seconds"]),
     }
+
+
+def measure_bound(case: Case, folder: Path) -> dict[str, float]:
+    """Time the model's products alone."""
+    model = str(sampling_setup.model_folder(folder))
+    return peers.take_turn(Path(sys.executable), "sampling_products.py", case, folder, model)
 
 
 def ratios(turns: dict[str, list[dict[str, Any]]], key: str) -> dict[str, list[float]]:

@@ -18,9 +18,11 @@ import numpy as np
 class Case:
     """Candidates sampled at temperature 1, each cut at a length that all engines are given.
 
-    The prompts are random words of the vocabulary, `prompt_length` of them give or take a tenth. A
-    completion has `max_new_tokens` tokens, or any number up to that if they are uneven. End tokens
-    are not heeded, so that every engine does the same work.
+    The prompts are random words of the vocabulary, `prompt_length` of them give or take a
+    tenth, and others of the same lengths at every seed: in a loop the weights have changed
+    since a prompt was  last read, so nothing that was kept of it then is of use. A completion
+    has `max_new_tokens` tokens, or any number up to that if they are uneven. End tokens  are
+    not heeded, so that every engine does the same work.
     """
 
     num_prompts: int
@@ -32,11 +34,12 @@ class Case:
     num_layers: int = 30
     num_turns: int = 1
 
-    def prompts(self) -> list[list[int]]:
+    def prompts(self, seed: int) -> list[list[int]]:
         """Token ids."""
-        rng = np.random.default_rng(0)
         spread = self.prompt_length // 10
-        lengths = self.prompt_length + rng.integers(-spread, spread + 1, self.num_prompts)
+        offsets = np.random.default_rng(0).integers(-spread, spread + 1, self.num_prompts)
+        lengths = self.prompt_length + offsets
+        rng = np.random.default_rng((1, seed))
         # From 100 on: the first ids are special tokens.
         return [rng.integers(100, 49_152, max(1, length)).tolist() for length in lengths]
 
@@ -46,6 +49,11 @@ class Case:
         if not self.uneven:
             return np.full(shape, self.max_new_tokens)
         return np.random.default_rng(1).integers(1, self.max_new_tokens + 1, shape)
+
+    @property
+    def num_rows(self) -> int:
+        """Completions sampled together."""
+        return min(self.rows_at_once, self.num_prompts * self.num_candidates)
 
     @property
     def num_tokens(self) -> int:
@@ -87,15 +95,21 @@ def _status(name: str) -> int:
     return 1024 * int(line.split()[1])
 
 
-def measure(case: Case, generate: Callable[[int], int]) -> dict[str, Any]:
+def measure(
+    case: Case, generate: Callable[[int], int], warm_up: Callable[[], object] | None = None
+) -> dict[str, Any]:
     """Run once to warm up, then as often as the case says, and count what was sampled.
 
-    `generate` takes a seed and returns the number of tokens.
+    `generate` takes a seed and returns the number of tokens; it warms up as well unless something
+    shorter will do.
     """
     forget_peak()
     start = time.perf_counter()
-    generate(0)
-    warm_up = time.perf_counter() - start
+    if warm_up is None:
+        generate(0)
+    else:
+        warm_up()
+    warm_up_seconds = time.perf_counter() - start
     seconds, processor = [], []
     for seed in range(1, 1 + case.num_turns):
         start, processor_start = time.perf_counter(), processor_seconds()
@@ -107,7 +121,7 @@ def measure(case: Case, generate: Callable[[int], int]) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "processor_seconds": processor,
-        "warm_up_seconds": warm_up,
+        "warm_up_seconds": warm_up_seconds,
         "peak_bytes": peak_bytes(),
     }
 

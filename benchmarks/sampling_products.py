@@ -1,25 +1,34 @@
-"""The matrix products of a decode step, and how fast XLA runs them alone.
+"""The matrix products of a decode step, and how fast XLA runs them alone: a process of its own.
 
 Sampling cannot be faster than its model's own products in its own shapes: those of all layers and
 the unembedding, for as many rows as are decoded together. Attention, norms, the draw and the
 reading of the prompts come on top.
 """
 
+import dataclasses
 import time
 from typing import Any
 
 import jax
 import numpy as np
-from sampling_case import processor_seconds
+from sampling_case import Case, processor_seconds, run_worker
 
-from jaxgap.models import DecoderConfig, Params
+from jaxgap.models import DecoderConfig, LanguageModel, Params
+from jaxgap.models.huggingface import load_folder
+
+
+def load_model(case: Case, folder: str) -> tuple[LanguageModel, Params]:
+    """The model of the folder; with random weights where the case wants other layers."""
+    model, params = load_folder(folder)
+    if case.num_layers != model.config.num_layers:
+        config = dataclasses.replace(model.config, num_layers=case.num_layers)
+        model = LanguageModel(config, model.tokenizer)
+        params = model.init(jax.random.key(0))
+    return model, params
 
 
 class Bound:
-    """The products of one step, compiled into one program and ready to be timed.
-
-    They are taken with the model's own weights, of which there is one copy.
-    """
+    """The products of one step, compiled into one program and ready to be timed."""
 
     def __init__(self, config: DecoderConfig, params: Params, num_rows: int):
         self._num_rows = num_rows
@@ -56,3 +65,12 @@ class Bound:
             processors.append(processor_seconds() - processor_start)
         rate = lambda seconds: float(self._num_rows / np.median(seconds))  # noqa: E731
         return {"tokens_per_second": rate(walls), "tokens_per_processor_second": rate(processors)}
+
+
+def work(case: Case, folder: str) -> dict[str, Any]:
+    model, params = load_model(case, folder)
+    return Bound(model.config, params, case.num_rows).measure()
+
+
+if __name__ == "__main__":
+    run_worker(work)

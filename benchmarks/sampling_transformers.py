@@ -22,10 +22,10 @@ def work(case: Case, folder: str) -> dict[str, Any]:
     torch.set_num_threads(os.cpu_count() or 1)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model.eval()
-    prompts, limits = case.prompts(), torch.tensor(case.limits())
+    limits = torch.tensor(case.limits())
     at_once = max(1, case.rows_at_once // case.num_candidates)
 
-    def generate_some(first: int) -> int:
+    def generate_some(prompts: list[list[int]], first: int) -> int:
         some = prompts[first : first + at_once]
         width = max(map(len, some))
         input_ids = torch.tensor([[0] * (width - len(ids)) + ids for ids in some])
@@ -51,13 +51,14 @@ def work(case: Case, folder: str) -> dict[str, Any]:
         return int(torch.minimum(steps, ends).sum())
 
     @torch.inference_mode()
-    def generate(seed: int) -> int:
+    def generate(seed: int, num_prompts: int = case.num_prompts) -> int:
         torch.manual_seed(seed)
-        return sum(generate_some(first) for first in range(0, len(prompts), at_once))
+        prompts = case.prompts(seed)
+        return sum(generate_some(prompts, first) for first in range(0, num_prompts, at_once))
 
     model.generation_config.eos_token_id = None
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-    return measure(case, generate) | {"versions": versions}
+    return measure(case, generate, lambda: generate(0, at_once)) | {"versions": versions}
 
 
 if __name__ == "__main__":

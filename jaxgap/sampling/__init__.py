@@ -1,7 +1,7 @@
 """Prompts read once, candidates decoded together, exact categorical sampling, and scoring."""
 
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, longest, pad_left
-from jaxgap.sampling.categorical import inverse_cdf, row_uniforms
+from jaxgap.sampling.categorical import inverse_cdf, masses, row_uniforms
 from jaxgap.sampling.completions import Completions, Progress
 from jaxgap.sampling.continuations import Continuations, split_beginnings
 from jaxgap.sampling.draw import draw
@@ -22,6 +22,7 @@ __all__ = [
     "encode_prompts",
     "inverse_cdf",
     "longest",
+    "masses",
     "next_token_logits",
     "pad_left",
     "row_uniforms",

@@ -8,6 +8,8 @@ the words lie in blocks, the uniform is looked up in the cumulative sums of the 
 what is left of it in the one block that it fell into.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -27,10 +29,46 @@ def row_uniforms(
     return jax.vmap(stream)(row_ids, steps)
 
 
-def inverse_cdf(
+class Masses(NamedTuple):
+    """What a row's blocks of words weigh, `exp((logit - largest) / temperature)` each word.
+
+    **Fields:**
+
+    - `blocks`: the sum of each block.
+    - `largest`: the row's largest logit.
+    - `temperature`: that of the weights.
+    """
+
+    blocks: Float[Array, "batch blocks"]
+    largest: Float[Array, " batch"]
+    temperature: Float[Array, ""] | float
+
+    def log_total(self) -> Float[Array, " batch"]:
+        """`log sum exp(logit)` of each row, at temperature 1."""
+        return self.largest + jnp.log(self.blocks.sum(-1))
+
+
+def masses(
     logits: Float[Array, "batch vocab"],
-    uniforms: Float[Array, " batch"],
+    largest: Float[Array, " batch"],
     temperature: Float[Array, ""] | float,
+) -> Masses:
+    """Weigh every word once.
+
+    **Arguments:**
+
+    - `logits`: unnormalised log-probabilities.
+    - `largest`: the largest of each row.
+    - `temperature`: > 0; traced, so that changing it compiles nothing.
+    """
+    blocks = _weights(_blocks(logits), largest, temperature).sum(-1)
+    # Else XLA sums the words a second time where the blocks are summed, and keeps all weights for
+    # it.
+    return Masses(jax.lax.optimization_barrier(blocks), largest, temperature)
+
+
+def inverse_cdf(
+    logits: Float[Array, "batch vocab"], uniforms: Float[Array, " batch"], masses: Masses
 ) -> Int[Array, " batch"]:
     """Draw tokens by inverting the cumulative distribution.
 
@@ -41,27 +79,21 @@ def inverse_cdf(
 
     - `logits`: unnormalised log-probabilities.
     - `uniforms`: one number in [0, 1) a row.
-    - `temperature`: > 0; traced, so that changing it compiles nothing.
+    - `masses`: of the same logits, at the temperature to draw at.
 
     >>> logits = jnp.log(jnp.array([[1.0, 0.0, 3.0]] * 2))
-    >>> inverse_cdf(logits, jnp.array([0.2, 0.25]), 1.0).tolist()
+    >>> inverse_cdf(logits, jnp.array([0.2, 0.25]), masses(logits, logits.max(-1), 1.0)).tolist()
     [0, 2]
     """
-    # Weights are made twice, of all and of one block, which costs less than keeping them.
-    blocks, largest = _blocks(logits), logits.max(-1)
-    ends = jnp.cumsum(_weights(blocks, largest, temperature).sum(-1), axis=-1)
+    ends = jnp.cumsum(masses.blocks, axis=-1)
     targets = uniforms * ends[:, -1]
     block = _first_beyond(ends, targets)
     before = jnp.where(block > 0, _at(ends, jnp.maximum(block - 1, 0)), 0.0)
+    # Weights are made twice, of all and of one block, which costs less than keeping them.
+    blocks = _blocks(logits)
     chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
-    chosen = jnp.cumsum(_weights(chosen, largest, temperature), axis=-1)
+    chosen = jnp.cumsum(_weights(chosen, masses.largest, masses.temperature), axis=-1)
     return block * blocks.shape[-1] + _first_beyond(chosen, targets - before)
-
-
-def log_total(logits: Float[Array, "batch vocab"]) -> Float[Array, " batch"]:
-    """`log sum exp` of each row, from the same blocks as the draw."""
-    largest = logits.max(-1)
-    return largest + jnp.log(_weights(_blocks(logits), largest, 1.0).sum(-1).sum(-1))
 
 
 def _blocks(logits: Float[Array, "batch vocab"]) -> Float[Array, "batch blocks size"]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgap.sampling.categorical import inverse_cdf, log_total
+from jaxgap.sampling.categorical import inverse_cdf, masses
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.thresholds import smallest_kept
 
@@ -26,15 +26,25 @@ def draw(
     temperature 1, unfiltered.
     """
 
+    largest = logits.max(-1)
+    of_the_model = masses(logits, largest, 1.0)
+    temperature = settings.temperature
+
     def filtered():
-        weights = jnp.exp((logits - logits.max(-1, keepdims=True)) / settings.temperature)
+        weights = jnp.exp((logits - largest[:, None]) / temperature)
         kept = weights >= smallest_kept(weights, settings)[:, None]
-        return inverse_cdf(jnp.where(kept, logits, -jnp.inf), uniforms, settings.temperature)
+        allowed = jnp.where(kept, logits, -jnp.inf)
+        return inverse_cdf(allowed, uniforms, masses(allowed, largest, temperature))
 
-    def unfiltered():
-        return inverse_cdf(logits, uniforms, settings.temperature)
+    def tempered():
+        return inverse_cdf(logits, uniforms, masses(logits, largest, temperature))
 
+    def as_the_model_says():
+        return inverse_cdf(logits, uniforms, of_the_model)
+
+    # What is not asked for costs nothing: every pass over the vocabulary is a good part of a step.
     any_filter = (settings.top_k > 0) | (settings.top_p < 1) | (settings.min_p > 0)
-    tokens = jax.lax.cond(any_filter, filtered, unfiltered)
+    way = jnp.where(any_filter, 2, jnp.where(temperature == 1, 0, 1))
+    tokens = jax.lax.switch(way, (as_the_model_says, tempered, filtered))
     drawn = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
-    return tokens, drawn - log_total(logits)
+    return tokens, drawn - of_the_model.log_total()
