@@ -3,8 +3,9 @@
 import contextlib
 import dataclasses
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -52,9 +53,11 @@ class Processes:
                 f"--coordinator {coordinator} needs --num-processes N and --process-id I, from 0 "
                 f"to N - 1, got {number} and {index}"
             )
-        join_processes(coordinator, number, index)
-        with _ended_together(folder):
-            yield
+        again = f"start all of them again with --resume {folder}"
+        with _survived_by(f"this process or another was lost: {again}") as say_nothing:
+            join_processes(coordinator, number, index)
+            with _ended_together(again, say_nothing):
+                yield
 
 
 def _count(option: str, given: int | None, variable: str) -> int | None:
@@ -67,7 +70,34 @@ def _count(option: str, given: int | None, variable: str) -> int | None:
 
 
 @contextlib.contextmanager
-def _ended_together(folder: Path) -> Iterator[None]:
+def _survived_by(line: str) -> Iterator[Callable[[], object]]:
+    """Have a line said if this process ends without a word of ours.
+
+    Nothing of Python runs any more where it is killed, or where `jax.distributed` aborts it since
+    its coordinator is gone. So another process says it, once the pipe between the two closes and
+    nothing came through.
+
+    **Returns:** what to call in order that it says nothing.
+    """
+    program = "import sys; sys.stdin.read() or print(sys.argv[1], file=sys.stderr)"
+    survivor = subprocess.Popen(
+        [sys.executable, "-S", "-c", program, f"jaxgap: {line}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # signals to the whole job reach it not
+    )
+
+    def say_nothing() -> None:
+        survivor.communicate(b"all is said")
+
+    try:
+        yield say_nothing
+    finally:
+        say_nothing()
+
+
+@contextlib.contextmanager
+def _ended_together(again: str, say_nothing: Callable[[], object]) -> Iterator[None]:
     """Say in one line why the processes cannot go on together, and leave at once.
 
     What they were computing cannot end any more, so nothing may wait for it: not even the farewell
@@ -81,11 +111,9 @@ def _ended_together(folder: Path) -> Iterator[None]:
         line = str(error)
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:150]
-        line = (
-            f"another process has gone, or could not go on ({reason}): start all of them again "
-            f"with --resume {folder}"
-        )
+        line = f"another process has gone, or could not go on ({reason}): {again}"
     else:
         return
+    say_nothing()
     print(f"jaxgap: {line}", file=sys.stderr, flush=True)
     os._exit(RUN_ERROR)

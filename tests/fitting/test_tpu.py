@@ -1,4 +1,4 @@
-"""Fits compiled for a TPU that is not there: what goes, and what its compiler refuses."""
+"""Fits compiled for a TPU that is not there, of closed forms and by integration."""
 
 import equinox as eqx
 import jax
@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, OdeCurves, closed_form
 from jaxgap.fitting.batches import stack
 from jaxgap.fitting.core import Problem, fit_batch
@@ -18,7 +19,7 @@ RUN = Trajectory(TS, 1 + 2 * np.exp(-0.4 * TS), 0.5 + np.exp(-0.4 * TS))
 
 
 def compiled(function, *arguments):
-    """The program of a function in float64 on the first of four chips."""
+    """The program of a function on the first of four chips."""
     place = jax.sharding.SingleDeviceSharding(describe("v5e:2x2")[0])
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(np.shape(x), np.asarray(x).dtype, sharding=place), arguments
@@ -32,9 +33,10 @@ def problem_and_curves(curve_fn):
 
 
 @pytest.mark.slow
-def test_a_batch_of_fits_in_closed_form():
+@pytest.mark.parametrize("curve_fn", [closed_form, OdeCurves()], ids=["closed form", "integration"])
+def test_a_batch_of_fits(curve_fn):
     pytest.importorskip("libtpu")
-    problem, curves = problem_and_curves(closed_form)
+    problem, curves = problem_and_curves(curve_fn)
     arrays, structure = eqx.partition(problem, eqx.is_array)
 
     def fit_all(arrays, batch, free, quantiles, count):
@@ -48,21 +50,13 @@ def test_a_batch_of_fits_in_closed_form():
     assert "X64SplitLow" in program.as_text()
 
 
-def test_curves_by_integration_are_refused():
-    """Diffrax steps to the float before a time; of 64 bits the compiler cannot make it.
-
-    Once it can, this test says so, and docs/scaling.md should.
-    """
+@pytest.mark.slow
+def test_a_simulation_in_float32():
     pytest.importorskip("libtpu")
-    problem, curves = problem_and_curves(OdeCurves())
-    arrays, structure = eqx.partition(problem, eqx.is_array)
+    law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
+    arrays, structure = eqx.partition(law, eqx.is_array)
 
-    def residuals(arrays, curves):
-        problem = eqx.combine(arrays, structure)
-        return problem.residuals(problem.starts(curves)[0], curves)
+    def curves(arrays, ts):
+        return OdeCurves()(eqx.combine(arrays, structure), ts)
 
-    with (
-        jax.enable_x64(True),
-        pytest.raises(jax.errors.JaxRuntimeError, match=r"different element types[\s\S]*nextafter"),
-    ):
-        compiled(residuals, arrays, curves)
+    assert compiled(curves, arrays, TS.astype(np.float32)).out_info.dtype == jnp.float32

@@ -32,7 +32,7 @@ KEY = jax.random.key(0)
 @pytest.fixture(scope="module")
 def sharp_params(tiny_params):
     """Parameters whose next-token distribution is far from uniform."""
-    return jax.tree.map(lambda x: 3 * x, tiny_params)
+    return jax.tree.map(lambda x: 2 * x, tiny_params)
 
 
 @pytest.fixture(scope="module")

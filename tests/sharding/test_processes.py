@@ -64,9 +64,8 @@ def test_one_that_is_lost_ends_the_others_and_the_run_goes_on(
     processes[victim].send_signal(number)
     _, said = processes[1 - victim].communicate(timeout=HEARTBEAT_SECONDS + 60)
     assert processes[1 - victim].returncode != 0
-    # Ours, where the computation fails; that of JAX, where its coordinator is gone or gives it up.
-    ours = f"start all of them again with --resume {folder}"
-    assert ours in said or "most likely indicates that another task died" in said
+    assert f"start all of them again with --resume {folder}" in said
+    assert "Traceback" not in said
     processes[victim].kill()
     assert len(rows(folder)) < 21
     jaxgap(1, "improve", "--resume", folder, "--mesh", "data=1")
