@@ -55,13 +55,13 @@ def draw(growth: dict[str, list[dict[str, Any]]], folder: Path) -> None:
         ):
             rates.plot(sizes, [point[key] for point in points], marker="o", label=label)
         memory.plot(sizes, [point["peak_bytes"] / 1e9 for point in points], marker="o")
-        rates.set(ylim=(0, None))
-        memory.set(xlabel=_VARIED[name][0], ylim=(0, None))
+        memory.set(xlabel=_VARIED[name][0])
         for ax in (rates, memory):
             ax.set_xscale("log", base=2)
             ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
             ax.minorticks_off()
             ax.grid(alpha=0.3)
+            ax.set_ylim(0, 1.1 * ax.dataLim.ymax)
     axes[0, 0].set_ylabel("tokens a second of processor time")
     axes[1, 0].set_ylabel("peak memory, GB")
     axes[0, 0].legend()

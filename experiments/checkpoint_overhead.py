@@ -28,8 +28,8 @@ NUM_COMPILING = 1
 """Rounds at the beginning that are not counted."""
 
 
-def config(model: Path, num_rounds: int) -> ImproveConfig:
-    """Rounds of a size that is small for the model: the larger one is, the less a save counts."""
+def config(model: Path, num_rounds: int, max_new_tokens: int) -> ImproveConfig:
+    """Rounds of 512 completions, which are few: the larger a round is, the less a save counts."""
     return ImproveConfig(
         model=str(model),
         task="addition",
@@ -38,7 +38,7 @@ def config(model: Path, num_rounds: int) -> ImproveConfig:
         num_train_prompts=32,
         num_held_out_prompts=32,
         num_candidates=8,
-        max_new_tokens=16,
+        max_new_tokens=max_new_tokens,
         batch_size=16,
         microbatch_size=4,
         learning_rate=1e-6,
@@ -70,8 +70,11 @@ def main() -> None:
     parser.add_argument("--num-rounds", type=int, default=6)
     parser.add_argument("--num-repeats", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument(
+        "--max-new-tokens", type=int, default=16, help="of a completion: how long a round takes"
+    )
     options = parser.parse_args()
-    settings = config(options.model, options.num_rounds)
+    settings = config(options.model, options.num_rounds, options.max_new_tokens)
     without: list[float] = []
     stages: list[dict[str, float]] = []
     for _ in range(options.num_repeats):
@@ -79,6 +82,7 @@ def main() -> None:
         stages += kept(settings)[NUM_COMPILING:]
     totals = [sum(row[stage] for stage in STAGES) for row in stages]
     results = {
+        "max_new_tokens": options.max_new_tokens,
         "seconds_without": without,
         "seconds_with": totals,
         "overhead": statistics.median(totals) / statistics.median(without) - 1,

@@ -2,8 +2,9 @@
 
 Orbax does not check its payload, so that a flipped bit comes back as a wrong number without a word.
 A digest here is a sum over all elements, modulo 2^32, of the element's bits times a weight of its
-position. Every weight is odd, so any single flipped bit changes the sum; and a sum does not depend
-on how an array is laid out over devices, so a run may go on where there are more or fewer of them.
+position: the product of one for its place along each axis. Every weight is odd, so any single
+flipped bit changes the sum; and a sum does not depend on how an array is laid out over devices, so
+a run may go on where there are more or fewer of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
-_GOLDEN = 0x9E3779B1
+_GOLDEN, _SALT = 0x9E3779B1, 0x85EBCA77
 
 
 def digests(tree: PyTree) -> dict[str, int]:
@@ -31,26 +32,25 @@ def digests(tree: PyTree) -> dict[str, int]:
     False
     """
     leaves, _ = jax.tree.flatten_with_path(tree)
-    sums = jax.device_get(_digests([leaf for _, leaf in leaves]))
+    # Leaf by leaf: of many layers few shapes are compiled.
+    sums = jax.device_get([_digest(leaf) for _, leaf in leaves])
     names = [jax.tree_util.keystr(path) for path, _ in leaves]
     return dict(zip(names, map(int, sums), strict=True))
 
 
 @jax.jit
-def _digests(leaves: list[Any]) -> list[Int[Array, ""]]:
-    return [_digest(leaf) for leaf in leaves]
-
-
 def _digest(leaf: Any) -> Int[Array, ""]:
     words = _words(leaf)
-    positions, stride = jnp.zeros(words.shape, jnp.uint32), 1
-    # Counted axis by axis: laid out as one long row, an array that is cut would have to be whole.
+    # Axis by axis: laid out as one long row, an array that is cut would have to be whole.
     for axis in reversed(range(words.ndim)):
-        index = jax.lax.broadcasted_iota(jnp.uint32, words.shape, axis)
-        positions += index * jnp.uint32(stride % 2**32)
-        stride *= words.shape[axis]
-    weights = (positions * jnp.uint32(_GOLDEN)) | jnp.uint32(1)
-    return jnp.sum(words * weights, dtype=jnp.uint32)
+        words = jnp.sum(words * _weights(words.shape[axis], axis), axis=axis, dtype=jnp.uint32)
+    return words
+
+
+def _weights(size: int, axis: int) -> Int[Array, " size"]:
+    """Odd numbers, others along each axis: else an array and its transpose had the same digest."""
+    places = jnp.arange(size, dtype=jnp.uint32) + jnp.uint32((axis * _SALT) % 2**32)
+    return (places * jnp.uint32(_GOLDEN)) | jnp.uint32(1)
 
 
 def _words(leaf: Any) -> Int[Array, ...]:
