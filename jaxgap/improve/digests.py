@@ -32,8 +32,9 @@ def digests(tree: PyTree) -> dict[str, int]:
     False
     """
     leaves, _ = jax.tree.flatten_with_path(tree)
-    # Leaf by leaf: of many layers few shapes are compiled.
-    sums = jax.device_get([_digest(leaf) for _, leaf in leaves])
+    # Leaf by leaf: of many layers few shapes are compiled. And one after another: of many programs
+    # at once that wait for all devices none may go on, where devices are threads of a few cores.
+    sums = [jax.device_get(_digest(leaf)) for _, leaf in leaves]
     names = [jax.tree_util.keystr(path) for path, _ in leaves]
     return dict(zip(names, map(int, sums), strict=True))
 
