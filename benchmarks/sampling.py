@@ -54,20 +54,22 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
     python, script = interpreters(folder)[engine]
     model = str(sampling_setup.model_folder(folder))
-    bounds = [measure_bound(case, folder)] if engine == "jaxgap" else []
     result = peers.take_turn(python, script, case, folder, model)
-    if bounds:
-        result["bounds"] = [*bounds, measure_bound(case, folder)]
     return result | {
         "tokens_per_second": case.num_tokens / np.median(result["seconds"]),
         "tokens_per_processor_second": case.num_tokens / np.median(result["processor_seconds"]),
     }
 
 
-def measure_bound(case: Case, folder: Path) -> dict[str, float]:
-    """Time the model's products alone."""
-    model = str(sampling_setup.model_folder(folder))
-    return peers.take_turn(Path(sys.executable), "sampling_products.py", case, folder, model)
+def take_our_turn(case: Case, folder: Path) -> dict[str, Any]:
+    """Run jaxgap, and the model's products alone before and after it."""
+
+    def bound() -> dict[str, Any]:
+        model = str(sampling_setup.model_folder(folder))
+        return peers.take_turn(Path(sys.executable), "sampling_products.py", case, folder, model)
+
+    before, turn = bound(), take_turn("jaxgap", case, folder)
+    return turn | {"bounds": [before, bound()]}
 
 
 def ratios(turns: dict[str, list[dict[str, Any]]], key: str) -> dict[str, list[float]]:
@@ -179,7 +181,7 @@ def main() -> None:
         sys.exit(f"the peers are not set up in {options.peers}: run this with --setup first")
 
     if options.growth:
-        results = sampling_growth.measure(lambda case: take_turn("jaxgap", case, options.peers))
+        results = sampling_growth.measure(lambda case: take_our_turn(case, options.peers))
         sampling_growth.draw(results, options.growth)
         write(results, options.json)
     else:
@@ -188,7 +190,8 @@ def main() -> None:
             engine: [] for engine in interpreters(options.peers)
         }
         for _ in range(options.repeats):
-            for engine in turns:
+            turns["jaxgap"].append(take_our_turn(case, options.peers))
+            for engine in PEERS:
                 turns[engine].append(take_turn(engine, case, options.peers))
             # After every round, so that a run that is cut short has something to show.
             results = summary(options.case, turns)

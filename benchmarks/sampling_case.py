@@ -20,8 +20,8 @@ class Case:
 
     The prompts are random words of the vocabulary, `prompt_length` of them give or take a
     tenth, and others of the same lengths at every seed: in a loop the weights have changed
-    since a prompt was  last read, so nothing that was kept of it then is of use. A completion
-    has `max_new_tokens` tokens, or any number up to that if they are uneven. End tokens  are
+    since a prompt was last read, so nothing that was kept of it then is of use. A completion
+    has `max_new_tokens` tokens, or any number up to that if they are uneven. End tokens are
     not heeded, so that every engine does the same work.
     """
 
@@ -96,19 +96,15 @@ def _status(name: str) -> int:
 
 
 def measure(
-    case: Case, generate: Callable[[int], int], warm_up: Callable[[], object] | None = None
+    case: Case, generate: Callable[[int], int], warm_up: Callable[[], object]
 ) -> dict[str, Any]:
     """Run once to warm up, then as often as the case says, and count what was sampled.
 
-    `generate` takes a seed and returns the number of tokens; it warms up as well unless something
-    shorter will do.
+    `generate` takes a seed and returns the number of tokens.
     """
     forget_peak()
     start = time.perf_counter()
-    if warm_up is None:
-        generate(0)
-    else:
-        warm_up()
+    warm_up()
     warm_up_seconds = time.perf_counter() - start
     seconds, processor = [], []
     for seed in range(1, 1 + case.num_turns):

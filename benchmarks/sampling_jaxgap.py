@@ -38,7 +38,7 @@ def work(case: Case, folder: str) -> dict[str, Any]:
         assert np.isfinite(drawn.logprobs).all()
         return drawn.num_tokens
 
-    return measure(case, generate) | {
+    return measure(case, generate, lambda: generate(0)) | {
         "idle_bytes": idle,
         "weight_bytes": sum(leaf.nbytes for leaf in jax.tree.leaves(params)),
         "cache_bytes": kept_bytes(model.config, case),

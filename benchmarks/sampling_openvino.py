@@ -47,14 +47,14 @@ def work(case: Case, folder: str) -> dict[str, Any]:
         str(Path(folder).with_name("openvino")), scheduler, "CPU", properties
     )
 
-    def generate(seed: int, some: slice = slice(None)) -> int:
-        inputs, configs = zip(*requests(case, seed)[some], strict=True)
+    def generate(seed: int, most_requests: int | None = None) -> int:
+        inputs, configs = zip(*requests(case, seed)[:most_requests], strict=True)
         tensors = [openvino.Tensor(np.array([ids], np.int64)) for ids in inputs]
         results = pipeline.generate(tensors, list(configs))
         return sum(len(ids) for result in results for ids in result.m_generation_ids)
 
     versions = {"openvino_genai": openvino_genai.__version__}
-    return measure(case, generate, lambda: generate(0, slice(8))) | {"versions": versions}
+    return measure(case, generate, lambda: generate(0, case.num_rows)) | {"versions": versions}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.dynamics.next_after import next_after
+from jaxgap.dynamics.next_after import next_after, register
 
 
 @pytest.mark.parametrize("x", [-1e6, -1.0, -1e-20, 0.0, 1e-20, 0.3, 7.0, 1e6])
@@ -19,5 +19,6 @@ def test_it_is_beyond_and_barely(x):
 
 
 def test_elsewhere_jax_computes_its_own():
+    register()
     with jax.enable_x64(True):
         assert float(jnp.nextafter(1.0, 2.0)) == np.nextafter(1.0, 2.0)
