@@ -1,5 +1,6 @@
 """What every test may use: the option for slow tests, and the folder of measured curves."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -22,6 +23,14 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not config.getoption("--slow"):
         settings.load_profile("same_examples")
+    # What two workers, or a test and the process it starts, need alike is compiled once.
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("programs")))
+    jax.config.update("jax_compilation_cache_dir", folder)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Two: most of the time is compiling, on one core. Slow tests count on cores of their own."""
+    return 1 if config.getoption("--slow") else min(2, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(config, items):

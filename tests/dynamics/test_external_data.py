@@ -129,7 +129,7 @@ def test_gradients_in_everything(dynamics, mode):
     def fn(run):
         return run.closed_form(TS), run.limits(), run.proposition_5_1()
 
-    check_grads(fn, (run,), order=1, modes=[mode], rtol=1e-5)
+    check_grads(jax.jit(fn), (run,), order=1, modes=[mode], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_gradients_of_the_simulation(adjoint, mode):
         return simulate_injected(dynamics, jumps, TS[[1, 9]], adjoint=adjoint, max_steps=64)
 
     args = (dynamics, external.shares, external.strength)
-    check_grads(fn, args, order=1, modes=[mode], rtol=1e-4)
+    check_grads(jax.jit(fn), args, order=1, modes=[mode], rtol=1e-4)
 
 
 def test_any_potential_can_be_simulated():

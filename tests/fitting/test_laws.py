@@ -155,7 +155,7 @@ def test_from_parameters_is_the_inverse_of_parameter_values(law):
 @pytest.mark.parametrize(
     "law",
     [
-        pytest.param(law, marks=() if law.name == "rise_then_fall" else pytest.mark.slow)
+        pytest.param(law, marks=() if law.name == "lagged" else pytest.mark.slow)
         for law in TRUTHS
         if law.name not in ("linear", "power")
     ],

@@ -33,13 +33,14 @@ def test_no_gradient_from_later_tokens(tiny_model):
 
 @pytest.mark.parametrize("pieces", [[6], [1, 1, 1, 1, 1, 1], [4, 2]])
 def test_cache_changes_nothing(tiny_model, tiny_params, pieces):
-    whole, no_cache = tiny_model.apply(tiny_params, TOKENS, REAL)
+    apply = jax.jit(tiny_model.apply)
+    whole, no_cache = apply(tiny_params, TOKENS, REAL)
     assert no_cache is None
     cache = init_cache(tiny_model.config, 2, 9)
     parts, start = [], 0
     for size in pieces:
         piece = slice(start, start + size)
-        logits, cache = tiny_model.apply(tiny_params, TOKENS[:, piece], REAL[:, piece], cache)
+        logits, cache = apply(tiny_params, TOKENS[:, piece], REAL[:, piece], cache)
         parts.append(logits)
         start += size
     np.testing.assert_allclose(jnp.concatenate(parts, axis=1), whole, atol=1e-5)
@@ -51,8 +52,9 @@ def test_left_padding_changes_nothing(tiny_model, tiny_params, cached):
     padded = jnp.pad(TOKENS, ((0, 0), (3, 0)), constant_values=tiny_model.tokenizer.pad_id)
     mask = jnp.pad(REAL, ((0, 0), (3, 0)))
     cache = init_cache(tiny_model.config, 2, 9) if cached else None
-    plain, _ = tiny_model.apply(tiny_params, TOKENS, REAL)
-    logits, _ = tiny_model.apply(tiny_params, padded, mask, cache)
+    apply = jax.jit(tiny_model.apply)
+    plain, _ = apply(tiny_params, TOKENS, REAL)
+    logits, _ = apply(tiny_params, padded, mask, cache)
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(logits[:, 3:], plain, atol=1e-5)
 

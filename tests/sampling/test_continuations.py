@@ -46,10 +46,11 @@ def test_logits_are_the_full_forwards(tiny_model, tiny_params):
         beginnings[group] + rng.integers(0, 12, 1 + 2 * i).tolist()
         for i, group in enumerate(groups)
     ]
+    apply = jax.jit(tiny_model.apply)
     with jax.default_matmul_precision("highest"):
         split = split_beginnings(rows, groups, PAD)
         logits = continued_logits(tiny_model, tiny_params, *split)
         for row, found in zip(rows, logits, strict=True):
             tokens = np.array([row])
-            expected, _ = tiny_model.apply(tiny_params, tokens, np.ones_like(tokens, bool))
+            expected, _ = apply(tiny_params, tokens, np.ones_like(tokens, bool))
             np.testing.assert_allclose(found, expected[0, -1], atol=1e-4)

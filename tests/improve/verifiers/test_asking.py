@@ -33,11 +33,12 @@ def test_a_score_is_what_the_words_are_worth(tiny_model, tiny_params, drawn):
     scores = verifier(tiny_params, prompts, candidates, jax.random.key(1))
     assert scores.shape == (3, 4)
     right, wrong, unsure = tiny_model.tokenizer.encode("TF?")
+    apply = jax.jit(tiny_model.apply)
     for p in range(3):
         for c in range(4):
             text = TEMPLATE.format(prompt=prompts.texts[p], completion=candidates.texts[p][c])
             tokens = jnp.array([tiny_model.tokenizer.encode(text)])
-            logits, _ = tiny_model.apply(tiny_params, tokens, jnp.ones_like(tokens, bool))
+            logits, _ = apply(tiny_params, tokens, jnp.ones_like(tokens, bool))
             probability = jax.nn.softmax(logits[0, -1])
             worth = probability[right] + 0.25 * probability[unsure]
             expected = worth / (probability[right] + probability[wrong] + probability[unsure])
