@@ -2,7 +2,8 @@
 # One process of a run: `launch/improve.sh RUN [OPTION...]`, the same command on every host.
 #
 # The first time it begins the run with these options; whenever it is started again, after whatever
-# happened, it goes on with it. RUN must lie where all hosts see it. Who is who is told to
+# happened, it goes on with it, on the --mesh and with the --stop-when that are given now; the other
+# options are the run's own. RUN must lie where all hosts see it. Who is who is told to
 # `jaxgap improve` by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, as it takes
 # them where --coordinator, --num-processes and --process-id are not given.
 set -euo pipefail
@@ -12,6 +13,14 @@ shift
 
 # No process makes the folder before all have found each other, so that all of them decide alike.
 if [ -e "$run/config.json" ]; then
-  exec jaxgap improve --resume "$run"
+  kept=()
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --mesh | --stop-when) kept+=("$1" "${2?$1 needs a value}"); shift ;;
+      --mesh=* | --stop-when=*) kept+=("$1") ;;
+    esac
+    shift
+  done
+  exec jaxgap improve --resume "$run" ${kept[@]+"${kept[@]}"}
 fi
 exec jaxgap improve --out "$run" "$@"

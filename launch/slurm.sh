@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A run on the nodes of a Slurm cluster, one process a node, each with all its GPUs:
 #
-#   sbatch --nodes=4 launch/slurm.sh runs/mine --model owner/name --task gsm8k --mesh fsdp=32
+#   sbatch --nodes=4 launch/slurm.sh runs/mine --model owner/name --task gsm8k:train.jsonl \
+#       --dtype bfloat16 --mesh fsdp=32
 #
 # RUN must lie on a file system that all nodes see, as should the working directory and the Python
 # environment. Two minutes before its time is up, or when it is preempted, the job is told to end,

@@ -11,10 +11,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxgap.improve.kept_run import Watcher
-    from jaxgap.improve.metrics import RoundMetrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Improve:
                 return
             console = Console()
             with LoopProgress(console) as progress:
-                self._improve(folder, progress.watcher(self._judge(folder)))
+                self._improve(folder, self._judged(progress.watcher(), folder))
             console.print(f"Wrote {folder}. Next: jaxgap report {folder}", highlight=False)
 
     def _improve(self, folder: Path, watcher: "Watcher") -> None:
@@ -94,10 +91,10 @@ class Improve:
             )
         return self.resume
 
-    def _judge(self, folder: Path) -> "Callable[[RoundMetrics], None]":
-        """Who may end the run at a checkpoint."""
+    def _judged(self, watcher: "Watcher", folder: Path) -> "Watcher":
+        """The same, with a judge of each checkpoint where one is asked for."""
         if self.stop_when is None:
-            return lambda metrics: None
+            return watcher
         from jaxgap.workflows.stopping import stop_when_not_worth
 
-        return stop_when_not_worth(folder, self.stop_when, seed=self.config.seed)
+        return stop_when_not_worth(watcher, folder, self.stop_when)

@@ -1,7 +1,6 @@
 """What a person sees while the loop runs: the stage at work, and a line for every checkpoint."""
 
 import time
-from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import (
@@ -38,6 +37,8 @@ class LoopProgress:
             TextColumn("left"),
             console=console,
             transient=True,
+            # Rounds may take hours: the time left is guessed from all of them.
+            speed_estimate_period=float("inf"),
         )
         self._task = self._progress.add_task("setting up", total=None)
         self._stage, self._num_tokens, self._since = "", 0, 0.0
@@ -50,14 +51,9 @@ class LoopProgress:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    def watcher(self, judge: Callable[[RoundMetrics], None] = lambda metrics: None) -> Watcher:
-        """Who shows what happens; `judge` sees each checkpoint after that, and may end the run."""
-
-        def on_round(metrics: RoundMetrics) -> None:
-            self.on_round(metrics)
-            judge(metrics)
-
-        return Watcher(self.on_start, on_round, self.on_stage, self.on_progress, self.on_note)
+    def watcher(self) -> Watcher:
+        """Who shows what happens."""
+        return Watcher(self.on_start, self.on_round, self.on_stage, self.on_progress, self.on_note)
 
     def watcher_of(self, name: str) -> Watcher:
         """Who shows what happens in one of several runs."""
@@ -104,4 +100,4 @@ class LoopProgress:
             f"{found.verifier_accuracy.mean:16.1%} {found.judging_accuracy.mean:16.1%}",
             highlight=False,
         )
-        self._progress.advance(self._task)
+        self._progress.update(self._task, completed=metrics.round_index + 1)

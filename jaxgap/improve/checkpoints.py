@@ -3,7 +3,8 @@
 One checkpoint a round, taken after measuring and before training: the state, the completions that
 the round will train on, and every measurement so far. Orbax writes them in the background, each
 under a temporary name until it is whole. Beside the arrays lie their digests, without which a
-flipped bit would go unseen; a checkpoint that does not agree with its own is passed over.
+flipped bit would go unseen; a checkpoint that does not agree with its own is passed over, and moved
+aside once the run goes on from one before it.
 """
 
 from __future__ import annotations
@@ -11,22 +12,26 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 from orbax.checkpoint import v1 as ocp
 
-from jaxgap.errors import RunError
+from jaxgap.errors import InputError, RunError
 from jaxgap.improve.digests import digests
 from jaxgap.improve.records import LoopState, TrainingSet
-from jaxgap.sharding import all_agree, meet, to_host
+from jaxgap.sharding import all_agree, is_first, meet, to_host
 
 # What may come back from a damaged file is anything; what must not come back is a wrong number.
 _DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
+# Words of errors that say nothing about the file: it may be read another time.
+_NOT_DAMAGE = ("RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "Permission denied", "UNAVAILABLE")
+_DAMAGED = "damaged"
 
 
 class Saved(NamedTuple):
@@ -51,20 +56,27 @@ class CheckpointStore:
 
     - `folder`: where they lie; made if it is not there.
     - `num_kept`: how many of the newest are kept, >= 1.
+    - `origin`: what else the state goes with (:func:`jaxgap.improve.origin.origin_of`), kept beside
+        it and compared where it is read.
 
     Saving raises :class:`RunError` in one line where the disk is full or cannot be written; the
     failure of a save in the background is raised by the next call.
+
+    **Raises:** `InputError` if `folder` is a link: what it leads to may not be a run's.
     """
 
-    def __init__(self, folder: Path, num_kept: int):
+    def __init__(self, folder: Path, num_kept: int, origin: Mapping[str, int]):
+        if folder.is_symlink():
+            raise InputError(f"{folder} is a link, and is not followed: put the folder there")
         self._folder = folder.resolve()
+        self._origin = dict(origin)
+        self._accuracies: dict[int, float] = {}
         self._pending: Any = None
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(_quiet_threads())
         keep = ocp.training.preservation_policies
-        best = keep.BestN(get_metric_fn=lambda metrics: metrics["solver_accuracy"], n=1)
         # Orbax annotates its own policies more narrowly than the argument that takes them.
-        policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), best])
+        policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), _Best(self._accuracies)])
         self._orbax = ocp.training.Checkpointer(
             str(self._folder),
             preservation_policy=policy,
@@ -75,16 +87,20 @@ class CheckpointStore:
     def save(self, saved: Saved) -> None:
         """Begin to write a checkpoint, once the one before it is whole."""
         self.wait()
-        record = _Record.of(saved)
+        self._remember(saved)
+        record = _Record.of(saved, self._origin)
         self._pending = self._guarded(
             lambda: self._orbax.save_checkpointables_async(
                 int(saved.state.round_index),
                 {"arrays": _arrays(saved.state, saved.training_set)},
                 overwrite=True,
-                metrics={"solver_accuracy": float(saved.rows[-1]["solver_accuracy"])},
                 custom_metadata=record.to_json(),
             )
         )
+        if self._pending is None:
+            raise RunError(
+                f"{self._folder}: Orbax did not take checkpoint {saved.state.round_index}"
+            )
 
     def wait(self) -> None:
         """Wait until every checkpoint is whole on disk."""
@@ -106,18 +122,54 @@ class CheckpointStore:
             another than when it was saved.
         - `on_damage`: called with one line for every newer checkpoint that is passed over.
         - `steps`: the rounds to look at; by default all.
+
+        **Raises:** `RunError` if one cannot be read for want of memory or of a permission, which
+        leaves it as it is; `InputError` if it goes with another model or other problems.
         """
         meet()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
             saved, reason = None, "for another process"
             try:
                 saved = self._load(step, abstract_state)
+            except InputError:
+                raise
             except _DAMAGE as error:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
+                if any(word in str(error) for word in _NOT_DAMAGE):
+                    raise RunError(
+                        f"{self._folder / str(step)}: cannot be read ({reason}); it stays as it is"
+                    ) from error
             if all_agree(saved is not None):
+                assert saved is not None
+                self._remember(saved)
                 return saved
             on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
         return None
+
+    def set_aside_after(self, step: int) -> None:
+        """Move the checkpoints after `step` to the folder `damaged` beside this one.
+
+        Orbax takes no checkpoint below the newest that it knows.
+        """
+        later = [each for each in self.steps() if each > step]
+        meet()  # so that every process has looked
+        if later and is_first():
+            self._guarded(lambda: self._set_aside(later))
+        meet()
+        if later:
+            self._orbax.reload()
+
+    def _set_aside(self, steps: Sequence[int]) -> None:
+        damaged = self._folder.parent / _DAMAGED
+        damaged.mkdir(exist_ok=True)
+        for step in steps:
+            shutil.rmtree(damaged / str(step), ignore_errors=True)
+            (self._folder / str(step)).rename(damaged / str(step))
+
+    def _remember(self, saved: Saved) -> None:
+        """The accuracies that decide which checkpoint is the best."""
+        self._accuracies.clear()
+        self._accuracies.update({int(row["t"]): row["solver_accuracy"] for row in saved.rows})
 
     def steps(self) -> list[int]:
         """The rounds of which there is a checkpoint, whole or not."""
@@ -136,6 +188,12 @@ class CheckpointStore:
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
         record = _Record.from_json(metadata.custom_metadata)
+        changed = sorted(name for name in self._origin if record.origin[name] != self._origin[name])
+        if changed:
+            raise InputError(
+                f"{self._folder.parent}: {changed[0]} are not those that the run was made with: "
+                "give it those, or begin a new run"
+            )
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
         abstract = _arrays(abstract_state, training_set)
@@ -160,22 +218,42 @@ class CheckpointStore:
             ) from error
 
 
+class _Best:
+    """Keeps the checkpoint of the highest accuracy, as Orbax asks its policies."""
+
+    def __init__(self, accuracies: Mapping[int, float]):
+        self._accuracies = accuracies
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        del context
+        found = [self._accuracies.get(int(each.step), -1.0) for each in checkpoints]
+        # Of equals the newest.
+        best = max(enumerate(found), key=lambda each: (each[1], each[0]), default=(None, None))[0]
+        return [place == best for place in range(len(found))]
+
+
 class _Record(NamedTuple):
     """What lies beside the arrays as JSON, under a seal of its own."""
 
     rows: tuple[dict[str, float], ...]
     digests: dict[str, int]
     training_set: Sequence[jax.ShapeDtypeStruct]
+    origin: dict[str, int]
 
     @classmethod
-    def of(cls, saved: Saved) -> _Record:
+    def of(cls, saved: Saved, origin: dict[str, int]) -> _Record:
         arrays = _arrays(saved.state, saved.training_set)
         shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in saved.training_set]
-        return cls(saved.rows, digests(arrays), shapes)
+        return cls(saved.rows, digests(arrays), shapes, origin)
 
     def to_json(self) -> dict[str, Any]:
         shapes = [[list(s.shape), str(s.dtype)] for s in self.training_set]
-        form = {"rows": list(self.rows), "digests": self.digests, "training_set": shapes}
+        form = {
+            "rows": list(self.rows),
+            "digests": self.digests,
+            "training_set": shapes,
+            "origin": self.origin,
+        }
         return form | {"seal": _seal(form)}
 
     @classmethod
@@ -184,7 +262,7 @@ class _Record(NamedTuple):
         if form.pop("seal") != _seal(form):
             raise ValueError("its record is not what was written")
         shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
-        return cls(tuple(form["rows"]), form["digests"], shapes)
+        return cls(tuple(form["rows"]), form["digests"], shapes, form["origin"])
 
 
 def _uncompressed() -> ocp.Context:

@@ -54,17 +54,20 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     config, tokenizer = loop.config, loop.model.tokenizer
     prompt_tokens = float(loop.prompts("train").batch.mask.sum())
     num_prompts, num_candidates = config.num_train_prompts, config.num_candidates
-    sampled = trained = 0.0
-    for before in metrics[:-1]:
-        sampled += num_prompts * num_candidates * before.train.solver_length.mean
-        selected = num_prompts * before.train.verifier_length.mean
+    before = metrics[:-1]
+    # Fixed candidates are drawn and judged once; what later checkpoints draw only measures them.
+    fixed = config.candidates == "fixed"
+    drawn = before[:1] if fixed else before
+    sampled = sum(num_prompts * num_candidates * each.train.solver_length.mean for each in drawn)
+    trained = 0.0
+    for each in before[:1] * len(before) if fixed else before:
+        selected = num_prompts * each.train.verifier_length.mean
         trained += config.epochs_per_round * (prompt_tokens + selected)
-    num_rounds = len(metrics) - 1
-    read = num_rounds * prompt_tokens
+    read = len(drawn) * prompt_tokens
     if isinstance(loop.verifier, AskingVerifier):
         words = loop.verifier.question.template.format(prompt="", completion="")
         a_prompt = prompt_tokens / num_prompts + len(tokenizer.encode(words))
-        read += num_rounds * num_prompts * num_candidates * a_prompt + sampled
+        read += len(drawn) * num_prompts * num_candidates * a_prompt + sampled
     size = num_product_parameters(loop, params)
     per_trained = 4 if loop.frozen else 6
     return Cost(sampled, read, trained, size * (2 * (sampled + read) + per_trained * trained))

@@ -18,9 +18,11 @@ from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.collapse import signs_of_collapse
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.external import shares
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.loop import Loop, Observer, Stage, self_improve
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.origin import origin_of
 from jaxgap.improve.records import LoopState, TrainingSet
 from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
@@ -30,7 +32,7 @@ from jaxgap.sharding import all_agree, by_first, each_on_mesh, meet, on_mesh
 
 
 class EndRun(Exception):
-    """Raised by a watcher's `on_round` to end a run there, with the reason as its message."""
+    """Raised by a watcher to end a run there, with the reason as its message."""
 
 
 class Watcher(NamedTuple):
@@ -38,7 +40,8 @@ class Watcher(NamedTuple):
 
     **Fields:**
 
-    - `on_start`: called with the configuration and the number of checkpoints already done.
+    - `on_start`: called with the configuration and the number of checkpoints already done; it may
+        raise :class:`EndRun`, as may `on_round`.
     - `on_round`: called with each checkpoint's measurements once they are on disk.
     - `on_stage`: called with the round and the stage as each stage begins.
     - `on_progress`: called every few tokens while candidates are sampled.
@@ -89,7 +92,9 @@ def improve_to_folder(
     folder = Path(folder)
     by_first(lambda: empty_folder(folder))
     with _held(folder):
-        return _KeptRun(RunFolder.create(folder, config), watcher, loop, params).go()
+        run = _KeptRun(RunFolder.create(folder, config), watcher, assemble, loop, params)
+        del params  # the run's to give up
+        return run.go()
 
 
 def resume_folder(
@@ -126,17 +131,27 @@ def resume_folder(
         raise InputError(f"{folder} holds no run to go on with: it has no config.json")
     with _held(folder):
         run = RunFolder.reopen(folder)
-        wanted = dataclasses.replace(
-            run.config,
-            num_rounds=run.config.num_rounds + more_rounds,
-            mesh=run.config.mesh if mesh is None else mesh,
-        )
+        wanted = _prolonged(run.config, more_rounds)
+        wanted = wanted if mesh is None else dataclasses.replace(wanted, mesh=mesh)
         with on_mesh(wanted.mesh):
-            parts = assemble(wanted)
+            loop, params = assemble(wanted)
         meet()  # before the first process writes what the others read
         if wanted != run.config:
             run.change(wanted)
-        return _KeptRun(run, watcher, *parts).go()
+        kept = _KeptRun(run, watcher, assemble, loop, params)
+        del params  # the run's to give up
+        return kept.go()
+
+
+def _prolonged(config: ImproveConfig, more_rounds: int) -> ImproveConfig:
+    """The same with more rounds, in which no external response is used a second time."""
+    if not more_rounds:
+        return config
+    allocation = config.allocation
+    if config.external:
+        allocation = ",".join(map(repr, shares(allocation, config.num_rounds)))
+    num_rounds = config.num_rounds + more_rounds
+    return dataclasses.replace(config, num_rounds=num_rounds, allocation=allocation)
 
 
 @contextlib.contextmanager
@@ -150,31 +165,42 @@ def _held(folder: Path) -> Iterator[None]:
 class _KeptRun:
     """A run with its folder and its checkpoints, from wherever it stands to its end."""
 
-    def __init__(self, run: RunFolder, watcher: Watcher, loop: Loop, params: Params):
-        self._run, self._watcher, self._loop = run, watcher, loop
+    def __init__(
+        self, run: RunFolder, watcher: Watcher, assemble: Assemble, loop: Loop, params: Params
+    ):
+        self._run, self._watcher, self._assemble, self._loop = run, watcher, assemble, loop
         with on_mesh(run.config.mesh):
             self._abstract_state = loop.abstract_state(params)
-        self._params = params
+            self._origin = origin_of(loop)
+        self._params: Params | None = params
         self._told: set[str] = set()
 
     def go(self) -> tuple[RoundMetrics, ...]:
-        store = CheckpointStore(self._run.checkpoints, self._run.config.num_checkpoints_kept)
+        num_kept = self._run.config.num_checkpoints_kept
+        store = CheckpointStore(self._run.checkpoints, num_kept, self._origin)
         with contextlib.closing(store):
             state, training_set = self._start(store)
-            self._watcher.on_start(self._run.config, len(self._run.rows))
-            num_failures, furthest = 0, -1
-            while True:
-                try:
-                    self._rounds(store, state, training_set)
-                    return self._run.metrics
-                except EndRun as end:
-                    self._note(f"ended early: {end}")
-                    return self._run.metrics
-                except NotFinite as fault:
-                    reached = len(self._run.rows)
-                    num_failures = num_failures + 1 if reached <= furthest else 1
-                    furthest = max(furthest, reached)
-                    state, training_set = self._roll_back(store, fault, num_failures)
+            try:
+                done = len(self._run.rows)
+                self._tell(lambda: self._watcher.on_start(self._run.config, done))
+                self._go_on(store, state, training_set)
+            except EndRun as end:
+                self._note(f"ended early: {end}")
+            return self._run.metrics
+
+    def _go_on(
+        self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
+    ) -> None:
+        """Run the rounds, those again whose numbers were not finite."""
+        num_failures, furthest = 0, -1
+        while True:
+            try:
+                return self._rounds(store, state, training_set)
+            except NotFinite as fault:
+                reached = len(self._run.rows)
+                num_failures = num_failures + 1 if reached <= furthest else 1
+                furthest = max(furthest, reached)
+                state, training_set = self._roll_back(store, fault, num_failures)
 
     def _rounds(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
@@ -192,13 +218,14 @@ class _KeptRun:
             with on_mesh(run.config.mesh):
                 store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
             self._watch_for_collapse()
-            self._tell(checkpoint.metrics)
+            metrics = checkpoint.metrics
+            self._tell(lambda metrics=metrics: watcher.on_round(metrics))
 
-    def _tell(self, metrics: RoundMetrics) -> None:
+    def _tell(self, what: Callable[[], None]) -> None:
         """Tell the watcher; where it ends the run, it ends in every process."""
         end = None
         try:
-            self._watcher.on_round(metrics)
+            what()
         except EndRun as wish:
             end = wish
         if not all_agree(end is None):
@@ -207,11 +234,15 @@ class _KeptRun:
     def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
         """Where the newest checkpoint stands, or the beginning."""
         self._miss_checkpoint(max(store.steps(), default=-1))
+        params, self._params = self._params, None
+        if store.steps():
+            params = None  # so that a model need not fit beside its checkpoint
         saved = self._newest(store)
         if saved is None:
             self._run.rewind(())
-            params, self._params = self._params, {}  # training gives its buffers up
             with on_mesh(self._run.config.mesh):
+                if params is None:
+                    _, params = self._assemble(self._run.config)
                 return self._loop.init_state(params), None
         self._run.rewind(saved.rows)
         history = self._run.metrics
@@ -246,13 +277,15 @@ class _KeptRun:
         self._note(f"{fault}: round {saved.state.round_index} is drawn afresh")
         if self._run.config.candidates == "fixed":
             self._run.rewind(saved.rows)
-            return saved.state.redrawn(), saved.training_set
+            return saved.state.redrawn(num_failures), saved.training_set
         self._run.rewind(saved.rows[:-1])
-        return saved.state.redrawn(), None
+        return saved.state.redrawn(num_failures), None
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
         with on_mesh(self._run.config.mesh):
-            return store.newest(self._abstract_state, self._note)
+            saved = store.newest(self._abstract_state, self._note)
+        store.set_aside_after(-1 if saved is None else int(saved.state.round_index))
+        return saved
 
     def _watch_for_collapse(self) -> None:
         """Tell each sign of a collapse the first time that it shows."""

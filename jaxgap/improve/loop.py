@@ -138,7 +138,7 @@ class Loop:
     ) -> tuple[Candidates, Scores, Selected]:
         """Generate, verify, select.
 
-        **Raises:** `NotFinite` if the model's probabilities are not finite.
+        **Raises:** `NotFinite` if the model's probabilities or the scores are not finite.
         """
         config, round_index = self.config, int(state.round_index)
         params = self.acting_params(state.params)
@@ -159,6 +159,8 @@ class Loop:
         observer.on_stage(round_index, "verify")
         # A grader may run out of time in one process and not in another.
         scores = of_first(self.verifier(params, prompts, candidates, verify_key))
+        if not np.isfinite(scores).all():
+            raise NotFinite(round_index, "a verifier's score")
         observer.on_stage(round_index, "select")
         return candidates, scores, select(candidates, scores, config.threshold)
 

@@ -142,6 +142,7 @@ class LoopState(NamedTuple):
     key: jax.Array
     round_index: int | Any
 
-    def redrawn(self) -> "LoopState":
-        """The same state with other random numbers ahead of it."""
-        return self._replace(key=jax.random.split(self.key, 1)[0])
+    def redrawn(self, attempt: int) -> "LoopState":
+        """The same state with other random numbers ahead of it, others for each attempt."""
+        # Split first: what is folded in below is a small number, as are rounds.
+        return self._replace(key=jax.random.fold_in(jax.random.split(self.key, 1)[0], attempt))

@@ -30,6 +30,7 @@ from jaxgap.errors import InputError, RunError
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.events import EventFile
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.run_lock import LOCK_FILE
 from jaxgap.improve.versions import versions
 from jaxgap.sharding import is_first
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
@@ -41,6 +42,7 @@ _CHECKPOINTS = "checkpoints"
 _METRICS = "metrics.jsonl"
 _TIMINGS = "timings.jsonl"
 _NOTES = "notes.jsonl"
+_TABLE = "trajectory.csv"
 
 
 class RunFolder:
@@ -141,7 +143,13 @@ class RunFolder:
                 self._write_text(name, _lines(rows))
         if len(self._rows) >= MIN_ROWS:
             trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
-            self._guarded(lambda: write_csv(trajectory, self.folder / "trajectory.csv"))
+            self._guarded(lambda: write_csv(trajectory, self.folder / _TABLE))
+        else:  # of a run that went back further than a table reaches
+            self._guarded(self._remove_table)
+
+    def _remove_table(self) -> None:
+        for name in (_TABLE, f"{_TABLE}.json"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
         self._write_text("config.json", _pretty(dataclasses.asdict(self.config)))
@@ -195,14 +203,20 @@ def empty_folder(folder: str | Path) -> Path:
 def require_free(folder: str | Path) -> Path:
     """Refuse a folder that holds anything; one that is not there yet is fine.
 
+    So is what is left of a run that ended before it had settings.
+
     **Raises:** `InputError`.
     """
     folder = _without_run(Path(folder))
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} cannot be made a RUN folder: it is a file")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(not _is_left_over(path) for path in folder.iterdir()):
         raise InputError(f"{folder} is not empty: give a new folder, or remove this one")
     return folder
+
+
+def _is_left_over(path: Path) -> bool:
+    return path.name == LOCK_FILE or path.name.startswith(".config.json.")
 
 
 def _without_run(folder: Path) -> Path:

@@ -64,7 +64,12 @@ class FastTokenizer(AbstractTokenizer):
         return self.encode_batch([text], begin=False)[0]
 
     def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
-        encoded = self.backend.encode_batch(list(texts), add_special_tokens=begin)
+        try:
+            encoded = self.backend.encode_batch(list(texts), add_special_tokens=begin)
+        except TypeError:
+            raise InputError(
+                "a text holds half of a pair of surrogates, which is no character"
+            ) from None
         rows = [encoding.ids for encoding in encoded]
         if self.bos_id is None:
             return rows

@@ -143,7 +143,8 @@ class LongRope(AbstractRopeScaling):
 
 
 def longrope_attention_factor(stretch: float, original_length: int) -> float:
-    """`sqrt(1 + log(stretch) / log(original_length))`, 1 if nothing is stretched.
+    """`sqrt(1 + log(stretch) / log(original_length))`, 1 if nothing is stretched,
+    or a window of one token.
 
     **Arguments:**
 
@@ -153,7 +154,7 @@ def longrope_attention_factor(stretch: float, original_length: int) -> float:
     >>> round(longrope_attention_factor(32.0, 4096), 4)
     1.1902
     """
-    if stretch <= 1:
+    if stretch <= 1 or original_length <= 1:
         return 1.0
     return math.sqrt(1 + math.log(stretch) / math.log(original_length))
 

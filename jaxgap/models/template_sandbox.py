@@ -129,11 +129,17 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, str) and attr not in _STRING_METHODS:
             return False
+        # Templates have no use for those of numbers and bytes, of which some make long values.
+        if isinstance(obj, (int, float, complex, bytes, bytearray)):
+            return False
         return super().is_safe_attribute(obj, attr, value)
 
     def call(self, context, obj, *args, **kwargs):
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
+            if obj.__name__ == "join" and args:
+                args = (_listed(args[0]), *args[1:])
+                _check_growth("join", args[0], [owner])
             _check_growth(obj.__name__, owner, args)
         result = super().call(context, obj, *args, **kwargs)
         _measure(result)
@@ -162,6 +168,7 @@ def measured_filter(function: Any) -> Any:
 
     @functools.wraps(function)
     def measured(*args: Any, **kwargs: Any) -> Any:
+        args = tuple(_listed(each) if isinstance(each, Iterator) else each for each in args)
         given = [*args, *kwargs.values()]
         _measure([value for value in given if isinstance(value, (str, list, tuple, dict))])
         if any(isinstance(value, int) and value > _MAX_INT_ARGUMENT for value in given[1:]):
@@ -173,6 +180,17 @@ def measured_filter(function: Any) -> Any:
         return result
 
     return measured
+
+
+def _listed(values: Any) -> list[Any]:
+    """The values as a list, measured as it is made."""
+    listed, total = [], 0
+    for value in values:
+        total += 1 + _measure(value)
+        if total > MAX_CHARS:
+            raise SecurityError("it makes a value that is too large")
+        listed.append(value)
+    return listed
 
 
 def _text_first(given: list[Any]) -> tuple[Any, list[Any]]:

@@ -1,7 +1,7 @@
 """The steps of a round as they would run on a mesh, from shapes alone.
 
-These are the functions that the loop itself calls. Activations and products are bf16; what is
-trained, and its moments, float32; every layer is computed again in the backward pass.
+These are the functions that the loop itself calls. Activations and products are of the workload's
+type; what is trained, and its moments, float32; every layer is computed again in the backward pass.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from jaxgap.sampling.shapes import DecodeShapes
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
 from jaxgap.training.loss import positions_at_once
 
-_COMPUTATION = Computation(jnp.dtype(jnp.bfloat16), jax.checkpoint_policies.nothing_saveable)
 _OPTIMIZER = AdamW(Constant(1e-5))  # its numbers change no size
 
 
@@ -82,7 +81,7 @@ class Steps:
         rests = self._tokens((num_rows, bucket(workload.completion_length)))
         prefix_of = self._layout.rows(jax.ShapeDtypeStruct((num_rows,), jnp.int32))
         model = self._model(workload)
-        params = self._layout.params(model.shapes(), jnp.bfloat16)
+        params = self._layout.params(model.shapes(), workload.dtype)
         return self._compile(
             lambda: continued_logits.trace(model, params, prompts, prefix_of, rests),
             held_bytes=self._held_while_sampling(workload),
@@ -96,11 +95,14 @@ class Steps:
         weights = self._layout.rows(jax.ShapeDtypeStruct(sizes, jnp.float32), axis=1)
         batch = TrainingBatch(whole, whole, whole, whole, weights)
         model = self._model(workload)
+        computation = Computation(
+            jnp.dtype(workload.dtype), jax.checkpoint_policies.nothing_saveable
+        )
         with jax.set_mesh(self.mesh):
             size = positions_at_once(workload.rows, workload.row_length, self.config.vocab_size)
         return self._compile(
             lambda: update.trace(
-                model, _OPTIMIZER, _COMPUTATION, trainable, frozen, opt_state, batch
+                model, _OPTIMIZER, computation, trainable, frozen, opt_state, batch
             ),
             held_bytes=0,
             most_turns=(workload.num_microbatches, -(-workload.row_length // size)),
@@ -135,14 +137,17 @@ class Steps:
                 lambda key: init_adapters(self.config, lora, key), jax.random.key(0)
             )
             trainable = self._layout.params(adapters, jnp.float32)
-            frozen = self._layout.params(decoder, jnp.bfloat16)
+            frozen = self._layout.params(decoder, workload.dtype)
         moments = jax.eval_shape(_OPTIMIZER.transformation().init, trainable)
         return trainable, frozen, self._layout.params(moments)
 
     def _held_while_sampling(self, workload: Workload) -> int:
-        """Bytes on each chip of what is trained and its moments, beside the sampler's bf16."""
+        """Bytes on each chip of what is trained and its moments, beside what is sampled with.
+
+        In float32 these are the same parameters.
+        """
         trainable, _, opt_state = self._trained(workload)
-        return shard_bytes((trainable, opt_state))
+        return shard_bytes((() if workload.dtype == "float32" else trainable, opt_state))
 
     def _tokens(self, sizes: tuple[int, int]) -> TokenBatch:
         shapes = (jax.ShapeDtypeStruct(sizes, dtype) for dtype in (jnp.int32, jnp.bool_))
@@ -155,7 +160,7 @@ def _decode_shapes(workload: Workload) -> DecodeShapes:
         workload.num_candidates,
         workload.prompt_length,
         workload.completion_length,
-        jnp.bfloat16,
+        jnp.dtype(workload.dtype),
     )
 
 

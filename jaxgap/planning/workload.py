@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from jaxgap.errors import InputError
 
 StepName = Literal["prefill", "decode", "score", "update"]
+FloatingType = Literal["float32", "bfloat16"]
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 
 
@@ -31,14 +32,21 @@ class Workload:
     num_microbatches: int = 4
     """Microbatches of a training step."""
     lora_rank: int | None = None
-    """Train adapters of this rank in every projection, and hold the model in bf16; otherwise all
+    """Train adapters of this rank in every projection, and hold the model in `dtype`; otherwise all
     parameters are trained, in float32."""
+    dtype: FloatingType = "bfloat16"
+    """Floating type of activations, products and caches, as of jaxgap improve, which takes float32
+    if not told otherwise."""
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise InputError(f"{field.name} must be at least 1, got {value}")
+        if self.dtype not in get_args(FloatingType):
+            raise InputError(
+                f"dtype must be one of {', '.join(get_args(FloatingType))}, got {self.dtype!r}"
+            )
 
     @property
     def row_length(self) -> int:

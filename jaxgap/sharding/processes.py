@@ -48,6 +48,8 @@ def join_processes(
             initialization_timeout=_JOIN_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=_LEAVE_SECONDS,
+            # Under Slurm JAX would give each process one device, though it is told who is who.
+            cluster_detection_method=None if coordinator == AUTO else "deactivate",
         )
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxgap.errors import InputError
 from jaxgap.tasks.problem import AbstractTask, Problem
 
 
@@ -26,7 +27,7 @@ class Addition(AbstractTask):
     - `leading`: the digits an operand may begin with, each from 1 to 9.
     - `digits`: the digits that may follow, each from 0 to 9.
 
-    **Raises:** `ValueError` if either holds nothing, or something else.
+    **Raises:** `InputError` if either holds nothing, or something else.
 
     >>> task = Addition()
     >>> problem = task.problems(1, seed=0)[0]
@@ -43,7 +44,7 @@ class Addition(AbstractTask):
         for name, legal in (("leading", "123456789"), ("digits", "0123456789")):
             value = getattr(self, name)
             if not value or not set(value) <= set(legal):
-                raise ValueError(f"{name} must be one or more of {legal!r}, got {value!r}")
+                raise InputError(f"{name} must be one or more of {legal!r}, got {value!r}")
 
     @property
     def operands(self) -> tuple[int, ...]:
@@ -54,12 +55,12 @@ class Addition(AbstractTask):
     def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
         """`count` distinct problems drawn without replacement.
 
-        **Raises:** `ValueError` if there are fewer than `count` problems.
+        **Raises:** `InputError` if there are fewer than `count` problems.
         """
         operands = self.operands
         num_problems = len(operands) ** 2
         if count > num_problems:
-            raise ValueError(f"count must be at most {num_problems}, got {count}")
+            raise InputError(f"count must be at most {num_problems}, got {count}")
         drawn = np.random.default_rng(seed).choice(num_problems, size=count, replace=False)
         pairs = [(operands[i // len(operands)], operands[i % len(operands)]) for i in drawn]
         return [Problem(f"{a}+{b}=", str(a + b)) for a, b in pairs]

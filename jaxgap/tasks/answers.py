@@ -44,7 +44,20 @@ def final_answer(completion: str) -> str:
     >>> final_answer("2 + 2 = 4\\nThe answer is 4."), final_answer("first\\n\\nsecond\\n")
     ('4', 'second')
     """
-    end = completion[-MAX_CHARACTERS:]
+    marked = marked_answer(completion)
+    if marked is not None:
+        return marked
+    lines = completion[-MAX_CHARACTERS:].rstrip().rsplit("\n", 1)
+    return bare(lines[-1])
+
+
+def marked_answer(text: str) -> str | None:
+    """What a text marks as its answer, by rules 1 to 4; None where it marks nothing.
+
+    >>> marked_answer("6 * 7\n#### 42"), marked_answer("42")
+    ('42', None)
+    """
+    end = text[-MAX_CHARACTERS:]
     for find in (_tagged, _boxed):
         found = find(end)
         if found is not None:
@@ -52,9 +65,8 @@ def final_answer(completion: str) -> str:
     for find in (_after_hashes, _said):
         found = find(end)
         if found is not None:
-            return _bare(found)
-    lines = end.rstrip().rsplit("\n", 1)
-    return _bare(lines[-1])
+            return bare(found)
+    return None
 
 
 def boxed(text: str) -> str | None:
@@ -149,8 +161,12 @@ def _first_line(text: str) -> str:
     return text.strip().split("\n", 1)[0]
 
 
-def _bare(text: str) -> str:
-    """Without decoration that is no part of an answer."""
+def bare(text: str) -> str:
+    """Without decoration that is no part of an answer.
+
+    >>> bare("**$4$**.")
+    '4'
+    """
     text = text.strip().removesuffix(".").strip()
     text = text.strip("*").strip()
     if len(text) > 1 and text.startswith("$") and text.endswith("$"):

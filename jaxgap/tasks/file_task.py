@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,8 @@ class AbstractFileTask(AbstractTask):
     - `num_examples`: solved examples put before each question, as earlier turns of a conversation.
         They are the first records of `path`, which are then not drawn.
 
-    A record whose prompt repeats an earlier one, but for white space and case, is not drawn.
+    A record whose prompt repeats an earlier one, or an example in whichever file, but for white
+    space and case, is not drawn.
 
     **Raises:** `InputError` with the file, the line and the field.
     """
@@ -60,9 +61,10 @@ class AbstractFileTask(AbstractTask):
         shots: list[Message] = []
         for record, problem in stated[:num_examples]:
             shots += [*problem.messages, Message("assistant", self._solution(record))]
-        self._pool = _distinct(stated[num_examples:], shots)
+        shown = {normal_prompt(problem.text) for _, problem in stated[:num_examples]}
+        self._pool = _distinct(stated[num_examples:], shots, shown)
         held_out = [] if self.held_out_path is None else read_records(self.held_out_path)
-        self._held_out_pool = _distinct(self._stated(held_out), shots)
+        self._held_out_pool = _distinct(self._stated(held_out), shots, shown)
 
     @abc.abstractmethod
     def _problem(self, record: Record) -> Problem:
@@ -85,8 +87,8 @@ class AbstractFileTask(AbstractTask):
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw both splits; from both files where there are two.
 
-        **Raises:** `ValueError` if a count is below 1, or the files share a prompt that is drawn
-        for both; `InputError` if there are too few problems.
+        **Raises:** `InputError` if a count is below 1, the files share a prompt that is drawn for
+        both, or there are too few problems.
         """
         if self.held_out_path is None:
             return super().split(num_train, num_held_out, seed=seed)
@@ -107,10 +109,14 @@ class AbstractFileTask(AbstractTask):
         return stated
 
 
-def _distinct(stated: Sequence[tuple[Record, Problem]], shots: Sequence[Message]) -> list[Problem]:
-    """The problems after `shots`, each prompt once."""
+def _distinct(
+    stated: Sequence[tuple[Record, Problem]], shots: Sequence[Message], shown: Set[str]
+) -> list[Problem]:
+    """The problems after `shots`, each prompt once, without those that are solved in them."""
     problems: dict[str, Problem] = {}
     for _, problem in stated:
+        if normal_prompt(problem.text) in shown:
+            continue
         if shots:
             problem = dataclasses.replace(problem, prompt=(*shots, *problem.messages))
         problems.setdefault(normal_prompt(problem.text), problem)

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from jaxgap.errors import InputError
+
 
 class Message(NamedTuple):
     """One turn of a conversation.
@@ -112,7 +114,7 @@ class AbstractTask(abc.ABC):
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw both splits at once, so that they share no prompt.
 
-        **Raises:** `ValueError` if a count is below 1, or the task repeats a prompt.
+        **Raises:** `InputError` if a count is below 1, or the task repeats a prompt.
         """
         check_sizes(num_train, num_held_out)
         drawn = self.problems(num_train + num_held_out, seed=seed)
@@ -130,7 +132,7 @@ class TaskSplit:
     - `train`: problems whose prompts the model trains on (its own completions of them).
     - `held_out`: problems it is measured on.
 
-    **Raises:** `ValueError` if a split is empty, or a prompt is repeated within or across them.
+    **Raises:** `InputError` if a split is empty, or a prompt is repeated within or across them.
     """
 
     train: tuple[Problem, ...]
@@ -140,13 +142,13 @@ class TaskSplit:
         train, held_out = [p.text for p in self.train], [p.text for p in self.held_out]
         for name, prompts in (("train", train), ("held_out", held_out)):
             if not prompts:
-                raise ValueError(f"the {name} split is empty: give at least one problem")
+                raise InputError(f"the {name} split is empty: give at least one problem")
             if len(set(prompts)) < len(prompts):
-                raise ValueError(f"the {name} split repeats a prompt: make its prompts distinct")
+                raise InputError(f"the {name} split repeats a prompt: make its prompts distinct")
         trained_on = {normal_prompt(prompt) for prompt in train}
         shared = [prompt for prompt in held_out if normal_prompt(prompt) in trained_on]
         if shared:
-            raise ValueError(
+            raise InputError(
                 f"{len(shared)} prompts are in both splits, for example {_shortened(shared[0])!r}: "
                 "held-out prompts must not be trained on, not even in other white space or case"
             )
@@ -155,11 +157,11 @@ class TaskSplit:
 def check_sizes(num_train: int, num_held_out: int) -> None:
     """Refuse empty splits.
 
-    **Raises:** `ValueError`.
+    **Raises:** `InputError`.
     """
     for name, count in (("num_train", num_train), ("num_held_out", num_held_out)):
         if count < 1:
-            raise ValueError(f"{name} must be at least 1, got {count}")
+            raise InputError(f"{name} must be at least 1, got {count}")
 
 
 def normal_prompt(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jaxgap.tasks.answers import canonical_text, final_answer
+from jaxgap.tasks.answers import bare, canonical_text, final_answer, marked_answer
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.records import Record
@@ -14,13 +14,15 @@ class PromptAnswers(AbstractFileTask):
     """Prompts and reference answers in the fields of a JSON-lines file that are named.
 
     A completion is right if its final answer equals the reference: as a number if both are
-    numbers, or else as a text, case and white space aside.
+    numbers, or else as a text, case and white space aside. The reference is what its marker says
+    (`####`, a box, tags) where it has one, else all of it; a full stop, dollar signs and asterisks
+    around it may be left out.
 
     **Arguments:**
 
     - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
     - `prompt_field`: the field with the prompt, which is given to the model as it is.
-    - `answer_field`: the field with the answer, a text.
+    - `answer_field`: the field with the answer, a text or a number.
     """
 
     def __init__(
@@ -36,13 +38,23 @@ class PromptAnswers(AbstractFileTask):
         super().__init__(path, held_out_path, num_examples=num_examples)
 
     def _problem(self, record: Record) -> Problem:
-        return Problem(record.text(self._prompt_field), record.text(self._answer_field))
+        answer = record.stated(self._answer_field)
+        if not _references(answer):
+            record.refuse(self._answer_field, f"holds no answer: {answer[:40]!r}")
+        return Problem(record.text(self._prompt_field), answer)
 
     def _solution(self, record: Record) -> str:
-        return record.text(self._answer_field)
+        return record.stated(self._answer_field)
 
     def grade(self, problem: Problem, completion: str) -> bool:
-        return self.canonical_answer(completion) == self.canonical_answer(problem.answer)
+        return self.canonical_answer(completion) in _references(problem.answer)
 
     def canonical_answer(self, completion: str) -> str:
         return canonical_text(final_answer(completion))
+
+
+def _references(answer: str) -> set[str]:
+    """The canonical texts that are right: the reference, and it without decoration."""
+    marked = marked_answer(answer)
+    reference = answer if marked is None else marked
+    return {canonical_text(text) for text in (reference, bare(reference))} - {""}

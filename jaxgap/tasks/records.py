@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -44,6 +45,16 @@ class Record:
         if not isinstance(value, str) or not value.strip():
             self.refuse(name, f"must be a text, got {_shown(value)}")
         return self._bounded(name, value)
+
+    def stated(self, name: str) -> str:
+        """The text in a field, or the number in it as a text.
+
+        **Raises:** `InputError` if the record has no such field, or it is neither.
+        """
+        value = self.fields[self._first([name])]
+        if type(value) in (int, float) and math.isfinite(value):
+            return str(value)
+        return self.text(name)
 
     def optional_text(self, name: str) -> str:
         """The text in a field; empty where the record has none.
@@ -97,6 +108,8 @@ class Record:
     def _bounded(self, name: str, value: str) -> str:
         if len(value) > MAX_FIELD_CHARACTERS:
             self.refuse(name, f"{len(value)} characters; at most {MAX_FIELD_CHARACTERS} are read")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            self.refuse(name, "holds half of a pair of surrogates, which is no character")
         return value
 
 

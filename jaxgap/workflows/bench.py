@@ -20,9 +20,10 @@ from jaxgap.improve.cost import Cost, run_cost
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.run_folder import RunFolder, to_trajectory
+from jaxgap.sharding import on_mesh
 from jaxgap.trajectory.outside import parse_json, read_text
 
-_IMPROVING = ("generate", "verify", "select", "train")
+_ANSWERING = ("generate", "verify", "select")
 MIN_ROUNDS = 2  # a fit needs three checkpoints
 
 
@@ -156,15 +157,23 @@ def run_bench(
     results = fit_many(LinearLaw(), runs)
     rows = []
     for (name, config), result in zip(configs.items(), results, strict=True):
-        cost, seconds = run_cost(*assemble(config), done[name]), _seconds(folder / name)
+        with on_mesh(config.mesh):
+            cost = run_cost(*assemble(config), done[name])
+        seconds = _seconds(folder / name, config)
         rows.append(BenchRow(name, config, done[name], result, cost, seconds))
     return tuple(rows)
 
 
-def _seconds(run: Path) -> float:
-    """How long the stages took that improve the model."""
+def _seconds(run: Path, config: ImproveConfig) -> float:
+    """How long the stages took that improve the model.
+
+    What the last checkpoint sampled and judged only measured it, as did all but the first where
+    candidates are fixed.
+    """
     rows = [parse_json(line, str(run)) for line in read_text(run / "timings.jsonl").splitlines()]
-    return float(sum(row.get(stage, 0.0) for row in rows for stage in _IMPROVING))
+    used = rows[:-1][:1] if config.candidates == "fixed" else rows[:-1]
+    answering = sum(row.get(stage, 0.0) for row in used for stage in _ANSWERING)
+    return float(answering + sum(row.get("train", 0.0) for row in rows))
 
 
 def _check_same(run: Path, config: ImproveConfig) -> None:

@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgap.errors import InputError, RunError
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.records import TrainingSet
+
+ORIGIN = {"its problems": 7}
+ACCURACIES = (0.1, 0.9, 0.2, 0.3)
 
 # Orbax leaves its half-read arrays to the collector where a read fails.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -29,9 +33,10 @@ def loop_state(tiny_model):
 
 
 def saved_at(state, round_index, accuracy):
+    accuracies = (*ACCURACIES[:round_index], accuracy)
     rows = tuple(
-        {"t": float(t), "solver": 1 / (3 + t), "solver_accuracy": accuracy}
-        for t in range(round_index + 1)
+        {"t": float(t), "solver": 1 / (3 + t), "solver_accuracy": each}
+        for t, each in enumerate(accuracies)
     )
     tokens = np.full((3, 4), round_index, np.int32)
     training_set = TrainingSet(tokens, tokens >= 0)
@@ -42,8 +47,8 @@ def saved_at(state, round_index, accuracy):
 def written(loop_state, tmp_path_factory):
     """A folder with the checkpoints of four rounds, of which the second has the best accuracy."""
     folder = tmp_path_factory.mktemp("checkpoints") / "kept"
-    store = CheckpointStore(folder, 2)
-    for round_index, accuracy in enumerate((0.1, 0.9, 0.2, 0.3)):
+    store = CheckpointStore(folder, 2, ORIGIN)
+    for round_index, accuracy in enumerate(ACCURACIES):
         store.save(saved_at(loop_state, round_index, accuracy))
     store.close()
     return folder
@@ -65,14 +70,14 @@ def abstract(loop_state):
 def newest(folder, abstract):
     """The newest intact checkpoint, and what was said of the others."""
     said = []
-    store = CheckpointStore(folder, 2)
+    store = CheckpointStore(folder, 2, ORIGIN)
     saved = store.newest(abstract, said.append)
     store.close()
     return saved, said
 
 
 def test_the_newest_and_the_best_are_kept(folder):
-    store = CheckpointStore(folder, 2)
+    store = CheckpointStore(folder, 2, ORIGIN)
     assert sorted(store.steps()) == [1, 2, 3]
     store.close()
 
@@ -166,6 +171,57 @@ def test_a_checkpoint_of_another_model_is_passed_over(folder, abstract):
     assert len(said) == 3
 
 
+@pytest.mark.parametrize("steps", [(2, 3), (1, 2, 3)])
+def test_a_run_goes_on_from_before_several_damaged_ones(folder, abstract, loop_state, steps):
+    for step in steps:
+        flip(data_files(folder, step)[0], 1000)
+    store = CheckpointStore(folder, 2, ORIGIN)
+    saved = store.newest(abstract, lambda line: None)
+    last = -1 if saved is None else saved.state.round_index
+    assert last == steps[0] - 1 or saved is None
+    store.set_aside_after(last)
+    store.save(saved_at(loop_state, last + 1, 0.5))
+    store.close()
+    again, said = newest(folder, abstract)
+    assert again.state.round_index == last + 1
+    assert not said
+    aside = {path.name for path in (folder.parent / "damaged").iterdir()}
+    assert aside == set(map(str, steps))
+
+
+def test_whichever_file_is_cut_short_a_checkpoint_is_found(written, abstract, tmp_path):
+    files = [path.relative_to(written) for path in (written / "3").rglob("*") if path.is_file()]
+    assert len(files) > 5
+    for number, file in enumerate(files):
+        folder = shutil.copytree(written, tmp_path / str(number))
+        raw = (folder / file).read_bytes()
+        (folder / file).write_bytes(raw[: len(raw) // 2])
+        assert newest(folder, abstract)[0].state.round_index in (2, 3), file
+
+
+def test_one_that_cannot_be_read_now_is_not_called_damaged(folder, abstract, monkeypatch):
+    def load(self, step, abstract_state):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(CheckpointStore, "_load", load)
+    with pytest.raises(RunError, match=r"kept/3: cannot be read \(RESOURCE_EXHAUSTED"):
+        newest(folder, abstract)
+
+
+def test_one_of_other_problems_is_refused(folder, abstract):
+    store = CheckpointStore(folder, 2, {"its problems": 8})
+    with pytest.raises(InputError, match="its problems are not those that the run was made with"):
+        store.newest(abstract, lambda line: None)
+    store.close()
+
+
+def test_a_link_is_not_followed(folder):
+    folder.rename(folder.parent / "elsewhere")
+    folder.symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(InputError, match="is a link, and is not followed"):
+        CheckpointStore(folder, 2, ORIGIN)
+
+
 def test_nothing_is_unpickled(folder, abstract, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("unpickled")
@@ -177,7 +233,7 @@ def test_nothing_is_unpickled(folder, abstract, monkeypatch):
 
 def test_saving_gives_nothing_up(loop_state, tmp_path, abstract):
     """A state may be trained on, its buffers given up, while it is still being written."""
-    store = CheckpointStore(tmp_path / "kept", 1)
+    store = CheckpointStore(tmp_path / "kept", 1, ORIGIN)
     params = jax.tree.map(jnp.copy, loop_state.params)
     store.save(saved_at(loop_state._replace(params=params), 0, 0.5))
     jax.jit(lambda p: jax.tree.map(lambda x: 0 * x, p), donate_argnums=0)(params)

@@ -18,11 +18,12 @@ import tyro
 import yaml
 
 from jaxgap.cli.improve import Improve
+from jaxgap.improve import ImproveConfig
 
 LAUNCH = Path(__file__).parents[2] / "launch"
 SCRIPTS = sorted(LAUNCH.glob("*.sh"))
 SKYPILOT = Path.home() / ".cache" / "jaxgap" / "skypilot" / "bin" / "python"
-OPTIONS = ["--model", "owner/name", "--task", "gsm8k", "--mesh", "fsdp=16"]
+OPTIONS = ["--model", "owner/name", "--task", "gsm8k:train.jsonl", "--mesh", "fsdp=16"]
 MEMBERSHIP = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 JAXGAP = """#!/bin/bash
@@ -92,7 +93,9 @@ def test_slurm_starts_every_process_alike_and_queues_again(start, tmp_path):
     (tmp_path / "run" / "config.json").touch()
     status, processes = start(*command, **slurm, STATUS="143")
     assert status == 143
-    assert [str(improve_options(argv).resume) for _, argv in processes] == [run, run]
+    for _, argv in processes:  # on the mesh that is given now, which may be another
+        again = improve_options(argv)
+        assert (str(again.resume), again.config) == (run, ImproveConfig(mesh="fsdp=16"))
     assert (tmp_path / "requeued").read_text() == "requeue 5\n"
     assert start(*command, **slurm, STATUS="1")[0] == 1
     assert (tmp_path / "requeued").read_text() == "requeue 5\n"
@@ -151,7 +154,9 @@ def test_the_jobset_starts_a_process_on_every_host_of_the_slice(start, tmp_path)
         **variables | {"JAX_PROCESS_ID": "3"},
     )  # fmt: skip
     assert who == [variables["JAX_COORDINATOR_ADDRESS"], "4", "3"]
-    assert improve_options(argv).out == run
+    options = improve_options(argv)
+    assert options.out == run
+    assert options.config.task == "gsm8k:/runs/train.jsonl"
 
 
 def test_skypilot_starts_a_process_on_every_node(start, tmp_path):
@@ -162,7 +167,18 @@ def test_skypilot_starts_a_process_on_every_node(start, tmp_path):
         RUN=str(tmp_path / "run"), OPTIONS=" ".join(OPTIONS),
     )  # fmt: skip
     assert who == ["10.0.0.4:12321", "2", "1"]
-    assert improve_options(argv).config.task == "gsm8k"
+    assert improve_options(argv).config.task == "gsm8k:train.jsonl"
+
+
+@pytest.mark.parametrize("rule", [["--stop-when", "0.1"], ["--stop-when=0.1"]])
+def test_a_run_goes_on_with_its_rule_for_stopping(start, tmp_path, rule):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").touch()
+    command = ["bash", "launch/improve.sh", str(tmp_path / "run"), *OPTIONS[:4], *rule]
+    who = dict.fromkeys(MEMBERSHIP, "0")
+    _, ((_, argv),) = start(*command, **who)
+    options = improve_options(argv)
+    assert (options.stop_when, options.config) == (0.1, ImproveConfig())
 
 
 def test_skypilot_reads_its_task():

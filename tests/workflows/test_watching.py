@@ -9,7 +9,15 @@ import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError
-from jaxgap.improve import EndRun, Estimate, ImproveConfig, RoundMetrics, RunFolder, SplitMetrics
+from jaxgap.improve import (
+    EndRun,
+    Estimate,
+    ImproveConfig,
+    RoundMetrics,
+    RunFolder,
+    SplitMetrics,
+    Watcher,
+)
 from jaxgap.improve.run_lock import locked
 from jaxgap.workflows.stopping import stop_when_not_worth
 from jaxgap.workflows.watching import look
@@ -83,15 +91,25 @@ def test_the_command_says_it_in_words(half_way, capsys):
 
 def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
     last = measured(8, 0.52)
+    told = []
+    watcher = Watcher(on_round=told.append)
     with pytest.raises(EndRun, match=r"another round is not worth it: with probability \d+%"):
-        stop_when_not_worth(half_way, 0.2, seed=0)(last)
+        stop_when_not_worth(watcher, half_way, 0.2).on_round(last)
+    assert told == [last]
     write_run(tmp_path / "young", 3.0 - 0.25 * np.arange(9.0), 12)
-    stop_when_not_worth(tmp_path / "young", 0.1, seed=0)(last)
+    stop_when_not_worth(watcher, tmp_path / "young", 0.1).on_round(last)
+
+
+def test_a_run_that_was_ended_goes_no_further_when_it_is_resumed(half_way):
+    watcher = stop_when_not_worth(Watcher(), half_way, 0.2)
+    with pytest.raises(EndRun, match="another round is not worth it"):
+        watcher.on_start(ImproveConfig(), 9)
+    watcher.on_start(ImproveConfig(), 0)
 
 
 def test_no_run_is_ended_on_fewer_than_five_checkpoints(half_way, tmp_path):
     folder = shutil.copytree(half_way, tmp_path / "run")
     (folder / "trajectory.csv").unlink()
-    stop_when_not_worth(folder, 100.0, seed=0)(measured(3, 0.5))
+    stop_when_not_worth(Watcher(), folder, 100.0).on_round(measured(3, 0.5))
     with pytest.raises(InputError, match="--stop-when must be a gain in nats, 0 or more, got -1"):
-        stop_when_not_worth(folder, -1.0, seed=0)
+        stop_when_not_worth(Watcher(), folder, -1.0)

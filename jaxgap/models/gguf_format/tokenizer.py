@@ -20,6 +20,7 @@ _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 # A chat ends its turns with one of these, whatever the file calls its end of text.
 _END_OF_TURN = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>")
 _SPACE = "▁"
+_MAX_PIECE = 256
 
 
 def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastTokenizer:
@@ -155,6 +156,8 @@ def _sentencepiece(vocabulary: _Vocabulary) -> Any:
     merges = []
     for number in sorted(normal, key=lambda number: -scores[number]):
         piece = vocabulary.tokens[number]
+        if len(piece) > _MAX_PIECE:  # all its splits are looked at
+            raise ModelFileError(f"{vocabulary.where}: token {number} has {len(piece)} characters")
         splits = ((piece[:cut], piece[cut:]) for cut in range(1, len(piece)))
         merges += [pair for pair in splits if pieces.issuperset(pair)]
     unknown = vocabulary.special_id("unknown")

@@ -44,8 +44,9 @@ def load_folder(
     """
     folder = Path(folder)
     config = parse_config(folder / "config.json")
-    params = load_params(folder, config, dtype=dtype, shardings=shardings)
-    return LanguageModel(config, load_tokenizer(folder, config.vocab_size)), params
+    # First what is small, so that nothing is refused after the weights are read.
+    model = LanguageModel(config, load_tokenizer(folder, config.vocab_size))
+    return model, load_params(folder, config, dtype=dtype, shardings=shardings)
 
 
 def load_params(

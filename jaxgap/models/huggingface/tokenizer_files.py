@@ -28,6 +28,15 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
     **Raises:** `ModelFileError` in one line if a file cannot be used, or nothing says which token
     ends a text.
     """
+    try:
+        return _load(folder, num_ids)
+    except ModelFileError:
+        raise
+    except (InputError, ValueError, TypeError) as error:  # of what no well-formed file holds
+        raise ModelFileError(f"{folder}: {' '.join(str(error).split())[:200]}") from None
+
+
+def _load(folder: Path, num_ids: int) -> FastTokenizer:
     backend = load_backend(regular_file(folder / "tokenizer.json"))
     settings = _optional(folder / "tokenizer_config.json")
     special = {name: text for name in _NAMES if (text := _token_text(settings.get(name)))}
@@ -43,15 +52,10 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
         raise ModelFileError(f"{folder}: nothing says which token ends a text (eos_token)")
     pad = backend.token_to_id(special["pad_token"]) if "pad_token" in special else None
     bos = backend.token_to_id(special["bos_token"]) if "bos_token" in special else None
-    try:
-        template = _chat_template(folder, settings, special)
-        return FastTokenizer(
-            backend, num_ids, stop_ids, stop_ids[0] if pad is None else pad, bos, template
-        )
-    except ModelFileError:
-        raise
-    except InputError as error:
-        raise ModelFileError(f"{folder}: {error}") from None
+    template = _chat_template(folder, settings, special)
+    return FastTokenizer(
+        backend, num_ids, stop_ids, stop_ids[0] if pad is None else pad, bos, template
+    )
 
 
 def load_backend(path: Path) -> Any:
