@@ -54,7 +54,7 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     config, tokenizer = loop.config, loop.model.tokenizer
     prompt_tokens = float(loop.prompts("train").batch.mask.sum())
     num_prompts, num_candidates = config.num_train_prompts, config.num_candidates
-    before = metrics[:-1]
+    before = list(metrics[:-1])
     # Fixed candidates are drawn and judged once; what later checkpoints draw only measures them.
     fixed = config.candidates == "fixed"
     drawn = before[:1] if fixed else before

@@ -12,6 +12,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import read_external, shares
+from jaxgap.improve.kept_run import _prolonged
 from jaxgap.improve.records import TrainingSet
 from jaxgap.models import CharTokenizer
 from jaxgap.tasks import Problem
@@ -111,3 +112,17 @@ def next_loop(config):
     from jaxgap.improve import assemble
 
     return assemble(config)[0]
+
+
+def test_more_rounds_use_none_a_second_time():
+    config = ImproveConfig(num_rounds=2, external="r.jsonl")
+    longer = _prolonged(config, 3)
+    assert longer.num_rounds == 5
+    assert shares(longer.allocation, 5) == (0.5, 0.5, 0, 0, 0)
+    assert _prolonged(config, 0) == config
+
+
+def test_a_batch_that_would_leave_some_out_is_refused(tmp_path):
+    config = ImproveConfig(num_train_prompts=10, batch_size=8, external=str(tmp_path / "r.jsonl"))
+    with pytest.raises(InputError, match="batch_size must divide num_train_prompts=10"):
+        next_loop(config)

@@ -10,6 +10,7 @@ import pytest
 from jaxgap.improve import Observer, self_improve
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
+from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.tasks import AbstractTask, Addition, Problem
 
 
@@ -131,3 +132,20 @@ def test_prompts_carry_no_answers(make_loop):
     loop = make_loop()
     fields = {field.name for field in dataclasses.fields(loop.prompts("train"))}
     assert fields == {"texts", "batch"}
+
+
+def test_a_score_that_is_no_number_is_told(make_loop, tiny_params):
+    class Broken(AbstractVerifier):
+        def __call__(self, params, prompts, candidates, key):
+            return np.full(candidates.lengths.shape, np.nan)
+
+    loop = dataclasses.replace(make_loop(), verifier=Broken())
+    with pytest.raises(NotFinite, match="a verifier's score in round 0 is NaN or infinite"):
+        next(self_improve(loop, loop.init_state(tiny_params)))
+
+
+def test_each_attempt_at_a_round_draws_anew(make_loop, tiny_params):
+    state = make_loop().init_state(tiny_params)
+    attempts = [state, *(state.redrawn(attempt) for attempt in (1, 2, 3))]
+    keys = {tuple(jax.random.key_data(each.key).tolist()) for each in attempts}
+    assert len(keys) == 4

@@ -1,11 +1,15 @@
 """A RUN folder is complete, readable at any moment, and the same for the same seed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from jaxgap.improve import ImproveConfig, Watcher, improve_to_folder
+from jaxgap.errors import InputError
+from jaxgap.improve import ImproveConfig, RunFolder, Watcher, improve_to_folder
+from jaxgap.improve.run_folder import require_free
+from jaxgap.improve.run_lock import is_locked, locked
 from jaxgap.trajectory import read_csv
 
 CONFIG = ImproveConfig(
@@ -56,6 +60,35 @@ def test_an_interruption_leaves_what_was_measured(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         improve_to_folder(CONFIG, tmp_path / "run", Watcher(on_round=interrupt))
     assert read_csv(tmp_path / "run" / "trajectory.csv").num_rows == 3
+
+
+def test_what_a_run_left_that_never_began_is_no_hindrance(tmp_path):
+    for name in ("run.lock", ".config.json.abc"):
+        (tmp_path / name).touch()
+    assert require_free(tmp_path) == tmp_path
+
+
+def test_a_run_that_goes_back_to_two_checkpoints_has_no_table(run_folder, tmp_path):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    run = RunFolder.reopen(folder)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    run.rewind(rows)
+    assert (folder / "trajectory.csv").exists()
+    run.rewind(rows[:2])
+    assert not [path for path in folder.iterdir() if path.name.startswith("trajectory.csv")]
+
+
+def test_a_lock_that_is_a_link_is_not_written(tmp_path):
+    (tmp_path / "mine").write_text("all I have")
+    (tmp_path / "run.lock").symlink_to(tmp_path / "mine")
+    with (
+        pytest.raises(InputError, match=r"run\.lock is a link, and is not followed"),
+        locked(tmp_path),
+    ):
+        pass
+    with pytest.raises(InputError, match=r"run\.lock is a link"):
+        is_locked(tmp_path)
+    assert (tmp_path / "mine").read_text() == "all I have"
 
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path):

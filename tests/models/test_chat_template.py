@@ -126,6 +126,11 @@ def _doubling(start, step):
         _doubling("[1]", "{% set n.s = [n.s, n.s] %}") + "{{ n.s }}",
         _doubling("[1]", "{% set n.s = [n.s, n.s] %}") + "{{ n.s | tojson }}",
         "{% for i in range(99999) %}{{ 'a' * 1000 }}{% endfor %}",
+        "{{ (1).to_bytes(2000000000, 'big') }}",
+        "{{ 'a'.encode().ljust(2000000000) }}",
+        "{{ ('x' * 100000).join(('a' * 100000) | list) }}",
+        "{{ ('x' * 100000).join('a' * 100000) }}",
+        "{{ ('a' * 100000) | map('string') | join('x' * 100000) }}",
     ],
 )  # fmt: skip
 def test_what_would_never_end_or_fill_memory_is_stopped(source):

@@ -118,6 +118,8 @@ def test_named_templates_and_template_files(folder):
     [
         ({"chat_template": "{{"}, "the chat template cannot be compiled"),
         ({"chat_template": 5}, "chat_template must be text"),
+        ({"chat_template": [{"name": [], "template": "x"}]}, "unhashable type"),
+        ({"eos_token": "\ud800"}, "surrogates not allowed"),
         ({"chat_template": "a" * 300_000}, "the chat template has 300000 characters"),
     ],
 )
@@ -126,6 +128,17 @@ def test_settings_that_cannot_be_used_are_refused(folder, changes, message):
     with pytest.raises(ModelFileError, match=message) as caught:
         load_tokenizer(folder, 64)
     assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_is_no_text_is_refused(folder):
+    (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelFileError, match="can't decode byte"):
+        load_tokenizer(folder, 64)
+
+
+def test_half_a_character_is_refused(folder):
+    with pytest.raises(InputError, match="a text holds half of a pair of surrogates"):
+        load_tokenizer(folder, 64).encode("w2 \ud800")
 
 
 def test_files_that_do_not_fit_are_refused(folder):

@@ -238,3 +238,47 @@ def test_bad_true_or_false_questions(tmp_path, change, message):
     good = json.loads((FILES / "prontoqa.jsonl").read_text().splitlines()[0])
     with pytest.raises(InputError, match=message):
         ProntoQA(lines(tmp_path / "bad.jsonl", good | change))
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "wrong"),
+    [
+        ("1 2\n3 4", "<answer>1 2\n3 4</answer>", "3 4"),
+        ("U.S.", "<answer>U.S.</answer>", "<answer>U.K.</answer>"),
+        ("U.S.", "The answer is U.S.", "U"),
+        ("*", "<answer>*</answer>", ""),
+        ("6 * 7 = 42\n#### 42", "The answer is 42.", "6 * 7 = 42 #### 41"),
+        (4, "The answer is 4.", "5"),
+        (0.5, "1/2", "5"),
+    ],
+)
+def test_a_reference_is_taken_whole_unless_it_marks_its_answer(tmp_path, answer, right, wrong):
+    task = PromptAnswers(lines(tmp_path / "own.jsonl", {"prompt": "?", "answer": answer}))
+    (problem,) = task.problems(1, seed=0)
+    assert task.grade(problem, right)
+    assert not task.grade(problem, wrong)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"prompt": "?", "answer": "so\n####"}, r"own.jsonl:1: field 'answer': holds no answer"),
+        ({"prompt": "?", "answer": True}, r"field 'answer': must be a text, got True"),
+        ({"prompt": "?", "answer": float("nan")}, r"field 'answer': must be a text, got nan"),
+        ({"prompt": "\ud800", "answer": "a"}, "field 'prompt': holds half of a pair of surrogates"),
+    ],
+)
+def test_answers_and_texts_that_are_none_are_refused(tmp_path, record, message):
+    with pytest.raises(InputError, match=message):
+        PromptAnswers(lines(tmp_path / "own.jsonl", record))
+
+
+def test_no_problem_is_one_of_the_examples(tmp_path):
+    shown, other = {"prompt": "1 + 1?", "answer": "2"}, {"prompt": "2 + 2?", "answer": "4"}
+    path = lines(tmp_path / "own.jsonl", shown, {"prompt": "1 +  1?", "answer": "2"}, other)
+    held_out = lines(tmp_path / "held_out.jsonl", shown, {"prompt": "3 + 3?", "answer": "6"})
+    split = PromptAnswers(path, held_out, num_examples=1).split(1, 1, seed=0)
+    assert split.train[0].messages[-1].content == "2 + 2?"
+    assert split.held_out[0].messages[-1].content == "3 + 3?"
+    with pytest.raises(InputError, match="has 1 distinct problems, 2 are asked for"):
+        PromptAnswers(path, num_examples=1).problems(2, seed=0)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgap.errors import InputError
 from jaxgap.tasks import AbstractTask, Addition, Problem, TaskSplit
 
 TASK = Addition()
@@ -52,7 +53,7 @@ def test_every_problem_can_be_drawn_and_no_more():
 
 def test_overlap_is_refused():
     problem, other = Problem("1+1=", "2"), Problem("1+2=", "3")
-    with pytest.raises(ValueError, match=r"1 prompts are in both splits, for example '1\+1='"):
+    with pytest.raises(InputError, match=r"1 prompts are in both splits, for example '1\+1='"):
         TaskSplit(train=(problem, other), held_out=(problem,))
     with pytest.raises(ValueError, match="the train split repeats a prompt"):
         TaskSplit(train=(other, other), held_out=(problem,))

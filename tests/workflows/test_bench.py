@@ -8,7 +8,7 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, Watcher, assemble
 from jaxgap.improve.cost import num_product_parameters, run_cost
-from jaxgap.workflows.bench import Grid, run_bench
+from jaxgap.workflows.bench import Grid, _seconds, run_bench
 
 BASE = ImproveConfig(
     num_rounds=2, num_train_prompts=8, num_held_out_prompts=6, num_candidates=2, batch_size=4
@@ -101,3 +101,20 @@ def test_the_cost_is_that_of_the_tokens(bench):
     size = 4 * (4 * 160 * 160 + 3 * 160 * 432) + 19 * 160
     assert num_product_parameters(loop, params) == size
     assert cost.flops == pytest.approx(size * (2 * (cost.sampled + cost.read) + 6 * cost.trained))
+
+
+def test_fixed_candidates_cost_once(bench, tmp_path):
+    _, _, rows = bench
+    row = rows[1]
+    fixed = dataclasses.replace(row.config, candidates="fixed")
+    loop, params = assemble(fixed)
+    cost = run_cost(loop, params, row.metrics)
+    prompts = float(loop.prompts("train").batch.mask.sum())
+    first = row.metrics[0].train
+    assert cost.sampled == pytest.approx(16 * first.solver_length.mean)
+    assert cost.read == prompts
+    assert cost.trained == pytest.approx(2 * (prompts + 8 * first.verifier_length.mean))
+    stages = {"generate": 1.0, "verify": 2.0, "select": 4.0, "train": 8.0, "measure": 99.0}
+    (tmp_path / "timings.jsonl").write_text((json.dumps(stages) + "\n") * 3)
+    assert _seconds(tmp_path, fixed) == 7 + 3 * 8
+    assert _seconds(tmp_path, row.config) == 2 * 7 + 3 * 8

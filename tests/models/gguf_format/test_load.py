@@ -103,6 +103,15 @@ def test_the_divisors_of_llama3_are_recognised(tmp_path):
         ({"tokenizer.ggml.merges": ["a zz"]}, "its tokenizer cannot be built"),
         ({"tokenizer.ggml.tokens": ["a"] * 64}, "a token is given twice"),
         ({"tokenizer.ggml.tokens": [1]}, "tokens must be a list of strings"),
+        (
+            {
+                "tokenizer.ggml.model": "llama",
+                "tokenizer.ggml.tokens": ["a" * 10**6],
+                "tokenizer.ggml.token_type": [1],
+                "tokenizer.ggml.scores": [0.0],
+            },
+            "token 0 has 1000000 characters",
+        ),
         ({"tokenizer.chat_template": "{% for %}"}, "the chat template cannot be compiled"),
     ],
 )

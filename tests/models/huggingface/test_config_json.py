@@ -186,3 +186,8 @@ def test_a_config_that_is_no_file_is_refused(tmp_path):
 
 def test_scaling_none_is_the_default(tmp_path):
     assert _parse(tmp_path, LLAMA | {"rope_scaling": None}).rope_scaling == NoScaling()
+
+
+def test_a_window_of_one_token_stretches_nothing(tmp_path):
+    change = {"model_type": "phi3", "rope_scaling": LONGROPE, "original_max_position_embeddings": 1}
+    assert _parse(tmp_path, LLAMA | change).rope_scaling.attention_factor == 1.0
