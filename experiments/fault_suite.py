@@ -27,6 +27,22 @@ from typing import Any
 ROUNDS = 12
 SIZES = {"rounds": ROUNDS, "train-prompts": 32, "held-out-prompts": 32, "candidates": 4}
 OPTIONS = [f"--num-{name}={value}" for name, value in SIZES.items()] + ["--batch-size=32"]
+# The command itself, which also says which stage it is at.
+PROGRAM = """
+import sys
+from pathlib import Path
+from jaxgap.cli.main import main
+from jaxgap.improve.run_folder import RunFolder
+
+place, enter = Path(sys.argv.pop(1)), RunFolder.enter
+
+def enter_and_tell(self, stage):
+    place.write_text(stage)
+    enter(self, stage)
+
+RunFolder.enter = enter_and_tell
+main()
+"""
 EQUAL_FILES = ("config.json", "metrics.jsonl", "trajectory.csv", "trajectory.csv.json")
 # A run is killed at most this often before it is left to end, so that every run is compared.
 KILLS_PER_RUN = 5
@@ -34,23 +50,24 @@ KILLS_PER_RUN = 5
 TMPFS_MEGABYTES = 120
 
 
-def start(*options: str) -> subprocess.Popen[str]:
-    """`jaxgap improve` as a process."""
-    program = [sys.executable, "-m", "jaxgap", "improve", *options]
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """`jaxgap improve` as a process, on a run in `folder`, from wherever it stands."""
+    stage = stage_file(folder)
+    stage.write_text("setting up")
+    begun = (folder / "config.json").exists()
+    where = ["--resume", str(folder)] if begun else ["--out", str(folder), *OPTIONS, *options]
+    program = [sys.executable, "-c", PROGRAM, str(stage), "improve", *where]
     return subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def begin_or_resume(folder: Path) -> subprocess.Popen[str]:
-    """A run in `folder`, from wherever it stands."""
-    if (folder / "config.json").exists():
-        return start("--resume", str(folder))
-    shutil.rmtree(folder, ignore_errors=True)
-    return start("--out", str(folder), *OPTIONS)
+def stage_file(folder: Path) -> Path:
+    """Where a run's process says which stage it is at."""
+    return folder.with_name(f"{folder.name}.stage")
 
 
 def finish(folder: Path) -> str:
     """Let a run go to its end; what it said on stderr."""
-    process = begin_or_resume(folder)
+    process = start(folder)
     said = process.communicate(timeout=600)[1]
     if process.returncode:
         raise RuntimeError(f"exit status {process.returncode}: {said}")
@@ -65,10 +82,9 @@ def end_of(folder: Path) -> dict[str, Any]:
 
 
 def where(folder: Path) -> str:
-    """What a stopped run was at, as far as its folder tells."""
-    if any(folder.glob("checkpoints/*.orbax-checkpoint-tmp")):
-        return "during a save"
-    return "between saves" if (folder / "metrics.jsonl").exists() else "setting up"
+    """What a stopped run was at."""
+    saving = any(folder.glob("checkpoints/*.orbax-checkpoint-tmp"))
+    return stage_file(folder).read_text() + (" during a save" if saving else "")
 
 
 @dataclasses.dataclass
@@ -111,7 +127,7 @@ class FaultSuite:
         while sent < count:
             shutil.rmtree(self.folder, ignore_errors=True)
             for _ in range(min(KILLS_PER_RUN, count - sent)):
-                process = begin_or_resume(self.folder)
+                process = start(self.folder)
                 time.sleep(self.moments.uniform(0.5, self.seconds))
                 process.send_signal(number)
                 tracebacks += "Traceback" in process.communicate(timeout=600)[1]
@@ -161,7 +177,7 @@ class FaultSuite:
             return None
         run, filler = disk / "run", disk / "filler"
         try:
-            process = start("--out", str(run), *OPTIONS)
+            process = start(run)
             while not (run / "metrics.jsonl").exists() and process.poll() is None:
                 time.sleep(0.05)
             subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1M"], capture_output=True)
@@ -177,16 +193,29 @@ class FaultSuite:
     def two_processes(self) -> dict[str, Any]:
         """A second process on a run that one is at work on."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        first = begin_or_resume(self.folder)
+        first = start(self.folder)
         while not (self.folder / "config.json").exists():
             time.sleep(0.05)
-        second = start("--resume", str(self.folder))
+        second = start(self.folder)
         said = second.communicate(timeout=600)[1]
         first.communicate(timeout=600)
         refused = "refused" if "is in use by process" in said else "not refused"
         happened = f"{refused}, exit status {second.returncode}"
         same = self.is_same(self.folder)
         return self.row("a second process", 1, happened, same, 1, "Traceback" in said)
+
+    def unlucky(self, fault: str, said: str, *options: str) -> dict[str, Any]:
+        """A run with options that make it go wrong in each round; then it is told to go on."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        ends = [start(self.folder, *options).communicate(timeout=600)[1] for _ in range(2)]
+        lines = [end.strip().splitlines() for end in ends]
+        told = sum(said in end for end in ends)
+        kept = [path for path in (self.folder / "checkpoints").iterdir() if path.name.isdecimal()]
+        happened = (
+            f"said {told} times, in {max(map(len, lines))} line; {len(kept)} checkpoints kept"
+        )
+        tracebacks = sum("Traceback" in end for end in ends)
+        return self.row(fault, 2, happened, told == 2 and bool(kept), 1, tracebacks)
 
 
 def every_fault(suite: FaultSuite, num_kills: int) -> Iterator[dict[str, Any]]:
@@ -198,6 +227,8 @@ def every_fault(suite: FaultSuite, num_kills: int) -> Iterator[dict[str, Any]]:
     for kind in ("bit-flipped", "truncated", "deleted"):
         yield suite.damage(kind, num_others)
     yield suite.two_processes()
+    too_large = ("--learning-rate=1e30", "--clip-norm=1e30")
+    yield suite.unlucky("losses or logits not finite, retried twice", "NaN or infinite", *too_large)
     full_disk = suite.full_disk()
     if full_disk is not None:
         yield full_disk

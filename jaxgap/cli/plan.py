@@ -31,7 +31,7 @@ class Plan:
     model: Annotated[str, tyro.conf.arg(metavar="CONFIG")]
     """A config.json, a folder with one, or SmolLM2-135M, Llama-3.2-3B, Llama-3.1-8B."""
     topology: Annotated[str, tyro.conf.arg(metavar="v5e:4x4")]
-    """The chips: v4, v5e, v5p or v6e, and how they are laid out."""
+    """The chips: v5e, v5p or v6e, and how they are laid out."""
     mesh: Annotated[str | None, tyro.conf.arg(metavar="data=D,fsdp=F,tensor=T")] = None
     """How the work is laid over them; by default parameters are cut over all (fsdp)."""
     search: bool = False
@@ -71,7 +71,7 @@ class Plan:
             step = plan.steps[plan.too_large[0]]
             raise RunError(
                 f"{plan.too_large[0]} does not fit: it takes {step.memory_bytes / _GIB:.1f} GiB, "
-                f"and a chip has {plan.chip.hbm_bytes / _GIB:.0f}; take fewer rows or candidates, "
+                f"and a chip has {plan.chip.hbm_bytes / _GIB:.2f}; take fewer rows or candidates, "
                 "cut the model further, or take more chips"
             )
 
@@ -87,7 +87,7 @@ def _print_plan(console: "Console", plan: "RoundPlan") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    title = f"Of each chip of {plan.topology} ({plan.chip.hbm_bytes / _GIB:.0f} GiB)"
+    title = f"Of each chip of {plan.topology} ({plan.chip.hbm_bytes / _GIB:.2f} GiB)"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("step")
     for heading in ("GiB", "TFLOP", "HBM GB", "sent GB", "exchanges", "at least"):

@@ -1,7 +1,9 @@
 """The TPUs that can be planned for, and what one chip of each has.
 
-Numbers are those of Google's pages (cloud.google.com/tpu/docs/v4, /v5e, /v5p, /v6e): peak rates,
-which no program reaches. Rates of links that are given for both directions together are halved.
+Rates are those of Google's pages (cloud.google.com/tpu/docs/v5e, /v5p, /v6e): peak rates, which no
+program reaches. Rates of links that are given for both directions together are halved. Memory is
+what the compiler lets a program have, a little less than there is. A v4 is left out: its compiler
+describes two devices a chip, of which JAX makes one where it runs.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class Chip(NamedTuple):
     **Fields:**
 
     - `name`: as in a topology, `v5e`.
-    - `hbm_bytes`: memory.
+    - `hbm_bytes`: memory that a program may have.
     - `flops`: bf16 operations a second.
     - `hbm_rate`: bytes a second between memory and core.
     - `link_rate`: bytes a second over all links to other chips, one way.
@@ -38,10 +40,9 @@ class Chip(NamedTuple):
 CHIPS = {
     chip.name: chip
     for chip in (
-        Chip("v4", 32 * _GIB, 275e12, 1228e9, 300e9),
-        Chip("v5e", 16 * _GIB, 197e12, 819e9, 200e9),
-        Chip("v5p", 95 * _GIB, 459e12, 2765e9, 600e9),
-        Chip("v6e", 32 * _GIB, 918e12, 1638e9, 400e9),
+        Chip("v5e", int(15.75 * _GIB), 197e12, 819e9, 200e9),
+        Chip("v5p", int(95.74 * _GIB), 459e12, 2765e9, 600e9),
+        Chip("v6e", int(31.25 * _GIB), 918e12, 1638e9, 400e9),
     )
 }
 _TOPOLOGY = re.compile(r"(\w+):\d+x\d+(x\d+)?")
@@ -52,8 +53,8 @@ def chip_of(topology: str) -> Chip:
 
     **Raises:** `InputError` if it is none that is known.
 
-    >>> chip_of("v5e:4x4").hbm_bytes // 2**30
-    16
+    >>> chip_of("v5e:4x4").hbm_bytes / 2**30
+    15.75
     """
     found = _TOPOLOGY.fullmatch(topology)
     if found is None or found.group(1) not in CHIPS:

@@ -11,6 +11,7 @@ from jaxgap.improve import Observer, self_improve
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+from jaxgap.models import CharTokenizer, LanguageModel
 from jaxgap.tasks import AbstractTask, Addition, Problem
 
 
@@ -149,3 +150,33 @@ def test_each_attempt_at_a_round_draws_anew(make_loop, tiny_params):
     attempts = [state, *(state.redrawn(attempt) for attempt in (1, 2, 3))]
     keys = {tuple(jax.random.key_data(each.key).tolist()) for each in attempts}
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize(("score", "fallback"), [(0.0, 1.0), (1.0, 0.0)])
+def test_scores_that_are_all_the_same_are_no_fault(make_loop, tiny_params, score, fallback):
+    class Undecided(AbstractVerifier):
+        def __call__(self, params, prompts, candidates, key):
+            return np.full(candidates.lengths.shape, score)
+
+    loop = dataclasses.replace(make_loop(), verifier=Undecided())
+    metrics, params = run_through(loop, tiny_params)
+    assert metrics[-1].held_out.fallback.mean == fallback
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+def test_completions_without_any_text_are_no_fault(make_loop, tiny_model, tiny_params):
+    """Every token ends a completion."""
+
+    class Mute(CharTokenizer):
+        @property
+        def stop_ids(self):
+            return tuple(range(self.vocab_size))
+
+    model = LanguageModel(tiny_model.config, Mute(tiny_model.tokenizer.characters))
+    loop = make_loop()
+    verifier = dataclasses.replace(loop.verifier, model=model)
+    loop = dataclasses.replace(loop, model=model, verifier=verifier)
+    metrics, params = run_through(loop, tiny_params)
+    assert metrics[-1].held_out.solver_length.mean == 1
+    assert all(np.isfinite(value) for value in metrics[-1].row().values())
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
