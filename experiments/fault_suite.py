@@ -31,9 +31,12 @@ OPTIONS = [f"--num-{name}={value}" for name, value in SIZES.items()] + ["--batch
 PROGRAM = """
 import sys
 from pathlib import Path
-from jaxgap.cli.main import main
-from jaxgap.improve.run_folder import RunFolder
+from jaxgap.__main__ import main
 
+try:
+    from jaxgap.improve.run_folder import RunFolder
+except KeyboardInterrupt:  # as main takes it, which would import this
+    sys.exit(130)
 place, enter = Path(sys.argv.pop(1)), RunFolder.enter
 
 def enter_and_tell(self, stage):
