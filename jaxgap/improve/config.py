@@ -15,6 +15,7 @@ VerifierName = Literal[
 ]
 CandidateMode = Literal["regenerated", "fixed"]
 FloatingType = Literal["float32", "bfloat16"]
+ScheduleName = Literal["constant", "linear", "cosine"]
 
 # Where a setting is 0: what it stands for with the embedded model, and with any other.
 _CHOSEN = {
@@ -65,8 +66,13 @@ class ImproveConfig:
     """How external responses are spread over the rounds: early, uniform, late, or a share for each
     round, separated by commas, that sum to 1."""
     learning_rate: float = 0.0
-    """Step size of AdamW, constant over the run; 0 stands for 7e-5 with the embedded model and 1e-5
-    with others."""
+    """Step size of AdamW at its highest; 0 stands for 7e-5 with the embedded model and 1e-5 with
+    others."""
+    schedule: ScheduleName = "constant"
+    """How the step size goes on after the warm-up: constant, or down to zero over all rounds (those
+    that --more-rounds adds included), in a line or as a cosine."""
+    warm_up_steps: int = 0
+    """Training steps in which the step size rises from zero, fewer than the run has."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW, >= 0."""
     clip_norm: float = 1.0
@@ -94,6 +100,9 @@ class ImproveConfig:
     the run stops; 0 stops it at once."""
     num_checkpoints_kept: int = 2
     """How many of the newest checkpoints are kept, >= 1, beside that of the highest accuracy."""
+    remat: bool = False
+    """Compute each layer again in the backward pass, for less memory and a third more time; on a
+    mesh always."""
     mesh: str = ""
     """How the devices share the work, as data=2,fsdp=2,tensor=2: all of them, each axis 1 where it
     is left out. data cuts rows, fsdp rows and parameters, tensor heads, widths and vocabulary. One
@@ -126,6 +135,8 @@ class ImproveConfig:
             self.batch_size <= self.num_train_prompts,
             f"at most num_train_prompts={self.num_train_prompts}",
         )
+        most = f"0 to {self.num_steps - 1}, fewer than the run's steps"
+        self._require("warm_up_steps", 0 <= self.warm_up_steps < self.num_steps, most)
         if self.mesh:
             # Here, since it imports JAX, which --help should not wait for.
             from jaxgap.sharding import MeshShape
@@ -136,9 +147,15 @@ class ImproveConfig:
             ("verifier", VerifierName),
             ("candidates", CandidateMode),
             ("dtype", FloatingType),
+            ("schedule", ScheduleName),
         ):
             names = get_args(choices)
             self._require(name, getattr(self, name) in names, f"one of {', '.join(names)}")
+
+    @property
+    def num_steps(self) -> int:
+        """Training steps of the whole run."""
+        return self.num_rounds * self.epochs_per_round * (self.num_train_prompts // self.batch_size)
 
     def resolved(self) -> ImproveConfig:
         """The configuration with the values that 0 stands for, its parts known to go together.
@@ -177,7 +194,7 @@ class ImproveConfig:
         for name, value in form.items():
             kind = type(fields[name].default)
             legal = (int, float) if kind is float else kind
-            if not isinstance(value, legal) or isinstance(value, bool):
+            if not isinstance(value, legal) or isinstance(value, bool) != (kind is bool):
                 raise InputError(
                     f"{where}: {name} must be of type {kind.__name__}, got {value!r:.60}"
                 )

@@ -36,7 +36,14 @@ from jaxgap.models.axes import shapes_on_mesh
 from jaxgap.sampling import Progress
 from jaxgap.sharding import of_first
 from jaxgap.tasks import AbstractTask, TaskSplit
-from jaxgap.training import AdamW, Computation, Constant
+from jaxgap.training import (
+    AbstractSchedule,
+    AdamW,
+    Computation,
+    Constant,
+    CosineDecay,
+    LinearDecay,
+)
 
 Stage: TypeAlias = Literal["generate", "verify", "select", "train", "measure"]
 
@@ -112,7 +119,7 @@ class Loop:
     def optimizer(self) -> AdamW:
         """The optimiser's settings."""
         config = self.config
-        return AdamW(Constant(config.learning_rate), config.weight_decay, config.clip_norm)
+        return AdamW(_schedule(config), config.weight_decay, config.clip_norm)
 
     @property
     def computation(self) -> Computation:
@@ -120,7 +127,8 @@ class Loop:
 
         Models that need a mesh need its memory more than its time, and `jaxgap plan` counts so.
         """
-        policy = jax.checkpoint_policies.nothing_saveable if self.config.mesh else None
+        again = self.config.remat or self.config.mesh
+        policy = jax.checkpoint_policies.nothing_saveable if again else None
         return Computation(np.dtype(self.config.dtype), policy)
 
     def acting_params(self, params: Params) -> Params:
@@ -224,6 +232,18 @@ def self_improve(
             max_new_tokens=config.max_new_tokens,
         )
         is_measured = False
+
+
+def _schedule(config: ImproveConfig) -> AbstractSchedule:
+    peak, warm_up = config.learning_rate, config.warm_up_steps
+    match config.schedule:
+        case "linear":
+            return LinearDecay(peak, warm_up, config.num_steps)
+        case "cosine":
+            return CosineDecay(peak, warm_up, config.num_steps)
+    if not warm_up:
+        return Constant(peak)
+    return LinearDecay(peak, warm_up, config.num_steps, final=peak)  # a line that is level
 
 
 def _quiet(observer: Observer) -> Observer:

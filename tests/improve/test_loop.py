@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.improve import Observer, self_improve
+from jaxgap.errors import InputError
+from jaxgap.improve import ImproveConfig, Observer, self_improve
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.generate import generate
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
@@ -180,3 +181,34 @@ def test_completions_without_any_text_are_no_fault(make_loop, tiny_model, tiny_p
     assert metrics[-1].held_out.solver_length.mean == 1
     assert all(np.isfinite(value) for value in metrics[-1].row().values())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [1, 1, 1, 1, 1, 1]),
+        ({"warm_up_steps": 2}, [0, 0.5, 1, 1, 1, 1]),
+        ({"schedule": "linear", "warm_up_steps": 2}, [0, 0.5, 1, 0.75, 0.5, 0.25]),
+        ({"schedule": "cosine"}, [(1 + np.cos(np.pi * i / 6)) / 2 for i in range(6)]),
+    ],
+)
+def test_the_step_size_goes_over_all_rounds(make_loop, changes, expected):
+    """Two rounds of three steps."""
+    loop = make_loop(learning_rate=1.0, **changes)
+    rate = loop.optimizer.schedule.schedule()
+    np.testing.assert_allclose([rate(step) for step in range(6)], expected, atol=1e-6)
+
+
+def test_computing_layers_again_changes_rounding_alone(make_loop, tiny_params):
+    settings = {"num_rounds": 1, "learning_rate": 1e-3}
+    assert make_loop(remat=True).computation != make_loop().computation
+    _, plain = run_through(make_loop(**settings), tiny_params)
+    _, again = run_through(make_loop(**settings, remat=True), tiny_params)
+    for ours, theirs in zip(jax.tree.leaves(again), jax.tree.leaves(plain), strict=True):
+        # Where a slope is as small as rounding AdamW's steps have any sign.
+        assert np.abs(ours - theirs).mean() < 1e-5
+
+
+def test_a_warm_up_longer_than_the_run_is_refused():
+    with pytest.raises(InputError, match="warm_up_steps must be 0 to 95, fewer than the run's"):
+        ImproveConfig(warm_up_steps=96)
