@@ -18,6 +18,13 @@ def with_devices(num_devices):
     return os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}"}
 
 
+def free_address():
+    """Where processes may meet."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
 @pytest.fixture(scope="session")
 def small():
     """The configuration of a run of seconds."""
@@ -73,6 +80,29 @@ def run_script():
 
 
 @pytest.fixture(scope="session")
+def run_together():
+    """Run a script beside this file in several processes; what the first of them prints."""
+
+    def run(name, num_processes, num_devices):
+        script = str(Path(__file__).with_name(name))
+        address = free_address()
+        processes = [
+            subprocess.Popen(
+                [sys.executable, script, address, str(num_processes), str(index)],
+                env=with_devices(num_devices),
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for index in range(num_processes)
+        ]
+        said = [process.communicate(timeout=600)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0] * num_processes
+        return said[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def jaxgap():
     """Run a command on so many devices, which has to end well."""
 
@@ -92,9 +122,7 @@ def start_together():
     started = []
 
     def start(num_processes, num_devices, *arguments):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = free_address()
         # The first by its options, the others by their environment: both have to do.
         options = ["--coordinator", address, "--num-processes", num_processes, "--process-id", 0]
         names = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(num_processes)}

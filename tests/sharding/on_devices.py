@@ -1,9 +1,11 @@
-"""Eight simulated devices against one: run by the tests in a process of its own.
+"""Eight simulated devices against one: run by the tests in a process of its own, or in several.
 
-Prints as JSON what the test looks at. The model is wide enough for every axis to be cut.
+Prints as JSON what the test looks at. The model is wide enough for every axis to be cut. With
+ADDRESS NUM_PROCESSES PROCESS_ID it is one of several processes, of which the first prints.
 """
 
 import json
+import sys
 
 import numpy as np
 
@@ -17,7 +19,14 @@ def main() -> None:
     from jaxgap.planning.costs import count_costs
     from jaxgap.planning.hlo import parse_module
     from jaxgap.sampling import TokenBatch, completion_logprobs
-    from jaxgap.sharding import MeshShape, make_mesh, rows_sharding
+    from jaxgap.sharding import (
+        MeshShape,
+        is_first,
+        join_processes,
+        make_mesh,
+        rows_sharding,
+        to_host,
+    )
     from jaxgap.training import (
         AdamW,
         BatchShape,
@@ -29,6 +38,9 @@ def main() -> None:
         update,
     )
 
+    if len(sys.argv) > 1:
+        address, num_processes, process_id = sys.argv[1:]
+        join_processes(address, int(num_processes), int(process_id))
     config = DecoderConfig(
         vocab_size=64,
         hidden_size=64,
@@ -70,7 +82,7 @@ def main() -> None:
             "collectives": dict(costs.num_collectives),
             "losses": losses,
         }
-        return jax.device_get((ours, loss, by_params)), numbers
+        return to_host((ours, loss, by_params)), numbers
 
     copy = jax.tree.map(jax.numpy.array, params)
     expected, alone = results(copy, batch, lambda array: array)
@@ -85,8 +97,10 @@ def main() -> None:
         numbers["loss_error"] = float(abs(ours[1] - expected[1]))
         differences = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), ours[2], expected[2])
         numbers["gradient_error"] = max(jax.tree.leaves(differences))
-        print(json.dumps({"shape": shape} | numbers))
-    print(json.dumps({"shape": [1, 1, 1]} | alone))
+        if is_first():
+            print(json.dumps({"shape": shape} | numbers))
+    if is_first():
+        print(json.dumps({"shape": [1, 1, 1]} | alone))
 
 
 if __name__ == "__main__":

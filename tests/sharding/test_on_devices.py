@@ -22,6 +22,20 @@ def runs():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("num_processes", [2, 4])
+def test_so_are_those_of_several_processes(run_together, num_processes):
+    said = run_together("on_devices.py", num_processes, 8 // num_processes)
+    # What carries the exchanges writes there as well.
+    *runs, alone = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
+    assert len(runs) == 3
+    for run in runs:
+        assert run["loss_error"] < 1e-5
+        assert run["gradient_error"] < 1e-5
+        assert run["logprob_error"] < 5e-4
+        np.testing.assert_allclose(run["losses"], alone["losses"], rtol=1e-5)
+
+
+@pytest.mark.slow
 def test_the_numbers_are_those_of_one_device(runs):
     alone = runs.pop((1, 1, 1))
     assert len(runs) == 3
