@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, OdeCurves, closed_form
 from jaxgap.fitting.batches import stack
 from jaxgap.fitting.core import Problem, fit_batch
@@ -48,15 +47,3 @@ def test_a_batch_of_fits(curve_fn):
     assert program.out_info.intervals.dtype == jnp.float64
     # Each 64-bit number is computed with as two of 32 bits.
     assert "X64SplitLow" in program.as_text()
-
-
-@pytest.mark.slow
-def test_a_simulation_in_float32():
-    pytest.importorskip("libtpu")
-    law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
-    arrays, structure = eqx.partition(law, eqx.is_array)
-
-    def curves(arrays, ts):
-        return OdeCurves()(eqx.combine(arrays, structure), ts)
-
-    assert compiled(curves, arrays, TS.astype(np.float32)).out_info.dtype == jnp.float32
