@@ -19,7 +19,7 @@ from jax.sharding import Sharding
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import Params, projection_size
-from jaxgap.sharding import put
+from jaxgap.models.outside import ModelFileError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,23 +119,42 @@ def assemble(
 ) -> Params:
     """Parameters from stored tensors, one tensor at a time.
 
+    Of a tensor that is cut over a mesh each process looks at what its own devices hold.
+
     **Arguments:**
 
     - `tensors`: what to read.
-    - `read`: gives a tensor's numbers in its stored shape; it is asked once for each.
+    - `read`: gives a tensor's numbers in its stored shape, which may be mapped from a file; it is
+        asked once for each.
     - `dtype`: the floating type of the parameters.
     - `shardings`: where each goes, a tree like the parameters; on the default device if None.
+
+    **Raises:** `ModelFileError` if a number is NaN or infinite.
     """
     params: Params = {}
     for stored in tensors:
         whole, start = read(stored), 0
         for path, size in stored.parts:
             rows = whole[start : start + size]
-            values = np.ascontiguousarray((rows.T if stored.transposed else rows).astype(dtype))
+            piece = _Pieces(stored.name, rows.T if stored.transposed else rows, dtype)
             sharding = None if shardings is None else _at(shardings, path)
-            _put(params, path, _on_device(values, sharding))
+            _put(params, path, _on_device(piece, sharding))
             start += size
     return params
+
+
+class _Pieces(NamedTuple):
+    """A parameter as it lies in a file, whose pieces are read as they are asked for."""
+
+    name: str
+    stored: np.ndarray
+    dtype: Any
+
+    def __call__(self, index: Any = ()) -> np.ndarray:
+        values = np.ascontiguousarray(self.stored[index].astype(self.dtype))
+        if not np.isfinite(values).all():
+            raise ModelFileError(f"tensor {self.name!r} has a NaN or infinity")
+        return values
 
 
 def disassemble(stored: Stored, params: Params) -> np.ndarray:
@@ -151,8 +170,10 @@ def _at(tree: Params, path: tuple[Any, ...]) -> Any:
     return tree
 
 
-def _on_device(values: np.ndarray, sharding: Sharding | None) -> jax.Array:
-    return jax.device_put(values, may_alias=True) if sharding is None else put(values, sharding)
+def _on_device(pieces: _Pieces, sharding: Sharding | None) -> jax.Array:
+    if sharding is None:
+        return jax.device_put(pieces(), may_alias=True)
+    return jax.make_array_from_callback(pieces.stored.shape, sharding, pieces)
 
 
 def _put(tree: Params, path: tuple[Any, ...], value: jax.Array) -> None:

@@ -39,14 +39,18 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     offset: int
 
+    def map(self) -> np.ndarray:
+        """The tensor, mapped from the file: what is not looked at is not read."""
+        if not math.prod(self.shape):
+            return np.zeros(self.shape, self.dtype)
+        return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+
     def read(self) -> np.ndarray:
-        """The tensor, mapped from the file rather than copied.
+        """The same, looked through.
 
         **Raises:** `ModelFileError` if it holds a NaN or an infinity.
         """
-        if not math.prod(self.shape):
-            return np.zeros(self.shape, self.dtype)
-        mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        mapped = self.map()
         if not np.isfinite(mapped).all():
             raise ModelFileError(
                 f"{self.path}: a tensor of shape {self.shape} has a NaN or infinity"

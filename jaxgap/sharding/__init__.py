@@ -1,6 +1,6 @@
 """One mesh of devices for everything, and where each axis of an array lies on it."""
 
-from jaxgap.sharding.host import put, rows_to_devices, to_host
+from jaxgap.sharding.host import rows_to_devices, to_host
 from jaxgap.sharding.layout import named_sharding, partition
 from jaxgap.sharding.mesh import MESH_AXES, MeshShape, each_on_mesh, make_mesh, on_mesh
 from jaxgap.sharding.processes import (
@@ -48,7 +48,6 @@ __all__ = [
     "of_first",
     "on_mesh",
     "partition",
-    "put",
     "rows_sharding",
     "rows_to_devices",
     "to_host",

@@ -18,8 +18,7 @@ from jax.sharding import PartitionSpec as P
 from jaxgap.sharding.rows import rows_sharding
 
 
-def put(values: np.ndarray, sharding: Sharding) -> jax.Array:
-    """An array that every process has on its host, on their devices."""
+def _put(values: np.ndarray, sharding: Sharding) -> jax.Array:
     values = values.astype(jax.dtypes.canonicalize_dtype(values.dtype), copy=False)
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
@@ -35,7 +34,7 @@ def rows_to_devices(tree: Any, axis: int = 0) -> Any:
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return tree
-    return jax.tree.map(lambda values: put(np.asarray(values), rows_sharding(mesh, axis)), tree)
+    return jax.tree.map(lambda values: _put(np.asarray(values), rows_sharding(mesh, axis)), tree)
 
 
 def to_host(tree: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 import safetensors.numpy
 
 from jaxgap.models.axes import logical_axes
+from jaxgap.models.checkpoint import Part, Stored, _Pieces
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.models.huggingface.folder import load_params
 from jaxgap.models.outside import ModelFileError
@@ -68,6 +69,23 @@ def test_parameters_go_where_their_sharding_says(folder):
     placed = load_params(folder, parse_config(folder / "config.json"), shardings=shardings)
     jax.tree.map(np.testing.assert_array_equal, placed, params)
     assert jax.tree.all(jax.tree.map(lambda x, s: x.sharding == s, placed, shardings))
+
+
+def test_of_a_tensor_that_is_cut_only_the_pieces_are_read():
+    """As a process does whose devices hold a part."""
+    asked = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, index):
+            asked.append(index)
+            return np.asarray(super().__getitem__(index))
+
+    stored = Stored("w", (4, 6), (Part(("w",), 4),), transposed=True)
+    values = np.arange(24, dtype=np.float32).reshape(4, 6)
+    pieces = _Pieces(stored.name, values.T.view(Watched), np.float32)
+    half = pieces((slice(3, 6), slice(None)))
+    np.testing.assert_array_equal(half, values.T[3:])
+    assert asked == [(slice(3, 6), slice(None))]
 
 
 def test_memory_is_not_taken_twice(folder, tensors, monkeypatch):
@@ -151,5 +169,5 @@ def test_a_config_of_another_model_is_refused(folder):
 def test_numbers_that_are_not_finite_are_refused(folder, tensors):
     tensors["model.norm.weight"][3] = np.nan
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
-    with pytest.raises(ModelFileError, match="a NaN or infinity"):
+    with pytest.raises(ModelFileError, match=r"tensor 'model\.norm\.weight' has a NaN or infinity"):
         _load(folder)
