@@ -13,7 +13,9 @@ import contextlib
 import json
 import logging
 import shutil
+import sys
 import threading
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -72,6 +74,7 @@ class CheckpointStore:
         self._origin = dict(origin)
         self._accuracies: dict[int, float] = {}
         self._pending: Any = None
+        self._failed = False
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(_quiet_threads())
         keep = ocp.training.preservation_policies
@@ -177,13 +180,16 @@ class CheckpointStore:
 
     def close(self) -> None:
         """Finish writing."""
-        with self._quiet:
-            try:
-                self.wait()
-            finally:
-                # Of a save that failed, `wait` has told already.
-                with contextlib.suppress(OSError, ValueError, RuntimeError):
-                    self._orbax.close()
+        try:
+            self.wait()
+        finally:
+            # Of a save that failed, `wait` has told already.
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                self._orbax.close()
+            if not self._failed:
+                self._quiet.close()
+            else:  # what was under way may end as late as the process does
+                warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
@@ -210,6 +216,7 @@ class CheckpointStore:
         try:
             return action()
         except (OSError, ValueError, RuntimeError) as error:
+            self._failed = True
             full = "No space left" in str(error)
             reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
             raise RunError(
@@ -275,15 +282,24 @@ def _uncompressed() -> ocp.Context:
 @contextlib.contextmanager
 def _quiet_threads() -> Iterator[None]:
     """Let Orbax's threads fail in silence: what they raise is handed on and said once."""
-    logger = logging.getLogger("absl")
-    excepthook, level = threading.excepthook, logger.level
-    threading.excepthook = lambda failure: None
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    unraisable, thread_hook = sys.unraisablehook, threading.excepthook
+
+    def hook(failure: Any) -> None:
+        # Where one write fails, others that were under way tell a loop that has ended by then.
+        if str(failure.exc_value) != "Event loop is closed":
+            unraisable(failure)
+
+    sys.unraisablehook, threading.excepthook = hook, lambda failure: None
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        threading.excepthook = excepthook
-        logger.setLevel(level)
+        sys.unraisablehook, threading.excepthook = unraisable, thread_hook
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _seal(form: dict[str, Any]) -> int:

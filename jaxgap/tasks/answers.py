@@ -54,7 +54,7 @@ def final_answer(completion: str) -> str:
 def marked_answer(text: str) -> str | None:
     """What a text marks as its answer, by rules 1 to 4; None where it marks nothing.
 
-    >>> marked_answer("6 * 7\n#### 42"), marked_answer("42")
+    >>> marked_answer("6 * 7\\n#### 42"), marked_answer("42")
     ('42', None)
     """
     end = text[-MAX_CHARACTERS:]
