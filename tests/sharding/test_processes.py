@@ -4,13 +4,14 @@ import dataclasses
 import signal
 import time
 
+import jax
 import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.improve import run
 from jaxgap.improve import run_folder as module
 from jaxgap.improve.run_folder import RunFolder
-from jaxgap.sharding import HEARTBEAT_SECONDS
+from jaxgap.sharding import HEARTBEAT_SECONDS, join_processes
 
 MESH = "data=2,fsdp=2,tensor=2"
 
@@ -124,3 +125,13 @@ def test_who_takes_part_must_be_said_whole(
         run_command(["improve", "--out", str(tmp_path / "run"), *said])
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("coordinator", "method"), [("host:1", "deactivate"), ("auto", None)])
+def test_a_cluster_is_asked_only_where_nothing_is_said(monkeypatch, coordinator, method):
+    """Under Slurm JAX would give each process one device."""
+    before, calls = jax.config.jax_cpu_collectives_implementation, []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *said, **rest: calls.append(rest))
+    join_processes(coordinator, 2, 0)
+    jax.config.update("jax_cpu_collectives_implementation", before)
+    assert calls[0]["cluster_detection_method"] == method
