@@ -113,11 +113,6 @@ def _external(
     eta = shares(config.allocation, config.num_rounds)
     if not config.external:
         return None
-    if config.num_train_prompts % config.batch_size:
-        raise InputError(
-            f"batch_size must divide num_train_prompts={config.num_train_prompts} with external "
-            f"responses, got {config.batch_size}: each round would leave some of them out"
-        )
     return read_external(
         config.external,
         split.train,

@@ -10,13 +10,11 @@ aside once the run goes on from one before it.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import shutil
 import sys
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +23,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve.digests import digests
+from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.records import LoopState, TrainingSet
 from jaxgap.sharding import all_agree, is_first, meet, to_host
 
@@ -72,14 +70,14 @@ class CheckpointStore:
             raise InputError(f"{folder} is a link, and is not followed: put the folder there")
         self._folder = folder.resolve()
         self._origin = dict(origin)
-        self._accuracies: dict[int, float] = {}
+        self._best = _Best()
         self._pending: Any = None
         self._failed = False
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(_quiet_threads())
         keep = ocp.training.preservation_policies
         # Orbax annotates its own policies more narrowly than the argument that takes them.
-        policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), _Best(self._accuracies)])
+        policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), self._best])
         self._orbax = ocp.training.Checkpointer(
             str(self._folder),
             preservation_policy=policy,
@@ -90,7 +88,7 @@ class CheckpointStore:
     def save(self, saved: Saved) -> None:
         """Begin to write a checkpoint, once the one before it is whole."""
         self.wait()
-        self._remember(saved)
+        self._best.remember(saved)
         record = _Record.of(saved, self._origin)
         self._pending = self._guarded(
             lambda: self._orbax.save_checkpointables_async(
@@ -144,7 +142,7 @@ class CheckpointStore:
                     ) from error
             if all_agree(saved is not None):
                 assert saved is not None
-                self._remember(saved)
+                self._best.remember(saved)
                 return saved
             on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
         return None
@@ -168,11 +166,6 @@ class CheckpointStore:
         for step in steps:
             shutil.rmtree(damaged / str(step), ignore_errors=True)
             (self._folder / str(step)).rename(damaged / str(step))
-
-    def _remember(self, saved: Saved) -> None:
-        """The accuracies that decide which checkpoint is the best."""
-        self._accuracies.clear()
-        self._accuracies.update({int(row["t"]): row["solver_accuracy"] for row in saved.rows})
 
     def steps(self) -> list[int]:
         """The rounds of which there is a checkpoint, whole or not."""
@@ -228,14 +221,18 @@ class CheckpointStore:
 class _Best:
     """Keeps the checkpoint of the highest accuracy, as Orbax asks its policies."""
 
-    def __init__(self, accuracies: Mapping[int, float]):
-        self._accuracies = accuracies
+    def __init__(self):
+        self._accuracies: dict[int, float] = {}
+
+    def remember(self, saved: Saved) -> None:
+        """Take the accuracies of every checkpoint until this one."""
+        self._accuracies = {int(row["t"]): row["solver_accuracy"] for row in saved.rows}
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
         del context
         found = [self._accuracies.get(int(each.step), -1.0) for each in checkpoints]
         # Of equals the newest.
-        best = max(enumerate(found), key=lambda each: (each[1], each[0]), default=(None, None))[0]
+        best = max(range(len(found)), key=lambda place: (found[place], place), default=None)
         return [place == best for place in range(len(found))]
 
 
@@ -261,12 +258,12 @@ class _Record(NamedTuple):
             "training_set": shapes,
             "origin": self.origin,
         }
-        return form | {"seal": _seal(form)}
+        return form | {"seal": json_digest(form)}
 
     @classmethod
     def from_json(cls, form: Any) -> _Record:
         form = dict(form)
-        if form.pop("seal") != _seal(form):
+        if form.pop("seal") != json_digest(form):
             raise ValueError("its record is not what was written")
         shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
         return cls(tuple(form["rows"]), form["digests"], shapes, form["origin"])
@@ -300,10 +297,6 @@ def _quiet_threads() -> Iterator[None]:
         sys.unraisablehook, threading.excepthook = unraisable, thread_hook
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _seal(form: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(form, sort_keys=True).encode())
 
 
 def _arrays(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:

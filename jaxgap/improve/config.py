@@ -160,13 +160,19 @@ class ImproveConfig:
     def resolved(self) -> ImproveConfig:
         """The configuration with the values that 0 stands for, its parts known to go together.
 
-        **Raises:** `InputError` if the task or the verifier is none for the model.
+        **Raises:** `InputError` if the task or the verifier is none for the model, or external
+        responses would be left out.
         """
         if self.model == EMBEDDED:
             self._require("task", self.task == "addition", "addition with the embedded model")
             self._require("verifier", self.verifier != "grade", "another: this model has no grades")
         else:
             self._require("verifier", self.verifier != "careless", "another with this model")
+        if self.external and self.num_train_prompts % self.batch_size:
+            raise InputError(
+                f"batch_size must divide num_train_prompts={self.num_train_prompts} with external "
+                f"responses, got {self.batch_size}: each round would leave some of them out"
+            )
         chosen = {
             name: values[self.model != EMBEDDED]
             for name, values in _CHOSEN.items()

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeVar
 
 import jax
 
+from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.loop import Loop
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.verifiers.asking import AskingVerifier
 from jaxgap.models import Params
+
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +58,11 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     config, tokenizer = loop.config, loop.model.tokenizer
     prompt_tokens = float(loop.prompts("train").batch.mask.sum())
     num_prompts, num_candidates = config.num_train_prompts, config.num_candidates
-    before = list(metrics[:-1])
-    # Fixed candidates are drawn and judged once; what later checkpoints draw only measures them.
-    fixed = config.candidates == "fixed"
-    drawn = before[:1] if fixed else before
+    drawn = trained_on(config, metrics)
     sampled = sum(num_prompts * num_candidates * each.train.solver_length.mean for each in drawn)
     trained = 0.0
-    for each in before[:1] * len(before) if fixed else before:
-        selected = num_prompts * each.train.verifier_length.mean
+    for before in range(len(metrics) - 1):
+        selected = num_prompts * drawn[min(before, len(drawn) - 1)].train.verifier_length.mean
         trained += config.epochs_per_round * (prompt_tokens + selected)
     read = len(drawn) * prompt_tokens
     if isinstance(loop.verifier, AskingVerifier):
@@ -71,6 +72,16 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     size = num_product_parameters(loop, params)
     per_trained = 4 if loop.frozen else 6
     return Cost(sampled, read, trained, size * (2 * (sampled + read) + per_trained * trained))
+
+
+def trained_on(config: ImproveConfig, checkpoints: Sequence[_T]) -> Sequence[_T]:
+    """Those of a run's checkpoints whose candidates were trained on.
+
+    What the last one draws only measures it; where candidates are fixed, so does what all but the
+    first draw.
+    """
+    before = checkpoints[:-1]
+    return before[:1] if config.candidates == "fixed" else before
 
 
 def num_product_parameters(loop: Loop, params: Params) -> int:

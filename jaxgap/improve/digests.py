@@ -9,6 +9,8 @@ a run may go on where there are more or fewer of them.
 
 from __future__ import annotations
 
+import json
+import zlib
 from typing import Any
 
 import jax
@@ -37,6 +39,15 @@ def digests(tree: PyTree) -> dict[str, int]:
     sums = [jax.device_get(_digest(leaf)) for _, leaf in leaves]
     names = [jax.tree_util.keystr(path) for path, _ in leaves]
     return dict(zip(names, map(int, sums), strict=True))
+
+
+def json_digest(value: Any) -> int:
+    """A checksum of what JSON holds, whatever the order of its fields.
+
+    >>> json_digest({"a": 1, "b": 2}) == json_digest({"b": 2, "a": 1}) != json_digest({"a": 1})
+    True
+    """
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
 
 
 @jax.jit

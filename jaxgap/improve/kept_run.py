@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.assembly import assemble
@@ -181,8 +181,7 @@ class _KeptRun:
         with contextlib.closing(store):
             state, training_set = self._start(store)
             try:
-                done = len(self._run.rows)
-                self._tell(lambda: self._watcher.on_start(self._run.config, done))
+                self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
                 self._go_on(store, state, training_set)
             except EndRun as end:
                 self._note(f"ended early: {end}")
@@ -218,14 +217,13 @@ class _KeptRun:
             with on_mesh(run.config.mesh):
                 store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
             self._watch_for_collapse()
-            metrics = checkpoint.metrics
-            self._tell(lambda metrics=metrics: watcher.on_round(metrics))
+            self._tell(watcher.on_round, checkpoint.metrics)
 
-    def _tell(self, what: Callable[[], None]) -> None:
+    def _tell(self, who: Callable[..., None], *what: Any) -> None:
         """Tell the watcher; where it ends the run, it ends in every process."""
         end = None
         try:
-            what()
+            who(*what)
         except EndRun as wish:
             end = wish
         if not all_agree(end is None):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from typing import Any
-
-from jaxgap.improve.digests import digests
+from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.loop import Loop
 
 
@@ -19,8 +15,7 @@ def origin_of(loop: Loop) -> dict[str, int]:
     problems = [
         [problem.text, problem.answer] for problem in (*loop.split.train, *loop.split.held_out)
     ]
-    return {"the frozen weights": _sum(digests(loop.frozen)), "its problems": _sum(problems)}
-
-
-def _sum(value: Any) -> int:
-    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
+    return {
+        "the frozen weights": json_digest(digests(loop.frozen)),
+        "its problems": json_digest(problems),
+    }

@@ -35,6 +35,7 @@ from jaxgap.improve.versions import versions
 from jaxgap.sharding import is_first
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
 from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text
 from jaxgap.trajectory.record import MIN_ROWS
 
@@ -148,8 +149,9 @@ class RunFolder:
             self._guarded(self._remove_table)
 
     def _remove_table(self) -> None:
-        for name in (_TABLE, f"{_TABLE}.json"):
-            (self.folder / name).unlink(missing_ok=True)
+        table = self.folder / _TABLE
+        for path in (table, sidecar_path(table)):
+            path.unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
         self._write_text("config.json", _pretty(dataclasses.asdict(self.config)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -115,7 +116,8 @@ def assemble(
     tensors: Iterator[Stored],
     read: Callable[[Stored], np.ndarray],
     dtype: Any,
-    shardings: Params | None = None,
+    shardings: Params | None,
+    where: Path,
 ) -> Params:
     """Parameters from stored tensors, one tensor at a time.
 
@@ -128,6 +130,7 @@ def assemble(
         asked once for each.
     - `dtype`: the floating type of the parameters.
     - `shardings`: where each goes, a tree like the parameters; on the default device if None.
+    - `where`: the file or folder, for messages.
 
     **Raises:** `ModelFileError` if a number is NaN or infinite.
     """
@@ -136,7 +139,9 @@ def assemble(
         whole, start = read(stored), 0
         for path, size in stored.parts:
             rows = whole[start : start + size]
-            piece = _Pieces(stored.name, rows.T if stored.transposed else rows, dtype)
+            piece = _Pieces(
+                f"{where}: tensor {stored.name!r}", rows.T if stored.transposed else rows, dtype
+            )
             sharding = None if shardings is None else _at(shardings, path)
             _put(params, path, _on_device(piece, sharding))
             start += size
@@ -153,7 +158,7 @@ class _Pieces(NamedTuple):
     def __call__(self, index: Any = ()) -> np.ndarray:
         values = np.ascontiguousarray(self.stored[index].astype(self.dtype))
         if not np.isfinite(values).all():
-            raise ModelFileError(f"tensor {self.name!r} has a NaN or infinity")
+            raise ModelFileError(f"{self.name} has a NaN or infinity")
         return values
 
 

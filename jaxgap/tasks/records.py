@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ MAX_BYTES = 512 * 2**20
 
 MAX_FIELD_CHARACTERS = 100_000
 """The longest text that a field may hold."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Record:
     def _bounded(self, name: str, value: str) -> str:
         if len(value) > MAX_FIELD_CHARACTERS:
             self.refuse(name, f"{len(value)} characters; at most {MAX_FIELD_CHARACTERS} are read")
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if _SURROGATE.search(value):
             self.refuse(name, "holds half of a pair of surrogates, which is no character")
         return value
 

@@ -16,7 +16,7 @@ from typing import Any
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
-from jaxgap.improve.cost import Cost, run_cost
+from jaxgap.improve.cost import Cost, run_cost, trained_on
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.run_folder import RunFolder, to_trajectory
@@ -165,13 +165,9 @@ def run_bench(
 
 
 def _seconds(run: Path, config: ImproveConfig) -> float:
-    """How long the stages took that improve the model.
-
-    What the last checkpoint sampled and judged only measured it, as did all but the first where
-    candidates are fixed.
-    """
+    """How long the stages took that improve the model."""
     rows = [parse_json(line, str(run)) for line in read_text(run / "timings.jsonl").splitlines()]
-    used = rows[:-1][:1] if config.candidates == "fixed" else rows[:-1]
+    used = trained_on(config, rows)
     answering = sum(row.get(stage, 0.0) for row in used for stage in _ANSWERING)
     return float(answering + sum(row.get("train", 0.0) for row in rows))
 

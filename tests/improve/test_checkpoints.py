@@ -171,14 +171,13 @@ def test_a_checkpoint_of_another_model_is_passed_over(folder, abstract):
     assert len(said) == 3
 
 
-@pytest.mark.parametrize("steps", [(2, 3), (1, 2, 3)])
-def test_a_run_goes_on_from_before_several_damaged_ones(folder, abstract, loop_state, steps):
+@pytest.mark.parametrize(("steps", "last"), [((2, 3), 1), ((1, 2, 3), -1)])
+def test_a_run_goes_on_from_before_several_damaged_ones(folder, abstract, loop_state, steps, last):
     for step in steps:
         flip(data_files(folder, step)[0], 1000)
     store = CheckpointStore(folder, 2, ORIGIN)
     saved = store.newest(abstract, lambda line: None)
-    last = -1 if saved is None else saved.state.round_index
-    assert last == steps[0] - 1 or saved is None
+    assert (-1 if saved is None else saved.state.round_index) == last
     store.set_aside_after(last)
     store.save(saved_at(loop_state, last + 1, 0.5))
     store.close()

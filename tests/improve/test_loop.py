@@ -27,6 +27,16 @@ class Scrambled(AbstractTask):
         return len(completion) % 2 == 0
 
 
+@dataclasses.dataclass
+class Undecided(AbstractVerifier):
+    """The same score for every candidate."""
+
+    score: float
+
+    def __call__(self, params, prompts, candidates, key):
+        return np.full(candidates.lengths.shape, self.score)
+
+
 def run_through(loop, params):
     """All metrics, and the parameters after the last round."""
     metrics, last = [], None
@@ -137,11 +147,7 @@ def test_prompts_carry_no_answers(make_loop):
 
 
 def test_a_score_that_is_no_number_is_told(make_loop, tiny_params):
-    class Broken(AbstractVerifier):
-        def __call__(self, params, prompts, candidates, key):
-            return np.full(candidates.lengths.shape, np.nan)
-
-    loop = dataclasses.replace(make_loop(), verifier=Broken())
+    loop = dataclasses.replace(make_loop(), verifier=Undecided(np.nan))
     with pytest.raises(NotFinite, match="a verifier's score in round 0 is NaN or infinite"):
         next(self_improve(loop, loop.init_state(tiny_params)))
 
@@ -155,11 +161,7 @@ def test_each_attempt_at_a_round_draws_anew(make_loop, tiny_params):
 
 @pytest.mark.parametrize(("score", "fallback"), [(0.0, 1.0), (1.0, 0.0)])
 def test_scores_that_are_all_the_same_are_no_fault(make_loop, tiny_params, score, fallback):
-    class Undecided(AbstractVerifier):
-        def __call__(self, params, prompts, candidates, key):
-            return np.full(candidates.lengths.shape, score)
-
-    loop = dataclasses.replace(make_loop(), verifier=Undecided())
+    loop = dataclasses.replace(make_loop(), verifier=Undecided(score))
     metrics, params = run_through(loop, tiny_params)
     assert metrics[-1].held_out.fallback.mean == fallback
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))

@@ -97,7 +97,7 @@ def load_gguf_params(
             return _unpermute(values, heads[module])
         return values
 
-    return assemble(iter(stored), read, dtype, shardings)
+    return assemble(iter(stored), read, dtype, shardings, path)
 
 
 def _naming(architecture: str) -> Naming:

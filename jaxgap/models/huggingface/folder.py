@@ -73,4 +73,6 @@ def load_params(
     stored = list(stored_tensors(config, naming))
     found = {name: entry.shape for name, entry in entries.items()}
     check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, folder)
-    return assemble(iter(stored), lambda tensor: entries[tensor.name].map(), dtype, shardings)
+    return assemble(
+        iter(stored), lambda tensor: entries[tensor.name].map(), dtype, shardings, folder
+    )

@@ -32,7 +32,7 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
         return _load(folder, num_ids)
     except ModelFileError:
         raise
-    except (InputError, ValueError, TypeError) as error:  # of what no well-formed file holds
+    except (ValueError, TypeError) as error:  # of what no well-formed file holds
         raise ModelFileError(f"{folder}: {' '.join(str(error).split())[:200]}") from None
 
 
