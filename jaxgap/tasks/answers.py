@@ -1,7 +1,8 @@
 """The final answer in a completion: where it is looked for, in one order for all tasks.
 
 1. between the last `<answer>` and its `</answer>`;
-2. in the last `\\boxed{...}` (or `\\fbox{...}`), its braces balanced;
+2. in the last `\\boxed{...}` (or `\\fbox{...}`), its braces balanced, or after a `\\boxed` without
+   braces, up to white space or a dollar sign;
 3. after the last `####`, to the end of its line;
 4. after the last `answer is` or `answer:`, to the end of its line;
 5. on the last line that is not empty.
@@ -23,15 +24,23 @@ MAX_DIGITS = 400
 """Longer numbers are not taken for numbers."""
 
 _SAID = re.compile(r"answer(?:\s{0,3}is:?|:)", re.IGNORECASE)
-_BOXES = ("\\boxed{", "\\fbox{")
+_BOXES = ("\\boxed", "\\fbox")
+_AFTER_BOX = re.compile(r"(?![A-Za-z])\s{0,3}(?P<brace>\{)?")
+_UNBRACED = re.compile(r"[^\s$]+")
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
+# Thin and unbreakable spaces, as typesetters have them between thousands; LaTeX's, and its comma.
+_THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,!]|,\\!|\{,\})(?=\d{3}(?!\d))")
+_OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s[^\d\n]{0,10}\d")
+_REMARK = re.compile(r"\([^()]*\)")
 
-# Whole numbers with or without commas, decimals, fractions; a sign may stand before a currency.
+# Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole number;
+# a sign may stand before a currency.
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _NUMBER = re.compile(
     rf"(?P<sign>(?<![\w)])[-+])?\\?[$€£]?(?P<inner>(?<=[$€£])-)?"
-    rf"(?:\\[dt]?frac\{{(?P<top>\d+)\}}\{{(?P<bottom>\d+)\}}"
-    rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:/(?P<over>\d+))?"
+    rf"(?:\\[dt]?frac\{{(?P<top>-?\d+)\}}\{{(?P<bottom>\d+)\}}"
+    rf"|(?P<and>\d{{1,9}}) (?P<part>\d{{1,9}}/\d{{1,9}})(?![\d/])"
+    rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:[eE](?P<power>[-+]?\d{{1,2}})(?!\w)|/(?P<over>\d+))?"
     rf"|(?P<point>\.\d+))"
 )
 
@@ -85,20 +94,30 @@ def canonical_number(text: str) -> str | None:
     Commas between thousands, currency signs and units do not matter; a percentage counts by its
     number. Zero has no sign.
 
-    >>> texts = "$1,234.50", "-0", "3/6 cups", r"\\frac{3}{4}", "−7 °C", "no"
+    >>> texts = "$1,234.50", "-0", "3/6 cups", r"\\frac{3}{4}", "−7 °C", "2 1/2", "1e3", "no"
     >>> [canonical_number(text) for text in texts]
-    ['2469/2', '0', '1/2', '3/4', '-7', None]
+    ['2469/2', '0', '1/2', '3/4', '-7', '5/2', '1000', None]
     """
-    last = _last_match(_NUMBER, text[-MAX_CHARACTERS:].translate(_MINUS_SIGNS))
-    if last is None or len(last.group()) > MAX_DIGITS:
-        return None
-    found = last.groupdict()
-    try:
-        value = _magnitude(found)
-    except ZeroDivisionError:
-        return None
-    negative = found["sign"] == "-" or found["inner"] == "-"
-    return str(-value if negative else value)
+    return _canonical(_last_match(_NUMBER, _plain(text)))
+
+
+def stated_number(text: str) -> str | None:
+    """The number that a marked answer states, as :func:`canonical_number` writes it.
+
+    It is the first after the last equals sign; what stands in brackets counts where there is no
+    other. Who says that it is one number or another has stated none.
+
+    >>> texts = "$1,080 for 12 months", "1080 (= 90 x 12)", "90 x 12 = 1080", "(5)", "3 or 4"
+    >>> [stated_number(text) for text in texts]
+    ['1080', '1080', '1080', '5', None]
+    """
+    text = _plain(text)
+    alone = _REMARK.sub(" ", text)
+    for part in (alone.rpartition("=")[2], alone, text):
+        match = _NUMBER.search(part)
+        if match is not None:
+            return None if _OR_ANOTHER.match(part, match.end()) else _canonical(match)
+    return None
 
 
 def canonical_text(text: str) -> str:
@@ -114,12 +133,33 @@ def canonical_text(text: str) -> str:
     return plain if number is None else number
 
 
+def _plain(text: str) -> str:
+    """The end of a text with one sign for minus, and commas between thousands."""
+    return _THOUSANDS.sub(",", text[-MAX_CHARACTERS:].translate(_MINUS_SIGNS))
+
+
+def _canonical(match: re.Match[str] | None) -> str | None:
+    if match is None or len(match.group()) > MAX_DIGITS:
+        return None
+    found = match.groupdict()
+    try:
+        value = _magnitude(found)
+    except ZeroDivisionError:
+        return None
+    negative = found["sign"] == "-" or found["inner"] == "-"
+    return str(-value if negative else value)
+
+
 def _magnitude(found: dict[str, str | None]) -> Fraction:
     if found["top"] and found["bottom"]:
         return Fraction(int(found["top"]), int(found["bottom"]))
+    if found["and"] and found["part"]:
+        return int(found["and"]) + Fraction(found["part"])
     whole = (found["whole"] or "0").replace(",", "")
     decimals = found["decimals"] or found["point"] or ""
-    return Fraction(whole + decimals) / int(found["over"] or "1")
+    return Fraction(whole + decimals) * Fraction(10) ** int(found["power"] or "0") / int(
+        found["over"] or "1"
+    )
 
 
 def _tagged(text: str) -> str | None:
@@ -129,14 +169,18 @@ def _tagged(text: str) -> str | None:
 
 
 def _boxed(text: str) -> str | None:
-    start, opening = max((text.rfind(box), box) for box in _BOXES)
-    if start < 0:
+    start, command = max((text.rfind(box), box) for box in _BOXES)
+    after = _AFTER_BOX.match(text, start + len(command)) if start >= 0 else None
+    if after is None:
         return None
+    if not after["brace"]:
+        token = _UNBRACED.match(text, after.end())
+        return bare(token.group()) if token else None
     depth = 1
-    for index in range(start + len(opening), len(text)):
+    for index in range(after.end(), len(text)):
         depth += {"{": 1, "}": -1}.get(text[index], 0)
         if depth == 0:
-            return text[start + len(opening) : index]
+            return text[after.end() : index]
     return None
 
 

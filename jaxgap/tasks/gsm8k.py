@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import canonical_number, final_answer
+from jaxgap.tasks.answers import canonical_number, final_answer, marked_answer, stated_number
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import GSM8K
@@ -20,8 +20,9 @@ _ANNOTATION = re.compile(r"<<[^<>]*>>")
 class Gsm8k(AbstractFileTask):
     """Word problems from `train.jsonl` and `test.jsonl` as published.
 
-    A completion is right if the last number of its final answer equals the reference, exactly:
-    commas, currency, units and trailing zeros do not matter.
+    A completion is right if the number that it marks as its answer, or the last one on its last
+    line, equals the reference, exactly: commas, currency, units and trailing zeros do not matter.
+    Of a marked answer the first number counts, or the first after its last equals sign.
     """
 
     def _problem(self, record: Record) -> Problem:
@@ -40,4 +41,7 @@ class Gsm8k(AbstractFileTask):
         return self.canonical_answer(completion) == problem.answer
 
     def canonical_answer(self, completion: str) -> str:
+        marked = marked_answer(completion)
+        if marked is not None:
+            return stated_number(marked) or ""
         return canonical_number(final_answer(completion)) or ""

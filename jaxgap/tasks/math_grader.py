@@ -63,11 +63,16 @@ def make_handler() -> Callable[[bytes], bytes]:
 
 
 def _canonical(value: Any) -> str:
-    """One text for equal numbers, and SymPy's ordered form of other expressions."""
+    """One text for equal numbers, and SymPy's ordered form of other expressions.
+
+    An equation that says what a name is (x = 5) is its value, as math-verify takes it.
+    """
     import sympy
 
     if isinstance(value, str):
         return value
+    if isinstance(value, sympy.Eq) and isinstance(value.lhs, sympy.Symbol):
+        value = value.rhs
     if isinstance(value, sympy.Expr) and value.is_number:
         value = sympy.nsimplify(value, rational=value.is_rational is not False)
     return sympy.sstr(sympy.simplify(value) if isinstance(value, sympy.Expr) else value)

@@ -23,6 +23,7 @@ MAX_ANSWER_CHARACTERS = 2_000
 """Longer final answers are wrong."""
 
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
+_PERCENT = re.compile(r"\s*\\?%$")
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*")
 
 LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=64 * 1024)
@@ -94,14 +95,19 @@ class MathProblems(AbstractFileTask):
         return self.canonical_answers([completion])[0]
 
     def canonical_answers(self, completions: Sequence[str]) -> list[str]:
-        """Each final answer as SymPy writes it, or as it stands where it cannot be read."""
-        answers = [_final(completion) for completion in completions]
+        """Each final answer as SymPy writes it, or as it stands where it cannot be read.
+
+        A percentage stays one, since it may count as its number or as its part of 1.
+        """
+        answers = [_PERCENT.sub("", _final(completion)) for completion in completions]
+        signs = ["%" if _PERCENT.search(_final(completion)) else "" for completion in completions]
         distinct = [a for a in dict.fromkeys(answers) if not _WORDS.fullmatch(a)]
         requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
         written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))
         return [
-            reply if isinstance(reply := written.get(answer), str) else canonical_text(answer)
-            for answer in answers
+            (reply if isinstance(reply := written.get(answer), str) else canonical_text(answer))
+            + sign
+            for answer, sign in zip(answers, signs, strict=True)
         ]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jaxgap.tasks.file_task import AbstractFileTask, LeftOut
@@ -22,7 +23,8 @@ from jaxgap.tasks.sandbox import Isolation, Limits
 MAX_PROGRAM_CHARACTERS = 100_000
 """Longer programs are wrong."""
 
-_FENCE = re.compile(r"^```(?:python|py|python3)?[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_FENCE = re.compile(r"^[ \t]*```([^`\n]*)$", re.MULTILINE)
+_PYTHON = ("", "python", "py", "python3")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,19 +112,36 @@ class Mbpp(AbstractFileTask):
 
 
 def program_in(completion: str) -> str:
-    """The first fenced block of a completion, or all of it without one; empty if it is too long.
+    """The first fenced block of a completion that is Python or does not say what it is, else the
+    first of all, else all of the completion; empty if it is too long.
 
     >>> program_in("Here it is:\\n```python\\nx = 1\\n```\\nIt sets x.")
     'x = 1\\n'
     """
     if len(completion) > MAX_PROGRAM_CHARACTERS:
         return ""
-    opening = _FENCE.search(completion)
-    if opening is None:
-        return completion
-    start = opening.end() + 1
-    closing = _FENCE.search(completion, start)
-    return completion[start : closing.start() if closing else len(completion)]
+    text = completion.replace("\r\n", "\n")
+    blocks = list(_blocks(text))
+    programs = [block for language, block in blocks if language in _PYTHON]
+    return textwrap.dedent((programs or [block for _, block in blocks] or [text])[0])
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """The fenced blocks, each after the first word behind its fence; the last may be open."""
+    opening = None
+    for fence in _FENCE.finditer(text):
+        if opening is None:
+            opening = fence
+        elif not fence[1].strip():
+            yield _language(opening), text[opening.end() + 1 : fence.start()]
+            opening = None
+    if opening is not None:
+        yield _language(opening), text[opening.end() + 1 :]
+
+
+def _language(fence: re.Match[str]) -> str:
+    words = fence[1].casefold().split()
+    return words[0].strip("{.}") if words else ""
 
 
 def _tests_of(problem: Problem) -> ProgramTests:

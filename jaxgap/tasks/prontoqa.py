@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import final_answer
+from jaxgap.tasks.answers import final_answer, marked_answer
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import PRONTOQA
 from jaxgap.tasks.records import Record
 
 _VERDICT = re.compile(r"\b(true|false)\b", re.IGNORECASE)
+_QUERY = re.compile(r"\btrue or false\b", re.IGNORECASE)
 _LETTERS = {"A": "True", "B": "False"}
 
 
 class ProntoQA(AbstractFileTask):
     """True-or-false questions from a file in one of the forms above.
 
-    A completion is right if the last "true" or "false" of its final answer, in any case, is the
-    reference.
+    A completion is right if the first "true" or "false" of the answer that it marks, or the last
+    one of its last line, in any case, is the reference. The words "true or false" do not count.
     """
 
     def _problem(self, record: Record) -> Problem:
@@ -54,8 +55,10 @@ class ProntoQA(AbstractFileTask):
         return self.canonical_answer(completion) == problem.answer
 
     def canonical_answer(self, completion: str) -> str:
-        verdicts = _VERDICT.findall(final_answer(completion))
-        return verdicts[-1].capitalize() if verdicts else ""
+        marked = marked_answer(completion)
+        answer = final_answer(completion) if marked is None else marked
+        verdicts = _VERDICT.findall(_QUERY.sub("", answer))
+        return verdicts[-1 if marked is None else 0].capitalize() if verdicts else ""
 
 
 def _question_of(record: Record) -> Record:

@@ -13,6 +13,7 @@ from jaxgap.tasks.answers import (
     canonical_number,
     canonical_text,
     final_answer,
+    stated_number,
 )
 
 PLAIN = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=12)
@@ -30,6 +31,10 @@ PLAIN = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1,
         ("<answer>never closed \\boxed{6}", "6"),
         ("so \\boxed{\\frac{1}{\\sqrt{2}}} holds", "\\frac{1}{\\sqrt{2}}"),
         ("\\boxed{1} then \\fbox{2}", "2"),
+        ("Thus $x = \\boxed 2$.", "2"),
+        ("so \\boxed 9. Done", "9"),
+        ("\\boxed {5}", "5"),
+        ("\\boxedness 4", "\\boxedness 4"),
         ("\\boxed{never closed\nThe answer is 7", "7"),
         ("4 * 2 = 8\n#### 1,008", "1,008"),
         ("The answer is 42.", "42"),
@@ -91,6 +96,16 @@ def test_every_text_has_a_final_answer_in_it(completion):
         ("\\$20", "20"),
         ("€20", "20"),
         ("20 km/h", "20"),
+        ("1,\\!080", "1080"),
+        ("1\\,080", "1080"),
+        ("1{,}080", "1080"),
+        ("1\u202f080", "1080"),
+        ("\\frac{-3}{4}", "-3/4"),
+        ("1e3", "1000"),
+        ("2.5E-1", "1/4"),
+        ("1e99999", "99999"),
+        ("2 1/2 cups", "5/2"),
+        ("-2 1/2", "-5/2"),
         ("1/0", None),
         ("\\frac{1}{0}", None),
         ("none", None),
@@ -101,6 +116,25 @@ def test_every_text_has_a_final_answer_in_it(completion):
 )
 def test_numbers_as_they_are_written(text, number):
     assert canonical_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("marked", "number"),
+    [
+        ("$1,080 for 12 months", "1080"),
+        ("1080 (= 90 x 12)", "1080"),
+        ("90 x 12 = 1080 dollars", "1080"),
+        ("18 because 5 + 13", "18"),
+        ("x = -5", "-5"),
+        ("(7)", "7"),
+        ("1350 or 1351", None),
+        ("$1350 or maybe $1351", None),
+        ("5 or so", "5"),
+        ("many", None),
+    ],
+)
+def test_the_number_that_a_marked_answer_states(marked, number):
+    assert stated_number(marked) == number
 
 
 @given(st.integers(-(10**15), 10**15), st.integers(0, 4))
@@ -163,6 +197,7 @@ def test_hostile_completions_take_no_time(name):
     begin = time.process_time()
     answer = final_answer(HOSTILE[name])
     canonical_number(answer)
+    stated_number(answer)
     canonical_text(answer)
     assert time.process_time() - begin < 1
     assert len(answer) <= MAX_CHARACTERS

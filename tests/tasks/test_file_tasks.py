@@ -40,12 +40,15 @@ def test_gsm8k_reads_the_number_after_the_hashes():
         ("\\boxed{1350.00}", True),
         ("She earns 3 * 450 = 1350", True),
         ("The answer is 1350 or 1351.", False),
+        ("The answer is $1,350 for 3 kites.", True),
+        ("The answer is 1351, not 1350.", False),
+        ("The answer is 1350 (= 3 x 450).", True),
         ("The answer is -1350.", False),
         ("The answer is unknown", False),
         ("1350 \n 7", False),
     ],
 )
-def test_gsm8k_grades_the_last_number_of_the_final_answer(completion, right):
+def test_gsm8k_grades_the_number_of_the_final_answer(completion, right):
     task = Gsm8k(FILES / "gsm8k.jsonl")
     (problem,) = (p for p in task.problems(5, seed=0) if p.answer == "1350")
     assert task.grade(problem, completion) == right
@@ -102,6 +105,9 @@ def test_prontoqa_in_its_forms(name):
         assert task.grade(problem, f"Hence so.\nThe answer is {problem.answer}.")
         assert task.grade(problem, problem.answer.lower())
         assert not task.grade(problem, f"{problem.answer}\nThe answer is {other}.")
+        assert task.grade(problem, f"The answer is {problem.answer}, not {other}.")
+        assert task.grade(problem, f"True or false: Max is red. {problem.answer}.")
+        assert not task.grade(problem, "True or false: Max is red.")
         assert not task.grade(problem, "maybe, untrue, falsehood")
 
 

@@ -62,6 +62,11 @@ def test_where_the_program_is():
     assert program_in("a\n```\nx = 1\n```\n```py\ny = 2\n```") == "x = 1\n"
     assert program_in("```python\nx = 1") == "x = 1"
     assert program_in("```Python  \nx = '```'\n```") == "x = '```'\n"
+    assert program_in("```python\r\nx = 1\r\n```\r\n") == "x = 1\n"
+    assert program_in('``` Python 3 title="f.py"\nx = 1\n```') == "x = 1\n"
+    assert program_in("```bash\nls\n```\nthen\n```python\nx = 1\n```") == "x = 1\n"
+    assert program_in("```bash\nls\n```") == "ls\n"
+    assert program_in("1. So:\n   ```python\n   if x:\n       y = 1\n   ```") == "if x:\n    y = 1\n"
     assert program_in("x" * (MAX_PROGRAM_CHARACTERS + 1)) == ""
 
 
