@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
 
 from jaxgap.errors import InputError
 from jaxgap.improve.config import EMBEDDED, ImproveConfig
@@ -20,7 +22,9 @@ from jaxgap.improve.verifiers.majority import MajorityVerifier
 from jaxgap.improve.verifiers.random_scores import RandomVerifier
 from jaxgap.improve.verifiers.true_false import TRUE_FALSE
 from jaxgap.models import (
+    DecoderConfig,
     LanguageModel,
+    LongRope,
     LoraConfig,
     Params,
     init_adapters,
@@ -42,6 +46,9 @@ def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
     not fit together.
     """
     config = config.resolved()
+    # What is quickly read comes first: a wrong name of a file should not wait for the weights.
+    eta = shares(config.allocation, config.num_rounds)
+    task, split = draw_problems(config)
     model, params = _load(config)
     key = jax.random.key(config.seed)
     frozen: Params = {}
@@ -49,10 +56,8 @@ def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
         lora = LoraConfig.uniform(config.lora_rank, alpha=config.lora_alpha)
         model, frozen = LanguageModel(model.config, model.tokenizer, lora), params
         params = init_adapters(model.config, lora, jax.random.fold_in(key, _ADAPTERS))
-    task = named_task(config.task, config.task_options)
-    split = task.split(config.num_train_prompts, config.num_held_out_prompts, seed=config.seed)
     verifier = make_verifier(config, model, task, split)
-    external = _external(config, model, split, jax.random.fold_in(key, _EXTERNAL_ORDER))
+    external = _external(config, eta, model, split, jax.random.fold_in(key, _EXTERNAL_ORDER))
     frozen, params = (parameters_on_mesh(model.config, tree) for tree in (frozen, params))
     loop = Loop(config, model, verifier, task, split, frozen, external)
     _check_lengths(loop)
@@ -74,6 +79,16 @@ def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Chec
         loop, params = assemble(config)
         state = loop.init_state(params)
     yield from each_on_mesh(config.mesh, self_improve(loop, state, observer))
+
+
+def draw_problems(config: ImproveConfig) -> tuple[AbstractTask, TaskSplit]:
+    """The task that the configuration names, and the problems of its two splits.
+
+    **Raises:** `InputError` in one line if the task or a file of it cannot be read.
+    """
+    task = named_task(config.task, config.task_options)
+    num_train, num_held_out = config.num_train_prompts, config.num_held_out_prompts
+    return task, task.split(num_train, num_held_out, seed=config.seed)
 
 
 def make_verifier(
@@ -108,9 +123,12 @@ def _load(config: ImproveConfig) -> tuple[LanguageModel, Params]:
 
 
 def _external(
-    config: ImproveConfig, model: LanguageModel, split: TaskSplit, key: jax.Array
+    config: ImproveConfig,
+    eta: Sequence[float],
+    model: LanguageModel,
+    split: TaskSplit,
+    key: jax.Array,
 ) -> ExternalResponses | None:
-    eta = shares(config.allocation, config.num_rounds)
     if not config.external:
         return None
     return read_external(
@@ -124,14 +142,41 @@ def _external(
 
 
 def _check_lengths(loop: Loop) -> None:
-    """Refuse prompts that leave no room for a completion."""
-    context = loop.model.config.context_length
+    """Refuse prompts that leave no room for a completion, or whose completions would be read with
+    other frequencies than they were begun with."""
     for name in ("train", "held_out"):
         prompts = loop.prompts(name)
         lengths = prompts.batch.mask.sum(1)
-        if lengths.max() >= context:
-            text = prompts.texts[lengths.argmax()]
-            raise InputError(
-                f"a prompt has {lengths.max()} tokens, and the model's context is {context}: leave "
-                f"out {text[:60]!r}"
-            )
+        _check_context(loop.model.config, prompts.texts[lengths.argmax()], int(lengths.max()))
+        check_windows(loop.model.config, lengths, loop.config.max_new_tokens)
+
+
+def _check_context(model: DecoderConfig, text: str, length: int) -> None:
+    if length >= model.context_length:
+        raise InputError(
+            f"a prompt has {length} tokens, and the model's context is {model.context_length}: "
+            f"leave out {text[:60]!r}"
+        )
+
+
+def check_windows(
+    model: DecoderConfig, lengths: Int[np.ndarray, " prompts"], max_new_tokens: int
+) -> None:
+    """Refuse completions that may grow out of the window up to which longrope has short factors.
+
+    Such a completion would be sampled with keys of both kinds in its cache, and read with one kind
+    when it is trained on: two different functions.
+
+    **Raises:** `InputError`.
+    """
+    if not isinstance(model.rope_scaling, LongRope):
+        return
+    window = model.rope_scaling.original_length
+    crossing = (lengths <= window) & (lengths + max_new_tokens > window)
+    if crossing.any():
+        longest = int(lengths[crossing].max())
+        raise InputError(
+            f"a prompt of {longest} tokens and max_new_tokens={max_new_tokens} cross the model's "
+            f"window of {window} tokens, beyond which all of its rotary frequencies change: take "
+            f"at most {window - longest} new tokens, or leave such prompts out"
+        )

@@ -2,7 +2,7 @@
 
 They are code from outside. They run in Jinja's immutable sandbox (no private attributes, nothing
 mutated), with only the filters and string methods that such templates use, and under budgets: of
-loop turns and macro calls, of characters in any value and in the output, and of time. What Jinja
+loop turns and macro calls, of characters in any value and in the output, and of processor time. What Jinja
 does inside one comparison is not bounded.
 """
 
@@ -102,4 +102,8 @@ def _raise(message: str) -> None:
 
 
 def _strftime_now(pattern: str) -> str:
-    return datetime.datetime.now().strftime(pattern)
+    """The day on which a template's clock stands, so that a prompt is the same on every day.
+
+    It is the one that Llama's own templates take where there is no clock.
+    """
+    return datetime.datetime(2024, 7, 26).strftime(pattern)

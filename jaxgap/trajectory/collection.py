@@ -21,8 +21,8 @@ from jaxgap.trajectory.read import (
 )
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS
-from jaxgap.trajectory.sources.log import Log
 from jaxgap.trajectory.sources.select import select
+from jaxgap.trajectory.sources.split import split
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
 
 MAX_RUNS = 1000
@@ -146,43 +146,21 @@ def _runs_in(
     path: Path, columns: Mapping[str, str] | None, **metadata: Any
 ) -> Iterator[tuple[str, Trajectory | str]]:
     """The runs of one file by name, each read or with its problem."""
-    log = read_log(path) if columns is not None or path.suffix == ".csv" else None
+    log = read_log(path) if columns is not None or path.suffix in _TABLES else None
     if columns is None and log is not None and len(log.by_run()) > 1:
         # A tidy table of several runs that names its columns as jaxgap does.
         columns = {name: name for name in CORE_COLUMNS if name in log.names}
     if columns is None or log is None:
         yield "", read_trajectory(path, **metadata)
         return
-    split = _split(log, columns)
-    for name, (log, own_columns) in split.items():
+    runs = split(log, columns)
+    for name, (own, own_columns) in runs.items():
         try:
-            yield name, select(log, own_columns, **metadata)
+            yield name, select(own, own_columns, **metadata)
         except TrajectoryError as error:
-            if len(split) == 1:
+            if len(runs) == 1:
                 raise
             yield name, f"run '{name}': {error}"
-
-
-def _split(log: Log, columns: Mapping[str, str]) -> dict[str, tuple[Log, Mapping[str, str]]]:
-    """The runs of a log by name, each with its columns."""
-    runs = log.by_run()
-    if len(runs) > 1:
-        return {name: (own, columns) for name, own in runs.items()}
-    known = set(log.names)
-    suffix = f" - {columns.get('solver', '')}"
-    prefixes = [name.removesuffix(suffix) for name in log.names if name.endswith(suffix)]
-    if columns.get("solver") in known or len(prefixes) < 2:
-        return {"": (log, columns)}
-    return {
-        prefix: (
-            log,
-            {
-                column: f"{prefix} - {name}" if f"{prefix} - {name}" in known else name
-                for column, name in columns.items()
-            },
-        )
-        for prefix in prefixes
-    }
 
 
 def _names(found: Sequence[tuple[Path, str]]) -> list[str]:
@@ -203,4 +181,7 @@ def _stem(path: Path) -> str:
     """The name of a file without its ending, or of the folder for one of a fixed name."""
     if path.name in (OWN_FILE, TRAINER_STATE):
         return path.resolve().parent.name
-    return path.name if path.is_dir() else path.stem
+    if path.is_dir():
+        # "." and ".." have no name of their own.
+        return (path if path.name.strip(".") else path.resolve()).name
+    return path.stem

@@ -50,7 +50,9 @@ def read_trajectory(
 
 
 def read_log(path: Path) -> Log:
-    """A foreign log, by what the path is."""
+    """A foreign log, by what the path is, or the table of a RUN folder of jaxgap."""
+    if (path / OWN_FILE).is_file():
+        return read_csv_log(path / OWN_FILE)
     state = trainer_state_in(path) if path.is_dir() else None
     if state is not None:
         return read_trainer_state(state)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgap.errors import InputError
+from jaxgap.trajectory.percent import looks_like_percent
 
 Kind = Literal["uncertainty", "accuracy"]
 
@@ -193,6 +194,10 @@ class Trajectory:
 _CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
 _RESERVED = (*_CORE, "t", "trajectory")
 _RESUMED = "; of a resumed run, --columns t=NAME,solver=NAME keeps the later rows"
+_PERCENT = (
+    "; the column looks like percent: divide it by 100, or name it with --columns, which does"
+)
+_MIXED = "; the column has values on both sides of 1: if it is percent, divide all of it by 100"
 
 
 def _frozen(values: ArrayLike, name: str) -> Series:
@@ -237,13 +242,10 @@ def _check_fractions(run: Trajectory) -> None:
     for name, values in (("solver", run.solver), ("verifier", run.verifier)):
         if values is None:
             continue
-        percent = values.min() >= 0 and 1 < values.max() <= 100
-        hint = (
-            "; the column looks like percent: divide it by 100, or name it with --columns, "
-            "which does"
-            if percent
-            else ""
-        )
+        if looks_like_percent(values):
+            hint = _PERCENT
+        else:
+            hint = _MIXED if values.min() >= 0 and values.max() <= 100 else ""
         outside = (values < 0) | (values > 1)
         _refuse(outside, values, name, "accuracies must lie in [0, 1]", hint)
 

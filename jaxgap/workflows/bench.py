@@ -16,6 +16,7 @@ from typing import Any
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
+from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.cost import Cost, run_cost, trained_on
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics
@@ -147,6 +148,8 @@ def run_bench(
         raise InputError(f"num_rounds must be at least {MIN_ROUNDS} here, for the fits")
     for name, config in configs.items():
         _check_same(folder / name, config)
+    for config in {_problems_of(config): config for config in configs.values()}.values():
+        draw_problems(config)
     done = {}
     for name, config in configs.items():
         if (folder / name / "config.json").exists():
@@ -162,6 +165,12 @@ def run_bench(
         seconds = _seconds(folder / name, config)
         rows.append(BenchRow(name, config, done[name], result, cost, seconds))
     return tuple(rows)
+
+
+def _problems_of(config: ImproveConfig) -> tuple[Any, ...]:
+    """What a run's problems depend on."""
+    sizes = (config.num_train_prompts, config.num_held_out_prompts, config.seed)
+    return (config.task, config.task_options, *sizes)
 
 
 def _seconds(run: Path, config: ImproveConfig) -> float:

@@ -47,7 +47,7 @@ def test_a_published_form_of_template():
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') * 2 }}", "<a><a>"),
         ("{%- for m in messages if m.role == 'user' -%} {{ m.role }} {%- endfor -%}", "user"),
         ("{% if tools is none and missing is not defined %}yes{% endif %}", "yes"),
-        ("{{ strftime_now('%Y') | length }}", "4"),
+        ("{{ strftime_now('%d %b %Y') }}", "26 Jul 2024"),
     ],
 )  # fmt: skip
 def test_what_templates_use(source, text):
@@ -135,10 +135,10 @@ def _doubling(start, step):
 )  # fmt: skip
 def test_what_would_never_end_or_fill_memory_is_stopped(source):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(InputError, match=r"the chat template (failed|cannot be compiled)"):
         _render(source)
-    assert time.monotonic() - start < 15
+    assert time.thread_time() - start < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 

@@ -8,6 +8,7 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, write_csv, write_jsonl
 from jaxgap.trajectory.collection import read_runs
+from jaxgap.trajectory.sources.log import Entry
 
 RUN = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
 
@@ -71,6 +72,46 @@ def test_a_wandb_export_of_several_runs(tmp_path):
     assert any("1 values of 'lr-1 - acc' are not finite" in note for note in notes)
 
 
+def test_a_wandb_run_gets_no_column_of_another(tmp_path):
+    rows = ["Step,a - nll,a - best,b - nll,b - lr,gpu"]
+    rows += [f"{t},{3 - t},{2 - t},{4 - t},1,{t}" for t in range(3)]
+    (tmp_path / "export.csv").write_text("\n".join(rows))
+    columns = {"solver": "nll", "verifier": "best", "gpu": "gpu"}
+    collection = read_runs([tmp_path / "export.csv"], columns)
+    assert [named.name for named in collection.runs] == ["a"]
+    assert collection.runs[0].run.extra["gpu"].tolist() == [0, 1, 2]
+    assert "run 'b'" in collection.unreadable[0].problem
+    assert "no column 'best'; there are Step, gpu, b - nll, b - lr" in (
+        collection.unreadable[0].problem
+    )
+
+
+def test_names_of_wandb_runs_that_begin_alike(tmp_path):
+    rows = ["Step,a - nll,a - b - nll"] + [f"{t},{3 - t},{4 - t}" for t in range(3)]
+    (tmp_path / "export.csv").write_text("\n".join(rows))
+    runs = found([tmp_path / "export.csv"], {"solver": "nll"})
+    assert runs == {"a": [3, 2, 1], "a - b": [4, 3, 2]}
+
+
+def test_a_wide_log_is_looked_through_once(tmp_path, monkeypatch):
+    looked_at = []
+
+    class Counted(dict):
+        def __iter__(self):
+            looked_at.append(self)
+            return super().__iter__()
+
+    monkeypatch.setattr(
+        "jaxgap.trajectory.sources.csv_log.Entry",
+        lambda where, values: Entry(where, Counted(values)),
+    )
+    names = [f"run{number} - nll" for number in range(30)]
+    rows = [",".join(map(str, [t, *[3 - t] * len(names)])) for t in range(3)]
+    (tmp_path / "export.csv").write_text("\n".join([",".join(["Step", *names]), *rows]))
+    assert len(found([tmp_path / "export.csv"], {"solver": "nll"})) == len(names)
+    assert len(looked_at) == len(rows)
+
+
 def test_a_long_table_of_runs_and_seeds(tmp_path):
     lines = ["run,seed,step,metric,value"]
     lines += [
@@ -88,6 +129,49 @@ def test_a_tidy_table_with_own_columns_needs_no_more(tmp_path):
     lines = ["run,t,solver"] + [f"{name},{t},{3 - t}" for name in "ab" for t in range(3)]
     (tmp_path / "tidy.csv").write_text("\n".join(lines))
     assert found([tmp_path / "tidy.csv"]) == {"a": [3, 2, 1], "b": [3, 2, 1]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"run": "ab"}, ["a", "b"]),
+        ({"Run_Name": "ab", "note": "xy"}, ["a", "b"]),
+        ({"seed": (0, 1)}, ["seed0", "seed1"]),
+        ({"run": "aa", "seed": (0, 1)}, ["a_seed0", "a_seed1"]),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_json_lines_of_several_runs(tmp_path, fields, names, own):
+    t, solver = ("t", "solver") if own else ("step", "nll")
+    lines = [
+        {name: values[run] for name, values in fields.items()} | {t: n, solver: 3.0 + run - n}
+        for run in range(2)
+        for n in range(3)
+    ]
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    runs = found([path], None if own else {"solver": "nll"})
+    assert runs == dict(zip(names, ([3, 2, 1], [4, 3, 2]), strict=True))
+
+
+def test_settings_in_json_lines_are_no_run(tmp_path):
+    settings, summary = {"seed": 0, "lr": 0.1}, {"run": "x", "best": 1.0}
+    curve = [{"step": t, "nll": 3.0 - t} for t in range(3)]
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, [settings, *curve, summary])))
+    assert found([path], {"solver": "nll"}) == {"log": [3, 2, 1]}
+    runs = [entry | {"run": name} for name in "ab" for entry in curve]
+    path.write_text("\n".join(map(json.dumps, [settings, *runs])))
+    assert found([path], {"solver": "nll"}) == {"a": [3, 2, 1], "b": [3, 2, 1]}
+
+
+def test_a_folder_is_called_by_its_name_wherever_one_stands(tmp_path, monkeypatch):
+    write_csv(RUN, tmp_path / "trajectory.csv")
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert list(found(["."])) == [tmp_path.name]
+    monkeypatch.chdir(tmp_path / "inner")
+    assert list(found([".."])) == [tmp_path.name]
 
 
 def test_folders_of_tensorboard_events(tmp_path):

@@ -106,12 +106,22 @@ def test_bad_csv_is_refused_with_file_line_and_column(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("-0.1", r"must lie in \[0, 1\], got -0.1$"), ("55", r"looks like percent: divide it by 100")],
+    [
+        ("-0.1", r"must lie in \[0, 1\], got -0.1$"),
+        ("55", r"got 55.0; the column has values on both sides of 1: if it is percent, divide all"),
+    ],
 )
 def test_accuracies_outside_the_unit_interval_are_refused(tmp_path, value, message):
     path = tmp_path / "run.csv"
     path.write_text(f"t,solver\n0,0.1\n1,{value}\n2,0.5\n")
     with pytest.raises(TrajectoryError, match=f":3: column 'solver': .*{message}"):
+        read_csv(path, kind="accuracy")
+
+
+def test_accuracies_in_percent_are_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("t,solver\n0,0.1\n1,55\n2,60\n")
+    with pytest.raises(TrajectoryError, match=r"looks like percent: divide it by 100, or name it"):
         read_csv(path, kind="accuracy")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.outside import read_text
+from jaxgap.trajectory.percent import looks_like_percent
 
 _MAX_FILES = 10_000
 
@@ -69,8 +70,7 @@ def _entry(folder: Path, where: str, line: dict[str, str | None]) -> ManifestEnt
     if kind == "uncertainty":
         return ManifestEntry(name, raw, 1.0)
     num_items = _num_items(line.get("n"), where)
-    percent = raw.solver.min() >= 0 and 1 < raw.solver.max() <= 100
-    scale = 100.0 if percent else 1.0
+    scale = 100.0 if looks_like_percent(raw.solver) else 1.0
     try:
         solver = np.array(raw.solver) / scale
         run = Trajectory(

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from jaxgap.trajectory.outside import read_text, repeated
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import CLOCKS, SEED, Entry, Log
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, run_columns_of
 
 _METRIC_NAMES = ("metric", "name", "key", "tag")
-_RUN_NAMES = ("run", "run_name", "run_id")
 
 
 def read_csv_log(path: Path) -> Log:
@@ -36,19 +35,14 @@ def read_csv_log(path: Path) -> Log:
                 raise TrajectoryError(
                     f"{where}: {len(cells)} cells, but the header names {len(header)} columns"
                 )
-            named = zip(header, cells, strict=True)
-            entries.append(Entry(where, {name: cell for name, cell in named if cell.strip()}))
+            row = zip(header, cells, strict=True)
+            entries.append(Entry(where, {name: cell for name, cell in row if cell.strip()}))
     except csv.Error as error:
         raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
-    lower = {name.lower(): name for name in header}
-    clock, metric, run = (
-        next((lower[name] for name in known if name in lower), None)
-        for known in (CLOCKS, _METRIC_NAMES, _RUN_NAMES)
-    )
-    if metric and "value" in lower:
-        entries = [_wide(entry, metric, lower["value"]) for entry in entries]
-    run_columns = tuple(filter(None, (run, lower.get(SEED))))
-    return Log(str(path), clock, tuple(entries), run_columns)
+    metric, value = named(header, _METRIC_NAMES), named(header, ("value",))
+    if metric and value:
+        entries = [_wide(entry, metric, value) for entry in entries]
+    return Log(str(path), named(header, CLOCKS), tuple(entries), run_columns_of(header))
 
 
 def _checked_header(cells: list[str], where: str) -> list[str]:

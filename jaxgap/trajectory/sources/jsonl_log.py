@@ -1,14 +1,19 @@
 """JSON lines of another tool as a log: one object a line, of which the numbers count."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, numbers_of
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, numbers_of, run_columns_of
 
 
 def read_jsonl_log(path: Path) -> Log:
     """The log in a file of JSON lines; `NaN`, which Python's own writer allows, is read.
+
+    A field `run` (or `run_name`, `run_id`), or `seed`, says of which run a line is, if it stands in
+    lines that have a time; in a line of settings it does not.
 
     **Raises:** `TrajectoryError` for a line that is no JSON object.
     """
@@ -20,7 +25,19 @@ def read_jsonl_log(path: Path) -> Log:
         found = parse_json(line, where, finite=False)
         if not isinstance(found, dict):
             raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
-        entries.append(Entry(where, numbers_of(found)))
-    names = {name for entry in entries for name in entry.values}
-    clock = next((name for name in CLOCKS if name in names), None)
-    return Log(str(path), clock, tuple(entries))
+        values = numbers_of(found) | _run_names(found)
+        if values:
+            entries.append(Entry(where, values))
+    clock = named(_names(entries), CLOCKS)
+    timed = [entry for entry in entries if clock is None or clock in entry.values]
+    return Log(str(path), clock, tuple(entries), run_columns_of(_names(timed)))
+
+
+def _names(entries: list[Entry]) -> dict[str, None]:
+    """Every name that has a value, in order of appearance."""
+    return dict.fromkeys(name for entry in entries for name in entry.values)
+
+
+def _run_names(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that name a run in words."""
+    return {name: fields[name] for name in run_columns_of(fields) if isinstance(fields[name], str)}

@@ -1,6 +1,5 @@
 """From a foreign log to a trajectory: pick the columns, join the rows, and say what was done."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +8,10 @@ import numpy as np
 
 from jaxgap.trajectory.notes import irregular_times
 from jaxgap.trajectory.outside import parse_number
+from jaxgap.trajectory.percent import looks_like_percent
 from jaxgap.trajectory.record import MIN_ROWS, Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS
+from jaxgap.trajectory.sources.join import Measured, join
 from jaxgap.trajectory.sources.log import Entry, Log
 
 # What loggers write for a value that is none: JavaScript's, Python's and NumPy's spellings.
@@ -20,10 +21,11 @@ _NOT_FINITE = ("nan", "inf", "infinity", "null", "none", "n/a")
 def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     """The trajectory in some columns of a log.
 
-    Rows of the same time are joined. Where time steps back, as after a run resumed from a
-    checkpoint, the later rows replace those they repeat. Values that are NaN or infinite count as
-    not measured. Accuracies in percent become fractions. Each of these, and irregular times, leaves
-    a sentence in `provenance["notes"]`.
+    Rows of the same time are joined. Where the time of a column steps back, as after a run resumed
+    from a checkpoint, its later values replace those they repeat; a log with the newest row first
+    is read from its end. Values that are NaN or infinite count as not measured. Accuracies in
+    percent become fractions. Each of these, and irregular times, leaves a sentence in
+    `provenance["notes"]`.
 
     **Arguments:**
 
@@ -38,14 +40,13 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     """
     names = {column: _found(log, name) for column, name in _with_clock(log, columns).items()}
     notes: list[str] = []
-    measured = _without_repeats(_rows(log.entries, names, notes), notes)
-    rows = _complete(_joined(measured, notes), names, log, notes)
+    rows = _complete(join(_measured(log.entries, names, notes), notes), names, log, notes)
     table = {
         column: np.array([row.get(column, np.nan) for row in rows.values()]) for column in names
     }
     table["t"] = np.array(list(rows))
     if metadata.get("kind") == "accuracy":
-        _to_fractions(table, names, notes)
+        _to_fractions(table, names, log, notes)
     notes += irregular_times(table["t"])
     provenance = dict(metadata.pop("provenance", None) or {}) | {"source": log.source}
     if notes:
@@ -80,19 +81,13 @@ def _found(log: Log, name: str) -> str:
     raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Row:
-    """The numbers of one entry by the trajectory's columns, its time, and where it stands."""
-
-    where: str
-    t: float
-    values: Mapping[str, float]
-
-
-def _rows(entries: Sequence[Entry], names: Mapping[str, str], notes: list[str]) -> list[_Row]:
-    """The entries that have a time and at least one of the columns asked for."""
-    found, dropped = [], dict.fromkeys(names, 0)
-    for entry in entries:
+def _measured(
+    entries: Sequence[Entry], names: Mapping[str, str], notes: list[str]
+) -> dict[str, list[Measured]]:
+    """What the entries that have a time hold of each column asked for, in file order."""
+    found: dict[str, list[Measured]] = {column: [] for column in names if column != "t"}
+    dropped = dict.fromkeys(names, 0)
+    for index, entry in enumerate(entries):
         values = {}
         for column, name in names.items():
             if name not in entry.values:
@@ -103,8 +98,9 @@ def _rows(entries: Sequence[Entry], names: Mapping[str, str], notes: list[str]) 
             else:
                 values[column] = value
         t = values.pop("t", None)
-        if t is not None and values:
-            found.append(_Row(entry.where, t, values))
+        if t is not None:
+            for column, value in values.items():
+                found[column].append(Measured(t, value, index, entry.where))
     notes += [
         f"{count} values of '{names[column]}' are not finite and count as not measured"
         for column, count in dropped.items()
@@ -127,39 +123,6 @@ def _number(entry: Entry, name: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _without_repeats(rows: Sequence[_Row], notes: list[str]) -> list[_Row]:
-    """The rows, less those that a resumed run wrote again."""
-    kept: list[_Row] = []
-    for row in rows:
-        before = len(kept)
-        if kept and row.t < kept[-1].t:
-            while kept and kept[-1].t >= row.t:
-                kept.pop()
-            notes.append(
-                f"time steps back to {row.t:g} at {row.where} (a resumed run?): "
-                f"{before - len(kept)} earlier rows were replaced"
-            )
-        kept.append(row)
-    return kept
-
-
-def _joined(rows: Sequence[_Row], notes: list[str]) -> dict[float, dict[str, float]]:
-    """The values of each time; where one is given twice, the later counts."""
-    joined: dict[float, dict[str, float]] = {}
-    repeated: set[float] = set()
-    for row in rows:
-        before = joined.setdefault(row.t, {})
-        if before.keys() & row.values.keys():
-            repeated.add(row.t)
-        before.update(row.values)
-    if repeated:
-        first = min(repeated)
-        notes.append(
-            f"{len(repeated)} times are given twice, as {first:g} is: the later row counts"
-        )
-    return joined
-
-
 def _complete(
     rows: dict[float, dict[str, float]], names: Mapping[str, str], log: Log, notes: list[str]
 ) -> dict[float, dict[str, float]]:
@@ -178,12 +141,21 @@ def _complete(
     return complete
 
 
-def _to_fractions(table: dict[str, np.ndarray], names: Mapping[str, str], notes: list[str]) -> None:
-    """Divide percentages by 100: where none exceeds 100, and most are too large for a fraction."""
-    measured = [table[column] for column in ("solver", "verifier") if column in table]
-    capabilities = np.concatenate(measured)
-    if not (np.median(capabilities) > 1 and capabilities.max() <= 100):
+def _to_fractions(
+    table: dict[str, np.ndarray], names: Mapping[str, str], log: Log, notes: list[str]
+) -> None:
+    """Divide percentages by 100, where the solver and the verifier can both be such."""
+    capabilities = [column for column in ("solver", "verifier") if column in table]
+    percent = [column for column in capabilities if looks_like_percent(table[column])]
+    if not percent:
         return
+    for column in capabilities:
+        least, most = table[column].min(), table[column].max()
+        if least < 0 or most > 100 or 0 < most <= 1:
+            raise TrajectoryError(
+                f"{log.source}: '{names[percent[0]]}' looks like percent and '{names[column]}' "
+                "does not: give both in one unit"
+            )
     for column in CORE_COLUMNS[1:]:
         if column in table:
             table[column] = table[column] / 100

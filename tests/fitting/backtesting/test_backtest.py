@@ -76,6 +76,21 @@ def test_a_bad_manifest_is_refused_with_its_line(folder, line, message):
         read_manifest(folder)
 
 
+@pytest.mark.parametrize(("values", "got"), [([0.2, 0.3, 1.2, 0.4], 1.2), ([0.2, 0.3, 55], 55.0)])
+def test_a_large_value_among_fractions_is_refused_and_no_percent(folder, values, got):
+    write(folder, "mixed.csv", values, "mixed.csv,accuracy,,step,made up\n")
+    message = rf"mixed.csv: column 'solver', row 3: .* got {got}; .* on both sides of 1"
+    with pytest.raises(InputError, match=message):
+        read_manifest(folder)
+
+
+def test_percent_that_starts_low_is_percent(folder):
+    write(folder, "low.csv", [0, 0.5, 12, 40], "low.csv,accuracy,,step,made up\n")
+    entry = read_manifest(folder)[-1]
+    assert entry.scale == 100
+    assert entry.run.solver.tolist() == [0, 0.005, 0.12, 0.4]
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_manifest(tmp_path)

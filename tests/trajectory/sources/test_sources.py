@@ -49,6 +49,45 @@ def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
     assert "2 earlier rows were replaced" in notes(run)
 
 
+def test_a_long_table_in_blocks_of_a_metric_is_no_resumed_run(tmp_path):
+    rows = [f"{t},nll,{9 - t}" for t in range(6)] + [f"{t},best,{8 - t}" for t in range(6)]
+    rows += [f"{t},late,{t}" for t in (3, 4, 5)]
+    path = write(tmp_path / "melted.csv", "\n".join(["step,metric,value", *rows]))
+    run = read_trajectory(path, {"late": "late", "solver": "nll", "verifier": "best"})
+    assert run.ts.tolist() == [0, 1, 2, 3, 4, 5]
+    assert run.solver.tolist() == [9, 8, 7, 6, 5, 4]
+    assert run.verifier.tolist() == [8, 7, 6, 5, 4, 3]
+    assert run.extra["late"].tolist()[3:] == [3, 4, 5]
+    assert notes(run) == ""
+
+
+def test_a_resumed_run_replaces_in_every_column_and_is_said_once(tmp_path):
+    path = write(
+        tmp_path / "log.csv", "step,nll,best\n0,4,3\n10,3,2\n20,9,9\n30,9,\n20,2,1\n30,1,0.5\n"
+    )
+    run = read_trajectory(path, {"solver": "nll", "verifier": "best"})
+    assert run.verifier.tolist() == [3, 2, 1, 0.5]
+    assert notes(run).count("steps back to 20") == 1
+    assert "2 earlier rows were replaced" in notes(run)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step,nll,best\n30,1,0\n20,2,1\n10,3,2\n0,4,3\n",
+        "step,metric,value\n"
+        + "".join(f"{t},nll,{4 - t / 10}\n{t},best,{3 - t / 10}\n" for t in (30, 20, 10, 0)),
+    ],
+)
+def test_a_log_with_the_newest_row_first_is_read_from_its_end(tmp_path, text):
+    path = write(tmp_path / "log.csv", text)
+    run = read_trajectory(path, {"solver": "nll", "verifier": "best"})
+    assert run.ts.tolist() == [0, 10, 20, 30]
+    assert run.solver.tolist() == [4, 3, 2, 1]
+    assert run.verifier.tolist() == [3, 2, 1, 0]
+    assert notes(run) == "the newest rows come first: the log was read from its end"
+
+
 def test_percent_and_irregular_times_are_recognised_and_said(tmp_path):
     path = write(tmp_path / "log.csv", "step,acc,se\n0,40,2\n1,50,2\n10,62.5,2\n")
     run = read_trajectory(path, {"solver": "acc", "solver_se": "se"}, kind="accuracy")
@@ -106,6 +145,15 @@ def test_the_latest_checkpoint_of_a_trainer_counts(tmp_path):
     assert read_trajectory(tmp_path, {"solver": "loss"}).num_rows == 5
 
 
+def test_a_run_folder_by_the_names_of_its_columns(tmp_path):
+    extra = {"solver_accuracy": [0.1, 0.2, 0.3], "verifier_accuracy": [0.3, 0.4, 0.5]}
+    write_csv(Trajectory([0, 1, 2], [3.0, 2.0, 1.0], extra=extra), tmp_path / "trajectory.csv")
+    columns = {"t": "t", "solver": "solver_accuracy", "verifier": "verifier_accuracy"}
+    run = read_trajectory(tmp_path, columns, kind="accuracy")
+    assert run.solver.tolist() == [0.1, 0.2, 0.3]
+    assert run.verifier.tolist() == [0.3, 0.4, 0.5]
+
+
 def test_json_lines_of_another_tool(tmp_path):
     lines = [{"step": n, "nll": 3.0 - n, "note": "x", "deep": {"a": 1}} for n in range(3)]
     path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
@@ -126,13 +174,32 @@ def test_rows_of_other_metrics_do_not_count_as_a_resumed_run(tmp_path):
     assert "steps back" not in notes(run)
 
 
-def test_a_few_large_fractions_are_a_mistake_and_no_percentages(tmp_path):
-    path = write(tmp_path / "log.csv", "step,acc\n0,0.4\n1,0.5\n2,1.2\n")
-    with pytest.raises(TrajectoryError, match=r"must lie in \[0, 1\], got 1.2"):
+@pytest.mark.parametrize("values", [(0.4, 0.5, 1.2), (0, 0.2, 0.4, 0.6, 5)])
+def test_a_few_large_fractions_are_a_mistake_and_no_percentages(tmp_path, values):
+    rows = "".join(f"{t},{value}\n" for t, value in enumerate(values))
+    path = write(tmp_path / "log.csv", "step,acc\n" + rows)
+    with pytest.raises(TrajectoryError, match=r"must lie in \[0, 1\], got .* divide all") as error:
         read_trajectory(path, {"solver": "acc"}, kind="accuracy")
+    # It was named with --columns, which did not help.
+    assert "--columns" not in str(error.value)
 
 
-def write_events(folder, rows, start):
+@pytest.mark.parametrize("best", ["0.5,0.6,0.7", "50,60,120", "-5,60,70"])
+def test_percent_beside_another_unit_is_refused(tmp_path, best):
+    rows = "".join(f"{t},{10 + t},{value}\n" for t, value in enumerate(best.split(",")))
+    path = write(tmp_path / "log.csv", "step,acc,best\n" + rows)
+    with pytest.raises(TrajectoryError, match="'acc' looks like percent and 'best' does not"):
+        read_trajectory(path, {"solver": "acc", "verifier": "best"}, kind="accuracy")
+
+
+def test_a_low_solver_is_percent_where_its_verifier_is(tmp_path):
+    path = write(tmp_path / "log.csv", "step,acc,best\n0,0,1\n1,0.5,2\n2,0.8,5\n3,3,9\n")
+    run = read_trajectory(path, {"solver": "acc", "verifier": "best"}, kind="accuracy")
+    assert run.solver.tolist() == [0, 0.005, 0.008, 0.03]
+    assert run.verifier.tolist() == [0.01, 0.02, 0.05, 0.09]
+
+
+def write_events(folder, rows, start, tag="eval/nll"):
     """One event file of a scalar's (step, value) rows, as a training process writes it."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -140,7 +207,7 @@ def write_events(folder, rows, start):
 
     writer = EventFileWriter(str(folder), filename_suffix=f".{start}")
     for index, (step, value) in enumerate(rows):
-        summary = Summary(value=[Summary.Value(tag="eval/nll", simple_value=value)])
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
         writer.add_event(Event(step=step, wall_time=float(start + index), summary=summary))
     writer.close()
 
@@ -161,6 +228,16 @@ def test_a_resumed_run_of_several_event_files_is_joined_and_said(tmp_path):
     assert run.solver.tolist() == [3, 2, 1.5, 1.25]
     assert "steps back to 20" in notes(run)
     assert "2 earlier rows were replaced" in notes(run)
+
+
+def test_events_of_an_evaluation_afterwards_are_no_resumed_run(tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    write_events(tmp_path, [(0, 3.0), (10, 2.0), (20, 1.0)], start=1)
+    write_events(tmp_path, [(0, 2.0), (10, 1.5), (20, 0.5)], start=100, tag="eval/best")
+    run = read_trajectory(tmp_path, {"solver": "eval/nll", "verifier": "eval/best"})
+    assert run.solver.tolist() == [3, 2, 1]
+    assert run.verifier.tolist() == [2, 1.5, 0.5]
+    assert notes(run) == ""
 
 
 def test_damaged_events_are_refused_in_one_line(tmp_path):

@@ -1,0 +1,29 @@
+"""What is refused before a run begins, and in which order."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from jaxgap.errors import InputError
+from jaxgap.improve import ImproveConfig, assemble
+from jaxgap.improve.assembly import check_windows
+from jaxgap.models import LongRope
+
+
+def test_a_wrong_task_does_not_wait_for_the_weights(tmp_path):
+    missing = ImproveConfig(model=str(tmp_path / "model"), task=f"gsm8k:{tmp_path}/typo.jsonl")
+    with pytest.raises(InputError, match=r"typo\.jsonl"):
+        assemble(missing)
+    with pytest.raises(InputError, match="model"):
+        assemble(dataclasses.replace(missing, task="addition"))
+
+
+def test_completions_that_leave_the_window_of_longrope_are_refused(tiny_model):
+    factors = (1.0,) * (tiny_model.config.head_dim // 2)
+    scaling = LongRope(factors, factors, original_length=64, magnitude=1.0)
+    config = dataclasses.replace(tiny_model.config, rope_scaling=scaling)
+    check_windows(config, np.array([10, 48, 65]), 16)
+    with pytest.raises(InputError, match="at most 15 new tokens, or leave such prompts out"):
+        check_windows(config, np.array([10, 49, 65]), 16)
+    check_windows(tiny_model.config, np.array([49]), 16)
