@@ -28,17 +28,17 @@ class Backtest:
     """Write every forecast and the summaries as JSON to this file."""
 
     def run(self) -> None:
-        from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
-        from jaxgap.cli.output import check_writable, write_json
+        from jaxgap.cli.output import check_outputs, write_json
 
-        check_writable(self.json, "--json")
+        check_outputs(json=self.json)
         use_compile_cache()
         from jaxgap.cli.tables import print_backtest
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting.backtesting import backtest
 
-        console = Console()
+        console = Terminal()
         with console.status("forecasting"):
             report = backtest(self.folder, self.prefix, key=random_key(self.seed))
         print_backtest(console, report)

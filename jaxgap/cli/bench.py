@@ -11,6 +11,7 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jaxgap.cli.terminal import Terminal
     from jaxgap.workflows.bench import BenchRow
 
 
@@ -41,12 +42,12 @@ class Bench:
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
 
     def run(self) -> None:
-        from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
-        from jaxgap.cli.output import write_bytes, write_json
+        from jaxgap.cli.output import write_json, write_output
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.report.bench import BenchCurve, draw_bench
         from jaxgap.report.style import to_png
         from jaxgap.workflows.bench import Grid, run_bench
@@ -61,7 +62,7 @@ class Bench:
             self.seeds,
         )
         use_compile_cache()
-        console = Console()
+        console = Terminal()
         with resumable(self.out), LoopProgress(console) as progress:
             rows = run_bench(grid, self.out, progress.watcher_of)
         _print(console, rows)
@@ -76,13 +77,12 @@ class Bench:
             )
             for row in rows
         ]
-        write_bytes(to_png(draw_bench(curves)), self.out / "bench.png")
-        console.print(f"Wrote {self.out / 'bench.json'} and bench.png", highlight=False)
+        write_output(to_png(draw_bench(curves)), self.out / "bench.png")
+        console.print_line(f"Wrote {self.out / 'bench.json'} and bench.png")
 
 
-def _print(console, rows: "Sequence[BenchRow]") -> None:
+def _print(console: "Terminal", rows: "Sequence[BenchRow]") -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
     from jaxgap.fitting.fit_report import interval, number
@@ -98,7 +98,7 @@ def _print(console, rows: "Sequence[BenchRow]") -> None:
         limit = row.result.limits["solver"]
         amounts = (row.cost.tokens, row.cost.flops, row.seconds)
         table.add_row(
-            escape(row.name),
+            row.name,
             number(row.result.parameters["rate"].estimate, 3),
             number(row.result.parameters["ratio"].estimate, 3),
             f"{number(limit.estimate, 3)}\n{interval(limit, 3)}",

@@ -38,29 +38,28 @@ class Compare:
 
     def run(self) -> None:
         from jaxgap.cli.compile_cache import use_compile_cache
-        from jaxgap.cli.output import check_writable, write_bytes, write_json
+        from jaxgap.cli.output import check_outputs, write_json, write_output
 
         if not self.paths:
             raise InputError("name the files or folders to compare")
-        check_writable(self.json, "--json")
-        check_writable(self.plot, "--plot")
+        check_outputs(self.paths, json=self.json, plot=self.plot)
         collection = self.run_file.read_all(self.paths)
         if collection.runs:
             use_compile_cache()
-            from rich.console import Console
 
             from jaxgap.cli.compare_table import print_comparison
+            from jaxgap.cli.terminal import Terminal
             from jaxgap.fitting import LinearLaw, PowerLaw
             from jaxgap.workflows.compare import compare_runs, draw_comparison
 
             laws = {"linear": LinearLaw(), "power": PowerLaw()}
             found = compare_runs(collection, laws[self.model], level=self.level, group=self.group)
-            print_comparison(Console(), found)
+            print_comparison(Terminal(), found)
             write_json(found.to_dict(), self.json)
             if self.plot is not None:
                 from jaxgap.report.style import to_png
 
-                write_bytes(to_png(draw_comparison(found)), self.plot)
+                write_output(to_png(draw_comparison(found)), self.plot)
         if collection.unreadable:
             first, *others = (each.problem for each in collection.unreadable)
             more = f" (and {len(others)} more, named above)" if others else ""

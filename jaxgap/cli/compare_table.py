@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.fit_report import interval, number
 from jaxgap.fitting.pooling import Interval
@@ -25,7 +24,7 @@ _SPREAD_OF = {"identity": "", "log": "\nof its logarithm", "logit": "\nof its lo
 _DIGITS = 3
 
 
-def print_comparison(console: Console, found: Comparison) -> None:
+def print_comparison(console: Terminal, found: Comparison) -> None:
     """One line a run, the remarks that its letters stand for, and the pooled groups."""
     remarks = _Remarks()
     kinds = {(run.result.kind, run.result.time_unit) for run in found.runs}
@@ -45,7 +44,7 @@ def print_comparison(console: Console, found: Comparison) -> None:
         ratio = result.parameters.get("ratio", Estimate.absent(""))
         rate = result.parameters.get("rate", Estimate.absent(""))
         table.add_row(
-            escape(run.name),
+            run.name,
             str(result.num_points),
             _limit(result.limits["solver"]),
             number(rate.estimate, _DIGITS),
@@ -58,9 +57,9 @@ def print_comparison(console: Console, found: Comparison) -> None:
     for group in found.groups:
         _print_group(console, group, _GROUPED_BY[found.grouped_by])
     if not found.groups and len(found.runs) > 1:
-        console.print("No two of these runs are seeds of one experiment.", highlight=False)
+        console.print("No two of these runs are seeds of one experiment.")
     for each in found.unreadable:
-        console.print(f"Could not be read: {escape(each.problem)}", style="red", highlight=False)
+        console.print(f"Could not be read: {each.problem}", style="red")
 
 
 def _limit(limit: Estimate) -> str:
@@ -95,12 +94,12 @@ class _Remarks:
             found.append(_letter(list(self._known).index(kind)))
         return list(dict.fromkeys(found))
 
-    def show(self, console: Console) -> None:
+    def show(self, console: Terminal) -> None:
         """Each letter with its remark, in full where it was made once."""
         for index, remarks in enumerate(self._known.values()):
             once = len(set(remarks)) == 1
             said = remarks[0] if once else f"{_head(remarks[0])} (details in the JSON)"
-            console.print(f"{_letter(index)}: {escape(said)}", style="dim", highlight=False)
+            console.print(f"{_letter(index)}: {said}", style="dim")
 
 
 def _head(remark: str) -> str:
@@ -113,10 +112,10 @@ def _letter(index: int) -> str:
     return (chr(ord("a") + tens - 1) if tens else "") + chr(ord("a") + ones)
 
 
-def _print_group(console: Console, group: PooledGroup, how: str) -> None:
+def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
     """The pooled numbers of one experiment."""
     table = Table(
-        title=f"{escape(group.name)}: {len(group.runs)} seeds pooled",
+        title=f"{group.name}: {len(group.runs)} seeds pooled",
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
@@ -127,14 +126,14 @@ def _print_group(console: Console, group: PooledGroup, how: str) -> None:
         spread = _pair(pooled.spread, "\n") + _SPREAD_OF[pooled.scale]
         table.add_row(name, _pair(pooled.mean, "\n"), spread, _range(pooled.next_run))
     console.print(table)
-    console.print(f"Seeds were told {how}.", highlight=False)
+    console.print(f"Seeds were told {how}.")
     for name, pooled in group.numbers.items():
         if pooled.reason is not None:
-            console.print(f"{name}: {pooled.reason}", style="dim", highlight=False)
+            console.print(f"{name}: {pooled.reason}", style="dim")
     limits = group.numbers["limit"].runs.items()
     if limits:
-        said = ", ".join(f"{escape(run)} {_pair(limit, ' ')}" for run, limit in limits)
-        console.print(f"Limits in the light of each other: {said}.", highlight=False)
+        said = ", ".join(f"{run} {_pair(limit, ' ')}" for run, limit in limits)
+        console.print(f"Limits in the light of each other: {said}.")
 
 
 def _pair(pooled: Interval | None, between: str) -> str:

@@ -29,21 +29,21 @@ class Demo:
     """Write the fit of the run, and that of its first half, as JSON to this file."""
 
     def run(self) -> None:
-        from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
-        from jaxgap.cli.output import check_writable, write_json
+        from jaxgap.cli.output import check_outputs, write_json
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable
         from jaxgap.cli.tables import print_fit
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.improve import presets
         from jaxgap.improve.kept_run import improve_to_folder
         from jaxgap.report.words import accuracy_sentence, forecast_sentence
         from jaxgap.workflows.run_report import write_report
 
-        check_writable(self.json, "--json")
+        check_outputs(json=self.json)
         use_compile_cache()
-        console = Console()
+        console = Terminal()
         chosen = {"self-verifier": presets.demo, "weak-verifier": presets.weak_verifier}
         config = dataclasses.replace(chosen[self.preset], seed=self.seed)
         folder = self.out or _new_folder(self.preset)
@@ -53,11 +53,11 @@ class Demo:
             path, (run, result, known) = write_report(folder)
         print_fit(console, result)
         if known is not None:
-            console.print(forecast_sentence(run, known), highlight=False)
-        console.print(accuracy_sentence(run), highlight=False, style="bold")
+            console.print(forecast_sentence(run, known))
+        console.print(accuracy_sentence(run), style="bold")
         halfway = None if known is None else known.to_dict()
         write_json({"run": str(folder), "fit": result.to_dict(), "halfway": halfway}, self.json)
-        console.print(f"The whole story, with pictures: {path}", highlight=False)
+        console.print_line(f"The whole story, with pictures: {path}")
 
 
 def _new_folder(name: str) -> Path:

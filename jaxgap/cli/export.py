@@ -25,17 +25,17 @@ class Export:
     """Add adapters into the model's own weights."""
 
     def run(self) -> None:
-        from rich.console import Console
 
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.improve.export import export_run
 
-        console = Console()
+        console = Terminal()
         with console.status("reading the checkpoint"):
             round_index = export_run(
                 self.run_folder,
                 self.out,
                 round_index=self.round,
                 merge=self.merge,
-                on_note=lambda line: console.print(line, style="yellow", highlight=False),
+                on_note=lambda line: console.print(line, style="yellow"),
             )
-        console.print(f"Wrote {self.out}, the model after {round_index} rounds", highlight=False)
+        console.print_line(f"Wrote {self.out}, the model after {round_index} rounds")

@@ -58,21 +58,19 @@ class Fit:
 
     def run(self) -> None:
         from jaxgap.cli.compile_cache import use_compile_cache
-        from jaxgap.cli.output import check_writable, write_bytes, write_json
+        from jaxgap.cli.output import check_outputs, write_json, write_output
 
-        check_writable(self.json, "--json")
-        check_writable(self.save, "--save")
-        check_writable(self.plot, "--plot")
+        check_outputs([self.file], json=self.json, save=self.save, plot=self.plot)
         if self.model == "auto" and (self.noise != "as-recorded" or self.fix or self.bound):
             raise InputError("--noise, --fix and --bound are for one law: name it with --model")
         run = self.run_file.read(self.file)
         if self.window is not None:
             run = run.between(*self.window)
         use_compile_cache()
-        from rich.console import Console
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_fit
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import fit, save_result
         from jaxgap.fitting.selection import CANDIDATES, fit_auto
 
@@ -87,7 +85,7 @@ class Fit:
                 noise=noise_of(self.noise),
                 constraints=constraints_of(self.fix, self.bound),
             )
-        console = Console()
+        console = Terminal()
         print_notes(console, run)
         print_fit(console, result)
         write_json(result.to_dict(), self.json)
@@ -97,4 +95,4 @@ class Fit:
             from jaxgap.report.curves import draw_curves
             from jaxgap.report.style import to_png
 
-            write_bytes(to_png(draw_curves(run, result)), self.plot)
+            write_output(to_png(draw_curves(run, result)), self.plot)

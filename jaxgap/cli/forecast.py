@@ -35,20 +35,20 @@ class Forecast:
 
     def run(self) -> None:
         from jaxgap.cli.compile_cache import use_compile_cache
-        from jaxgap.cli.output import check_writable, write_json
+        from jaxgap.cli.output import check_outputs, write_json
 
-        check_writable(self.json, "--json")
+        check_outputs([self.file], json=self.json)
         run = self.run_file.read(self.file)
         use_compile_cache()
-        from rich.console import Console
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_forecast
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting.forecasting import forecast
 
         key = random_key(self.seed)
         result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
-        console = Console()
+        console = Terminal()
         print_notes(console, run)
         print_forecast(console, result)
         write_json(result.to_dict(), self.json)

@@ -42,11 +42,11 @@ class Improve:
     processes: tyro.conf.OmitArgPrefixes[Processes] = Processes()
 
     def run(self) -> None:
-        from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.improve.kept_run import Watcher
         from jaxgap.sharding import is_first
 
@@ -57,10 +57,10 @@ class Improve:
             if not is_first():
                 self._improve(folder, Watcher())
                 return
-            console = Console()
+            console = Terminal()
             with LoopProgress(console) as progress:
                 self._improve(folder, self._judged(progress.watcher(), folder))
-            console.print(f"Wrote {folder}. Next: jaxgap report {folder}", highlight=False)
+            console.print_line(f"Wrote {folder}. Next: jaxgap report {folder}")
 
     def _improve(self, folder: Path, watcher: "Watcher") -> None:
         from jaxgap.improve.kept_run import improve_to_folder, resume_folder

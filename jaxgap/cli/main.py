@@ -1,6 +1,7 @@
 """Which commands there are, and how a mistake ends one."""
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -64,7 +65,9 @@ def run_command(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         # A name too long, a folder that may not be read, a disk that is full.
-        _refuse(str(InputError(f"{error.filename}: {error.strerror}")))
+        where = "" if error.filename is None else f"{error.filename}: "
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        _refuse(f"{where}{error.strerror}", RUN_ERROR if full else USAGE_ERROR)
 
 
 def _parse(argv: Sequence[str]) -> _Runs:
@@ -88,9 +91,36 @@ def _parse(argv: Sequence[str]) -> _Runs:
 
 
 def _one_line(panel: str) -> str:
-    """The words of tyro's framed message without the frame."""
-    words = re.sub(r"\x1b\[[0-9;]*m|[─│╭╮╰╯]+", " ", panel)
-    return " ".join(words.split())
+    """What tyro's framed message says is wrong, and the nearest of what it says may help."""
+    said = [part for section in _sections(panel) if (part := _shortened(section))]
+    return "; ".join(said)
+
+
+def _sections(panel: str) -> list[str]:
+    """The words of a frame without its title, divided where it has a rule."""
+    sections: list[list[str]] = [[]]
+    # Drawn with signs of ASCII where the stream has no others; the first line has the title.
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", panel).splitlines()[1:]:
+        words = line.strip("│ ")
+        if words and not words.strip("─-╰╯"):
+            sections.append([])
+        else:
+            sections[-1] += words.split()
+    return [" ".join(words) for words in sections]
+
+
+def _shortened(section: str) -> str:
+    """A section without help texts, of which other commands may have many."""
+    if section.startswith("Argument helptext"):
+        return ""
+    for beginning, wanted, said in (
+        ("Perhaps you meant", r"--[\w-]+", "perhaps {}"),
+        ("For full helptext", r"jaxgap.*--help", "see {}"),
+    ):
+        found = re.search(wanted, section) if section.startswith(beginning) else None
+        if found is not None:
+            return said.format(found.group())
+    return section
 
 
 def _refuse(line: str, status: int = USAGE_ERROR) -> None:

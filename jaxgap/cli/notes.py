@@ -1,13 +1,11 @@
 """How a file was read, said before what follows from it."""
 
-from rich.console import Console
-from rich.markup import escape
-
+from jaxgap.cli.terminal import Terminal
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.notes import reading_notes
 
 
-def print_notes(console: Console, run: Trajectory) -> None:
+def print_notes(console: Terminal, run: Trajectory) -> None:
     """What was done to the file to make a run of it, a line each."""
     for note in reading_notes(run):
-        console.print(f"Note: {escape(note)}", style="dim", highlight=False)
+        console.print(f"Note: {note}", style="dim")

@@ -1,36 +1,75 @@
 """Where results go: checked before the work begins, written whole at its end."""
 
+import itertools
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxgap.errors import InputError
 
 
-def check_writable(path: Path | None, option: str) -> None:
-    """Refuse an output file that could not be written, before minutes are spent on its content."""
-    if path is None:
-        return
+def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
+    """Refuse output files that could not be written, before minutes are spent on their content.
+
+    **Arguments:**
+
+    - `read`: the files that the command reads, which no output may replace.
+    - `outputs`: each file by its option's name without the dashes; None where it is not asked for.
+
+    **Raises:** `InputError`.
+    """
+    held = {path for file in read for path in _held(file)}
+    given = {f"--{option}": path for option, path in outputs.items() if path is not None}
+    for option, path in given.items():
+        _check_writable(path, option)
+        if _place(path) in held:
+            raise InputError(f"{option} {path}: belongs to what is read; name another file")
+    for (one, path), (other, again) in itertools.combinations(given.items(), 2):
+        if _is_replaced(path) and _place(path) == _place(again):
+            raise InputError(f"{one} and {other} name the same file, {path}")
+
+
+def write_output(data: bytes, path: Path) -> None:
+    """Write a file in one step; a pipe or a device (`/dev/stdout`) is written to."""
+    from jaxgap.trajectory.atomic import replace_file
+
+    if _is_replaced(path):
+        replace_file(_place(path), data)
+    else:
+        path.write_bytes(data)
+
+
+def write_json(result: dict[str, Any], path: Path | None) -> None:
+    """Write a result as strict JSON, which has no NaN."""
+    if path is not None:
+        write_output((json.dumps(result, indent=2, allow_nan=False) + "\n").encode(), path)
+
+
+def _check_writable(path: Path, option: str) -> None:
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; name a file")
     if not path.parent.is_dir():
         raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    # A file is written beside its place first, so its folder has to let it.
+    places = [_place(path).parent, path] if _is_replaced(path) else [path]
+    if not all(os.access(place, os.W_OK) for place in places if place.exists()):
         raise InputError(f"{option} {path}: cannot be written; choose another place")
 
 
-def write_json(result: dict[str, Any], path: Path | None) -> None:
-    """Write a result as strict JSON, which has no NaN, in one step."""
-    if path is None:
-        return
-    from jaxgap.trajectory.atomic import write_atomically
-
-    write_atomically(path, json.dumps(result, indent=2, allow_nan=False) + "\n")
+def _is_replaced(path: Path) -> bool:
+    return path.is_file() or not path.exists()
 
 
-def write_bytes(data: bytes, path: Path) -> None:
-    """Write a picture in one step."""
-    from jaxgap.trajectory.atomic import replace_file
+def _held(file: Path) -> Iterator[Path]:
+    """A measured run's table, and the sidecar that goes with it or would be taken for it."""
+    from jaxgap.trajectory.csv_file import sidecar_path
 
-    replace_file(path, data)
+    yield _place(file)
+    yield _place(sidecar_path(file))
+
+
+def _place(path: Path) -> Path:
+    """Where a path leads, also in a circle of links, which is refused when it is read."""
+    return Path(os.path.realpath(path))

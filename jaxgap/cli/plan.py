@@ -10,8 +10,7 @@ from jaxgap.errors import RunError
 from jaxgap.planning.workload import STEP_NAMES, StepName, Workload
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from jaxgap.cli.terminal import Terminal
     from jaxgap.planning.plan import Plan as RoundPlan
 
 _GIB = 2**30
@@ -43,18 +42,18 @@ class Plan:
     workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
 
     def run(self) -> None:
-        from rich.console import Console
 
-        from jaxgap.cli.output import check_writable, write_json
+        from jaxgap.cli.output import check_outputs, write_json
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.planning.known_models import read_decoder_config
         from jaxgap.planning.plan import make_plan
         from jaxgap.sharding import MeshShape
 
-        check_writable(self.json, "--json")
+        check_outputs(json=self.json)
         config = read_decoder_config(self.model)
         shape = None if self.mesh is None else MeshShape.parse(self.mesh)
         _compile_only()
-        console = Console()
+        console = Terminal()
         with console.status("compiling") as status:
             plan = make_plan(
                 config,
@@ -83,7 +82,7 @@ def _compile_only() -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
-def _print_plan(console: "Console", plan: "RoundPlan") -> None:
+def _print_plan(console: "Terminal", plan: "RoundPlan") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -110,4 +109,4 @@ def _print_plan(console: "Console", plan: "RoundPlan") -> None:
         )
     console.print(table)
     for field, size in plan.largest.items():
-        console.print(f"The largest {field} that fits: {size}", highlight=False)
+        console.print(f"The largest {field} that fits: {size}")

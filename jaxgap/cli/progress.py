@@ -2,7 +2,6 @@
 
 import time
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,6 +11,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from jaxgap.cli.terminal import Terminal
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.kept_run import Watcher
 from jaxgap.improve.loop import Stage
@@ -25,7 +25,7 @@ _HEADER = "round    U_s    U_v    gap   sampled right   selected right   judged 
 class LoopProgress:
     """A bar over the rounds, and above it one line a checkpoint, measured on held-out prompts."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Terminal):
         self._progress = Bar(
             TextColumn("{task.description:>10}"),
             BarColumn(),
@@ -59,7 +59,7 @@ class LoopProgress:
         """Who shows what happens in one of several runs."""
 
         def on_start(config: ImproveConfig, num_done: int) -> None:
-            self._progress.console.print(name, style="bold", highlight=False, markup=False)
+            self._progress.console.print(name, style="bold")
             self.on_start(config, num_done)
 
         return self.watcher()._replace(on_start=on_start)
@@ -72,7 +72,7 @@ class LoopProgress:
 
     def on_note(self, line: str) -> None:
         """Print what is out of the ordinary."""
-        self._progress.console.print(line, style="yellow", highlight=False)
+        self._progress.console.print(line, style="yellow")
 
     def on_stage(self, round_index: int, stage: Stage) -> None:
         """Name the stage that begins."""
@@ -98,6 +98,5 @@ class LoopProgress:
             f"{metrics.round_index:5d} {found.solver.mean:6.3f} {found.verifier.mean:6.3f} "
             f"{found.gap.mean:6.3f} {found.solver_accuracy.mean:15.1%} "
             f"{found.verifier_accuracy.mean:16.1%} {found.judging_accuracy.mean:16.1%}",
-            highlight=False,
         )
         self._progress.update(self._task, completed=metrics.round_index + 1)

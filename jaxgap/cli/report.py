@@ -19,11 +19,11 @@ class Report:
     """The RUN folder, as `jaxgap improve --out RUN` makes it."""
 
     def run(self) -> None:
-        from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.run_report import write_report
 
         use_compile_cache()
         path, _ = write_report(self.run_folder)
-        Console().print(f"Wrote {path}", highlight=False)
+        Terminal().print_line(f"Wrote {path}")

@@ -47,19 +47,18 @@ class Schedule:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.output import check_writable, write_bytes, write_json
+        from jaxgap.cli.output import check_outputs, write_json, write_output
 
         self._check()
-        check_writable(self.json, "--json")
-        check_writable(self.plot, "--plot")
+        check_outputs([self.file], json=self.json, plot=self.plot)
         run = self.run_file.read(self.file)
 
         import numpy as np
-        from rich.console import Console
 
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.schedule_table import print_plan
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
         from jaxgap.fitting.schedules import Schedule as Shares
         from jaxgap.workflows.external_plan import plan_external_data
@@ -71,12 +70,12 @@ class Schedule:
         plan = plan_external_data(
             result, self.gamma, times, given=given, strengths=self.gamma_range
         )
-        console = Console()
+        console = Terminal()
         print_notes(console, run)
         print_plan(console, plan)
         write_json(plan.to_dict(), self.json)
         if self.plot is not None:
-            write_bytes(_picture(plan), self.plot)
+            write_output(_picture(plan), self.plot)
 
     def _check(self) -> None:
         """What can be refused before the file is read."""

@@ -1,16 +1,16 @@
 """A plan for external data as a table for the terminal."""
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from jaxgap.cli.tables import print_warnings
+from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.fit_report import limit_sentence, number
 from jaxgap.workflows.external_plan import ExternalPlan
 
 
-def print_plan(console: Console, plan: ExternalPlan) -> None:
+def print_plan(console: Terminal, plan: ExternalPlan) -> None:
     """Every schedule with its limits, the best one, and how much of it hangs on gamma."""
     table = Table(
         title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD, pad_edge=False
@@ -33,11 +33,11 @@ def print_plan(console: Console, plan: ExternalPlan) -> None:
     for outcome in plan.outcomes:
         if outcome.invalid is not None:
             said = f"{outcome.schedule.name}: {outcome.invalid}"
-            console.print(said, style="dim", highlight=False)
-    console.print("Without external data: " + limit_sentence(plan.result), highlight=False)
-    console.print(best_sentence(plan), style="bold", highlight=False)
+            console.print(said, style="dim")
+    console.print("Without external data: " + limit_sentence(plan.result))
+    console.print(best_sentence(plan), style="bold")
     if plan.held:
-        console.print(range_sentence(plan), highlight=False)
+        console.print(range_sentence(plan))
     print_warnings(console, plan.result)
 
 

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.fit_report import limit_sentence, number
 
 if TYPE_CHECKING:
@@ -15,22 +16,22 @@ if TYPE_CHECKING:
     from jaxgap.fitting.selection import AveragedResult
 
 
-def print_fit(console: Console, result: "FitResult | AveragedResult") -> None:
+def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
     """The report of a fit, its limit in bold."""
     limit = limit_sentence(result)
     before, _, after = result.report().partition(limit)
-    console.print(before, end="", highlight=False, markup=False)
-    console.print(limit, style="bold", highlight=False, markup=False, end="")
-    console.print(after, highlight=False, markup=False)
+    console.print(before, end="")
+    console.print(limit, style="bold", end="")
+    console.print(after)
 
 
-def print_warnings(console: Console, result: "FitResult") -> None:
+def print_warnings(console: Terminal, result: "FitResult") -> None:
     """What a reader has to know before believing the rest."""
     for warning in result.warnings:
-        console.print(f"[yellow]Beware:[/] {warning}", highlight=False)
+        _beware(console, warning)
 
 
-def print_forecast(console: Console, result: "Forecast") -> None:
+def print_forecast(console: Terminal, result: "Forecast") -> None:
     """The forecast of each series, what is left to gain, and the advice."""
     title = f"At {result.horizon:g} {result.time_unit}s, for one measurement"
     table = Table(title=title, box=SIMPLE_HEAD)
@@ -45,13 +46,13 @@ def print_forecast(console: Console, result: "Forecast") -> None:
     console.print(table)
     shapes = sorted(result.weights.items(), key=lambda item: -item[1])
     said = ", ".join(f"{name} {weight:.0%}" for name, weight in shapes if weight >= 0.01)
-    console.print(f"Shapes of curve by weight: {said}", highlight=False)
-    console.print(f"[bold]{result.advice.verdict}[/]: {result.advice.why}", highlight=False)
+    console.print(f"Shapes of curve by weight: {said}")
+    console.print(Text.assemble((result.advice.verdict, "bold"), f": {result.advice.why}"))
     for warning in result.warnings:
-        console.print(f"[yellow]Beware:[/] {warning}", highlight=False)
+        _beware(console, warning)
 
 
-def print_backtest(console: Console, report: "BacktestReport") -> None:
+def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     """Mean absolute errors beside the baselines', by folder and prefix, and coverage."""
     summaries = report.summaries()
     names = list(summaries[0]["mae"]) if summaries else []
@@ -68,5 +69,8 @@ def print_backtest(console: Console, report: "BacktestReport") -> None:
         console.print(
             f"{report.level:.0%} intervals hold the truth in {report.coverage:.1%} of "
             f"{len(report.series)} forecasts; {len(report.left_out)} were left out.",
-            highlight=False,
         )
+
+
+def _beware(console: Terminal, warning: str) -> None:
+    console.print(Text.assemble(("Beware:", "yellow"), f" {warning}"))

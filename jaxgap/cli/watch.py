@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from jaxgap.cli.options import random_key
 from jaxgap.errors import InputError
 
 
@@ -34,22 +35,22 @@ class Watch:
     def run(self) -> None:
         import time
 
-        from rich.console import Console
-
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.sight import print_sight
+        from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.watching import look
 
         if not 0 < self.every < float("inf"):
             raise InputError(f"--every must be a number of seconds above 0, got {self.every}")
         use_compile_cache()
-        console = Console()
+        key = random_key(self.seed)
+        console = Terminal()
         num_shown = -1
         while True:
-            sight = look(self.folder, level=self.level, cost=self.cost, seed=self.seed)
+            sight = look(self.folder, key=key, level=self.level, cost=self.cost)
             if sight.num_done != num_shown:
                 print_sight(console, sight)
                 num_shown = sight.num_done
-            if self.once or not sight.at_work:
+            if self.once or not sight.at_work or console.quiet:
                 return
             time.sleep(self.every)

@@ -148,7 +148,7 @@ def _check_lengths(loop: Loop) -> None:
         prompts = loop.prompts(name)
         lengths = prompts.batch.mask.sum(1)
         _check_context(loop.model.config, prompts.texts[lengths.argmax()], int(lengths.max()))
-        check_windows(loop.model.config, lengths, loop.config.max_new_tokens)
+        check_windows(loop.model.config, np.asarray(lengths), loop.config.max_new_tokens)
 
 
 def _check_context(model: DecoderConfig, text: str, length: int) -> None:

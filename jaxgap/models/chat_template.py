@@ -2,8 +2,8 @@
 
 They are code from outside. They run in Jinja's immutable sandbox (no private attributes, nothing
 mutated), with only the filters and string methods that such templates use, and under budgets: of
-loop turns and macro calls, of characters in any value and in the output, and of processor time. What Jinja
-does inside one comparison is not bounded.
+loop turns and macro calls, of characters in any value and in the output, and of processor time.
+What Jinja does inside one comparison is not bounded.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
 from jaxgap.fitting.selection import AveragedResult
-from jaxgap.report.style import GAP, SOLVER, VERIFIER, fill_band, mark_limit, new_figure
+from jaxgap.report.style import GAP, SOLVER, VERIFIER, fill_band, mark_limit, new_figure, unit_of
 from jaxgap.trajectory import Trajectory
 
 # How far past the last measurement the curves are drawn, as a part of the time measured.
@@ -28,7 +28,7 @@ def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
         upper.set_xlabel("")
         _draw_series(lower, run.ts, run.gap, None, prediction, prediction.gap, GAP, "gap")
         _draw_limit(lower, result.limits["gap"], GAP)
-        lower.set_ylabel("gap" + _unit(run))
+        lower.set_ylabel("gap" + unit_of(run.kind))
         lower.set_xlabel(f"time ({run.time_unit}s)")
     return figure
 
@@ -54,7 +54,7 @@ def _draw_capabilities(
     _draw_limit(ax, result.limits["verifier"], VERIFIER)
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
     ax.set_xlabel(f"time ({run.time_unit}s)")
-    ax.set_ylabel(("uncertainty" if run.kind == "uncertainty" else "accuracy") + _unit(run))
+    ax.set_ylabel("uncertainty (nats)" if run.kind == "uncertainty" else "accuracy")
     ax.set_title(f"{_what(result)}; {result.level:.0%} bands; dashed: limits")
     ax.legend(loc="best")
 
@@ -105,7 +105,3 @@ def _what(result: FitResult | AveragedResult) -> str:
     if isinstance(result, AveragedResult):
         return f"Average over {len(result.laws)} laws"
     return f"Fit of the {result.model} law"
-
-
-def _unit(run: Trajectory) -> str:
-    return " (nats)" if run.kind == "uncertainty" else ""

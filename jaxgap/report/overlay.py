@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
-from jaxgap.report.style import MEASURED, MUTED, new_figure
+from jaxgap.report.style import MEASURED, MUTED, new_figure, unit_of
 from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette without black and yellow; more runs than this share a gradient.
@@ -130,7 +130,9 @@ def _draw_limits(
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.grid(visible=False, axis="y")
     level = runs[0].result.level
-    ax.set_xlabel(f"solver's limit, {level:.0%} interval")
+    kinds = {each.run.kind for each in runs}
+    unit = unit_of(*kinds) if len(kinds) == 1 else ""
+    ax.set_xlabel(f"solver's limit{unit}, {level:.0%} interval")
     ax.set_title("Limits; ◆ mean, bar: next seed" if own else "Limits")
 
 

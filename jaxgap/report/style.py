@@ -31,10 +31,17 @@ _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    # A dollar sign in somebody's name of a run is a dollar sign.
+    "text.parse_math": False,
     # Text stays text, and the same figure gives the same bytes.
     "svg.fonttype": "none",
     "svg.hashsalt": "jaxgap",
 }
+
+
+def unit_of(kind: str) -> str:
+    """What stands behind the name of a capability of that kind on an axis."""
+    return " (nats)" if kind == "uncertainty" else " (accuracy)"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import FitResult
-from jaxgap.report.style import GAP, MEASURED, MUTED, new_figure
+from jaxgap.report.style import GAP, MEASURED, MUTED, new_figure, unit_of
 from jaxgap.trajectory import Trajectory
 
 
@@ -31,8 +31,8 @@ def draw_theory(run: Trajectory, result: FitResult) -> Figure:
         right.plot(
             prediction.solver.estimate, prediction.verifier.estimate, color=MUTED, label="law"
         )
-        right.set_xlabel("solver")
-        right.set_ylabel("verifier")
+        right.set_xlabel("solver" + unit_of(run.kind))
+        right.set_ylabel("verifier" + unit_of(run.kind))
         right.set_title("Verifier against solver")
         right.legend()
     return figure
@@ -46,7 +46,8 @@ def _draw_potential(ax: Axes, run: Trajectory, ts: np.ndarray, fitted: np.ndarra
     # Differences on both sides are there for inner points only.
     ax.plot(fitted[1:-1], -np.gradient(fitted, ts)[1:-1], color=MUTED, label="law")
     ax.axhline(0, color=MUTED, linewidth=0.8)
-    ax.set_xlabel("gap")
-    ax.set_ylabel(f"how fast it closes, per {run.time_unit}")
+    ax.set_xlabel("gap" + unit_of(run.kind))
+    unit = "nats" if run.kind == "uncertainty" else "accuracy"
+    ax.set_ylabel(f"how fast it closes ({unit} per {run.time_unit})")
     ax.set_title("Gap against its rate of change")
     ax.legend()

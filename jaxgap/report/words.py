@@ -3,6 +3,9 @@
 Nothing is said of a limit without its interval, nor of uncertainty without accuracy beside it.
 """
 
+import math
+from statistics import NormalDist
+
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.fit_report import identifiable, interval, number
 from jaxgap.trajectory import Trajectory
@@ -67,8 +70,10 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
     predicted, low, high = (float(value[0]) for value in band)
     measured = float(run.solver[-1])
     error = 0.0 if run.solver_se is None else float(run.solver_se[-1])
-    # The band is for the curve; the measurement strays from it by its own error (1.64 for 90 %).
-    inside = low - 1.64 * error <= measured <= high + 1.64 * error
+    # The band is for the curve; the measurement strays from it by an error of its own.
+    own = NormalDist().inv_cdf((1 + known.level) / 2) * error
+    below, above = math.hypot(predicted - low, own), math.hypot(high - predicted, own)
+    inside = predicted - below <= measured <= predicted + above
     return (
         f"From its first {known.num_points} of {run.num_rows} measurements the {known.model} law "
         f"put the solver at {number(predicted)} at the end ({known.level:.0%} interval "

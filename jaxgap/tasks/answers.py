@@ -33,8 +33,8 @@ _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,!]|,\\!|\{,\})(?=\d
 _OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s[^\d\n]{0,10}\d")
 _REMARK = re.compile(r"\([^()]*\)")
 
-# Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole number;
-# a sign may stand before a currency.
+# Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole
+# number; a sign may stand before a currency.
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _NUMBER = re.compile(
     rf"(?P<sign>(?<![\w)])[-+])?\\?[$€£]?(?P<inner>(?<=[$€£])-)?"
@@ -157,8 +157,10 @@ def _magnitude(found: dict[str, str | None]) -> Fraction:
         return int(found["and"]) + Fraction(found["part"])
     whole = (found["whole"] or "0").replace(",", "")
     decimals = found["decimals"] or found["point"] or ""
-    return Fraction(whole + decimals) * Fraction(10) ** int(found["power"] or "0") / int(
-        found["over"] or "1"
+    return (
+        Fraction(whole + decimals)
+        * Fraction(10) ** int(found["power"] or "0")
+        / int(found["over"] or "1")
     )
 
 

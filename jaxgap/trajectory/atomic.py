@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from jaxgap.errors import InputError
+
 
 def write_atomically(path: str | Path, text: str) -> None:
     """Replace the file at `path` by `text`, in UTF-8, in one step: see :func:`replace_file`."""
@@ -15,8 +17,12 @@ def replace_file(path: str | Path, data: bytes) -> None:
 
     The data go to a temporary file in the same folder, reach the disk, and are renamed over
     `path`: whoever reads it, whenever the writer dies, finds the old file or the new one.
+
+    **Raises:** `InputError` where `path` is a device, a pipe or a folder, which no file replaces.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no regular file; name another place")
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
+from jaxtyping import Array, Key
 
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit
@@ -37,7 +37,9 @@ class Sight(NamedTuple):
     outlook: Forecast | None
 
 
-def look(folder: Path, *, level: float = 0.9, cost: float | None = None, seed: int = 0) -> Sight:
+def look(
+    folder: Path, *, key: Key[Array, ""], level: float = 0.9, cost: float | None = None
+) -> Sight:
     """Read a RUN folder as it stands, fit what was measured, and forecast the rest.
 
     Nothing in the folder is changed, and a process at work on it is not disturbed.
@@ -45,9 +47,9 @@ def look(folder: Path, *, level: float = 0.9, cost: float | None = None, seed: i
     **Arguments:**
 
     - `folder`: the RUN folder.
+    - `key`: of the forecast's draws.
     - `level`: of the intervals.
     - `cost`: what one more round has to gain to be worth it, in nats.
-    - `seed`: of the forecast's draws.
 
     **Raises:** `InputError` if it is not the folder of a run.
     """
@@ -61,9 +63,7 @@ def look(folder: Path, *, level: float = 0.9, cost: float | None = None, seed: i
         return Sight(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)
     run = read_csv(table)
     horizon = max(float(num_asked - 1), float(run.ts[-1]) + 1.0)
-    outlook = forecast(
-        run, horizon, key=jax.random.key(seed), level=level, cost=cost, round_length=1.0
-    )
+    outlook = forecast(run, horizon, key=key, level=level, cost=cost, round_length=1.0)
     return Sight(run.num_rows, num_asked, at_work, run, fit(LinearLaw(), run, level=level), outlook)
 
 

@@ -136,9 +136,10 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "improve", "fit", "forecast", "backtest", "compare", "report", "schedule"]
-)
+COMMANDS = "backtest bench compare demo export fit forecast improve plan report schedule watch"
+
+
+@pytest.mark.parametrize("command", COMMANDS.split())
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         run_command([command, "--help"])

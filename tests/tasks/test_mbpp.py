@@ -66,7 +66,8 @@ def test_where_the_program_is():
     assert program_in('``` Python 3 title="f.py"\nx = 1\n```') == "x = 1\n"
     assert program_in("```bash\nls\n```\nthen\n```python\nx = 1\n```") == "x = 1\n"
     assert program_in("```bash\nls\n```") == "ls\n"
-    assert program_in("1. So:\n   ```python\n   if x:\n       y = 1\n   ```") == "if x:\n    y = 1\n"
+    indented = "1. So:\n   ```python\n   if x:\n       y = 1\n   ```"
+    assert program_in(indented) == "if x:\n    y = 1\n"
     assert program_in("x" * (MAX_PROGRAM_CHARACTERS + 1)) == ""
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
@@ -21,6 +22,8 @@ from jaxgap.improve import (
 from jaxgap.improve.run_lock import locked
 from jaxgap.workflows.stopping import stop_when_not_worth
 from jaxgap.workflows.watching import look
+
+KEY = jax.random.key(0)
 
 
 def measured(round_index, solver):
@@ -60,7 +63,7 @@ def test_a_record_comes_back_from_its_row():
 
 def test_it_sees_how_far_a_run_is_and_where_it_goes(half_way):
     before = {path: path.read_bytes() for path in half_way.iterdir()}
-    sight = look(half_way)
+    sight = look(half_way, key=KEY)
     assert (sight.num_done, sight.num_asked, sight.at_work) == (9, 13, False)
     low, high = sight.result.limits["solver"].interval
     assert low < 0.5 < high
@@ -69,15 +72,15 @@ def test_it_sees_how_far_a_run_is_and_where_it_goes(half_way):
     assert low < 0.5 + np.exp(-6.0) < high
     assert {path: path.read_bytes() for path in half_way.iterdir()} == before
     with locked(half_way):
-        assert look(half_way).at_work
+        assert look(half_way, key=KEY).at_work
 
 
 def test_before_the_third_checkpoint_there_is_nothing_to_fit(tmp_path):
     write_run(tmp_path / "run", [1.5, 1.2], 12)
-    sight = look(tmp_path / "run")
+    sight = look(tmp_path / "run", key=KEY)
     assert (sight.num_done, sight.result, sight.outlook) == (2, None, None)
     with pytest.raises(InputError, match="holds no run to watch"):
-        look(tmp_path)
+        look(tmp_path, key=KEY)
 
 
 def test_the_command_says_it_in_words(half_way, capsys):
@@ -85,7 +88,8 @@ def test_the_command_says_it_in_words(half_way, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "9 of 13 checkpoints, and nothing is at work on it" in said
     assert "The solver's limit is" in said
-    assert "Forecast at 12: U_s" in said
+    assert "By the linear law: The solver's limit is" in said
+    assert "By curves of several shapes: U_s" in said
     assert "stop: with probability" in said
 
 

@@ -195,8 +195,9 @@ def test_a_file_cut_anywhere_is_refused(write_gguf, tmp_path):
     path = tmp_path / "cut.gguf"
     for size in [*range(0, 4000, 97), len(data) // 2, len(data) - 33]:
         path.write_bytes(data[:size])
-        with pytest.raises(ModelFileError):
+        with pytest.raises(ModelFileError, match=r"cut\.gguf") as caught:
             read_gguf_header(path)
+        assert "\n" not in str(caught.value)
 
 
 def test_flipped_bytes_are_an_error_in_one_line_or_another_model(write_gguf, tmp_path):
