@@ -19,7 +19,7 @@ from jaxgap.dynamics.types import RealScalar
 from jaxgap.errors import InputError
 from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.law import AbstractLaw, Parameter, typical_size
+from jaxgap.fitting.law import AbstractLaw, Parameter, typical_location, typical_size
 
 # How far inside its bounds a start begins, as a part of the typical size.
 _INSIDE = 0.01
@@ -49,6 +49,18 @@ class Tied(NamedTuple):
 
 
 Constraint = Held | Bounded | Tied
+
+
+class _Mirrored(NamedTuple):
+    """A tie between accuracies as one between error rates, equal to every other of the same tie."""
+
+    fn: Callable[[Float[Array, ""]], Float[Array, ""]]
+    mirrored: bool
+    other_mirrored: bool
+
+    def __call__(self, value: Float[Array, ""]) -> Float[Array, ""]:
+        there = self.fn(1.0 - value if self.other_mirrored else value)
+        return 1.0 - there if self.mirrored else there
 
 
 class ConstrainedLaw(AbstractLaw):
@@ -131,11 +143,13 @@ def constrained(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) for unknown names, bounds that leave no room or lie outside what
-    the parameter can be, ties to a parameter that is tied itself, and where none is left free.
+    `InputError` (a `ValueError`) for unknown names, parameters of a verifier where there is none,
+    bounds that leave no room or lie outside what the parameter can be, ties to a parameter that is
+    tied itself, and where none is left free.
     """
     names = [parameter.name for parameter in law.parameters]
     check_names(constraints, names, "constraints")
+    check_visible([*constraints, *_ties(constraints)], law, curves, "constraints")
     found: list[Constraint | None] = []
     parameters = []
     for parameter in law.parameters:
@@ -164,6 +178,19 @@ def check_names(given: Mapping[str, object], names: Sequence[str], argument: str
         raise InputError(
             f"{argument}: the law has no parameter {unknown[0]!r}; it has {', '.join(names)}"
         )
+
+
+def check_visible(names: Sequence[str], law: AbstractLaw, curves: Curves, argument: str) -> None:
+    """Raise for parameters that such curves cannot show: without a verifier they mean nothing."""
+    hidden = [p.name for p in law.parameters if p.needs_verifier and not curves.has_verifier]
+    asked = [name for name in names if name in hidden]
+    if asked:
+        raise InputError(f"{argument}: {asked[0]} needs a verifier, and the trajectory has none")
+
+
+def _ties(constraints: Mapping[str, Constraint]) -> list[str]:
+    """The parameters to which others are tied."""
+    return [each.to for each in constraints.values() if isinstance(each, Tied)]
 
 
 def _check(
@@ -202,12 +229,7 @@ def _in_equations_terms(
         case Bounded(lower, upper):
             return Bounded(1.0 - upper, 1.0 - lower) if mirrored else constraint
         case Tied(to, fn) if mirrored or other_mirrored:
-
-            def mirrored_fn(value):
-                there = fn(1.0 - value if other_mirrored else value)
-                return 1.0 - there if mirrored else there
-
-            return Tied(to, mirrored_fn)
+            return Tied(to, _Mirrored(fn, mirrored, other_mirrored))
         case _:
             return constraint
 
@@ -251,8 +273,7 @@ def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
         case False, True:
             return LessThan(parameter.upper, size)
         case _:
-            location = curves.ys[0, 0] if parameter.unit == "capability" else 0.0
-            return Real(location, size)
+            return Real(typical_location(parameter, curves), size)
 
 
 def _inside(parameter: Parameter, value: Float[Array, ""], curves: Curves) -> Float[Array, ""]:

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, typical_size
+from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, horizon, typical_size
 from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR, AbstractNoise
 from jaxgap.fitting.noise.gaussian import EstimatedScale
@@ -27,8 +27,6 @@ from jaxgap.fitting.profile import Ends, Minimised, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
-# An interval that reaches this many times the range of the data is open on that side.
-_FAR = 100.0
 # Starts whose cost is within this factor of the best agree on where the minimum is.
 _AGREEMENT = 1e-6
 
@@ -233,13 +231,6 @@ def standard_errors(
     return jnp.sqrt(fit.variance * jnp.maximum(jnp.sum(spread * (slopes / norms).T, axis=0), 0.0))
 
 
-def _horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
-    """How far a number may lie before an interval that reaches there counts as open."""
-    far = _FAR * jnp.array([-1.0, 1.0]) * typical_size(parameter, curves)
-    middle = jnp.mean(curves.ys[0]) if parameter.unit == "capability" else 0.0
-    return middle + far
-
-
 def _intervals(
     problem: Problem,
     fits: Minimised,
@@ -253,8 +244,8 @@ def _intervals(
     reported = [problem.reported[index] for index in indices]
     natural = jnp.array([[p.lower, p.upper] for p in reported])
     span = jax.vmap(lambda curves: _span(reported, curves))
-    typical, horizon = span(fits.data)
-    bounds = jnp.clip(natural, horizon[..., :1], horizon[..., 1:])
+    typical, far = span(fits.data)
+    bounds = jnp.clip(natural, far[..., :1], far[..., 1:])
     held = np.isin(indices, problem.held)[:, None]
     bounds = jnp.where(held, numbers[..., None], bounds)
     typical = jnp.maximum(typical, jnp.abs(numbers) * (natural[:, 0] == 0))
@@ -290,7 +281,7 @@ def _span(
 ) -> tuple[Float[Array, " k"], Float[Array, "k 2"]]:
     """How large the numbers of one curve typically are, and how far off is too far."""
     typical = [jnp.asarray(typical_size(parameter, curves), float) for parameter in reported]
-    return jnp.stack(typical), jnp.stack([_horizon(parameter, curves) for parameter in reported])
+    return jnp.stack(typical), jnp.stack([horizon(parameter, curves) for parameter in reported])
 
 
 def _first_distance(stderr, quantile, typical) -> Float[Array, "..."]:
@@ -311,7 +302,8 @@ def bands(
     # The noise's own scale: the curve is known about as well as one measurement, or better.
     noise = jnp.sqrt(fit.variance) / jnp.max(curves.weights)
     first_distance = _first_distance(noise, quantile, curves.value_scale)
-    far = _FAR * curves.value_scale + jnp.array([1.0, 1.0, 0.0]) * jnp.max(jnp.abs(curves.ys))
+    # The curves lie where their limits do.
+    far = jnp.stack([horizon(limit, curves) for limit in LIMITS])
 
     def states(z, curves, t):
         solver, verifier = problem.curve_fn(problem.dynamics(z, curves), t[None])[0]
@@ -319,15 +311,14 @@ def bands(
 
     estimates = jax.vmap(lambda t: states(fit.coordinates, curves, t))(ts)
     times, indices, sides = (
-        axis.ravel()
-        for axis in jnp.meshgrid(ts, jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij")
+        axis.ravel() for axis in jnp.meshgrid(ts, jnp.arange(3), jnp.arange(2), indexing="ij")
     )
-    limits = sides * far[indices]
+    directions, limits = 2.0 * sides - 1, far[indices, sides]
     ends = Ends(
         fit=jnp.zeros_like(indices),
         number=(times, indices),
-        centre=jnp.clip(jnp.repeat(estimates.ravel(), 2), -far[indices], far[indices]),
-        direction=sides,
+        centre=jnp.clip(jnp.repeat(estimates.ravel(), 2), far[indices, 0], far[indices, 1]),
+        direction=directions,
         first_distance=jnp.broadcast_to(first_distance, sides.shape),
         bound=limits,
         quantile=jnp.broadcast_to(quantile, sides.shape),
@@ -339,5 +330,5 @@ def bands(
         jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
         ends,
     )
-    found = jnp.where(found == limits, sides * jnp.inf, found).reshape(*estimates.shape, 2)
+    found = jnp.where(found == limits, directions * jnp.inf, found).reshape(*estimates.shape, 2)
     return jnp.concatenate([estimates[..., None], found], axis=-1)

@@ -21,6 +21,7 @@ import numpy as np
 from jaxgap.fitting.bijectors import Fixed
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.estimate import finite_or_none
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 
@@ -47,10 +48,12 @@ class Criteria(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
-        form = self._asdict() | {"aicc": self.finite_aicc}
-        if self.finite_aicc is not None:
-            return form
-        return form | {"reason": "aicc: too few measurements for so many parameters"}
+        form = {name: finite_or_none(value) for name, value in self._asdict().items()}
+        if form["log_likelihood"] is None:
+            return form | {"reason": "the fit failed: it has no likelihood"}
+        if form["aicc"] is None:
+            return form | {"reason": "aicc: too few measurements for so many parameters"}
+        return form
 
 
 def criteria(log_likelihood: float, num_parameters: int, num_measurements: int) -> Criteria:

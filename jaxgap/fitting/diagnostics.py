@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaincc
 
+from jaxgap.fitting.estimate import finite_or_none
+
 # Below this probability of chance, a test's finding is put into words.
 _SIGNIFICANCE = 0.01
 
@@ -46,7 +48,7 @@ class Diagnostics:
         worst = min(max([0.0, *found]), 0.99)
         dof = sum(sizes.values()) - num_free
         squares = float(sum((values**2).sum() for values in residuals.values()))
-        judged = noise_known and dof > 0
+        judged = noise_known and dof > 0 and math.isfinite(squares)
         return cls(
             autocorrelation=correlations,
             autocorrelation_p_value=min(1.0, len(found) * min([1.0, *p_values])) if found else None,
@@ -83,16 +85,19 @@ class Diagnostics:
 
 
 def r_squared(measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"]) -> float | None:
-    """The unweighted part of the variance explained, or None for a series that does not vary."""
+    """The unweighted part of the variance explained.
+
+    `None` for a series that does not vary, and for a fit that failed.
+    """
     total = float(((measured - measured.mean()) ** 2).sum())
     if total == 0:
         return None
-    return 1.0 - float(((measured - fitted) ** 2).sum()) / total
+    return finite_or_none(1.0 - float(((measured - fitted) ** 2).sum()) / total)
 
 
 def _lag_one(residuals: Float[np.ndarray, " T"]) -> float | None:
     power = float((residuals**2).sum())
-    if power == 0 or len(residuals) < 4:
+    if power == 0 or not math.isfinite(power) or len(residuals) < 4:
         return None
     return float((residuals[1:] * residuals[:-1]).sum()) / power
 

@@ -55,8 +55,8 @@ class DriftingRatioLaw(AbstractLaw):
     name: ClassVar[str] = "drifting_ratio"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         RATE,
-        Parameter("ratio_initial", "1", lower=0.0, upper=1.0, needs_verifier=True),
-        Parameter("ratio_limit", "1", lower=0.0, upper=1.0, needs_verifier=True),
+        Parameter("ratio_initial", "1", lower=0.0, upper=MAX_RATIO, needs_verifier=True),
+        Parameter("ratio_limit", "1", lower=0.0, upper=MAX_RATIO, needs_verifier=True),
         GAP_LIMIT,
         SOLVER_INITIAL,
         VERIFIER_INITIAL,

@@ -34,7 +34,7 @@ class Estimate:
     @classmethod
     def without_noise(cls, estimate: float | None, reason: str) -> "Estimate":
         """A number whose uncertainty is unknown."""
-        return cls(estimate, None, None, reason, "practically unidentifiable")
+        return cls(finite_or_none(estimate), None, None, reason, "practically unidentifiable")
 
     @classmethod
     def measured(
@@ -82,6 +82,8 @@ class Estimate:
             return cls(estimate, None, ends, reason, "practically unidentifiable")
         if not math.isfinite(stderr):
             return cls(estimate, None, ends, "the curvature at the fit is singular")
+        if stderr == 0:
+            return cls(estimate, None, ends, "the fit is at the edge of what the law allows")
         return cls(estimate, stderr, ends)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +95,17 @@ class Estimate:
             "identifiability": self.identifiability,
         }
         return form if self.reason is None else form | {"reason": self.reason}
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number as JSON can hold it.
+
+    **Example:**
+
+    >>> finite_or_none(0.5), finite_or_none(math.nan)
+    (0.5, None)
+    """
+    return None if value is None or not math.isfinite(value) else value
 
 
 def _open_reason(open_sides: list[str], is_limit: bool) -> str:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.batches import fit_curves
-from jaxgap.fitting.constraints import Constraint, check_names, constrained
+from jaxgap.fitting.constraints import Constraint, check_names, check_visible, constrained
 from jaxgap.fitting.core import CurveFn, Problem
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, padded_length
@@ -88,8 +88,8 @@ def fit(
     **Raises:**
 
     `InputError` (a `ValueError`) if the level is not in (0, 1), the trajectory lacks what the noise
-    needs, or a constraint or prior names no parameter or leaves no room; and `ValueError` if the
-    law has no closed form while `curve_fn` needs it.
+    needs, or a constraint or prior names no parameter, one that the trajectory cannot show, or
+    leaves no room; and `ValueError` if the law has no closed form while `curve_fn` needs it.
 
     **Example:**
 
@@ -198,6 +198,7 @@ def _restricted(
     is_accuracy = example.trajectory.kind == "accuracy"
     names = [parameter.name for parameter in law.parameters]
     check_names(priors, names, "priors")
+    check_visible([*priors], law, example.curves, "priors")
     if constraints:
         law = constrained(law, constraints, example.curves, is_accuracy)
         held = _held(Problem(law, problem.curve_fn, problem.minimiser), example.curves)

@@ -58,10 +58,10 @@ class GeneralLinearLaw(AbstractLaw):
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("fast_rate", "1/time", lower=0.0),
         Parameter("slow_rate", "1/time", lower=0.0),
-        Parameter("fast_solver", "gap"),
-        Parameter("fast_verifier", "gap", needs_verifier=True),
-        Parameter("slow_solver", "gap"),
-        Parameter("slow_verifier", "gap", needs_verifier=True),
+        Parameter("fast_solver", "change"),
+        Parameter("fast_verifier", "change", needs_verifier=True),
+        Parameter("slow_solver", "change"),
+        Parameter("slow_verifier", "change", needs_verifier=True),
         SOLVER_INITIAL,
         VERIFIER_INITIAL,
     )

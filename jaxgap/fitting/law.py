@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Float
@@ -19,16 +20,20 @@ from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector
 from jaxgap.fitting.curves import Curves
 
+# A number this many typical sizes from where the data lie is as good as unknown.
+_FAR = 100.0
+
 
 class Parameter(NamedTuple):
     """A reported number: its name, its unit, its natural bounds, and which curves it needs.
 
-    `unit` is `"capability"` (nats, or an error rate), `"gap"` (a difference of two such),
-    `"1/time"` or `"1"`.
+    `unit` is `"capability"` (nats, or an error rate), `"gap"` (the solver's less the verifier's),
+    `"change"` (of one capability over time), `"1/time"` or `"1"`. A capability that needs the
+    verifier is the verifier's.
     """
 
     name: str
-    unit: Literal["capability", "gap", "1/time", "1"]
+    unit: Literal["capability", "gap", "change", "1/time", "1"]
     lower: float = -np.inf
     upper: float = np.inf
     needs_verifier: bool = False
@@ -78,9 +83,33 @@ class AbstractLaw(eqx.Module):
 def typical_size(parameter: Parameter, curves: Curves) -> RealScalar:
     """The order of magnitude of a parameter, from its unit and the scales of the data."""
     match parameter.unit:
-        case "capability" | "gap":
+        case "capability" | "gap" | "change":
             return curves.value_scale
         case "1/time":
             return 1 / curves.duration
         case "1":
             return 0.5
+
+
+def typical_location(parameter: Parameter, curves: Curves) -> RealScalar:
+    """About where a parameter lies: at the first measurement of its own series, or at zero.
+
+    A curve may move little against its level, so that zero is many of its ranges away.
+    """
+    solver, verifier = curves.ys[0, 0], curves.ys[0, 1]
+    match parameter.unit:
+        case "capability":
+            return verifier if parameter.needs_verifier else solver
+        case "gap":
+            return solver - verifier
+        case _:
+            return 0.0
+
+
+def horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
+    """Below and above what values nobody would call a parameter known: an interval is open there.
+
+    It moves with the parameter's own series: a constant added to a curve shifts it by as much.
+    """
+    far = _FAR * jnp.array([-1.0, 1.0]) * typical_size(parameter, curves)
+    return typical_location(parameter, curves) + far

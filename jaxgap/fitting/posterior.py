@@ -7,8 +7,8 @@ $p_i(b_i(u_i))\, |b_i'(u_i)|$. Where none is given:
 
 - between two bounds: uniform;
 - above or below one bound: log-normal about the typical size from there, give or take $e^3$;
-- anywhere: normal about the first measurement (a capability) or zero, with ten times the range of
-  the data as standard deviation; likewise ten for the logarithm of a scale.
+- anywhere: normal about the first measurement (a capability or a gap) or zero, with ten times the
+  range of the data as standard deviation; likewise ten for the logarithm of a scale.
 
 So all priors are proper and the posterior is too, but where the data do not hold a number its
 posterior is mostly prior: the profile says so, the posterior cannot.

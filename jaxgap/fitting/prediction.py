@@ -79,7 +79,9 @@ def predict_bands(
     num_padded = max(16, 1 << (len(ts) - 1).bit_length())
     with jax.enable_x64(True):
         padded = jnp.asarray(np.pad(ts, (0, num_padded - len(ts)), mode="edge"))
-        found = np.array(_bands(problem, curves, raw, padded, quantile or 1.0))[: len(ts)]
+        # An array, since a plain float would be a program of its own.
+        bound = jnp.asarray(quantile or 1.0)
+        found = np.array(_bands(problem, curves, raw, padded, bound))[: len(ts)]
     if quantile is None:
         found[..., 1], found[..., 2] = -np.inf, np.inf
     return found
@@ -91,4 +93,4 @@ def _as_accuracy(band: Band) -> Band:
 
 @eqx.filter_jit
 def _bands(problem: Problem, curves: Curves, raw: RawFit, ts, quantile):
-    return bands(problem, minimised(problem, curves, raw), ts, jnp.asarray(quantile))
+    return bands(problem, minimised(problem, curves, raw), ts, quantile)

@@ -30,12 +30,12 @@ from jaxgap.fitting.quasi_random import quasi_random
 from jaxgap.fitting.regression import regress
 
 # Slower than this over the whole of the data, a decay is a straight line and its limit anywhere;
-# and with a ratio of one the gap would never close. Both ends are open.
+# and with a ratio of one the gap would never close.
 _MIN_DECAY = 1e-4
 MAX_RATIO = 0.999
 
 RATE = Parameter("rate", "1/time", lower=0.0)
-RATIO = Parameter("ratio", "1", lower=0.0, upper=1.0, needs_verifier=True)
+RATIO = Parameter("ratio", "1", lower=0.0, upper=MAX_RATIO, needs_verifier=True)
 GAP_LIMIT = Parameter("gap_limit", "gap", needs_verifier=True)
 SOLVER_INITIAL = Parameter("solver_initial", "capability")
 VERIFIER_INITIAL = Parameter("verifier_initial", "capability", needs_verifier=True)

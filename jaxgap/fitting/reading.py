@@ -6,15 +6,17 @@ from jaxtyping import Float
 from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
-from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.estimate import Estimate, finite_or_none
 from jaxgap.fitting.identifiability import without_effect
-from jaxgap.fitting.law import LIMITS, Parameter
+from jaxgap.fitting.law import LIMITS, Parameter, typical_size
+from jaxgap.fitting.rank_one_law import MAX_RATIO
 from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 NO_VERIFIER = "the trajectory has no verifier"
 _NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
 _HELD = "held by the constraints: it is not estimated"
+_TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
 
@@ -51,7 +53,7 @@ def read_result(
         remarks=(
             *remarks,
             *_fit_warnings(raw, int(curves.num_measurements), num_free),
-            *_bound_warnings(problem, curves, raw),
+            *_bound_warnings(problem, trajectory, curves, raw),
             *limit_warnings(trajectory, limits),
             *diagnostics.warnings(),
         ),
@@ -103,11 +105,13 @@ def _estimates(
         value, stderr = float(raw.numbers[position]), float(raw.stderrs[position])
         low, high = (float(end) for end in raw.intervals[position])
         at_bound = _bound_hit(parameter, value, curves) is not None
-        in_capability = parameter.unit in ("capability", "gap")
-        if trajectory.kind == "accuracy" and parameter.unit == "capability":
+        bounds = (parameter.lower, parameter.upper)
+        in_capability = parameter.unit in ("capability", "gap", "change")
+        if _is_mirrored(parameter, trajectory):
             value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
+            bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
         if index in problem.held:
-            estimates[index] = Estimate(value, None, None, _HELD)
+            estimates[index] = Estimate(finite_or_none(value), None, None, _HELD)
         elif quantile is None:
             # A limit is nothing without its interval.
             shown = None if is_limit else value
@@ -117,7 +121,7 @@ def _estimates(
                 value,
                 stderr,
                 (low, high),
-                bounds=(parameter.lower, parameter.upper),
+                bounds=bounds,
                 at_bound=at_bound,
                 most=float(curves.value_scale) if in_capability else np.inf,
                 is_limit=is_limit,
@@ -126,13 +130,16 @@ def _estimates(
     return estimates
 
 
+def _is_mirrored(parameter: Parameter, trajectory: Trajectory) -> bool:
+    """Whether the equations have an error rate where the trajectory has an accuracy."""
+    return trajectory.kind == "accuracy" and parameter.unit == "capability"
+
+
 def _bound_hit(parameter: Parameter, value: float, curves: Curves) -> float | None:
-    """The natural bound on which a parameter sits, if it does."""
-    typical = 1 / float(curves.duration) if parameter.unit == "1/time" else 1.0
-    for bound in (parameter.lower, parameter.upper):
-        if abs(value - bound) < _ON_BOUND * typical:
-            return bound
-    return None
+    """The bound on which a parameter sits, if it does, in the equations' terms."""
+    near = _ON_BOUND * float(typical_size(parameter, curves))
+    bounds = (parameter.lower, parameter.upper)
+    return next((bound for bound in bounds if abs(value - bound) < near), None)
 
 
 def _stopped(raw: RawFit) -> str:
@@ -157,13 +164,20 @@ def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str
     return found
 
 
-def _bound_warnings(problem: Problem, curves: Curves, raw: RawFit) -> list[str]:
+def _bound_warnings(
+    problem: Problem, trajectory: Trajectory, curves: Curves, raw: RawFit
+) -> list[str]:
     found = []
     for position, index in enumerate(visible(problem, curves.has_verifier)):
         parameter = problem.reported[index]
         bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
-        if bound is not None:
-            found.append(f"{parameter.name} is on its bound {bound:g}")
+        if bound is None or index in problem.held:
+            continue
+        shown = 1.0 - bound if _is_mirrored(parameter, trajectory) else bound
+        too_fast = bound == MAX_RATIO and parameter.unit == "1"
+        found.append(
+            f"{parameter.name} is on its bound {shown:g}" + (_TOO_FAST if too_fast else "")
+        )
     return found
 
 

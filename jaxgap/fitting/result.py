@@ -233,7 +233,7 @@ class FitResult:
 def with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
     """The R^2, and why any of them is missing."""
     missing = [name for name, value in r2.items() if value is None]
-    reason = f"{' and '.join(missing)}: not measured, or the same at all times"
+    reason = f"{' and '.join(missing)}: not measured, the same at all times, or the fit failed"
     return {**r2, "reason": reason} if missing else dict(r2)
 
 

@@ -151,7 +151,7 @@ def _own_terms(estimate: Estimate, kind: str) -> Estimate:
     if ends is not None:
         low, high = (None if end is None else 1.0 - end for end in reversed(ends))
         ends = (low, high)
-    return Estimate(value, estimate.stderr, ends, estimate.reason)
+    return dataclasses.replace(estimate, estimate=value, interval=ends)
 
 
 def _numbers(
@@ -161,18 +161,26 @@ def _numbers(
     source = result.source
     with jax.enable_x64(True):
         arrays = _arrays(schedules, strength)
-        found = _profile_all(
-            source.problem, source.curves, source.raw, *arrays, source.quantile or 1.0
-        )
+        # An array, since a plain float would be a program of its own.
+        quantile = jnp.asarray(source.quantile or 1.0)
+        found = _profile_all(source.problem, source.curves, source.raw, *arrays, quantile)
     estimates, stderrs, ends = (np.asarray(each, np.float64) for each in found)
-    known = source.quantile is not None
+    scale = float(source.curves.value_scale)
+    # An improvement can be known where the limits are not: they move together.
+    most = (scale, np.inf, scale)
 
     def estimate(row: int, column: int) -> Estimate:
-        value = float(estimates[row, column])
-        if not known:
-            return Estimate.without_noise(value, _NO_NOISE)
+        if source.quantile is None:
+            # None of these is anything without its interval.
+            return Estimate.without_noise(None, _NO_NOISE)
         low, high = map(float, ends[row, column])
-        return Estimate.measured(value, float(stderrs[row, column]), (low, high), at_bound=False)
+        return Estimate.measured(
+            float(estimates[row, column]),
+            float(stderrs[row, column]),
+            (low, high),
+            most=most[column],
+            is_limit=True,
+        )
 
     return [tuple(estimate(row, column) for column in range(3)) for row in range(len(schedules))]
 

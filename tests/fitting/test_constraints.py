@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
+from jaxgap.errors import InputError
 from jaxgap.fitting import Bounded, EstimatedScale, Held, LinearLaw, LogNormal, Normal, Tied, fit
+from jaxgap.fitting.constraints import constrained
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -116,6 +118,7 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
         ({"constraints": {"speed": Held(1.0)}}, "no parameter 'speed'; it has rate, ratio"),
         ({"priors": {"speed": Normal(1.0, 1.0)}}, "priors: the law has no parameter 'speed'"),
         ({"constraints": {"rate": Held(-1.0)}}, "rate cannot be held at -1"),
+        ({"constraints": {"ratio": Held(1.0)}}, r"held at 1: it lies in \[0, 0.999\]"),
         ({"constraints": {"ratio": Bounded(0.5, 0.2)}}, "leave no room for ratio"),
         ({"constraints": {"ratio": Bounded(1.5, 2.0)}}, "leave no room for ratio"),
         ({"constraints": {"ratio": Tied("ratio")}}, "ratio cannot be tied to 'ratio'"),
@@ -129,6 +132,47 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
 def test_what_cannot_be_is_refused(run, arguments, message):
     with pytest.raises(ValueError, match=message):
         fit(LinearLaw(), run, **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"constraints": {"gap_limit": Held(0.0)}},
+        {"constraints": {"ratio": Bounded(0.1, 0.5)}},
+        {"constraints": {"solver_initial": Tied("verifier_initial")}},
+        {"priors": {"gap_limit": Normal(0.0, 1.0)}},
+    ],
+)
+def test_nothing_can_be_asked_of_a_verifier_that_is_not_there(run, arguments):
+    with pytest.raises(InputError, match="needs a verifier, and the trajectory has none"):
+        fit(LinearLaw(), Trajectory(TS, run.solver), **arguments)
+
+
+def test_a_tie_between_accuracies_is_the_same_law_every_time(run):
+    curves_of_run = fit(LinearLaw(), run).source.curves
+    tie = {"verifier_initial": Tied("solver_initial", half)}
+    first, second = (constrained(LinearLaw(), tie, curves_of_run, True) for _ in range(2))
+    assert first == second
+    assert hash(first.constraints) == hash(second.constraints)
+    assert first.constraints[4].fn(0.2) == pytest.approx(1 - half(1 - 0.2))
+
+
+def half(value):
+    return 0.5 * value
+
+
+def test_an_accuracy_on_its_bound_is_in_its_own_terms():
+    solver, verifier = curves(0.4, 0.3, 0.05, 0.7, 0.4)
+    run = Trajectory(TS, 1 - solver, 1 - verifier, kind="accuracy")
+    constraints = {"solver_initial": Bounded(0.1, 0.25)}
+    found = fit(LinearLaw(), run, constraints=constraints)
+    assert any("solver_initial is on its bound 0.25" in warning for warning in found.warnings)
+    assert found.parameters["solver_initial"].estimate == pytest.approx(0.25, abs=1e-4)
+    # Whether a bound is near depends on how far the curves move.
+    still = [0.2498 - 1e-4 * (0.7 - curve) for curve in (solver, verifier)]
+    small = fit(LinearLaw(), Trajectory(TS, *still, kind="accuracy"), constraints=constraints)
+    assert not any("on its bound" in warning for warning in small.warnings)
+    assert small.parameters["solver_initial"].identifiability == "identifiable"
 
 
 def test_a_window_of_too_few_rows_is_refused(run):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.dynamics import GapDynamics, LinearPotential, PowerPotential, RankOneCoupling
-from jaxgap.fitting import LinearLaw, PowerLaw, fit, fit_many
+from jaxgap.fitting import LinearLaw, PowerLaw, Tied, fit, fit_many
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -97,23 +97,29 @@ def test_the_fitted_dynamics_are_float64_and_predict_the_curves():
 @given(
     value_scale=st.sampled_from([1e-6, 1e-3, 1.0, 1e6]),
     time_scale=st.sampled_from([1e-3, 1.0, 1e4]),
-    shift=st.floats(-10.0, 10.0),
+    up=st.floats(-1e3, 1e3),
+    verifier_up=st.floats(-1e3, 1e3),
     t0=st.floats(-100.0, 100.0),
 )
-def test_units_and_origins_do_not_matter(value_scale, time_scale, shift, t0):
+def test_units_and_origins_do_not_matter(value_scale, time_scale, up, verifier_up, t0):
+    """Each series has an origin of its own, which may be thousands of its ranges away."""
     solver, verifier = noisy()
     reference = fit(LinearLaw(), Trajectory(TS, solver, verifier))
     moved = fit(
         LinearLaw(),
         Trajectory(
-            (TS + t0) * time_scale, (solver + shift) * value_scale, (verifier + shift) * value_scale
+            (TS + t0) * time_scale,
+            (solver + up) * value_scale,
+            (verifier + verifier_up) * value_scale,
         ),
     )
-    for name, value in reference.parameters.items():
+    origins = {"solver": up, "verifier": verifier_up, "gap": up - verifier_up}
+    numbers = moved.parameters | moved.limits
+    for name, value in (reference.parameters | reference.limits).items():
         unit = 1 / time_scale if name == "rate" else 1.0 if name == "ratio" else value_scale
-        origin = shift if name.endswith("_initial") else 0.0
+        origin = origins.get(name.split("_")[0], 0.0)
         expected = (np.array([value.estimate, *value.interval]) + origin) * unit
-        found = moved.parameters[name]
+        found = numbers[name]
         width = expected[2] - expected[1]
         np.testing.assert_allclose(
             [found.estimate, *found.interval], expected, rtol=0, atol=1e-3 * width
@@ -229,6 +235,29 @@ def test_a_verifier_that_worsens_puts_the_ratio_on_its_bound():
     assert "ratio is on its bound 0" in result.warnings
     assert result.parameters["ratio"].estimate == pytest.approx(0.0, abs=1e-3)
     assert_json_is_clean(result)
+
+
+def test_a_verifier_as_fast_as_the_solver_puts_the_ratio_on_its_bound():
+    noise = 0.01 * np.random.default_rng(0).standard_normal((2, 14))
+    decay = np.exp(-0.4 * TS)
+    result = fit(LinearLaw(), Trajectory(TS, 3 + decay + noise[0], 1 + 2 * decay + noise[1]))
+    assert any(
+        "ratio is on its bound 0.999: the verifier moves as fast as the solver" in warning
+        for warning in result.warnings
+    )
+    assert result.parameters["ratio"].identifiability == "practically unidentifiable"
+    assert all(value.stderr != 0.0 for value in result.parameters.values())
+    assert_json_is_clean(result)
+
+
+def test_a_fit_that_failed_has_clean_json():
+    constraints = {"rate": Tied("solver_initial", lambda value: np.nan * value)}
+    result = fit(LinearLaw(), Trajectory(TS, *noisy()), constraints=constraints)
+    assert not result.converged
+    assert result.r2["solver"] is None
+    assert result.criteria.to_dict()["reason"] == "the fit failed: it has no likelihood"
+    assert_json_is_clean(result)
+    assert "failed: no start gave finite curves" in result.stopped
 
 
 def test_three_rows_of_a_solver_leave_nothing_for_the_noise():

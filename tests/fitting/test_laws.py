@@ -177,3 +177,34 @@ def test_accuracies_are_fitted_with_intervals(law):
     assert alone.converged
     assert alone.limits["verifier"].estimate is None
     np.testing.assert_allclose(alone.predict([10.0]).solver.estimate, 1 - errors[-1, 0], atol=0.05)
+
+
+@each_law
+def test_every_bound_of_a_parameter_gives_finite_curves(law):
+    """What may be held there must be what the law can compute."""
+    truth, example = np.array(TRUTHS[law]), curves(states(law, TRUTHS[law]))
+    on_bounds = [
+        np.where(np.arange(len(truth)) == index, bound, truth)
+        for index, parameter in enumerate(law.parameters)
+        for bound in (parameter.lower, parameter.upper)
+        if np.isfinite(bound)
+    ]
+
+    def at(values):
+        dynamics = law.from_parameters(values, example)
+        return dynamics.closed_form(example.ts), jnp.stack(dynamics.limits())
+
+    found = jax.jit(jax.vmap(at))(np.stack(on_bounds))
+    assert all(np.isfinite(leaf).all() for leaf in found)
+
+
+@pytest.mark.parametrize("law", [LinearLaw(), DriftingRatioLaw(), RiseThenFallLaw()])
+def test_the_edge_of_a_ratios_coordinate_is_its_bound(law):
+    example = curves(states(law, TRUTHS[law]))
+    bijectors = law.bijectors(example)
+    edge = [jnp.asarray(b.constrain(jnp.asarray(50.0))) for b in bijectors]
+    values = law.parameter_values(law.dynamics(edge, example))
+    ratios = [index for index, p in enumerate(law.parameters) if p.name.startswith("ratio")]
+    assert ratios
+    for index in ratios:
+        assert values[index] == pytest.approx(law.parameters[index].upper, abs=1e-5)

@@ -1,5 +1,6 @@
 """Schedules: the budget is kept, and the best is the best that a grid can find."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -83,6 +84,52 @@ def test_limits_come_with_the_fits_intervals():
     assert high - low == pytest.approx(np.ptp(plain.interval), rel=0.5)
     assert early.limit.estimate == pytest.approx(early.proposition_5_1.estimate, rel=1e-12)
     assert early.invalid is None
+
+
+@pytest.fixture(scope="module", name="fits")
+def _fits():
+    """Of runs that hold their limits more and less."""
+    ts, found = np.arange(14.0), []
+    for rate, scale in [(0.4, 0.01), (0.25, 0.3), (0.02, 0.01), (0.02, 0.1), (0.05, 0.1)]:
+        noise = np.random.default_rng(1).normal(0, scale, (2, 14))
+        decay = np.exp(-rate * ts)
+        run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+        found.append(fit(LinearLaw(), run))
+    return found
+
+
+def test_next_to_no_data_leave_the_limit_as_the_fit_has_it(fits):
+    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    kinds = []
+    for result in fits:
+        plain = result.limits["solver"]
+        kinds.append(plain.reason and plain.reason.split(":")[0])
+        for outcome in compare_schedules(result, both, 1e-9):
+            for limit in (outcome.limit, outcome.proposition_5_1):
+                assert limit.identifiability == plain.identifiability
+                assert limit.reason == plain.reason
+                assert limit.estimate == (plain.estimate and pytest.approx(plain.estimate))
+    assert kinds[0] is None
+    assert any(kind and "do not bound it" in kind for kind in kinds)
+    assert any(kind and "wider than all" in kind for kind in kinds)
+
+
+def test_accuracies_keep_what_is_said_of_their_limits(fits):
+    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    errors = compare_schedules(fits[3], both, 0.1)[0].limit
+    accuracies = compare_schedules(dataclasses.replace(fits[3], kind="accuracy"), both, 0.1)[0]
+    assert accuracies.limit.identifiability == errors.identifiability
+    assert accuracies.limit.identifiability == "practically unidentifiable"
+    assert accuracies.limit.interval[1] is None
+
+
+def test_no_limits_without_an_interval(fits):
+    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    silent = dataclasses.replace(fits[0].source, quantile=None)
+    for outcome in compare_schedules(dataclasses.replace(fits[0], source=silent), both, 0.1):
+        for number in (outcome.limit, outcome.proposition_5_1, outcome.improvement):
+            assert number.estimate is None
+            assert "nothing is left to tell the noise from" in number.reason
 
 
 @pytest.mark.parametrize(

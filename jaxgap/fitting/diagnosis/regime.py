@@ -43,12 +43,12 @@ def one_regime(
     **Returns:**
 
     The :class:`Finding`; `None` where there are too few measurements for two segments, no
-    parameter that could change, or no residuals to judge by.
+    parameter that could change, no residuals to judge by, or where the fit failed.
     """
     residuals, jacobian, ts = (in_blocks(rows) for rows in (residuals, jacobian, ts))
     num_rows, num_series = residuals.shape
     span = num_rows - 2 * _MIN_SEGMENT
-    if span < 1 or not jacobian.shape[-1]:
+    if span < 1 or not jacobian.shape[-1] or not np.isfinite(residuals).all():
         return None
     count = min(_MAX_BREAKS, span + 1)
     breaks = np.linspace(_MIN_SEGMENT, num_rows - _MIN_SEGMENT, count).round().astype(int)

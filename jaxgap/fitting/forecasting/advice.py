@@ -1,7 +1,8 @@
 """Whether to go on: what is left to gain, how long it takes, and what one more round is worth.
 
 All of it is read off the draws of how the solver's curve goes on, so it shares the forecast's
-doubts. Where the draws disagree, the advice is that one cannot tell.
+doubts. Where the draws disagree, the advice is that one cannot tell. A random walk has no limit:
+what is said of limits is said by the other shapes, and by none where the walk outweighs them.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from jaxtyping import Float
 
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures
+from jaxgap.fitting.forecasting.shapes import RandomWalk
 
 # Advice is given at odds of four to one.
 _CONFIDENT = 0.8
@@ -25,7 +27,8 @@ class RoundsLeft:
     """How long until the solver stays within `epsilon` of its limit (Corollary 3.2, generalised).
 
     In the unit of the trajectory's times, from its last. An end that lies further away than a
-    hundred times what was seen is `None`, with the reason.
+    hundred times what was seen is `None`, with the reason, and all of it where a random walk
+    describes the run better than any law with a limit.
     """
 
     median: float | None
@@ -52,7 +55,7 @@ class Advice:
     - `round_length`: how long a round is.
     - `cost`: what a round has to bring to be worth it, or `None`.
     - `probability`: that the next round is worth its cost; without a cost, that more than epsilon
-        is left to gain.
+        is left to gain, or `None` where no limit can be read from the run.
     """
 
     verdict: Literal["stop", "continue", "cannot tell"]
@@ -61,7 +64,7 @@ class Advice:
     next_gain_interval: tuple[float, float]
     round_length: float
     cost: float | None
-    probability: float
+    probability: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
@@ -76,6 +79,11 @@ def times_ahead(observations: Observations, round_length: float) -> Float[np.nda
     return np.append(now, now + later)
 
 
+def no_law(futures: Futures) -> bool:
+    """Whether a random walk describes the run better than all shapes that have a limit."""
+    return futures.weights[RandomWalk.name] > 0.5
+
+
 def rounds_left(
     observations: Observations,
     futures: Futures,
@@ -84,8 +92,10 @@ def rounds_left(
     level: float,
 ) -> RoundsLeft:
     """The time to within epsilon of each draw's own limit; the residual plays no part."""
-    curves = observations.capability(futures.trends)
-    limits = observations.capability(futures.limits)
+    if no_law(futures):
+        return RoundsLeft(None, (None, None), epsilon, _no_law_reason(futures))
+    curves = observations.capability(futures.trends[futures.lawful])
+    limits = observations.capability(futures.limits[futures.lawful])
     away = np.abs(curves - limits[:, None]) > epsilon
     # The first time after the last at which the curve was away; the end of time if it still is.
     num_away = away.shape[1] - np.argmax(away[:, ::-1], axis=1)
@@ -118,28 +128,46 @@ def advise(
     sign = 1.0 if observations.is_accuracy else -1.0
     curves = observations.capability(futures.logs[:, :2])
     gains = sign * (curves[:, 1] - curves[:, 0])
-    if cost is None:
-        limits = observations.capability(futures.limits)
-        now = observations.capability(futures.trends[:, 0])
-        probability = float(np.mean(sign * (limits - now) > epsilon))
-        question = f"more than {epsilon:.3g} is left to gain"
-    else:
+    if cost is not None:
         probability = float(np.mean(gains > cost))
-        question = f"the next round gains more than it costs ({cost:.3g})"
-    verdict = (
-        "continue"
-        if probability >= _CONFIDENT
-        else "stop"
-        if probability <= 1 - _CONFIDENT
-        else "cannot tell"
-    )
+        why = _with_odds(probability, f"the next round gains more than it costs ({cost:.3g})")
+    elif no_law(futures):
+        probability, why = None, _no_law_reason(futures)
+    else:
+        probability = _left_to_gain(observations, futures, epsilon)
+        why = _with_odds(probability, f"more than {epsilon:.3g} is left to gain")
     low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
     return Advice(
-        verdict,
-        f"with probability {probability:.0%} {question}",
+        _verdict(probability),
+        why,
         float(np.median(gains)),
         (float(low), float(high)),
         round_length,
         cost,
         probability,
     )
+
+
+def _left_to_gain(observations: Observations, futures: Futures, epsilon: float) -> float:
+    """The probability, under the shapes that have a limit, that it is further than epsilon."""
+    sign = 1.0 if observations.is_accuracy else -1.0
+    limits = observations.capability(futures.limits[futures.lawful])
+    now = observations.capability(futures.trends[futures.lawful, 0])
+    return float(np.mean(sign * (limits - now) > epsilon))
+
+
+def _verdict(probability: float | None) -> Literal["stop", "continue", "cannot tell"]:
+    if probability is None:
+        return "cannot tell"
+    if probability >= _CONFIDENT:
+        return "continue"
+    return "stop" if probability <= 1 - _CONFIDENT else "cannot tell"
+
+
+def _with_odds(probability: float, question: str) -> str:
+    return f"with probability {probability:.0%} {question}"
+
+
+def _no_law_reason(futures: Futures) -> str:
+    share = futures.weights[RandomWalk.name]
+    return f"with probability {share:.0%} the run is a random walk, which has no limit"

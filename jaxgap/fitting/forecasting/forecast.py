@@ -24,12 +24,12 @@ from jaxgap.fitting.forecasting.advice import (
     Advice,
     RoundsLeft,
     advise,
+    no_law,
     rounds_left,
     times_ahead,
 )
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures, sample_futures
-from jaxgap.fitting.forecasting.shapes import RandomWalk
 from jaxgap.fitting.forecasting.thinning import rows_a_block, thinned
 from jaxgap.trajectory import Kind, Trajectory
 from jaxgap.trajectory.computable import check_computable
@@ -201,11 +201,18 @@ def forecast_average(
 
     **Arguments:**
 
-    - `ts`: increasing times, all after the last measured one.
+    - `ts`: one or more increasing times, all after the last measured one.
     - the others: as for :func:`forecast`.
+
+    **Raises:**
+
+    `InputError` (a `ValueError`) for other times, and as :func:`forecast` does.
     """
     ts = np.asarray(ts, np.float64)
-    _check(trajectory, float(ts[0]), level, None, None, None)
+    if ts.ndim != 1 or not ts.size or not np.isfinite(ts).all() or (np.diff(ts) <= 0).any():
+        raise InputError(f"ts must be one or more finite, increasing times, got {ts.tolist()}")
+    for horizon in (ts[0], ts[-1]):
+        _check(trajectory, float(horizon), level, None, None, None)
     draws = _measured(_observations(trajectory, "solver"), ts, key)
     return Predictive.of_draws(draws.mean(axis=1), level)
 
@@ -267,7 +274,7 @@ def _warnings(futures: Futures, trajectory: Trajectory, horizon: float) -> tuple
             f"the solver is past its best with probability {futures.turned:.0%}: a law that can "
             "only gain does not describe this run"
         )
-    if futures.weights[RandomWalk.name] > 0.5:
+    if no_law(futures):
         found.append(
             "no law describes this run better than a random walk: neither a limit nor the "
             "solver-verifier law can be read from it"

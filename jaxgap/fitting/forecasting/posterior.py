@@ -23,7 +23,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxgap.fitting.curves import padded_length
 from jaxgap.fitting.forecasting.filter import Conditioned, Wander, condition
@@ -48,6 +48,7 @@ _START_STDERR = 1.0
 # the residual is all there is, it has to carry the curve and is twice as large.
 _DIFFUSION = LogNormal(0.05, 1.0)
 _DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in SHAPES]
+_LAWFUL = [not isinstance(shape, RandomWalk) for shape in SHAPES]
 # Mostly longer than the window: over a forecast, a random walk that slowly forgets.
 _MEMORY = LogNormal(5.0, 1.5)
 
@@ -82,6 +83,7 @@ class Futures(NamedTuple):
     - `trends`: without the residual.
     - `limits`: of the trends, as time goes on for ever.
     - `noise_levels`: for :meth:`Observations.measure`.
+    - `lawful`: of which draws the shape has a limit to go to: all but the random walk's.
     - `weights`: of the shapes, by name.
     - `turned`: the probability that the curve is clearly worse now than its trend has been.
     """
@@ -90,6 +92,7 @@ class Futures(NamedTuple):
     trends: Float[np.ndarray, "draws future"]
     limits: Float[np.ndarray, " draws"]
     noise_levels: Float[np.ndarray, " draws"]
+    lawful: Bool[np.ndarray, " draws"]
     weights: dict[str, float]
     turned: float
 
@@ -121,7 +124,7 @@ def sample_futures(
         ),
     }
     with jax.enable_x64(True):
-        logs, trends, limits, levels, weights, turned = jax.tree.map(
+        logs, trends, limits, levels, lawful, weights, turned = jax.tree.map(
             np.asarray, _sample(_Inputs(**arrays), key)
         )
     named = zip((shape.name for shape in SHAPES), weights.tolist(), strict=True)
@@ -130,6 +133,7 @@ def sample_futures(
         trends[:, :num_future],
         limits,
         levels,
+        lawful,
         dict(named),
         float(turned),
     )
@@ -158,7 +162,8 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray):
     limits = states[:, :3].sum(axis=1)
     noise_levels = inputs.noise_level.at(draws.noise)
     by_shape = weights.reshape(len(SHAPES), -1).sum(1)
-    return trends + residuals, trends, limits, noise_levels, by_shape, turned
+    lawful = jnp.asarray(_LAWFUL)[shape_index]
+    return trends + residuals, trends, limits, noise_levels, lawful, by_shape, turned
 
 
 def _trends(

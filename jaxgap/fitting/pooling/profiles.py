@@ -24,14 +24,13 @@ from jaxtyping import Array, Float, Int
 from jaxgap.fitting.bijectors import Fixed
 from jaxgap.fitting.core import Problem, RawFit, minimised
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.law import horizon, typical_size
 from jaxgap.fitting.profile import Ends, profile_ends
 from jaxgap.fitting.result import FitResult, Source
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
 QUANTILES = np.arange(0.5, 4.01, 0.5)
 _BOUNDED = 2.0
-# As in a fit's own intervals, an end this many times the typical size away is open.
-_FAR = 100.0
 # How far to look first, as a part of the typical size.
 _FIRST = 0.02
 
@@ -121,24 +120,14 @@ def _degrees_of_freedom(source: Source) -> float:
 def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " numbers"]):
     """Centres (numbers,), ends (numbers, 2, quantiles) and how far they may lie (numbers, 2)."""
     natural = jnp.array([[p.lower, p.upper] for p in problem.reported])
-    typical = jnp.array(
-        [
-            1 / curves.duration
-            if p.unit == "1/time"
-            else 1.0
-            if p.unit == "1"
-            else curves.value_scale
-            for p in problem.reported
-        ]
-    )
-    middle = jnp.array(
-        [jnp.mean(curves.ys[0]) * (p.unit == "capability") for p in problem.reported]
-    )
-    far = middle[:, None] + _FAR * typical[:, None] * jnp.array([-1.0, 1.0])
+    typical = jnp.stack([jnp.asarray(typical_size(p, curves)) for p in problem.reported])
+    far = jnp.stack([horizon(p, curves) for p in problem.reported])
     bounds = jnp.clip(natural, far[:, :1], far[:, 1:])[indices]
     centres = jnp.clip(
         problem.numbers(raw.coordinates, curves)[indices], bounds[:, 0], bounds[:, 1]
     )
+    # A positive number, such as a rate, is known in parts of itself.
+    typical = jnp.maximum(typical[indices], jnp.abs(centres) * (natural[indices, 0] == 0))
 
     rows, sides, levels = (
         axis.ravel()
@@ -157,7 +146,7 @@ def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " n
             number=indices[rows],
             centre=centres[rows],
             direction=2.0 * sides - 1,
-            first_distance=_FIRST * jnp.maximum(typical[indices[rows]], jnp.abs(centres[rows])),
+            first_distance=_FIRST * typical[rows],
             bound=bounds[rows, sides],
             quantile=levels,
         ),

@@ -20,6 +20,7 @@ from jaxgap.fitting.selection.confidence import ConfidenceCurve, Query, confiden
 from jaxgap.fitting.selection.search import Fits, dof
 from jaxgap.fitting.selection.weights import law_weights
 from jaxgap.trajectory import Trajectory
+from jaxgap.trajectory.computable import check_computable
 
 CANDIDATES: tuple[AbstractLaw, ...] = (
     LinearLaw(),
@@ -63,7 +64,8 @@ def fit_auto(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if the level is not in (0, 1), and `ValueError` without any law.
+    `InputError` (a `ValueError`) if the level is not in (0, 1) or no law has finite curves on the
+    trajectory, and `ValueError` without any law.
 
     **Example:**
 
@@ -99,6 +101,8 @@ def fit_auto_many(
         raise InputError(f"level must lie between 0 and 1, got {level}")
     if not laws:
         raise ValueError("laws must hold at least one law, got none")
+    for trajectory in trajectories:
+        check_computable(trajectory)
     found = fit_candidates(laws, trajectories)
     weights = [law_weights(candidates) for candidates in found]
     curves = _traced(found, weights)

@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnostics import Diagnostics
-from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.estimate import Estimate, finite_or_none
 from jaxgap.fitting.fit_report import averaged_report
 from jaxgap.fitting.prediction import Prediction, checked_times
 from jaxgap.fitting.reading import NO_VERIFIER
@@ -58,6 +59,8 @@ class LawSummary:
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("log_likelihood", "bic", "one_ahead", "to_end"):
+            fields[name] = finite_or_none(fields[name])
         return fields | {"limits": {name: limit.to_dict() for name, limit in self.limits.items()}}
 
 
@@ -133,7 +136,9 @@ class AveragedResult:
         """The averaged curves at `ts`, with bands for the curves (not for single measurements).
 
         At each time the laws' confidence curves are averaged as they are for the limits, so that
-        far out a prediction runs into the limit and its interval.
+        far out a prediction runs into the limit and its interval. Where too few measurements are
+        left to tell the noise by, it is the average of the fitted curves, and every end is
+        infinite.
 
         **Arguments:**
 
@@ -151,16 +156,29 @@ class AveragedResult:
         has_verifier = self.trajectory.verifier is not None
         # As many times as one of few sizes, so that few programs are compiled.
         padded = np.pad(ts, (0, (1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
-        indices = range(3 if has_verifier else 1)
-        queries = [
-            Query(float(t - self.trajectory.ts[0]), index) for t in padded for index in indices
-        ]
+        known = all(dof(each.problem, each.curves) >= 1 for each in self.candidates.values())
+        bands = self._bands(padded) if known else self._open_bands(padded)
+        return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, has_verifier)
+
+    def _bands(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3 3"]:
+        """Median, lower and upper end by time and series; what was not measured is not a number."""
+        indices = range(3 if self.trajectory.verifier is not None else 1)
+        queries = [Query(float(t - self.trajectory.ts[0]), index) for t in ts for index in indices]
         tail = (1 - self.level) / 2
         asked = np.array([0.5, tail, 1 - tail])
         found = np.array([average(c, self._shares, asked) for c in self._confidence(queries)])
-        bands = np.full((len(padded), 3, 3), np.nan)
-        bands[:, : len(indices)] = found.reshape(len(padded), len(indices), 3)
-        return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, has_verifier)
+        bands = np.full((len(ts), 3, 3), np.nan)
+        bands[:, : len(indices)] = found.reshape(len(ts), len(indices), 3)
+        return bands
+
+    def _open_bands(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3 3"]:
+        """The averaged curves of the fits, of which nothing says how sure they are."""
+        fitted = zip(self._shares, self.candidates.values(), strict=True)
+        solver, verifier = np.sum([share * each.curves_at(ts) for share, each in fitted], axis=0).T
+        bands = np.empty((len(ts), 3, 3))
+        bands[..., 0] = np.stack([solver, verifier, solver - verifier], axis=1)
+        bands[..., 1:] = -np.inf, np.inf
+        return bands
 
     @property
     def _shares(self) -> list[float]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -10,13 +9,17 @@ from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.law import LIMITS
-from jaxgap.fitting.noise import weighted_curves
+from jaxgap.fitting.noise import Binomial, weighted_curves
 from jaxgap.fitting.reading import NO_VERIFIER, goodness, limit_warnings
 from jaxgap.fitting.selection.averaged import AveragedResult, LawSummary, averaged_estimate
 from jaxgap.fitting.selection.candidates import Candidate
 from jaxgap.fitting.selection.confidence import ConfidenceCurve
 from jaxgap.trajectory import Trajectory
 
+_GAUSSIAN_COUNTS = (
+    "accuracies are weighed by their counts' standard errors, with Gaussian noise: near 0 and 1 a "
+    "fit of one law, with binomial noise, is more exact"
+)
 _LIMIT_NAMES = tuple(limit.name for limit in LIMITS)
 
 
@@ -43,7 +46,9 @@ def averaged_result(
     curves = candidates[0].curves
     averaged = _estimates(run, curves, [traced[name] for name in counted], shares, level)
     limits = {name: averaged.get(name, Estimate.absent(NO_VERIFIER)) for name in _LIMIT_NAMES}
-    fitted = sum(share * _fitted(c) for share, c in zip(shares, counted.values(), strict=True))
+    pairs = zip(shares, counted.values(), strict=True)
+    ts = np.asarray(curves.ts)
+    fitted = sum(share * each.curves_at(ts) for share, each in pairs)
     best = max(counted, key=lambda name: all_weights[name])
     free = num_free(counted[best].problem, curves)
     r2, diagnostics = goodness(curves, np.asarray(fitted), run.num_rows, free)
@@ -61,7 +66,7 @@ def averaged_result(
         stopped=_stopped(converged),
         num_points=run.num_rows,
         remarks=(
-            *weighted_curves(run, len(curves.ts)).remarks,
+            *_noise_remarks(run, len(curves.ts)),
             *_remarks(candidates),
             *limit_warnings(run, limits),
             *diagnostics.warnings(),
@@ -93,14 +98,6 @@ def _estimates(
         )
         for name, of_laws in zip(_LIMIT_NAMES, zip(*traced, strict=True), strict=False)
     }
-
-
-def _fitted(candidate: Candidate) -> Float[np.ndarray, "times 2"]:
-    """The law's curves at the measured times."""
-    problem, curves = candidate.problem, candidate.curves
-    with jax.enable_x64(True):
-        dynamics = problem.dynamics(candidate.fit.coordinates[0], curves)
-        return np.asarray(problem.curve_fn(dynamics, curves.ts))
 
 
 def _summary(
@@ -136,6 +133,12 @@ def _stopped(converged: Mapping[str, bool]) -> str:
     if not missed:
         return "converged: no law that counts can be fitted any better"
     return f"stopped before a minimum: {', '.join(missed)}"
+
+
+def _noise_remarks(run: Trajectory, num_padded: int) -> list[str]:
+    """What was done to the weights, and what becomes of counts."""
+    _, noise, remarks = weighted_curves(run, num_padded)
+    return [*remarks, _GAUSSIAN_COUNTS] if isinstance(noise, Binomial) else remarks
 
 
 def _remarks(candidates: Sequence[Candidate]) -> list[str]:

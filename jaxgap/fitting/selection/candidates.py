@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.criteria import Criteria, criteria_of_fit, num_free
@@ -32,6 +35,12 @@ class Candidate(NamedTuple):
     fit: Fits
     criteria: Criteria
     scores: Scores
+
+    def curves_at(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 2"]:
+        """The fitted curves of both capabilities, in the equations' terms."""
+        with jax.enable_x64(True):
+            dynamics = self.problem.dynamics(self.fit.coordinates[0], self.curves)
+            return np.asarray(self.problem.curve_fn(dynamics, jnp.asarray(ts)))
 
 
 def fit_candidates(

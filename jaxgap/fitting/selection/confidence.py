@@ -23,15 +23,14 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.law import LIMITS, horizon
 from jaxgap.fitting.levenberg_marquardt import LeastSquares, levenberg_marquardt
 from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
 
 # The tails at which a curve is traced, from its centre outward.
 _TAILS = (0.35, 0.2, 0.1, 0.05, 0.02, 0.005)
-# The spring's scale as a part of the distance, and how far a curve is followed, in ranges of the
-# data: those of jaxgap.fitting.profile and jaxgap.fitting.core.
+# The spring's scale as a part of the distance: that of jaxgap.fitting.profile.
 _SLACK = 0.02
-_FAR = 100.0
 
 
 class Query(NamedTuple):
@@ -189,6 +188,12 @@ def _number(problem: Problem, z: Float[Array, " n"], lane: _Lanes) -> Float[Arra
     return jnp.where(is_limit, jnp.stack(dynamics.limits()), there)[lane.index]
 
 
+def _horizon(lane: _Lanes) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """How far a curve of confidence is followed: as far as a limit's interval is."""
+    low, high = jnp.stack([horizon(limit, lane.curves) for limit in LIMITS], axis=1)
+    return low[lane.index], high[lane.index]
+
+
 def _pinned(problem: Problem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, " m"]:
     spring = (_number(problem, z, lane) - lane.target) * lane.stiffness
     return jnp.append(problem.residuals(z, lane.curves), spring)
@@ -213,12 +218,11 @@ def _trace(problem: Problem, batch: Curves, fits: Fits, variances, elapsed, indi
     direction = 2.0 * side - 1.0
     scale = lanes.curves.value_scale
     number_fn = jax.vmap(lambda z, lane: _number(problem, z, lane))
-    far = _FAR * scale
-    middle = jnp.where(lanes.index < 2, jnp.mean(lanes.curves.ys[:, 0], axis=-1), 0.0)
-    centre = jnp.clip(number_fn(best, lanes), middle - far, middle + far)
-    room = jnp.abs(middle + direction * far - centre)
+    lowest, highest = jax.vmap(_horizon)(lanes)
+    centre = jnp.clip(number_fn(best, lanes), lowest, highest)
+    room = jnp.abs(jnp.where(direction > 0, highest, lowest) - centre)
     # A fit beyond what counts as known is approached from the data outward.
-    beyond = (jnp.abs(number_fn(best, lanes) - middle) > far) & (room > 0)
+    beyond = (number_fn(best, lanes) != centre) & (room > 0)
     reach = jnp.abs(number_fn(best, lanes._replace(elapsed=jnp.zeros(len(curve)))) - centre)
     stderr = jax.vmap(lambda z, lane, v: _stderr(problem, z, lane, v))(best, lanes, variance)
     first = jnp.clip(targets[0][curve] * stderr, 1e-9 * scale, 0.3 * scale)

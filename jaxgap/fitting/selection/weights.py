@@ -20,12 +20,19 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from jaxgap.errors import InputError
 from jaxgap.fitting.selection.candidates import Candidate
 
 
 def law_weights(candidates: Sequence[Candidate]) -> Float[np.ndarray, " laws"]:
-    """The Akaike weights of laws fitted to one trajectory; they sum to one."""
+    """The Akaike weights of laws fitted to one trajectory; they sum to one.
+
+    **Raises:** `InputError` (a `ValueError`) where no law could be fitted.
+    """
     found = [candidate.criteria for candidate in candidates]
     aic = np.array([-2 * each.log_likelihood + 2 * each.num_parameters for each in found])
+    aic = np.where(np.isnan(aic), np.inf, aic)
+    if np.isinf(aic).all():
+        raise InputError("no law has finite curves on this trajectory: none can be fitted")
     relative = np.exp(-0.5 * (aic - aic.min()))
     return relative / relative.sum()

@@ -132,6 +132,28 @@ def test_misuse_is_refused(changes, message):
         forecast(RUN, **{"horizon": 20.0, "key": KEY} | changes)
 
 
+def test_a_random_walk_has_no_limit_to_come_near():
+    steps = np.random.default_rng(0).choice([-1.0, 1.0], 14).cumsum()
+    run = Trajectory(np.arange(14.0), 10 + steps)
+    found = forecast(run, 15.0, key=KEY)
+    assert found.weights["random_walk"] > 0.5
+    assert found.rounds_left.median is None
+    assert found.rounds_left.interval == (None, None)
+    assert "random walk, which has no limit" in found.rounds_left.reason
+    assert found.advice.verdict == "cannot tell"
+    assert found.advice.probability is None
+    assert any("neither a limit" in warning for warning in found.warnings)
+    json.dumps(found.to_dict(), allow_nan=False)
+    # What a round is worth can be told without a limit.
+    assert 0 <= forecast(run, 15.0, key=KEY, cost=0.5).advice.probability <= 1
+
+
+@pytest.mark.parametrize("ts", [[], [30.0, 20.0], [20.0, 20.0], [20.0, np.nan], 20.0])
+def test_averages_over_no_times_are_refused(ts):
+    with pytest.raises(InputError, match="ts must be one or more finite, increasing times"):
+        forecast_average(RUN, ts, key=KEY)
+
+
 def test_uncertainties_of_zero_have_no_logarithm():
     run = Trajectory([0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
     with pytest.raises(InputError, match="above zero"):

@@ -78,3 +78,15 @@ def test_what_a_run_cannot_show_is_absent(result):
     solver_only = fit(LinearLaw(), Trajectory(TS, 1 + 2 * DECAY))
     assert set(profiles_of(solver_only, ["ratio", "rate"])) == {"rate"}
     assert not jax.config.jax_enable_x64
+
+
+def test_a_constant_added_to_a_curve_moves_its_profile_by_as_much(result):
+    trajectory = result.source.curves
+    solver, verifier = np.asarray(trajectory.ys)[:14].T
+    errors = np.full(14, 0.02)
+    moved = fit(LinearLaw(), Trajectory(TS, solver + 800, verifier + 300, errors, errors))
+    for name, up in (("solver", 800), ("gap", 500)):
+        here, there = (profiles_of(each, ["rate", name])[name] for each in (result, moved))
+        width = np.ptp(here.values)
+        np.testing.assert_allclose(there.values, here.values + up, atol=1e-3 * width)
+        assert there.bounded

@@ -8,8 +8,9 @@ from scipy.optimize import curve_fit
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from jaxgap.errors import InputError
 from jaxgap.fitting import LinearLaw, PowerLaw, fit
-from jaxgap.fitting.criteria import criteria_of_fit
+from jaxgap.fitting.criteria import Criteria, criteria_of_fit
 from jaxgap.fitting.selection import (
     ConfidenceCurve,
     average,
@@ -187,6 +188,30 @@ def test_predictions_run_into_the_limit(results):
         result.predict([-1.0])
 
 
+def test_a_constant_added_to_a_curve_moves_its_limit_by_as_much():
+    run = linear_run()
+    moved = Trajectory(TS, run.solver + 800, run.verifier + 300)
+    here, there = fit_auto_many([run, moved], laws=LAWS)
+    for name, up in (("solver", 800), ("verifier", 300), ("gap", 500)):
+        low, high = here.limits[name].interval
+        np.testing.assert_allclose(
+            there.limits[name].interval, (low + up, high + up), atol=1e-3 * (high - low)
+        )
+
+
+def test_counts_are_said_to_be_weighed_as_gaussian():
+    run = linear_run()
+    counts = np.round(400 * np.stack([1 - 0.9 * run.solver, 1 - 0.9 * run.verifier])) / 400
+    errors = np.full(14, 0.01)
+    gaussian = Trajectory(TS, *counts, errors, errors, kind="accuracy")
+    binomial = Trajectory(TS, *counts, kind="accuracy", num_items=400)
+    said = [
+        [remark for remark in result.remarks if "counts' standard errors" in remark]
+        for result in fit_auto_many([gaussian, binomial], laws=LAWS)
+    ]
+    assert [len(remarks) for remarks in said] == [0, 1]
+
+
 def test_accuracies_are_averaged_as_error_rates():
     run = linear_run()
     errors = Trajectory(TS, 0.9 * run.solver, 0.9 * run.verifier)
@@ -203,6 +228,11 @@ def test_three_rows_hold_no_limit():
     assert result.weights == {"linear": 1.0}
     assert any("one law only" in warning for warning in result.warnings)
     json.dumps(result.to_dict(), allow_nan=False)
+    # The exponential through all three, and no word of how sure it is.
+    band = result.predict([0.0, 2.0, 3.0]).solver
+    np.testing.assert_allclose(band.estimate, [3.0, 1.5, 1.25], rtol=1e-6)
+    assert np.isneginf(band.lower).all()
+    assert np.isposinf(band.upper).all()
 
 
 def test_a_report_reads_like_one(results):
@@ -219,3 +249,13 @@ def test_what_cannot_be_averaged_is_refused():
         fit_auto(linear_run(), level=2)
     with pytest.raises(ValueError, match="at least one law"):
         fit_auto(linear_run(), laws=())
+    with pytest.raises(InputError, match="times span 2e-310: use another unit"):
+        fit_auto(Trajectory([0, 1e-310, 2e-310], [3.0, 2.0, 1.5]), laws=LAWS)
+
+
+def test_no_weights_where_no_law_can_be_fitted(results):
+    candidates = list(results[0].candidates.values())
+    failed = Criteria(-np.inf, 6, np.inf, np.inf)
+    assert law_weights([candidates[0], candidates[1]._replace(criteria=failed)])[1] == 0
+    with pytest.raises(InputError, match="no law has finite curves"):
+        law_weights([each._replace(criteria=failed) for each in candidates])
