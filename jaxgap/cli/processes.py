@@ -105,8 +105,12 @@ def _ended_together(again: str, say_nothing: Callable[[], object]) -> Iterator[N
     """
     import jax
 
+    from jaxgap.sharding import meet
+
     try:
         yield
+        # Who is done waits for the others: `jax.distributed` would give them half a minute.
+        meet()
     except RunError as error:
         line = str(error)
     except jax.errors.JaxRuntimeError as error:

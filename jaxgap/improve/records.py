@@ -35,7 +35,7 @@ class Prompts:
     def encode(cls, tokenizer: AbstractTokenizer, prompts: Sequence[Prompt]) -> "Prompts":
         """Encode prompts, as wide as the longest."""
         asked = [as_asked(tokenizer, prompt) for prompt in prompts]
-        rows = tokenizer.encode_batch(asked, begin=True)
+        rows = tokenizer.encode_batch(asked, begin=tokenizer.begins_prompts)
         batch = pad_left(rows, max(map(len, rows)), tokenizer.pad_id)
         return cls(tuple(map(as_text, prompts)), batch)
 

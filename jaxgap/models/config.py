@@ -6,6 +6,8 @@ import dataclasses
 
 from jaxgap.models.rope_scaling import AbstractRopeScaling, LongRope, NoScaling
 
+FAMILIES = ("llama", "phi3", "qwen2", "qwen3")
+
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
@@ -30,6 +32,9 @@ class DecoderConfig:
     - `qkv_bias`: whether queries, keys and values have a bias (Qwen2.5).
     - `qk_norm`: whether each query and key head is normalised before it turns (Qwen3).
     - `context_length`: tokens the model was made for, prompt and completion together, >= 1.
+    - `family`: one of `llama`, `phi3`, `qwen2`, `qwen3`: whose names the tensors and adapters of a
+        file have; it changes no arithmetic. None, in a configuration made by hand, is the first of
+        these that computes what the other fields say.
 
     **Raises:** `ValueError` if a field is outside the range above.
     """
@@ -50,6 +55,7 @@ class DecoderConfig:
     qkv_bias: bool = False
     qk_norm: bool = False
     context_length: int = 2048
+    family: str | None = None
 
     @property
     def rotary_dim(self) -> int:
@@ -67,6 +73,8 @@ class DecoderConfig:
             )
         if self.head_dim % 2:
             raise ValueError(f"head_dim must be even, got {self.head_dim}")
+        if self.family not in (None, *FAMILIES):
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {self.family!r}")
         self._check_rotary()
 
     def _check_rotary(self):

@@ -25,8 +25,13 @@ class FastTokenizer(AbstractTokenizer):
     - `padding_id`: the `pad_id`.
     - `bos_id`: begins a sequence, if anything does.
     - `chat_template`: turns conversations into text, if the model has one.
+    - `begins_chats`: whether a rendered conversation is encoded as the beginning of a sequence, as
+        llama.cpp does, or as the template wrote it, as transformers does.
 
-    **Raises:** `InputError` if a token has an id that the decoder has no logits for.
+    Added tokens may have ids that the decoder has no logits for, as long as no text needs them.
+
+    **Raises:** `InputError` if the vocabulary itself, an end or the padding has such an id;
+    `encode` raises it for a text that needs one.
     """
 
     backend: Any
@@ -35,9 +40,12 @@ class FastTokenizer(AbstractTokenizer):
     padding_id: int
     bos_id: int | None
     chat_template: ChatTemplate | None
+    begins_chats: bool = False
 
     def __post_init__(self):
-        ids = (*self.backend.get_vocab(True).values(), *self.end_ids, self.padding_id)
+        vocabulary = set(self.backend.get_vocab(False).values())
+        vocabulary -= self.backend.get_added_tokens_decoder().keys()
+        ids = (*vocabulary, *self.end_ids, self.padding_id)
         if not ids or max(ids) >= self.num_ids or min(ids) < 0:
             raise InputError(
                 f"the tokenizer has ids from {min(ids)} to {max(ids)}, "
@@ -71,7 +79,13 @@ class FastTokenizer(AbstractTokenizer):
                 "a text holds half of a pair of surrogates, which is no character"
             ) from None
         rows = [encoding.ids for encoding in encoded]
-        if self.bos_id is None:
+        largest = max((max(row, default=0) for row in rows), default=0)
+        if largest >= self.num_ids:
+            raise InputError(
+                f"a text needs the token {self.backend.id_to_token(largest)!r:.80} with the id "
+                f"{largest}, but the decoder's ids are 0 to {self.num_ids - 1}"
+            )
+        if self.bos_id is None or not begin:
             return rows
         return [row[1:] if row[:2] == [self.bos_id] * 2 else row for row in rows]
 
@@ -81,6 +95,10 @@ class FastTokenizer(AbstractTokenizer):
     @property
     def has_chat(self) -> bool:
         return self.chat_template is not None
+
+    @property
+    def begins_prompts(self) -> bool:
+        return self.begins_chats or not self.has_chat
 
     def render_chat(self, messages: Sequence[Message]) -> str:
         if self.chat_template is None:

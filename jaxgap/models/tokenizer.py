@@ -61,6 +61,14 @@ class AbstractTokenizer(abc.ABC):
     def has_chat(self) -> bool:
         """Whether there is a chat template, so that the model expects to be talked to."""
 
+    @property
+    @abc.abstractmethod
+    def begins_prompts(self) -> bool:
+        """What `begin` is where prompts are encoded: rendered ones if it `has_chat`, else plain.
+
+        Plain prompts begin a sequence; the template may have written how a rendered one begins.
+        """
+
     @abc.abstractmethod
     def render_chat(self, messages: Sequence[Message]) -> str:
         """The conversation as text for the model to continue with the assistant's next turn.
@@ -126,6 +134,10 @@ class CharTokenizer(AbstractTokenizer):
     @property
     def has_chat(self) -> bool:
         return False
+
+    @property
+    def begins_prompts(self) -> bool:
+        return True
 
     def render_chat(self, messages: Sequence[Message]) -> str:
         raise InputError("a model with one token a character has no chat template")

@@ -20,6 +20,7 @@ KNOWN_MODELS = {
         rope_theta=100_000.0,
         norm_eps=1e-5,
         context_length=8192,
+        family="llama",
     ),
     "Llama-3.2-3B": DecoderConfig(
         vocab_size=128_256,
@@ -33,6 +34,7 @@ KNOWN_MODELS = {
         norm_eps=1e-5,
         rope_scaling=Llama3Scaling(32.0, 1.0, 4.0, 8192),
         context_length=131_072,
+        family="llama",
     ),
     "Llama-3.1-8B": DecoderConfig(
         vocab_size=128_256,
@@ -47,6 +49,7 @@ KNOWN_MODELS = {
         tie_embeddings=False,
         rope_scaling=Llama3Scaling(8.0, 1.0, 4.0, 8192),
         context_length=131_072,
+        family="llama",
     ),
 }
 

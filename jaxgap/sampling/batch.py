@@ -34,18 +34,28 @@ def pad_left(rows: Sequence[Sequence[int] | np.ndarray], width: int, pad_id: int
     return TokenBatch(tokens, mask)
 
 
-def encode_prompts(tokenizer: AbstractTokenizer, texts: Sequence[str], width: int) -> TokenBatch:
+def encode_prompts(
+    tokenizer: AbstractTokenizer, texts: Sequence[str], width: int, *, begin: bool = True
+) -> TokenBatch:
     """Encode texts, padded on the left to `width` tokens, so that all end in the last column.
+
+    **Arguments:**
+
+    - `tokenizer`: the model's.
+    - `texts`: the prompts, plain or rendered.
+    - `width`: columns, >= 1.
+    - `begin`: as in `encode_batch`; of conversations that the tokenizer has rendered, its
+        `begins_prompts`.
 
     **Raises:** `ValueError` if a text is empty or has more than `width` tokens.
     """
-    rows = tokenizer.encode_batch(texts, begin=True)
+    rows = tokenizer.encode_batch(texts, begin=begin)
     for ids, text in zip(rows, texts, strict=True):
         if not 0 < len(ids) <= width:
             raise ValueError(f"a prompt must have 1 to {width} tokens, got {len(ids)}: {text!r}")
     return pad_left(rows, width, tokenizer.pad_id)
 
 
-def longest(tokenizer: AbstractTokenizer, texts: Sequence[str]) -> int:
-    """The number of tokens of the longest text."""
-    return max(map(len, tokenizer.encode_batch(texts, begin=True)))
+def longest(tokenizer: AbstractTokenizer, texts: Sequence[str], *, begin: bool = True) -> int:
+    """The number of tokens of the longest text, encoded as by :func:`encode_prompts`."""
+    return max(map(len, tokenizer.encode_batch(texts, begin=begin)))

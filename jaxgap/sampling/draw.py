@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgap.sampling.categorical import inverse_cdf, masses
+from jaxgap.sampling.categorical import first_largest, inverse_cdf, masses
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.thresholds import smallest_kept
 
@@ -42,9 +42,13 @@ def draw(
     def as_the_model_says():
         return inverse_cdf(logits, uniforms, of_the_model)
 
+    def greedy():
+        return first_largest(logits, largest)
+
     # What is not asked for costs nothing: every pass over the vocabulary is a good part of a step.
     any_filter = (settings.top_k > 0) | (settings.top_p < 1) | (settings.min_p > 0)
-    way = jnp.where(any_filter, 2, jnp.where(temperature == 1, 0, 1))
-    tokens = jax.lax.switch(way, (as_the_model_says, tempered, filtered))
+    # Every filter keeps the most probable token.
+    way = jnp.where(temperature == 0, 3, jnp.where(any_filter, 2, temperature != 1))
+    tokens = jax.lax.switch(way, (as_the_model_says, tempered, filtered, greedy))
     drawn = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
     return tokens, drawn - of_the_model.log_total()

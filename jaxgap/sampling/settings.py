@@ -9,11 +9,14 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-_LOWEST_TEMPERATURE = 1e-10  # at which all weight is on the largest logit
+_LOWEST_TEMPERATURE = 1e-10  # below it all weight is on the largest logit
 
 
 class Settings(NamedTuple):
-    """The fields of :class:`Sampling` as scalars to be traced, `top_k` 0 for none."""
+    """The fields of :class:`Sampling` as scalars to be traced.
+
+    `temperature` 0 takes the first of the most probable tokens; `top_k` 0 stands for none.
+    """
 
     temperature: Float[Array, ""]
     top_k: Int[Array, ""]
@@ -30,7 +33,8 @@ class Sampling:
 
     **Fields:**
 
-    - `temperature`: logits are divided by it, >= 0; 0 is greedy.
+    - `temperature`: logits are divided by it, >= 0; 0 is greedy: always the most probable word, the
+        first of equals.
     - `top_k`: keep the k most probable words, >= 1; None keeps all.
     - `top_p`: of these, keep the fewest most probable that together reach this probability, in
         (0, 1] (Holtzman et al., arXiv:1904.09751).
@@ -61,7 +65,8 @@ class Sampling:
     def settings(self) -> Settings:
         """The same as scalars, for :func:`draw`."""
         return Settings(
-            jnp.float32(max(self.temperature, _LOWEST_TEMPERATURE)),
+            # Lower ones would divide by what float32 takes for zero.
+            jnp.float32(self.temperature if self.temperature >= _LOWEST_TEMPERATURE else 0),
             jnp.int32(self.top_k or 0),
             jnp.float32(self.top_p),
             jnp.float32(self.min_p),

@@ -61,7 +61,7 @@ def place_packed(config: DecoderConfig, segments: Int[Array, "batch seq"]) -> Pl
 
 def packed_hidden_states(
     decoder: Decoder,
-    tokens: Int[Array, "batch seq"],
+    x: Float[Array, "batch seq hidden"],
     segments: Int[Array, "batch seq"],
     remat_policy: Callable[..., Any] | None,
 ) -> Float[Array, "batch seq hidden"]:
@@ -70,12 +70,11 @@ def packed_hidden_states(
     **Arguments:**
 
     - `decoder`: with its parameters.
-    - `tokens`: texts laid end to end.
+    - `x`: what its first layer reads, of texts laid end to end.
     - `segments`: which text of its row each token belongs to.
     - `remat_policy`: as in :class:`Computation`.
     """
     places = place_packed(decoder.config, segments)
-    x = decoder.embed(tokens)
     if remat_policy is None:
         for layer, block in enumerate(decoder.blocks):
             x, _ = block(x, places, None, layer)

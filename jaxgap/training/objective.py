@@ -75,9 +75,12 @@ def _microbatch_loss(
     weights: Float[Array, "rows length"],
 ) -> Float[Array, ""]:
     joined = join_adapters(frozen, trainable)
+    # Rows of the embedding as it is kept, so that the gradients of a token's places are summed in
+    # its type: a sum in bf16 stands still at 256 equal terms.
+    embedded = nnx.merge(model.graphdef, joined).embed(tokens).astype(computation.dtype)
     params = jax.tree.map(lambda leaf: leaf.astype(computation.dtype), joined)
     decoder = nnx.merge(model.graphdef, params)
     decoder.set_attributes(nnx.Linear, dot_general=dot_general)
-    hidden = packed_hidden_states(decoder, tokens, segments, computation.remat_policy)
+    hidden = packed_hidden_states(decoder, embedded, segments, computation.remat_policy)
     at_targets = jnp.take_along_axis(hidden, target_positions[..., None], axis=1)
     return cross_entropy(at_targets, decoder.unembedding_kernel(), targets, weights)

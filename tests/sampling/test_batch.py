@@ -31,6 +31,13 @@ def test_the_mask_goes_by_length(tokenizer):
     np.testing.assert_array_equal(batch.mask, [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1]])
 
 
+def test_what_is_rendered_begins_as_it_is(tokenizer):
+    texts = ["<s> a", "b"]
+    assert longest(tokenizer, texts, begin=False) == 2
+    batch = encode_prompts(tokenizer, texts, 2, begin=False)
+    np.testing.assert_array_equal(batch.tokens, [[1, 3], [2, 4]])
+
+
 def test_prompts_must_fit(tokenizer):
     with pytest.raises(ValueError, match=r"a prompt must have 1 to 3 tokens, got 4: 'a a a'"):
         encode_prompts(tokenizer, ["a", "a a a"], 3)

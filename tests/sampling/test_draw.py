@@ -118,6 +118,21 @@ def test_temperature_zero_is_greedy():
     np.testing.assert_array_equal(tokens, logits.argmax(1))
 
 
+def test_temperature_zero_takes_the_first_of_equals():
+    """As numpy's argmax, and as transformers, whatever the uniform and the filters."""
+    # Ties within a block of 256 words, and across blocks.
+    logits = np.random.default_rng(3).integers(0, 4, size=(64, 900)).astype(np.float32)
+    logits[:32] = np.where(logits[:32] == 3, 0, logits[:32])
+    logits[:32, [300, 301, 700]] = 3
+    for sampling in (Sampling(0.0), Sampling(1e-40), Sampling(0.0, 5, 0.9, 0.1)):
+        for uniform in (0.0, 0.4, 0.999):
+            uniforms = jnp.full(64, uniform, jnp.float32)
+            tokens, logprobs = _draw(jnp.asarray(logits), uniforms, sampling.settings())
+            np.testing.assert_array_equal(tokens, logits.argmax(1))
+    expected = jax.nn.log_softmax(jnp.asarray(logits)).max(1)
+    np.testing.assert_allclose(logprobs, expected, atol=1e-5)
+
+
 def test_logprobs_are_the_models_own():
     logits = jnp.asarray(np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32))
     uniforms = jnp.asarray(np.random.default_rng(2).random(64, dtype=np.float32))
@@ -129,7 +144,8 @@ def test_logprobs_are_the_models_own():
 def test_settings_compile_nothing():
     logits, uniforms = jnp.zeros((3, 50)), jnp.zeros(3)
     once = jax.jit(lambda *args: draw(*args))
-    for sampling in (Sampling(), Sampling(0.3), Sampling(top_k=4), Sampling(1.5, 2, 0.5, 0.1)):
+    others = (Sampling(0.0), Sampling(0.3), Sampling(top_k=4), Sampling(1.5, 2, 0.5, 0.1))
+    for sampling in (Sampling(), *others):
         once(logits, uniforms, sampling.settings())
     assert once._cache_size() == 1
 

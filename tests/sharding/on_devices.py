@@ -24,6 +24,7 @@ def main() -> None:
         is_first,
         join_processes,
         make_mesh,
+        meet,
         rows_sharding,
         to_host,
     )
@@ -101,6 +102,8 @@ def main() -> None:
             print(json.dumps({"shape": shape} | numbers))
     if is_first():
         print(json.dumps({"shape": [1, 1, 1]} | alone))
+    # On few cores one may be far behind, and the others leave without it after half a minute.
+    meet()
 
 
 if __name__ == "__main__":

@@ -19,9 +19,11 @@ from jaxgap.models import (
     join_adapters,
     merge_adapters,
 )
+from jaxgap.sampling import TokenBatch
 from jaxgap.training import (
     BatchShape,
     Computation,
+    Examples,
     TrainingBatch,
     loss,
     loss_and_gradients,
@@ -80,10 +82,10 @@ def test_a_token_sees_its_own_text_up_to_itself_and_nothing_else(tiny_model, tin
     decoder = nnx.merge(tiny_model.graphdef, tiny_params)
     tokens = jnp.arange(12)[None] % 5
     segments = jnp.array([[1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 0, 0]])
-    before = packed_hidden_states(decoder, tokens, segments, None)
+    before = packed_hidden_states(decoder, decoder.embed(tokens), segments, None)
     for place in range(12):
         changed = tokens.at[0, place].add(5)
-        after = packed_hidden_states(decoder, changed, segments, None)
+        after = packed_hidden_states(decoder, decoder.embed(changed), segments, None)
         moved = np.abs(after - before).max(-1)[0] > 1e-6
         sees = (segments[0] == segments[0, place]) & (jnp.arange(12) >= place)
         np.testing.assert_array_equal(moved, sees)
@@ -152,6 +154,25 @@ def test_half_precision_keeps_parameters_in_float32(tiny_model, tiny_params, exa
     ours, theirs = (ravel_pytree(tree)[0] for tree in (gradients, expected[1]))
     assert ours.dtype == jnp.float32
     assert ours @ theirs > 0.999 * jnp.linalg.norm(ours) * jnp.linalg.norm(theirs)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_half_precision_sums_a_token_that_is_everywhere(tiny_model, tied):
+    # Equal terms: a sum of them in bfloat16 stands still at 256.
+    config = dataclasses.replace(tiny_model.config, tie_embeddings=tied, context_length=2_000)
+    model = LanguageModel(config, tiny_model.tokenizer)
+    params = model.init(jax.random.key(0))
+    prompts = TokenBatch(np.full((1, 1), 3), np.ones((1, 1), bool))
+    completion = np.full((1, 1_999), 3)
+    batch = pack(Examples(prompts, completion, completion > 0), BatchShape(1, 1, 2_000))
+
+    def gradient(dtype):
+        computation = Computation(jnp.dtype(dtype))
+        return _gradients(model, computation, params, {}, batch)[1]["embedding"]["embedding"]
+
+    ours, expected = gradient(jnp.bfloat16), gradient(jnp.float32)
+    assert ours.dtype == jnp.float32
+    assert jnp.linalg.norm(ours - expected) < 0.03 * jnp.linalg.norm(expected)
 
 
 def test_what_is_not_finite_is_told(tiny_model, tiny_params, examples, optimizer):

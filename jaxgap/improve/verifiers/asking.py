@@ -79,7 +79,9 @@ class AskingVerifier(AbstractVerifier):
         # Likely completions are sampled many times over, and each needs judging only once.
         distinct, sampled = _distinct(texts)
         tokenizer = self.model.tokenizer
-        rows = tokenizer.encode_batch([as_asked(tokenizer, text) for text in distinct], begin=True)
+        rows = tokenizer.encode_batch(
+            [as_asked(tokenizer, text) for text in distinct], begin=tokenizer.begins_prompts
+        )
         _, first = np.unique(sampled, return_index=True)
         asked = first // candidates.finished.shape[1]
         return self._judge(params, rows, asked)[sampled].reshape(candidates.finished.shape)
@@ -121,11 +123,11 @@ def _answer_tokens(
     out, and so is a token with which words of different worth begin.
     """
     context = as_asked(tokenizer, question.template.format(prompt="", completion=""))
-    (before,) = tokenizer.encode_batch([context], begin=True)
+    (before,) = tokenizer.encode_batch([context], begin=tokenizer.begins_prompts)
     worth: dict[int, set[float]] = {}
     for word, value in question.worth:
         try:
-            (row,) = tokenizer.encode_batch([context + word], begin=True)
+            (row,) = tokenizer.encode_batch([context + word], begin=tokenizer.begins_prompts)
         except ValueError:
             continue
         if row[: len(before)] == before and len(row) > len(before):

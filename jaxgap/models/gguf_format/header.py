@@ -2,7 +2,7 @@
 
 A file is `GGUF`, a version, two counts, that many keys with values, that many tensor descriptions,
 and aligned bytes. It is parsed here rather than by the `gguf` package, which believes counts and
-lengths; nothing is allocated that the file is too short to hold.
+lengths; nothing is allocated that the file is too short to hold, or that no model needs.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ _SCALARS: dict[int, str] = {
     12: "d",
 }
 _FLOAT32, _STRING, _ARRAY = 6, 8, 9
+# A header takes several times its size once it is Python's objects. The largest vocabularies in use
+# have 262,144 tokens with a score and a type each and some 500,000 merges, in tens of megabytes.
+_MAX_HEADER_BYTES = 1 << 28
+_MAX_ENTRIES = 1 << 22
+_MAX_KEYS = 1 << 16
+_MAX_TENSORS = 1 << 16
 _MAX_DIMENSIONS = 4
 _MAX_NAME_BYTES = 256
 _MAX_ALIGNMENT = 1 << 20
@@ -94,8 +100,8 @@ def read_gguf_header(path: Path) -> GgufHeader:
     """The metadata and the places of the tensors of a file.
 
     **Raises:** `ModelFileError` in one line if the file is not GGUF of version 2 or 3, is truncated
-    or longer than its header says, or has tensors that overlap or are of a kind that the `gguf`
-    package does not dequantise.
+    or longer than its header says, has more metadata than any model, or has tensors that overlap or
+    are of a kind that the `gguf` package does not dequantise.
     """
     if regular_file(path).stat().st_size < 24:
         raise ModelFileError(f"{path}: not a GGUF file")
@@ -109,7 +115,8 @@ def read_gguf_header(path: Path) -> GgufHeader:
             raise ModelFileError(f"{path}: GGUF version {version}, or big-endian; 2 and 3 are read")
         num_tensors, num_keys = reader.scalar("Q"), reader.scalar("Q")
         metadata = _read_metadata(reader, num_keys)
-        descriptions = [_read_description(reader) for _ in range(reader.count(num_tensors, 32))]
+        num_tensors = reader.count(num_tensors, 32, _MAX_TENSORS)
+        descriptions = [_read_description(reader) for _ in range(num_tensors)]
         alignment = metadata.get("general.alignment", 32)
         if type(alignment) is not int or not 0 < alignment <= _MAX_ALIGNMENT:
             raise reader.error(f"general.alignment must be 1 to {_MAX_ALIGNMENT}")
@@ -124,6 +131,7 @@ class _Reader:
         self.data = data
         self.path = path
         self.position = 0
+        self.entries_left = _MAX_ENTRIES
 
     def error(self, problem: str) -> ModelFileError:
         return ModelFileError(f"{self.path}: {problem}")
@@ -131,16 +139,22 @@ class _Reader:
     def take(self, num_bytes: int) -> bytes:
         if num_bytes > len(self.data) - self.position:
             raise self.error(f"truncated in its header at byte {self.position}")
+        if num_bytes > _MAX_HEADER_BYTES - self.position:
+            raise self.error(f"a header of more than {_MAX_HEADER_BYTES} bytes")
         self.position += num_bytes
         return self.data[self.position - num_bytes : self.position]
 
     def scalar(self, code: str) -> Any:
         return struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))[0]
 
-    def count(self, number: int, num_bytes_each: int) -> int:
+    def count(self, number: int, num_bytes_each: int, maximum: int) -> int:
         """A count of things that take at least so many bytes each."""
         if number * num_bytes_each > len(self.data) - self.position:
             raise self.error(f"truncated: a count of {number} at byte {self.position}")
+        if number > maximum:
+            raise self.error(
+                f"a count of {number} at byte {self.position}, but at most {maximum} are read"
+            )
         return number
 
     def string(self, max_bytes: int | None = None) -> str:
@@ -165,18 +179,19 @@ class _Reader:
 
     def _array(self) -> list[Any]:
         kind, number = self.scalar("I"), self.scalar("Q")
-        if kind == _STRING:
-            return [self.string() for _ in range(self.count(number, 8))]
-        if kind not in _SCALARS:
+        if kind != _STRING and kind not in _SCALARS:
             raise self.error(f"arrays of value type {kind} are not supported")
-        code = _SCALARS[kind]
-        size = struct.calcsize("<" + code)
-        return list(struct.unpack(f"<{number}{code}", self.take(self.count(number, size) * size)))
+        size = 8 if kind == _STRING else struct.calcsize("<" + _SCALARS[kind])
+        self.entries_left -= self.count(number, size, self.entries_left)
+        if kind == _STRING:
+            return [self.string() for _ in range(number)]
+        dtype = np.dtype(_SCALARS[kind]).newbyteorder("<")
+        return np.frombuffer(self.take(number * size), dtype).tolist()
 
 
 def _read_metadata(reader: _Reader, num_keys: int) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
-    for _ in range(reader.count(num_keys, 13)):
+    for _ in range(reader.count(num_keys, 13, _MAX_KEYS)):
         key = reader.string(1 << 16)
         if key in metadata:
             raise reader.error(f"the key {key!r:.80} is given twice")

@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgap.models.config import DecoderConfig
+from jaxgap.models.config import FAMILIES, DecoderConfig
 from jaxgap.models.gguf_format.header import GgufHeader
-from jaxgap.models.huggingface.config_json import FAMILIES, MAX_LAYERS, MAX_SIZE
+from jaxgap.models.huggingface.config_json import MAX_LAYERS, MAX_SIZE
 from jaxgap.models.outside import Fields, ModelFileError
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
@@ -44,7 +44,9 @@ def parse_metadata(header: GgufHeader, where: str) -> DecoderConfig:
             f"{where}: general.architecture must be one of {', '.join(FAMILIES)}, "
             f"got {architecture!r:.60}"
         )
-    if header.metadata.get("split.count", 1) != 1:
+    count = header.metadata.get("split.count", 0)
+    # Files that llama-gguf-split merged say 0.
+    if count not in (0, 1):
         raise ModelFileError(f"{where}: one of several files; merge them with llama-gguf-split")
     prefix = architecture + "."
     values = {
@@ -85,6 +87,7 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
         "qkv_bias": architecture == "qwen2",
         "qk_norm": architecture == "qwen3",
         "context_length": context_length,
+        "family": architecture,
     }
     if architecture == "phi3" and fields.values.get("attention.sliding_window"):
         shape["sliding_window"] = fields.integer("attention.sliding_window", maximum=10**12)

@@ -19,12 +19,18 @@ from jaxgap.models.outside import ModelFileError
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 # A chat ends its turns with one of these, whatever the file calls its end of text.
 _END_OF_TURN = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>")
+# llama.cpp's exceptions (llama-vocab.cpp), as in the model's own tokenizer.
+_PHI3_LEAVING_SPACE = ("<unk>", "<s>", "<|endoftext|>")
 _SPACE = "▁"
 _MAX_PIECE = 256
 
 
 def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastTokenizer:
     """The tokenizer of a GGUF file.
+
+    It encodes as llama.cpp does. Where the file's `add_bos_token` says so, every prompt begins with
+    that token, conversations too, whether or not their template writes it, and never with two.
+    Tokens of a Phi-3 take the white space that follows them with them, of which files say nothing.
 
     **Arguments:**
 
@@ -46,7 +52,8 @@ def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastT
         raise vocabulary.error(f"tokenizer.ggml.model must be gpt2 or llama, got {kind!r:.40}")
     try:
         backend = _byte_level(vocabulary) if kind == "gpt2" else _sentencepiece(vocabulary)
-        _add_special_tokens(backend, vocabulary)
+        takes_space = kind == "llama" and metadata.get("general.architecture") == "phi3"
+        _add_special_tokens(backend, vocabulary, takes_space=takes_space)
         bos = _add_bos(backend, vocabulary, default=kind == "llama")
         return FastTokenizer(
             backend,
@@ -55,6 +62,7 @@ def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastT
             vocabulary.pad_id(),
             bos,
             _chat_template(metadata, vocabulary),
+            begins_chats=True,
         )
     except ModelFileError:
         raise
@@ -184,7 +192,7 @@ def _sentencepiece(vocabulary: _Vocabulary) -> Any:
     return backend
 
 
-def _add_special_tokens(backend: Any, vocabulary: _Vocabulary) -> None:
+def _add_special_tokens(backend: Any, vocabulary: _Vocabulary, *, takes_space: bool) -> None:
     added = import_extra("tokenizers").AddedToken
     for kind, special in ((_CONTROL, True), (_USER_DEFINED, False)):
         texts = [
@@ -192,7 +200,15 @@ def _add_special_tokens(backend: Any, vocabulary: _Vocabulary) -> None:
             for text, its_kind in zip(vocabulary.tokens, vocabulary.types, strict=True)
             if its_kind == kind and text
         ]
-        tokens = [added(text, special=special, normalized=False) for text in texts]
+        tokens = [
+            added(
+                text,
+                special=special,
+                normalized=False,
+                rstrip=takes_space and text not in _PHI3_LEAVING_SPACE,
+            )
+            for text in texts
+        ]
         (backend.add_special_tokens if special else backend.add_tokens)(tokens)
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jaxgap.models.config import DecoderConfig
+from jaxgap.models.config import FAMILIES, DecoderConfig
 from jaxgap.models.huggingface.rope_json import parse_rope, rope_json
 from jaxgap.models.outside import Fields, ModelFileError, read_json
+from jaxgap.models.rope_scaling import LinearScaling, Llama3Scaling, LongRope, NoScaling
 
-FAMILIES = ("llama", "phi3", "qwen2", "qwen3")
 MAX_LAYERS = 1_000
 MAX_SIZE = 10_000_000
 _FULL = "full_attention"
@@ -23,6 +23,12 @@ _ARCHITECTURES = {
     "phi3": "Phi3ForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+}
+_SCALINGS = {
+    "llama": (NoScaling, LinearScaling, Llama3Scaling),
+    "phi3": (NoScaling, LongRope),
+    "qwen2": (NoScaling, LinearScaling),
+    "qwen3": (NoScaling, LinearScaling),
 }
 
 
@@ -55,6 +61,7 @@ def parse_config(path: Path) -> DecoderConfig:
         "qkv_bias": family == "qwen2",
         "qk_norm": family == "qwen3",
         "context_length": _context_length(fields, family),
+        "family": family,
     }
     if family == "phi3" and values.get("sliding_window") is not None:
         shape["sliding_window"] = fields.integer("sliding_window", maximum=10**12)
@@ -95,31 +102,37 @@ def _refuse_unsupported(fields: Fields, family: str) -> None:
 
 
 def family_of(config: DecoderConfig) -> str:
-    """The family whose model code computes what this configuration says.
+    """The family of a decoder: the one stated, or else the first that computes what it says.
 
-    **Raises:** `ValueError` if none does.
+    **Raises:** `ValueError` if that family, or every one, computes something else.
 
     >>> family_of(DecoderConfig(8, 8, 8, 1, 1, 1, 8, qk_norm=True))
     'qwen3'
     """
-    phi3 = (
-        config.sliding_window is not None
-        or config.partial_rotary_factor != 1
-        or type(config.rope_scaling).__name__ == "LongRope"
+    candidates = FAMILIES if config.family is None else (config.family,)
+    for family in candidates:
+        if _computes(family, config):
+            return family
+    whose = "no family has" if config.family is None else f"the family {config.family} has not"
+    raise ValueError(f"{whose} all that this configuration asks for")
+
+
+def _computes(family: str, config: DecoderConfig) -> bool:
+    if family != "phi3" and (
+        config.sliding_window is not None or config.partial_rotary_factor != 1
+    ):
+        return False
+    return (
+        isinstance(config.rope_scaling, _SCALINGS[family])
+        and config.qkv_bias == (family == "qwen2")
+        and config.qk_norm == (family == "qwen3")
     )
-    if phi3 + config.qkv_bias + config.qk_norm > 1:
-        raise ValueError("no family has all that this configuration asks for")
-    if phi3:
-        return "phi3"
-    if config.qkv_bias:
-        return "qwen2"
-    return "qwen3" if config.qk_norm else "llama"
 
 
 def config_json(config: DecoderConfig) -> dict[str, Any]:
     """What `config.json` says of a decoder, read alike by transformers, vLLM and llama.cpp.
 
-    **Raises:** `ValueError` if no family computes what the configuration says.
+    **Raises:** `ValueError` if its family does not compute what the configuration says.
     """
     family = family_of(config)
     values: dict[str, Any] = {
@@ -140,4 +153,4 @@ def config_json(config: DecoderConfig) -> dict[str, Any]:
     }
     if config.sliding_window is not None:
         values["sliding_window"] = config.sliding_window
-    return values | rope_json(config)
+    return values | rope_json(config, family)

@@ -30,10 +30,13 @@ def download(name: str, revision: str | None = None) -> Path:
     **Raises:** `InputError` in one line if the name is unknown, closed, or cannot be reached.
     """
     hub = import_extra("huggingface_hub")
+    # The HTTP client's own errors, by way of the hub's, since the client differs between versions.
+    client = import_extra("huggingface_hub.errors").HfHubHTTPError.__bases__
     try:
         return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
-    # The hub's errors are of these: names that are unknown, closed or not valid, no connection.
-    except (OSError, ValueError) as error:
+    # Names that are unknown, closed or not valid; no connection, or one that breaks; Xet's transfer
+    # (RuntimeError).
+    except (OSError, ValueError, RuntimeError, *client) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(
             f"{name}: cannot be fetched from the Hugging Face hub: {reason:.160}"

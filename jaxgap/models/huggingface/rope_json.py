@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.outside import Fields
 from jaxgap.models.rope_scaling import (
@@ -94,33 +96,41 @@ def _factors(rope: Fields, name: str) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def rope_json(config: DecoderConfig) -> dict[str, Any]:
-    """The rotary part of `config.json`."""
+def rope_json(config: DecoderConfig, family: str) -> dict[str, Any]:
+    """The rotary part of the `config.json` of a decoder of this family."""
     values: dict[str, Any] = {"rope_theta": config.rope_theta}
     if config.partial_rotary_factor != 1:
         values["partial_rotary_factor"] = config.partial_rotary_factor
+    if family == "phi3":
+        # Their config.json always has it, and llama.cpp's converter asks for it.
+        values["original_max_position_embeddings"] = config.context_length
     match config.rope_scaling:
         case LinearScaling(factor):
-            scaling = {"rope_type": "linear", "factor": factor}
+            values["rope_scaling"] = {"rope_type": "linear", "factor": factor}
         case Llama3Scaling(factor, low, high, original):
-            scaling = {
+            values["rope_scaling"] = {
                 "rope_type": "llama3",
                 "factor": factor,
                 "low_freq_factor": low,
                 "high_freq_factor": high,
                 "original_max_position_embeddings": original,
             }
-        case LongRope(short, long, original, attention_factor):
-            values["original_max_position_embeddings"] = original
-            scaling = {
-                "rope_type": "longrope",
-                "type": "longrope",
-                "short_factor": list(short),
-                "long_factor": list(long),
-            }
-            implied = longrope_attention_factor(config.context_length / original, original)
-            if attention_factor != implied:
-                scaling["attention_factor"] = attention_factor
-        case _:
-            return values
-    return values | {"rope_scaling": scaling}
+        case LongRope() as longrope:
+            values["original_max_position_embeddings"] = longrope.original_length
+            values["rope_scaling"] = _longrope_json(longrope, config.context_length)
+    return values
+
+
+def _longrope_json(scaling: LongRope, context_length: int) -> dict[str, Any]:
+    # As in Microsoft's files: transformers before 5.0 refuses all but these three entries.
+    entries: dict[str, Any] = {
+        "type": "longrope",
+        "short_factor": list(scaling.short_factors),
+        "long_factor": list(scaling.long_factors),
+    }
+    original = scaling.original_length
+    implied = longrope_attention_factor(context_length / original, original)
+    # Compared as GGUF files keep it and as it is multiplied: in float32.
+    if np.float32(scaling.magnitude) != np.float32(implied):
+        entries["attention_factor"] = scaling.magnitude
+    return entries

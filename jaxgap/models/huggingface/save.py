@@ -14,8 +14,9 @@ import safetensors.numpy
 
 from jaxgap.errors import InputError
 from jaxgap.models.checkpoint import Stored, disassemble, parameter_dtype, stored_tensors
+from jaxgap.models.config import DecoderConfig
 from jaxgap.models.fast_tokenizer import FastTokenizer
-from jaxgap.models.huggingface.config_json import config_json
+from jaxgap.models.huggingface.config_json import config_json, family_of
 from jaxgap.models.huggingface.shards import INDEX, SINGLE
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.language_model import LanguageModel
@@ -53,7 +54,7 @@ def save_folder(
         config = config_json(model.config) | {"torch_dtype": dtype.name}
         write_json(path / "config.json", config | _special_ids(model.tokenizer))
         write_json(path / "generation_config.json", _special_ids(model.tokenizer))
-        _write_tokenizer(path, model.tokenizer, model.config.context_length)
+        _write_tokenizer(path, model.tokenizer, model.config)
         stored = stored_tensors(model.config, naming_of(model.config))
         _write_shards(path, list(_shards(stored, dtype.itemsize, max_shard_bytes)), params)
 
@@ -93,21 +94,31 @@ def _special_ids(tokenizer: FastTokenizer) -> dict[str, Any]:
     return ids if tokenizer.bos_id is None else ids | {"bos_token_id": tokenizer.bos_id}
 
 
-def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, context_length: int) -> None:
+def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, config: DecoderConfig) -> None:
     text_of = tokenizer.backend.id_to_token
     settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": context_length,
+        "model_max_length": config.context_length,
         "clean_up_tokenization_spaces": False,
         "eos_token": text_of(tokenizer.eos_id),
         "pad_token": text_of(tokenizer.pad_id),
     }
+    if family_of(config) == "phi3" and _is_byte_level(tokenizer):
+        # llama.cpp's converter takes any other Phi-3 for one with SentencePiece. The tokens that
+        # transformers would give this class, and add to the vocabulary, are ruled out.
+        settings |= {"tokenizer_class": "GPT2Tokenizer", "bos_token": None, "unk_token": None}
     if tokenizer.bos_id is not None:
         settings["bos_token"] = text_of(tokenizer.bos_id)
     if tokenizer.chat_template is not None:
         settings["chat_template"] = tokenizer.chat_template.source
     write_json(folder / "tokenizer_config.json", settings)
     (folder / "tokenizer.json").write_text(tokenizer.backend.to_str(), "utf-8")
+
+
+def _is_byte_level(tokenizer: FastTokenizer) -> bool:
+    """Whether the tokenizer is of GPT-2's kind: BPE over bytes."""
+    backend = tokenizer.backend
+    return (type(backend.model).__name__, type(backend.decoder).__name__) == ("BPE", "ByteLevel")
 
 
 def _shards(

@@ -12,13 +12,16 @@ from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, read_json, regular_file
 
 _NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
+_DISPENSABLE = ("pad_token", "bos_token")
 
 
 def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
     """The tokenizer in a folder.
 
     What ends a completion is every `eos_token_id` of `generation_config.json` and `config.json` and
-    the tokenizer's own end token.
+    the tokenizer's own end token. As in transformers, a rendered conversation begins as its
+    template writes it. A padding or beginning token that the decoder has no logits for is done
+    without.
 
     **Arguments:**
 
@@ -50,21 +53,33 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
     )
     if not stop_ids:
         raise ModelFileError(f"{folder}: nothing says which token ends a text (eos_token)")
-    pad = backend.token_to_id(special["pad_token"]) if "pad_token" in special else None
-    bos = backend.token_to_id(special["bos_token"]) if "bos_token" in special else None
+    pad, bos = (_usable_id(backend, special.get(name), num_ids) for name in _DISPENSABLE)
     template = _chat_template(folder, settings, special)
     return FastTokenizer(
         backend, num_ids, stop_ids, stop_ids[0] if pad is None else pad, bos, template
     )
 
 
+def _usable_id(backend: Any, text: str | None, num_ids: int) -> int | None:
+    """The id of a special token, if there is one and the decoder has it."""
+    number = None if text is None else backend.token_to_id(text)
+    return None if number is None or number >= num_ids else number
+
+
 def load_backend(path: Path) -> Any:
-    """The `tokenizers.Tokenizer` in a file."""
+    """The `tokenizers.Tokenizer` in a file, without the truncation and padding stored with it.
+
+    Those are how somebody last called it. They would cut prompts, or fill them up with tokens that
+    count as real.
+    """
     tokenizers = import_extra("tokenizers")
     if path.stat().st_size > MAX_JSON_BYTES:
         raise ModelFileError(f"{path}: larger than {MAX_JSON_BYTES} bytes")
     try:
-        return tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
+        backend = tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
+        backend.no_truncation()
+        backend.no_padding()
+        return backend
     except BaseException as error:  # a panic of the library is no Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise

@@ -28,9 +28,8 @@ def _parse(tmp_path, values):
 
 def test_what_is_absent_has_the_defaults_of_transformers(tmp_path):
     config = _parse(tmp_path, LLAMA)
-    assert config == DecoderConfig(
-        64, 32, 48, 2, 4, 4, 8, norm_eps=1e-6, tie_embeddings=False, context_length=2048
-    )
+    expected = {"norm_eps": 1e-6, "tie_embeddings": False, "context_length": 2048}
+    assert config == DecoderConfig(64, 32, 48, 2, 4, 4, 8, **expected, family="llama")
     assert (
         _parse(tmp_path, LLAMA | {"model_type": "qwen3", "num_key_value_heads": 2}).head_dim == 128
     )
@@ -90,12 +89,35 @@ SHAPE = DecoderConfig(64, 32, 48, 2, 4, 2, 8)
 def test_a_written_config_is_read_back(tmp_path, changes, family):
     config = dataclasses.replace(SHAPE, **changes)
     assert family_of(config) == family
+    stated = dataclasses.replace(config, family=family)
+    assert config_json(stated) == config_json(config)
+    assert _parse(tmp_path, config_json(config)) == stated
+
+
+def test_the_family_stated_comes_before_what_the_shape_implies(tmp_path):
+    config = dataclasses.replace(SHAPE, family="phi3")
+    assert family_of(config) == "phi3"
     assert _parse(tmp_path, config_json(config)) == config
 
 
-def test_a_mixture_of_families_cannot_be_written():
-    with pytest.raises(ValueError, match="no family has all"):
-        config_json(dataclasses.replace(SHAPE, qkv_bias=True, qk_norm=True))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"qkv_bias": True, "qk_norm": True}, "no family has all"),
+        ({"rope_scaling": Llama3Scaling(8.0, 1.0, 4.0, 16), "qk_norm": True}, "no family has all"),
+        ({"family": "llama", "sliding_window": 9}, "the family llama has not all"),
+        ({"family": "qwen2"}, "the family qwen2 has not all"),
+        ({"family": "phi3", "rope_scaling": LinearScaling(2.0)}, "the family phi3 has not all"),
+    ],
+)
+def test_what_no_family_computes_cannot_be_written(changes, message):
+    with pytest.raises(ValueError, match=message):
+        config_json(dataclasses.replace(SHAPE, **changes))
+
+
+def test_a_family_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="family must be one of llama, phi3, qwen2, qwen3, got"):
+        dataclasses.replace(SHAPE, family="gemma")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from jaxgap.models import LoraConfig, init_adapters, join_adapters
+from jaxgap.models import LoraConfig, LoraTarget, init_adapters, join_adapters
 from jaxgap.models.huggingface.peft import load_adapters, save_adapters
+from jaxgap.models.lora import ATTENTION, FEED_FORWARD
 from jaxgap.models.outside import ModelFileError
 
 
@@ -35,20 +36,105 @@ def test_what_is_saved_is_read_back(family, load_tiny, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, reloaded, adapters)
 
 
+def _product(folder, name, layer=0):
+    """`B A` times the scale that llama.cpp gives it: one alpha a file, over the tensor's rank."""
+    stated = json.loads((folder / "adapter_config.json").read_text())
+    tensors = safetensors.numpy.load_file(folder / "adapter_model.safetensors")
+    a, b = (
+        tensors[f"base_model.model.model.layers.{layer}.{name}.lora_{matrix}.weight"]
+        for matrix in "AB"
+    )
+    return stated["lora_alpha"] / b.shape[1] * b @ a
+
+
+def _trained_product(adapters, lora, part, name, layer=0):
+    adapter = jax.device_get(adapters["blocks"][layer][part][name])
+    return lora.target(name).scale * (adapter["lora_a"] @ adapter["lora_b"]).T
+
+
 def test_fused_projections_trained_apart_are_written_exactly(load_tiny, peers, tmp_path):
     model, params = load_tiny("phi35_mini")
     lora = LoraConfig.uniform(2, alpha=3.0, names=("query", "value", "gate", "up", "down"))
     adapters = _random_adapters(model.config, lora)
     save_adapters(tmp_path / "a", model.config, lora, adapters)
     stated = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
-    assert stated["r"] == 4
-    assert stated["rank_pattern"] == {"down_proj": 2}
+    assert (stated["r"], stated["lora_alpha"]) == (4, 6.0)
+    assert stated["rank_pattern"] == stated["alpha_pattern"] == {}
     again, reloaded = load_adapters(tmp_path / "a", model.config)
     case = peers.short_case()
     before = _logits(model, params, lora, adapters, case)
     after = _logits(model, params, again, reloaded, case)
     np.testing.assert_allclose(after, before, atol=1e-5)
     assert np.abs(np.asarray(before) - model.apply(params, *case)[0]).max() > 0.1
+
+
+def test_one_alpha_and_one_rank_give_every_module_its_scale(load_tiny, tmp_path):
+    config = load_tiny("phi35_mini")[0].config
+    lora = LoraConfig.uniform(2, alpha=4.0)
+    adapters = _random_adapters(config, lora)
+    save_adapters(tmp_path / "a", config, lora, adapters)
+    attention, feed_forward = (
+        {name: _trained_product(adapters, lora, part, name) for name in names}
+        for part, names in (("attention", ATTENTION), ("feed_forward", FEED_FORWARD))
+    )
+    for name, rows in {
+        "self_attn.qkv_proj": [attention[name] for name in ("query", "key", "value")],
+        "self_attn.o_proj": [attention["output"]],
+        "mlp.gate_up_proj": [feed_forward["gate"], feed_forward["up"]],
+        "mlp.down_proj": [feed_forward["down"]],
+    }.items():
+        np.testing.assert_allclose(
+            _product(tmp_path / "a", name), np.concatenate(rows), atol=1e-6, err_msg=name
+        )
+
+
+def test_ranks_and_scales_that_differ_become_one(load_tiny, tmp_path):
+    config = load_tiny("qwen3")[0].config
+    lora = LoraConfig((LoraTarget("query", 2, 1.5), LoraTarget("down", 5, 0.7)))
+    adapters = _random_adapters(config, lora)
+    save_adapters(tmp_path / "a", config, lora, adapters)
+    again, reloaded = load_adapters(tmp_path / "a", config)
+    assert {(target.rank, target.scale) for target in again.targets} == {(5, 1.5)}
+    for part, name, module in (
+        ("attention", "query", "self_attn.q_proj"),
+        ("feed_forward", "down", "mlp.down_proj"),
+    ):
+        trained = _trained_product(adapters, lora, part, name)
+        np.testing.assert_allclose(_product(tmp_path / "a", module), trained, atol=1e-6)
+        np.testing.assert_allclose(
+            _trained_product(reloaded, again, part, name), trained, atol=1e-6
+        )
+
+
+def test_patterns_are_read(saved):
+    config, folder = saved
+    path = folder / "adapter_config.json"
+    patterns = {"r": 8, "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"q_proj": 9}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | patterns))
+    assert load_adapters(folder, config)[0].targets == (LoraTarget("query", 3, 3.0),)
+
+
+# What PEFT 0.21.2 writes of `LoraConfig(r=3, lora_alpha=6, target_modules=["q_proj"])`.
+PEFT_FORM = {
+    "alora_invocation_tokens": None, "alpha_pattern": {}, "arrow_config": None,
+    "auto_mapping": None, "base_model_name_or_path": "tiny", "bias": "none", "corda_config": None,
+    "ensure_weight_tying": False, "eva_config": None, "exclude_modules": None,
+    "fan_in_fan_out": False, "inference_mode": True, "init_lora_weights": True,
+    "kasa_config": None, "layer_replication": None, "layers_pattern": None,
+    "layers_to_transform": None, "loftq_config": {}, "lora_alpha": 6, "lora_bias": False,
+    "lora_dropout": 0.05, "lora_ga_config": None, "megatron_config": None,
+    "megatron_core": "megatron.core", "modules_to_save": None, "monteclora_config": None,
+    "peft_type": "LORA", "peft_version": "0.21.2", "qalora_group_size": 16, "r": 3,
+    "rank_pattern": {}, "revision": None, "target_modules": ["q_proj"], "target_parameters": None,
+    "task_type": "CAUSAL_LM", "trainable_token_indices": None, "use_bdlora": None,
+    "use_dora": False, "use_qalora": False, "use_rslora": False, "velora_config": None,
+}  # fmt: skip
+
+
+def test_all_that_peft_writes_of_plain_lora_is_read(saved):
+    config, folder = saved
+    (folder / "adapter_config.json").write_text(json.dumps(PEFT_FORM))
+    assert load_adapters(folder, config)[0].targets == (LoraTarget("query", 3, 2.0),)
 
 
 def test_a_shared_a_is_written_once(load_tiny, tmp_path):
@@ -78,9 +164,13 @@ def saved(load_tiny, tmp_path):
     ("change", "message"),
     [
         ({"peft_type": "IA3"}, "peft_type must be 'LORA'"),
-        ({"use_dora": True}, "use_dora must be False"),
+        ({"use_dora": True}, "'use_dora' must be absent or empty: only plain LoRA"),
+        ({"alora_invocation_tokens": [5, 6]}, "'alora_invocation_tokens' must be absent or empty"),
+        ({"use_qalora": True}, "'use_qalora' must be absent or empty"),
+        ({"layers_to_transform": [0]}, "'layers_to_transform' must be absent or empty"),
+        ({"a_variant\nyet to come": {"x": 1}}, "yet to come' must be absent or empty"),
         ({"bias": "all"}, "bias must be 'none'"),
-        ({"modules_to_save": ["lm_head"]}, r"modules_to_save must be \[\]"),
+        ({"modules_to_save": ["lm_head"]}, "'modules_to_save' must be absent or empty"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights must be True"),
         ({"r": 10**9}, "r must be an integer from 1 to 65536"),
         ({"r": 4}, r"must have shape \(4, 32\), got \[3, 32\]"),

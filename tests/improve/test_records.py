@@ -1,0 +1,43 @@
+"""Prompts are read as the model was taught to read them."""
+
+import numpy as np
+import pytest
+import tokenizers
+
+from jaxgap.improve.records import Prompts
+from jaxgap.models import ChatTemplate, FastTokenizer
+
+
+@pytest.fixture
+def make_tokenizer():
+    """Words with the ids 3 and 4; plain texts begin with token 1."""
+
+    def make(template, begins_chats):
+        words = tokenizers.models.WordLevel(
+            {"?": 0, "<s>": 1, "<end>": 2, "a": 3, "b": 4}, unk_token="?"
+        )
+        backend = tokenizers.Tokenizer(words)
+        backend.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+        backend.post_processor = tokenizers.processors.TemplateProcessing(
+            single=["<s>", "$A"], special_tokens=[("<s>", 1)]
+        )
+        chat = None if template is None else ChatTemplate(template, {})
+        return FastTokenizer(backend, 5, (2,), 2, 1, chat, begins_chats)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("template", "begins_chats", "expected"),
+    [
+        (None, False, [1, 3]),
+        ("{{ messages[0].content }} b", False, [3, 4]),
+        ("<s> {{ messages[0].content }} b", False, [1, 3, 4]),
+        ("{{ messages[0].content }} b", True, [1, 3, 4]),
+        ("<s> {{ messages[0].content }} b", True, [1, 3, 4]),
+    ],
+)
+def test_what_a_prompt_begins_with(make_tokenizer, template, begins_chats, expected):
+    prompts = Prompts.encode(make_tokenizer(template, begins_chats), ["a"])
+    np.testing.assert_array_equal(prompts.batch.tokens, [expected])
+    assert prompts.texts == ("a",)

@@ -1,0 +1,50 @@
+"""The shape of a decoder from metadata alone."""
+
+import gguf
+import pytest
+
+from jaxgap.models.gguf_format.header import GgufHeader, GgufTensor
+from jaxgap.models.gguf_format.metadata import parse_metadata
+from jaxgap.models.huggingface.tensor_names import naming_of
+from jaxgap.models.outside import ModelFileError
+
+SHAPE = {
+    "block_count": 2,
+    "embedding_length": 32,
+    "feed_forward_length": 48,
+    "context_length": 64,
+    "attention.head_count": 4,
+    "attention.layer_norm_rms_epsilon": 1e-5,
+}
+
+
+@pytest.fixture
+def parse(tmp_path):
+    def parse(architecture, **extra):
+        tensor = GgufTensor(tmp_path / "f", (60, 32), gguf.GGMLQuantizationType.F32, 0, 7680)
+        metadata = {f"{architecture}.{name}": value for name, value in SHAPE.items()}
+        metadata |= {"general.architecture": architecture} | extra
+        return parse_metadata(GgufHeader(metadata, {"token_embd.weight": tensor}), "here")
+
+    return parse
+
+
+@pytest.mark.parametrize("architecture", ["llama", "phi3", "qwen2", "qwen3"])
+def test_the_family_is_the_architecture(architecture, parse):
+    assert parse(architecture).family == architecture
+
+
+def test_a_phi_without_a_window_has_fused_modules(parse):
+    """As Phi-4's files have it: a window of 0 is none."""
+    config = parse("phi3", **{"phi3.attention.sliding_window": 0})
+    assert config.sliding_window is None
+    names = [name for name, _ in naming_of(config).modules]
+    assert "self_attn.qkv_proj" in names
+    assert "self_attn.q_proj" not in names
+
+
+def test_what_llama_gguf_split_has_merged_is_whole(parse):
+    for count in (0, 1):
+        assert parse("llama", **{"split.count": count}) == parse("llama")
+    with pytest.raises(ModelFileError, match="here: one of several files; merge them with llama"):
+        parse("llama", **{"split.count": 2})

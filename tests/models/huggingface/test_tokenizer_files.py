@@ -1,0 +1,96 @@
+"""What a folder says of its tokenizer beyond the vocabulary is taken as transformers takes it."""
+
+import json
+import shutil
+
+import pytest
+import tokenizers
+
+from jaxgap.errors import InputError
+from jaxgap.models import LanguageModel, save_folder
+from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
+from jaxgap.models.outside import ModelFileError
+
+
+@pytest.fixture(scope="module")
+def saved(load_tiny, tmp_path_factory):
+    """Words `w0` to `w63` for a decoder of 64 ids, `w1` the first token, `w2` the end."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_folder(folder, *load_tiny("qwen3"))
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def _change_backend(folder, change):
+    path = str(folder / "tokenizer.json")
+    backend = tokenizers.Tokenizer.from_file(path)
+    change(backend)
+    backend.save(path)
+
+
+def _change_settings(folder, **values):
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_stored_truncation_and_padding_are_not_obeyed(folder, load_tiny, tmp_path):
+    def truncate_and_pad(backend):
+        backend.enable_truncation(2)
+        backend.enable_padding(length=6, pad_token="w0")
+
+    _change_backend(folder, truncate_and_pad)
+    tokenizer = load_tokenizer(folder, 64)
+    rows = tokenizer.encode_batch(["w5 w7 w9 w4", "w5"], begin=True)
+    assert rows == [[5, 7, 9, 4], [5]]
+    model, params = load_tiny("qwen3")
+    save_folder(tmp_path / "out", LanguageModel(model.config, tokenizer), params)
+    exported = json.loads((tmp_path / "out" / "tokenizer.json").read_text())
+    assert (exported["truncation"], exported["padding"]) == (None, None)
+
+
+def _begin_with_w1(backend):
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single=["w1", "$A"], special_tokens=[("w1", 1)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"), [("w9", [9]), ("w1 w9", [1, 9]), ("w1 w1 w9", [1, 1, 9])]
+)
+def test_a_conversation_begins_as_its_template_writes_it(folder, template, expected):
+    _change_backend(folder, _begin_with_w1)
+    plain = load_tokenizer(folder, 64)
+    assert plain.begins_prompts
+    assert plain.encode_batch(["w9"], begin=plain.begins_prompts) == [[1, 9]]
+    _change_settings(folder, chat_template=template)
+    tokenizer = load_tokenizer(folder, 64)
+    text = tokenizer.render_chat([{"role": "user", "content": "w9"}])
+    assert tokenizer.encode_batch([text], begin=tokenizer.begins_prompts) == [expected]
+
+
+def test_added_tokens_that_the_decoder_lacks_are_done_without(folder):
+    _change_backend(folder, lambda backend: backend.add_special_tokens(["<pad>", "<bos>"]))
+    _change_settings(folder, pad_token="<pad>", bos_token="<bos>")
+    tokenizer = load_tokenizer(folder, 64)
+    assert (tokenizer.vocab_size, tokenizer.pad_id, tokenizer.bos_id) == (64, 2, None)
+    assert tokenizer.encode("w5 w63") == [5, 63]
+    with pytest.raises(
+        InputError, match="a text needs the token '<pad>' with the id 64, but the decoder's ids are"
+    ):
+        tokenizer.encode("w5 <pad>")
+    # A decoder that has them uses them.
+    wider = load_tokenizer(folder, 66)
+    assert (wider.pad_id, wider.bos_id, wider.encode("w5 <pad>")) == (64, 65, [5, 64])
+
+
+def test_an_end_or_a_vocabulary_that_the_decoder_lacks_is_refused(folder):
+    with pytest.raises(ModelFileError, match="the tokenizer has ids from 0 to 63, but the decoder"):
+        load_tokenizer(folder, 63)
+    _change_backend(folder, lambda backend: backend.add_special_tokens(["<end>"]))
+    _change_settings(folder, eos_token="<end>")
+    with pytest.raises(ModelFileError, match="the tokenizer has ids from 0 to 64, but the decoder"):
+        load_tokenizer(folder, 64)
