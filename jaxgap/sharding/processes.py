@@ -56,6 +56,8 @@ def join_processes(
         raise RunError(
             f"the processes do not find each other at {coordinator}: {reason}"
         ) from error
+    # Now, while all are here: on CPUs (Gloo) the first exchange has to begin within half a minute.
+    meet()
 
 
 def is_first() -> bool:
