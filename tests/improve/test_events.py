@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.trajectory.read import read_trajectory
+from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
 
 NAMES = [field.name for field in dataclasses.fields(SplitMetrics)]
 
@@ -61,14 +63,17 @@ def test_events_are_the_measurements_each_once(interrupted):
         )
 
 
-def test_the_project_reads_what_it_writes(interrupted):
+def test_the_project_reads_what_it_writes(interrupted, tmp_path):
     pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
     columns = {name: name for name in ("solver", "verifier", "solver_se", "verifier_se")}
-    read = read_trajectory(interrupted, columns)
+    for events in interrupted.glob(EVENT_FILES):
+        shutil.copy(events, tmp_path)
     own = read_trajectory(interrupted)
-    assert "notes" not in read.provenance
-    for name in ("ts", "solver", "verifier", "solver_se", "verifier_se"):
-        np.testing.assert_allclose(getattr(read, name), getattr(own, name), rtol=1e-7)
+    # The events alone; and the RUN folder by names, which is read from its table.
+    for read in (read_trajectory(tmp_path, columns), read_trajectory(interrupted, columns)):
+        assert "notes" not in read.provenance
+        for name in ("ts", "solver", "verifier", "solver_se", "verifier_se"):
+            np.testing.assert_allclose(getattr(read, name), getattr(own, name), rtol=1e-7)
 
 
 def test_without_the_extra_nothing_is_written(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 
 SEED = "seed"
 # What trainers call the time of an entry.
-CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration")
+CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration", "t")
 _RUNS = ("run", "run_name", "run_id")
 
 
