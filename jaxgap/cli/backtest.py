@@ -28,7 +28,6 @@ class Backtest:
     """Write every forecast and the summaries as JSON to this file."""
 
     def run(self) -> None:
-
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.output import check_outputs, write_json
 

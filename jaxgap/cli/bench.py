@@ -42,7 +42,6 @@ class Bench:
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
 
     def run(self) -> None:
-
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.output import write_json, write_output
         from jaxgap.cli.progress import LoopProgress

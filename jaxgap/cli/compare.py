@@ -46,7 +46,6 @@ class Compare:
         collection = self.run_file.read_all(self.paths)
         if collection.runs:
             use_compile_cache()
-
             from jaxgap.cli.compare_table import print_comparison
             from jaxgap.cli.terminal import Terminal
             from jaxgap.fitting import LinearLaw, PowerLaw

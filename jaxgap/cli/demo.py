@@ -29,7 +29,6 @@ class Demo:
     """Write the fit of the run, and that of its first half, as JSON to this file."""
 
     def run(self) -> None:
-
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.output import check_outputs, write_json
         from jaxgap.cli.progress import LoopProgress

@@ -25,7 +25,6 @@ class Export:
     """Add adapters into the model's own weights."""
 
     def run(self) -> None:
-
         from jaxgap.cli.terminal import Terminal
         from jaxgap.improve.export import export_run
 

@@ -42,7 +42,6 @@ class Improve:
     processes: tyro.conf.OmitArgPrefixes[Processes] = Processes()
 
     def run(self) -> None:
-
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable

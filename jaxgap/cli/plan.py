@@ -42,7 +42,6 @@ class Plan:
     workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
 
     def run(self) -> None:
-
         from jaxgap.cli.output import check_outputs, write_json
         from jaxgap.cli.terminal import Terminal
         from jaxgap.planning.known_models import read_decoder_config

@@ -19,7 +19,6 @@ class Report:
     """The RUN folder, as `jaxgap improve --out RUN` makes it."""
 
     def run(self) -> None:
-
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.run_report import write_report

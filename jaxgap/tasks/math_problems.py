@@ -99,8 +99,9 @@ class MathProblems(AbstractFileTask):
 
         A percentage stays one, since it may count as its number or as its part of 1.
         """
-        answers = [_PERCENT.sub("", _final(completion)) for completion in completions]
-        signs = ["%" if _PERCENT.search(_final(completion)) else "" for completion in completions]
+        finals = [_final(completion) for completion in completions]
+        answers = [_PERCENT.sub("", final) for final in finals]
+        signs = ["%" if _PERCENT.search(final) else "" for final in finals]
         distinct = [a for a in dict.fromkeys(answers) if not _WORDS.fullmatch(a)]
         requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
         written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))

@@ -1,11 +1,13 @@
 """Tiny models of every family, made from numbers that depend on the tensors' names alone."""
 
+import functools
 import importlib.util
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -29,8 +31,8 @@ def peers():
 
 
 @pytest.fixture(scope="session")
-def run_peers(peers):
-    """Run a command of `peers.py` where transformers is."""
+def run_with_peers():
+    """Run a Python program where transformers is; what it prints."""
     python = os.environ.get("JAXGAP_PEERS_PYTHON")
     if not python:
         pytest.skip("JAXGAP_PEERS_PYTHON names no interpreter with transformers (see peers.py)")
@@ -39,11 +41,34 @@ def run_peers(peers):
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         environment |= {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
         done = subprocess.run(
-            [python, _PATH, *map(str, arguments)], env=environment, capture_output=True, text=True
+            [python, *map(str, arguments)], env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run_peers(run_with_peers):
+    """Run a command of `peers.py` where transformers is."""
+    return functools.partial(run_with_peers, _PATH)
+
+
+@pytest.fixture(scope="session")
+def check_logits(peers):
+    """Hold a model's logits against those that `peers.py` wrote to a file."""
+
+    def check(model, params, path):
+        with np.load(path, allow_pickle=False) as theirs:
+            for name, (tokens, mask) in {
+                "short": peers.short_case(),
+                "long": peers.long_case(),
+            }.items():
+                ours = np.asarray(jax.jit(model.apply)(params, tokens, mask)[0])
+                np.testing.assert_allclose(ours[mask], theirs[name][mask], atol=1e-4)
+
+    return check
 
 
 @pytest.fixture(scope="session")

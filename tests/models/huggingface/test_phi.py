@@ -2,9 +2,7 @@
 
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
 
 import jax
 import numpy as np
@@ -162,17 +160,11 @@ def test_llama_cpp_is_told_that_a_tokenizer_is_byte_level(phi4, load_tiny, tmp_p
 
 
 @pytest.mark.slow
-def test_transformers_computes_the_same(phi4, run_peers, peers, tmp_path):
+def test_transformers_computes_the_same(phi4, run_peers, check_logits, tmp_path):
     model, params = phi4
     save_folder(tmp_path / "out", model, params)
     run_peers("logits", tmp_path / "out", tmp_path / "out.npz")
-    with np.load(tmp_path / "out.npz", allow_pickle=False) as theirs:
-        for name, (tokens, mask) in {
-            "short": peers.short_case(),
-            "long": peers.long_case(),
-        }.items():
-            ours = np.asarray(jax.jit(model.apply)(params, tokens, mask)[0])
-            np.testing.assert_allclose(ours[mask], theirs[name][mask], atol=1e-4)
+    check_logits(model, params, tmp_path / "out.npz")
 
 
 TEXTS = ["abc 12 a<end>x", "ab  cab 1212 \u00e9A\n", " ABC<pad>"]
@@ -186,19 +178,10 @@ print(json.dumps([len(tokenizer), ids, texts]))
 
 
 @pytest.mark.slow
-def test_transformers_has_the_same_tokenizer(phi4, tmp_path):
-    python = os.environ.get("JAXGAP_PEERS_PYTHON")
-    if not python:
-        pytest.skip("JAXGAP_PEERS_PYTHON names no interpreter with transformers (see peers.py)")
+def test_transformers_has_the_same_tokenizer(phi4, run_with_peers, tmp_path):
     model, _ = _save_byte_level(phi4[0].config, tmp_path / "out")
-    done = subprocess.run(
-        [python, "-c", _ENCODE, tmp_path / "out", json.dumps(TEXTS)],
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    size, ids, texts = json.loads(done.stdout)
+    said = run_with_peers("-c", _ENCODE, tmp_path / "out", json.dumps(TEXTS))
+    size, ids, texts = json.loads(said)
     assert size == model.tokenizer.vocab_size
     assert ids == [model.tokenizer.encode(text) for text in TEXTS]
     assert texts == TEXTS
