@@ -113,7 +113,8 @@ def first_largest(
     blocks = _blocks(logits)
     block = _first(blocks.max(-1) == largest[:, None])
     chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
-    return block * blocks.shape[-1] + _first(chosen == largest[:, None])
+    token = block * blocks.shape[-1] + _first(chosen == largest[:, None])
+    return jnp.minimum(token, logits.shape[-1] - 1)  # where a logit is NaN, none is the largest
 
 
 def _blocks(logits: Float[Array, "batch vocab"]) -> Float[Array, "batch blocks size"]:

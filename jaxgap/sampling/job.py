@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,9 @@ from jaxgap.models import KVCache, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch, pad_left
 from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import Drawn, Rows, decode
+from jaxgap.sampling.freed_memory import give_back_freed_memory
 from jaxgap.sampling.prefix import prefill, rearranged_prefixes, seat, share
-from jaxgap.sampling.ring import init_ring, rearranged_ring
+from jaxgap.sampling.ring import Ring, init_ring, rearranged_ring, ring_shapes
 from jaxgap.sampling.seating import FREE, Seating
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.transcript import Transcript
@@ -73,11 +74,10 @@ class Job:
         self._seating = Seating(num_groups, size, order, num_candidates)
         self._fewest_seats = num_groups * size // _SMALLEST_PART
 
-        dtype = jax.tree.leaves(params)[0].dtype
+        self._dtype = jax.tree.leaves(params)[0].dtype
         self._most_slots = bucket(int(transcript.limits.max()))
-        slots = min(_FIRST_SLOTS, self._most_slots)
-        self._ring = init_ring(model.config, num_groups * size, slots, dtype)
-        self._prefixes = init_cache(model.config, num_groups, bucket(min(lengths) - 1), dtype)
+        self._ring: Ring | None = None
+        self._prefixes = init_cache(model.config, num_groups, bucket(min(lengths) - 1), self._dtype)
         self._read = np.full(num_groups, FREE)  # the prompt whose prefix each group holds
 
     def seat_rows(self) -> bool:
@@ -96,21 +96,22 @@ class Job:
         live = seats != FREE
         transcript = self._transcript
         max_steps = _STEPS_TO_STRINGS if transcript.stop.strings else STEPS
-        rows = self._rows(seats)
-        self._grow_ring(int(transcript.lengths[seats[live]].max()) + max_steps)
         fewest_live = max(1, live.sum() - max(1, len(seats) // 16) + 1)
-        self._ring, _, drawn = decode(
-            self._model,
-            self._params,
-            self._prefixes,
-            self._ring,
-            rows,
+        model = (self._model, self._params, self._prefixes)
+        others = (
+            self._rows(seats),
             self._key,
             self._settings,
             jnp.asarray(transcript.stop.ids, jnp.int32),
             jnp.int32(fewest_live),
-            max_steps=max_steps,
         )
+
+        def compile_for(ring: Ring) -> None:
+            decode.lower(*model, ring, *others, max_steps=max_steps).compile()
+
+        longest = int(transcript.lengths[seats[live]].max())
+        ring = self._with_room(longest + max_steps, compile_for)
+        self._ring, _, drawn = decode(*model, ring, *others, max_steps=max_steps)
         drawn = to_host(drawn)
         transcript.add(seats[live], Drawn(*(part[live] for part in drawn)))
         ended = live & transcript.ended[seats]
@@ -168,19 +169,30 @@ class Job:
         tokens = pad_left(prefixes, slots, self._model.tokenizer.pad_id)
         return prefill(self._model, self._params, rows_to_devices(tokens))
 
-    def _grow_ring(self, num_steps: int) -> None:
-        """Make room for rows of this age, as far as any row may come."""
-        slots = self._ring.num_slots
+    def _with_room(self, num_steps: int, compile_for: Callable[[Ring], None]) -> Ring:
+        """A ring for rows of this age, or as far as any row may come.
+
+        What decodes with a larger one is compiled before that one is there, for compiling takes
+        as much memory as a ring.
+        """
+        ring = self._ring
+        slots = min(_FIRST_SLOTS, self._most_slots) if ring is None else ring.num_slots
         while slots < min(num_steps, self._most_slots):
             slots = min(2 * slots, self._most_slots)
-        if slots > self._ring.num_slots:
-            self._ring = rearranged_ring(self._ring, None, slots)
+        if ring is not None and slots == ring.num_slots:
+            return ring
+        size = (self._model.config, self._seating.rows.size, slots, self._dtype)
+        if jax.sharding.get_mesh().empty:  # on a mesh its shapes do not tell where it lies
+            compile_for(ring_shapes(*size))
+            give_back_freed_memory()
+        return init_ring(*size) if ring is None else rearranged_ring(ring, None, slots)
 
     def _shrink(self) -> None:
         size = min(self._size, self._seating.rows.shape[1])
         move = self._seating.shrink(size)
         if move is not None:
-            self._ring = rearranged_ring(self._ring, move.seats, self._ring.num_slots)
+            if self._ring is not None:
+                self._ring = rearranged_ring(self._ring, move.seats, self._ring.num_slots)
             slots = self._prefixes.valid.shape[1]
             self._prefixes = rearranged_prefixes(self._prefixes, move.groups, slots)
             self._read = self._read[move.groups]

@@ -61,22 +61,23 @@ class Ring(NamedTuple):
         )
 
 
+def ring_shapes(config: DecoderConfig, num_rows: int, num_slots: int, dtype: Any) -> Ring:
+    """The arrays of a ring as shapes."""
+    heads = (num_rows, config.num_kv_heads)
+    key: Any = jax.ShapeDtypeStruct((*heads, config.head_dim, num_slots), dtype)
+    value: Any = jax.ShapeDtypeStruct((*heads, num_slots, config.head_dim), dtype)
+    clock: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    return Ring((key,) * config.num_layers, (value,) * config.num_layers, clock)
+
+
 def init_ring(config: DecoderConfig, num_rows: int, num_slots: int, dtype: Any) -> Ring:
     """A ring that remembers nothing yet."""
-    heads = (num_rows, config.num_kv_heads)
-    key_shape, value_shape = (
-        (*heads, config.head_dim, num_slots),
-        (*heads, num_slots, config.head_dim),
+    ring = jax.tree.map(
+        lambda shape: jnp.zeros(shape.shape, shape.dtype),
+        ring_shapes(config, num_rows, num_slots, dtype),
     )
-
-    def buffers(shape: tuple[int, ...]) -> tuple[Array, ...]:
-        return tuple(by_rows_and_heads(jnp.zeros(shape, dtype)) for _ in range(config.num_layers))
-
-    return Ring(
-        keys=buffers(key_shape),
-        values=buffers(value_shape),
-        clock=jnp.zeros((), jnp.int32),
-    )
+    keys, values = jax.tree.map(by_rows_and_heads, (ring.keys, ring.values))
+    return ring._replace(keys=keys, values=values)
 
 
 def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots: int) -> Ring:

@@ -16,6 +16,7 @@ from jaxtyping import Int
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.completions import Completions, Progress
+from jaxgap.sampling.freed_memory import give_back_freed_memory
 from jaxgap.sampling.job import Job
 from jaxgap.sampling.settings import AS_THE_MODEL_SAYS, Sampling
 from jaxgap.sampling.transcript import Stop, Transcript
@@ -69,6 +70,8 @@ def sample(
     while job.seat_rows():
         job.decode()
         on_progress(transcript.progress())
+    del job
+    give_back_freed_memory()
     return transcript.completions()
 
 

@@ -133,6 +133,16 @@ def test_temperature_zero_takes_the_first_of_equals():
     np.testing.assert_allclose(logprobs, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("sampling", [Sampling(0.0), Sampling()])
+def test_logits_that_are_not_numbers_draw_a_word_all_the_same(sampling):
+    # So that it can be looked up until someone sees that its log-probability is none.
+    logits = jnp.full((2, 300), jnp.nan)
+    tokens, logprobs = _draw(logits, jnp.array([0.2, 0.9], jnp.float32), sampling.settings())
+    assert (tokens >= 0).all()
+    assert (tokens < 300).all()
+    assert jnp.isnan(logprobs).all()
+
+
 def test_logprobs_are_the_models_own():
     logits = jnp.asarray(np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32))
     uniforms = jnp.asarray(np.random.default_rng(2).random(64, dtype=np.float32))

@@ -135,6 +135,7 @@ def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
         steps.append(int(drawn.mask.any(0).sum()))
         return ring, rows, drawn
 
+    call.lower = program.lower
     monkeypatch.setattr(job_module, "decode", call)
     limits = np.random.default_rng(0).permutation(np.arange(1, 41, 40 / 15)).astype(int)
     cut = sample_tiny(max_new_tokens=limits.reshape(5, 3), stop_ids=(), rows_at_once=4)
@@ -273,6 +274,37 @@ def test_the_ring_keeps_its_steps_as_it_grows(tiny_model):
     for step in range(3, 11):
         np.testing.assert_array_equal(grown.values[1][:, :, step % 12], step)
         np.testing.assert_array_equal(grown.keys[0][..., step % 12], step)
+
+
+def test_programs_are_compiled_once_and_before_their_ring_is_there(
+    tiny_model, sharp_params, monkeypatch
+):
+    events = []
+
+    def watch(event, _duration, **attributes):
+        if event.endswith("backend_compile_duration"):
+            events.append(attributes["fun_name"])
+
+    def rings(name):
+        made = getattr(job_module, name)
+
+        def make(*arguments):
+            events.append("a ring")
+            return made(*arguments)
+
+        monkeypatch.setattr(job_module, name, make)
+
+    rings("init_ring")
+    rings("rearranged_ring")
+    jax.monitoring.register_event_duration_secs_listener(watch)
+    try:
+        prompts = encode_prompts(tiny_model.tokenizer, ["1+2=", "34+5="], 7)
+        options = {"num_candidates": 5, "max_new_tokens": 44, "stop_ids": ()}  # no test's sizes
+        sample(tiny_model, sharp_params, prompts, KEY, **options)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(watch)
+    told = [event for event in events if event in ("jit(decode)", "a ring")]
+    assert told == ["jit(decode)", "a ring"] * 2
 
 
 def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):

@@ -22,6 +22,7 @@ def test_shapes_are_those_of_sampling(tiny_model, tiny_params, monkeypatch):
             seen.setdefault(name, _forms(arguments[1:]))  # before any rows have ended
             return program(*arguments, **options)
 
+        call.lower = program.lower
         monkeypatch.setattr(job_module, name, call)
 
     watch("prefill")
