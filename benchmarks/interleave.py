@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
@@ -81,9 +82,19 @@ def machine(packages: Sequence[str]) -> dict:
         except metadata.PackageNotFoundError:
             versions[package] = None
     return {
-        "processor": platform.processor() or platform.machine(),
+        "processor": _processor(),
         "cores": os.cpu_count(),
         "load_average": list(os.getloadavg()),
         "python": platform.python_version(),
         "versions": versions,
     }
+
+
+def _processor() -> str:
+    """The processor's name (Linux); elsewhere its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return ", ".join([*named[:1], platform.machine()])

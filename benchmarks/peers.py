@@ -37,18 +37,21 @@ def make_environment(folder: Path, name: str, requirements: Sequence[str]) -> Pa
     return python
 
 
-def take_turn(python: Path, script: str, case: Any, folder: Path, *arguments: str) -> dict:
+def take_turn(python: Path, script: str, case: Any, *arguments: str) -> dict:
     """Run a script of this folder in a process of its own: what its last line says, and the load.
+
+    No turn finds programs that an earlier one has compiled.
 
     **Arguments:**
 
     - `python`: of the engine's environment.
     - `script`: its first argument is the case as JSON.
     - `case`: a dataclass of numbers.
-    - `folder`: of the environments; what JAX compiles is kept there.
     - `arguments`: more of them for the script.
     """
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"
+    }
     form = json.dumps(dataclasses.asdict(case))
     command = [str(python), str(HERE / script), form, *arguments]
     load = os.getloadavg()[0]

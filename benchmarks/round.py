@@ -33,7 +33,7 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
     ours = engine == "jaxgap"
     python = Path(sys.executable) if ours else peers.python_of(folder, sampling_setup.TORCH)
     model = str(sampling_setup.model_folder(folder))
-    return peers.take_turn(python, f"round_{engine}.py", case, folder, model)
+    return peers.take_turn(python, f"round_{engine}.py", case, model)
 
 
 def seconds(turn: dict[str, Any], suffix: str, stages=STAGES) -> float:

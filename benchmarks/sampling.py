@@ -54,7 +54,7 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
     python, script = interpreters(folder)[engine]
     model = str(sampling_setup.model_folder(folder))
-    result = peers.take_turn(python, script, case, folder, model)
+    result = peers.take_turn(python, script, case, model)
     return result | {
         "tokens_per_second": case.num_tokens / np.median(result["seconds"]),
         "tokens_per_processor_second": case.num_tokens / np.median(result["processor_seconds"]),
@@ -66,7 +66,7 @@ def take_our_turn(case: Case, folder: Path) -> dict[str, Any]:
 
     def bound() -> dict[str, Any]:
         model = str(sampling_setup.model_folder(folder))
-        return peers.take_turn(Path(sys.executable), "sampling_products.py", case, folder, model)
+        return peers.take_turn(Path(sys.executable), "sampling_products.py", case, model)
 
     before, turn = bound(), take_turn("jaxgap", case, folder)
     return turn | {"bounds": [before, bound()]}
@@ -113,11 +113,12 @@ def summary(name: str, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]
             key: turns["jaxgap"][0][key] for key in ("idle_bytes", "weight_bytes", "cache_bytes")
         },
         "bounds": bounds,
-        "machine": machine(["jax", "jaxlib", "flax", "numpy"]),
+        "machine": machine(_PACKAGES),
         "versions": {engine: each[0]["versions"] for engine, each in turns.items()},
     }
 
 
+_PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _KEYS = ("tokens_per_second", "tokens_per_processor_second")
 
 
@@ -181,9 +182,9 @@ def main() -> None:
         sys.exit(f"the peers are not set up in {options.peers}: run this with --setup first")
 
     if options.growth:
-        results = sampling_growth.measure(lambda case: take_our_turn(case, options.peers))
-        sampling_growth.draw(results, options.growth)
-        write(results, options.json)
+        growth = sampling_growth.measure(lambda case: take_our_turn(case, options.peers))
+        sampling_growth.draw(growth, options.growth)
+        write(growth | {"machine": machine(_PACKAGES)}, options.json)
     else:
         case = CASES[options.case]
         turns: dict[str, list[dict[str, Any]]] = {

@@ -5,7 +5,6 @@ Only NumPy and the standard library: it is read in the peers' environments too.
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -67,12 +66,6 @@ CASES = {
 }
 
 
-def processor_seconds() -> float:
-    """Time of all processors that this process has used, all its threads together."""
-    times = os.times()
-    return times.user + times.system
-
-
 def resident_bytes() -> int:
     """The memory that this process holds (Linux)."""
     return _status("VmRSS")
@@ -108,10 +101,10 @@ def measure(
     warm_up_seconds = time.perf_counter() - start
     seconds, processor = [], []
     for seed in range(1, 1 + case.num_turns):
-        start, processor_start = time.perf_counter(), processor_seconds()
+        start, processor_start = time.perf_counter(), time.process_time()
         num_tokens = generate(seed)
         seconds.append(time.perf_counter() - start)
-        processor.append(processor_seconds() - processor_start)
+        processor.append(time.process_time() - processor_start)
         if num_tokens != case.num_tokens:
             raise SystemExit(f"sampled {num_tokens} tokens in place of {case.num_tokens}")
     return {

@@ -2,13 +2,15 @@
 
 Every engine takes the same step on the same tokens: SmolLM2-135M's shape with random weights, 16
 rows of 256 tokens, every one of them predicted, float32, AdamW on all parameters with clipping;
-with `--lora` adapters of rank 16 on every projection in place of all parameters. Each turn is a
-process of its own: it builds the model, takes one step to warm up, and times the next ones. Turns
-alternate (A B A B ...), and ratios are taken within a round, since a shared machine drifts. The
-bound is the time that the step's own matrix products take alone in XLA, measured before and after
-each turn of jaxgap. Memory is the most that a process held, from its start to its end;
-PyTorch needs 12 GB. Times to compile are apart. Where other work shares the processors, processor
-time says more than the clock on the wall: both are given.
+with `--lora` adapters of rank 16 on every projection in place of all parameters. jaxgap takes 2
+rows at a time and adds up their gradients, as it would in a run; the peer takes all 16 at once, as
+a plain training loop does, and in turns of its own 2 at a time too, which needs less memory. Each
+turn is a process of its own: it builds the model, takes two steps to warm up, and times the next
+ones. Turns alternate (A B C A B C ...), and ratios are taken within a round, since a shared machine
+drifts. The bound is the time that the step's own matrix products take alone in XLA, measured before
+and after each turn of jaxgap. Memory is the most that a process held, from its start to its end;
+PyTorch needs 12 to 16 GB. Times to compile are apart. Where other work shares the processors,
+processor time says more than the clock on the wall: both are given.
 
     python benchmarks/training.py --setup                     # make the peers' environment, once
     python benchmarks/training.py --json training.json --plot figures
@@ -19,6 +21,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,32 +35,37 @@ from training_case import Case
 PEER = "torch"
 
 
-def take_turn(python: Path, script: str, case: Case, cache: Path) -> dict[str, Any]:
+def take_turn(python: Path, script: str, case: Case) -> dict[str, Any]:
     """Run an engine once, in a process of its own."""
-    result = peers.take_turn(python, script, case, cache)
+    result = peers.take_turn(python, script, case)
     return result | {"rate": case.num_tokens / np.median(result["seconds"])}
 
 
-def our_turn(case: Case, cache: Path) -> dict[str, Any]:
+def our_turn(case: Case) -> dict[str, Any]:
     """A turn of jaxgap, with the time of its products alone before and after it."""
     ours = Path(sys.executable)
-    before = take_turn(ours, "training_products.py", case, cache)
-    turn = take_turn(ours, "training_jaxgap.py", case, cache)
-    after = take_turn(ours, "training_products.py", case, cache)
+    before = take_turn(ours, "training_products.py", case)
+    turn = take_turn(ours, "training_jaxgap.py", case)
+    after = take_turn(ours, "training_products.py", case)
     for kind in ("seconds", "cpu_seconds"):
         turn[f"bound_{kind}"] = [before[kind], after[kind]]
     return turn
 
 
-def compare(case: Case, folder: Path, num_repeats: int) -> dict[str, list[dict[str, Any]]]:
-    """Both engines in turn, as often as said."""
+def compare(case: Case, folder: Path, num_repeats: int) -> Iterator[dict[str, list[dict]]]:
+    """All engines in turn, as often as said; what there is after each round."""
     peer = "transformers + peft" if case.lora_rank else "transformers + PyTorch"
     python = peers.python_of(folder, PEER)
-    turns: dict[str, list[dict[str, Any]]] = {"jaxgap": [], peer: []}
+    theirs = {
+        peer: dataclasses.replace(case, microbatch_rows=case.rows),
+        f"{peer}, {case.microbatch_rows} rows at a time": case,
+    }
+    turns: dict[str, list[dict[str, Any]]] = {"jaxgap": [], **{name: [] for name in theirs}}
     for _ in range(num_repeats):
-        turns["jaxgap"].append(our_turn(case, folder))
-        turns[peer].append(take_turn(python, "training_torch.py", case, folder))
-    return turns
+        turns["jaxgap"].append(our_turn(case))
+        for name, each in theirs.items():
+            turns[name].append(take_turn(python, "training_torch.py", each))
+        yield turns
 
 
 def part_of_bound(turn: dict[str, Any], kind: str) -> float:
@@ -72,7 +80,7 @@ def paired(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], key: str) -
 
 def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """The results in the form of the other benchmarks, and what they come to."""
-    ours, theirs = turns.values()
+    ours = turns["jaxgap"]
     name = f"{case.rows}x{case.length}" + ("-lora" if case.lora_rank else "")
     bounds = [case.num_tokens / np.mean(turn["bound_seconds"]) for turn in ours]
     return {
@@ -84,11 +92,24 @@ def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any
         "bound_tokens_per_second": {name: float(np.median(bounds))},
         "parts_of_bound": [part_of_bound(turn, "seconds") for turn in ours],
         "cpu_parts_of_bound": [part_of_bound(turn, "cpu_seconds") for turn in ours],
-        "speed_ratios": paired(ours, theirs, "rate"),
-        "cpu_speed_ratios": paired(theirs, ours, "cpu_seconds"),
-        "memory_ratios": paired(ours, theirs, "peak_bytes"),
+        "ratios": {
+            peer: {
+                "speed": paired(ours, theirs, "rate"),
+                "cpu_speed": paired(theirs, ours, "cpu_seconds"),
+                "memory": paired(ours, theirs, "peak_bytes"),
+            }
+            for peer, theirs in turns.items()
+            if peer != "jaxgap"
+        },
         "turns": turns,
+        "machine": machine(["jax", "jaxlib", "flax", "optax", "numpy"]),
     }
+
+
+def _spread(values: list[float], form: str) -> tuple[str, str]:
+    return form.format(
+        np.median(values)
+    ), f"{form.format(min(values))} - {form.format(max(values))}"
 
 
 def show(console: Console, results: dict[str, Any]) -> None:
@@ -105,18 +126,14 @@ def show(console: Console, results: dict[str, Any]) -> None:
             f"{max(turn['peak_bytes'] for turn in turns) / 1e9:.2f}",
             f"{max(compiling):.0f}" if compiling else "",
         )
+    for peer, ratios in results["ratios"].items():
+        table.add_section()
+        table.add_row(f"jaxgap / {peer}")
+        for words, key in (("speed", "speed"), ("by processor time", "cpu_speed"), ("memory",) * 2):
+            table.add_row(f"  {words}", *_spread(ratios[key], "{:.2f} x"))
     table.add_section()
-    rows = (
-        ("speed, ours / theirs", "speed_ratios", "{:.2f} x"),
-        ("the same by processor time", "cpu_speed_ratios", "{:.2f} x"),
-        ("memory, ours / theirs", "memory_ratios", "{:.2f} x"),
-        ("part of the bound", "parts_of_bound", "{:.0%}"),
-        ("the same by processor time", "cpu_parts_of_bound", "{:.0%}"),
-    )
-    for words, key, form in rows:
-        values = results[key]
-        spread = f"{form.format(min(values))} - {form.format(max(values))}"
-        table.add_row(words, form.format(np.median(values)), spread)
+    table.add_row("part of the bound", *_spread(results["parts_of_bound"], "{:.0%}"))
+    table.add_row("  by processor time", *_spread(results["cpu_parts_of_bound"], "{:.0%}"))
     console.print(table)
     loads = [turn["load_average"] for each in results["turns"].values() for turn in each]
     console.print(
@@ -124,12 +141,12 @@ def show(console: Console, results: dict[str, Any]) -> None:
     )
 
 
-def growth(case: Case, cache: Path) -> dict[str, list[dict[str, Any]]]:
+def growth(case: Case) -> dict[str, list[dict[str, Any]]]:
     """jaxgap's step over the length of a row, its tokens held, and over the number of layers."""
 
     def turn(**changes: int) -> dict[str, Any]:
         changed = dataclasses.replace(case, num_steps=1, **changes)
-        result = our_turn(changed, cache)
+        result = our_turn(changed)
         return changes | {
             "tokens_per_second": result["rate"],
             "bound_tokens_per_second": changed.num_tokens / np.mean(result["bound_seconds"]),
@@ -185,7 +202,7 @@ def main() -> None:
     parser.add_argument("--setup", action="store_true", help="make the peers' environment and end")
     parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=2, help="timed steps a turn")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps a turn")
     parser.add_argument("--lora", action="store_true", help="train adapters of rank 16 alone")
     parser.add_argument("--prompt", type=int, default=1, help="tokens of a row that are its prompt")
     parser.add_argument("--json", type=Path, help="write the results here")
@@ -202,14 +219,21 @@ def main() -> None:
         num_steps=options.steps,
         prompt_length=options.prompt,
     )
-    results = summary(case, compare(case, options.peers, options.repeats))
-    results["machine"] = machine(["jax", "jaxlib", "flax", "optax", "numpy"])
-    show(Console(width=120), results)
+    results: dict[str, Any] = {}
+    for turns in compare(case, options.peers, options.repeats):
+        # After every round, so that a run that is cut short has something to show.
+        results = summary(case, turns)
+        show(Console(width=120), results)
+        write(results, options.json)
     if options.plot:
-        results["growth"] = growth(case, options.peers)
+        results["growth"] = growth(case)
         draw(results["growth"], options.plot)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        write(results, options.json)
+
+
+def write(results: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -49,17 +49,20 @@ def measure(case: Case) -> dict:
     clock, losses = Clock(), []
     for _ in range(WARM_UP_STEPS + case.num_steps):
         with clock.step():
-            logits = model(input_ids=inputs, use_cache=False).logits
-            loss = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), targets.flatten(), reduction="sum"
-            )
-            loss = loss / case.rows
-            del logits
-            loss.backward()
+            total = 0.0
+            for rows in torch.arange(case.rows).split(case.microbatch_rows):
+                logits = model(input_ids=inputs[rows], use_cache=False).logits
+                loss = torch.nn.functional.cross_entropy(
+                    logits.float().flatten(0, 1), targets[rows].flatten(), reduction="sum"
+                )
+                loss = loss / case.rows
+                del logits
+                loss.backward()
+                total += float(loss.detach())
             torch.nn.utils.clip_grad_norm_(trainable, case.clip_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        losses.append(float(loss.detach()))
+        losses.append(total)
     return clock.results() | {
         "losses": losses,
         "threads": torch.get_num_threads(),

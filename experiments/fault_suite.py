@@ -108,8 +108,10 @@ class FaultSuite:
         finish(self.whole)
         self.expected = end_of(self.whole)
 
-    def row(self, fault: str, times: int, happened: str, same: int, runs: int, tracebacks: int):
-        """One line of the table."""
+    def row(
+        self, fault: str, times: int, happened: str, same: int | None, runs: int, tracebacks: int
+    ):
+        """One line of the table; `same` is None where no run was compared."""
         return {
             "fault": fault,
             "times": times,
@@ -136,7 +138,7 @@ class FaultSuite:
                 tracebacks += "Traceback" in process.communicate(timeout=600)[1]
                 found[where(self.folder)] += 1
                 sent += 1
-            finish(self.folder)
+            tracebacks += "Traceback" in finish(self.folder)
             num_runs += 1
             same += self.is_same(self.folder)
         happened = ", ".join(f"{n} {what}" for what, n in sorted(found.items()))
@@ -144,17 +146,17 @@ class FaultSuite:
 
     def damage(self, kind: str, count: int) -> dict[str, Any]:
         """Damage the newest checkpoint of a finished run; resume; compare."""
-        same = said_once = 0
+        same = said_once = tracebacks = 0
         for _ in range(count):
             shutil.rmtree(self.folder, ignore_errors=True)
             shutil.copytree(self.whole, self.folder)
             self._damage(kind, self.folder / "checkpoints" / str(ROUNDS))
-            finish(self.folder)
+            tracebacks += "Traceback" in finish(self.folder)
             notes = self.folder / "notes.jsonl"
             said_once += notes.exists() and len(notes.read_text().splitlines()) == 1
             same += self.is_same(self.folder)
         happened = f"said in one line {said_once} times, the one before used"
-        return self.row(f"newest checkpoint {kind}", count, happened, same, count, 0)
+        return self.row(f"newest checkpoint {kind}", count, happened, same, count, tracebacks)
 
     def _damage(self, kind: str, checkpoint: Path) -> None:
         if kind == "deleted":
@@ -187,11 +189,11 @@ class FaultSuite:
             said = process.communicate(timeout=600)[1]
             filler.unlink()
             finish(run)
-            same = self.is_same(run)
+            same = int(self.is_same(run))
         finally:
             subprocess.run(["umount", str(disk)], check=True)
         happened = f"exit status {process.returncode}, {len(said.splitlines())} line on stderr"
-        return self.row("full disk", 1, happened, same, 1, "Traceback" in said)
+        return self.row("full disk", 1, happened, same, 1, int("Traceback" in said))
 
     def two_processes(self) -> dict[str, Any]:
         """A second process on a run that one is at work on."""
@@ -204,8 +206,8 @@ class FaultSuite:
         first.communicate(timeout=600)
         refused = "refused" if "is in use by process" in said else "not refused"
         happened = f"{refused}, exit status {second.returncode}"
-        same = self.is_same(self.folder)
-        return self.row("a second process", 1, happened, same, 1, "Traceback" in said)
+        same = int(self.is_same(self.folder))
+        return self.row("a second process", 1, happened, same, 1, int("Traceback" in said))
 
     def unlucky(self, fault: str, said: str, *options: str) -> dict[str, Any]:
         """A run with options that make it go wrong in each round; then it is told to go on."""
@@ -218,7 +220,7 @@ class FaultSuite:
             f"said {told} times, in {max(map(len, lines))} line; {len(kept)} checkpoints kept"
         )
         tracebacks = sum("Traceback" in end for end in ends)
-        return self.row(fault, 2, happened, told == 2 and bool(kept), 1, tracebacks)
+        return self.row(fault, 2, happened, None, 1, tracebacks)
 
 
 def every_fault(suite: FaultSuite, num_kills: int) -> Iterator[dict[str, Any]]:
@@ -239,7 +241,7 @@ def every_fault(suite: FaultSuite, num_kills: int) -> Iterator[dict[str, Any]]:
 
 def print_row(cells: Iterable[object]) -> None:
     """One line of a Markdown table."""
-    texts = (str(int(cell) if isinstance(cell, bool) else cell) for cell in cells)
+    texts = ("" if cell is None else str(cell) for cell in cells)
     print("| " + " | ".join(texts) + " |", flush=True)
 
 

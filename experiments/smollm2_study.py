@@ -7,7 +7,7 @@ adapters are trained. Runs are kept in the folder named, and go on where they we
 their measurements, configuration, versions and pictures are copied to `experiments/results/smollm2`
 with what the fits say of each in `summary.json`.
 
-    python experiments/smollm2_study.py SmolLM2-135M-Instruct.Q4_1.gguf --runs /tmp/smollm2-runs
+    python experiments/smollm2_study.py SmolLM2-135M-Instruct.Q4_1.gguf --runs runs/smollm2
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 from pathlib import Path
 
 import reasoning_gym
@@ -77,11 +76,14 @@ def run(model: Path, products: Path, folder: Path, seed: int) -> None:
         improve_to_folder(config(model, products, seed), folder)
 
 
-def summarise(folder: Path, seed: int) -> dict:
+def summarise(model: Path, folder: Path, seed: int) -> dict:
     """Copy what a run measured, draw it, and say what the fits make of it."""
     trajectory = read_csv(folder / "trajectory.csv")
     for name in KEPT:
-        shutil.copyfile(folder / name, RESULTS / f"seed{seed}_{name}")
+        text = (folder / name).read_text()
+        for place in (model.parent, folder.parent):  # files by their names, wherever they lay
+            text = text.replace(f"{place}/", "")
+        (RESULTS / f"seed{seed}_{name}").write_text(text)
     result, chosen = fit(LinearLaw(), trajectory), fit_auto(trajectory)
     draw_curves(trajectory, result).savefig(RESULTS / f"seed{seed}_curves.png", dpi=120)
     draw_accuracies(trajectory).savefig(RESULTS / f"seed{seed}_accuracies.png", dpi=120)
@@ -107,7 +109,7 @@ def main() -> None:
     for seed in range(options.num_seeds):
         folder = options.runs / f"seed{seed}"
         run(options.model, products, folder, seed)
-        summary.append(summarise(folder, seed))
+        summary.append(summarise(options.model, folder, seed))
         (RESULTS / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
 
 
