@@ -31,12 +31,15 @@ class Backtest:
         from jaxgap.cli.compile_cache import use_compile_cache
         from jaxgap.cli.output import check_outputs, write_json
 
-        check_outputs(json=self.json)
         use_compile_cache()
         from jaxgap.cli.tables import print_backtest
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.fitting.backtesting import backtest
+        from jaxgap.fitting.backtesting import backtest, read_manifest
 
+        if self.json is not None:
+            # Where the curves lie, only the manifest says.
+            files = ["manifest.csv", *(entry.file for entry in read_manifest(self.folder))]
+            check_outputs([self.folder / file for file in files], json=self.json)
         console = Terminal()
         with console.status("forecasting"):
             report = backtest(self.folder, self.prefix, key=random_key(self.seed))

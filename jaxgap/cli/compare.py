@@ -42,8 +42,9 @@ class Compare:
 
         if not self.paths:
             raise InputError("name the files or folders to compare")
-        check_outputs(self.paths, json=self.json, plot=self.plot)
         collection = self.run_file.read_all(self.paths)
+        read = [each.path for each in (*collection.runs, *collection.unreadable)]
+        check_outputs(read, json=self.json, plot=self.plot)
         if collection.runs:
             use_compile_cache()
             from jaxgap.cli.compare_table import print_comparison

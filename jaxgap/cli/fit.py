@@ -71,7 +71,8 @@ class Fit:
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_fit
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.fitting import fit, save_result
+        from jaxgap.fitting import fit
+        from jaxgap.fitting.result_file import encode_result
         from jaxgap.fitting.selection import CANDIDATES, fit_auto
 
         if self.model == "auto":
@@ -90,7 +91,7 @@ class Fit:
         print_fit(console, result)
         write_json(result.to_dict(), self.json)
         if self.save is not None:
-            save_result(result, self.save)
+            write_output(encode_result(result), self.save)
         if self.plot is not None:
             from jaxgap.report.curves import draw_curves
             from jaxgap.report.style import to_png

@@ -67,7 +67,8 @@ def run_command(argv: Sequence[str] | None = None) -> None:
         # A name too long, a folder that may not be read, a disk that is full.
         where = "" if error.filename is None else f"{error.filename}: "
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        _refuse(f"{where}{error.strerror}", RUN_ERROR if full else USAGE_ERROR)
+        reason = error.strerror or str(error) or type(error).__name__
+        _refuse(where + reason, RUN_ERROR if full else USAGE_ERROR)
 
 
 def _parse(argv: Sequence[str]) -> _Runs:
@@ -106,7 +107,8 @@ def _sections(panel: str) -> list[str]:
             sections.append([])
         else:
             sections[-1] += words.split()
-    return [" ".join(words) for words in sections]
+    # Some of tyro's messages have rich's markup, which it then prints as it is.
+    return [re.sub(r"`\[bold\](.*?)\[/bold\]`", r"`\1`", " ".join(words)) for words in sections]
 
 
 def _shortened(section: str) -> str:
@@ -124,5 +126,6 @@ def _shortened(section: str) -> str:
 
 
 def _refuse(line: str, status: int = USAGE_ERROR) -> None:
-    print(f"jaxgap: {line}", file=sys.stderr)
+    # Names of files may hold line breaks and what a terminal obeys: they are written as escapes.
+    print(f"jaxgap: {InputError(line)}", file=sys.stderr)
     sys.exit(status)

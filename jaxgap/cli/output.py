@@ -1,5 +1,6 @@
 """Where results go: checked before the work begins, written whole at its end."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
 
     **Arguments:**
 
-    - `read`: the files that the command reads, which no output may replace.
+    - `read`: the files and folders of runs that the command reads, which no output may replace.
     - `outputs`: each file by its option's name without the dashes; None where it is not asked for.
 
     **Raises:** `InputError`.
@@ -62,12 +63,29 @@ def _is_replaced(path: Path) -> bool:
     return path.is_file() or not path.exists()
 
 
-def _held(file: Path) -> Iterator[Path]:
-    """A measured run's table, and the sidecar that goes with it or would be taken for it."""
+def _held(path: Path) -> Iterator[Path]:
+    """The files that a run is read from, and those that would be taken for a part of it."""
     from jaxgap.trajectory.csv_file import sidecar_path
 
-    yield _place(file)
-    yield _place(sidecar_path(file))
+    # What cannot be looked into is not read either: to say so is left to its reader.
+    with contextlib.suppress(OSError):
+        for file in _files_in(path) if path.is_dir() else [path]:
+            yield _place(file)
+            # Whatever is not JSON is read as a CSV table, which may have a sidecar.
+            if file.suffix not in (".json", ".jsonl"):
+                yield _place(sidecar_path(file))
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Where a folder that is a run may have its measurements."""
+    from jaxgap.trajectory.read import OWN_FILE, trainer_state_in
+    from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
+
+    yield folder / OWN_FILE
+    state = trainer_state_in(folder)
+    if state is not None:
+        yield state
+    yield from folder.glob(EVENT_FILES)
 
 
 def _place(path: Path) -> Path:

@@ -48,7 +48,9 @@ class Plan:
         from jaxgap.planning.plan import make_plan
         from jaxgap.sharding import MeshShape
 
-        check_outputs(json=self.json)
+        source = Path(self.model)
+        config_file = source / "config.json" if source.is_dir() else source
+        check_outputs([config_file], json=self.json)
         config = read_decoder_config(self.model)
         shape = None if self.mesh is None else MeshShape.parse(self.mesh)
         _compile_only()

@@ -35,8 +35,9 @@ class Processes:
     def joined(self, folder: Path) -> Iterator[None]:
         """Work together with the others, if there are any.
 
-        **Raises:** `InputError` if the options do not say who takes part; `RunError` if the others
-        are not found.
+        Ends the process in one line if the others are not found, or are lost.
+
+        **Raises:** `InputError` if the options do not say who takes part.
         """
         from jaxgap.sharding import AUTO, join_processes
 
@@ -54,10 +55,12 @@ class Processes:
                 f"to N - 1, got {number} and {index}"
             )
         again = f"start all of them again with --resume {folder}"
-        with _survived_by(f"this process or another was lost: {again}") as say_nothing:
+        with (
+            _survived_by(f"this process or another was lost: {again}") as say_nothing,
+            _ended_together(again, say_nothing),
+        ):
             join_processes(coordinator, number, index)
-            with _ended_together(again, say_nothing):
-                yield
+            yield
 
 
 def _count(option: str, given: int | None, variable: str) -> int | None:

@@ -70,6 +70,9 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
             f"{report.level:.0%} intervals hold the truth in {report.coverage:.1%} of "
             f"{len(report.series)} forecasts; {len(report.left_out)} were left out.",
         )
+    for entry in report.left_out:
+        if entry["prefix"] is None:
+            _beware(console, f"{entry['file']} is left out: {entry['reason']}")
 
 
 def _beware(console: Terminal, warning: str) -> None:

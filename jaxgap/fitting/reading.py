@@ -14,7 +14,7 @@ from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 NO_VERIFIER = "the trajectory has no verifier"
-_NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
+NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
 _HELD = "held by the constraints: it is not estimated"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 # A number nearer to its natural bound than this part of its typical size counts as on it.
@@ -115,7 +115,7 @@ def _estimates(
         elif quantile is None:
             # A limit is nothing without its interval.
             shown = None if is_limit else value
-            estimates[index] = Estimate.without_noise(shown, _NO_NOISE)
+            estimates[index] = Estimate.without_noise(shown, NO_NOISE)
         else:
             estimates[index] = Estimate.measured(
                 value,

@@ -22,7 +22,7 @@ from jaxgap.fitting.law import LIMITS
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.fitting.tree_json import decode, encode
-from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.atomic import replace_file
 
 _FORMAT = "jaxgap fit"
 _VERSION = 1
@@ -53,9 +53,17 @@ def save_result(result: FitResult | AveragedResult, path: str | Path) -> None:
     ...     load_result(f"{folder}/fit.json").to_dict() == result.to_dict()
     True
     """
+    replace_file(path, encode_result(result))
+
+
+def encode_result(result: FitResult | AveragedResult) -> bytes:
+    """A fit as the content of the file that :func:`save_result` writes.
+
+    **Raises:** `ValueError` as :func:`save_result` does.
+    """
     body = encode(result)
     form = {"format": _FORMAT, "version": _VERSION, "sha256": _digest(body), "result": body}
-    write_atomically(Path(path), json.dumps(form, allow_nan=False) + "\n")
+    return (json.dumps(form, allow_nan=False) + "\n").encode()
 
 
 def load_result(path: str | Path) -> FitResult | AveragedResult:

@@ -22,13 +22,14 @@ from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, limit_slopes
 from jaxgap.fitting.core import Problem, minimised, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.profile import Ends, profile_ends
+from jaxgap.fitting.reading import NO_NOISE
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule
 
-# An end this many times the range of the data away is open.
-_FAR = 100.0
-_NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
+# Of the solver, what a row says: its limit, the improvement, and the proposition's limit.
+_NUMBERS = (LIMITS[0], Parameter("improvement", "change"), LIMITS[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _numbers(
     def estimate(row: int, column: int) -> Estimate:
         if source.quantile is None:
             # None of these is anything without its interval.
-            return Estimate.without_noise(None, _NO_NOISE)
+            return Estimate.without_noise(None, NO_NOISE)
         low, high = map(float, ends[row, column])
         return Estimate.measured(
             float(estimates[row, column]),
@@ -195,7 +196,7 @@ def _arrays(schedules: list[Schedule], strength: float):
 def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength, quantile):
     """Estimates, standard errors (rows, 3) and interval ends (rows, 3, 2)."""
     fit = minimised(problem, curves, raw)
-    far = _FAR * curves.value_scale + jnp.max(jnp.abs(curves.ys))
+    far = jnp.stack([horizon(number, curves) for number in _NUMBERS])
 
     def numbers(z, curves, times, shares) -> Float[Array, "3"]:
         dynamics = problem.dynamics(z, curves)
@@ -214,20 +215,26 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
     estimates, stderrs = jax.vmap(of_row)(times, shares)
     first = jnp.clip(quantile * stderrs, 1e-12 * curves.value_scale, curves.value_scale)
     first = jnp.where(jnp.isfinite(stderrs), first, 0.1 * curves.value_scale)
+    # As in the fit: beyond the horizon the curvature says nothing about how far back an end may be.
+    centres = jnp.clip(estimates, far[:, 0], far[:, 1])
+    first = jnp.where(centres == estimates, first, curves.value_scale)
+    longest = jnp.where(centres == estimates, jnp.inf, curves.value_scale)
     rows, columns, sides = (
         grid.ravel()
         for grid in jnp.meshgrid(
-            jnp.arange(len(shares)), jnp.arange(3), jnp.array([-1.0, 1.0]), indexing="ij"
+            jnp.arange(len(shares)), jnp.arange(len(_NUMBERS)), jnp.arange(2), indexing="ij"
         )
     )
+    directions = 2.0 * sides - 1
     ends = Ends(
         fit=jnp.zeros_like(rows),
         number=(times[rows], shares[rows], columns),
-        centre=jnp.clip(estimates[rows, columns], -far, far),
-        direction=sides,
+        centre=centres[rows, columns],
+        direction=directions,
         first_distance=first[rows, columns],
-        bound=sides * far,
+        bound=far[columns, sides],
         quantile=jnp.full(sides.shape, quantile),
+        longest=longest[rows, columns],
     )
     found = profile_ends(
         lambda z, curves, number: numbers(z, curves, *number[:2])[number[2]],
@@ -236,5 +243,5 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
         jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
         ends,
     )
-    found = jnp.where(found == ends.bound, sides * jnp.inf, found)
+    found = jnp.where(found == ends.bound, directions * jnp.inf, found)
     return estimates, stderrs, found.reshape(*estimates.shape, 2)

@@ -172,7 +172,9 @@ def check_windows(
     if not isinstance(model.rope_scaling, LongRope):
         return
     window = model.rope_scaling.original_length
-    crossing = (lengths <= window) & (lengths + max_new_tokens > window)
+    # Sampling ends at the model's context, so completions can cross no window that reaches to it.
+    ends = np.minimum(lengths + max_new_tokens, model.context_length)
+    crossing = (lengths <= window) & (ends > window)
     if crossing.any():
         longest = int(lengths[crossing].max())
         raise InputError(

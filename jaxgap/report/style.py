@@ -11,12 +11,17 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cbook import strip_math
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatterMathtext
 
 # Okabe and Ito's palette: https://jfly.uni-koeln.de/color/
 SOLVER, VERIFIER, GAP = "#0072B2", "#D55E00", "#009E73"
 MEASURED, MUTED = "#222222", "#777777"
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
@@ -31,7 +36,7 @@ _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    # A dollar sign in somebody's name of a run is a dollar sign.
+    # A dollar sign in somebody's name of a run is a dollar sign; see _PlainPowers.
     "text.parse_math": False,
     # Text stays text, and the same figure gives the same bytes.
     "svg.fonttype": "none",
@@ -55,19 +60,13 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
 
 def to_svg(figure: Figure) -> str:
     """The figure as an SVG element, the same bytes every time."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    text = _saved(figure, format="svg", metadata={"Date": None, "Creator": None}).decode()
     return text[text.index("<svg") :]
 
 
 def to_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
     """The figure as PNG."""
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
-    return buffer.getvalue()
+    return _saved(figure, format="png", dpi=dots_per_inch, metadata={"Software": None})
 
 
 def fill_band(
@@ -104,3 +103,37 @@ def mark_limit(ax: Axes, limit: float, colour: str, low: float | None, high: flo
         solid_capstyle="butt",
     )
     ax.set_ylim(bottom, top)
+
+
+class _PlainPowers(Formatter):
+    """The numbers of a logarithmic axis as text, 10⁵ and 2×10⁵, not as formulas to be set."""
+
+    def __init__(self, formulas: LogFormatterMathtext):
+        self._formulas = formulas
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = strip_math(self._formulas(x, pos)).replace("x", "×")
+        number, _, exponent = text.partition("^")
+        return number + exponent.translate(_RAISED)
+
+    def set_locs(self, locs: Any) -> None:
+        # By the range of the axis it is settled which numbers between the powers are shown.
+        self._formulas.set_locs(locs)
+
+
+def _saved(figure: Figure, **options: Any) -> bytes:
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            _spell_powers(axis)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def _spell_powers(axis: Axis) -> None:
+    major, minor = axis.get_major_formatter(), axis.get_minor_formatter()
+    if isinstance(major, LogFormatterMathtext):
+        axis.set_major_formatter(_PlainPowers(major))
+    if isinstance(minor, LogFormatterMathtext):
+        axis.set_minor_formatter(_PlainPowers(minor))

@@ -37,7 +37,7 @@ def join_processes(
     - `num_processes`: how many there are, >= 1; None with :data:`AUTO`.
     - `process_id`: which of them this is, from 0; None with :data:`AUTO`.
 
-    **Raises:** `RunError` in one line if they do not find each other.
+    **Raises:** `RunError` in one line if they do not find each other, or one is lost at once.
     """
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
@@ -51,13 +51,11 @@ def join_processes(
             # Under Slurm JAX would give each process one device, though it is told who is who.
             cluster_detection_method=None if coordinator == AUTO else "deactivate",
         )
+        # While all are here: on CPUs (Gloo) the first exchange has to begin within half a minute.
+        meet()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise RunError(
-            f"the processes do not find each other at {coordinator}: {reason}"
-        ) from error
-    # Now, while all are here: on CPUs (Gloo) the first exchange has to begin within half a minute.
-    meet()
+        raise RunError(f"the processes do not come together at {coordinator}: {reason}") from error
 
 
 def is_first() -> bool:

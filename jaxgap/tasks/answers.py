@@ -1,8 +1,9 @@
 """The final answer in a completion: where it is looked for, in one order for all tasks.
 
 1. between the last `<answer>` and its `</answer>`;
-2. in the last `\\boxed{...}` (or `\\fbox{...}`), its braces balanced, or after a `\\boxed` without
-   braces, up to white space or a dollar sign;
+2. in the last `\\boxed{...}` (or `\\fbox{...}`) whose braces are balanced and not empty; without
+   one, what follows the last `\\boxed`, up to white space or a dollar sign, if it has a digit or a
+   command in it or is a single letter;
 3. after the last `####`, to the end of its line;
 4. after the last `answer is` or `answer:`, to the end of its line;
 5. on the last line that is not empty.
@@ -15,6 +16,7 @@ here takes more than linear time, so that no completion can hold up a run.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 
 MAX_CHARACTERS = 100_000
@@ -24,14 +26,17 @@ MAX_DIGITS = 400
 """Longer numbers are not taken for numbers."""
 
 _SAID = re.compile(r"answer(?:\s{0,3}is:?|:)", re.IGNORECASE)
-_BOXES = ("\\boxed", "\\fbox")
-_AFTER_BOX = re.compile(r"(?![A-Za-z])\s{0,3}(?P<brace>\{)?")
-_UNBRACED = re.compile(r"[^\s$]+")
+_BOX_OR_BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s{0,3}\{)|[{}]")
+_UNBRACED = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,3}(?P<token>[^\s${][^\s$]*)")
+# What a box without braces may hold; other words after it only speak of the box.
+_BOXABLE = re.compile(r"\d|\\[A-Za-z]|\A[A-Za-z]\Z")
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
 # Thin and unbreakable spaces, as typesetters have them between thousands; LaTeX's, and its comma.
 _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,!]|,\\!|\{,\})(?=\d{3}(?!\d))")
-_OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s[^\d\n]{0,10}\d")
+_OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s(?=[^\d\n]{0,10}\d)")
 _REMARK = re.compile(r"\([^()]*\)")
+# What ends the statement of an answer; a comma between thousands does not.
+_EXPLANATION = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|;|\b(?:since|because)\b", re.IGNORECASE)
 
 # Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole
 # number; a sign may stand before a currency.
@@ -67,7 +72,7 @@ def marked_answer(text: str) -> str | None:
     ('42', None)
     """
     end = text[-MAX_CHARACTERS:]
-    for find in (_tagged, _boxed):
+    for find in (_tagged, boxed):
         found = find(end)
         if found is not None:
             return found.strip()
@@ -81,11 +86,16 @@ def marked_answer(text: str) -> str | None:
 def boxed(text: str) -> str | None:
     """What the last `\\boxed{...}` or `\\fbox{...}` of a text holds; None without one.
 
-    >>> boxed(r"\\boxed{1} or \\boxed{\\sqrt{2}}")
+    Empty boxes, and words after a `\\boxed` without braces, only speak of one and do not count.
+
+    >>> boxed(r"\\boxed{1} or \\boxed{\\sqrt{2}}, in \\boxed{} as asked")
     '\\\\sqrt{2}'
     """
-    found = _boxed(text)
-    return None if found is None else found.strip()
+    for start, end in sorted(_braced(text), reverse=True):
+        if held := text[start:end].strip():
+            return held
+    tokens = [bare(match["token"]) for match in _UNBRACED.finditer(text)]
+    return next((token for token in reversed(tokens) if _BOXABLE.search(token)), None)
 
 
 def canonical_number(text: str) -> str | None:
@@ -104,19 +114,24 @@ def canonical_number(text: str) -> str | None:
 def stated_number(text: str) -> str | None:
     """The number that a marked answer states, as :func:`canonical_number` writes it.
 
-    It is the first after the last equals sign; what stands in brackets counts where there is no
-    other. Who says that it is one number or another has stated none.
+    It is the first of the statement, which ends at a comma, a semicolon, "since" or "because". Of
+    an equation it is the first after the last equals sign, unless a number alone stands before the
+    first one. What comes after the statement or in brackets counts where there is no other. Who
+    says that it is one number or another has stated none, unless the two are equal.
 
     >>> texts = "$1,080 for 12 months", "1080 (= 90 x 12)", "90 x 12 = 1080", "(5)", "3 or 4"
     >>> [stated_number(text) for text in texts]
     ['1080', '1080', '1080', '5', None]
+    >>> [stated_number(text) for text in ("5 = 2 + 3", "20, since 4 * 5 = 20", "1/2 or 0.5")]
+    ['5', '20', '1/2']
     """
     text = _plain(text)
     alone = _REMARK.sub(" ", text)
-    for part in (alone.rpartition("=")[2], alone, text):
+    statement = _EXPLANATION.split(alone, maxsplit=1)[0]
+    for part in (_result(statement), statement, _result(alone), alone, text):
         match = _NUMBER.search(part)
         if match is not None:
-            return None if _OR_ANOTHER.match(part, match.end()) else _canonical(match)
+            return _agreed(match)
     return None
 
 
@@ -136,6 +151,25 @@ def canonical_text(text: str) -> str:
 def _plain(text: str) -> str:
     """The end of a text with one sign for minus, and commas between thousands."""
     return _THOUSANDS.sub(",", text[-MAX_CHARACTERS:].translate(_MINUS_SIGNS))
+
+
+def _result(text: str) -> str:
+    """The side of an equation that says what it comes to; all of what is no equation."""
+    first, equals, _ = text.partition("=")
+    if equals and _NUMBER.fullmatch(bare(first)):
+        return first
+    return text.rpartition("=")[2]
+
+
+def _agreed(match: re.Match[str]) -> str | None:
+    """The number that was found, unless "or" and an unequal one follow."""
+    number = _canonical(match)
+    other = match
+    while connective := _OR_ANOTHER.match(other.string, other.end()):
+        other = _NUMBER.search(other.string, connective.end())
+        if other is None or _canonical(other) != number:
+            return None
+    return number
 
 
 def _canonical(match: re.Match[str] | None) -> str | None:
@@ -170,20 +204,16 @@ def _tagged(text: str) -> str | None:
     return text[start + len("<answer>") : end] if 0 <= start < end else None
 
 
-def _boxed(text: str) -> str | None:
-    start, command = max((text.rfind(box), box) for box in _BOXES)
-    after = _AFTER_BOX.match(text, start + len(command)) if start >= 0 else None
-    if after is None:
-        return None
-    if not after["brace"]:
-        token = _UNBRACED.match(text, after.end())
-        return bare(token.group()) if token else None
-    depth = 1
-    for index in range(after.end(), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
-        if depth == 0:
-            return text[after.end() : index]
-    return None
+def _braced(text: str) -> Iterator[tuple[int, int]]:
+    """Where what stands between a box's braces begins and ends, of each that is closed."""
+    open_braces: list[re.Match[str]] = []
+    for match in _BOX_OR_BRACE.finditer(text):
+        if match.group() != "}":
+            open_braces.append(match)
+        elif open_braces:
+            opening = open_braces.pop()
+            if opening["box"]:
+                yield opening.end(), match.start()
 
 
 def _after_hashes(text: str) -> str | None:

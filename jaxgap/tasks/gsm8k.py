@@ -22,7 +22,8 @@ class Gsm8k(AbstractFileTask):
 
     A completion is right if the number that it marks as its answer, or the last one on its last
     line, equals the reference, exactly: commas, currency, units and trailing zeros do not matter.
-    Of a marked answer the first number counts, or the first after its last equals sign.
+    Of a marked answer that number counts which :func:`jaxgap.tasks.answers.stated_number` finds:
+    not those of its explanation.
     """
 
     def _problem(self, record: Record) -> Problem:

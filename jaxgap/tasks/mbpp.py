@@ -23,8 +23,8 @@ from jaxgap.tasks.sandbox import Isolation, Limits
 MAX_PROGRAM_CHARACTERS = 100_000
 """Longer programs are wrong."""
 
-_FENCE = re.compile(r"^[ \t]*```([^`\n]*)$", re.MULTILINE)
-_PYTHON = ("", "python", "py", "python3")
+_FENCE = re.compile(r"^([ \t]*)```([^`\n]*)$", re.MULTILINE)
+_PYTHON = ("python", "py", "python3")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Mbpp(AbstractFileTask):
 
 
 def program_in(completion: str) -> str:
-    """The first fenced block of a completion that is Python or does not say what it is, else the
-    first of all, else all of the completion; empty if it is too long.
+    """The first fenced block of a completion that says it is Python, else the first that does not
+    say what it is, else the first of all, else all of the completion; empty if it is too long.
 
     >>> program_in("Here it is:\\n```python\\nx = 1\\n```\\nIt sets x.")
     'x = 1\\n'
@@ -121,26 +121,43 @@ def program_in(completion: str) -> str:
     if len(completion) > MAX_PROGRAM_CHARACTERS:
         return ""
     text = completion.replace("\r\n", "\n")
-    blocks = list(_blocks(text))
-    programs = [block for language, block in blocks if language in _PYTHON]
-    return textwrap.dedent((programs or [block for _, block in blocks] or [text])[0])
+    _, program = min(_blocks(text), key=_rank, default=("", text))
+    return textwrap.dedent(program)
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """The fenced blocks, each after the first word behind its fence; the last may be open."""
+    """The fenced blocks, each after the first word behind its fence; the last may be open.
+
+    A fence that is deeper than the one that opened the block is part of the program: it stands in a
+    docstring. One that names a language ends a block and opens the next.
+    """
     opening = None
     for fence in _FENCE.finditer(text):
-        if opening is None:
-            opening = fence
-        elif not fence[1].strip():
+        if opening is not None and _indent(fence) > _indent(opening):
+            continue
+        if opening is not None:
             yield _language(opening), text[opening.end() + 1 : fence.start()]
-            opening = None
+        opening = fence if opening is None or _language(fence) else None
     if opening is not None:
         yield _language(opening), text[opening.end() + 1 :]
 
 
+def _rank(block: tuple[str, str]) -> int:
+    """How far a block is from being the program: one that is empty is the last choice."""
+    language, text = block
+    if not text.strip():
+        return 3
+    if language in _PYTHON:
+        return 0
+    return 2 if language else 1
+
+
+def _indent(fence: re.Match[str]) -> int:
+    return len(fence[1].expandtabs())
+
+
 def _language(fence: re.Match[str]) -> str:
-    words = fence[1].casefold().split()
+    words = fence[2].casefold().split()
     return words[0].strip("{.}") if words else ""
 
 

@@ -19,16 +19,21 @@ from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import PRONTOQA
 from jaxgap.tasks.records import Record
 
-_VERDICT = re.compile(r"\b(true|false)\b", re.IGNORECASE)
+_VERDICT = re.compile(
+    r"(?P<denied>(?:\bnot|n['\u2019]t)\s{1,3})?\b(?P<word>true|false)\b", re.IGNORECASE
+)
 _QUERY = re.compile(r"\btrue or false\b", re.IGNORECASE)
+# Before a verdict that an answer starts with: decoration, and the letter of an option.
+_START = re.compile(r"\W{0,9}(?:[AB][).:]\W{0,9})?", re.IGNORECASE)
 _LETTERS = {"A": "True", "B": "False"}
 
 
 class ProntoQA(AbstractFileTask):
     """True-or-false questions from a file in one of the forms above.
 
-    A completion is right if the first "true" or "false" of the answer that it marks, or the last
-    one of its last line, in any case, is the reference. The words "true or false" do not count.
+    A completion is right if the "true" or "false", in any case, that the answer it marks starts
+    with, or else the last one of that answer, is the reference; the last one of its last line where
+    it marks none. "Not true" is false, "not false" is true, and "true or false" does not count.
     """
 
     def _problem(self, record: Record) -> Problem:
@@ -56,9 +61,17 @@ class ProntoQA(AbstractFileTask):
 
     def canonical_answer(self, completion: str) -> str:
         marked = marked_answer(completion)
-        answer = final_answer(completion) if marked is None else marked
-        verdicts = _VERDICT.findall(_QUERY.sub("", answer))
-        return verdicts[-1 if marked is None else 0].capitalize() if verdicts else ""
+        answer = _QUERY.sub("", final_answer(completion) if marked is None else marked)
+        verdicts = list(_VERDICT.finditer(answer))
+        if not verdicts:
+            return ""
+        stated_first = marked is not None and _START.fullmatch(answer, 0, verdicts[0].start())
+        return _said(verdicts[0 if stated_first else -1])
+
+
+def _said(verdict: re.Match[str]) -> str:
+    """True or False."""
+    return str((verdict["word"].lower() == "true") != bool(verdict["denied"]))
 
 
 def _question_of(record: Record) -> Record:

@@ -21,6 +21,7 @@ from jaxgap.trajectory.read import (
 )
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS
+from jaxgap.trajectory.sources.log import UNNAMED, Log
 from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.split import split
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
@@ -146,13 +147,24 @@ def _runs_in(
     path: Path, columns: Mapping[str, str] | None, **metadata: Any
 ) -> Iterator[tuple[str, Trajectory | str]]:
     """The runs of one file by name, each read or with its problem."""
-    log = read_log(path) if columns is not None or path.suffix in _TABLES else None
-    if columns is None and log is not None and len(log.by_run()) > 1:
-        # A tidy table of several runs that names its columns as jaxgap does.
+    if columns is not None:
+        return _runs_of(read_log(path), columns, **metadata)
+    try:
+        return iter([("", read_trajectory(path, **metadata))])
+    except TrajectoryError:
+        if path.suffix not in _TABLES:
+            raise
+        # It may be a tidy table of several runs that names its columns as jaxgap does.
+        log = read_log(path)
         columns = {name: name for name in CORE_COLUMNS if name in log.names}
-    if columns is None or log is None:
-        yield "", read_trajectory(path, **metadata)
-        return
+        if len(log.by_run(columns.get("t"))) < 2:
+            raise
+    return _runs_of(log, columns, **metadata)
+
+
+def _runs_of(
+    log: Log, columns: Mapping[str, str], **metadata: Any
+) -> Iterator[tuple[str, Trajectory | str]]:
     runs = split(log, columns)
     for name, (own, own_columns) in runs.items():
         try:
@@ -160,7 +172,7 @@ def _runs_in(
         except TrajectoryError as error:
             if len(runs) == 1:
                 raise
-            yield name, f"run '{name}': {error}"
+            yield name, f"run '{name or UNNAMED}': {error}"
 
 
 def _names(found: Sequence[tuple[Path, str]]) -> list[str]:

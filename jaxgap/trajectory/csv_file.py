@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxgap.trajectory.atomic import write_atomically
-from jaxgap.trajectory.metadata import checked_metadata
+from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS, Row, check_header, trajectory_from_rows
@@ -52,7 +52,18 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
                 rows.append(_row(cells, names, path, reader.line_num))
     except csv.Error as error:
         raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
-    return trajectory_from_rows(path, names or [], rows, _read_sidecar(path) | metadata)
+    return trajectory_from_rows(path, names or [], rows, with_given(read_sidecar(path), metadata))
+
+
+def read_sidecar(path: str | Path) -> dict[str, Any]:
+    """The metadata in the sidecar of a CSV file; nothing if there is none.
+
+    **Raises:** `TrajectoryError` for a sidecar that holds anything else.
+    """
+    sidecar = sidecar_path(path)
+    if not sidecar.exists():
+        return {}
+    return checked_metadata(parse_json(read_text(sidecar), str(sidecar)), str(sidecar))
 
 
 def write_csv(run: Trajectory, path: str | Path) -> None:
@@ -85,10 +96,3 @@ def _row(cells: list[str], names: list[str], path: Path, line: int) -> Row:
             for name, cell in zip(names, cells, strict=True)
         ],
     )
-
-
-def _read_sidecar(path: Path) -> dict[str, Any]:
-    sidecar = sidecar_path(path)
-    if not sidecar.exists():
-        return {}
-    return checked_metadata(parse_json(read_text(sidecar), str(sidecar)), str(sidecar))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxgap.trajectory.atomic import write_atomically
-from jaxgap.trajectory.metadata import checked_metadata
+from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
@@ -48,7 +48,7 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
         )
         for number, fields in objects
     ]
-    return trajectory_from_rows(path, names, rows, header | metadata)
+    return trajectory_from_rows(path, names, rows, with_given(header, metadata))
 
 
 def write_jsonl(run: Trajectory, path: str | Path) -> None:

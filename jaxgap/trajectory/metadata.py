@@ -1,5 +1,6 @@
 """The fields of a trajectory that are not columns, as they come from a sidecar or a header."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jaxgap.trajectory.outside import shown
@@ -28,3 +29,19 @@ def checked_metadata(found: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, expected) or isinstance(value, bool):
             raise TrajectoryError(f"{where}: '{name}' must be {described}, got {shown(str(value))}")
     return found
+
+
+def with_given(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A file's metadata with what was given in its place.
+
+    The file's number of items goes with the file's kind alone.
+
+    >>> with_given({"kind": "accuracy", "num_items": 9}, {"time_unit": "round"})
+    {'kind': 'accuracy', 'num_items': 9, 'time_unit': 'round'}
+    >>> with_given({"kind": "accuracy", "num_items": 9}, {"kind": "uncertainty"})
+    {'kind': 'uncertainty'}
+    """
+    merged = {**found, **given}
+    if found.get("kind", merged.get("kind")) != merged.get("kind") and "num_items" not in given:
+        merged.pop("num_items", None)
+    return merged

@@ -10,7 +10,7 @@ from jaxgap.trajectory.jsonl_file import read_jsonl
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.sources.csv_log import read_csv_log
 from jaxgap.trajectory.sources.jsonl_log import read_jsonl_log
-from jaxgap.trajectory.sources.log import Log
+from jaxgap.trajectory.sources.log import UNNAMED, Log
 from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.tensorboard import read_tensorboard
 from jaxgap.trajectory.sources.trainer_state import read_trainer_state
@@ -40,9 +40,9 @@ def read_trajectory(
     if columns is None:
         return _read_own(path, **metadata)
     log = read_log(path)
-    runs = log.by_run()
+    runs = log.by_run(columns.get("t"))
     if len(runs) > 1:
-        named = ", ".join(list(runs)[:6])
+        named = ", ".join(name or UNNAMED for name in list(runs)[:6])
         raise TrajectoryError(
             f"{path}: holds {len(runs)} runs ({named[:200]}): jaxgap compare reads them all"
         )

@@ -19,8 +19,10 @@ from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, 
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.cost import Cost, run_cost, trained_on
 from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.loop import Loop
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.run_folder import RunFolder, to_trajectory
+from jaxgap.models import Params
 from jaxgap.sharding import on_mesh
 from jaxgap.trajectory.outside import parse_json, read_text
 
@@ -148,23 +150,42 @@ def run_bench(
         raise InputError(f"num_rounds must be at least {MIN_ROUNDS} here, for the fits")
     for name, config in configs.items():
         _check_same(folder / name, config)
-    for config in {_problems_of(config): config for config in configs.values()}.values():
+    new = [config for name, config in configs.items() if not _is_begun(folder / name)]
+    for config in {_problems_of(config): config for config in new}.values():
         draw_problems(config)
-    done = {}
-    for name, config in configs.items():
-        if (folder / name / "config.json").exists():
-            done[name] = resume_folder(folder / name, watch(name))
-        else:
-            done[name] = improve_to_folder(config, folder / name, watch(name))
-    runs = [to_trajectory(metrics) for metrics in done.values()]
+    done = {name: _run(config, folder / name, watch(name)) for name, config in configs.items()}
+    runs = [to_trajectory(metrics) for metrics, _ in done.values()]
     results = fit_many(LinearLaw(), runs)
     rows = []
     for (name, config), result in zip(configs.items(), results, strict=True):
-        with on_mesh(config.mesh):
-            cost = run_cost(*assemble(config), done[name])
+        metrics, cost = done[name]
         seconds = _seconds(folder / name, config)
-        rows.append(BenchRow(name, config, done[name], result, cost, seconds))
+        rows.append(BenchRow(name, config, metrics, result, cost, seconds))
     return tuple(rows)
+
+
+def _run(
+    config: ImproveConfig, run: Path, watcher: Watcher
+) -> tuple[tuple[RoundMetrics, ...], Cost]:
+    """Do what is left of one run, and count what all of it cost."""
+    parts: list[tuple[Loop, Params]] = []
+
+    def keep_parts(config: ImproveConfig) -> tuple[Loop, Params]:
+        loop, params = assemble(config)
+        if not parts:  # a run that asks again wants the weights only
+            parts.append((loop, loop.abstract_state(params).params))
+        return loop, params
+
+    if _is_begun(run):
+        metrics = resume_folder(run, watcher, assemble=keep_parts)
+    else:
+        metrics = improve_to_folder(config, run, watcher, assemble=keep_parts)
+    with on_mesh(config.mesh):
+        return metrics, run_cost(*parts[0], metrics)
+
+
+def _is_begun(run: Path) -> bool:
+    return (run / "config.json").exists()
 
 
 def _problems_of(config: ImproveConfig) -> tuple[Any, ...]:
@@ -182,7 +203,7 @@ def _seconds(run: Path, config: ImproveConfig) -> float:
 
 
 def _check_same(run: Path, config: ImproveConfig) -> None:
-    if not (run / "config.json").exists():
+    if not _is_begun(run):
         return
     there = RunFolder.reopen(run).config
     for field in dataclasses.fields(config):

@@ -109,6 +109,17 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, folder, tmp_path, caps
     assert said in line
 
 
+@pytest.mark.parametrize("name", ["other.csv", "other.csv.json", "lines.jsonl", "bad.csv"])
+def test_nothing_that_is_compared_is_replaced(name, folder, capsys):
+    (folder / "lines.jsonl").write_text("".join(f'{{"t": {t}, "solver": 0.5}}\n' for t in range(4)))
+    (folder / "bad.csv").write_text("t,solver\n0,x\n")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["compare", str(folder), "--kind", "accuracy", "--json", str(folder / name)])
+    assert f"{name}: belongs to what is read" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_the_recorded_seeds_of_three_presets_are_pooled(tmp_path, capsys):
     out = tmp_path / "out.json"
     run_command(["compare", str(SEEDS), "--json", str(out)])

@@ -44,7 +44,7 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
     (tmp_path / "runs").mkdir()
     write_csv(curve, tmp_path / "runs" / "a.csv")
     rows = "file,kind,n,time_unit,source\nruns/a.csv,accuracy,,round,made here\n"
-    (tmp_path / "manifest.csv").write_text(rows)
+    (tmp_path / "manifest.csv").write_text(f"{rows}absent.csv,accuracy,,round,nowhere\n")
     out = tmp_path / "backtest.json"
     run_command(["backtest", str(tmp_path), "--prefix", "0.3", "0.5", "--json", str(out)])
     series = strict(out)["series"]
@@ -53,7 +53,9 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
         assert entry["num_rows"] == 20
         assert entry["truth"] == pytest.approx(float(curve.solver[-5:].mean()))
         assert set(entry["baselines"]) == {"last", "exp3", "pow3", "sigmoid"}
-    assert "intervals hold the truth" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "intervals hold the truth" in told
+    assert "absent.csv is left out" in told
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,22 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(36, "File name too long", "a\n\x1b[31mb"), "a\\n\\x1b[31mb: File name too long"),
+        (OSError("cannot seek\non a pipe"), "cannot seek\\non a pipe"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_what_the_system_refuses_is_one_printable_line(error, line, capsys, monkeypatch):
+    def fail(argv):
+        raise error
+
+    monkeypatch.setattr("jaxgap.cli.main._parse", fail)
+    assert fails(["fit", "x.csv"], capsys) == f"jaxgap: {line}\n"
+
+
 COMMANDS = "backtest bench compare demo export fit forecast improve plan report schedule watch"
 
 

@@ -114,6 +114,20 @@ def test_next_to_no_data_leave_the_limit_as_the_fit_has_it(fits):
     assert any(kind and "wider than all" in kind for kind in kinds)
 
 
+def test_ends_are_open_where_those_of_the_fit_are():
+    """A curve at 1000 that moves by about 1, slowly: its limit may be far below, not at zero."""
+    ts = np.arange(14.0)
+    noise = np.random.default_rng(1).normal(0, 0.1, (2, 14))
+    decay = np.exp(-0.02 * ts)
+    run = Trajectory(ts, 1000 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+    result = fit(LinearLaw(), run)
+    plain = result.limits["solver"]
+    assert plain.interval[0] is None
+    limit = compare_schedules(result, [Schedule.early([0.0, 5.0])], 1e-9)[0].limit
+    assert limit.interval == (None, pytest.approx(plain.interval[1], abs=1e-6))
+    assert limit.reason == plain.reason
+
+
 def test_accuracies_keep_what_is_said_of_their_limits(fits):
     both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
     errors = compare_schedules(fits[3], both, 0.1)[0].limit

@@ -27,3 +27,12 @@ def test_completions_that_leave_the_window_of_longrope_are_refused(tiny_model):
     with pytest.raises(InputError, match="at most 15 new tokens, or leave such prompts out"):
         check_windows(config, np.array([10, 49, 65]), 16)
     check_windows(tiny_model.config, np.array([49]), 16)
+
+
+def test_completions_that_end_with_the_context_cross_no_window(tiny_model):
+    factors = (1.0,) * (tiny_model.config.head_dim // 2)
+    scaling = LongRope(factors, factors, original_length=64, magnitude=1.0)
+    config = dataclasses.replace(tiny_model.config, rope_scaling=scaling, context_length=64)
+    check_windows(config, np.array([10, 49]), 16)
+    with pytest.raises(InputError, match="a prompt of 49 tokens and max_new_tokens=16 cross"):
+        check_windows(dataclasses.replace(config, context_length=65), np.array([10, 49]), 16)

@@ -8,10 +8,11 @@ import jax
 import pytest
 
 from jaxgap.cli.main import run_command
+from jaxgap.errors import RunError
 from jaxgap.improve import run
 from jaxgap.improve import run_folder as module
 from jaxgap.improve.run_folder import RunFolder
-from jaxgap.sharding import HEARTBEAT_SECONDS, join_processes
+from jaxgap.sharding import HEARTBEAT_SECONDS, join_processes, processes
 
 MESH = "data=2,fsdp=2,tensor=2"
 
@@ -127,11 +128,26 @@ def test_who_takes_part_must_be_said_whole(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("coordinator", "method"), [("host:1", "deactivate"), ("auto", None)])
-def test_a_cluster_is_asked_only_where_nothing_is_said(monkeypatch, coordinator, method):
-    """Under Slurm JAX would give each process one device."""
+@pytest.fixture
+def initialized(monkeypatch):
+    """What `jax.distributed` is asked for, which it does not do."""
     before, calls = jax.config.jax_cpu_collectives_implementation, []
     monkeypatch.setattr(jax.distributed, "initialize", lambda *said, **rest: calls.append(rest))
-    join_processes(coordinator, 2, 0)
+    yield calls
     jax.config.update("jax_cpu_collectives_implementation", before)
-    assert calls[0]["cluster_detection_method"] == method
+
+
+@pytest.mark.parametrize(("coordinator", "method"), [("host:1", "deactivate"), ("auto", None)])
+def test_a_cluster_is_asked_only_where_nothing_is_said(initialized, coordinator, method):
+    """Under Slurm JAX would give each process one device."""
+    join_processes(coordinator, 2, 0)
+    assert initialized[0]["cluster_detection_method"] == method
+
+
+def test_one_that_is_lost_as_soon_as_it_has_joined_is_one_line(initialized, monkeypatch):
+    def lost():
+        raise jax.errors.JaxRuntimeError("UNKNOWN: Gloo:\nconnection closed")
+
+    monkeypatch.setattr(processes, "meet", lost)
+    with pytest.raises(RunError, match="come together at host:1: UNKNOWN: Gloo: connection closed"):
+        join_processes("host:1", 2, 0)

@@ -36,6 +36,14 @@ PLAIN = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1,
         ("\\boxed {5}", "5"),
         ("\\boxedness 4", "\\boxedness 4"),
         ("\\boxed{never closed\nThe answer is 7", "7"),
+        ("\\boxed{42}. I have put it in \\boxed.", "42"),
+        ("\\boxed{42}\n(given in \\boxed form)", "42"),
+        ("\\boxed{42}, in \\boxed{} as asked", "42"),
+        ("\\boxed 2 as \\boxed asks", "2"),
+        ("\\boxed x", "x"),
+        ("\\boxed\\pi", "\\pi"),
+        ("It goes in \\boxed form.\nThe answer is 7", "7"),
+        ("\\boxed{7}, or as a box \\boxed{7", "7"),
         ("4 * 2 = 8\n#### 1,008", "1,008"),
         ("The answer is 42.", "42"),
         ("the ANSWER is: $42$.", "42"),
@@ -57,6 +65,11 @@ def test_a_marked_answer_is_found_after_anything(before, answer):
     before = before.replace("<", "").replace("{", "")
     assert final_answer(f"{before}\\boxed{{{answer}}}") == answer
     assert boxed(f"{before}\\boxed{{{answer}}}") == answer
+
+
+def test_a_box_that_is_only_spoken_of_hides_none():
+    assert boxed(r"$\boxed{3}$ and \boxed") == "3"
+    assert boxed(r"in \boxed form, in \(\boxed\), in \boxed{}") is None
 
 
 @given(st.text())
@@ -130,6 +143,19 @@ def test_numbers_as_they_are_written(text, number):
         ("1350 or 1351", None),
         ("$1350 or maybe $1351", None),
         ("5 or so", "5"),
+        ("1/2 or 0.5", "1/2"),
+        ("18 or $18.00", "18"),
+        ("18 or -18", None),
+        ("1/2, or 0.5 or 3", "1/2"),
+        ("1/2 or 0.5 or 3", None),
+        ("$20 since 5*4 = 20 dollars and change = 30 - 20", "20"),
+        ("$1,020, because 30 - 20 = 10", "1020"),
+        ("20; 5*4 = 20 and 30 - 20 = 10", "20"),
+        ("because 5*4 = 20", "20"),
+        ("each week, 5*4 = 20", "20"),
+        ("5 = 2 + 3", "5"),
+        ("**$1,005** = 1000 + 2 + 3", "1005"),
+        ("2 + 3 = 4 + 1 = 5", "5"),
         ("many", None),
     ],
 )
@@ -177,6 +203,8 @@ HOSTILE = {
     "commas": "1," * 1_000_000,
     "boxes": "\\boxed{" * 500_000,
     "fractions": "\\frac{1" * 500_000,
+    "boxes in boxes": "{\\boxed{" * 10_000 + "}" * 20_000,
+    "boxes without braces": "\\boxed " * 500_000,
     "brackets": "(" * 3_000_000,
     "answers": "answer is" * 400_000,
     "answer and spaces": "answer" + " " * 3_000_000,
@@ -189,6 +217,8 @@ HOSTILE = {
     "nulls": "\0" * 3_000_000,
     "surrogates": "\ud800" * 1_000_000,
     "a power": "9**9**9**9",
+    "alternatives": "1 or " * 500_000,
+    "explanations": ",=since;" * 300_000,
 }
 
 

@@ -45,6 +45,10 @@ def test_gsm8k_reads_the_number_after_the_hashes():
         ("The answer is 1350 (= 3 x 450).", True),
         ("The answer is -1350.", False),
         ("The answer is unknown", False),
+        ("#### 1350 or $1,350.00", True),
+        ("#### 1350 = 3 x 450", True),
+        ("The answer is $1350 since 3*450 = 1350 and change = 1400 - 50", True),
+        ("\\boxed{1350}\n(given in \\boxed form)", True),
         ("1350 \n 7", False),
     ],
 )
@@ -109,6 +113,25 @@ def test_prontoqa_in_its_forms(name):
         assert task.grade(problem, f"True or false: Max is red. {problem.answer}.")
         assert not task.grade(problem, "True or false: Max is red.")
         assert not task.grade(problem, "maybe, untrue, falsehood")
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("The answer is that it is not true, so False.", "False"),
+        ("<answer>The statement is not true. It is false.</answer>", "False"),
+        ("<answer>The statement is not true.</answer>", "False"),
+        ("The answer is: it isn't true.", "False"),
+        ("The answer is that this is not false.", "True"),
+        ("<answer>The statement is true, not false.</answer>", "True"),
+        ("<answer>**B) False**, as it is not true that it is true</answer>", "False"),
+        ("Answer: (A) True; false would need a wumpus.", "True"),
+        ("The answer is not true", "False"),
+        ("So it is not true.", "False"),
+    ],
+)
+def test_prontoqa_takes_the_verdict_of_an_explanation(completion, answer):
+    assert ProntoQA(FILES / "prontoqa.json").canonical_answer(completion) == answer
 
 
 def test_prontoqa_examples_show_the_chain_of_thought():

@@ -59,7 +59,7 @@ def test_a_problem_of_another_task_is_refused(task):
 
 def test_where_the_program_is():
     assert program_in("x = 1") == "x = 1"
-    assert program_in("a\n```\nx = 1\n```\n```py\ny = 2\n```") == "x = 1\n"
+    assert program_in("a\n```\nx = 1\n```\n```\ny = 2\n```") == "x = 1\n"
     assert program_in("```python\nx = 1") == "x = 1"
     assert program_in("```Python  \nx = '```'\n```") == "x = '```'\n"
     assert program_in("```python\r\nx = 1\r\n```\r\n") == "x = 1\n"
@@ -69,6 +69,24 @@ def test_where_the_program_is():
     indented = "1. So:\n   ```python\n   if x:\n       y = 1\n   ```"
     assert program_in(indented) == "if x:\n    y = 1\n"
     assert program_in("x" * (MAX_PROGRAM_CHARACTERS + 1)) == ""
+
+
+def test_a_block_that_says_it_is_python_comes_before_those_that_do_not():
+    program = "```py\ny = 2\n```"
+    assert program_in(f"Output:\n```\n2\n```\nof\n{program}") == "y = 2\n"
+    assert program_in(f"```sh\nls\n```\n```\nx = 1\n```\n{program}") == "y = 2\n"
+    assert program_in("```sh\nls\n```\n```\nx = 1\n```") == "x = 1\n"
+    assert program_in("```\nx = 1\n```python\n") == "x = 1\n"
+    assert program_in("```\n```") == ""
+
+
+def test_any_fence_that_is_not_deeper_ends_a_block():
+    assert program_in("```python\nx = 1\n```python\nIt sets x.") == "x = 1\n"
+    assert program_in("```\n2\n```python\nx = 1\n```") == "x = 1\n"
+    documented = 'def f():\n    """As in\n    ```python\n    f()\n    ```\n    """\n'
+    assert program_in(f"```python\n{documented}```\nIt does nothing.") == documented
+    in_a_list = "- So:\n\t```python\n\tx = 1\n        ```\n- Done."
+    assert program_in(in_a_list) == "x = 1\n"
 
 
 def test_programs_that_differ_in_space_are_the_same_answer(task):

@@ -154,6 +154,46 @@ def test_json_lines_of_several_runs(tmp_path, fields, names, own):
     assert runs == dict(zip(names, ([3, 2, 1], [4, 3, 2]), strict=True))
 
 
+@pytest.mark.parametrize("name", ["tidy.jsonl", "tidy.csv"])
+def test_what_a_file_of_several_runs_says_of_them_counts(tmp_path, name):
+    said = {"kind": "accuracy", "num_items": 100, "time_unit": "round", "provenance": {"lr": 0.1}}
+    rows = [{"seed": seed, "t": t, "solver": t / 9} for seed in range(2) for t in range(3)]
+    if name.endswith("csv"):
+        lines = ["seed,t,solver", *(",".join(map(str, row.values())) for row in rows)]
+        (tmp_path / f"{name}.json").write_text(json.dumps(said))
+    else:
+        lines = map(json.dumps, [{"trajectory": said}, *rows])
+    (tmp_path / name).write_text("\n".join(lines))
+    runs = read_runs([tmp_path]).runs
+    assert [named.name for named in runs] == ["seed0", "seed1"]
+    for run in (named.run for named in runs):
+        assert (run.kind, run.num_items, run.time_unit) == ("accuracy", 100, "round")
+        assert run.provenance["lr"] == 0.1
+    given = read_runs([tmp_path], num_items=50).runs
+    assert [named.run.num_items for named in given] == [50, 50]
+
+
+def test_a_file_that_is_one_run_is_one_and_read_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxgap.trajectory.collection.read_log", None)
+    # A seed for sampling, and one that was changed on the way.
+    for name, seeds in (("a.jsonl", (5, 9, 2, 4, 7, 1)), ("b.jsonl", (0, 0, 0, 1, 1, 1))):
+        lines = [{"t": t, "solver": 9.0 - t, "seed": seed} for t, seed in enumerate(seeds)]
+        (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
+    write_csv(RUN, tmp_path / "c.csv")
+    curve = [9, 8, 7, 6, 5, 4]
+    assert found([tmp_path]) == {"a": curve, "b": curve, "c": [3, 2, 1]}
+
+
+def test_entries_without_a_name_beside_named_runs_are_called_so(tmp_path):
+    lines = [{"run": name, "step": t, "nll": 3.0 - t} for name in "ab" for t in range(3)]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, [*lines, {"step": 9}])))
+    collection = read_runs([tmp_path], {"solver": "nll"})
+    assert [named.name for named in collection.runs] == ["a", "b"]
+    assert [each.problem.split(":")[0] for each in collection.unreadable] == [
+        "run '(without a name)'"
+    ]
+
+
 def test_settings_in_json_lines_are_no_run(tmp_path):
     settings, summary = {"seed": 0, "lr": 0.1}, {"run": "x", "best": 1.0}
     curve = [{"step": t, "nll": 3.0 - t} for t in range(3)]

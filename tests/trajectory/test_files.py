@@ -69,6 +69,13 @@ def test_given_metadata_replaces_the_sidecar(tmp_path):
     assert (run.kind, run.num_items, run.time_unit) == ("accuracy", 10, "step")
 
 
+@pytest.mark.parametrize(("name", "write", "read"), FORMATS)
+def test_the_number_of_items_goes_with_the_files_kind(tmp_path, name, write, read):
+    run = Trajectory([0, 1, 2], [0, 0.5, 1], kind="accuracy", num_items=64)
+    write(run, tmp_path / name)
+    assert read(tmp_path / name, kind="uncertainty").num_items is None
+
+
 ROWS = "0,1.0\n1,0.5\n2,0.25\n"
 
 BAD_CSV = [

@@ -8,6 +8,7 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, Watcher, assemble
 from jaxgap.improve.cost import num_product_parameters, run_cost
+from jaxgap.tasks import named_task
 from jaxgap.workflows.bench import Grid, _seconds, run_bench
 
 BASE = ImproveConfig(
@@ -69,6 +70,31 @@ def test_what_is_done_is_not_done_again(bench):
     assert [row.metrics for row in again] == [row.metrics for row in rows]
 
 
+def test_problems_are_drawn_up_front_for_new_runs_alone_and_once_by_each_run(
+    bench, tmp_path, monkeypatch
+):
+    grid, folder, _ = bench
+    drawn = []
+
+    class Stop(Exception):
+        pass
+
+    def on_start(config, num_done):
+        raise Stop("before the first round")
+
+    def named(*named_by):
+        drawn.append(named_by)
+        return named_task(*named_by)
+
+    monkeypatch.setattr("jaxgap.improve.assembly.named_task", named)
+    run_bench(grid, folder)
+    assert len(drawn) == 2
+    drawn.clear()
+    with pytest.raises(Stop, match="before the first round"):
+        run_bench(grid, tmp_path, lambda name: Watcher(on_start=on_start))
+    assert len(drawn) == 2  # for both runs, and by the first of them
+
+
 def test_an_interrupted_bench_goes_on(bench, tmp_path):
     grid, _, rows = bench
 
@@ -76,9 +102,9 @@ def test_an_interrupted_bench_goes_on(bench, tmp_path):
         pass
 
     def on_round(metrics):
-        raise Stop
+        raise Stop("after the first round")
 
-    with pytest.raises(Stop):
+    with pytest.raises(Stop, match="after the first round"):
         run_bench(grid, tmp_path, lambda name: Watcher(on_round=on_round))
     again = run_bench(grid, tmp_path)
     assert [row.metrics for row in again] == [row.metrics for row in rows]

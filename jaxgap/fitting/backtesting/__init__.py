@@ -6,7 +6,7 @@ baselines that anyone would try first (`baselines`), by proper scoring rules (`s
 
 from jaxgap.fitting.backtesting.backtest import BacktestReport, ScoredForecast, backtest
 from jaxgap.fitting.backtesting.baselines import BASELINES, baseline_forecasts
-from jaxgap.fitting.backtesting.manifest import ManifestEntry, read_manifest
+from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
 from jaxgap.fitting.backtesting.scores import crps_of_draws, log_score_of_draws
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "BacktestReport",
     "ManifestEntry",
     "ScoredForecast",
+    "UnreadableEntry",
     "backtest",
     "baseline_forecasts",
     "crps_of_draws",

@@ -20,7 +20,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxgap.errors import InputError
 from jaxgap.fitting.backtesting.baselines import BASELINES, baseline_forecasts
-from jaxgap.fitting.backtesting.manifest import ManifestEntry, read_manifest
+from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
 from jaxgap.fitting.backtesting.scores import crps_of_draws, log_score_of_draws
 from jaxgap.fitting.forecasting import forecast_average
 from jaxgap.trajectory import Kind, Trajectory
@@ -64,7 +64,8 @@ class BacktestReport:
 
     - `level`: of the intervals.
     - `series`: by curve and prefix.
-    - `left_out`: file, prefix and reason of each that could not be forecast.
+    - `left_out`: file, prefix and reason of each that could not be forecast; the prefix is `None`
+        for a file that could not be read.
     """
 
     level: float
@@ -133,13 +134,16 @@ def backtest(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) for prefixes outside (0, 1), and for a folder, manifest or file
-    that cannot be read.
+    `InputError` (a `ValueError`) for prefixes outside (0, 1), for a folder or manifest that cannot
+    be read, and if none of the files can be.
     """
     if not prefixes or not all(0 < prefix < 1 for prefix in prefixes):
         raise InputError(f"prefixes must lie between 0 and 1, got {list(prefixes)}")
-    scored, left_out = [], []
-    for entry_index, entry in enumerate(read_manifest(folder)):
+    entries = read_manifest(folder)
+    scored, left_out = [], _unread(entries)
+    for entry_index, entry in enumerate(entries):
+        if isinstance(entry, UnreadableEntry):
+            continue
         entry_key = jax.random.fold_in(key, entry_index)
         for prefix in _prefixes_of(entry.run, prefixes):
             num_seen = rows_seen(entry.run.num_rows, prefix)
@@ -153,6 +157,15 @@ def backtest(
             except InputError as error:
                 left_out.append(where | {"reason": str(error)})
     return BacktestReport(_LEVEL, tuple(scored), tuple(left_out))
+
+
+def _unread(entries: Sequence[ManifestEntry | UnreadableEntry]) -> list[dict[str, Any]]:
+    """What is said of the files that could not be read; refused if there are no others."""
+    unread = [entry for entry in entries if isinstance(entry, UnreadableEntry)]
+    if len(unread) == len(entries):
+        more = f" (and {len(unread) - 1} more cannot be read)" if len(unread) > 1 else ""
+        raise InputError(unread[0].problem + more)
+    return [{"file": entry.file, "prefix": None, "reason": entry.problem} for entry in unread]
 
 
 def rows_seen(num_rows: int, prefix: float) -> int:

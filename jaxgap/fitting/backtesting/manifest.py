@@ -1,7 +1,8 @@
 """A folder of measured curves, described by its `manifest.csv`.
 
 One line a file: `file, kind, n, time_unit, source`, where `file` is relative to the folder, `kind`
-is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known.
+is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known. A
+curve of accuracies is in percent if most of its values are above 1, else in fractions.
 """
 
 import csv
@@ -32,12 +33,21 @@ class ManifestEntry:
     scale: float
 
 
-def read_manifest(folder: str | Path) -> list[ManifestEntry]:
+@dataclasses.dataclass(frozen=True)
+class UnreadableEntry:
+    """A file that the manifest names and that gives no curve, and why in one line."""
+
+    file: str
+    problem: str
+
+
+def read_manifest(folder: str | Path) -> list[ManifestEntry | UnreadableEntry]:
     """Every curve that the folder's manifest names, in its order.
 
     **Raises:**
 
-    `InputError` naming the file and line for what is missing or cannot be read.
+    `InputError` naming the line for a manifest that is missing or wrong. A curve that cannot be
+    read does not keep the others from being read.
     """
     folder = Path(folder)
     path = folder / "manifest.csv"
@@ -55,7 +65,9 @@ def read_manifest(folder: str | Path) -> list[ManifestEntry]:
     return [_entry(folder, f"{path}, line {row}", line) for row, line in enumerate(lines, start=2)]
 
 
-def _entry(folder: Path, where: str, line: dict[str, str | None]) -> ManifestEntry:
+def _entry(
+    folder: Path, where: str, line: dict[str, str | None]
+) -> ManifestEntry | UnreadableEntry:
     name, kind = line.get("file"), line.get("kind")
     if not name or not kind:
         raise InputError(f"{where}: needs a value in each of the columns 'file' and 'kind'")
@@ -65,19 +77,19 @@ def _entry(folder: Path, where: str, line: dict[str, str | None]) -> ManifestEnt
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{where}: '{name}' lies outside the folder")
     unit = line.get("time_unit") or "step"
-    # As an uncertainty first: so accuracies in percent can be read before they are scaled.
-    raw = read_csv(path, kind="uncertainty", num_items=None, time_unit=unit)
-    if kind == "uncertainty":
-        return ManifestEntry(name, raw, 1.0)
-    num_items = _num_items(line.get("n"), where)
-    scale = 100.0 if looks_like_percent(raw.solver) else 1.0
+    num_items = _num_items(line.get("n"), where) if kind == "accuracy" else None
     try:
+        # As an uncertainty first: so accuracies in percent can be read before they are scaled.
+        raw = read_csv(path, kind="uncertainty", num_items=None, time_unit=unit)
+        if kind == "uncertainty":
+            return ManifestEntry(name, raw, 1.0)
+        scale = 100.0 if looks_like_percent(raw.solver) else 1.0
         solver = np.array(raw.solver) / scale
-        run = Trajectory(
-            raw.ts, solver, kind="accuracy", num_items=num_items, time_unit=raw.time_unit
-        )
+        run = Trajectory(raw.ts, solver, kind="accuracy", num_items=num_items, time_unit=unit)
     except TrajectoryError as error:
-        raise InputError(f"{path}: {error}") from error
+        problem = str(error)
+        named = problem if problem.startswith(str(path)) else f"{path}: {problem}"
+        return UnreadableEntry(name, named)
     return ManifestEntry(name, run, scale)
 
 

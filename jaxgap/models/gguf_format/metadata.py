@@ -70,6 +70,10 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
     key_length = max(hidden_size // num_heads, 1)
     head_dim = fields.integer("attention.key_length", key_length, maximum=MAX_SIZE)
     rotary_dim = fields.integer("rope.dimension_count", head_dim, maximum=MAX_SIZE)
+    if architecture != "phi3" and rotary_dim != head_dim:
+        # No config.json of that family can say otherwise: the model could not be exported.
+        legal = f"{head_dim}, all of each head, in a {architecture}"
+        raise fields.error("rope.dimension_count", legal)
     context_length = fields.integer("context_length", maximum=10**12)
     shape: dict[str, Any] = {
         "vocab_size": header.tensors["token_embd.weight"].shape[0],

@@ -37,9 +37,12 @@ def parse_rope(fields: Fields, family: str, context_length: int) -> dict[str, An
     if family == "phi3" and "original_max_position_embeddings" in outer:
         # Phi-3 keeps the window outside, and transformers believes that one.
         rope.values |= outer
+    partial = rope.number("partial_rotary_factor", 1.0)
+    if family != "phi3" and partial != 1:
+        raise rope.error("partial_rotary_factor", f"1 in the family {family}")
     return {
         "rope_theta": rope.number("rope_theta", 10_000.0),
-        "partial_rotary_factor": rope.number("partial_rotary_factor", 1.0),
+        "partial_rotary_factor": partial,
         "rope_scaling": _parse_scaling(rope, family, context_length),
     }
 

@@ -4,9 +4,10 @@ import csv
 import io
 from pathlib import Path
 
+from jaxgap.trajectory.csv_file import read_sidecar
 from jaxgap.trajectory.outside import read_text, repeated
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, run_columns_of
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named
 
 _METRIC_NAMES = ("metric", "name", "key", "tag")
 
@@ -15,10 +16,10 @@ def read_csv_log(path: Path) -> Log:
     """The log in a CSV file.
 
     A table with a column `metric` (or `name`, `key`, `tag`) and a column `value` is long: each row
-    gives one value of one metric. Every other table is wide. A column `run` (or `run_name`,
-    `run_id`), or `seed`, says of which run a row is.
+    gives one value of one metric. Every other table is wide. A sidecar beside it, as
+    :func:`~jaxgap.trajectory.read_csv` reads it, is the log's metadata.
 
-    **Raises:** `TrajectoryError` for a file that is no CSV table.
+    **Raises:** `TrajectoryError` for a file that is no CSV table, or a sidecar that is none.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     header: list[str] = []
@@ -42,7 +43,7 @@ def read_csv_log(path: Path) -> Log:
     metric, value = named(header, _METRIC_NAMES), named(header, ("value",))
     if metric and value:
         entries = [_wide(entry, metric, value) for entry in entries]
-    return Log(str(path), named(header, CLOCKS), tuple(entries), run_columns_of(header))
+    return Log(str(path), named(header, CLOCKS), tuple(entries), read_sidecar(path))
 
 
 def _checked_header(cells: list[str], where: str) -> list[str]:

@@ -4,40 +4,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgap.trajectory.metadata import checked_metadata
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, numbers_of, run_columns_of
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs, numbers_of
+
+# All that the first line holds where jaxgap wrote the file.
+_HEADER = "trajectory"
 
 
 def read_jsonl_log(path: Path) -> Log:
     """The log in a file of JSON lines; `NaN`, which Python's own writer allows, is read.
 
-    A field `run` (or `run_name`, `run_id`), or `seed`, says of which run a line is, if it stands in
-    lines that have a time; in a line of settings it does not.
+    A first line of nothing but jaxgap's own metadata is the log's metadata.
 
-    **Raises:** `TrajectoryError` for a line that is no JSON object.
+    **Raises:** `TrajectoryError` for a line that is no JSON object, and for bad metadata.
     """
-    entries = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
+    entries: list[Entry] = []
+    metadata: dict[str, Any] = {}
+    lines = enumerate(read_text(path).split("\n"), start=1)
+    objects = [(f"{path}:{number}", line) for number, line in lines if line.strip()]
+    for index, (where, line) in enumerate(objects):
         found = parse_json(line, where, finite=False)
         if not isinstance(found, dict):
             raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
+        if index == 0 and list(found) == [_HEADER]:
+            metadata = checked_metadata(found[_HEADER], where)
+            continue
         values = numbers_of(found) | _run_names(found)
         if values:
             entries.append(Entry(where, values))
-    clock = named(_names(entries), CLOCKS)
-    timed = [entry for entry in entries if clock is None or clock in entry.values]
-    return Log(str(path), clock, tuple(entries), run_columns_of(_names(timed)))
-
-
-def _names(entries: list[Entry]) -> dict[str, None]:
-    """Every name that has a value, in order of appearance."""
-    return dict.fromkeys(name for entry in entries for name in entry.values)
+    names = dict.fromkeys(name for entry in entries for name in entry.values)
+    return Log(str(path), named(names, CLOCKS), tuple(entries), metadata)
 
 
 def _run_names(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that name a run in words."""
-    return {name: fields[name] for name in run_columns_of(fields) if isinstance(fields[name], str)}
+    """The fields that may name a run in words."""
+    return {
+        name: value for name, value in fields.items() if isinstance(value, str) and names_runs(name)
+    }

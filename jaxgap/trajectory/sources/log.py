@@ -5,10 +5,13 @@ import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-SEED = "seed"
+from jaxgap.trajectory.record import MIN_ROWS
+
 # What trainers call the time of an entry.
 CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration", "t")
-_RUNS = ("run", "run_name", "run_id")
+_RUNS, _SEED = ("run", "run_name", "run_id"), "seed"
+# What messages call the run of entries that name none, beside runs that have names.
+UNNAMED = "(without a name)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +29,13 @@ class Log:
     - `source`: its file.
     - `clock`: the name of its clock, if it has a customary one.
     - `entries`: in file order.
-    - `run_columns`: the columns that say of which run an entry is, where there are any.
+    - `metadata`: what the file itself says of `kind`, `num_items`, `time_unit` and `provenance`.
     """
 
     source: str
     clock: str | None
     entries: tuple[Entry, ...]
-    run_columns: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
@@ -48,30 +51,52 @@ class Log:
         )
         return dataclasses.replace(self, entries=tuple(entries))
 
-    def by_run(self) -> dict[str, "Log"]:
+    def by_run(self, clock: str | None = None) -> dict[str, "Log"]:
         """The entries of each run as a log of their own, in order of appearance.
 
-        A log without a column that names runs is one run without a name. In a log with one, what
-        has neither a run nor a time, such as a line of settings, belongs to none.
+        A column `run` (or `run_name`, `run_id`), or `seed`, tells runs apart if each of two values
+        has enough times for a run, or if one has and every entry with a time has some value. So the
+        line of settings that a log begins with, its last line, or a seed for sampling that differs
+        from row to row, make no runs. A log without such a column is one run without a name; in a
+        log with one, entries without a time belong to none.
+
+        `clock` is the name of its times, if not the customary one.
         """
+        clock = clock or self.clock
+        timed = [entry for entry in self.entries if clock is None or clock in entry.values]
+        telling = [name for name in self.names if names_runs(name) and _tells(name, timed, clock)]
+        columns = tuple(filter(None, (named(telling, _RUNS), named(telling, (_SEED,)))))
+        if not columns:
+            return {"": self}
         entries: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            name = self._run_of(entry)
-            timed = self.clock is None or self.clock in entry.values
-            if name or timed or not self.run_columns:
-                entries.setdefault(name, []).append(entry)
+        for entry in timed:
+            entries.setdefault(_run_of(entry, columns), []).append(entry)
         return {
-            name: dataclasses.replace(self, entries=tuple(own), run_columns=())
-            for name, own in entries.items()
+            name: dataclasses.replace(self, entries=tuple(own)) for name, own in entries.items()
         }
 
-    def _run_of(self, entry: Entry) -> str:
-        """What the run of an entry is called: `NAME`, `seedN` or `NAME_seedN`."""
-        parts = []
-        for column in self.run_columns:
-            value = f"{entry.values.get(column, '')}".strip()
-            parts.append(f"seed{value}" if value and column.lower() == SEED else value)
-        return "_".join(filter(None, parts))
+
+def _tells(column: str, timed: Sequence[Entry], clock: str | None) -> bool:
+    """Whether a column tells apart the runs of entries that have a time."""
+    times: dict[str, set[str | float]] = {}
+    for entry in timed:
+        time = entry.where if clock is None else entry.values[clock]
+        times.setdefault(_text(entry, column), set()).add(time)
+    num_long = sum(len(own) >= MIN_ROWS for value, own in times.items() if value)
+    return num_long > 1 or (num_long == 1 and "" not in times)
+
+
+def _run_of(entry: Entry, columns: Sequence[str]) -> str:
+    """What the run of an entry is called: `NAME`, `seedN` or `NAME_seedN`."""
+    parts = []
+    for column in columns:
+        value = _text(entry, column)
+        parts.append(f"seed{value}" if value and column.lower() == _SEED else value)
+    return "_".join(filter(None, parts))
+
+
+def _text(entry: Entry, column: str) -> str:
+    return f"{entry.values.get(column, '')}".strip()
 
 
 def named(names: Collection[str], known: Sequence[str]) -> str | None:
@@ -80,9 +105,9 @@ def named(names: Collection[str], known: Sequence[str]) -> str | None:
     return next((lower[name] for name in known if name in lower), None)
 
 
-def run_columns_of(names: Collection[str]) -> tuple[str, ...]:
-    """The columns that say of which run a row is: `run`, `run_name` or `run_id`, and `seed`."""
-    return tuple(filter(None, (named(names, _RUNS), named(names, (SEED,)))))
+def names_runs(column: str) -> bool:
+    """Whether a column is called as those are that say of which run a row is."""
+    return column.lower() in (*_RUNS, _SEED)
 
 
 def numbers_of(fields: Mapping[str, Any]) -> dict[str, float]:

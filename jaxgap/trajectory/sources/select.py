@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgap.trajectory.metadata import with_given
 from jaxgap.trajectory.notes import irregular_times
 from jaxgap.trajectory.outside import parse_number
 from jaxgap.trajectory.percent import looks_like_percent
@@ -34,10 +35,11 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
         customary clock), `solver`, and optionally `verifier`, `solver_se`, `verifier_se` and
         extra measurements. A name that ends a single column's name after " - ", as in the exports
         of W&B, is enough.
-    - `metadata`: as for :class:`Trajectory`.
+    - `metadata`: as for :class:`Trajectory`, in place of the log's.
 
     **Raises:** `TrajectoryError` naming the file, the row and the column.
     """
+    metadata = with_given(log.metadata, metadata)
     names = {column: _found(log, name) for column, name in _with_clock(log, columns).items()}
     notes: list[str] = []
     rows = _complete(join(_measured(log.entries, names, notes), notes), names, log, notes)
@@ -48,9 +50,10 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     if metadata.get("kind") == "accuracy":
         _to_fractions(table, names, log, notes)
     notes += irregular_times(table["t"])
-    provenance = dict(metadata.pop("provenance", None) or {}) | {"source": log.source}
+    provenance = {"source": log.source} | dict(metadata.pop("provenance", None) or {})
+    earlier = provenance.get("notes")
     if notes:
-        provenance["notes"] = notes
+        provenance["notes"] = [*(earlier if isinstance(earlier, list) else []), *notes]
     core = {column: table.pop(column) for column in CORE_COLUMNS if column in table}
     ts = core.pop("t")
     try:
@@ -150,13 +153,29 @@ def _to_fractions(
     if not percent:
         return
     for column in capabilities:
-        least, most = table[column].min(), table[column].max()
-        if least < 0 or most > 100 or 0 < most <= 1:
+        if column not in percent and not _may_be_percent(column, table):
             raise TrajectoryError(
                 f"{log.source}: '{names[percent[0]]}' looks like percent and '{names[column]}' "
-                "does not: give both in one unit"
+                "does not: give both in one unit; if both are percent, divide both by 100"
             )
     for column in CORE_COLUMNS[1:]:
         if column in table:
             table[column] = table[column] / 100
-    notes.append(f"'{names['solver']}' looks like percent and was divided by 100")
+    with_it = [f", '{names[column]}' with it" for column in capabilities if column != percent[0]]
+    notes.append(
+        f"'{names[percent[0]]}' looks like percent and was divided by 100{''.join(with_it)}"
+    )
+
+
+def _may_be_percent(column: str, table: Mapping[str, np.ndarray]) -> bool:
+    """Whether a capability that does not look like percent can be, beside one that does.
+
+    What has values but none above 1 is a fraction, unless that would put the solver ahead of its
+    verifier: then both are percent, the solver's below 1 %.
+    """
+    values = table[column]
+    if values.min() < 0 or values.max() > 100:
+        return False
+    if not 0 < values.max() <= 1:
+        return True
+    return column == "solver" and bool(np.median(values) > np.median(table["verifier"]) / 100)

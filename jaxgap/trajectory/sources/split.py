@@ -12,7 +12,7 @@ def split(log: Log, columns: Mapping[str, str]) -> dict[str, tuple[Log, Mapping[
     as W&B exports them, every run keeps what is its own, and those of the columns asked for that
     stand there without a run.
     """
-    runs = log.by_run()
+    runs = log.by_run(columns.get("t"))
     if len(runs) > 1:
         return {name: (own, columns) for name, own in runs.items()}
     known = set(log.names)

@@ -1,13 +1,14 @@
 """The protocol of the backtest, the manifest's refusals, and the scores on measured curves."""
 
 import json
+import re
 
 import jax
 import numpy as np
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.backtesting import BASELINES, backtest, read_manifest
+from jaxgap.fitting.backtesting import BASELINES, UnreadableEntry, backtest, read_manifest
 from jaxgap.fitting.backtesting.backtest import summarise
 
 KEY = jax.random.key(0)
@@ -62,7 +63,6 @@ def test_percent_stays_percent(folder):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("absent.csv,accuracy,,step,x\n", "absent.csv"),
         ("../outside.csv,accuracy,,step,x\n", "outside the folder"),
         ("long.csv,precision,,step,x\n", "kind must be"),
         ("long.csv,accuracy,many,step,x\n", "whole number"),
@@ -80,8 +80,9 @@ def test_a_bad_manifest_is_refused_with_its_line(folder, line, message):
 def test_a_large_value_among_fractions_is_refused_and_no_percent(folder, values, got):
     write(folder, "mixed.csv", values, "mixed.csv,accuracy,,step,made up\n")
     message = rf"mixed.csv: column 'solver', row 3: .* got {got}; .* on both sides of 1"
-    with pytest.raises(InputError, match=message):
-        read_manifest(folder)
+    entry = read_manifest(folder)[-1]
+    assert isinstance(entry, UnreadableEntry)
+    assert re.search(message, entry.problem)
 
 
 def test_percent_that_starts_low_is_percent(folder):
@@ -89,6 +90,32 @@ def test_percent_that_starts_low_is_percent(folder):
     entry = read_manifest(folder)[-1]
     assert entry.scale == 100
     assert entry.run.solver.tolist() == [0, 0.005, 0.12, 0.4]
+
+
+def test_one_curve_that_cannot_be_read_ends_no_backtest(folder):
+    before = backtest(folder, [0.2], key=KEY)
+    # Percent below 1 % for the most part, which no one can tell from fractions.
+    write(folder, "low.csv", [0.1, 0.3, 0.5, 0.8, 1.5], "low.csv,accuracy,,step,made up\n")
+    with (folder / "manifest.csv").open("a") as file:
+        file.write("absent.csv,uncertainty,,step,made up\n")
+    report = backtest(folder, [0.2], key=KEY)
+    assert report.series == before.series
+    low, absent = report.left_out[:2]
+    assert (low["file"], low["prefix"]) == ("low.csv", None)
+    assert "if it is percent, divide all of it by 100" in low["reason"]
+    assert absent["reason"] == f"{folder / 'absent.csv'}: no such file"
+    assert report.to_dict()["num_left_out"] == len(before.left_out) + 2
+
+
+def test_curves_of_which_none_can_be_read_are_refused(tmp_path):
+    (tmp_path / "manifest.csv").write_text(HEADER)
+    write(tmp_path, "short.csv", [0.1, 0.2], "short.csv,accuracy,,step,made up\n")
+    with pytest.raises(InputError, match=r"short.csv: at least 3 rows are needed, got 2$"):
+        backtest(tmp_path, [0.2], key=KEY)
+    with (tmp_path / "manifest.csv").open("a") as file:
+        file.write("absent.csv,accuracy,,step,x\n")
+    with pytest.raises(InputError, match=r"short.csv: .* \(and 1 more cannot be read\)$"):
+        backtest(tmp_path, [0.2], key=KEY)
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):

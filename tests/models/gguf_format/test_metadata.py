@@ -5,6 +5,7 @@ import pytest
 
 from jaxgap.models.gguf_format.header import GgufHeader, GgufTensor
 from jaxgap.models.gguf_format.metadata import parse_metadata
+from jaxgap.models.huggingface.config_json import config_json
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.outside import ModelFileError
 
@@ -41,6 +42,17 @@ def test_a_phi_without_a_window_has_fused_modules(parse):
     names = [name for name, _ in naming_of(config).modules]
     assert "self_attn.qkv_proj" in names
     assert "self_attn.q_proj" not in names
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+def test_heads_that_turn_in_part_are_refused_where_they_could_not_be_exported(architecture, parse):
+    key = f"{architecture}.rope.dimension_count"
+    assert config_json(parse(architecture, **{key: 8}))["head_dim"] == 8
+    message = f"here: rope.dimension_count must be 8, all of each head, in a {architecture}, got 4"
+    with pytest.raises(ModelFileError, match=message):
+        parse(architecture, **{key: 4})
+    partial = parse("phi3", **{"phi3.rope.dimension_count": 4})
+    assert config_json(partial)["partial_rotary_factor"] == 0.5
 
 
 def test_what_llama_gguf_split_has_merged_is_whole(parse):

@@ -173,6 +173,18 @@ def test_a_family_that_is_none_is_refused():
             {"model_type": "phi3", "partial_rotary_factor": 1.5},
             "partial_rotary_factor must turn an even part",
         ),
+        (
+            {"partial_rotary_factor": 0.5},
+            "partial_rotary_factor must be 1 in the family llama, got 0.5",
+        ),
+        (
+            {
+                "model_type": "qwen3",
+                "num_key_value_heads": 4,
+                "rope_scaling": {"partial_rotary_factor": 0.5},
+            },
+            "partial_rotary_factor must be 1 in the family qwen3, got 0.5",
+        ),
         ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window must be False"),
         ({"model_type": "qwen3", "layer_types": ["sliding_attention"]}, "layer_types must be full"),
     ],

@@ -154,6 +154,97 @@ def test_a_run_folder_by_the_names_of_its_columns(tmp_path):
     assert run.verifier.tolist() == [0.3, 0.4, 0.5]
 
 
+SIDECAR = {
+    "kind": "accuracy",
+    "num_items": 384,
+    "time_unit": "round",
+    "provenance": {"seed": 1, "notes": ["as written"], "source": "lab"},
+}
+SPARSE = "t,acc,nll\n0,0.1,3\n1,nan,2\n2,0.3,1\n3,0.4,0.5\n"
+
+
+@pytest.mark.parametrize("name", ["trajectory.csv", "log.csv"])
+def test_the_sidecar_counts_where_columns_are_named(tmp_path, name):
+    path = write(tmp_path / name, SPARSE)
+    write(tmp_path / f"{name}.json", json.dumps(SIDECAR))
+    path = tmp_path if name == "trajectory.csv" else path
+    run = read_trajectory(path, {"solver": "acc"})
+    assert (run.kind, run.num_items, run.time_unit) == ("accuracy", 384, "round")
+    assert (run.provenance["seed"], run.provenance["source"]) == (1, "lab")
+    first, *others = run.provenance["notes"]
+    assert first == "as written"
+    assert "1 values of 'acc' are not finite" in others[0]
+    given = read_trajectory(path, {"solver": "acc"}, num_items=10, time_unit="step")
+    assert (given.kind, given.num_items, given.time_unit) == ("accuracy", 10, "step")
+    # The items are those of the accuracies.
+    other = read_trajectory(path, {"solver": "nll"}, kind="uncertainty")
+    assert (other.kind, other.num_items, other.time_unit) == ("uncertainty", None, "round")
+
+
+def test_a_bad_sidecar_is_refused_where_columns_are_named(tmp_path):
+    path = write(tmp_path / "log.csv", "step,nll\n0,3\n1,2\n2,1\n")
+    write(tmp_path / "log.csv.json", '{"kinds": "accuracy"}')
+    with pytest.raises(TrajectoryError, match=r"log.csv.json: unknown field 'kinds'"):
+        read_trajectory(path, {"solver": "nll"})
+
+
+def test_the_header_of_own_json_lines_counts_where_columns_are_named(tmp_path):
+    path = tmp_path / "run.jsonl"
+    extra = {"other": [0.3, 0.4, 0.5]}
+    write_jsonl(Trajectory([0, 1, 2], [0.1, 0.2, 0.3], extra=extra, **SIDECAR), path)
+    run = read_trajectory(path, {"solver": "other"})
+    assert run.solver.tolist() == extra["other"]
+    assert (run.kind, run.num_items, run.time_unit) == ("accuracy", 384, "round")
+    # Another tool's first line is its own, whatever it calls its fields.
+    lines = [{"trajectory": [1, 2], "step": n, "nll": 3.0 - n} for n in range(3)]
+    write(path, "\n".join(map(json.dumps, lines)))
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3, 2, 1]
+
+
+CURVE = [{"step": n, "nll": 5.0 - n} for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Settings that have a time.
+        [{"step": 0, "seed": 42, "lr": 0.1}, *CURVE],
+        # A seed for sampling.
+        [{**entry, "seed": 7 * n} for n, entry in enumerate(CURVE)],
+        # A last line.
+        [*CURVE, {"step": 4, "run": "x", "event": "end"}],
+        # A seed in the evaluations alone.
+        [*({"step": n, "loss": 1.0} for n in range(5)), *({**each, "seed": 1} for each in CURVE)],
+        # One run by its name, with a seed for sampling.
+        [{**entry, "run": "x", "seed": n} for n, entry in enumerate(CURVE)],
+    ],
+)
+def test_fields_that_are_called_like_a_runs_name_make_no_runs(tmp_path, lines):
+    path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [5, 4, 3, 2, 1]
+
+
+def test_a_seed_for_sampling_in_a_long_table_makes_no_runs(tmp_path):
+    rows = [f"{t},{90 + t},{name},{3 - t}" for t in range(3) for name in ("nll", "acc", "best")]
+    path = write(tmp_path / "long.csv", "\n".join(["step,seed,metric,value", *rows]))
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3, 2, 1]
+
+
+def test_entries_without_a_name_beside_named_runs_are_called_so(tmp_path):
+    lines = [{**entry, "run": name} for name in "ab" for entry in CURVE]
+    lines.append({"step": 4, "event": "end"})
+    path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
+    with pytest.raises(TrajectoryError, match=r"holds 3 runs \(a, b, \(without a name\)\)"):
+        read_trajectory(path, {"solver": "nll"})
+
+
+def test_the_clock_that_was_named_says_which_lines_are_rows(tmp_path):
+    lines = [{"lr": 0.1}, *({"run": r, "hour": n, "nll": 3.0 - n} for r in "ab" for n in range(3))]
+    path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
+    with pytest.raises(TrajectoryError, match=r"holds 2 runs \(a, b\)"):
+        read_trajectory(path, {"t": "hour", "solver": "nll"})
+
+
 def test_json_lines_of_another_tool(tmp_path):
     lines = [{"step": n, "nll": 3.0 - n, "note": "x", "deep": {"a": 1}} for n in range(3)]
     path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
@@ -197,6 +288,20 @@ def test_a_low_solver_is_percent_where_its_verifier_is(tmp_path):
     run = read_trajectory(path, {"solver": "acc", "verifier": "best"}, kind="accuracy")
     assert run.solver.tolist() == [0, 0.005, 0.008, 0.03]
     assert run.verifier.tolist() == [0.01, 0.02, 0.05, 0.09]
+
+
+def test_a_solver_below_one_percent_is_percent_where_its_verifier_is(tmp_path):
+    path = write(tmp_path / "log.csv", "step,acc,best\n0,0.1,2\n1,0.5,3\n2,0.8,4\n")
+    run = read_trajectory(path, {"solver": "acc", "verifier": "best"}, kind="accuracy")
+    assert run.solver.tolist() == [0.001, 0.005, 0.008]
+    assert run.verifier.tolist() == [0.02, 0.03, 0.04]
+    assert "'best' looks like percent and was divided by 100, 'acc' with it" in notes(run)
+
+
+def test_a_solver_in_fractions_below_a_verifier_in_percent_is_refused(tmp_path):
+    path = write(tmp_path / "log.csv", "step,acc,best\n0,0.1,52\n1,0.5,63\n2,0.6,84\n")
+    with pytest.raises(TrajectoryError, match="if both are percent, divide both by 100"):
+        read_trajectory(path, {"solver": "acc", "verifier": "best"}, kind="accuracy")
 
 
 def write_events(folder, rows, start, tag="eval/nll"):
