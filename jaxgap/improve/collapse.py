@@ -58,6 +58,9 @@ def _accuracy(best: SplitMetrics, now: SplitMetrics) -> str | None:
 
 
 def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
+    # Exactly even, without an error: all candidates were right, or all wrong (see auc.py).
+    if Estimate(0.5, 0.0) in (first.judging_auc, now.judging_auc):
+        return None
     if not _fell(first.judging_auc, now.judging_auc):
         return None
     return (

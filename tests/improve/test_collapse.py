@@ -55,6 +55,20 @@ def test_surer_and_worse_is_said_so_and_against_the_best_checkpoint():
     assert "past its best: 80.0%, now 60.0%, while it becomes surer" in found["accuracy"]
 
 
+def test_where_all_are_right_or_all_wrong_judging_has_not_fallen():
+    judged, nothing_to_tell_apart = Estimate(0.95, 0.01), Estimate(0.5, 0.0)
+    assert (
+        signs_of_collapse(run_of({"judging_auc": judged}, {"judging_auc": nothing_to_tell_apart}))
+        == {}
+    )
+    assert (
+        signs_of_collapse(
+            run_of({"judging_auc": nothing_to_tell_apart}, {"judging_auc": Estimate(0.45, 0.01)})
+        )
+        == {}
+    )
+
+
 def test_noise_is_no_sign():
     rng = np.random.default_rng(0)
     for _ in range(500):
