@@ -28,7 +28,7 @@ from jaxgap.fitting import (
     SaturatingLaw,
     fit_many,
 )
-from jaxgap.fitting.backtesting.manifest import ManifestEntry, read_manifest
+from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
 from jaxgap.fitting.bijectors import Fixed
 
 LAWS = (
@@ -116,7 +116,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path, required=True)
     args = parser.parse_args()
-    entries = [each for each in read_manifest(args.data) if each.run.num_rows >= MIN_ROWS]
+    found = read_manifest(args.data)
+    curves = [each for each in found if isinstance(each, ManifestEntry)]
+    for each in found:
+        if isinstance(each, UnreadableEntry):
+            print(f"left out: {each.problem}")
+    entries = [each for each in curves if each.run.num_rows >= MIN_ROWS]
     fits = {law.name: fit_many(law, [entry.run for entry in entries]) for law in LAWS}
     series = [
         describe(entry, {name: results[index] for name, results in fits.items()})
