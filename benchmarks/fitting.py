@@ -19,7 +19,6 @@ AMICI integrates compiled C++ with forward sensitivities; it is timed where its 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,7 +45,7 @@ from fitting_engines import (
     pypesto_engine,
     scipy_engine,
 )
-from interleave import Engine, interleave, machine, paired_ratio
+from interleave import Engine, interleave, machine, paired_ratio, write
 from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
@@ -257,8 +256,7 @@ def main() -> None:
     if options.plot:
         results["growth"] = fitting_growth.growth()
         fitting_growth.draw(results["growth"], options.plot)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    write(results, options.json)
 
 
 def _remarks(results: dict) -> str:

@@ -4,6 +4,7 @@ A shared or throttled machine drifts by a factor of two within minutes. Timing A
 comparing only within a round leaves that out of the ratios; their spread says what is left in.
 """
 
+import json
 import os
 import platform
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +73,18 @@ def paired_ratio(engine: Engine, peer: Engine) -> dict[str, float]:
         "lowest": float(ratios.min()),
         "highest": float(ratios.max()),
     }
+
+
+def spread(values: Sequence[float], form: str) -> tuple[str, str]:
+    """Two cells of a table: the median, and the lowest and the highest."""
+    low, middle, high = (form.format(each(values)) for each in (min, np.median, max))
+    return middle, f"{low} - {high}"
+
+
+def write(results: dict[str, Any], path: Path | None) -> None:
+    """The results as JSON, where that is asked for."""
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def machine(packages: Sequence[str]) -> dict:

@@ -12,7 +12,6 @@ alternate (A B A B ...), and ratios are taken within a pair, since a shared mach
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import peers
 import sampling_setup
-from interleave import machine
+from interleave import machine, write
 from rich.console import Console
 from rich.table import Table
 from round_case import STAGES, Case
@@ -98,8 +97,7 @@ def main() -> None:
             done.append(take_turn(engine, Case(), options.peers))
         results = summary(Case(), turns)
         show(Console(width=120), results)
-        if options.json is not None:
-            options.json.write_text(json.dumps(results, indent=2) + "\n")
+        write(results, options.json)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ it generated, warm-up included and loading not.
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -30,7 +29,7 @@ import numpy as np
 import peers
 import sampling_growth
 import sampling_setup
-from interleave import machine
+from interleave import machine, spread, write
 from rich.console import Console
 from rich.table import Table
 from sampling_case import CASES, Case
@@ -122,12 +121,6 @@ _PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 _KEYS = ("tokens_per_second", "tokens_per_processor_second")
 
 
-def _spread(values: list[float], form: str) -> tuple[str, str]:
-    return form.format(
-        np.median(values)
-    ), f"{form.format(min(values))} - {form.format(max(values))}"
-
-
 def show(console: Console, results: dict[str, Any]) -> None:
     """Rates, ratios, memory and the time to warm up, as a table."""
     table = Table(title="Sampled tokens per second, engines in turn; ratios within each round")
@@ -136,18 +129,18 @@ def show(console: Console, results: dict[str, Any]) -> None:
     for result in results["results"]:
         table.add_row(
             result["engine"],
-            *_spread(result["tokens_per_second"], "{:,.0f}"),
-            _spread(result["tokens_per_processor_second"], "{:,.0f}")[0],
+            *spread(result["tokens_per_second"], "{:,.0f}"),
+            spread(result["tokens_per_processor_second"], "{:,.0f}")[0],
             f"{max(result['peak_bytes']) / 1e9:.2f}",
             f"{max(result['warm_up_seconds']):.0f}",
         )
     bounds = [[bound[key] for bound in results["bounds"]] for key in _KEYS]
     table.add_row(
-        "bound", *_spread(bounds[0], "{:,.0f}"), _spread(bounds[1], "{:,.0f}")[0], end_section=True
+        "bound", *spread(bounds[0], "{:,.0f}"), spread(bounds[1], "{:,.0f}")[0], end_section=True
     )
     for name, values in results["ratios"]["tokens_per_second"].items():
         by_processor = results["ratios"]["tokens_per_processor_second"][name]
-        table.add_row(name, *_spread(values, "{:.2f}"), _spread(by_processor, "{:.2f}")[0])
+        table.add_row(name, *spread(values, "{:.2f}"), spread(by_processor, "{:.2f}")[0])
     console.print(table)
     memory = results["memory"]
     needed = memory["weight_bytes"] + memory["cache_bytes"]
@@ -198,11 +191,6 @@ def main() -> None:
             results = summary(options.case, turns)
             show(Console(width=120), results)
             write(results, options.json)
-
-
-def write(results: dict[str, Any], path: Path | None) -> None:
-    if path is not None:
-        path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

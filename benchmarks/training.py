@@ -18,7 +18,6 @@ processor time says more than the clock on the wall: both are given.
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import peers
-from interleave import machine
+from interleave import machine, spread, write
 from rich.console import Console
 from rich.table import Table
 from training_case import Case
@@ -106,12 +105,6 @@ def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any
     }
 
 
-def _spread(values: list[float], form: str) -> tuple[str, str]:
-    return form.format(
-        np.median(values)
-    ), f"{form.format(min(values))} - {form.format(max(values))}"
-
-
 def show(console: Console, results: dict[str, Any]) -> None:
     table = Table(title="Update step, engines in turn; ratios within each round")
     for column in ("engine", "tokens/s (median)", "lowest - highest", "peak GB", "compile s"):
@@ -121,8 +114,7 @@ def show(console: Console, results: dict[str, Any]) -> None:
         compiling = [turn["compile_seconds"] for turn in turns if "compile_seconds" in turn]
         table.add_row(
             result["engine"],
-            f"{np.median(rates):,.0f}",
-            f"{min(rates):,.0f} - {max(rates):,.0f}",
+            *spread(rates, "{:,.0f}"),
             f"{max(turn['peak_bytes'] for turn in turns) / 1e9:.2f}",
             f"{max(compiling):.0f}" if compiling else "",
         )
@@ -130,10 +122,10 @@ def show(console: Console, results: dict[str, Any]) -> None:
         table.add_section()
         table.add_row(f"jaxgap / {peer}")
         for words, key in (("speed", "speed"), ("by processor time", "cpu_speed"), ("memory",) * 2):
-            table.add_row(f"  {words}", *_spread(ratios[key], "{:.2f} x"))
+            table.add_row(f"  {words}", *spread(ratios[key], "{:.2f} x"))
     table.add_section()
-    table.add_row("part of the bound", *_spread(results["parts_of_bound"], "{:.0%}"))
-    table.add_row("  by processor time", *_spread(results["cpu_parts_of_bound"], "{:.0%}"))
+    table.add_row("part of the bound", *spread(results["parts_of_bound"], "{:.0%}"))
+    table.add_row("  by processor time", *spread(results["cpu_parts_of_bound"], "{:.0%}"))
     console.print(table)
     loads = [turn["load_average"] for each in results["turns"].values() for turn in each]
     console.print(
@@ -229,11 +221,6 @@ def main() -> None:
         results["growth"] = growth(case)
         draw(results["growth"], options.plot)
         write(results, options.json)
-
-
-def write(results: dict[str, Any], path: Path | None) -> None:
-    if path is not None:
-        path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

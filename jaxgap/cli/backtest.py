@@ -34,12 +34,11 @@ class Backtest:
         use_compile_cache()
         from jaxgap.cli.tables import print_backtest
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.fitting.backtesting import backtest, read_manifest
+        from jaxgap.fitting.backtesting import backtest, manifest_files
 
         if self.json is not None:
             # Where the curves lie, only the manifest says.
-            files = ["manifest.csv", *(entry.file for entry in read_manifest(self.folder))]
-            check_outputs([self.folder / file for file in files], json=self.json)
+            check_outputs(manifest_files(self.folder), json=self.json)
         console = Terminal()
         with console.status("forecasting"):
             report = backtest(self.folder, self.prefix, key=random_key(self.seed))

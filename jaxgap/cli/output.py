@@ -66,26 +66,15 @@ def _is_replaced(path: Path) -> bool:
 def _held(path: Path) -> Iterator[Path]:
     """The files that a run is read from, and those that would be taken for a part of it."""
     from jaxgap.trajectory.csv_file import sidecar_path
+    from jaxgap.trajectory.read import run_files
 
     # What cannot be looked into is not read either: to say so is left to its reader.
     with contextlib.suppress(OSError):
-        for file in _files_in(path) if path.is_dir() else [path]:
+        for file in run_files(path) if path.is_dir() else [path]:
             yield _place(file)
             # Whatever is not JSON is read as a CSV table, which may have a sidecar.
             if file.suffix not in (".json", ".jsonl"):
                 yield _place(sidecar_path(file))
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    """Where a folder that is a run may have its measurements."""
-    from jaxgap.trajectory.read import OWN_FILE, trainer_state_in
-    from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
-
-    yield folder / OWN_FILE
-    state = trainer_state_in(folder)
-    if state is not None:
-        yield state
-    yield from folder.glob(EVENT_FILES)
 
 
 def _place(path: Path) -> Path:

@@ -44,13 +44,11 @@ class Plan:
     def run(self) -> None:
         from jaxgap.cli.output import check_outputs, write_json
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.planning.known_models import read_decoder_config
+        from jaxgap.planning.known_models import config_file, read_decoder_config
         from jaxgap.planning.plan import make_plan
         from jaxgap.sharding import MeshShape
 
-        source = Path(self.model)
-        config_file = source / "config.json" if source.is_dir() else source
-        check_outputs([config_file], json=self.json)
+        check_outputs([config_file(self.model)], json=self.json)
         config = read_decoder_config(self.model)
         shape = None if self.mesh is None else MeshShape.parse(self.mesh)
         _compile_only()

@@ -13,6 +13,9 @@ from scipy.stats import rankdata
 
 from jaxgap.improve.estimate import Estimate
 
+NOTHING_TO_TELL_APART = Estimate(0.5, 0.0)
+"""The area where all candidates are right, or all wrong."""
+
 
 def area_under_curve(
     scores: Float[np.ndarray, "prompts candidates"],
@@ -28,8 +31,7 @@ def area_under_curve(
     - `scores`: higher meaning more likely right.
     - `correct`: which candidates are right.
 
-    **Returns:** 0.5 with an error of 0 where all candidates are right, or all wrong: there is
-    nothing to tell apart.
+    **Returns:** :data:`NOTHING_TO_TELL_APART` where all candidates are right, or all wrong.
 
     >>> area_under_curve(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[True, False]] * 2)).mean
     0.75
@@ -38,7 +40,7 @@ def area_under_curve(
     """
     right, wrong = scores[correct], scores[~correct]
     if not right.size or not wrong.size:
-        return Estimate(0.5, 0.0)
+        return NOTHING_TO_TELL_APART
     # Each right answer's share of wrong ones below it, and each wrong one's of right ones above.
     placement = np.empty(scores.shape)
     placement[correct] = _share_below(right, wrong)

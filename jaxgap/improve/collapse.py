@@ -2,7 +2,7 @@
 
 Uncertainty falls under any sharpening, right or wrong, so the measure of the theory cannot warn.
 These signs can: each compares what was measured with the first checkpoint or the best one, in
-units of its standard errors, and is told once.
+units of its standard errors (but for the length of responses), and is told once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from jaxgap.improve.auc import NOTHING_TO_TELL_APART
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
 
@@ -58,8 +59,7 @@ def _accuracy(best: SplitMetrics, now: SplitMetrics) -> str | None:
 
 
 def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
-    # Exactly even, without an error: all candidates were right, or all wrong (see auc.py).
-    if Estimate(0.5, 0.0) in (first.judging_auc, now.judging_auc):
+    if NOTHING_TO_TELL_APART in (first.judging_auc, now.judging_auc):
         return None
     if not _fell(first.judging_auc, now.judging_auc):
         return None

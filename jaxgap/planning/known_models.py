@@ -54,6 +54,12 @@ KNOWN_MODELS = {
 }
 
 
+def config_file(source: str) -> Path:
+    """The `config.json` that a model is planned from, if it has no known name."""
+    path = Path(source)
+    return path / "config.json" if path.is_dir() else path
+
+
 def read_decoder_config(source: str) -> DecoderConfig:
     """The decoder of a known name, of a `config.json`, or of a folder that has one.
 
@@ -61,8 +67,7 @@ def read_decoder_config(source: str) -> DecoderConfig:
     """
     if source in KNOWN_MODELS:
         return KNOWN_MODELS[source]
-    path = Path(source)
-    path = path / "config.json" if path.is_dir() else path
+    path = config_file(source)
     if not path.is_file():
         raise InputError(
             f"--model {source}: no config.json there, and none of {', '.join(KNOWN_MODELS)}"

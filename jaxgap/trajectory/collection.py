@@ -17,14 +17,13 @@ from jaxgap.trajectory.read import (
     TRAINER_STATE,
     read_log,
     read_trajectory,
-    trainer_state_in,
+    run_files,
 )
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS
 from jaxgap.trajectory.sources.log import UNNAMED, Log
 from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.split import split
-from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
 
 MAX_RUNS = 1000
 _TABLES = (".csv", ".jsonl")
@@ -136,11 +135,7 @@ def _may_be_run(path: Path) -> bool:
 
 def _is_run(folder: Path) -> bool:
     """Whether a folder is one run, and not a folder of runs."""
-    return (
-        (folder / OWN_FILE).is_file()
-        or any(folder.glob(EVENT_FILES))
-        or trainer_state_in(folder) is not None
-    )
+    return any(file.is_file() for file in run_files(folder))
 
 
 def _runs_in(

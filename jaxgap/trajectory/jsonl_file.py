@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxgap.trajectory.atomic import write_atomically
-from jaxgap.trajectory.metadata import checked_metadata, with_given
+from jaxgap.trajectory.metadata import HEADER, checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
@@ -36,9 +36,9 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
         if line.strip()
     ]
     header: dict[str, Any] = {}
-    if objects and "trajectory" in objects[0][1]:
+    if objects and HEADER in objects[0][1]:
         number, first = objects.pop(0)
-        header = checked_metadata(first["trajectory"], f"{path}:{number}")
+        header = checked_metadata(first[HEADER], f"{path}:{number}")
     names = list(dict.fromkeys(name for _, fields in objects for name in fields))
     check_header(names, str(path))
     rows = [
@@ -54,7 +54,7 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
 def write_jsonl(run: Trajectory, path: str | Path) -> None:
     """Write a trajectory as JSON lines; reading them gives it back."""
     columns = {"t" if name == "ts" else name: values for name, values in run.columns().items()}
-    lines = [json.dumps({"trajectory": run.metadata()})]
+    lines = [json.dumps({HEADER: run.metadata()})]
     for values in zip(*columns.values(), strict=True):
         cells = (None if np.isnan(value) else float(value) for value in values)
         lines.append(json.dumps(dict(zip(columns, cells, strict=True))))

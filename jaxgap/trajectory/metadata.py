@@ -14,6 +14,10 @@ _TYPES = {
 }
 
 
+HEADER = "trajectory"
+"""The one field of the line that jaxgap's own JSON lines begin with: their metadata."""
+
+
 def checked_metadata(found: Any, where: str) -> dict[str, Any]:
     """The metadata `found` in a file, if every field is known and of its type.
 

@@ -1,7 +1,7 @@
 """Reading a run from wherever a user has it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from jaxgap.trajectory.sources.csv_log import read_csv_log
 from jaxgap.trajectory.sources.jsonl_log import read_jsonl_log
 from jaxgap.trajectory.sources.log import UNNAMED, Log
 from jaxgap.trajectory.sources.select import select
-from jaxgap.trajectory.sources.tensorboard import read_tensorboard
+from jaxgap.trajectory.sources.tensorboard import EVENT_FILES, read_tensorboard
 from jaxgap.trajectory.sources.trainer_state import read_trainer_state
 
 OWN_FILE = "trajectory.csv"
@@ -63,6 +63,15 @@ def read_log(path: Path) -> Log:
     if path.suffix == ".jsonl":
         return read_jsonl_log(path)
     return read_csv_log(path)
+
+
+def run_files(folder: Path) -> Iterator[Path]:
+    """Where a folder that is a run has its measurements, or would have jaxgap's own."""
+    yield folder / OWN_FILE
+    state = trainer_state_in(folder)
+    if state is not None:
+        yield state
+    yield from folder.glob(EVENT_FILES)
 
 
 def trainer_state_in(folder: Path) -> Path | None:

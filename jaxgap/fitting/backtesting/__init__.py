@@ -6,7 +6,12 @@ baselines that anyone would try first (`baselines`), by proper scoring rules (`s
 
 from jaxgap.fitting.backtesting.backtest import BacktestReport, ScoredForecast, backtest
 from jaxgap.fitting.backtesting.baselines import BASELINES, baseline_forecasts
-from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
+from jaxgap.fitting.backtesting.manifest import (
+    ManifestEntry,
+    UnreadableEntry,
+    manifest_files,
+    read_manifest,
+)
 from jaxgap.fitting.backtesting.scores import crps_of_draws, log_score_of_draws
 
 __all__ = [
@@ -19,5 +24,6 @@ __all__ = [
     "baseline_forecasts",
     "crps_of_draws",
     "log_score_of_draws",
+    "manifest_files",
     "read_manifest",
 ]

@@ -18,6 +18,7 @@ from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.outside import read_text
 from jaxgap.trajectory.percent import looks_like_percent
 
+_MANIFEST = "manifest.csv"
 _MAX_FILES = 10_000
 
 
@@ -50,7 +51,22 @@ def read_manifest(folder: str | Path) -> list[ManifestEntry | UnreadableEntry]:
     read does not keep the others from being read.
     """
     folder = Path(folder)
-    path = folder / "manifest.csv"
+    lines = enumerate(_lines(folder), start=2)
+    return [_entry(folder, f"{folder / _MANIFEST}, line {row}", line) for row, line in lines]
+
+
+def manifest_files(folder: str | Path) -> list[Path]:
+    """The manifest itself, and the files that it names.
+
+    **Raises:** `InputError` for a manifest that is missing or cannot be read.
+    """
+    folder = Path(folder)
+    named = [line.get("file") for line in _lines(folder)]
+    return [folder / file for file in (_MANIFEST, *filter(None, named))]
+
+
+def _lines(folder: Path) -> list[dict[str, str | None]]:
+    path = folder / _MANIFEST
     if not path.exists():
         raise InputError(f"{path}: no such file; it has to name the curves, one a line")
     text = io.StringIO(read_text(path), newline="")
@@ -62,7 +78,7 @@ def read_manifest(folder: str | Path) -> list[ManifestEntry | UnreadableEntry]:
         raise InputError(f"{path}: names no file")
     if len(lines) > _MAX_FILES:
         raise InputError(f"{path}: names more than {_MAX_FILES} files")
-    return [_entry(folder, f"{path}, line {row}", line) for row, line in enumerate(lines, start=2)]
+    return lines
 
 
 def _entry(

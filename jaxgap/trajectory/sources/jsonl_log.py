@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.trajectory.metadata import checked_metadata
+from jaxgap.trajectory.metadata import HEADER, checked_metadata
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs, numbers_of
-
-# All that the first line holds where jaxgap wrote the file.
-_HEADER = "trajectory"
 
 
 def read_jsonl_log(path: Path) -> Log:
@@ -28,8 +25,8 @@ def read_jsonl_log(path: Path) -> Log:
         found = parse_json(line, where, finite=False)
         if not isinstance(found, dict):
             raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
-        if index == 0 and list(found) == [_HEADER]:
-            metadata = checked_metadata(found[_HEADER], where)
+        if index == 0 and list(found) == [HEADER]:
+            metadata = checked_metadata(found[HEADER], where)
             continue
         values = numbers_of(found) | _run_names(found)
         if values:
