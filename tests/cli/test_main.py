@@ -42,7 +42,7 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
-@pytest.mark.parametrize("model", ["linear", "power"])
+@pytest.mark.parametrize("model", ["linear", pytest.param("power", marks=pytest.mark.slow)])
 def test_fit_writes_the_public_json_and_a_picture(run_file, tmp_path, capsys, model):
     out, plot = tmp_path / "fit.json", tmp_path / "fit.png"
     outputs = ["--json", str(out), "--plot", str(plot), "--save", str(tmp_path / "saved.json")]
@@ -110,6 +110,29 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, run_file, tmp_path, ca
     line = fails([part.format(tmp=tmp_path, run=run_file) for part in argv], capsys)
     assert said in line
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ("improve --out {new} --threshold 2", "--threshold must be between 0 and 1, got 2.0"),
+        ("improve --out {new} --num_rounds=0", "--num_rounds must be at least 1, got 0"),
+        ("improve --out {new} --mesh data=0",
+         "a mesh must look like data=2,fsdp=2,tensor=2, each at least 1, got 'data=0'"),
+        ("bench --out {new} --num-candidates 0 --seeds 1 2",
+         "--num-candidates must be at least 1, got 0"),
+        # The setting that is wrong was not given: it keeps its name.
+        ("bench --out {new} --num-train-prompts 3",
+         "batch_size must be at most num_train_prompts=3, got 64"),
+        ("plan --model any --topology v5e:2x2 --rows 0", "--rows must be at least 1, got 0"),
+        ("plan --model any --topology v5e:2x2 --lora-rank high",
+         "Error parsing --lora-rank: no type matching {None}|INT could be instantiated from "
+         "['high']; see jaxgap --help"),
+    ],
+)  # fmt: skip
+def test_a_value_that_an_option_cannot_have_is_told_by_its_name(argv, said, tmp_path, capsys):
+    line = fails(argv.format(new=tmp_path / "new").split(), capsys)
+    assert line == f"jaxgap: {said}\n"
 
 
 def test_ctrl_c_ends_in_one_line_without_a_traceback(capsys, monkeypatch):

@@ -81,6 +81,7 @@ def test_a_prior_weighs_with_the_data(run):
     assert found.parameters["rate"].estimate == pytest.approx(best, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_lognormal_prior_on_an_accuracy_is_in_its_own_terms():
     solver, verifier = curves(0.4, 0.3, 0.05, 0.7, 0.4)
     noise = 0.01 * np.random.default_rng(1).standard_normal((2, 14))
@@ -95,6 +96,7 @@ def test_a_lognormal_prior_on_an_accuracy_is_in_its_own_terms():
     )
 
 
+@pytest.mark.slow
 def test_a_solver_alone_can_be_constrained(run):
     alone = Trajectory(TS, run.solver)
     free = fit(LinearLaw(), alone)
@@ -161,6 +163,7 @@ def half(value):
     return 0.5 * value
 
 
+@pytest.mark.slow
 def test_an_accuracy_on_its_bound_is_in_its_own_terms():
     solver, verifier = curves(0.4, 0.3, 0.05, 0.7, 0.4)
     run = Trajectory(TS, 1 - solver, 1 - verifier, kind="accuracy")

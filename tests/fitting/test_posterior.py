@@ -120,6 +120,7 @@ def test_the_same_key_gives_the_same_draws(result, found):
     np.testing.assert_array_equal(again.samples["rate"], found.samples["rate"])
 
 
+@pytest.mark.slow
 def test_too_few_draws_are_said(result):
     found = result.posterior(key=jax.random.key(1), num_warmup=20, num_samples=10)
     assert any("the effective sample is below 400" in warning for warning in found.warnings)

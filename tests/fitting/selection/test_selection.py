@@ -148,6 +148,7 @@ def test_weights_go_to_the_law_that_is_true(results):
     assert low < 0.2 < high
 
 
+@pytest.mark.slow
 def test_weights_go_to_the_smaller_of_two_true_laws_on_average():
     """An exponential is a power law with q = 1, on whose bound half of the likelihood ratios are
     zero and the others chi-squared: 1 / (1 + exp(x / 2 - 1)) is 0.68 on average."""
