@@ -8,6 +8,7 @@ cannot be loaded.
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def save_result(result: FitResult | AveragedResult, path: str | Path) -> None:
     **Arguments:**
 
     - `result`: from :func:`jaxgap.fitting.fit` or :func:`jaxgap.fitting.selection.fit_auto`.
-    - `path`: of the JSON file; one that is there is replaced in one step.
+    - `path`: of the JSON file; one that is there, or where a link leads, is replaced in one step.
 
     **Raises:**
 
@@ -53,7 +54,7 @@ def save_result(result: FitResult | AveragedResult, path: str | Path) -> None:
     ...     load_result(f"{folder}/fit.json").to_dict() == result.to_dict()
     True
     """
-    replace_file(path, encode_result(result))
+    replace_file(os.path.realpath(path), encode_result(result))
 
 
 def encode_result(result: FitResult | AveragedResult) -> bytes:

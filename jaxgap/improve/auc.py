@@ -48,7 +48,7 @@ def area_under_curve(
     area = float(placement[correct].mean())
     count = len(scores)
     if count == 1:
-        return Estimate(area, 0.0)
+        return Estimate(area, np.nan)
     of_right = np.where(correct, placement - area, 0.0).sum(axis=1) / right.size
     of_wrong = np.where(correct, 0.0, placement - area).sum(axis=1) / wrong.size
     variance = count / (count - 1) * np.sum((of_right + of_wrong) ** 2)

@@ -187,7 +187,9 @@ class CheckpointStore:
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
         record = _Record.from_json(metadata.custom_metadata)
-        changed = sorted(name for name in self._origin if record.origin[name] != self._origin[name])
+        changed = [
+            name for name, now in self._origin.items() if record.origin.get(name, now) != now
+        ]
         if changed:
             raise InputError(
                 f"{self._folder.parent}: {changed[0]} are not those that the run was made with: "

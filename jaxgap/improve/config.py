@@ -52,7 +52,7 @@ class ImproveConfig:
     num_train_prompts: int = 512
     """Prompts the model trains on, with its own completions, >= 1."""
     num_held_out_prompts: int = 384
-    """Prompts it is measured on, never trained on, >= 1."""
+    """Prompts it is measured on, never trained on, >= 2: one has no standard error."""
     num_candidates: int = 8
     """Candidates sampled a prompt (N), >= 1."""
     threshold: float = 0.5
@@ -114,7 +114,6 @@ class ImproveConfig:
         for name in (
             "num_rounds",
             "num_train_prompts",
-            "num_held_out_prompts",
             "num_candidates",
             "epochs_per_round",
             "batch_size",
@@ -122,6 +121,8 @@ class ImproveConfig:
             "num_checkpoints_kept",
         ):
             self._require(name, getattr(self, name) >= 1, "at least 1")
+        enough = self.num_held_out_prompts >= 2
+        self._require("num_held_out_prompts", enough, "at least 2, for the standard errors")
         for name in ("clip_norm", "lora_alpha"):
             self._require(name, 0 < getattr(self, name) < float("inf"), "positive and finite")
         for name in _CHOSEN:

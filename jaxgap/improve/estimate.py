@@ -13,7 +13,8 @@ class Estimate(NamedTuple):
     **Fields:**
 
     - `mean`: the mean.
-    - `stderr`: the standard deviation over prompts divided by the root of their number.
+    - `stderr`: the standard deviation over prompts divided by the root of their number; NaN of one
+        prompt, which says nothing of others.
     """
 
     mean: float
@@ -28,5 +29,5 @@ class Estimate(NamedTuple):
         """
         per_prompt = np.asarray(values, np.float64).reshape(len(values), -1).mean(axis=1)
         count = len(per_prompt)
-        spread = per_prompt.std(ddof=1) if count > 1 else 0.0
+        spread = per_prompt.std(ddof=1) if count > 1 else np.nan
         return cls(float(per_prompt.mean()), float(spread / np.sqrt(count)))

@@ -7,9 +7,10 @@ al., arXiv:2507.00075, section 5).
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -21,7 +22,7 @@ from jaxgap.improve.records import TrainingSet
 from jaxgap.models import AbstractTokenizer
 from jaxgap.tasks import Problem
 from jaxgap.tasks.problem import normal_prompt
-from jaxgap.tasks.records import read_records
+from jaxgap.tasks.records import Record, read_records
 
 _SUM_TOLERANCE = 1e-6
 
@@ -107,6 +108,8 @@ def read_external(
 
     - `path`: the file.
     - `problems`: the training problems; a response must answer one of them, and no two the same.
+        A `prompt` is the text of a problem, in whatever white space and case as long as no other
+        problem differs in these alone.
     - `tokenizer`: the model's.
     - `key`: decides about the order in which responses are used.
     - `eta`: the share of each round, as :func:`shares` gives it.
@@ -114,16 +117,14 @@ def read_external(
 
     **Raises:** `InputError` with file, line and field.
     """
-    places = {normal_prompt(problem.text): row for row, problem in enumerate(problems)}
+    row_of = _rows_of(problems)
     found: dict[int, list[int]] = {}
     for record in read_records(path):
-        row = places.get(normal_prompt(record.text("prompt")))
-        if row is None:
-            record.refuse("prompt", "is not one of the run's training prompts")
+        row = row_of(record)
         if row in found:
             record.refuse("prompt", "was answered on an earlier line")
         try:
-            tokens = [*tokenizer.encode(record.text("response")), tokenizer.eos_id]
+            tokens = [*tokenizer.encode(record.text("response")), tokenizer.reply_end_id]
         except ValueError as error:
             record.refuse("response", str(error))
         if len(tokens) > max_new_tokens:
@@ -133,3 +134,28 @@ def read_external(
     order = rows[np.asarray(jax.random.permutation(key, len(rows)))]
     ends = np.round(np.cumsum(eta) * len(rows)).astype(int)
     return ExternalResponses(order, tuple(found[int(row)] for row in order), ends)
+
+
+def _rows_of(problems: Sequence[Problem]) -> Callable[[Record], int]:
+    """Finds the problem that a record answers; refuses a record that answers none, or several."""
+    places = {problem.text: row for row, problem in enumerate(problems)}
+    alike = collections.defaultdict(list)
+    for text, row in places.items():
+        alike[normal_prompt(text)].append(row)
+
+    def row_of(record: Record) -> int:
+        prompt = record.text("prompt")
+        if prompt in places:
+            return places[prompt]
+        rows = alike.get(normal_prompt(prompt), ())
+        if not rows:
+            record.refuse("prompt", "is not one of the run's training prompts")
+        if len(rows) > 1:
+            record.refuse(
+                "prompt",
+                f"is one of {len(rows)} training prompts but for white space and case: write it "
+                "as the run does",
+            )
+        return rows[0]
+
+    return row_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -136,8 +136,7 @@ def resume_folder(
         with on_mesh(wanted.mesh):
             loop, params = assemble(wanted)
         meet()  # before the first process writes what the others read
-        if wanted != run.config:
-            run.change(wanted)
+        run.change(wanted)
         kept = _KeptRun(run, watcher, assemble, loop, params)
         del params  # the run's to give up
         return kept.go()
@@ -174,12 +173,15 @@ class _KeptRun:
             self._origin = origin_of(loop)
         self._params: Params | None = params
         self._told: set[str] = set()
+        self._num_drawn_afresh = 0  # since the last checkpoint was saved
 
     def go(self) -> tuple[RoundMetrics, ...]:
         num_kept = self._run.config.num_checkpoints_kept
         store = CheckpointStore(self._run.checkpoints, num_kept, self._origin)
         with contextlib.closing(store):
             state, training_set = self._start(store)
+            for name, (before, now) in self._run.renew_versions().items():
+                self._note(f"goes on with {name} {now}, until here {before}")
             try:
                 self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
                 self._go_on(store, state, training_set)
@@ -216,7 +218,8 @@ class _KeptRun:
             run.add(checkpoint.metrics)
             with on_mesh(run.config.mesh):
                 store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
-            self._watch_for_collapse()
+            self._num_drawn_afresh = 0
+            self._watch_for_collapse(run.metrics)
             self._tell(watcher.on_round, checkpoint.metrics)
 
     def _tell(self, who: Callable[..., None], *what: Any) -> None:
@@ -236,17 +239,21 @@ class _KeptRun:
         if store.steps():
             params = None  # so that a model need not fit beside its checkpoint
         saved = self._newest(store)
+        self._rewind(() if saved is None else saved.rows)
         if saved is None:
-            self._run.rewind(())
             with on_mesh(self._run.config.mesh):
                 if params is None:
                     _, params = self._assemble(self._run.config)
                 return self._loop.init_state(params), None
-        self._run.rewind(saved.rows)
+        return saved.state, saved.training_set
+
+    def _rewind(self, rows: Sequence[dict[str, float]]) -> None:
+        """Go on after these measurements, of whose signs of collapse all have been told then."""
+        self._run.rewind(rows)
+        self._told = set()
         history = self._run.metrics
         for end in range(1, len(history) + 1):
-            self._told |= signs_of_collapse(history[:end]).keys()
-        return saved.state, saved.training_set
+            self._watch_for_collapse(history[:end])
 
     def _miss_checkpoint(self, newest: int) -> None:
         """Say that of a round that was measured there is no checkpoint: deleted, or never whole."""
@@ -260,24 +267,34 @@ class _KeptRun:
     ) -> tuple[LoopState, TrainingSet | None]:
         """The state before the round that failed, with other random numbers ahead of it.
 
-        What it trains on is sampled anew, unless it was fixed in the first round.
+        What it trains on is sampled anew, unless it was fixed in the first round. Which numbers are
+        drawn next depends on the checkpoint and on how often the run has gone back to it, so that a
+        run that is interrupted here draws the same when it goes on.
 
         **Raises:** `RunError` if the round has failed too often, or there is nothing to go back to.
         """
         store.wait()
         saved = self._newest(store)
-        if saved is None or num_failures > self._run.config.num_retries:
+        if saved is None:
+            self._note(f"{fault}: stopped")
+            raise RunError(
+                f"{self._run.folder}: {fault}, before any training: the model itself computes what "
+                "is not finite; check its weights, or take another --dtype"
+            ) from fault
+        if num_failures > self._run.config.num_retries:
             self._note(f"{fault}: stopped")
             raise RunError(
                 f"{self._run.folder}: {fault}, {num_failures} times over: a lower learning "
                 "rate may help; the checkpoints before it are intact"
             ) from fault
         self._note(f"{fault}: round {saved.state.round_index} is drawn afresh")
+        self._num_drawn_afresh += 1
+        state = saved.state.redrawn(self._num_drawn_afresh)
         if self._run.config.candidates == "fixed":
-            self._run.rewind(saved.rows)
-            return saved.state.redrawn(num_failures), saved.training_set
-        self._run.rewind(saved.rows[:-1])
-        return saved.state.redrawn(num_failures), None
+            self._rewind(saved.rows)
+            return state, saved.training_set
+        self._rewind(saved.rows[:-1])
+        return state, None
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
         with on_mesh(self._run.config.mesh):
@@ -285,12 +302,17 @@ class _KeptRun:
         store.set_aside_after(-1 if saved is None else int(saved.state.round_index))
         return saved
 
-    def _watch_for_collapse(self) -> None:
-        """Tell each sign of a collapse the first time that it shows."""
-        for name, sentence in signs_of_collapse(self._run.metrics).items():
+    def _watch_for_collapse(self, history: Sequence[RoundMetrics]) -> None:
+        """Tell each sign of a collapse the first time that it shows.
+
+        It may have been told in a round that an interruption undid, or its round may have been kept
+        and the interruption have come before it was told.
+        """
+        for name, sentence in signs_of_collapse(history).items():
             if name not in self._told:
                 self._told.add(name)
-                self._note(sentence)
+                if not self._run.has_note(sentence):
+                    self._note(sentence)
 
     def _note(self, line: str) -> None:
         self._run.note(line)

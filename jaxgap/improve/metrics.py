@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 from jaxgap.improve.estimate import Estimate
@@ -81,13 +82,16 @@ class RoundMetrics:
     def row(self) -> dict[str, float]:
         """The record as one flat row: `t`, then each mean under its name and its error `*_se`.
 
-        What was measured on the training prompts has names that begin with `train_`.
+        What was measured on the training prompts has names that begin with `train_`. An error that
+        is not known, that over one prompt, is left out.
         """
         row = {"t": float(self.round_index)}
         for prefix, split in (("", self.held_out), (_TRAIN, self.train)):
             for name in _NAMES:
                 estimate = getattr(split, name)
-                row |= {f"{prefix}{name}": estimate.mean, f"{prefix}{name}_se": estimate.stderr}
+                row[f"{prefix}{name}"] = estimate.mean
+                if not math.isnan(estimate.stderr):
+                    row[f"{prefix}{name}_se"] = estimate.stderr
         return row
 
     @classmethod
@@ -95,7 +99,10 @@ class RoundMetrics:
         """The record that :meth:`row` gave."""
         held_out, train = (
             SplitMetrics(
-                **{n: Estimate(row[f"{prefix}{n}"], row[f"{prefix}{n}_se"]) for n in _NAMES}
+                **{
+                    name: Estimate(row[f"{prefix}{name}"], row.get(f"{prefix}{name}_se", math.nan))
+                    for name in _NAMES
+                }
             )
             for prefix in ("", _TRAIN)
         )

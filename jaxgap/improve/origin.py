@@ -1,21 +1,62 @@
-"""What a run's state goes with, but does not hold: frozen weights and problems."""
+"""What a run's state goes with, but does not hold: problems, responses, the model around it."""
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
+
 from jaxgap.improve.digests import digests, json_digest
+from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.loop import Loop
+from jaxgap.models import LanguageModel
+from jaxgap.sampling import TokenBatch
 
 
 def origin_of(loop: Loop) -> dict[str, int]:
-    """Digests of the frozen weights and of both splits' problems, by what they are called.
+    """Digests of all that has to be as it was, by what it is called, causes before effects.
 
-    Adapters mean nothing on other weights, and a training set is kept by the places of its prompts;
-    a file or a branch on the hub may have changed since a run was interrupted.
+    Adapters mean nothing on other weights, and a training set is kept by the places of its prompts
+    and in the tokens of one tokenizer; a file or a branch on the hub may have changed since a run
+    was interrupted.
     """
-    problems = [
-        [problem.text, problem.answer] for problem in (*loop.split.train, *loop.split.held_out)
-    ]
+    split = loop.split
+    batches = [loop.prompts("train").batch, loop.prompts("held_out").batch]
     return {
+        "its problems": json_digest(
+            [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]
+        ),
+        "its external responses": json_digest(loop.external and _uses(loop.external)),
         "the frozen weights": json_digest(digests(loop.frozen)),
-        "its problems": json_digest(problems),
+        "the settings of its model": json_digest(_settings(loop.model)),
+        "the tokens of its prompts": json_digest([_rows(batch) for batch in batches]),
     }
+
+
+def _uses(external: ExternalResponses) -> list[object]:
+    """Which responses are used for what, and how many in each round until the last that has any.
+
+    Rounds that are added later use none.
+    """
+    in_each_round = np.trim_zeros(np.diff(external.ends, prepend=0), "b")
+    responses = [list(map(int, response)) for response in external.responses]
+    return [external.prompts.tolist(), responses, in_each_round.tolist()]
+
+
+def _settings(model: LanguageModel) -> list[object]:
+    """What the model computes, and which tokens end its completions.
+
+    Without what is as by default: a setting that a later version adds is no change.
+    """
+    values = {
+        field.name: repr(value)
+        for field in dataclasses.fields(model.config)
+        if (value := getattr(model.config, field.name)) != field.default
+    }
+    return [values, list(model.tokenizer.stop_ids)]
+
+
+def _rows(batch: TokenBatch) -> list[list[int]]:
+    """The tokens of each row without padding."""
+    pairs = zip(np.asarray(batch.tokens), np.asarray(batch.mask), strict=True)
+    return [tokens[mask].tolist() for tokens, mask in pairs]

@@ -1,7 +1,8 @@
 """A RUN folder: what a run was asked to do, on what, and what it measured, readable at any moment.
 
     config.json       the configuration
-    versions.json     python, jax, flax and other versions, git commit, device, seed
+    versions.json     python, jax, flax and other versions, git commit, device, seed: those that it
+                      last went on with (what they were before is noted)
     metrics.jsonl     one line a checkpoint, on disk before the next round begins
     timings.jsonl     seconds spent in each stage on the way to that checkpoint
     events.out.*      the same for TensorBoard, if the extra `tensorboard` is installed
@@ -19,6 +20,7 @@ the first writes them all.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -44,6 +46,7 @@ _METRICS = "metrics.jsonl"
 _TIMINGS = "timings.jsonl"
 _NOTES = "notes.jsonl"
 _TABLE = "trajectory.csv"
+_VERSIONS = "versions.json"
 
 
 class RunFolder:
@@ -69,6 +72,7 @@ class RunFolder:
         folder = Path(folder)
         self = cls(_without_run(folder) if is_first() else folder, config)
         self._write_settings()
+        self.renew_versions()
         return self
 
     @classmethod
@@ -106,15 +110,18 @@ class RunFolder:
         return tuple(map(RoundMetrics.from_row, self._rows))
 
     def change(self, config: ImproveConfig) -> None:
-        """Go on with these settings in place of those that the run had."""
+        """Go on with these settings in place of those that the run had.
+
+        They are written by :meth:`rewind`, once it is known that the run goes on.
+        """
         self.config = config
-        self._write_settings()
 
     def rewind(self, rows: Sequence[dict[str, float]]) -> None:
         """Go on after these measurements, leaving out whatever was written later."""
         self._rows = [dict(row) for row in rows]
         last = self._rows[-1]["t"] if self._rows else -1.0
         self._timings = [row for row in self._timings if row.get("t", 0.0) <= last]
+        self._write_settings()
         self._write()
         self._guarded(lambda: self._events.restart(self._rows))
 
@@ -132,6 +139,25 @@ class RunFolder:
         self._seconds = {}
         self._write()
         self._guarded(lambda: self._events.add(self._rows[-1]))
+
+    def renew_versions(self) -> dict[str, tuple[Any, Any]]:
+        """Write down what the run goes on with, and return what is other than before: old, new."""
+        now = versions() | {"seed": self.config.seed}
+        before: Any = {}
+        with contextlib.suppress(InputError):  # missing or damaged, which is no reason to stop
+            before = _read_json(self.folder / _VERSIONS)
+        self._write_text(_VERSIONS, _pretty(now))
+        if not isinstance(before, dict):
+            return {}
+        return {
+            name: (before[name], now[name])
+            for name in now
+            if before.get(name, now[name]) != now[name]
+        }
+
+    def has_note(self, line: str) -> bool:
+        """Whether this was written down already, perhaps before an interruption."""
+        return any(note.get("note") == line for note in self._notes)
 
     def note(self, line: str) -> None:
         """Write down something out of the ordinary."""
@@ -155,7 +181,6 @@ class RunFolder:
 
     def _write_settings(self) -> None:
         self._write_text("config.json", _pretty(dataclasses.asdict(self.config)))
-        self._write_text("versions.json", _pretty(versions() | {"seed": self.config.seed}))
 
     def _write_text(self, name: str, text: str) -> None:
         self._guarded(lambda: write_atomically(self.folder / name, text))
@@ -176,13 +201,15 @@ def to_trajectory(
 ) -> Trajectory:
     """The measurements of at least three checkpoints as a Trajectory, its time in rounds."""
     rows = [checkpoint.row() for checkpoint in metrics]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    # An error over one prompt is not known, but where there is nothing to tell apart.
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    columns = {name: [row[name] for row in rows] for name in names}
     return Trajectory(
         ts=columns.pop("t"),
         solver=columns.pop("solver"),
         verifier=columns.pop("verifier"),
-        solver_se=columns.pop("solver_se"),
-        verifier_se=columns.pop("verifier_se"),
+        solver_se=columns.pop("solver_se", None),
+        verifier_se=columns.pop("verifier_se", None),
         extra=columns,
         time_unit="round",
         provenance={"program": "jaxgap improve"} | (provenance or {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -67,6 +68,19 @@ class FastTokenizer(AbstractTokenizer):
     @property
     def stop_ids(self) -> tuple[int, ...]:
         return self.end_ids
+
+    @functools.cached_property
+    def reply_end_id(self) -> int:
+        if self.chat_template is None:
+            return self.eos_id
+        reply = "an answer that stands in no template"
+        turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": reply}]
+        try:
+            text = self.chat_template.render(turns, add_generation_prompt=False)
+            after = self.encode(text.rpartition(reply)[2])
+        except InputError:  # a template for questions alone
+            return self.eos_id
+        return next((token for token in after if token in self.end_ids), self.eos_id)
 
     def encode(self, text: str) -> list[int]:
         return self.encode_batch([text], begin=False)[0]

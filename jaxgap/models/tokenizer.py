@@ -37,6 +37,11 @@ class AbstractTokenizer(abc.ABC):
     def stop_ids(self) -> tuple[int, ...]:
         """All that end a completion, `eos_id` first; some models end a turn with another token."""
 
+    @property
+    @abc.abstractmethod
+    def reply_end_id(self) -> int:
+        """The one of `stop_ids` with which the model ends its turn of a conversation."""
+
     @abc.abstractmethod
     def encode(self, text: str) -> list[int]:
         """The ids of a text; none is put before or after it."""
@@ -118,6 +123,10 @@ class CharTokenizer(AbstractTokenizer):
     @property
     def stop_ids(self) -> tuple[int, ...]:
         return (self.eos_id,)
+
+    @property
+    def reply_end_id(self) -> int:
+        return self.eos_id
 
     def encode(self, text: str) -> list[int]:
         try:

@@ -16,7 +16,8 @@ def replace_file(path: str | Path, data: bytes) -> None:
     """Replace the file at `path` by `data` in one step.
 
     The data go to a temporary file in the same folder, reach the disk, and are renamed over
-    `path`: whoever reads it, whenever the writer dies, finds the old file or the new one.
+    `path`: whoever reads it, whenever the writer dies, finds the old file or the new one. A link is
+    replaced, too, and what it leads to is left alone: a RUN folder may be a stranger's.
 
     **Raises:** `InputError` where `path` is a device, a pipe or a folder, which no file replaces.
     """

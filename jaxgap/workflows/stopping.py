@@ -36,28 +36,28 @@ def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
     if not 0 <= cost < float("inf"):
         raise InputError(f"--stop-when must be a gain in nats, 0 or more, got {cost}")
 
-    seed = 0
+    settings = ImproveConfig()
 
     def on_start(config: ImproveConfig, num_done: int) -> None:
-        nonlocal seed
+        nonlocal settings
         watcher.on_start(config, num_done)
-        seed = config.seed
+        settings = config
         if num_done:
-            _judge(folder, num_done - 1, cost, seed)
+            _judge(settings, folder, num_done - 1, cost)
 
     def on_round(metrics: RoundMetrics) -> None:
         watcher.on_round(metrics)
-        _judge(folder, metrics.round_index, cost, seed)
+        _judge(settings, folder, metrics.round_index, cost)
 
     return watcher._replace(on_start=on_start, on_round=on_round)
 
 
-def _judge(folder: Path, round_index: int, cost: float, seed: int) -> None:
+def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -> None:
     """End the run after this round if the next is not worth `cost`."""
-    if round_index + 1 < _MIN_CHECKPOINTS:
+    if round_index + 1 < _MIN_CHECKPOINTS or round_index == config.num_rounds:
         return
     run = read_csv(folder / "trajectory.csv")
-    key = jax.random.fold_in(jax.random.key(seed), round_index)
+    key = jax.random.fold_in(jax.random.key(config.seed), round_index)
     horizon = float(run.ts[-1]) + 1.0
     advice = forecast(run, horizon, key=key, cost=cost, round_length=1.0).advice
     if advice.verdict == "stop":

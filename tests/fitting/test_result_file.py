@@ -69,11 +69,21 @@ def test_a_fit_comes_back_with_all_it_can_be_asked(linear, tmp_path):
     assert found.correlations == linear.correlations
 
 
+def test_where_a_link_leads_the_fit_is_written(linear, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "fit.json").symlink_to(tmp_path / "kept" / "fit.json")
+    for _ in range(2):  # where there is no file yet, and where there is one
+        save_result(linear, tmp_path / "fit.json")
+        assert (tmp_path / "fit.json").is_symlink()
+        assert load_result(tmp_path / "kept" / "fit.json").to_dict() == linear.to_dict()
+
+
 def test_open_ends_and_missing_series_come_back(tmp_path):
     few = fit(PowerLaw(), Trajectory([0, 1, 2], [0.3, 0.4, 0.45], kind="accuracy", num_items=50))
     assert encode(back(few, tmp_path)) == encode(few)
 
 
+@pytest.mark.slow
 def test_an_average_over_laws_comes_back(averaged, tmp_path):
     found = back(averaged, tmp_path)
     assert_same(found, averaged)

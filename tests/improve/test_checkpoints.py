@@ -214,6 +214,13 @@ def test_one_of_other_problems_is_refused(folder, abstract):
     store.close()
 
 
+def test_one_that_says_less_of_its_origin_is_read(folder, abstract):
+    store = CheckpointStore(folder, 2, ORIGIN | {"its external responses": 3})
+    saved = store.newest(abstract, pytest.fail)
+    store.close()
+    assert saved.state.round_index == 3
+
+
 def test_a_link_is_not_followed(folder):
     folder.rename(folder.parent / "elsewhere")
     folder.symlink_to(folder.parent / "elsewhere")

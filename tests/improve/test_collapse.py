@@ -1,6 +1,7 @@
 """A collapse is told; a healthy run, and noise, are not."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -74,3 +75,17 @@ def test_noise_is_no_sign():
     for _ in range(500):
         draws = [{"solver_accuracy": Estimate(0.5 + 0.01 * rng.normal(), 0.01)} for _ in range(12)]
         assert signs_of_collapse(run_of(*draws)) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"solver_accuracy": Estimate(0.0, math.nan)},
+        {"judging_auc": Estimate(0.1, math.nan)},
+        {"distinct_answers": Estimate(1.0, math.nan)},
+        {"truncated": Estimate(1.0, math.nan)},
+        {"fallback": Estimate(1.0, math.nan)},
+    ],
+)
+def test_a_difference_of_unknown_error_is_no_sign(change):
+    assert signs_of_collapse(run_of({}, change)) == {}

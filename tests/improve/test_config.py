@@ -12,6 +12,7 @@ from jaxgap.improve.presets import demo, weak_verifier
     ("change", "message"),
     [
         ({"num_rounds": 0}, "num_rounds must be at least 1, got 0"),
+        ({"num_held_out_prompts": 1}, "num_held_out_prompts must be at least 2, .*, got 1"),
         ({"num_candidates": -2}, "num_candidates must be at least 1, got -2"),
         ({"threshold": 1.5}, "threshold must be between 0 and 1, got 1.5"),
         ({"threshold": float("nan")}, "threshold must be between 0 and 1, got nan"),

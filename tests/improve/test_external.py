@@ -1,5 +1,6 @@
 """External responses: when they are used, in whose place, and which files are refused."""
 
+import contextlib
 import json
 
 import jax
@@ -88,6 +89,51 @@ def test_a_response_replaces_its_prompts_completion_alone(tmp_path):
 def test_files_that_do_not_fit_are_refused(tmp_path, pairs, message):
     with pytest.raises(InputError, match=message):
         read(write(tmp_path / "r.jsonl", pairs))
+
+
+class Talker(CharTokenizer):
+    """A reply ends with another token than a text."""
+
+    @property
+    def reply_end_id(self):
+        return self.pad_id
+
+
+def test_a_response_ends_as_a_reply_of_the_model_does(tmp_path):
+    talker, key = Talker(TOKENIZER.characters), jax.random.key(0)
+    path = write(tmp_path / "r.jsonl", [("3+1=", "4")])
+    external = read_external(path, PROBLEMS, talker, key, eta=(1,), max_new_tokens=4)
+    assert external.responses == ([*talker.encode("4"), talker.pad_id],)
+
+
+ALIKE = [Problem("a+b=", "1"), Problem("A+b=", "2"), Problem("A+c=", "3")]
+
+
+@pytest.mark.parametrize(("prompt", "row"), [("a+b=", 0), ("A+b=", 1), (" a+C= ", 2)])
+def test_of_prompts_that_are_alike_the_one_that_is_written_is_meant(tmp_path, prompt, row):
+    path, key = write(tmp_path / "r.jsonl", [(prompt, "4")]), jax.random.key(0)
+    external = read_external(path, ALIKE, TOKENIZER, key, eta=(1,), max_new_tokens=4)
+    assert external.prompts.tolist() == [row]
+
+
+def test_a_prompt_that_may_be_either_of_two_is_refused(tmp_path):
+    path, key = write(tmp_path / "r.jsonl", [("A+B=", "4")]), jax.random.key(0)
+    with pytest.raises(
+        InputError, match=r"r.jsonl:1: field 'prompt': is one of 2 training prompts"
+    ):
+        read_external(path, ALIKE, TOKENIZER, key, eta=(1,), max_new_tokens=4)
+
+
+def test_a_response_beyond_the_context_is_refused(tmp_path):
+    settings = {"num_rounds": 1, "num_train_prompts": 8, "num_held_out_prompts": 4, "batch_size": 8}
+    loop = next_loop(ImproveConfig(**settings))
+    context, prompt = loop.model.config.context_length, loop.split.train[0].text
+    for length, complaint in ((context, True), (context - len(prompt) - 3, False)):
+        path = write(tmp_path / "r.jsonl", [(prompt, "2" * length)])
+        config = ImproveConfig(**settings, external=str(path), max_new_tokens=2 * context)
+        refused = pytest.raises(InputError, match=r"ends at token .* the model's context is")
+        with refused if complaint else contextlib.nullcontext():
+            next_loop(config)
 
 
 def test_a_run_takes_them(tmp_path):

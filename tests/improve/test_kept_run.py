@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -17,12 +18,16 @@ from jaxgap.improve import (
     Watcher,
     assembly,
     improve_to_folder,
+    loop,
     resume_folder,
 )
 from jaxgap.improve import kept_run as module
 from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.faults import NotFinite
+from jaxgap.improve.records import LoopState
+from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import is_locked, locked
+from jaxgap.improve.train import train
 from jaxgap.trajectory.sources.tensorboard import read_tensorboard
 
 CONFIG = ImproveConfig(
@@ -114,6 +119,103 @@ def test_more_rounds_are_those_that_a_longer_run_would_have_had(whole, tmp_path)
     assert_same(tmp_path / "run", whole)
     with pytest.raises(InputError, match="more_rounds must be 0 or more, got -1"):
         resume_folder(tmp_path / "run", more_rounds=-1)
+
+
+def other_problems(config):
+    """The parts of the same run, but for the answer to one problem."""
+    loop, params = module.assemble(config)
+    first, *others = loop.split.train
+    train = (dataclasses.replace(first, answer="0"), *others)
+    return dataclasses.replace(loop, split=dataclasses.replace(loop.split, train=train)), params
+
+
+def test_a_resumption_that_is_refused_changes_nothing(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match="its problems are not those that the run was made with"):
+        resume_folder(folder, more_rounds=2, assemble=other_problems)
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_external_responses_have_to_stay_the_same_and_rounds_may_be_added(tmp_path):
+    problems = module.assemble(CONFIG)[0].split.train
+    file, folder = tmp_path / "responses.jsonl", tmp_path / "run"
+    rows = [json.dumps({"prompt": each.text, "response": "22"}) for each in problems]
+    file.write_text("\n".join(rows))
+    improve_to_folder(dataclasses.replace(CONFIG, num_rounds=1, external=str(file)), folder)
+    settings = (folder / "config.json").read_bytes()
+    file.write_text("\n".join(rows).replace("22", "23"))
+    with pytest.raises(InputError, match="its external responses are not those that the run was"):
+        resume_folder(folder, more_rounds=1)
+    assert (folder / "config.json").read_bytes() == settings
+    file.write_text("\n".join(rows))
+    assert len(resume_folder(folder, more_rounds=1)) == 3
+
+
+def notes_of(folder):
+    return [json.loads(line)["note"] for line in (folder / "notes.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def sign_in_round_two(monkeypatch):
+    """A sign of collapse that shows from the second round on."""
+
+    def signs(history):
+        late = [metrics for metrics in history if metrics.round_index >= 2]
+        return {"accuracy": f"worse: {late[-1].held_out.solver.mean}"} if late else {}
+
+    monkeypatch.setattr(module, "signs_of_collapse", signs)
+
+
+@pytest.mark.usefixtures("sign_in_round_two")
+def test_a_sign_of_collapse_is_noted_once_whatever_is_lost(tmp_path):
+    folder = tmp_path / "run"
+    improve_to_folder(CONFIG, folder)
+    (sign,) = notes_of(folder)
+    for lost in ((3,), (3, 2)):
+        for step in lost:
+            shutil.rmtree(folder / "checkpoints" / str(step))
+        resume_folder(folder)
+        assert [note for note in notes_of(folder) if note.startswith("worse")] == [sign]
+
+
+@pytest.mark.usefixtures("sign_in_round_two")
+def test_a_sign_of_collapse_is_noted_though_the_run_was_killed_before(tmp_path, monkeypatch):
+    def kill(self, line):
+        raise Kill
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "note", kill)
+        with pytest.raises(Kill):
+            improve_to_folder(CONFIG, folder)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir())[-1] == "2"
+    resume_folder(folder)
+    (sign,) = notes_of(folder)
+    assert sign.startswith("worse")
+
+
+def test_other_versions_are_noted_once(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    versions = json.loads((folder / "versions.json").read_text())
+    (folder / "versions.json").write_text(json.dumps(versions | {"jax": "0.0", "device": "abacus"}))
+    for _ in range(2):
+        resume_folder(folder)
+    assert notes_of(folder) == [
+        f"goes on with {name} {versions[name]}, until here {before}"
+        for name, before in (("jax", "0.0"), ("device", "abacus"))
+    ]
+    assert json.loads((folder / "versions.json").read_text()) == versions
+    assert_same(folder, whole)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_versions_that_cannot_be_read_are_no_hindrance(whole, tmp_path, text):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "versions.json").write_text(text)
+    resume_folder(folder)
+    assert (folder / "versions.json").read_bytes() == (whole / "versions.json").read_bytes()
+    assert not (folder / "notes.jsonl").exists()
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_used(whole, tmp_path):
@@ -209,8 +311,56 @@ def test_a_model_that_is_not_finite_from_the_start_is_refused(tmp_path, monkeypa
 
     load = assembly.load_embedded
     monkeypatch.setattr(assembly, "load_embedded", broken)
-    with pytest.raises(RunError, match="a probability of a sampled token in round 0 is NaN"):
+    with pytest.raises(
+        RunError, match="token in round 0 is NaN or infinite, before any training: the model itself"
+    ):
         improve_to_folder(CONFIG, tmp_path / "run")
+
+
+def fail_with_keys(monkeypatch, keys):
+    """Training of round 1 that fails in every process where the state has one of these keys."""
+    bad = {tuple(jax.random.key_data(key).tolist()) for key in keys}
+
+    def sick(model, optimizer, computation, state, *rest, **settings):
+        key = tuple(jax.random.key_data(state.key).tolist())
+        if state.round_index == 1 and key in bad:
+            raise NotFinite(1, "a training loss")
+        return train(model, optimizer, computation, state, *rest, **settings)
+
+    monkeypatch.setattr(loop, "train", sick)
+
+
+@pytest.mark.parametrize("candidates", ["regenerated", "fixed"])
+def test_a_run_killed_between_two_draws_draws_as_if_it_had_not_been(
+    tmp_path, monkeypatch, candidates
+):
+    state = LoopState({}, (), jax.random.key(CONFIG.seed), 1)
+    fail_with_keys(monkeypatch, [state.key, state.redrawn(1).key])
+    config = dataclasses.replace(CONFIG, candidates=candidates)
+    improve_to_folder(config, tmp_path / "whole")
+    assert len(notes_of(tmp_path / "whole")) == 2
+
+    def kill(line):
+        raise Kill
+
+    with pytest.raises(Kill):
+        improve_to_folder(config, tmp_path / "run", Watcher(on_note=kill))
+    with pytest.raises(Kill):  # after the second draw, which fails as well
+        resume_folder(tmp_path / "run", Watcher(on_note=second(kill)))
+    resume_folder(tmp_path / "run")
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def second(action):
+    """Does nothing the first time, and this the second."""
+    lines = []
+
+    def told(line):
+        lines.append(line)
+        if len(lines) == 2:
+            action(line)
+
+    return told
 
 
 def test_a_watcher_may_end_a_run_and_it_goes_on_later(whole, tmp_path):

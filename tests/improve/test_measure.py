@@ -1,9 +1,14 @@
 """What a checkpoint reports, against the definitions written out."""
 
+import dataclasses
+import json
+import math
+
 import numpy as np
 import pytest
 
-from jaxgap.improve import Candidates, Estimate, RoundMetrics, Selected
+from jaxgap.improve import Candidates, Estimate, RoundMetrics, Selected, to_trajectory
+from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.measure import Assessment, assess, measure
 from jaxgap.tasks import Addition, Problem
 
@@ -81,7 +86,6 @@ def test_standard_error_is_over_prompts():
     estimate = Estimate.over_prompts(values)
     assert estimate.mean == pytest.approx(values.mean())
     assert estimate.stderr == pytest.approx(values.mean(1).std(ddof=1) / 20)
-    assert Estimate.over_prompts(np.array([2.0])) == Estimate(2.0, 0.0)
 
 
 def test_grading_uses_the_task():
@@ -104,3 +108,23 @@ def test_answers_are_told_apart_as_the_task_spells_them():
     selected = Selected(np.zeros(1, int), np.zeros(1, bool))
     assessment = assess(Trimming(), [Problem("1+1=", "2")], candidates)
     assert measure(candidates, np.ones((1, 3)), selected, assessment).distinct_answers.mean == 2
+
+
+def test_of_one_prompt_no_error_is_known_and_none_is_written(checkpoint):
+    alone = Estimate.over_prompts(np.array([[0.0, 1.0]]))
+    assert alone.mean == 0.5
+    assert math.isnan(alone.stderr)
+    area = area_under_curve(np.array([[0.9, 0.1]]), np.array([[True, False]]))
+    assert (area.mean, math.isnan(area.stderr)) == (1.0, True)
+    metrics = RoundMetrics(5, checkpoint, dataclasses.replace(checkpoint, solver=alone))
+    row = metrics.row()
+    assert "train_solver" in row
+    assert "train_solver_se" not in row
+    assert "solver_se" in row
+    again = RoundMetrics.from_row(json.loads(json.dumps(row, allow_nan=False)))
+    assert again.row() == row
+    assert math.isnan(again.train.solver.stderr)
+    # In some rounds there is nothing to tell apart, of which the error is written.
+    rows = [metrics, dataclasses.replace(metrics, train=checkpoint), metrics]
+    rows = [dataclasses.replace(each, round_index=t) for t, each in enumerate(rows)]
+    assert "train_solver_se" not in to_trajectory(rows).extra

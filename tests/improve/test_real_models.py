@@ -3,6 +3,7 @@
 The default tests take some of the pairs; `--slow` takes them all.
 """
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -87,14 +88,22 @@ def config_for(model, task="gsm8k", **changes):
 def test_each_family_on_each_task(make_checkpoint, tmp_path, request, family, task):
     if (family, task) not in DEFAULT and not request.config.getoption("--slow"):
         pytest.skip("slow: run with --slow")
-    # ProntoQA's file has two questions.
-    sizes = {"num_train_prompts": 1, "num_held_out_prompts": 1, "batch_size": 1}
-    changes = sizes if task == "prontoqa" else {}
-    config = config_for(make_checkpoint(family), task, **changes)
+    config = config_for(make_checkpoint(family), task)
+    if task == "prontoqa":  # whose file has two questions
+        config = dataclasses.replace(config, task=f"prontoqa:{more_questions(tmp_path)}")
     first, last = improve_to_folder(config, tmp_path / "run")
     for split in (first.held_out, last.held_out, first.train):
         assert np.isfinite([split.solver.mean, split.verifier.mean, split.judging_brier.mean]).all()
     assert first.train.solver.mean != last.train.solver.mean
+
+
+def more_questions(folder):
+    """ProntoQA's first question about four people."""
+    question = (FILES / "prontoqa.jsonl").read_text().splitlines()[0]
+    names = ("Ann", "Bob", "Eve", "Max")
+    path = folder / "prontoqa.jsonl"
+    path.write_text("\n".join(question.replace("Ann", name) for name in names))
+    return path
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)
@@ -133,6 +142,7 @@ def test_the_model_of_a_round_goes_out(make_checkpoint, tmp_path):
         export_run(tmp_path / "run", tmp_path / "none", round_index=0)
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_in_bfloat16_and_trains_in_float32(make_checkpoint, tmp_path):
     config = config_for(make_checkpoint("qwen25"), dtype="bfloat16")
     first, last = improve_to_folder(config, tmp_path / "run")
@@ -144,6 +154,7 @@ def test_bfloat16_computes_in_bfloat16_and_trains_in_float32(make_checkpoint, tm
     assert first.held_out.solver.mean != last.held_out.solver.mean
 
 
+@pytest.mark.slow
 def test_fixed_candidates_are_trained_on_in_every_round(make_checkpoint, tmp_path):
     settings = {"num_rounds": 8, "learning_rate": 3e-2}
     folder = make_checkpoint("llama3")

@@ -98,3 +98,17 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(ValueError, match="cannot be made a RUN folder"):
         improve_to_folder(CONFIG, tmp_path / "notes.txt")
+
+
+def test_files_that_are_links_are_replaced_and_not_written_through(run_folder, tmp_path):
+    """A RUN may come from a stranger."""
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    (tmp_path / "mine").write_text("all I have")
+    for name in ("config.json", "metrics.jsonl", "trajectory.csv", "notes.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(tmp_path / "mine")
+    run = RunFolder(folder, CONFIG)
+    run.rewind(json.loads(line) for line in (run_folder / "metrics.jsonl").open())
+    run.note("out of the ordinary")
+    assert (tmp_path / "mine").read_text() == "all I have"
+    assert not [path for path in folder.iterdir() if path.is_symlink()]

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.models import CharTokenizer, save_folder
+from jaxgap.models import CharTokenizer, ChatTemplate, save_folder
 from jaxgap.models.gguf_format.tokenizer import build_tokenizer
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.outside import ModelFileError
@@ -60,6 +60,48 @@ def test_what_begins_and_ends_a_text():
     plain = _byte_level("llama-bpe", add_bos_token=False)
     assert plain.encode_batch(["a"], begin=True) == [[64]]
     assert len({tokenizer, plain}) == 2
+
+
+PHI35 = (
+    "{% for message in messages %}"
+    "{{ '<|' + message.role + '|>\n' + message.content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+)
+LLAMA2 = (
+    "{% for message in messages %}{% if message.role == 'user' %}"
+    "{{ bos_token + '[INST] ' + message.content + ' [/INST]' }}"
+    "{% else %}{{ ' ' + message.content + ' ' + eos_token }}{% endif %}{% endfor %}"
+)
+PLAIN = (
+    "{% for message in messages %}{{ message.role + ': ' + message.content + '\n' }}{% endfor %}"
+)
+QUESTIONS = "{% if messages | length > 1 %}{{ raise_exception('no') }}{% endif %}<|im_end|>"
+
+
+def _talking(source):
+    template = ChatTemplate(source, {"bos_token": "<bos>", "eos_token": "<eos>"})
+    return dataclasses.replace(_byte_level("llama-bpe"), chat_template=template)
+
+
+@pytest.mark.parametrize(
+    ("template", "end"),
+    [
+        (PHI35, "<|im_end|>"),
+        (LLAMA2, "<eos>"),
+        (PLAIN, "<eos>"),
+        (QUESTIONS, "<eos>"),
+        # What ends no completion ends no reply.
+        (PHI35.replace("<|im_end|>", "<bos>"), "<eos>"),
+    ],
+)
+def test_a_reply_ends_as_the_template_ends_it(template, end):
+    tokenizer = _talking(template)
+    assert tokenizer.backend.id_to_token(tokenizer.reply_end_id) == end
+
+
+def test_without_a_template_a_reply_ends_as_a_text_does():
+    for tokenizer in (_byte_level("llama-bpe"), CharTokenizer("01")):
+        assert tokenizer.reply_end_id == tokenizer.eos_id
 
 
 def test_sentencepiece_from_scores(golden_sentencepiece):

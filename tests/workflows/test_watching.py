@@ -111,6 +111,12 @@ def test_a_run_that_was_ended_goes_no_further_when_it_is_resumed(half_way):
     watcher.on_start(ImproveConfig(), 0)
 
 
+def test_a_run_that_is_complete_is_not_ended_early(half_way):
+    watcher = stop_when_not_worth(Watcher(), half_way, 0.2)
+    watcher.on_start(ImproveConfig(num_rounds=8), 9)
+    watcher.on_round(measured(8, 0.52))
+
+
 def test_no_run_is_ended_on_fewer_than_five_checkpoints(half_way, tmp_path):
     folder = shutil.copytree(half_way, tmp_path / "run")
     (folder / "trajectory.csv").unlink()
