@@ -1,131 +1,69 @@
 """Loops side by side: model, task, verifier, N, sigma, seed, and what a point of accuracy costs.
 
-Every run is kept in a folder of its own, so an interrupted bench goes on where it stood.
+Every run is kept in a folder of its own, so an interrupted bench goes on where it stood. A run that
+cannot go on does not keep the others from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
-import re
-from collections.abc import Callable, Sequence
+import errno
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.errors import InputError
-from jaxgap.fitting import FitResult, LinearLaw, fit_many
+from jax.errors import JaxRuntimeError
+
+from jaxgap.errors import InputError, RunError
+from jaxgap.fitting import LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
-from jaxgap.improve.assembly import draw_problems
-from jaxgap.improve.cost import Cost, run_cost, trained_on
-from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.cost import Cost, run_cost
 from jaxgap.improve.loop import Loop
 from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.improve.run_folder import RunFolder, to_trajectory
+from jaxgap.improve.run_folder import to_trajectory
 from jaxgap.models import Params
 from jaxgap.sharding import on_mesh
-from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.workflows.bench_checks import check_runs, is_begun
+from jaxgap.workflows.bench_grid import Grid
+from jaxgap.workflows.bench_row import BenchRow, seconds_of
+from jaxgap.workflows.bench_setting import Setting
 
-_ANSWERING = ("generate", "verify", "select")
 MIN_ROUNDS = 2  # a fit needs three checkpoints
+# What the system says of a full disk, which libraries hand on in errors of their own.
+_DISK_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+
+_Done = tuple[tuple[RoundMetrics, ...], Cost]
 
 
 @dataclasses.dataclass(frozen=True)
-class Grid:
-    """What is varied; everything not varied is in `base`.
+class Bench:
+    """What a bench found.
 
     **Fields:**
 
-    - `base`: the configuration that all runs share.
-    - `models`, `tasks`, `verifiers`, `candidate_counts`, `thresholds`, `seeds`: values to combine;
-        where empty, that of `base`.
+    - `rows`: the runs that reached their last round.
+    - `failed`: by name, why the others did not.
     """
 
-    base: ImproveConfig
-    models: Sequence[str] = ()
-    tasks: Sequence[str] = ()
-    verifiers: Sequence[str] = ()
-    candidate_counts: Sequence[int] = ()
-    thresholds: Sequence[float] = ()
-    seeds: Sequence[int] = ()
-
-    def configs(self) -> dict[str, ImproveConfig]:
-        """Every combination, by a name made of what is varied.
-
-        **Raises:** `InputError` naming what does not fit together.
-
-        >>> list(Grid(ImproveConfig(), thresholds=(0.5, 0.9), seeds=(0,)).configs())
-        ['threshold0.5', 'threshold0.9']
-        """
-        axes = {
-            "model": self.models,
-            "task": self.tasks,
-            "verifier": self.verifiers,
-            "num_candidates": self.candidate_counts,
-            "threshold": self.thresholds,
-            "seed": self.seeds,
-        }
-        given = {name: tuple(dict.fromkeys(values)) for name, values in axes.items() if values}
-        varied = [name for name, values in given.items() if len(values) > 1]
-        found = {}
-        for values in itertools.product(*given.values()):
-            changes = dict(zip(given, values, strict=True))
-            name = "-".join(_spelled(axis, changes[axis]) for axis in varied) or "run"
-            while name in found:  # two models whose names differ in what a file name cannot hold
-                name += "+"
-            found[name] = dataclasses.replace(self.base, **changes).resolved()
-        return found
-
-
-@dataclasses.dataclass(frozen=True)
-class BenchRow:
-    """One run of a bench.
-
-    **Fields:**
-
-    - `name`, `config`: the run.
-    - `metrics`: of every checkpoint.
-    - `result`: the paper's law fitted to the held-out curves.
-    - `cost`: tokens and operations of its rounds.
-    - `seconds`: that its rounds took, measuring left out.
-    """
-
-    name: str
-    config: ImproveConfig
-    metrics: tuple[RoundMetrics, ...]
-    result: FitResult
-    cost: Cost
-    seconds: float
+    rows: tuple[BenchRow, ...]
+    failed: Mapping[str, str]
 
     @property
-    def gained(self) -> Estimate:
-        """Points of held-out accuracy at temperature 1 from the first checkpoint to the last.
-
-        The standard error takes the two as independent; they share prompts, so it is too large.
-        """
-        first, last = (self.metrics[i].held_out.solver_accuracy for i in (0, -1))
-        error = (first.stderr**2 + last.stderr**2) ** 0.5
-        return Estimate(100 * (last.mean - first.mean), 100 * error)
-
-    def per_point(self, amount: float) -> float | None:
-        """What a point of accuracy cost; None where none was gained."""
-        return amount / self.gained.mean if self.gained.mean > 0 else None
+    def settings(self) -> tuple[Setting, ...]:
+        """The runs that differ in the seed alone, together, where two or more are done."""
+        groups: dict[str, list[BenchRow]] = {}
+        for row in self.rows:
+            groups.setdefault(row.setting, []).append(row)
+        return tuple(Setting(name, rows) for name, rows in groups.items() if len(rows) > 1)
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
-        first, last = (self.metrics[i].held_out.solver_accuracy for i in (0, -1))
-        amounts = {"tokens": self.cost.tokens, "flops": self.cost.flops, "seconds": self.seconds}
         return {
-            "run": self.name,
-            "config": dataclasses.asdict(self.config),
-            "rate": self.result.parameters["rate"].to_dict(),
-            "ratio": self.result.parameters["ratio"].to_dict(),
-            "limit": self.result.limits["solver"].to_dict(),
-            "warnings": list(self.result.warnings),
-            "accuracy": {"first": first.mean, "last": last.mean},
-            "points_gained": {"mean": self.gained.mean, "stderr": self.gained.stderr},
-            "cost": amounts,
-            "cost_per_point": {name: self.per_point(value) for name, value in amounts.items()},
+            "runs": [row.to_dict() for row in self.rows],
+            "settings": [setting.to_dict() for setting in self.settings],
+            "failed": [{"run": name, "reason": why} for name, why in self.failed.items()],
         }
 
 
@@ -133,7 +71,7 @@ def run_bench(
     grid: Grid,
     folder: str | Path,
     watch: Callable[[str], Watcher] = lambda name: Watcher(),
-) -> tuple[BenchRow, ...]:
+) -> Bench:
     """Run what is not done yet, and compare all of it.
 
     **Arguments:**
@@ -142,31 +80,60 @@ def run_bench(
     - `folder`: holds one RUN folder for each; made if it is not there.
     - `watch`: from a run's name to who is told what happens in it.
 
-    **Raises:** `InputError` if the combinations do not fit together, or a folder in `folder` holds
-    a run of the same name with other settings.
+    **Raises:** `InputError`, before anything runs, if the combinations do not fit together, a model
+    or a task is not there, or a folder in `folder` holds a run of the same name with other
+    settings; `RunError` if the disk is full, or no run reached its last round.
     """
     folder, configs = Path(folder), grid.configs()
     if grid.base.num_rounds < MIN_ROUNDS:
         raise InputError(f"num_rounds must be at least {MIN_ROUNDS} here, for the fits")
-    for name, config in configs.items():
-        _check_same(folder / name, config)
-    new = [config for name, config in configs.items() if not _is_begun(folder / name)]
-    for config in {_problems_of(config): config for config in new}.values():
-        draw_problems(config)
-    done = {name: _run(config, folder / name, watch(name)) for name, config in configs.items()}
-    runs = [to_trajectory(metrics) for metrics, _ in done.values()]
-    results = fit_many(LinearLaw(), runs)
+    check_runs(configs, folder)
+    done, failed = _run_all(configs, folder, watch)
+    if not done:
+        raise RunError(f"no run reached its last round: {failure_line(failed)}")
+    results = fit_many(LinearLaw(), [to_trajectory(metrics) for metrics, _ in done.values()])
     rows = []
-    for (name, config), result in zip(configs.items(), results, strict=True):
-        metrics, cost = done[name]
-        seconds = _seconds(folder / name, config)
-        rows.append(BenchRow(name, config, metrics, result, cost, seconds))
-    return tuple(rows)
+    for (name, (metrics, cost)), result in zip(done.items(), results, strict=True):
+        config, setting = configs[name], grid.setting_of(name)
+        seconds = seconds_of(folder / name, config)
+        rows.append(BenchRow(name, config, setting, metrics, result, cost, seconds))
+    return Bench(tuple(rows), failed)
 
 
-def _run(
-    config: ImproveConfig, run: Path, watcher: Watcher
-) -> tuple[tuple[RoundMetrics, ...], Cost]:
+def failure_line(failed: Mapping[str, str]) -> str:
+    """The first run that failed and why, and how many more did."""
+    (name, why), *others = failed.items()
+    more = f" (and {len(others)} more, named above)" if others else ""
+    return f"{name}: {why}{more}"
+
+
+def _run_all(
+    configs: Mapping[str, ImproveConfig], folder: Path, watch: Callable[[str], Watcher]
+) -> tuple[dict[str, _Done], dict[str, str]]:
+    """What each run measured and cost, and why those failed that could not go on."""
+    done, failed = {}, {}
+    for name, config in configs.items():
+        watcher = watch(name)
+        # Of an error its words alone are kept: its traceback would keep the run's memory.
+        try:
+            done[name] = _run(config, folder / name, watcher)
+            continue
+        except (InputError, RunError) as error:
+            if _is_disk_full(error):
+                raise
+            failed[name] = str(error)
+        except JaxRuntimeError as error:
+            if _OUT_OF_MEMORY not in str(error):
+                raise
+            failed[name] = (
+                "it does not fit the device's memory: leave it out, or begin another bench with a "
+                "lower --prompts-per-call or --microbatch-size, or with --remat"
+            )
+        watcher.on_note(f"{name} failed: {failed[name]}")
+    return done, failed
+
+
+def _run(config: ImproveConfig, run: Path, watcher: Watcher) -> _Done:
     """Do what is left of one run, and count what all of it cost."""
     parts: list[tuple[Loop, Params]] = []
 
@@ -176,7 +143,7 @@ def _run(
             parts.append((loop, loop.abstract_state(params).params))
         return loop, params
 
-    if _is_begun(run):
+    if is_begun(run):
         metrics = resume_folder(run, watcher, assemble=keep_parts)
     else:
         metrics = improve_to_folder(config, run, watcher, assemble=keep_parts)
@@ -184,39 +151,10 @@ def _run(
         return metrics, run_cost(*parts[0], metrics)
 
 
-def _is_begun(run: Path) -> bool:
-    return (run / "config.json").exists()
-
-
-def _problems_of(config: ImproveConfig) -> tuple[Any, ...]:
-    """What a run's problems depend on."""
-    sizes = (config.num_train_prompts, config.num_held_out_prompts, config.seed)
-    return (config.task, config.task_options, *sizes)
-
-
-def _seconds(run: Path, config: ImproveConfig) -> float:
-    """How long the stages took that improve the model."""
-    rows = [parse_json(line, str(run)) for line in read_text(run / "timings.jsonl").splitlines()]
-    used = trained_on(config, rows)
-    answering = sum(row.get(stage, 0.0) for row in used for stage in _ANSWERING)
-    return float(answering + sum(row.get("train", 0.0) for row in rows))
-
-
-def _check_same(run: Path, config: ImproveConfig) -> None:
-    if not _is_begun(run):
-        return
-    there = RunFolder.reopen(run).config
-    for field in dataclasses.fields(config):
-        old, new = getattr(there, field.name), getattr(config, field.name)
-        if old != new:
-            raise InputError(
-                f"{run} holds a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
-                "name another folder by --out"
-            )
-
-
-def _spelled(axis: str, value: Any) -> str:
-    """A value as part of a folder's name."""
-    short = {"num_candidates": "N", "threshold": "threshold", "seed": "seed"}.get(axis, "")
-    text = Path(value).name if axis == "model" else str(value)
-    return short + re.sub(r"[^\w.+-]+", "_", text).strip("._")[:60]
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error comes of a full disk, which every other run would meet as well."""
+    while error is not None:
+        if any(words in str(error) for words in _DISK_FULL):
+            return True
+        error = error.__cause__
+    return False

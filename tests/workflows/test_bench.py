@@ -1,15 +1,21 @@
 """A bench: every combination once, in a folder of its own, resumed, and what it reports."""
 
 import dataclasses
+import errno
 import json
+import os
+import shutil
 
 import pytest
+from jax.errors import JaxRuntimeError
 
-from jaxgap.errors import InputError
+from jaxgap.errors import InputError, RunError
 from jaxgap.improve import ImproveConfig, Watcher, assemble
 from jaxgap.improve.cost import num_product_parameters, run_cost
 from jaxgap.tasks import named_task
-from jaxgap.workflows.bench import Grid, _seconds, run_bench
+from jaxgap.workflows.bench import Bench, run_bench
+from jaxgap.workflows.bench_grid import Grid
+from jaxgap.workflows.bench_row import seconds_of
 
 BASE = ImproveConfig(
     num_rounds=2, num_train_prompts=8, num_held_out_prompts=6, num_candidates=2, batch_size=4
@@ -20,7 +26,30 @@ BASE = ImproveConfig(
 def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     grid = Grid(BASE, verifiers=("true-false", "majority"), candidate_counts=(2,))
-    return grid, folder, run_bench(grid, folder)
+    found = run_bench(grid, folder)
+    assert not found.failed
+    return grid, folder, found.rows
+
+
+@pytest.fixture
+def copied(bench, tmp_path):
+    """The grid, and a copy of its finished runs."""
+    grid, folder, _ = bench
+    return grid, shutil.copytree(folder, tmp_path / "bench")
+
+
+def raising(error, *names):
+    """Watchers of these runs raise as their run starts; the others say what was noted."""
+
+    def watch(name):
+        def on_start(config, num_done):
+            if name in names:
+                raise error
+
+        return Watcher(on_start=on_start, on_note=noted.append)
+
+    noted = []
+    return watch, noted
 
 
 def test_names_say_what_varies():
@@ -67,7 +96,7 @@ def test_what_is_done_is_not_done_again(bench):
         raise AssertionError(stage)
 
     again = run_bench(grid, folder, lambda name: Watcher(on_stage=on_stage))
-    assert [row.metrics for row in again] == [row.metrics for row in rows]
+    assert [row.metrics for row in again.rows] == [row.metrics for row in rows]
 
 
 def test_problems_are_drawn_up_front_for_new_runs_alone_and_once_by_each_run(
@@ -107,7 +136,7 @@ def test_an_interrupted_bench_goes_on(bench, tmp_path):
     with pytest.raises(Stop, match="after the first round"):
         run_bench(grid, tmp_path, lambda name: Watcher(on_round=on_round))
     again = run_bench(grid, tmp_path)
-    assert [row.metrics for row in again] == [row.metrics for row in rows]
+    assert [row.metrics for row in again.rows] == [row.metrics for row in rows]
 
 
 def test_other_settings_under_the_same_name_are_refused(bench):
@@ -147,7 +176,88 @@ def test_fixed_candidates_cost_once(bench, tmp_path):
     assert cost.sampled == pytest.approx(16 * first.solver_length.mean)
     assert cost.read == prompts
     assert cost.trained == pytest.approx(2 * (prompts + 8 * first.verifier_length.mean))
-    stages = {"generate": 1.0, "verify": 2.0, "select": 4.0, "train": 8.0, "measure": 99.0}
-    (tmp_path / "timings.jsonl").write_text((json.dumps(stages) + "\n") * 3)
-    assert _seconds(tmp_path, fixed) == 7 + 3 * 8
-    assert _seconds(tmp_path, row.config) == 2 * 7 + 3 * 8
+
+
+def test_seconds_leave_out_what_the_first_run_compiles(bench, tmp_path):
+    _, _, rows = bench
+    config = rows[1].config
+    round_, slow = {"generate": 1.0, "verify": 2.0, "select": 4.0, "measure": 99.0}, {"train": 60.0}
+    timings = [round_ | {"generate": 50.0}, round_ | slow, round_ | {"train": 8.0, "verify": 30.0}]
+    (tmp_path / "timings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in timings))
+    assert seconds_of(tmp_path, config) == 2 * 7 + 2 * 8
+    fixed = dataclasses.replace(config, candidates="fixed")
+    assert seconds_of(tmp_path, fixed) == 7 + 2 * 8
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (RunError("a loss is NaN"), "a loss is NaN"),
+        (InputError("a prompt has 9 tokens"), "a prompt has 9 tokens"),
+        (JaxRuntimeError("RESOURCE_EXHAUSTED: 9G"), "it does not fit the device's memory"),
+    ],
+)
+def test_a_run_that_fails_is_named_and_the_others_go_on(copied, error, why):
+    grid, folder = copied
+    watch, noted = raising(error, "true-false")
+    found = run_bench(grid, folder, watch)
+    assert [row.name for row in found.rows] == ["majority"]
+    assert list(found.failed) == ["true-false"]
+    assert found.failed["true-false"].startswith(why)
+    assert noted == [f"true-false failed: {found.failed['true-false']}"]
+    form = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert form["failed"] == [{"run": "true-false", "reason": found.failed["true-false"]}]
+
+
+def test_where_every_run_fails_there_is_nothing_to_compare(copied):
+    grid, folder = copied
+    watch, _ = raising(RunError("a loss is NaN"), "true-false", "majority")
+    said = r"^no run reached its last round: true-false: a loss is NaN \(and 1 more, named above\)$"
+    with pytest.raises(RunError, match=said):
+        run_bench(grid, folder, watch)
+
+
+def full_disk():
+    error = RunError("cannot be written; what is in it is intact")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (full_disk(), "cannot be written"),
+        (JaxRuntimeError("INTERNAL: broken"), "INTERNAL"),
+        (KeyboardInterrupt("interrupted"), "interrupted"),
+    ],
+)
+def test_what_the_other_runs_would_meet_as_well_stops_the_bench(copied, error, said):
+    grid, folder = copied
+    watch, noted = raising(error, "true-false")
+    with pytest.raises(type(error), match=said):
+        run_bench(grid, folder, watch)
+    assert not noted
+
+
+def test_seeds_of_a_setting_are_summarised(bench):
+    row = bench[2][0]
+    seeds = [dataclasses.replace(row, setting="x", metrics=row.metrics[:n]) for n in (2, 3)]
+    found = Bench((*seeds, dataclasses.replace(row, setting="alone")), {})
+    (setting,) = found.settings
+    gains = [row.gained.mean for row in seeds]
+    assert setting.gained.mean == pytest.approx(sum(gains) / 2)
+    assert setting.gained.stderr == pytest.approx(abs(gains[0] - gains[1]) / 2)
+    form = json.loads(json.dumps(setting.to_dict(), allow_nan=False))
+    assert form["setting"] == "x"
+    assert form["cost"]["tokens"] == pytest.approx(sum(row.cost.tokens for row in seeds) / 2)
+    limits = [row.result.limits["solver"].estimate for row in seeds]
+    assert form["limit"]["num"] == sum(limit is not None for limit in limits)
+    assert found.to_dict()["settings"] == [setting.to_dict()]
+
+
+def test_runs_know_their_setting_by_their_seeds_alone():
+    several = Grid(BASE, models=("/a/m-seed1", "/b/m-seed1"), tasks=("gsm8k:f",), seeds=(0, 1))
+    settings = [several.setting_of(name) for name in several.configs()]
+    assert settings == ["m-seed1", "m-seed1", "m-seed1+", "m-seed1+"]
+    assert Grid(BASE, seeds=(0, 1)).setting_of("seed1") == "run"
+    assert Grid(BASE, models=("/a/m-seed1",), seeds=(3,)).setting_of("m-seed1") == "m-seed1"

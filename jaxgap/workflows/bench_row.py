@@ -1,0 +1,115 @@
+"""One run of a bench: what it reached and what that cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxgap.fitting import FitResult
+from jaxgap.improve import ImproveConfig
+from jaxgap.improve.cost import Cost, trained_on
+from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.trajectory.outside import parse_json, read_text
+
+_ANSWERING = ("generate", "verify", "select")
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchRow:
+    """One run of a bench.
+
+    **Fields:**
+
+    - `name`, `config`: the run.
+    - `setting`: the name that it shares with its other seeds.
+    - `metrics`: of every checkpoint.
+    - `result`: the paper's law fitted to the held-out curves.
+    - `cost`: tokens and operations of its rounds.
+    - `seconds`: that its rounds took, as :func:`seconds_of` counts them.
+    """
+
+    name: str
+    config: ImproveConfig
+    setting: str
+    metrics: tuple[RoundMetrics, ...]
+    result: FitResult
+    cost: Cost
+    seconds: float
+
+    @property
+    def accuracy(self) -> tuple[float, float]:
+        """Held-out accuracy at temperature 1 at the first checkpoint and at the last."""
+        first, last = self._ends
+        return first.mean, last.mean
+
+    @property
+    def gained(self) -> Estimate:
+        """Points of that accuracy from the first checkpoint to the last.
+
+        The standard error takes the two as independent; they share prompts, so it is too large.
+        """
+        first, last = self._ends
+        error = (first.stderr**2 + last.stderr**2) ** 0.5
+        return Estimate(100 * (last.mean - first.mean), 100 * error)
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """What the run cost, in each unit."""
+        return {"tokens": self.cost.tokens, "flops": self.cost.flops, "seconds": self.seconds}
+
+    @property
+    def cost_per_point(self) -> dict[str, float | None]:
+        """What a point of accuracy cost; None where none was gained."""
+        return per_point(self.amounts, self.gained.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        first, last = self.accuracy
+        return {
+            "run": self.name,
+            "setting": self.setting,
+            "config": dataclasses.asdict(self.config),
+            "rate": self.result.parameters["rate"].to_dict(),
+            "ratio": self.result.parameters["ratio"].to_dict(),
+            "limit": self.result.limits["solver"].to_dict(),
+            "warnings": list(self.result.warnings),
+            "accuracy": {"first": first, "last": last},
+            "points_gained": {"mean": self.gained.mean, "stderr": self.gained.stderr},
+            "cost": self.amounts,
+            "cost_per_point": self.cost_per_point,
+        }
+
+    @property
+    def _ends(self) -> tuple[Estimate, Estimate]:
+        first, last = self.metrics[0], self.metrics[-1]
+        return first.held_out.solver_accuracy, last.held_out.solver_accuracy
+
+
+def per_point(amounts: Mapping[str, float], gained: float) -> dict[str, float | None]:
+    """Amounts over the points gained; None where none was gained."""
+    return {name: amount / gained if gained > 0 else None for name, amount in amounts.items()}
+
+
+def seconds_of(run: Path, config: ImproveConfig) -> float:
+    """How long the stages took that improve the model, in each round as long as in the median one.
+
+    The first run of a bench compiles what the others find compiled, in whatever round a shape is
+    new. Sums would tell which run came first.
+
+    **Arguments:**
+
+    - `run`: the RUN folder.
+    - `config`: its configuration.
+    """
+    rows = [parse_json(line, str(run)) for line in read_text(run / "timings.jsonl").splitlines()]
+    answering = sum(_median(rows, stage) for stage in _ANSWERING)
+    return len(trained_on(config, rows)) * answering + (len(rows) - 1) * _median(rows, "train")
+
+
+def _median(rows: Sequence[Mapping[str, float]], stage: str) -> float:
+    """Of two in the middle the lower one: with two rounds, the one that did not compile."""
+    return float(statistics.median_low([row[stage] for row in rows if stage in row]))

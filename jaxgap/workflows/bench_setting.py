@@ -1,0 +1,103 @@
+"""The seeds of one setting of a bench, as means with standard errors over seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from jaxgap.improve.estimate import Estimate
+from jaxgap.workflows.bench_row import BenchRow, per_point
+
+
+class OverSeeds(NamedTuple):
+    """A number over those seeds whose fits hold it.
+
+    **Fields:**
+
+    - `mean`: None where none does.
+    - `stderr`: the standard error of the mean; None for fewer than two.
+    - `num`: how many do.
+    """
+
+    mean: float | None
+    stderr: float | None
+    num: int
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> OverSeeds:
+        """From one value a seed.
+
+        >>> OverSeeds.of([1.0, None, 3.0])
+        OverSeeds(mean=2.0, stderr=1.0, num=2)
+        """
+        known = [value for value in values if value is not None]
+        if len(known) < 2:
+            return cls(known[0] if known else None, None, len(known))
+        return cls(*_over_seeds(known), len(known))
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """The finished seeds of one setting.
+
+    **Fields:**
+
+    - `name`: what its runs are called without their seeds.
+    - `rows`: its runs, two or more.
+    """
+
+    name: str
+    rows: Sequence[BenchRow]
+
+    @property
+    def accuracy(self) -> tuple[float, float]:
+        """Mean held-out accuracy at the first checkpoint and at the last."""
+        first, last = zip(*(row.accuracy for row in self.rows), strict=True)
+        return statistics.fmean(first), statistics.fmean(last)
+
+    @property
+    def gained(self) -> Estimate:
+        """Points of that accuracy, with the standard error over seeds."""
+        return _over_seeds([row.gained.mean for row in self.rows])
+
+    @property
+    def law(self) -> dict[str, OverSeeds]:
+        """What the fitted laws say."""
+        results = [row.result for row in self.rows]
+        return {
+            "rate": OverSeeds.of(result.parameters["rate"].estimate for result in results),
+            "ratio": OverSeeds.of(result.parameters["ratio"].estimate for result in results),
+            "limit": OverSeeds.of(result.limits["solver"].estimate for result in results),
+        }
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """What a run cost on average, in each unit."""
+        names = self.rows[0].amounts
+        return {name: statistics.fmean(row.amounts[name] for row in self.rows) for name in names}
+
+    @property
+    def cost_per_point(self) -> dict[str, float | None]:
+        """The mean cost over the mean gain: a mean of ratios would hang on the smallest gain."""
+        return per_point(self.amounts, self.gained.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        first, last = self.accuracy
+        return {
+            "setting": self.name,
+            "seeds": [row.config.seed for row in self.rows],
+            **{name: value._asdict() for name, value in self.law.items()},
+            "accuracy": {"first": first, "last": last},
+            "points_gained": self.gained._asdict(),
+            "cost": self.amounts,
+            "cost_per_point": self.cost_per_point,
+        }
+
+
+def _over_seeds(values: Sequence[float]) -> Estimate:
+    stderr = statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(statistics.fmean(values), stderr)

@@ -1,0 +1,67 @@
+"""`jaxgap bench` as a user meets it: its tables, its files, and runs that fail."""
+
+import json
+
+import pytest
+
+from jaxgap.cli.main import run_command
+from jaxgap.errors import InputError
+from jaxgap.improve import assemble
+
+SIZES = {"num-rounds": 2, "num-train-prompts": 8, "num-held-out-prompts": 6, "num-candidates": 2}
+
+
+def argv(folder, *varied):
+    """The command with the smallest runs there are."""
+    sizes = [word for name, size in SIZES.items() for word in (f"--{name}", str(size))]
+    return ["bench", "--out", str(folder), *sizes, "--batch-size", "4", *varied]
+
+
+def test_a_failed_run_is_named_with_status_1_and_the_same_command_tries_it_again(
+    tmp_path, monkeypatch, capsys
+):
+    def only_seed_0(config):
+        if config.seed == 1:
+            raise InputError("a prompt has 9 tokens, and the model's context is 8")
+        return assemble(config)
+
+    command = argv(tmp_path / "bench", "--verifier", "majority", "--seeds", "0", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("jaxgap.workflows.bench.assemble", only_seed_0)
+        with pytest.raises(SystemExit, match="1"):
+            run_command(command)
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "jaxgap: 1 of 2 runs failed, which the same command tries again: seed1: a prompt has 9 "
+        "tokens, and the model's context is 8\n"
+    )
+    assert captured.out.count("seed1 failed: a prompt has 9 tokens") == 2  # at once, and at the end
+    found = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    assert [run["run"] for run in found["runs"]] == ["seed0"]
+    assert [run["run"] for run in found["failed"]] == ["seed1"]
+    assert not found["settings"]
+
+    run_command(command)
+    said = capsys.readouterr().out
+    assert "seed1 failed" not in said
+    assert "…" not in said  # nothing was cut in 80 columns
+    assert said.count("run (n=2)") == 2
+    found = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    assert [run["run"] for run in found["runs"]] == ["seed0", "seed1"]
+    assert found["settings"][0]["seeds"] == [0, 1]
+    assert (tmp_path / "bench" / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_that_is_nowhere_is_refused_with_status_2(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(argv(tmp_path / "bench", "--models", "embedded", "typo"))
+    assert "typo: no such folder or file" in capsys.readouterr().err
+
+
+def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt("interrupted")
+
+    monkeypatch.setattr("jaxgap.workflows.bench.run_bench", interrupted)
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; the same command goes on$"):
+        run_command(argv(tmp_path / "bench"))
