@@ -39,11 +39,19 @@ def load_model(
     **Raises:** `InputError` in one line if there is no such model, if its files are damaged,
     hostile or of a kind that is not supported, or if the extra `lm` is missing.
     """
+    path = find_model(source, revision)
+    load = load_folder if path.is_dir() else load_gguf
+    return load(path, dtype=dtype, shardings=shardings)
+
+
+def find_model(source: str | Path, revision: str | None = None) -> Path:
+    """The folder or GGUF file of a model; one on the hub is fetched, and nothing is read.
+
+    **Raises:** `InputError` in one line if there is no such model.
+    """
     path = Path(source)
-    if path.is_dir():
-        return load_folder(path, dtype=dtype, shardings=shardings)
-    if path.exists() or path.suffix == ".gguf":
-        return load_gguf(path, dtype=dtype, shardings=shardings)
-    if not _HUB_NAME.fullmatch(str(source)):
+    if path.exists():
+        return path
+    if path.suffix == ".gguf" or not _HUB_NAME.fullmatch(str(source)):
         raise InputError(f"{source}: no such folder or file, and no name on the hub (owner/name)")
-    return load_folder(download(str(source), revision), dtype=dtype, shardings=shardings)
+    return download(str(source), revision)

@@ -14,7 +14,7 @@ from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.run_folder import RunFolder, require_free
 from jaxgap.models.huggingface import parse_config
-from jaxgap.models.huggingface.hub import download
+from jaxgap.models.load import find_model
 
 
 def check_runs(configs: Mapping[str, ImproveConfig], folder: Path) -> None:
@@ -58,20 +58,11 @@ def _check_model(source: str) -> None:
     So a name that the hub does not know, or a hub that cannot be reached, is told before the first
     run rather than hours later.
     """
-    path = Path(source)
-    if source == EMBEDDED or path.is_file():
+    if source == EMBEDDED:
         return
+    path = find_model(source)
     if path.is_dir():
         parse_config(path / "config.json")
-    elif path.suffix == ".gguf" or not _may_be_on_the_hub(source):
-        raise InputError(f"{source}: no such folder or file, and no name on the hub (owner/name)")
-    else:
-        download(source)
-
-
-def _may_be_on_the_hub(source: str) -> bool:
-    owner, _, name = source.partition("/")
-    return bool(owner and name) and "/" not in name
 
 
 def _problems_of(config: ImproveConfig) -> tuple[Any, ...]:

@@ -64,7 +64,7 @@ def test_a_hub_that_refuses_is_one_line(monkeypatch):
 def test_what_is_nowhere_is_said(source):
     with pytest.raises(InputError, match="no such folder or file, and no name on the hub"):
         load_model(source)
-    with pytest.raises(InputError, match=r"missing\.gguf: no such file"):
+    with pytest.raises(InputError, match=r"missing\.gguf: no such folder or file"):
         load_model("missing.gguf")
 
 

@@ -35,10 +35,10 @@ def test_a_folder_without_a_model(tmp_path):
 
 
 def test_a_name_that_the_hub_does_not_know(tmp_path, monkeypatch):
-    def download(name):
+    def download(name, revision):
         raise InputError(f"{name}: cannot be fetched")
 
-    monkeypatch.setattr("jaxgap.workflows.bench_checks.download", download)
+    monkeypatch.setattr("jaxgap.models.load.download", download)
     assert refused(["owner/typo"], tmp_path / "bench", "^owner/typo: cannot be fetched")
 
 
