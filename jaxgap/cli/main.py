@@ -87,8 +87,28 @@ def _parse(argv: Sequence[str]) -> _Runs:
             )
     except SystemExit as stop:
         if stop.code == USAGE_ERROR:
-            _refuse(_one_line(said.getvalue()))
+            refused = _refused_value(stop)
+            _refuse(_one_line(said.getvalue()) if refused is None else _as_typed(refused, argv))
         raise
+
+
+def _refused_value(stop: SystemExit) -> InputError | None:
+    """What a group of options says of a value that it cannot have, if tyro stopped for that.
+
+    In tyro's own message it comes with tyro's name for the group, and broken into lines.
+    """
+    cause = stop.__context__
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__context__
+    return cause
+
+
+def _as_typed(error: InputError, argv: Sequence[str]) -> str:
+    """A message that begins with the name of a setting, with the option as the user wrote it."""
+    name, *rest = str(error).split(" ")
+    options = {each.partition("=")[0] for each in argv if each.startswith("--")}
+    typed = {option.removeprefix("--").replace("-", "_"): option for option in options}
+    return " ".join([typed.get(name, name), *rest])
 
 
 def _one_line(panel: str) -> str:
@@ -122,7 +142,8 @@ def _shortened(section: str) -> str:
         found = re.search(wanted, section) if section.startswith(beginning) else None
         if found is not None:
             return said.format(found.group())
-    return section
+    # What each type of several says is of no use where the value is none of any.
+    return section.partition(". Got errors: ")[0]
 
 
 def _refuse(line: str, status: int = USAGE_ERROR) -> None:

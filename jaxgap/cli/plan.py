@@ -12,6 +12,7 @@ from jaxgap.planning.workload import STEP_NAMES, StepName, Workload
 if TYPE_CHECKING:
     from jaxgap.cli.terminal import Terminal
     from jaxgap.planning.plan import Plan as RoundPlan
+    from jaxgap.planning.plan import Searched
 
 _GIB = 2**30
 
@@ -34,7 +35,8 @@ class Plan:
     mesh: Annotated[str | None, tyro.conf.arg(metavar="data=D,fsdp=F,tensor=T")] = None
     """How the work is laid over them; by default parameters are cut over all (fsdp)."""
     search: bool = False
-    """Also look for the most rows of a microbatch and candidates that fit; takes minutes."""
+    """Also try which numbers of rows and of candidates fit: 1, 2, 4, ..., 256 candidates, and as
+    many rows a device. Takes minutes."""
     steps: tuple[StepName, ...] = STEP_NAMES
     """The steps to compile. For a model of billions of parameters each takes minutes."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -107,5 +109,19 @@ def _print_plan(console: "Terminal", plan: "RoundPlan") -> None:
             f"{least[part]:.3g} s ({part})",
         )
     console.print(table)
-    for field, size in plan.largest.items():
-        console.print(f"The largest {field} that fits: {size}")
+    for field, found in plan.searched.items():
+        steps = " and ".join(plan.deciding(field))
+        console.print_line(f"{_option(field)}, of {steps}: {_sizes(found)}")
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def _sizes(found: "Searched") -> str:
+    """What a search of sizes says, and no more: those between were not tried."""
+    if found.fits is None:
+        return f"not even {found.too_large} fits"
+    if found.too_large is None:
+        return f"{found.fits} fits, and more was not tried"
+    return f"{found.fits} fits, {found.too_large} does not, and none between was tried"

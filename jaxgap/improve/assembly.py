@@ -13,6 +13,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve.config import EMBEDDED, ImproveConfig
 from jaxgap.improve.external import ExternalResponses, read_external, shares
 from jaxgap.improve.loop import Checkpoint, Loop, Observer, self_improve
+from jaxgap.improve.records import Prompts
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.improve.verifiers.asking import AskingVerifier, Question
 from jaxgap.improve.verifiers.exact import ExactVerifier
@@ -104,8 +105,8 @@ def make_verifier(
             return ExactVerifier(task, split)
         case "random":
             return RandomVerifier()
-    rows = config.prompts_per_call * config.num_candidates
-    return AskingVerifier(model, _question(config), rows)
+    prompts = config.prompts_per_call
+    return AskingVerifier(model, _question(config), prompts * config.num_candidates, prompts)
 
 
 def _question(config: ImproveConfig) -> Question:
@@ -149,6 +150,20 @@ def _check_lengths(loop: Loop) -> None:
         lengths = prompts.batch.mask.sum(1)
         _check_context(loop.model.config, prompts.texts[lengths.argmax()], int(lengths.max()))
         check_windows(loop.model.config, np.asarray(lengths), loop.config.max_new_tokens)
+        if name == "train" and loop.external:
+            _check_responses(loop.model.config, prompts, loop.external)
+
+
+def _check_responses(model: DecoderConfig, prompts: Prompts, external: ExternalResponses) -> None:
+    """Refuse external responses that end beyond the model's context."""
+    lengths = prompts.batch.mask.sum(1)
+    for row, response in zip(external.prompts, external.responses, strict=True):
+        end = int(lengths[row]) + len(response)
+        if end > model.context_length:
+            raise InputError(
+                f"an external response ends at token {end}, and the model's context is "
+                f"{model.context_length}: leave out that to {prompts.texts[row][:60]!r}"
+            )
 
 
 def _check_context(model: DecoderConfig, text: str, length: int) -> None:

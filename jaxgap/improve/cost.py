@@ -17,6 +17,7 @@ import jax
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.loop import Loop
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.records import Prompts
 from jaxgap.improve.verifiers.asking import AskingVerifier
 from jaxgap.models import Params
 
@@ -30,9 +31,10 @@ class Cost:
     **Fields:**
 
     - `sampled`: tokens drawn.
-    - `read`: tokens of prompts, and of judging prompts where the model judges; these are counted as
-        if every candidate were judged, though equal ones are judged once.
-    - `trained`: tokens that gradients went through.
+    - `read`: tokens of prompts, and of judging prompts where the model judges: what is before the
+        completions once a problem, completions and what is after them for each candidate. Equal
+        candidates are judged once; how many are equal no metric says, so all are counted.
+    - `trained`: tokens that gradients went through; those that a pass leaves out are not counted.
     - `flops`: floating-point operations.
     """
 
@@ -55,23 +57,35 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     - `loop`, `params`: the parts of the run, as :func:`jaxgap.improve.assemble` gives them.
     - `metrics`: of every checkpoint so far.
     """
-    config, tokenizer = loop.config, loop.model.tokenizer
-    prompt_tokens = float(loop.prompts("train").batch.mask.sum())
-    num_prompts, num_candidates = config.num_train_prompts, config.num_candidates
+    config, prompts = loop.config, loop.prompts("train")
     drawn = trained_on(config, metrics)
-    sampled = sum(num_prompts * num_candidates * each.train.solver_length.mean for each in drawn)
-    trained = 0.0
-    for before in range(len(metrics) - 1):
-        selected = num_prompts * drawn[min(before, len(drawn) - 1)].train.verifier_length.mean
-        trained += config.epochs_per_round * (prompt_tokens + selected)
-    read = len(drawn) * prompt_tokens
+    num_drawn = len(prompts) * config.num_candidates
+    sampled = sum(num_drawn * each.train.solver_length.mean for each in drawn)
+    read = float(len(drawn) * prompts.batch.mask.sum())
     if isinstance(loop.verifier, AskingVerifier):
-        words = loop.verifier.question.template.format(prompt="", completion="")
-        a_prompt = prompt_tokens / num_prompts + len(tokenizer.encode(words))
-        read += len(drawn) * num_prompts * num_candidates * a_prompt + sampled
+        before, after = loop.verifier.around(prompts)
+        read += len(drawn) * (sum(map(len, before)) + num_drawn * len(after))
+        read += sum(num_drawn * _text_length(each) for each in drawn)
+    trained = _trained_tokens(config, prompts, drawn, num_rounds=len(metrics) - 1)
     size = num_product_parameters(loop, params)
     per_trained = 4 if loop.frozen else 6
     return Cost(sampled, read, trained, size * (2 * (sampled + read) + per_trained * trained))
+
+
+def _text_length(metrics: RoundMetrics) -> float:
+    """Tokens of a candidate on average that a judge is shown: all but the one that ended it."""
+    return metrics.train.solver_length.mean - (1 - metrics.train.truncated.mean)
+
+
+def _trained_tokens(
+    config: ImproveConfig, prompts: Prompts, drawn: Sequence[RoundMetrics], num_rounds: int
+) -> float:
+    """Tokens of the examples that the passes of some rounds take, each of average length."""
+    num_steps = len(prompts) // config.batch_size
+    num_taken = config.epochs_per_round * num_steps * config.batch_size
+    prompt_length = prompts.batch.mask.sum() / len(prompts)
+    selected = [drawn[min(i, len(drawn) - 1)].train.verifier_length for i in range(num_rounds)]
+    return float(sum(num_taken * (prompt_length + each.mean) for each in selected))
 
 
 def trained_on(config: ImproveConfig, checkpoints: Sequence[_T]) -> Sequence[_T]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence, Set
-from typing import Any, Literal
+import functools
+from collections.abc import Callable, Container, Iterable
+from typing import Any, Literal, NamedTuple
 
 from jaxgap.errors import InputError
 from jaxgap.models import DecoderConfig
@@ -23,6 +24,19 @@ _DECIDING: dict[Field, tuple[StepName, ...]] = {
 """The steps that must fit for a size to fit. Prefill holds no more than decoding reads."""
 
 
+class Searched(NamedTuple):
+    """How large a size may be, of those that were tried: a smallest one times 1, 2, 4, ..., 256.
+
+    **Fields:**
+
+    - `fits`: the largest that fits; None if not even the smallest does.
+    - `too_large`: the next one, which does not; None if all fit.
+    """
+
+    fits: int | None
+    too_large: int | None
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What a round would take.
@@ -32,15 +46,16 @@ class Plan:
     - `topology`, `mesh`: where it would run.
     - `workload`: what it would do.
     - `steps`: the costs of each step that was compiled.
-    - `largest`: the most rows of a microbatch and candidates of a prompt that fit, of those tried:
-        the workload's own times powers of two. Empty if not asked for; 0 where none fits.
+    - `searched`: how many rows of a microbatch and candidates of a prompt fit, all else being the
+        workload's. Tried are powers of two times the fewest rows that the mesh cuts evenly, and
+        times one candidate. Empty if not asked for.
     """
 
     topology: str
     mesh: MeshShape
     workload: Workload
     steps: dict[StepName, StepCosts]
-    largest: dict[Field, int]
+    searched: dict[Field, Searched]
 
     @property
     def chip(self) -> Chip:
@@ -52,6 +67,10 @@ class Plan:
         """The steps that do not fit."""
         return [name for name, step in self.steps.items() if not step.fits(self.chip)]
 
+    def deciding(self, field: Field) -> list[StepName]:
+        """The steps that had to fit for a size of this field to fit."""
+        return deciding(field, self.steps)
+
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON."""
         return {
@@ -60,7 +79,10 @@ class Plan:
             "chip": self.chip._asdict(),
             "workload": dataclasses.asdict(self.workload),
             "steps": {name: step.to_dict(self.chip) for name, step in self.steps.items()},
-            "largest": dict(self.largest),
+            "searched": {
+                field: found._asdict() | {"steps": self.deciding(field)}
+                for field, found in self.searched.items()
+            },
         }
 
 
@@ -83,12 +105,15 @@ def make_plan(
     - `workload`: the sizes of the steps.
     - `shape`: of the mesh; by default parameters are cut over all devices (`fsdp`).
     - `names`: the steps to compile; each takes from seconds to minutes.
-    - `search`: look for the largest sizes that fit these steps as well, with a few compilations
-        each.
+    - `search`: try which sizes fit these steps as well, with a few compilations each.
     - `on_step`: told before each compilation.
 
-    **Raises:** `InputError` if the topology, the mesh or the workload cannot be.
+    **Raises:** `InputError` if the topology, the mesh or the workload cannot be, or none of the
+    steps says anything about the sizes that are searched.
     """
+    names = list(names)
+    if search and not any(deciding(field, names) for field in _DECIDING):
+        raise InputError("a search needs one of the steps update, decode and score")
     devices = describe(topology)
     shape = MeshShape(fsdp=len(devices)) if shape is None else shape
     mesh = make_mesh(shape, devices)
@@ -97,51 +122,54 @@ def make_plan(
         raise InputError(f"prompt and completion exceed the context of {config.context_length}")
     steps, chip = Steps(config, mesh), chip_of(topology)
 
-    def compiled(name: StepName, workload: Workload, how: str = "") -> StepCosts:
-        on_step(f"compiling {name}{how}")
-        return getattr(steps, name)(workload)
+    @functools.cache
+    def costs_of(name: StepName, sizes: Workload) -> StepCosts:
+        on_step(f"compiling {name}{_difference(workload, sizes)}")
+        return getattr(steps, name)(sizes)
 
-    costs: dict[StepName, StepCosts] = {}
-    for name in names:
-        costs[name] = compiled(name, workload)
-    largest = _largest(workload, shape, chip, set(costs), compiled) if search else {}
-    return Plan(topology, shape, workload, costs, largest)
+    def fits(field: Field, size: int) -> bool:
+        sizes = dataclasses.replace(workload, **{field: size})
+        return all(costs_of(name, sizes).fits(chip) for name in deciding(field, names))
 
-
-def _largest(
-    workload: Workload,
-    shape: MeshShape,
-    chip: Chip,
-    names: Set[StepName],
-    compiled: Callable[[StepName, Workload, str], StepCosts],
-) -> dict[Field, int]:
-    """The largest size of each field with which all of these steps fit that it decides about."""
-    largest: dict[Field, int] = {}
-    for field, deciding in _DECIDING.items():
-        asked: list[StepName] = [name for name in deciding if name in names]
-
-        def fits(size: int, field: Field = field, asked: Sequence[StepName] = asked) -> bool:
-            tried = dataclasses.replace(workload, **{field: size})
-            return all(compiled(name, tried, f" with {field} {size}").fits(chip) for name in asked)
-
-        if asked:
-            largest[field] = largest_that_fits(shape.num_row_shards if field == "rows" else 1, fits)
-    return largest
+    costs: dict[StepName, StepCosts] = {name: costs_of(name, workload) for name in names}
+    smallest: dict[Field, int] = {"rows": shape.num_row_shards, "num_candidates": 1}
+    searched: dict[Field, Searched] = {
+        field: search_sizes(size, functools.partial(fits, field))
+        for field, size in smallest.items()
+        if search and deciding(field, names)
+    }
+    return Plan(topology, shape, workload, costs, searched)
 
 
-def largest_that_fits(smallest: int, fits: Callable[[int], bool]) -> int:
-    """The largest of `smallest` times 1, 2, 4, ..., 256 that fits; 0 if none does.
+def _difference(workload: Workload, other: Workload) -> str:
+    """In what another workload differs, for a line of progress."""
+    sizes = {field: getattr(other, field) for field in _DECIDING}
+    return "".join(
+        f" with {field} {size}" for field, size in sizes.items() if size != getattr(workload, field)
+    )
+
+
+def deciding(field: Field, names: Container[StepName]) -> list[StepName]:
+    """Those of some steps that must fit for a size of this field to fit."""
+    return [name for name in _DECIDING[field] if name in names]
+
+
+def search_sizes(smallest: int, fits: Callable[[int], bool]) -> Searched:
+    """Which of `smallest` times 1, 2, 4, ..., 256 fits.
 
     What fits at one size fits at every smaller one, so halving the range finds it.
 
-    >>> largest_that_fits(3, lambda size: size <= 50)
-    48
+    >>> search_sizes(3, lambda size: size <= 50)
+    Searched(fits=48, too_large=96)
     """
     low, high = -1, _MOST_DOUBLINGS + 1
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(smallest << middle) else (low, middle)
-    return smallest << low if low >= 0 else 0
+    return Searched(
+        smallest << low if low >= 0 else None,
+        smallest << high if high <= _MOST_DOUBLINGS else None,
+    )
 
 
 def _check_rows(workload: Workload, shape: MeshShape) -> None:

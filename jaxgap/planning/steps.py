@@ -19,12 +19,13 @@ from jaxgap.models.tokenizer import CharTokenizer
 from jaxgap.planning.compiled import StepCosts, compile_step
 from jaxgap.planning.layout import Layout, shard_bytes
 from jaxgap.planning.workload import Workload
-from jaxgap.sampling import TokenBatch, continued_logits
+from jaxgap.sampling import Continuations, TokenBatch, continued_logits
 from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import decode
 from jaxgap.sampling.job import STEPS
 from jaxgap.sampling.prefix import prefill
 from jaxgap.sampling.shapes import DecodeShapes
+from jaxgap.sharding import even_rows
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
 from jaxgap.training.loss import positions_at_once
 
@@ -74,17 +75,27 @@ class Steps:
         )
 
     def score(self, workload: Workload) -> StepCosts:
-        """Judging the candidates of a call: each prompt read once, then every completion."""
-        num_prompts = workload.prompts_per_call
-        num_rows = num_prompts * workload.num_candidates
-        prompts = self._tokens((num_prompts, bucket(workload.prompt_length)))
-        rests = self._tokens((num_rows, bucket(workload.completion_length)))
-        prefix_of = self._layout.rows(jax.ShapeDtypeStruct((num_rows,), jnp.int32))
-        model = self._model(workload)
+        """Judging the candidates of a call: what those of a problem share read once, then each."""
+        model, judged = self._model(workload), self.judged(workload)
         params = self._layout.params(model.shapes(), workload.dtype)
         return self._compile(
-            lambda: continued_logits.trace(model, params, prompts, prefix_of, rests),
+            lambda: continued_logits.trace(model, params, *judged),
             held_bytes=self._held_while_sampling(workload),
+        )
+
+    def judged(self, workload: Workload) -> Continuations:
+        """The judging prompts of a call, in the two parts in which the model reads them."""
+        num_prompts = workload.prompts_per_call
+        with jax.set_mesh(self.mesh):
+            # As many as split_beginnings fills them up to.
+            num_beginnings = even_rows(1 << (num_prompts - 1).bit_length())
+            num_rows = even_rows(num_prompts * workload.num_candidates)
+        beginning = bucket(workload.prompt_length + workload.judging_before)
+        rest = bucket(workload.completion_length + workload.judging_after)
+        return Continuations(
+            self._tokens((num_beginnings, beginning)),
+            self._layout.rows(jax.ShapeDtypeStruct((num_rows,), jnp.int32)),
+            self._tokens((num_rows, rest)),
         )
 
     def update(self, workload: Workload) -> StepCosts:

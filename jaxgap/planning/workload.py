@@ -27,6 +27,11 @@ class Workload:
     """Prompts sampled at a time."""
     num_candidates: int = 8
     """Candidates of each (N)."""
+    judging_before: int = 16
+    """Tokens that the judging template puts before a completion, beside the prompt's own. Those of
+    jaxgap improve put 4 to 10 there, in the tokens of SmolLM2."""
+    judging_after: int = 40
+    """Tokens that it puts after a completion: there 21 to 32."""
     rows: int = 16
     """Rows of a training step's microbatch, each as long as prompt and completion together."""
     num_microbatches: int = 4

@@ -51,7 +51,7 @@ def make_loop(tiny_model):
         config = dataclasses.replace(CONFIG, **changes)
         task = Addition() if task is None else task
         question = Question("?{prompt}{completion}:", (("T", 1.0), ("F", 0.0)))
-        verifier = AskingVerifier(tiny_model, question, rows_per_call=32)
+        verifier = AskingVerifier(tiny_model, question, rows_per_call=32, prompts_per_call=8)
         split = task.split(config.num_train_prompts, config.num_held_out_prompts, seed=config.seed)
         return Loop(config, tiny_model, verifier, task, split)
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from typing import ClassVar
 
+import jax
 import pytest
 
 from jaxgap.cli.main import run_command
@@ -12,12 +14,13 @@ from jaxgap.planning.chips import CHIPS, chip_of
 from jaxgap.planning.compiled import StepCosts, needed_bytes
 from jaxgap.planning.costs import Costs
 from jaxgap.planning.known_models import KNOWN_MODELS, read_decoder_config
-from jaxgap.planning.plan import largest_that_fits
+from jaxgap.planning.plan import make_plan, search_sizes
 from jaxgap.planning.workload import STEP_NAMES, Workload
 
 SMALL = Workload(
-    prompt_length=32, completion_length=32, prompts_per_call=4, num_candidates=2, rows=8
-)
+    prompt_length=32, completion_length=32, prompts_per_call=4, num_candidates=2, rows=8,
+    judging_before=10, judging_after=20,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("topology", ["", "v5e", "v3:2x2", "v5e:2", "v5e:2x2;", "cpu:1x1"])
@@ -39,17 +42,93 @@ def test_a_model_is_read_from_its_configuration(tmp_path):
         read_decoder_config(str(tmp_path / "other"))
 
 
-def test_the_largest_is_found_by_few_trials():
-    for limit in (0, 3, 4, 100, 10**6):
+def test_what_fits_is_found_by_few_trials():
+    for limit in (0, 3, 4, 100, 1023, 1024, 10**6):
         tried = []
 
         def fits(size, limit=limit, tried=tried):
             tried.append(size)
             return size <= limit
 
-        expected = max((4 << i for i in range(9) if 4 << i <= limit), default=0)
-        assert largest_that_fits(4, fits) == expected
+        sizes = [4 << i for i in range(9)]
+        largest = max((size for size in sizes if size <= limit), default=None)
+        smallest = min((size for size in sizes if size > limit), default=None)
+        assert search_sizes(4, fits) == (largest, smallest)
+        assert {largest, smallest} - {None} <= set(tried)
         assert len(tried) <= 4
+
+
+class LinearSteps:
+    """Steps of which none is compiled: memory grows with the rows."""
+
+    asked: ClassVar[list] = []
+
+    def __init__(self, config, mesh):
+        pass
+
+    def _cost(self, num_gigabytes, workload):
+        self.asked.append(workload)
+        return StepCosts(num_gigabytes * 2**30, 0, Costs())
+
+    def update(self, workload):
+        return self._cost(workload.rows, workload)
+
+    def decode(self, workload):
+        return self._cost(0, workload)
+
+    def score(self, workload):
+        return self._cost(9 * workload.num_candidates, workload)
+
+    prefill = decode
+
+
+@pytest.fixture
+def linear_steps(monkeypatch):
+    monkeypatch.setattr("jaxgap.planning.plan.Steps", LinearSteps)
+    monkeypatch.setattr("jaxgap.planning.plan.describe", lambda topology: jax.devices()[:1])
+    monkeypatch.setattr(LinearSteps, "asked", [])
+    return LinearSteps.asked
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (["update"], ["--rows, of update: 8 fits, 16 does not, and none between was tried"]),
+        (["decode"], ["--num-candidates, of decode: 256 fits, and more was not tried"]),
+        (["decode", "score", "update"],
+         ["--rows, of update: 8 fits, 16 does not, and none between was tried",
+          "--num-candidates, of decode and score: 1 fits, 2 does not, and none between was tried"]),
+    ],
+)  # fmt: skip
+def test_a_search_says_what_was_tried(linear_steps, tmp_path, capsys, steps, said):
+    options = ["--rows=12", "--num-candidates=1", "--json", str(tmp_path / "plan.json")]
+    plan = ["plan", "--model", "SmolLM2-135M", "--topology", "v5e:1x1", "--search", *options]
+    run_command([*plan, "--steps", *steps])
+    assert capsys.readouterr().out.splitlines()[-len(said) :] == said
+    searched = json.loads((tmp_path / "plan.json").read_text())["searched"]
+    assert [f"--{field.replace('_', '-')}" for field in searched] == [
+        line.partition(",")[0] for line in said
+    ]
+
+
+def test_no_size_is_compiled_twice(linear_steps):
+    config, sizes = KNOWN_MODELS["SmolLM2-135M"], Workload(num_candidates=16)
+    make_plan(config, "v5e:1x1", sizes, names=["score"], search=True)
+    assert len(linear_steps) == len(set(linear_steps))
+
+
+def test_a_chip_too_small_for_anything(linear_steps, monkeypatch, capsys):
+    tiny = CHIPS["v5e"]._replace(hbm_bytes=1)
+    monkeypatch.setitem(CHIPS, "v5e", tiny)
+    plan = ["plan", "--model", "SmolLM2-135M", "--topology", "v5e:1x1", "--search"]
+    with pytest.raises(SystemExit, match="1"):
+        run_command([*plan, "--steps", "update"])
+    assert "--rows, of update: not even 1 fits" in capsys.readouterr().out
+
+
+def test_a_search_needs_a_step_whose_size_is_searched():
+    with pytest.raises(InputError, match="a search needs one of the steps update, decode and sc"):
+        make_plan(KNOWN_MODELS["SmolLM2-135M"], "v5e:2x2", SMALL, names=["prefill"], search=True)
 
 
 def test_what_was_not_compiled_does_not_fit():
@@ -101,8 +180,9 @@ def test_a_small_model_is_compiled_for_four_chips(tmp_path, capsys):
     expected = {
         "prefill": layer(prompt, 32) + keys_and_values(prompt),
         "decode": 16 * (2 * layer(rows, slots) + rows * vocabulary),
-        "score": layer(prompt, slots) + keys_and_values(prompt)
-        + 2 * layer(rows * 32, slots) + rows * vocabulary,
+        # Judging reads 42 and 52 tokens, in buckets of 48 and 64.
+        "score": layer(48, 48 + 64) + keys_and_values(48)
+        + 2 * layer(rows * 64, 48 + 64) + rows * vocabulary,
     }  # fmt: skip
     for name, pairs in expected.items():
         assert steps[name]["flops"] == pytest.approx(2 * pairs, rel=0.02), name

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from jaxgap.errors import InputError
-from jaxgap.improve.chunks import equal_chunks
+from jaxgap.improve.chunks import chunks_of_groups
 from jaxgap.improve.records import Candidates, Prompts, Scores, as_asked
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+from jaxgap.improve.verifiers.judging_prompts import JudgingPrompts
 from jaxgap.models import AbstractTokenizer, LanguageModel, Params
-from jaxgap.sampling import continued_logits, split_beginnings
-from jaxgap.sharding import even_rows, rows_to_devices, to_host
+from jaxgap.sampling import continued_logits
+from jaxgap.sharding import rows_to_devices, to_host
 
-_logger = logging.getLogger(__name__)
+_HERE = "{completion}"  # in place of a completion, to see what is around it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,10 @@ class AskingVerifier(AbstractVerifier):
 
     - `model`: the model that is improving itself.
     - `question`: how it is asked.
-    - `rows_per_call`: candidates judged at a time.
+    - `rows_per_call`: the most candidates judged at a time.
+    - `prompts_per_call`: the most problems of which candidates are judged at a time. What a call
+        keeps in memory is a beginning for each and what follows it for each candidate; the fewer
+        of a problem's candidates differ, the more problems would else come together.
 
     **Raises:** `InputError` if the tokenizer cannot tell the question's words apart.
     """
@@ -59,6 +63,7 @@ class AskingVerifier(AbstractVerifier):
     model: LanguageModel
     question: Question
     rows_per_call: int
+    prompts_per_call: int
 
     def __post_init__(self):
         self._tokens  # noqa: B018 - refuse now, not in the first round
@@ -78,37 +83,38 @@ class AskingVerifier(AbstractVerifier):
         ]
         # Likely completions are sampled many times over, and each needs judging only once.
         distinct, sampled = _distinct(texts)
-        tokenizer = self.model.tokenizer
-        rows = tokenizer.encode_batch(
-            [as_asked(tokenizer, text) for text in distinct], begin=tokenizer.begins_prompts
-        )
         _, first = np.unique(sampled, return_index=True)
-        asked = first // candidates.finished.shape[1]
-        return self._judge(params, rows, asked)[sampled].reshape(candidates.finished.shape)
+        tokenizer = self.model.tokenizer
+        judged = JudgingPrompts(
+            rows=self._encode([as_asked(tokenizer, text) for text in distinct]),
+            problems=first // candidates.finished.shape[1],
+            beginnings=self.around(prompts)[0],
+        )
+        return self._judge(params, judged)[sampled].reshape(candidates.finished.shape)
 
-    def _judge(self, params: Params, rows: list[list[int]], asked: np.ndarray) -> np.ndarray:
-        """The score of each judging prompt.
+    def around(self, prompts: Prompts) -> tuple[list[list[int]], list[int]]:
+        """Tokens of each problem's judging prompt before a completion, and those after any."""
+        template, tokenizer = self.question.template, self.model.tokenizer
+        asked = [
+            as_asked(tokenizer, template.format(prompt=text, completion=_HERE)).rpartition(_HERE)
+            for text in prompts.texts
+        ]
+        (after,) = tokenizer.encode_batch([asked[0][-1]], begin=False)
+        return self._encode([before for before, *_ in asked]), after
 
-        Those of one problem (`asked`) are read together, and what they begin with once; problems
-        of like length are neighbours.
-        """
-        lengths = np.array([len(row) for row in rows])
-        fitting = np.flatnonzero(lengths <= self.model.config.context_length)
-        if len(fitting) < len(rows):
-            _logger.warning(
-                "%d of %d judging prompts exceed the model's context: their candidates score 0",
-                len(rows) - len(fitting),
-                len(rows),
-            )
-        longest = np.zeros(asked.max() + 1, int)
-        np.maximum.at(longest, asked, lengths)
-        order = fitting[np.lexsort((asked[fitting], longest[asked[fitting]]))]
-        scores = np.zeros(len(rows))
-        for chunk in equal_chunks(len(order), even_rows(self.rows_per_call)):
-            indices = order[chunk]
-            pad_id = self.model.tokenizer.pad_id
-            split = split_beginnings([rows[i] for i in indices], asked[indices], pad_id)
-            tokens, worth = self._tokens
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        tokenizer = self.model.tokenizer
+        return tokenizer.encode_batch(texts, begin=tokenizer.begins_prompts)
+
+    def _judge(self, params: Params, judged: JudgingPrompts) -> Float[np.ndarray, " judged"]:
+        """The score of each judging prompt; problems of like length are read together."""
+        scores = np.zeros(len(judged.rows))
+        tokens, worth = self._tokens
+        fitting = judged.fitting(self.model.config.context_length)
+        problems = judged.problems[fitting]
+        for chunk in chunks_of_groups(problems, self.rows_per_call, self.prompts_per_call):
+            indices = fitting[chunk]
+            split = judged.split(indices, self.model.tokenizer.pad_id)
             logits = continued_logits(self.model, params, *rows_to_devices(split))[:, tokens]
             scores[indices] = to_host(jax.nn.softmax(logits)) @ worth
         return scores

@@ -6,12 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from jaxgap.improve import AskingVerifier, Prompts, Question, RandomVerifier
+from jaxgap.improve import AskingVerifier, Candidates, Prompts, Question, RandomVerifier
 from jaxgap.improve.generate import generate
 from jaxgap.improve.verifiers.grade import GRADE
 from jaxgap.improve.verifiers.true_false import TRUE_FALSE
 from jaxgap.models import CharTokenizer, LanguageModel
+from jaxgap.sampling import Continuations, continued_logits
 
 TEMPLATE = "?{prompt}{completion}:"
 QUESTION = Question(TEMPLATE, (("T", 1.0), ("F", 0.0), ("?", 0.25)))
@@ -29,7 +32,7 @@ def drawn(tiny_model, tiny_params):
 
 def test_a_score_is_what_the_words_are_worth(tiny_model, tiny_params, drawn):
     prompts, candidates = drawn
-    verifier = AskingVerifier(tiny_model, QUESTION, rows_per_call=5)
+    verifier = AskingVerifier(tiny_model, QUESTION, rows_per_call=5, prompts_per_call=2)
     scores = verifier(tiny_params, prompts, candidates, jax.random.key(1))
     assert scores.shape == (3, 4)
     right, wrong, unsure = tiny_model.tokenizer.encode("TF?")
@@ -46,25 +49,85 @@ def test_a_score_is_what_the_words_are_worth(tiny_model, tiny_params, drawn):
 
 
 def test_how_many_are_judged_at_a_time_does_not_matter(tiny_model, tiny_params, drawn):
-    verifier = AskingVerifier(tiny_model, QUESTION, rows_per_call=12)
-    other = dataclasses.replace(verifier, rows_per_call=5)
+    verifier = AskingVerifier(tiny_model, QUESTION, rows_per_call=12, prompts_per_call=3)
+    other = dataclasses.replace(verifier, rows_per_call=5, prompts_per_call=2)
     key = jax.random.key(1)
     np.testing.assert_allclose(
         verifier(tiny_params, *drawn, key), other(tiny_params, *drawn, key), atol=1e-6
     )
 
 
+def candidates_of(texts):
+    """Candidates of which nothing but their texts is looked at."""
+    shape = (len(texts), len(texts[0]))
+    return Candidates(*np.zeros((3, *shape, 1)), np.ones(shape, bool), tuple(map(tuple, texts)))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The judging prompts of each call of the model."""
+    made = []
+
+    def record(model, params, *split):
+        made.append(Continuations(*split))
+        return continued_logits(model, params, *split)
+
+    monkeypatch.setattr("jaxgap.improve.verifiers.asking.continued_logits", record)
+    return made
+
+
+@given(data=st.data(), num_prompts=st.integers(1, 9), num_candidates=st.integers(1, 4))
+@settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.generate],  # each example compiles something: shrinking would take minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_alike_candidates_bring_no_more_problems_together(
+    tiny_model, tiny_params, calls, data, num_prompts, num_candidates
+):
+    calls.clear()
+    prompts = Prompts.encode(tiny_model.tokenizer, [f"{i}+{10 + i}=" for i in range(num_prompts)])
+    few = st.sampled_from(["1", "12", "1234", "3"])
+    each = st.lists(few, min_size=num_candidates, max_size=num_candidates)
+    texts = data.draw(st.lists(each, min_size=num_prompts, max_size=num_prompts))
+    verifier = AskingVerifier(tiny_model, QUESTION, 2 * num_candidates, prompts_per_call=2)
+    alone = dataclasses.replace(verifier, rows_per_call=1, prompts_per_call=1)
+    arguments = (tiny_params, prompts, candidates_of(texts), jax.random.key(0))
+    scores = verifier(*arguments)
+    for prefixes, prefix_of, rests in calls:
+        assert len(prefixes.tokens) <= 2
+        assert len(prefix_of) == len(rests.tokens) <= 2 * num_candidates
+        # Whatever completions have in common, beginnings are "?", a prompt of 4 or 5 and no more.
+        assert prefixes.mask.sum(1).max() <= 6
+    np.testing.assert_allclose(scores, alone(*arguments), atol=1e-6)
+
+
+def test_calls_come_in_few_shapes(tiny_model, tiny_params, calls):
+    num_prompts, num_candidates = 8, 8
+    prompts = Prompts.encode(tiny_model.tokenizer, [f"{i}+1=" for i in range(num_prompts)])
+    verifier = AskingVerifier(tiny_model, QUESTION, 4 * num_candidates, prompts_per_call=4)
+    for num_distinct in range(1, num_candidates + 1):
+        texts = [
+            [str((candidate + prompt) % num_distinct) for candidate in range(num_candidates)]
+            for prompt in range(num_prompts)
+        ]
+        verifier(tiny_params, prompts, candidates_of(texts), jax.random.key(0))
+    assert {len(call.rests.tokens) for call in calls} <= {4, 8, 16, 32}
+    assert {call.prefixes.tokens.shape for call in calls} == {(4, 8)}
+
+
 def test_words_must_differ_in_their_first_token(tiny_model):
     question = Question(TEMPLATE, (("TF", 1.0), ("TT", 0.0)))
     with pytest.raises(ValueError, match="does not tell the words TF, TT apart"):
-        AskingVerifier(tiny_model, question, rows_per_call=4)
+        AskingVerifier(tiny_model, question, rows_per_call=4, prompts_per_call=1)
 
 
 def test_spellings_that_the_tokenizer_does_not_know_are_left_out(tiny_model, tiny_params, drawn):
     spellings = Question(TEMPLATE, ((" T", 1.0), ("T", 1.0), ("F", 0.0)))
     plain = Question(TEMPLATE, (("T", 1.0), ("F", 0.0)))
     one, other = (
-        AskingVerifier(tiny_model, question, 12)(tiny_params, *drawn, jax.random.key(0))
+        AskingVerifier(tiny_model, question, 12, 3)(tiny_params, *drawn, jax.random.key(0))
         for question in (spellings, plain)
     )
     np.testing.assert_array_equal(one, other)
@@ -81,7 +144,7 @@ def test_what_does_not_fit_into_the_context_scores_nothing(tiny_model, tiny_para
         dataclasses.replace(tiny_model.config, context_length=longest - 1), tiny_model.tokenizer
     )
     whole, cut = (
-        AskingVerifier(model, QUESTION, 12)(tiny_params, *drawn, jax.random.key(0))
+        AskingVerifier(model, QUESTION, 12, 3)(tiny_params, *drawn, jax.random.key(0))
         for model in (tiny_model, small)
     )
     assert (cut == 0).any()
@@ -96,7 +159,7 @@ def test_the_questions_are_answered_by_their_words(tiny_model, question, words, 
     characters = "".join(sorted(set(question.template + "TrueFals0123456789?")))
     config = dataclasses.replace(tiny_model.config, vocab_size=len(characters) + 2)
     tokenizer = CharTokenizer(characters)
-    tokens, values = AskingVerifier(LanguageModel(config, tokenizer), question, 4)._tokens
+    tokens, values = AskingVerifier(LanguageModel(config, tokenizer), question, 4, 1)._tokens
     assert dict(zip(tokens.tolist(), values.tolist(), strict=True)) == {
         token: pytest.approx(value)
         for token, value in zip(tokenizer.encode(words), worth, strict=True)
