@@ -31,7 +31,8 @@ def area_under_curve(
     - `scores`: higher meaning more likely right.
     - `correct`: which candidates are right.
 
-    **Returns:** :data:`NOTHING_TO_TELL_APART` where all candidates are right, or all wrong.
+    **Returns:** :data:`NOTHING_TO_TELL_APART` where all candidates are right, or all wrong; the
+    error over one prompt is NaN.
 
     >>> area_under_curve(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[True, False]] * 2)).mean
     0.75
@@ -40,7 +41,8 @@ def area_under_curve(
     """
     right, wrong = scores[correct], scores[~correct]
     if not right.size or not wrong.size:
-        return NOTHING_TO_TELL_APART
+        even = NOTHING_TO_TELL_APART
+        return even if len(scores) > 1 else even._replace(stderr=np.nan)
     # Each right answer's share of wrong ones below it, and each wrong one's of right ones above.
     placement = np.empty(scores.shape)
     placement[correct] = _share_below(right, wrong)

@@ -12,7 +12,7 @@ from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.loop import Loop
-from jaxgap.improve.origin import origin_of
+from jaxgap.improve.origin import EXTERNAL, origin_of
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import locked
 from jaxgap.models import LanguageModel, Params, merge_adapters, save_adapters, save_folder
@@ -70,7 +70,9 @@ def _saved(
     on_note: Callable[[str], None],
 ) -> Saved:
     abstract = loop.abstract_state(params)
-    with contextlib.closing(CheckpointStore(folder.checkpoints, 1, origin_of(loop))) as store:
+    origin = origin_of(loop)
+    del origin[EXTERNAL]  # no weights that were trained on them hang on what they are now
+    with contextlib.closing(CheckpointStore(folder.checkpoints, 1, origin)) as store:
         kept = sorted(store.steps())
         wanted = kept if round_index is None else [round_index]
         saved = store.newest(abstract, on_note, wanted) if set(wanted) <= set(kept) else None

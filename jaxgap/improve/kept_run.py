@@ -172,7 +172,6 @@ class _KeptRun:
             self._abstract_state = loop.abstract_state(params)
             self._origin = origin_of(loop)
         self._params: Params | None = params
-        self._told: set[str] = set()
         self._num_drawn_afresh = 0  # since the last checkpoint was saved
 
     def go(self) -> tuple[RoundMetrics, ...]:
@@ -180,14 +179,19 @@ class _KeptRun:
         store = CheckpointStore(self._run.checkpoints, num_kept, self._origin)
         with contextlib.closing(store):
             state, training_set = self._start(store)
-            for name, (before, now) in self._run.renew_versions().items():
-                self._note(f"goes on with {name} {now}, until here {before}")
             try:
                 self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
+                if len(self._run.rows) <= self._run.config.num_rounds:
+                    self._go_on_with_versions()
                 self._go_on(store, state, training_set)
             except EndRun as end:
                 self._note(f"ended early: {end}")
             return self._run.metrics
+
+    def _go_on_with_versions(self) -> None:
+        for name, (before, now) in self._run.changed_versions().items():
+            self._note(f"goes on with {name} {now}, until here {before}")
+        self._run.write_versions()
 
     def _go_on(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
@@ -234,11 +238,12 @@ class _KeptRun:
 
     def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
         """Where the newest checkpoint stands, or the beginning."""
-        self._miss_checkpoint(max(store.steps(), default=-1))
+        newest = max(store.steps(), default=-1)
         params, self._params = self._params, None
         if store.steps():
             params = None  # so that a model need not fit beside its checkpoint
         saved = self._newest(store)
+        self._miss_checkpoint(newest)
         self._rewind(() if saved is None else saved.rows)
         if saved is None:
             with on_mesh(self._run.config.mesh):
@@ -250,7 +255,6 @@ class _KeptRun:
     def _rewind(self, rows: Sequence[dict[str, float]]) -> None:
         """Go on after these measurements, of whose signs of collapse all have been told then."""
         self._run.rewind(rows)
-        self._told = set()
         history = self._run.metrics
         for end in range(1, len(history) + 1):
             self._watch_for_collapse(history[:end])
@@ -278,8 +282,8 @@ class _KeptRun:
         if saved is None:
             self._note(f"{fault}: stopped")
             raise RunError(
-                f"{self._run.folder}: {fault}, before any training: the model itself computes what "
-                "is not finite; check its weights, or take another --dtype"
+                f"{self._run.folder}: {fault}, before any training: check the model's weights and "
+                "the verifier, or take another --dtype"
             ) from fault
         if num_failures > self._run.config.num_retries:
             self._note(f"{fault}: stopped")
@@ -297,23 +301,24 @@ class _KeptRun:
         return state, None
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
+        damaged: list[str] = []  # said once it is known that the run goes on
         with on_mesh(self._run.config.mesh):
-            saved = store.newest(self._abstract_state, self._note)
+            saved = store.newest(self._abstract_state, damaged.append)
+        for line in damaged:
+            self._note(line)
         store.set_aside_after(-1 if saved is None else int(saved.state.round_index))
         return saved
 
     def _watch_for_collapse(self, history: Sequence[RoundMetrics]) -> None:
         """Tell each sign of a collapse the first time that it shows.
 
-        It may have been told in a round that an interruption undid, or its round may have been kept
-        and the interruption have come before it was told.
+        It may have been told in a round that was undone since, or its round may have been kept and
+        an interruption have come before it was told.
         """
         for name, sentence in signs_of_collapse(history).items():
-            if name not in self._told:
-                self._told.add(name)
-                if not self._run.has_note(sentence):
-                    self._note(sentence)
+            if not self._run.has_sign(name):
+                self._note(sentence, sign=name)
 
-    def _note(self, line: str) -> None:
-        self._run.note(line)
+    def _note(self, line: str, **what: str) -> None:
+        self._run.note(line, **what)
         self._watcher.on_note(line)

@@ -12,6 +12,8 @@ from jaxgap.improve.loop import Loop
 from jaxgap.models import LanguageModel
 from jaxgap.sampling import TokenBatch
 
+EXTERNAL = "its external responses"
+
 
 def origin_of(loop: Loop) -> dict[str, int]:
     """Digests of all that has to be as it was, by what it is called, causes before effects.
@@ -26,7 +28,7 @@ def origin_of(loop: Loop) -> dict[str, int]:
         "its problems": json_digest(
             [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]
         ),
-        "its external responses": json_digest(loop.external and _uses(loop.external)),
+        EXTERNAL: json_digest(loop.external and _uses(loop.external)),
         "the frozen weights": json_digest(digests(loop.frozen)),
         "the settings of its model": json_digest(_settings(loop.model)),
         "the tokens of its prompts": json_digest([_rows(batch) for batch in batches]),

@@ -38,7 +38,7 @@ from jaxgap.sharding import is_first
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
-from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import MIN_ROWS
 
 _CHECKPOINTS = "checkpoints"
@@ -72,7 +72,7 @@ class RunFolder:
         folder = Path(folder)
         self = cls(_without_run(folder) if is_first() else folder, config)
         self._write_settings()
-        self.renew_versions()
+        self.write_versions()
         return self
 
     @classmethod
@@ -140,28 +140,33 @@ class RunFolder:
         self._write()
         self._guarded(lambda: self._events.add(self._rows[-1]))
 
-    def renew_versions(self) -> dict[str, tuple[Any, Any]]:
-        """Write down what the run goes on with, and return what is other than before: old, new."""
-        now = versions() | {"seed": self.config.seed}
+    def changed_versions(self) -> dict[str, tuple[str, Any]]:
+        """What is other than where the run last went on: the old, and the new."""
         before: Any = {}
         with contextlib.suppress(InputError):  # missing or damaged, which is no reason to stop
             before = _read_json(self.folder / _VERSIONS)
-        self._write_text(_VERSIONS, _pretty(now))
-        if not isinstance(before, dict):
-            return {}
+        known = before if isinstance(before, dict) else {}
         return {
-            name: (before[name], now[name])
-            for name in now
-            if before.get(name, now[name]) != now[name]
+            name: (shown(str(known[name])), now)
+            for name, now in self._versions().items()
+            if known.get(name, now) != now
         }
 
-    def has_note(self, line: str) -> bool:
-        """Whether this was written down already, perhaps before an interruption."""
-        return any(note.get("note") == line for note in self._notes)
+    def write_versions(self) -> None:
+        """Write down what the run goes on with."""
+        self._write_text(_VERSIONS, _pretty(self._versions()))
 
-    def note(self, line: str) -> None:
-        """Write down something out of the ordinary."""
-        self._notes.append({"t": self._rows[-1]["t"] if self._rows else None, "note": line})
+    def _versions(self) -> dict[str, Any]:
+        return versions() | {"seed": self.config.seed}
+
+    def has_sign(self, name: str) -> bool:
+        """Whether this sign of a collapse was written down, perhaps before an interruption."""
+        return any(note.get("sign") == name for note in self._notes)
+
+    def note(self, line: str, **what: str) -> None:
+        """Write down something out of the ordinary, with what a program may look for in it."""
+        last = self._rows[-1]["t"] if self._rows else None
+        self._notes.append({"t": last, "note": line} | what)
         self._write_text(_NOTES, _lines(self._notes))
 
     def _write(self) -> None:

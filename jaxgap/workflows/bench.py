@@ -126,8 +126,8 @@ def _run_all(
             if _OUT_OF_MEMORY not in str(error):
                 raise
             failed[name] = (
-                "it does not fit the device's memory: leave it out, or begin another bench with a "
-                "lower --prompts-per-call or --microbatch-size, or with --remat"
+                "it does not fit the device's memory: begin another bench with a lower "
+                "--prompts-per-call or --microbatch-size, or with --remat"
             )
         watcher.on_note(f"{name} failed: {failed[name]}")
     return done, failed

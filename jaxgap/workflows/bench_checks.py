@@ -13,6 +13,7 @@ from jaxgap.improve import ImproveConfig
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.run_folder import RunFolder, require_free
+from jaxgap.improve.run_lock import is_locked
 from jaxgap.models.huggingface import parse_config
 from jaxgap.models.load import find_model
 
@@ -42,6 +43,8 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
     if not is_begun(run):
         require_free(run)
         return
+    if is_locked(run):  # by another bench, which would meet this one at every run
+        raise InputError(f"{run} is in use by another process: let it end, or stop it")
     there = RunFolder.reopen(run).config
     for field in dataclasses.fields(config):
         old, new = getattr(there, field.name), getattr(config, field.name)

@@ -137,6 +137,15 @@ def test_a_resumption_that_is_refused_changes_nothing(whole, tmp_path):
     assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
+def test_nothing_is_noted_of_a_resumption_that_an_older_checkpoint_refuses(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints" / "3")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match="its problems are not those that the run was made with"):
+        resume_folder(folder, assemble=other_problems)
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
 def test_external_responses_have_to_stay_the_same_and_rounds_may_be_added(tmp_path):
     problems = module.assemble(CONFIG)[0].split.train
     file, folder = tmp_path / "responses.jsonl", tmp_path / "run"
@@ -168,20 +177,28 @@ def sign_in_round_two(monkeypatch):
 
 
 @pytest.mark.usefixtures("sign_in_round_two")
-def test_a_sign_of_collapse_is_noted_once_whatever_is_lost(tmp_path):
+def test_a_sign_of_collapse_is_noted_once_whatever_is_lost(tmp_path, monkeypatch):
+    """A round that is done again may measure other numbers."""
+    signs = module.signs_of_collapse
+
+    def reworded(history):
+        return {name: sentence + "0" for name, sentence in signs(history).items()}
+
     folder = tmp_path / "run"
     improve_to_folder(CONFIG, folder)
     (sign,) = notes_of(folder)
     for lost in ((3,), (3, 2)):
         for step in lost:
             shutil.rmtree(folder / "checkpoints" / str(step))
-        resume_folder(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "signs_of_collapse", reworded)
+            resume_folder(folder)
         assert [note for note in notes_of(folder) if note.startswith("worse")] == [sign]
 
 
 @pytest.mark.usefixtures("sign_in_round_two")
 def test_a_sign_of_collapse_is_noted_though_the_run_was_killed_before(tmp_path, monkeypatch):
-    def kill(self, line):
+    def kill(self, line, **what):
         raise Kill
 
     folder = tmp_path / "run"
@@ -195,27 +212,45 @@ def test_a_sign_of_collapse_is_noted_though_the_run_was_killed_before(tmp_path, 
     assert sign.startswith("worse")
 
 
+def other_versions(folder):
+    """Let the run have been on another machine; what its versions are."""
+    versions = json.loads((folder / "versions.json").read_text())
+    others = {"jax": "0.0", "device": "abacus\x1b[2J"}
+    (folder / "versions.json").write_text(json.dumps(versions | others))
+    return versions
+
+
 def test_other_versions_are_noted_once(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
-    versions = json.loads((folder / "versions.json").read_text())
-    (folder / "versions.json").write_text(json.dumps(versions | {"jax": "0.0", "device": "abacus"}))
+    shutil.rmtree(folder / "checkpoints" / "3")
+    versions = other_versions(folder)
     for _ in range(2):
         resume_folder(folder)
-    assert notes_of(folder) == [
-        f"goes on with {name} {versions[name]}, until here {before}"
-        for name, before in (("jax", "0.0"), ("device", "abacus"))
+    assert notes_of(folder)[1:] == [
+        f"goes on with jax {versions['jax']}, until here '0.0'",
+        f"goes on with device {versions['device']}, until here 'abacus\\x1b[2J'",
     ]
     assert json.loads((folder / "versions.json").read_text()) == versions
     assert_same(folder, whole)
 
 
+def test_versions_of_a_run_with_nothing_left_to_do_stay(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    other_versions(folder)
+    before = (folder / "versions.json").read_bytes()
+    resume_folder(folder)
+    assert (folder / "versions.json").read_bytes() == before
+    assert not (folder / "notes.jsonl").exists()
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])
 def test_versions_that_cannot_be_read_are_no_hindrance(whole, tmp_path, text):
     folder = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints" / "3")
     (folder / "versions.json").write_text(text)
     resume_folder(folder)
     assert (folder / "versions.json").read_bytes() == (whole / "versions.json").read_bytes()
-    assert not (folder / "notes.jsonl").exists()
+    assert len(notes_of(folder)) == 1
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_used(whole, tmp_path):
@@ -312,7 +347,7 @@ def test_a_model_that_is_not_finite_from_the_start_is_refused(tmp_path, monkeypa
     load = assembly.load_embedded
     monkeypatch.setattr(assembly, "load_embedded", broken)
     with pytest.raises(
-        RunError, match="token in round 0 is NaN or infinite, before any training: the model itself"
+        RunError, match="token in round 0 is NaN or infinite, before any training: check the model"
     ):
         improve_to_folder(CONFIG, tmp_path / "run")
 

@@ -125,6 +125,6 @@ def test_of_one_prompt_no_error_is_known_and_none_is_written(checkpoint):
     assert again.row() == row
     assert math.isnan(again.train.solver.stderr)
     # In some rounds there is nothing to tell apart, of which the error is written.
-    rows = [metrics, dataclasses.replace(metrics, train=checkpoint), metrics]
+    rows = [dataclasses.replace(metrics, train=checkpoint), metrics, metrics]
     rows = [dataclasses.replace(each, round_index=t) for t, each in enumerate(rows)]
     assert "train_solver_se" not in to_trajectory(rows).extra

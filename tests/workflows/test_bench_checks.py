@@ -4,6 +4,7 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
+from jaxgap.improve.run_lock import locked
 from jaxgap.workflows.bench import run_bench
 from jaxgap.workflows.bench_grid import Grid
 
@@ -53,4 +54,13 @@ def test_folders_that_cannot_hold_the_runs(tmp_path):
     (other / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="random is not empty"):
         run_bench(grid, tmp_path / "bench")
+    assert not (tmp_path / "bench" / "majority").exists()
+
+
+def test_a_bench_beside_another_on_the_same_folder(tmp_path):
+    run = tmp_path / "bench" / "random"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text("{}")
+    with locked(run), pytest.raises(InputError, match="random is in use by another process"):
+        run_bench(Grid(BASE, verifiers=("majority", "random")), tmp_path / "bench")
     assert not (tmp_path / "bench" / "majority").exists()
