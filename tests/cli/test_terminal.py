@@ -140,5 +140,5 @@ def test_a_wrong_option_is_said_without_markup(capsys):
     with pytest.raises(SystemExit, match="2"):
         run_command(["fit", "x.csv", "--window", "1"])
     said = capsys.readouterr().err
-    assert "argument count 2 of `FLOAT FLOAT`" in said
+    assert "{FLOAT FLOAT} could be instantiated from ['1']" in said
     assert said.count("\n") == 1

@@ -40,7 +40,7 @@ def test_closed_form_reproduces_the_paper(panel):
 @pytest.mark.parametrize(
     "how",
     [
-        {"curve_fn": OdeCurves()},
+        pytest.param({"curve_fn": OdeCurves()}, marks=pytest.mark.slow),
         {"minimiser": OptimistixMinimiser(optx.LevenbergMarquardt(rtol=1e-10, atol=1e-10))},
     ],
     ids=["ODE", "Optimistix"],

@@ -152,13 +152,10 @@ def test_from_parameters_is_the_inverse_of_parameter_values(law):
         assert again.t0 == TS[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "law",
-    [
-        pytest.param(law, marks=() if law.name == "lagged" else pytest.mark.slow)
-        for law in TRUTHS
-        if law.name not in ("linear", "power")
-    ],
+    [law for law in TRUTHS if law.name not in ("linear", "power")],
     ids=lambda law: law.name,
 )
 def test_accuracies_are_fitted_with_intervals(law):
