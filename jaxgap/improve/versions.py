@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -26,6 +27,7 @@ def versions() -> dict[str, str | None]:
     }
 
 
+@functools.cache  # a commit made meanwhile is not what was imported
 def _git_commit() -> str | None:
     """The commit of the checkout this package lies in; None if it was installed from a wheel."""
     root = Path(jaxgap.__file__).resolve().parent.parent
