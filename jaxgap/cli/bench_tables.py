@@ -21,7 +21,9 @@ def print_bench(console: Terminal, found: Bench) -> None:
     """What was gained at what cost, the fitted laws, means over seeds, and what failed."""
     rows, means = found.rows, found.settings
     title = "Held-out accuracy, points gained ± standard error, and what a point cost"
-    console.print(_table(title, _GAINS, [*map(_gain, rows)], [*map(_mean_gain, means)]))
+    gains = [_gain(row.name, row) for row in rows]
+    mean_gains = [_gain(_name(setting), setting) for setting in means]
+    console.print(_table(title, _GAINS, gains, mean_gains))
     title = "The law fitted to each run"
     console.print(_table(title, _LAWS, [*map(_law, rows)], [*map(_mean_law, means)]))
     if means:
@@ -52,14 +54,9 @@ def _table(
     return table
 
 
-def _gain(row: BenchRow) -> list[str]:
-    costs = _costs(row.cost_per_point, _is_doubtful(row.gained))
-    return [row.name, _from_to(*row.accuracy), _points(row.gained), *costs]
-
-
-def _mean_gain(setting: Setting) -> list[str]:
-    costs = _costs(setting.cost_per_point, _is_doubtful(setting.gained))
-    return [_name(setting), _from_to(*setting.accuracy), _points(setting.gained), *costs]
+def _gain(name: str, of: BenchRow | Setting) -> list[str]:
+    costs = _costs(of.cost_per_point, _is_doubtful(of.gained))
+    return [name, _from_to(*of.accuracy), _points(of.gained), *costs]
 
 
 def _law(row: BenchRow) -> list[str]:

@@ -20,7 +20,7 @@ from jaxgap.planning.compiled import StepCosts, compile_step
 from jaxgap.planning.layout import Layout, shard_bytes
 from jaxgap.planning.workload import Workload
 from jaxgap.sampling import Continuations, TokenBatch, continued_logits
-from jaxgap.sampling.buckets import bucket
+from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import decode
 from jaxgap.sampling.job import STEPS
 from jaxgap.sampling.prefix import prefill
@@ -87,8 +87,7 @@ class Steps:
         """The judging prompts of a call, in the two parts in which the model reads them."""
         num_prompts = workload.prompts_per_call
         with jax.set_mesh(self.mesh):
-            # As many as split_beginnings fills them up to.
-            num_beginnings = even_rows(1 << (num_prompts - 1).bit_length())
+            num_beginnings = row_bucket(num_prompts)
             num_rows = even_rows(num_prompts * workload.num_candidates)
         beginning = bucket(workload.prompt_length + workload.judging_before)
         rest = bucket(workload.completion_length + workload.judging_after)

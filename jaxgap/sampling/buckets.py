@@ -1,5 +1,7 @@
 """Sizes that compiled programs come in, so that few are compiled and little is padded."""
 
+from jaxgap.sharding import even_rows
+
 
 def bucket(size: int) -> int:
     """The smallest of 8, 12, 16, 24, 32, 48, 64, ... that is at least `size`.
@@ -12,3 +14,12 @@ def bucket(size: int) -> int:
         power *= 2
     smaller = 3 * power // 4
     return smaller if power > 8 and smaller >= size else power
+
+
+def row_bucket(num_rows: int) -> int:
+    """The smallest power of two that is at least so many, filled up to what the mesh cuts evenly.
+
+    >>> [row_bucket(num_rows) for num_rows in (1, 4, 5)]
+    [1, 4, 8]
+    """
+    return even_rows(1 << (num_rows - 1).bit_length())

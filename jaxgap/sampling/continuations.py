@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxgap.sampling.batch import TokenBatch, pad_left
-from jaxgap.sampling.buckets import bucket
-from jaxgap.sharding import even_rows
+from jaxgap.sampling.buckets import bucket, row_bucket
 
 
 class Continuations(NamedTuple):
@@ -61,9 +60,7 @@ def split_beginnings(
         prefixes.append(rows[alike[0]][:shared])
         for row in alike:
             prefix_of[row], rests[row] = index, rows[row][shared:]
-    # In few sizes, so that few programs are compiled.
-    num_prefixes = even_rows(1 << (len(prefixes) - 1).bit_length())
-    prefixes += prefixes[-1:] * (num_prefixes - len(prefixes))
+    prefixes += prefixes[-1:] * (row_bucket(len(prefixes)) - len(prefixes))
     return Continuations(_padded(prefixes, pad_id), prefix_of, _padded(rests, pad_id))
 
 

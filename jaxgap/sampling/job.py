@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgap.models import KVCache, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch, pad_left
-from jaxgap.sampling.buckets import bucket
+from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import Drawn, Rows, decode
 from jaxgap.sampling.freed_memory import give_back_freed_memory
 from jaxgap.sampling.prefix import prefill, rearranged_prefixes, seat, share
@@ -163,8 +163,7 @@ class Job:
 
     def _prefill(self, batch: list[int]) -> KVCache:
         prefixes = [self._prompts[prompt][:-1] for prompt in batch]
-        num_rows = even_rows(1 << (len(batch) - 1).bit_length())
-        prefixes += prefixes[-1:] * (num_rows - len(batch))
+        prefixes += prefixes[-1:] * (row_bucket(len(batch)) - len(batch))
         slots = self._prefixes.valid.shape[1]
         tokens = pad_left(prefixes, slots, self._model.tokenizer.pad_id)
         return prefill(self._model, self._params, rows_to_devices(tokens))

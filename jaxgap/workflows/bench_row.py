@@ -68,7 +68,6 @@ class BenchRow:
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
-        first, last = self.accuracy
         return {
             "run": self.name,
             "setting": self.setting,
@@ -77,10 +76,7 @@ class BenchRow:
             "ratio": self.result.parameters["ratio"].to_dict(),
             "limit": self.result.limits["solver"].to_dict(),
             "warnings": list(self.result.warnings),
-            "accuracy": {"first": first, "last": last},
-            "points_gained": {"mean": self.gained.mean, "stderr": self.gained.stderr},
-            "cost": self.amounts,
-            "cost_per_point": self.cost_per_point,
+            **gain_to_dict(self.accuracy, self.gained, self.amounts),
         }
 
     @property
@@ -92,6 +88,19 @@ class BenchRow:
 def per_point(amounts: Mapping[str, float], gained: float) -> dict[str, float | None]:
     """Amounts over the points gained; None where none was gained."""
     return {name: amount / gained if gained > 0 else None for name, amount in amounts.items()}
+
+
+def gain_to_dict(
+    accuracy: tuple[float, float], gained: Estimate, amounts: Mapping[str, float]
+) -> dict[str, Any]:
+    """What was gained and what it cost, as JSON."""
+    first, last = accuracy
+    return {
+        "accuracy": {"first": first, "last": last},
+        "points_gained": gained._asdict(),
+        "cost": amounts,
+        "cost_per_point": per_point(amounts, gained.mean),
+    }
 
 
 def seconds_of(run: Path, config: ImproveConfig) -> float:

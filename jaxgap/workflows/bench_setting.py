@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jaxgap.improve.estimate import Estimate
-from jaxgap.workflows.bench_row import BenchRow, per_point
+from jaxgap.workflows.bench_row import BenchRow, gain_to_dict, per_point
 
 
 class OverSeeds(NamedTuple):
@@ -86,15 +86,11 @@ class Setting:
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
-        first, last = self.accuracy
         return {
             "setting": self.name,
             "seeds": [row.config.seed for row in self.rows],
             **{name: value._asdict() for name, value in self.law.items()},
-            "accuracy": {"first": first, "last": last},
-            "points_gained": self.gained._asdict(),
-            "cost": self.amounts,
-            "cost_per_point": self.cost_per_point,
+            **gain_to_dict(self.accuracy, self.gained, self.amounts),
         }
 
 
