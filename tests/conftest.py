@@ -7,7 +7,7 @@ import jax
 import pytest
 from hypothesis import settings
 
-MOST_MAPS = 20_000
+MOST_MAPS = 40_000
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -23,9 +23,25 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not config.getoption("--slow"):
         settings.load_profile("same_examples")
+        compile_quickly()
     # What two workers, or a test and the process it starts, need alike is compiled once.
     folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("programs")))
     jax.config.update("jax_compilation_cache_dir", folder)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def compile_quickly():
+    """Let XLA optimise little, here and in processes that tests start; --slow has users' programs.
+
+    Most of the time was compiling, and this takes a third of that. The emitters of fused loops
+    were the dearest part of it; they can be left out before jax 0.11 only.
+    """
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    jax.config.update("jax_disable_most_optimizations", True)
+    if jax.__version_info__ < (0, 11):
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -48,6 +64,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no measured curves at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def with_devices():
+    """The environment of a process that sees so many devices."""
+
+    def of(num_devices):
+        flags = f"--xla_force_host_platform_device_count={num_devices}"
+        return os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"}
+
+    return of
 
 
 @pytest.fixture(scope="session")

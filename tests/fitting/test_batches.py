@@ -1,7 +1,6 @@
 """Batches: over several devices, and with curves in them that cannot be fitted."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -30,11 +29,10 @@ print(json.dumps([[*result.parameters["rate"].interval, *result.limits["solver"]
 """
 
 
-def intervals_on(num_devices):
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
+def intervals_on(num_devices, with_devices):
     done = subprocess.run(
         [sys.executable, "-c", ON_DEVICES.format(num_devices=num_devices)],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        env=with_devices(num_devices) | {"JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=True,
@@ -42,8 +40,8 @@ def intervals_on(num_devices):
     return np.array(json.loads(done.stdout), dtype=float)
 
 
-def test_several_devices_find_what_one_finds():
-    one, four = intervals_on(1), intervals_on(4)
+def test_several_devices_find_what_one_finds(with_devices):
+    one, four = intervals_on(1, with_devices), intervals_on(4, with_devices)
     assert one.shape == (70, 4)
     np.testing.assert_allclose(four, one, rtol=1e-6)
 

@@ -101,7 +101,8 @@ def minpack_cost(residual_fn, y0):
 def test_finds_what_others_find(name, reference):
     residual_fn, y0, published = PROBLEMS[name]
     y0 = jnp.array(y0)
-    solution = levenberg_marquardt(residual_fn, y0[None])
+    # Powell's singular problem takes 129 steps or 285, as XLA has it rounded.
+    solution = levenberg_marquardt(residual_fn, y0[None], max_steps=1000)
     squares = 2 * float(solution.cost[0])
     assert squares <= reference(residual_fn, y0) * (1 + 1e-6) + 1e-15
     if published is not None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -11,11 +10,6 @@ from pathlib import Path
 import pytest
 
 from jaxgap.improve import ImproveConfig
-
-
-def with_devices(num_devices):
-    """The environment of a process that sees so many devices."""
-    return os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}"}
 
 
 def free_address():
@@ -66,7 +60,7 @@ def rows():
 
 
 @pytest.fixture(scope="session")
-def run_script():
+def run_script(with_devices):
     """Run a script beside this file on eight devices; what it prints."""
 
     def run(name, *arguments):
@@ -80,7 +74,7 @@ def run_script():
 
 
 @pytest.fixture(scope="session")
-def run_together():
+def run_together(with_devices):
     """Run a script beside this file in several processes; what the first of them prints."""
 
     def run(name, num_processes, num_devices):
@@ -103,7 +97,7 @@ def run_together():
 
 
 @pytest.fixture(scope="session")
-def jaxgap():
+def jaxgap(with_devices):
     """Run a command on so many devices, which has to end well."""
 
     def run(num_devices, *arguments):
@@ -117,7 +111,7 @@ def jaxgap():
 
 
 @pytest.fixture
-def start_together():
+def start_together(with_devices):
     """Start a command in several processes, each with so many devices."""
     started = []
 

@@ -1,7 +1,6 @@
 """Eight simulated devices give one device's numbers, each with its part of the work and memory."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,10 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def runs():
+def runs(with_devices):
     script = Path(__file__).with_name("on_devices.py")
-    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     done = subprocess.run(
-        [sys.executable, str(script)], env=os.environ | devices, check=True, stdout=subprocess.PIPE
+        [sys.executable, str(script)], env=with_devices(8), check=True, stdout=subprocess.PIPE
     )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return {tuple(row["shape"]): row for row in rows}
