@@ -1,5 +1,11 @@
 """The errors that end a command in one line, without a traceback."""
 
+import errno
+import os
+
+# What the system says of a full disk, which libraries hand on in errors of their own.
+_DISK_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+
 
 class InputError(ValueError):
     """Something that came from outside is wrong: a file, an option, a folder.
@@ -24,6 +30,19 @@ class RunError(RuntimeError):
     The message is one line that says what happened and how to go on. The command line prints it
     and exits with status 1.
     """
+
+
+class DiskFullError(RunError):
+    """The disk is full, which every other run that writes there would meet as well."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether something could not be written because the disk is full.
+
+    >>> is_disk_full(ValueError("RESOURCE_EXHAUSTED: No space left on device; writing 'd/0'"))
+    True
+    """
+    return any(words in str(error) for words in _DISK_FULL)
 
 
 class Terminated(KeyboardInterrupt):

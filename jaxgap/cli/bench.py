@@ -1,15 +1,21 @@
 """`jaxgap bench`: loops side by side."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from jaxgap.errors import RunError
 from jaxgap.improve.config import ImproveConfig, VerifierName
+
+if TYPE_CHECKING:
+    from jaxgap.report.bench import BenchSetting
+    from jaxgap.workflows.bench_setting import Setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Bench:
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.report.bench import BenchCurve, draw_bench
+        from jaxgap.report.bench import draw_bench
         from jaxgap.report.style import to_png
         from jaxgap.workflows.bench import Grid, failure_line, run_bench
 
@@ -65,23 +71,29 @@ class Bench:
             found = run_bench(grid, self.out, progress.watcher_of)
         print_bench(console, found)
         write_json(found.to_dict(), self.out / "bench.json")
-        curves = [
-            BenchCurve(
-                row.setting,
-                [metrics.held_out.solver_accuracy.mean for metrics in row.metrics],
-                row.cost.flops,
-                row.gained.mean,
-                row.gained.stderr,
-            )
-            for row in found.rows
-        ]
-        write_output(to_png(draw_bench(curves)), self.out / "bench.png")
+        figure = draw_bench([*map(_drawn, found.settings)])
+        write_output(to_png(figure), self.out / "bench.png")
         console.print_line(f"Wrote {self.out / 'bench.json'} and bench.png")
         if found.failed:
             raise RunError(
                 f"{len(found.failed)} of {len(found.failed) + len(found.rows)} runs failed, which "
                 f"the same command tries again: {failure_line(found.failed)}"
             )
+
+
+def _drawn(setting: Setting) -> BenchSetting:
+    """What the picture shows of a setting."""
+    from jaxgap.report.bench import BenchCurve, BenchSetting
+
+    seeds = [
+        BenchCurve(
+            [metrics.held_out.solver_accuracy.mean for metrics in row.metrics],
+            row.cost.flops,
+            row.gained.mean,
+        )
+        for row in setting.rows
+    ]
+    return BenchSetting(setting.name, seeds, setting.gained.stderr)
 
 
 @contextlib.contextmanager

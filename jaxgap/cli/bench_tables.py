@@ -19,7 +19,7 @@ _LAWS = ("rate", "ratio", "solver's limit", "warnings")
 
 def print_bench(console: Terminal, found: Bench) -> None:
     """What was gained at what cost, the fitted laws, means over seeds, and what failed."""
-    rows, means = found.rows, found.settings
+    rows, means = found.rows, found.means
     title = "Held-out accuracy, points gained ± standard error, and what a point cost"
     gains = [_gain(row.name, row) for row in rows]
     mean_gains = [_gain(_name(setting), setting) for setting in means]

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import jax
 from orbax.checkpoint import v1 as ocp
 
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.records import LoopState, TrainingSet
 from jaxgap.sharding import all_agree, is_first, meet, to_host
@@ -212,9 +212,9 @@ class CheckpointStore:
             return action()
         except (OSError, ValueError, RuntimeError) as error:
             self._failed = True
-            full = "No space left" in str(error)
+            full = is_disk_full(error)
             reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
-            raise RunError(
+            raise (DiskFullError if full else RunError)(
                 f"{self._folder}: the checkpoint could not be written ({reason}); those before it "
                 "are intact"
             ) from error

@@ -18,6 +18,7 @@ from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.collapse import signs_of_collapse
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.device_memory import fitting_device
 from jaxgap.improve.external import shares
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.loop import Loop, Observer, Stage, self_improve
@@ -61,6 +62,7 @@ Assemble: TypeAlias = Callable[[ImproveConfig], tuple[Loop, Params]]
 """Makes the parts of a run from its configuration, with the parameters to be trained."""
 
 
+@fitting_device()
 def improve_to_folder(
     config: ImproveConfig,
     folder: str | Path,
@@ -81,9 +83,9 @@ def improve_to_folder(
     **Returns:** the measurements of every checkpoint.
 
     **Raises:** `InputError` if `folder` is not empty, is a file, or is in use, or if a part of the
-    run cannot be made (nothing is written then); `RunError` if the
-    disk is full, or a round's numbers are not finite however often it is drawn. An interruption
-    leaves what :func:`resume_folder` goes on with.
+    run cannot be made (nothing is written then); `RunError` if the disk is full
+    (`DiskFullError`), the device's memory too small, or a round's numbers are not finite however
+    often it is drawn. An interruption leaves what :func:`resume_folder` goes on with.
     """
     by_first(lambda: require_free(folder))
     config = config.resolved()
@@ -97,6 +99,7 @@ def improve_to_folder(
         return run.go()
 
 
+@fitting_device()
 def resume_folder(
     folder: str | Path,
     watcher: Watcher = _NOBODY,

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.events import EventFile
 from jaxgap.improve.metrics import RoundMetrics
@@ -196,7 +196,7 @@ class RunFolder:
         try:
             write()
         except OSError as error:
-            raise RunError(
+            raise (DiskFullError if is_disk_full(error) else RunError)(
                 f"{self.folder}: cannot be written ({error.strerror}); what is in it is intact"
             ) from error
 

@@ -21,35 +21,43 @@ class BenchCurve(NamedTuple):
 
     **Fields:**
 
-    - `name`: in the legend; runs of one name are seeds of one setting.
     - `accuracy`: held-out accuracy at temperature 1, a value a checkpoint.
     - `flops`: operations of the whole run.
-    - `gained`, `gained_se`: points of accuracy from first to last, with standard error.
+    - `gained`: points of accuracy from first to last.
     """
 
-    name: str
     accuracy: Sequence[float]
     flops: float
     gained: float
+
+
+class BenchSetting(NamedTuple):
+    """One setting.
+
+    **Fields:**
+
+    - `name`: in the legend.
+    - `seeds`: its runs, one or more.
+    - `gained_se`: the standard error of what they gained on average.
+    """
+
+    name: str
+    seeds: Sequence[BenchCurve]
     gained_se: float
 
 
-def draw_bench(curves: Sequence[BenchCurve]) -> Figure:
+def draw_bench(settings: Sequence[BenchSetting]) -> Figure:
     """Accuracy over the rounds, and points gained against operations.
 
-    Where a setting has several seeds, they are faint, and their mean is drawn with the standard
-    error over seeds.
+    Where a setting has several seeds, they are faint, and their mean is drawn with its error.
     """
-    settings: dict[str, list[BenchCurve]] = {}
-    for curve in curves:
-        settings.setdefault(curve.name, []).append(curve)
     height = max(3.6, 0.22 * len(settings) + 1.2)
     with new_figure(10.5, height) as figure:
         left, right = figure.subplots(1, 2)
         colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(settings)))
         markers = itertools.cycle(_MARKERS)
-        for seeds, colour, marker in zip(settings.values(), colours, markers, strict=False):
-            _draw(left, right, seeds, colour, marker)
+        for setting, colour, marker in zip(settings, colours, markers, strict=False):
+            _draw(left, right, setting, colour, marker)
         left.set_xlabel("rounds")
         left.xaxis.set_major_locator(MaxNLocator(integer=True))
         left.set_ylabel("share of sampled answers that is right")
@@ -64,23 +72,19 @@ def draw_bench(curves: Sequence[BenchCurve]) -> Figure:
     return figure
 
 
-def _draw(
-    left: Axes, right: Axes, seeds: Sequence[BenchCurve], colour: np.ndarray, marker: str
-) -> None:
+def _draw(left: Axes, right: Axes, setting: BenchSetting, colour: np.ndarray, marker: str) -> None:
+    seeds = setting.seeds
     rounds = range(len(seeds[0].accuracy))
-    gains = [seed.gained for seed in seeds]
-    error = seeds[0].gained_se
     if len(seeds) > 1:
-        error = float(np.std(gains, ddof=1) / np.sqrt(len(seeds)))
         for seed in seeds:
             left.plot(rounds, seed.accuracy, color=colour, linewidth=0.8, alpha=_FAINT)
             right.plot(seed.flops, seed.gained, color=colour, marker=marker, alpha=_FAINT)
     mean = np.mean([seed.accuracy for seed in seeds], axis=0)
-    left.plot(rounds, mean, color=colour, marker=marker, markersize=4, label=seeds[0].name)
+    left.plot(rounds, mean, color=colour, marker=marker, markersize=4, label=setting.name)
     right.errorbar(
         np.mean([seed.flops for seed in seeds]),
-        np.mean(gains),
-        yerr=2 * error,
+        np.mean([seed.gained for seed in seeds]),
+        yerr=2 * setting.gained_se,
         color=colour,
         marker=marker,
         capsize=3,

@@ -7,15 +7,11 @@ cannot go on does not keep the others from it.
 from __future__ import annotations
 
 import dataclasses
-import errno
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jax.errors import JaxRuntimeError
-
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.fitting import LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
 from jaxgap.improve.cost import Cost, run_cost
@@ -30,9 +26,6 @@ from jaxgap.workflows.bench_row import BenchRow, seconds_of
 from jaxgap.workflows.bench_setting import Setting
 
 MIN_ROUNDS = 2  # a fit needs three checkpoints
-# What the system says of a full disk, which libraries hand on in errors of their own.
-_DISK_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
-_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 _Done = tuple[tuple[RoundMetrics, ...], Cost]
 
@@ -52,17 +45,22 @@ class Bench:
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """The runs that differ in the seed alone, together, where two or more are done."""
+        """The runs that differ in the seed alone, together."""
         groups: dict[str, list[BenchRow]] = {}
         for row in self.rows:
             groups.setdefault(row.setting, []).append(row)
-        return tuple(Setting(name, rows) for name, rows in groups.items() if len(rows) > 1)
+        return tuple(Setting(name, rows) for name, rows in groups.items())
+
+    @property
+    def means(self) -> tuple[Setting, ...]:
+        """The settings of two seeds or more, over which there is an error."""
+        return tuple(setting for setting in self.settings if len(setting.rows) > 1)
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
         return {
             "runs": [row.to_dict() for row in self.rows],
-            "settings": [setting.to_dict() for setting in self.settings],
+            "settings": [setting.to_dict() for setting in self.means],
             "failed": [{"run": name, "reason": why} for name, why in self.failed.items()],
         }
 
@@ -82,9 +80,9 @@ def run_bench(
 
     **Raises:** `InputError`, before anything runs, if the combinations do not fit together, a model
     or a task is not there, or a folder in `folder` holds a run of the same name with other
-    settings; `RunError` if the disk is full, or no run reached its last round.
+    settings; `DiskFullError` if the disk is full; `RunError` if no run reached its last round.
     """
-    folder, configs = Path(folder), grid.configs()
+    folder, configs, settings = Path(folder), grid.configs(), grid.settings()
     if grid.base.num_rounds < MIN_ROUNDS:
         raise InputError(f"num_rounds must be at least {MIN_ROUNDS} here, for the fits")
     check_runs(configs, folder)
@@ -94,9 +92,9 @@ def run_bench(
     results = fit_many(LinearLaw(), [to_trajectory(metrics) for metrics, _ in done.values()])
     rows = []
     for (name, (metrics, cost)), result in zip(done.items(), results, strict=True):
-        config, setting = configs[name], grid.setting_of(name)
+        config = configs[name]
         seconds = seconds_of(folder / name, config)
-        rows.append(BenchRow(name, config, setting, metrics, result, cost, seconds))
+        rows.append(BenchRow(name, config, settings[name], metrics, result, cost, seconds))
     return Bench(tuple(rows), failed)
 
 
@@ -118,17 +116,10 @@ def _run_all(
         try:
             done[name] = _run(config, folder / name, watcher)
             continue
+        except DiskFullError:  # which every other run would meet as well
+            raise
         except (InputError, RunError) as error:
-            if _is_disk_full(error):
-                raise
             failed[name] = str(error)
-        except JaxRuntimeError as error:
-            if _OUT_OF_MEMORY not in str(error):
-                raise
-            failed[name] = (
-                "it does not fit the device's memory: begin another bench with a lower "
-                "--prompts-per-call or --microbatch-size, or with --remat"
-            )
         watcher.on_note(f"{name} failed: {failed[name]}")
     return done, failed
 
@@ -149,12 +140,3 @@ def _run(config: ImproveConfig, run: Path, watcher: Watcher) -> _Done:
         metrics = improve_to_folder(config, run, watcher, assemble=keep_parts)
     with on_mesh(config.mesh):
         return metrics, run_cost(*parts[0], metrics)
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error comes of a full disk, which every other run would meet as well."""
-    while error is not None:
-        if any(words in str(error) for words in _DISK_FULL):
-            return True
-        error = error.__cause__
-    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,40 +39,43 @@ class Grid:
         >>> list(Grid(ImproveConfig(), thresholds=(0.5, 0.9), seeds=(0,)).configs())
         ['threshold0.5', 'threshold0.9']
         """
+        return {name: config for name, _, config in self._runs()}
+
+    def settings(self) -> dict[str, str]:
+        """By the name of a run, its name without the seed, which a setting's seeds share.
+
+        >>> Grid(ImproveConfig(), thresholds=(0.9,), seeds=(0, 1)).settings()
+        {'seed0': 'run', 'seed1': 'run'}
+        """
+        return {name: setting for name, setting, _ in self._runs()}
+
+    def _runs(self) -> Iterator[tuple[str, str, ImproveConfig]]:
+        """Name, setting and configuration of each."""
         axes = {
             "model": self.models,
             "task": self.tasks,
             "verifier": self.verifiers,
             "num_candidates": self.candidate_counts,
             "threshold": self.thresholds,
-            "seed": self.seeds,
         }
-        given = {name: tuple(dict.fromkeys(values)) for name, values in axes.items() if values}
-        varied = [name for name, values in given.items() if len(values) > 1]
-        found = {}
+        given = {axis: tuple(dict.fromkeys(values)) for axis, values in axes.items() if values}
+        seeds = tuple(dict.fromkeys(self.seeds)) or (self.base.seed,)
+        taken = set()
         for values in itertools.product(*given.values()):
             changes = dict(zip(given, values, strict=True))
-            name = "-".join(_spelled(axis, changes[axis]) for axis in varied) or "run"
-            while name in found:  # two models whose names differ in what a file name cannot hold
-                name += "+"
-            found[name] = dataclasses.replace(self.base, **changes).resolved()
-        return found
-
-    def setting_of(self, name: str) -> str:
-        """A run's name without its seed: what the seeds of one setting have in common.
-
-        >>> Grid(ImproveConfig(), thresholds=(0.5, 0.9), seeds=(0, 1)).setting_of(
-        ...     "threshold0.5-seed1"
-        ... )
-        'threshold0.5'
-        """
-        if len(set(self.seeds)) < 2:
-            return name
-        return re.sub(r"-?seed\d+(\+*)$", r"\1", name) or "run"
+            varied = [_spelled(axis, changes[axis]) for axis in given if len(given[axis]) > 1]
+            setting = "-".join(varied) or "run"
+            while setting in taken:  # two models whose names differ in what no file name can hold
+                setting += "+"
+            taken.add(setting)
+            for seed in seeds:
+                parts = [*([setting] if varied else []), f"seed{seed}"]
+                name = "-".join(parts) if len(seeds) > 1 else setting
+                yield name, setting, dataclasses.replace(self.base, **changes, seed=seed).resolved()
 
 
 def _spelled(axis: str, value: Any) -> str:
     """A value as part of a folder's name."""
-    short = {"num_candidates": "N", "threshold": "threshold", "seed": "seed"}.get(axis, "")
+    short = {"num_candidates": "N", "threshold": "threshold"}.get(axis, "")
     text = Path(value).name if axis == "model" else str(value)
     return short + re.sub(r"[^\w.+-]+", "_", text).strip("._")[:60]

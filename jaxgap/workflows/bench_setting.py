@@ -46,7 +46,7 @@ class Setting:
     **Fields:**
 
     - `name`: what its runs are called without their seeds.
-    - `rows`: its runs, two or more.
+    - `rows`: its runs, one or more.
     """
 
     name: str
@@ -60,8 +60,9 @@ class Setting:
 
     @property
     def gained(self) -> Estimate:
-        """Points of that accuracy, with the standard error over seeds."""
-        return _over_seeds([row.gained.mean for row in self.rows])
+        """Points of that accuracy, with the standard error over seeds; of one run, over prompts."""
+        gains = [row.gained for row in self.rows]
+        return gains[0] if len(gains) == 1 else _over_seeds([gain.mean for gain in gains])
 
     @property
     def law(self) -> dict[str, OverSeeds]:

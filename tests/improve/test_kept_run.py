@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.improve import (
     EndRun,
     ImproveConfig,
@@ -417,7 +417,7 @@ def test_a_disk_that_cannot_be_written_is_one_line(whole, tmp_path, monkeypatch)
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(CheckpointStore, "save", full)
-        with pytest.raises(RunError, match="no space left on the disk"):
+        with pytest.raises(DiskFullError, match="no space left on the disk"):
             improve_to_folder(CONFIG, folder)
     resume_folder(folder)
     assert_same(folder, whole)

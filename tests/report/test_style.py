@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jaxgap.report.bench import BenchCurve, draw_bench
+from jaxgap.report.bench import BenchCurve, BenchSetting, draw_bench
 from jaxgap.report.style import new_figure, to_svg
 
 
@@ -33,10 +33,10 @@ def test_powers_on_a_logarithmic_axis_are_text(base, limits, shown):
 
 
 def test_a_bench_shows_names_as_they_are_and_operations_as_powers():
-    curves = [
-        BenchCurve("$a$", [0.4, 0.5], 1e11, 10.0, 1.0),
-        BenchCurve("b", [0.4, 0.6], 1e15, 20.0, 1.0),
+    settings = [
+        BenchSetting("$a$", [BenchCurve([0.4, 0.5], 1e11, 10.0)], 1.0),
+        BenchSetting("b", [BenchCurve([0.4, 0.6], 1e15, 20.0)], 1.0),
     ]
-    found = texts(draw_bench(curves))
+    found = texts(draw_bench(settings))
     assert "$a$" in found
     assert "10¹²" in found

@@ -1,15 +1,13 @@
 """A bench: every combination once, in a folder of its own, resumed, and what it reports."""
 
 import dataclasses
-import errno
 import json
-import os
 import shutil
 
 import pytest
 from jax.errors import JaxRuntimeError
 
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.improve import ImproveConfig, Watcher, assemble
 from jaxgap.improve.cost import num_product_parameters, run_cost
 from jaxgap.tasks import named_task
@@ -217,16 +215,10 @@ def test_where_every_run_fails_there_is_nothing_to_compare(copied):
         run_bench(grid, folder, watch)
 
 
-def full_disk():
-    error = RunError("cannot be written; what is in it is intact")
-    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return error
-
-
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (full_disk(), "cannot be written"),
+        (DiskFullError("cannot be written"), "cannot be written"),
         (JaxRuntimeError("INTERNAL: broken"), "INTERNAL"),
         (KeyboardInterrupt("interrupted"), "interrupted"),
     ],
@@ -243,7 +235,9 @@ def test_seeds_of_a_setting_are_summarised(bench):
     row = bench[2][0]
     seeds = [dataclasses.replace(row, setting="x", metrics=row.metrics[:n]) for n in (2, 3)]
     found = Bench((*seeds, dataclasses.replace(row, setting="alone")), {})
-    (setting,) = found.settings
+    (setting,) = found.means
+    assert [each.name for each in found.settings] == ["x", "alone"]
+    assert found.settings[1].gained == row.gained
     gains = [row.gained.mean for row in seeds]
     assert setting.gained.mean == pytest.approx(sum(gains) / 2)
     assert setting.gained.stderr == pytest.approx(abs(gains[0] - gains[1]) / 2)
@@ -257,7 +251,14 @@ def test_seeds_of_a_setting_are_summarised(bench):
 
 def test_runs_know_their_setting_by_their_seeds_alone():
     several = Grid(BASE, models=("/a/m-seed1", "/b/m-seed1"), tasks=("gsm8k:f",), seeds=(0, 1))
-    settings = [several.setting_of(name) for name in several.configs()]
-    assert settings == ["m-seed1", "m-seed1", "m-seed1+", "m-seed1+"]
-    assert Grid(BASE, seeds=(0, 1)).setting_of("seed1") == "run"
-    assert Grid(BASE, models=("/a/m-seed1",), seeds=(3,)).setting_of("m-seed1") == "m-seed1"
+    assert several.settings() == {
+        "m-seed1-seed0": "m-seed1",
+        "m-seed1-seed1": "m-seed1",
+        "m-seed1+-seed0": "m-seed1+",
+        "m-seed1+-seed1": "m-seed1+",
+    }
+    assert list(several.configs()) == list(several.settings())
+    assert Grid(BASE, seeds=(0, 1)).settings() == {"seed0": "run", "seed1": "run"}
+    one_seed = Grid(BASE, models=("/a/m-seed1", "/a/n"), seeds=(3,))
+    assert one_seed.settings() == {"m-seed1": "m-seed1", "n": "n"}
+    assert {config.seed for config in one_seed.configs().values()} == {3}

@@ -1,0 +1,25 @@
+"""What a run says where the device's memory is too small for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jax.errors import JaxRuntimeError
+
+from jaxgap.errors import RunError
+
+
+@contextmanager
+def fitting_device() -> Iterator[None]:
+    """Turn running out of the device's memory into one line.
+
+    **Raises:** `RunError` then; everything else goes through as it is.
+    """
+    try:
+        yield
+    except JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise RunError(
+            "it does not fit the device's memory: begin anew with a lower --prompts-per-call or "
+            "--microbatch-size, or with --remat"
+        ) from error
