@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
         assert (tmp_path / "second" / name).read_bytes() == (run_folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(run_folder, tmp_path):
     run_command(["improve", "--out", str(tmp_path / "other"), *SMALL, "--seed", "1"])
     first = (run_folder / "metrics.jsonl").read_bytes()

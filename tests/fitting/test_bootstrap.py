@@ -42,6 +42,7 @@ def test_the_same_key_draws_the_same_runs(result):
     assert not np.array_equal(one.samples["rate"], other.samples["rate"])
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth(result):
     """40 runs at 90 %: fewer than 29 would be one chance in two thousand."""
     held = [

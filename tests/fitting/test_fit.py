@@ -279,7 +279,7 @@ def test_impossible_limits_are_pointed_out():
 CAPABILITY = st.floats(-1e3, 1e3).map(lambda value: round(value, 12))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(values=st.lists(st.tuples(CAPABILITY, CAPABILITY), min_size=3, max_size=16))
 def test_any_curves_give_clean_json(values):
     solver, verifier = zip(*values, strict=True)

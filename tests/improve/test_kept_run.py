@@ -82,7 +82,9 @@ def assert_same(folder, whole):
 
 
 # Stages begin in the order generate, verify, select, measure, train; the last round has no train.
-@pytest.mark.parametrize("stage_number", [0, 2, 4, 6, 9, 13, 18])
+@pytest.mark.parametrize(
+    "stage_number", [0, 4, 9, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 6, 13, 18))]
+)
 def test_a_run_killed_in_any_stage_goes_on_bit_for_bit(whole, tmp_path, stage_number):
     folder = tmp_path / "run"
     with pytest.raises(Kill):
@@ -365,7 +367,9 @@ def fail_with_keys(monkeypatch, keys):
     monkeypatch.setattr(loop, "train", sick)
 
 
-@pytest.mark.parametrize("candidates", ["regenerated", "fixed"])
+@pytest.mark.parametrize(
+    "candidates", ["regenerated", pytest.param("fixed", marks=pytest.mark.slow)]
+)
 def test_a_run_killed_between_two_draws_draws_as_if_it_had_not_been(
     tmp_path, monkeypatch, candidates
 ):

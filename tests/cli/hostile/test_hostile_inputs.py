@@ -82,37 +82,63 @@ def test_a_manifest_that_points_elsewhere(line, tmp_path, good_run, attacked, at
     assert "root:" not in said.err
 
 
-OPTIONS = [
-    (
-        "forecast --horizon {}",
-        ["1e308", "-1", "nan", "inf", "7", "8", "7.0000001", "1e6", "1e-300"],
-    ),
-    ("forecast --horizon 20 --level {}", ["nan", "0", "1", "-1", "1e-300", "inf", "0.9999999"]),
-    ("forecast --horizon 20 --cost {}", ["nan", "inf", "1e308", "-1e308", "0"]),
-    ("forecast --horizon 20 --seed {}", ["-1", "9" * 30, "1.5", "9223372036854775807"]),
-    ("fit --level {}", ["nan", "0", "1", "-1", "1e-300", "0.9999999"]),
+REFUSED = [
+    ("forecast --horizon {}", ["1e308", "-1", "nan", "inf", "7", "1e-300"]),
+    ("forecast --horizon 20 --level {}", ["nan", "0", "1", "-1", "inf"]),
+    ("forecast --horizon 20 --cost {}", ["nan", "inf"]),
+    ("forecast --horizon 20 --seed {}", ["-1", "9" * 30, "1.5"]),
+    ("fit --level {}", ["nan", "0", "1", "-1"]),
     ("fit --kind accuracy --num-items {}", ["0", "-5", "9" * 30, "1.5"]),
-    ("fit --columns {}", ["t", "=", "t=", "t=t,solver=", "solver=t,t=solver", "t=t,solver=t,ts=t"]),
-    ("fit --time-unit {}", ["", " ", "a\nb", "\udcff", "[/red]"]),
-    ("compare --group {}", ["(", "[", "(?P<x>", "", "run|.*"]),
-    ("compare --level {}", ["nan", "0", "1e-300"]),
-    ("schedule --gamma {}", ["nan", "0", "-1", "1e308", "1e-300", "inf"]),
-    ("schedule --gamma 1 --gamma-range {}", ["0 1", "2 1", "nan 1", "1e-9 1e6", "1 1e300"]),
-    ("schedule --gamma 1 --rounds {}", ["-5 1", "0 0", "nan", "1e308 1.1e308", "3 2"]),
-    ("schedule --gamma 1 --rounds 0 3 --eta {}", ["0.3 0.3", "nan 1", "1", "-1 2", "1e308 0"]),
+    ("fit --columns {}", ["t", "=", "t=", "t=t,solver=", "t=t,solver=t,ts=t"]),
+    ("fit --time-unit {}", ["", " ", "a\nb", "\udcff"]),
+    ("compare --group {}", ["(", "[", "(?P<x>"]),
+    ("compare --level {}", ["nan", "0"]),
+    ("schedule --gamma {}", ["nan", "0", "-1", "1e308", "inf"]),
+    ("schedule --gamma 1 --gamma-range {}", ["0 1", "2 1", "nan 1", "1 1e300"]),
+    ("schedule --gamma 1 --rounds {}", ["-5 1", "0 0", "nan", "3 2"]),
+    (
+        "schedule --gamma 1 --rounds 0 3 --eta {}",
+        ["0.3 0.3", "nan 1", "1", "-1 2", "1e308 0"],
+    ),
+]
+TAKEN = [
+    ("forecast --horizon {}", ["8", "7.0000001", "1e6"]),
+    ("forecast --horizon 20 --level {}", ["1e-300", "0.9999999"]),
+    ("forecast --horizon 20 --cost {}", ["1e308", "-1e308", "0"]),
+    ("forecast --horizon 20 --seed {}", ["9223372036854775807"]),
+    ("fit --level {}", ["1e-300", "0.9999999"]),
+    ("fit --columns {}", ["solver=t,t=solver"]),
+    ("fit --time-unit {}", ["[/red]"]),
+    ("compare --group {}", ["", "run|.*"]),
+    ("compare --level {}", ["1e-300"]),
+    ("schedule --gamma {}", ["1e-300"]),
+    ("schedule --gamma 1 --gamma-range {}", ["1e-9 1e6"]),
+    ("schedule --gamma 1 --rounds {}", ["1e308 1.1e308"]),
 ]
 
 
-@pytest.mark.parametrize(("pattern", "values"), OPTIONS)
-def test_options_out_of_their_range(pattern, values, good_run, attacked, attempt):
+@pytest.fixture
+def status_of(good_run, attacked, attempt):
+    """How a command on a good run ends, with a value in one of its options."""
     file = attacked("run.csv", good_run.encode())
-    command, *options = pattern.split(" ")
-    statuses = []
-    for value in values:
+
+    def of(pattern, value):
+        command, *options = pattern.split(" ")
         given_values = value.split(" ") if " " in value.strip() else [value]
-        argv = [command, str(file), *options[:-1], *given_values]
-        statuses.append(attempt(argv)[0])
-    assert 2 in statuses
+        return attempt([command, str(file), *options[:-1], *given_values])[0]
+
+    return of
+
+
+@pytest.mark.parametrize(("pattern", "values"), REFUSED)
+def test_options_out_of_their_range(pattern, values, status_of):
+    assert {value: status_of(pattern, value) for value in values} == dict.fromkeys(values, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pattern", "values"), TAKEN)
+def test_options_at_the_edge_of_their_range(pattern, values, status_of):
+    assert {value: status_of(pattern, value) for value in values} == dict.fromkeys(values, 0)
 
 
 @pytest.mark.parametrize("prefix", ["-1", "0", "1", "nan", "inf", "1e308", "0.001", "0.999"])

@@ -207,7 +207,7 @@ def is_dear(index):
 
 @pytest.mark.parametrize("index", range(len(READERS)))
 def test_mutated_files(index, attacked, attempt):
-    assert 2 in attack(index, 4 if is_dear(index) else 25, attacked, attempt)
+    assert 2 in attack(index, 4 if is_dear(index) else 12, attacked, attempt)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from jaxgap.trajectory import Trajectory
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 def test_a_long_log_is_averaged_in_blocks_and_said():
     ts = np.arange(4000.0)
     noise = np.random.default_rng(0).normal(0, 0.05, 4000)
