@@ -25,7 +25,6 @@ from jaxgap.improve.verifiers.true_false import TRUE_FALSE
 from jaxgap.models import (
     DecoderConfig,
     LanguageModel,
-    LongRope,
     LoraConfig,
     Params,
     init_adapters,
@@ -184,16 +183,19 @@ def check_windows(
 
     **Raises:** `InputError`.
     """
-    if not isinstance(model.rope_scaling, LongRope):
+    window = model.rope_scaling.window
+    if window is None:
         return
-    window = model.rope_scaling.original_length
     # Sampling ends at the model's context, so completions can cross no window that reaches to it.
     ends = np.minimum(lengths + max_new_tokens, model.context_length)
-    crossing = (lengths <= window) & (ends > window)
+    # A prompt's last token is read with the first new one, after its others are in the cache.
+    crossing = (lengths - 1 <= window) & (ends > window)
     if crossing.any():
         longest = int(lengths[crossing].max())
+        room = window - longest
+        advice = f"take at most {room} new tokens, or " if room > 0 else ""
         raise InputError(
             f"a prompt of {longest} tokens and max_new_tokens={max_new_tokens} cross the model's "
-            f"window of {window} tokens, beyond which all of its rotary frequencies change: take "
-            f"at most {window - longest} new tokens, or leave such prompts out"
+            f"window of {window} tokens, beyond which all of its rotary frequencies change: "
+            f"{advice}leave such prompts out"
         )

@@ -42,6 +42,7 @@ def generate(
         key,
         num_candidates=num_candidates,
         max_new_tokens=max_new_tokens,
+        stop_strings=prompts.stop_strings,
         rows_at_once=prompts_per_call * num_candidates,
         on_progress=on_progress,
     )

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxgap.models import AbstractTokenizer, Params
 from jaxgap.sampling import TokenBatch, pad_left
-from jaxgap.tasks import Prompt, as_messages, as_text
+from jaxgap.tasks import NEXT_QUESTION, Prompt, as_messages, as_text, has_examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +26,12 @@ class Prompts:
 
     - `texts`: one prompt a row, without what a chat template adds to it.
     - `batch`: the same in tokens, as the model reads it.
+    - `stop_strings`: texts that end a completion, besides the tokens that do.
     """
 
     texts: tuple[str, ...]
     batch: TokenBatch
+    stop_strings: tuple[str, ...] = ()
 
     @classmethod
     def encode(cls, tokenizer: AbstractTokenizer, prompts: Sequence[Prompt]) -> "Prompts":
@@ -37,17 +39,27 @@ class Prompts:
         asked = [as_asked(tokenizer, prompt) for prompt in prompts]
         rows = tokenizer.encode_batch(asked, begin=tokenizer.begins_prompts)
         batch = pad_left(rows, max(map(len, rows)), tokenizer.pad_id)
-        return cls(tuple(map(as_text, prompts)), batch)
+        # Without turns to end, a model goes on with the next question, and answers it too.
+        goes_on = not tokenizer.has_chat and any(map(has_examples, prompts))
+        return cls(tuple(map(as_text, prompts)), batch, (NEXT_QUESTION,) if goes_on else ())
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
-def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt) -> str:
-    """A prompt as the model reads it: in its chat template if it has one."""
+def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt, *, thinks: bool = True) -> str:
+    """A prompt as the model reads it: in its chat template if it has one.
+
+    **Arguments:**
+
+    - `tokenizer`: the model's.
+    - `prompt`: what is asked.
+    - `thinks`: whether a model that may think before it answers is let do so.
+    """
     if not tokenizer.has_chat:
         return as_text(prompt)
-    return tokenizer.render_chat([turn._asdict() for turn in as_messages(prompt)])
+    turns = [turn._asdict() for turn in as_messages(prompt)]
+    return tokenizer.render_chat(turns, thinks=thinks)
 
 
 @dataclasses.dataclass(frozen=True)

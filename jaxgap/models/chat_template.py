@@ -61,19 +61,29 @@ class ChatTemplate:
         except (jinja2.TemplateError, RecursionError) as error:
             raise InputError(f"the chat template cannot be compiled: {error!s:.100}") from None
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = True,
+        thinks: bool = True,
+    ) -> str:
         """The conversation as text.
 
         **Arguments:**
 
         - `messages`: its turns.
         - `add_generation_prompt`: whether the assistant's turn is begun.
+        - `thinks`: False tells templates that ask for it (`enable_thinking`, as Qwen3's) to have
+            the model answer at once.
 
         **Raises:** `InputError` in one line if the template refuses the messages, breaks a rule of
         the sandbox or a budget, or fails.
         """
         template = self._compiled
         values = {"messages": [dict(message) for message in messages], "tools": None}
+        if not thinks:
+            values["enable_thinking"] = False
         try:
             with template.environment.budget():
                 return template.render(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -114,7 +115,19 @@ class FastTokenizer(AbstractTokenizer):
     def begins_prompts(self) -> bool:
         return self.begins_chats or not self.has_chat
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    @functools.cached_property
+    def _special_tokens(self) -> re.Pattern[str]:
+        added = self.backend.get_added_tokens_decoder().values()
+        contents = sorted((token.content for token in added if token.special), key=len)
+        # A character that none of them is alone could not be broken up.
+        return re.compile("|".join(re.escape(text) for text in reversed(contents) if text[1:]))
+
+    def without_special_tokens(self, text: str) -> str:
+        if not self._special_tokens.pattern:
+            return text
+        return self._special_tokens.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+    def render_chat(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
         if self.chat_template is None:
             raise InputError("the model has no chat template; give its prompts as plain text")
-        return self.chat_template.render(messages)
+        return self.chat_template.render(messages, thinks=thinks)

@@ -25,6 +25,14 @@ class AbstractRopeScaling(abc.ABC):
         """What cosines and sines are multiplied by; its square scales the attention scores."""
         return 1.0
 
+    @property
+    def window(self) -> int | None:
+        """The length beyond which a row's tokens are all turned otherwise; None if there is none.
+
+        Keys cached before a row grew over it are those of a shorter row: another function.
+        """
+        return None
+
     @abc.abstractmethod
     def scale(
         self, frequencies: Frequencies, lengths: Int[Array, " batch"]
@@ -124,6 +132,10 @@ class LongRope(AbstractRopeScaling):
     @property
     def attention_factor(self) -> float:
         return self.magnitude
+
+    @property
+    def window(self) -> int:
+        return self.original_length
 
     def __post_init__(self):
         _require_positive(self, "original_length", "magnitude")

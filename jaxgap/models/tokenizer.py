@@ -74,9 +74,18 @@ class AbstractTokenizer(abc.ABC):
         Plain prompts begin a sequence; the template may have written how a rendered one begins.
         """
 
+    def without_special_tokens(self, text: str) -> str:
+        """The text with a space in whatever would be encoded as a special token."""
+        return text
+
     @abc.abstractmethod
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def render_chat(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
         """The conversation as text for the model to continue with the assistant's next turn.
+
+        **Arguments:**
+
+        - `messages`: its turns.
+        - `thinks`: whether a model whose template can tell it not to think is left to think.
 
         **Raises:** `InputError` if the model has no chat template, or it fails on these messages.
         """
@@ -148,7 +157,7 @@ class CharTokenizer(AbstractTokenizer):
     def begins_prompts(self) -> bool:
         return True
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def render_chat(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
         raise InputError("a model with one token a character has no chat template")
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -63,6 +63,10 @@ def sample(
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
     if rows_at_once < 1:
         raise ValueError(f"rows_at_once must be at least 1, got {rows_at_once}")
+    if isinstance(stop_strings, str) or not all(stop_strings):
+        raise ValueError(
+            f"stop_strings must be several texts, none of them empty, got {stop_strings!r:.80}"
+        )
     limits = _limits(model, prompts, num_candidates, max_new_tokens)
     ends = model.tokenizer.stop_ids if stop_ids is None else tuple(stop_ids)
     transcript = Transcript(model.tokenizer, Stop(ends, tuple(stop_strings)), limits)

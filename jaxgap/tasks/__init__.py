@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxgap.tasks.mbpp import Mbpp
     from jaxgap.tasks.named import named_task
     from jaxgap.tasks.problem import (
+        NEXT_QUESTION,
         AbstractTask,
         Message,
         Problem,
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
         TaskSplit,
         as_messages,
         as_text,
+        has_examples,
     )
     from jaxgap.tasks.prompt_answers import PromptAnswers
     from jaxgap.tasks.prontoqa import ProntoQA
     from jaxgap.tasks.reasoning_gym import ReasoningGym
 
 __all__ = [
+    "NEXT_QUESTION",
     "AbstractTask",
     "Addition",
     "Gsm8k",
@@ -40,6 +43,7 @@ __all__ = [
     "TaskSplit",
     "as_messages",
     "as_text",
+    "has_examples",
     "named_task",
 ]
 
@@ -49,11 +53,13 @@ _HOMES = {
     "MathProblems": "math_problems",
     "Mbpp": "mbpp",
     "AbstractTask": "problem",
+    "NEXT_QUESTION": "problem",
     "Message": "problem",
     "Problem": "problem",
     "Prompt": "problem",
     "as_messages": "problem",
     "as_text": "problem",
+    "has_examples": "problem",
     "named_task": "named",
     "TaskSplit": "problem",
     "PromptAnswers": "prompt_answers",

@@ -27,11 +27,31 @@ Prompt: TypeAlias = str | tuple[Message, ...]
 """A text a model continues, or the turns of a conversation it answers."""
 
 
+NEXT_QUESTION = "\n\nQuestion:"
+"""Where a model without a chat goes on to ask itself, after a prompt with solved examples."""
+
+_LABELS = {"system": "", "user": "Question: ", "assistant": "Answer: "}
+
+
 def as_text(prompt: Prompt) -> str:
-    """A prompt as one text, turns separated by blank lines: for models without a chat."""
+    """A prompt as one text, turns separated by blank lines: for models without a chat.
+
+    Turns are named where some are solved examples, so that it shows where an answer ends.
+
+    >>> as_text((Message("user", "1+1="), Message("assistant", "2"), Message("user", "1+2=")))
+    'Question: 1+1=\\n\\nAnswer: 2\\n\\nQuestion: 1+2=\\n\\nAnswer:'
+    """
     if isinstance(prompt, str):
         return prompt
-    return "\n\n".join(message.content for message in prompt)
+    if not has_examples(prompt):
+        return "\n\n".join(message.content for message in prompt)
+    turns = [_LABELS[message.role] + message.content for message in prompt]
+    return "\n\n".join([*turns, "Answer:"])
+
+
+def has_examples(prompt: Prompt) -> bool:
+    """Whether questions with answers precede the one that is asked."""
+    return not isinstance(prompt, str) and any(turn.role == "assistant" for turn in prompt)
 
 
 def as_messages(prompt: Prompt) -> tuple[Message, ...]:

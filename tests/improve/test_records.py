@@ -6,6 +6,9 @@ import tokenizers
 
 from jaxgap.improve.records import Prompts
 from jaxgap.models import ChatTemplate, FastTokenizer
+from jaxgap.tasks import Message
+
+TURNS = (Message("user", "a"), Message("assistant", "b"), Message("user", "a"))
 
 
 @pytest.fixture
@@ -41,3 +44,17 @@ def test_what_a_prompt_begins_with(make_tokenizer, template, begins_chats, expec
     prompts = Prompts.encode(make_tokenizer(template, begins_chats), ["a"])
     np.testing.assert_array_equal(prompts.batch.tokens, [expected])
     assert prompts.texts == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt", "expected"),
+    [
+        (None, TURNS, ("\n\nQuestion:",)),
+        (None, "a", ()),
+        (None, TURNS[-1:], ()),
+        ("{{ messages[-1].content }}", TURNS, ()),
+    ],
+)
+def test_without_turns_the_next_question_ends_an_answer(make_tokenizer, template, prompt, expected):
+    prompts = Prompts.encode(make_tokenizer(template, False), ["a", prompt])
+    assert prompts.stop_strings == expected

@@ -54,6 +54,13 @@ def test_what_templates_use(source, text):
     assert _render(source) == text
 
 
+def test_a_template_is_told_when_not_to_think():
+    source = "{% if enable_thinking is defined and enable_thinking is false %}at once{% endif %}"
+    template = ChatTemplate(source, {})
+    assert template.render([]) == ""
+    assert template.render([], thinks=False) == "at once"
+
+
 def test_a_template_may_refuse():
     with pytest.raises(InputError, match="the chat template failed: roles must alternate"):
         _render("{{ raise_exception('roles must alternate') }}")

@@ -338,6 +338,8 @@ def test_prompts_that_do_not_fit_are_refused(tiny_model, text):
         ({"rows_at_once": 0}, "rows_at_once must be at least 1"),
         ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
         ({"max_new_tokens": np.ones((2, 2), int)}, "one a completion"),
+        ({"stop_strings": "Q:"}, "stop_strings must be several texts, none of them empty"),
+        ({"stop_strings": ("Q:", "")}, "stop_strings must be several texts, none of them empty"),
     ],
 )
 def test_arguments_out_of_range_are_refused(sample_tiny, changes, message):

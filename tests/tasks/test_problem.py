@@ -18,7 +18,8 @@ def test_a_prompt_is_a_text_or_turns():
     assert Problem("Hi", "").messages == (Message("user", "Hi"),)
     turns = (Message("user", "1+1"), Message("assistant", "2"), Message("user", "1+2"))
     assert Problem(turns, "3").messages == turns
-    assert Problem(turns, "3").text == "1+1\n\n2\n\n1+2"
+    text = "Question: 1+1\n\nAnswer: 2\n\nQuestion: 1+2\n\nAnswer:"
+    assert Problem(turns, "3").text == text
     assert Problem("Hi", "").text == "Hi"
 
 

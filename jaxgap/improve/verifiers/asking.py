@@ -76,8 +76,10 @@ class AskingVerifier(AbstractVerifier):
     def __call__(
         self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
     ) -> Scores:
+        # No candidate may end the question and begin the answer itself.
+        plain = self.model.tokenizer.without_special_tokens
         texts = [
-            self.question.template.format(prompt=prompt, completion=completion)
+            self.question.template.format(prompt=prompt, completion=plain(completion))
             for prompt, completions in zip(prompts.texts, candidates.texts, strict=True)
             for completion in completions
         ]
@@ -86,7 +88,7 @@ class AskingVerifier(AbstractVerifier):
         _, first = np.unique(sampled, return_index=True)
         tokenizer = self.model.tokenizer
         judged = JudgingPrompts(
-            rows=self._encode([as_asked(tokenizer, text) for text in distinct]),
+            rows=self._encode([as_asked(tokenizer, text, thinks=False) for text in distinct]),
             problems=first // candidates.finished.shape[1],
             beginnings=self.around(prompts)[0],
         )
@@ -95,10 +97,8 @@ class AskingVerifier(AbstractVerifier):
     def around(self, prompts: Prompts) -> tuple[list[list[int]], list[int]]:
         """Tokens of each problem's judging prompt before a completion, and those after any."""
         template, tokenizer = self.question.template, self.model.tokenizer
-        asked = [
-            as_asked(tokenizer, template.format(prompt=text, completion=_HERE)).rpartition(_HERE)
-            for text in prompts.texts
-        ]
+        texts = [template.format(prompt=text, completion=_HERE) for text in prompts.texts]
+        asked = [as_asked(tokenizer, text, thinks=False).rpartition(_HERE) for text in texts]
         (after,) = tokenizer.encode_batch([asked[0][-1]], begin=False)
         return self._encode([before for before, *_ in asked]), after
 
@@ -114,7 +114,8 @@ class AskingVerifier(AbstractVerifier):
         problems = judged.problems[fitting]
         for chunk in chunks_of_groups(problems, self.rows_per_call, self.prompts_per_call):
             indices = fitting[chunk]
-            split = judged.split(indices, self.model.tokenizer.pad_id)
+            window = self.model.config.rope_scaling.window
+            split = judged.split(indices, self.model.tokenizer.pad_id, window)
             logits = continued_logits(self.model, params, *rows_to_devices(split))[:, tokens]
             scores[indices] = to_host(jax.nn.softmax(logits)) @ worth
         return scores
@@ -128,7 +129,8 @@ def _answer_tokens(
     A spelling that the tokenizer does not know, or that would change the tokens before it, is left
     out, and so is a token with which words of different worth begin.
     """
-    context = as_asked(tokenizer, question.template.format(prompt="", completion=""))
+    text = question.template.format(prompt="", completion="")
+    context = as_asked(tokenizer, text, thinks=False)
     (before,) = tokenizer.encode_batch([context], begin=tokenizer.begins_prompts)
     worth: dict[int, set[float]] = {}
     for word, value in question.worth:

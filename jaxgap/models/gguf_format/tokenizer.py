@@ -18,7 +18,14 @@ from jaxgap.models.outside import ModelFileError
 
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 # A chat ends its turns with one of these, whatever the file calls its end of text.
-_END_OF_TURN = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>")
+_END_OF_TURN = (
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+)
 # llama.cpp's exceptions (llama-vocab.cpp), as in the model's own tokenizer.
 _PHI3_LEAVING_SPACE = ("<unk>", "<s>", "<|endoftext|>")
 _SPACE = "▁"
