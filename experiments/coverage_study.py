@@ -3,7 +3,7 @@
 Curves are drawn from the linear law with known parameters, noise is added, each is fitted, and it
 is counted how often the interval of every parameter and limit holds the true value. The grid
 crosses the number of rows, the noise, how much of the decay is seen, and whether the noise's scale
-is given; hard designs (a third of the decay from eight rows) are in it. An end that is withheld,
+is given; hard designs (40 % of the decay from eight rows) are in it. An end that is withheld,
 because the data set no bound on that side, counts as infinite.
 
     python experiments/coverage_study.py --json experiments/results/coverage_study.json
