@@ -1,22 +1,23 @@
 """The final answer in a completion: where it is looked for, in one order for all tasks.
 
-1. between the last `<answer>` and its `</answer>`;
+1. between the last `<answer>` that is closed and its `</answer>`, where that is not empty;
 2. in the last `\\boxed{...}` (or `\\fbox{...}`) whose braces are balanced and not empty; without
    one, what follows the last `\\boxed`, up to white space or a dollar sign, if it has a digit or a
    command in it or is a single letter;
-3. after the last `####`, to the end of its line;
-4. after the last `answer is` or `answer:`, to the end of its line;
-5. on the last line that is not empty.
+3. after the last `####`, or the last `answer is` or `answer:` that something comes after, to the
+   end of the line: whichever of the two begins later;
+4. on the last line.
 
-Surrounding white space is taken off, and of what is not marked by 1 or 2 also dollar signs,
-asterisks and a final full stop. Only the end of a very long completion is looked at, and nothing
-here takes more than linear time, so that no completion can hold up a run.
+Lines that are empty, or only begin or end display mathematics, bold type or code, are passed over
+by 3 and 4. Surrounding white space is taken off, and of what is not marked by 1 or 2 also dollar
+signs, asterisks and a final full stop. Only the end of a very long completion is looked at, and
+nothing here takes more than linear time, so that no completion can hold up a run.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 MAX_CHARACTERS = 100_000
@@ -25,7 +26,15 @@ MAX_CHARACTERS = 100_000
 MAX_DIGITS = 400
 """Longer numbers are not taken for numbers."""
 
-_SAID = re.compile(r"answer(?:\s{0,3}is:?|:)", re.IGNORECASE)
+_TAGGED = re.compile(r"<answer>(?P<held>(?:(?!</?answer>).)*)</answer>", re.DOTALL)
+# The last of each line; a heading that only announces the answer has it on the next one.
+_HASHES = re.compile(
+    r"^[^\n]*(?P<marker>####)(?:[^\n#]{0,40}\banswer[ \t\r*]{0,9}$)?", re.IGNORECASE | re.MULTILINE
+)
+_SAID = re.compile(r"(?P<marker>answer)\*{0,3}(?:\s{0,3}is\*{0,3}:?|:)", re.IGNORECASE)
+_DECORATION = re.compile(r"(?:\\[\[\]]|\$\$|\*\*|```)\.?")
+_FIRST_LINE = re.compile(rf"\s*(?:{_DECORATION.pattern}[^\S\n]*(?:\n\s*|\Z))*(?P<line>[^\n]*)")
+_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
 _BOX_OR_BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s{0,3}\{)|[{}]")
 _UNBRACED = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,3}(?P<token>[^\s${][^\s$]*)")
 # What a box without braces may hold; other words after it only speak of the box.
@@ -59,28 +68,53 @@ def final_answer(completion: str) -> str:
     ('4', 'second')
     """
     marked = marked_answer(completion)
-    if marked is not None:
-        return marked
-    lines = completion[-MAX_CHARACTERS:].rstrip().rsplit("\n", 1)
-    return bare(lines[-1])
+    return last_line(completion) if marked is None else marked
 
 
-def marked_answer(text: str) -> str | None:
-    """What a text marks as its answer, by rules 1 to 4; None where it marks nothing.
+def enclosed_answer(text: str) -> str | None:
+    """What a text has in tags or a box, by rules 1 and 2; None where it has neither.
 
-    >>> marked_answer("6 * 7\\n#### 42"), marked_answer("42")
+    >>> enclosed_answer("<answer>42</answer>"), enclosed_answer("#### 42")
     ('42', None)
     """
     end = text[-MAX_CHARACTERS:]
-    for find in (_tagged, boxed):
-        found = find(end)
-        if found is not None:
-            return found.strip()
-    for find in (_after_hashes, _said):
-        found = find(end)
-        if found is not None:
-            return bare(found)
-    return None
+    held = _tagged(end)
+    held = boxed(end) if held is None else held
+    return None if held is None else held.strip()
+
+
+def _anything(line: str) -> bool:
+    return True
+
+
+def marked_answer(text: str, holds: Callable[[str], object] = _anything) -> str | None:
+    """What a text marks as its answer, by rules 1 to 3; None where it marks nothing.
+
+    `holds` says whether a line can be an answer. One after `####` that cannot is a heading, which
+    marks nothing; one after "answer is" counts only where no `####` marks an answer.
+
+    >>> marked_answer("6 * 7\\n#### 42"), marked_answer("42")
+    ('42', None)
+    >>> marked_answer("#### 42\\n#### Hence"), marked_answer("#### 42\\n#### Hence", str.isdigit)
+    ('Hence', '42')
+    """
+    enclosed = enclosed_answer(text)
+    if enclosed is not None:
+        return enclosed
+    end = text[-MAX_CHARACTERS:]
+    stated = [*_after(_HASHES, end, holds), *_after(_SAID, end, bool)]
+    best = max(stated, key=lambda found: (bool(holds(found[1])), found[0]), default=None)
+    return None if best is None else best[1]
+
+
+def last_line(text: str) -> str:
+    """What is on the last line, by rule 4.
+
+    >>> last_line("first\\n\\nsecond\\n"), last_line("\\\\[\\n6 * 7 = 42\\n\\\\]")
+    ('second', '6 * 7 = 42')
+    """
+    lines = (line.strip() for line in reversed(text[-MAX_CHARACTERS:].split("\n")))
+    return bare(next((line for line in lines if line and not _DECORATION.fullmatch(line)), ""))
 
 
 def boxed(text: str) -> str | None:
@@ -135,14 +169,15 @@ def stated_number(text: str) -> str | None:
     return None
 
 
-def canonical_text(text: str) -> str:
+def canonical_text(text: str, *, keep_case: bool = False) -> str:
     """A number as :func:`canonical_number` writes it if the text is nothing else; or the text,
-    without regard to case and white space.
+    without regard to white space and, unless it is kept, case.
 
     >>> canonical_text("1,000"), canonical_text(" New  York"), canonical_text("3 apples")
     ('1000', 'new york', '3 apples')
     """
-    plain = " ".join(text.casefold().split()).translate(_MINUS_SIGNS)
+    text = text if keep_case else text.casefold()
+    plain = " ".join(text.split()).translate(_MINUS_SIGNS)
     match = _NUMBER.fullmatch(plain) if len(plain) <= MAX_DIGITS else None
     number = canonical_number(plain) if match else None
     return plain if number is None else number
@@ -199,9 +234,8 @@ def _magnitude(found: dict[str, str | None]) -> Fraction:
 
 
 def _tagged(text: str) -> str | None:
-    start = text.rfind("<answer>")
-    end = text.find("</answer>", start)
-    return text[start + len("<answer>") : end] if 0 <= start < end else None
+    held = [match["held"] for match in _TAGGED.finditer(text)]
+    return next((inner for inner in reversed(held) if inner.strip()), "" if held else None)
 
 
 def _braced(text: str) -> Iterator[tuple[int, int]]:
@@ -216,14 +250,19 @@ def _braced(text: str) -> Iterator[tuple[int, int]]:
                 yield opening.end(), match.start()
 
 
-def _after_hashes(text: str) -> str | None:
-    start = text.rfind("####")
-    return None if start < 0 else _first_line(text[start + 4 :])
+def _after(
+    marker: re.Pattern[str], text: str, holds: Callable[[str], object]
+) -> Iterator[tuple[int, str]]:
+    """Where the last marker begins whose line holds something, and that line; nothing without one.
 
-
-def _said(text: str) -> str | None:
-    last = _last_match(_SAID, text)
-    return None if last is None else _first_line(text[last.end() :]) or None
+    Lines are matched in place: a slice for each of many markers would take quadratic time.
+    """
+    for match in reversed(list(marker.finditer(text))):
+        first = _FIRST_LINE.match(text, match.end())
+        line = bare(first["line"] if first else "")
+        if holds(line):
+            yield match.start("marker"), line
+            return
 
 
 def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
@@ -233,8 +272,13 @@ def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return last
 
 
-def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0]
+def without_text_commands(text: str) -> str:
+    """A text without LaTeX's commands for words in formulas.
+
+    >>> without_text_commands(r"\\text{New} \\mbox{York}")
+    'New York'
+    """
+    return _TEXT_COMMAND.sub(r"\1", text)
 
 
 def bare(text: str) -> str:

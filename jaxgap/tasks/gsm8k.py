@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import canonical_number, final_answer, marked_answer, stated_number
+from jaxgap.tasks.answers import canonical_number, last_line, marked_answer, stated_number
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import GSM8K
@@ -42,7 +42,7 @@ class Gsm8k(AbstractFileTask):
         return self.canonical_answer(completion) == problem.answer
 
     def canonical_answer(self, completion: str) -> str:
-        marked = marked_answer(completion)
+        marked = marked_answer(completion, canonical_number)
         if marked is not None:
             return stated_number(marked) or ""
-        return canonical_number(final_answer(completion)) or ""
+        return canonical_number(last_line(completion)) or ""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxgap.tasks.answers import boxed, canonical_text, final_answer
+from jaxgap.tasks.answers import boxed, canonical_text, final_answer, without_text_commands
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import MATH
@@ -22,7 +22,6 @@ from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
 MAX_ANSWER_CHARACTERS = 2_000
 """Longer final answers are wrong."""
 
-_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
 _PERCENT = re.compile(r"\s*\\?%$")
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*")
 
@@ -106,23 +105,26 @@ class MathProblems(AbstractFileTask):
         requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
         written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))
         return [
-            (reply if isinstance(reply := written.get(answer), str) else canonical_text(answer))
-            + sign
+            (reply if isinstance(reply := written.get(answer), str) else _canonical(answer)) + sign
             for answer, sign in zip(answers, signs, strict=True)
         ]
 
 
 def _final(completion: str) -> str:
     answer = final_answer(completion)
-    return _without_text_commands(answer) if len(answer) <= MAX_ANSWER_CHARACTERS else ""
+    return _in_words(answer) if len(answer) <= MAX_ANSWER_CHARACTERS else ""
 
 
-def _without_text_commands(answer: str) -> str:
+def _in_words(answer: str) -> str:
     """An answer in words as words alone; what is not in words stays as it is."""
-    words = _TEXT_COMMAND.sub(r"\1", answer)
+    words = without_text_commands(answer)
     return words if _WORDS.fullmatch(words) else answer
 
 
 def _same_text(reference: str, answer: str) -> bool:
-    same = canonical_text(_without_text_commands(reference)) == canonical_text(answer)
-    return bool(answer) and same
+    return bool(answer) and _canonical(_in_words(reference)) == _canonical(answer)
+
+
+def _canonical(answer: str) -> str:
+    """Words without regard to case; in formulas `R` and `r` are not the same."""
+    return canonical_text(answer, keep_case=not _WORDS.fullmatch(answer))

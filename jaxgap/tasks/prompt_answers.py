@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from jaxgap.tasks.answers import bare, canonical_text, final_answer, marked_answer
+from jaxgap.tasks.answers import (
+    bare,
+    canonical_text,
+    enclosed_answer,
+    final_answer,
+    marked_answer,
+    without_text_commands,
+)
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.records import Record
+
+_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
+# After a word only: `5!`, `n!` and `(n+1)!` are other answers than without it.
+_EXCLAIMED = re.compile(r"(?<=[^\W\d_]{2})([\"'`*\u201d\u2019]*)!+([\"'`*\u201d\u2019]*)$")
 
 
 class PromptAnswers(AbstractFileTask):
@@ -15,8 +27,9 @@ class PromptAnswers(AbstractFileTask):
 
     A completion is right if its final answer equals the reference: as a number if both are
     numbers, or else as a text, case and white space aside. The reference is what its marker says
-    (`####`, a box, tags) where it has one, else all of it; a full stop, dollar signs and asterisks
-    around it may be left out.
+    (`####`, a box, tags) where it has one, else all of it; a full stop, dollar signs, asterisks and
+    quotes around it, and an exclamation mark after a word, may be left out. Where a completion has
+    its answer neither in tags nor in a box they may be added too. LaTeX's `\\text` never counts.
 
     **Arguments:**
 
@@ -50,11 +63,22 @@ class PromptAnswers(AbstractFileTask):
         return self.canonical_answer(completion) in _references(problem.answer)
 
     def canonical_answer(self, completion: str) -> str:
-        return canonical_text(final_answer(completion))
+        answer = without_text_commands(final_answer(completion))
+        enclosed = enclosed_answer(completion) is not None
+        return canonical_text(answer if enclosed else _unadorned(answer))
 
 
 def _references(answer: str) -> set[str]:
     """The canonical texts that are right: the reference, and it without decoration."""
     marked = marked_answer(answer)
-    reference = answer if marked is None else marked
-    return {canonical_text(text) for text in (reference, bare(reference))} - {""}
+    reference = without_text_commands(answer if marked is None else marked)
+    plain = bare(reference)
+    return {canonical_text(text) for text in (reference, plain, _unadorned(plain))} - {""}
+
+
+def _unadorned(answer: str) -> str:
+    """A bare answer without the quotes around it and the exclamation mark after a word."""
+    calm = bare(_EXCLAIMED.sub(r"\1\2", answer))
+    inner = calm[1:-1]
+    quoted = calm[:1] + calm[-1:] in _QUOTES and not {calm[0], calm[-1]} & set(inner)
+    return bare(inner) if quoted and inner else calm

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import final_answer, marked_answer
+from jaxgap.tasks.answers import last_line, marked_answer
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import PRONTOQA
@@ -60,13 +60,17 @@ class ProntoQA(AbstractFileTask):
         return self.canonical_answer(completion) == problem.answer
 
     def canonical_answer(self, completion: str) -> str:
-        marked = marked_answer(completion)
-        answer = _QUERY.sub("", final_answer(completion) if marked is None else marked)
-        verdicts = list(_VERDICT.finditer(answer))
+        marked = marked_answer(completion, _verdicts)
+        verdicts = _verdicts(last_line(completion) if marked is None else marked)
         if not verdicts:
             return ""
-        stated_first = marked is not None and _START.fullmatch(answer, 0, verdicts[0].start())
-        return _said(verdicts[0 if stated_first else -1])
+        first = verdicts[0]
+        stated_first = marked is not None and _START.fullmatch(first.string, 0, first.start())
+        return _said(first if stated_first else verdicts[-1])
+
+
+def _verdicts(answer: str) -> list[re.Match[str]]:
+    return list(_VERDICT.finditer(_QUERY.sub("", answer)))
 
 
 def _said(verdict: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ to Python's `eval`, directly or through SymPy, so all of them run in a sandbox.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pickle
@@ -62,7 +63,7 @@ class ReasoningGym(AbstractTask):
     - `limits`: the bounds of grading one answer.
 
     **Raises:** `InputError` without the extra, for an unknown set or parameter, for values that it
-    refuses, and for a set whose grader does not accept its own reference answers.
+    refuses or fails with, and for a set whose grader does not accept its own reference answers.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class ReasoningGym(AbstractTask):
     ):
         require("reasoning_gym", "reasoning-gym's sets")
         self.name, self.config = name, _as_mapping(config)
-        for entry in _entries(self._dataset([0], _NUM_TRIED)):
-            score = _reference_score(self._dataset([0], _NUM_TRIED), entry)
+        for entry in self._entries([0], _NUM_TRIED):
+            score = self._reference_score(entry)
             if score < RIGHT:
                 raise InputError(
                     f"reasoning-gym's set {name!r} cannot be used: its grader gives its own "
@@ -142,7 +143,7 @@ class ReasoningGym(AbstractTask):
         """Problems whose prompts are not in `seen`, which grows by them."""
         drawn: list[Problem] = []
         for chunk in range(_NUM_CHUNKS):
-            for entry in _entries(self._dataset([*entropy, chunk], count)):
+            for entry in self._entries([*entropy, chunk], count):
                 problem = _problem(entry)
                 key = normal_prompt(problem.text)
                 if key not in seen:
@@ -159,6 +160,19 @@ class ReasoningGym(AbstractTask):
         """Problem i of a set is drawn with its seed + i, so seeds must lie far from each other."""
         seed = int(np.random.SeedSequence(list(entropy)).generate_state(1)[0]) >> 1
         return make_dataset(self.name, self.config, seed=seed, size=size)
+
+    def _entries(self, entropy: Sequence[int], size: int) -> Iterator[Mapping[str, Any]]:
+        dataset = self._dataset(entropy, size)
+        for index in range(dataset.size):
+            with _refusals(self.name, self.config):
+                entry = dataset[index]
+            yield entry
+
+    def _reference_score(self, entry: Mapping[str, Any]) -> float:
+        """What the grader makes of the library's own answer, which needs no sandbox."""
+        dataset = self._dataset([0], _NUM_TRIED)
+        with _refusals(self.name, self.config):
+            return float(dataset.score_answer(entry["answer"], entry))
 
 
 def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) -> Any:
@@ -178,27 +192,29 @@ def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) 
             f"reasoning-gym's set {name!r} has no parameter {unknown[0]!r}; it has "
             f"{', '.join(sorted(known))}"
         )
-    try:
+    with _refusals(name, config):
         return create_dataset(name, **config, seed=seed, size=size)
-    # Its configurations check themselves by assertions, and fail on a wrong type in many ways.
-    except (AssertionError, ValueError, TypeError, AttributeError, KeyError) as error:
+
+
+@contextlib.contextmanager
+def _refusals(name: str, config: Mapping[str, Any]) -> Iterator[None]:
+    """Failures of a set as an `InputError` of one line.
+
+    Its configurations check themselves by assertions, fail on a wrong type in many ways, and let
+    values pass that fail only when a problem is drawn or scored.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"reasoning-gym's set {name!r} refuses its configuration {dict(config)}: {error}"
+            f"reasoning-gym's set {name!r} refuses its configuration {dict(config)}: {reason}"
         ) from error
-
-
-def _entries(dataset: Any) -> Iterator[Mapping[str, Any]]:
-    return (dataset[index] for index in range(dataset.size))
 
 
 def _problem(entry: Mapping[str, Any]) -> Problem:
     prompt = REASONING_GYM.format(question=entry["question"].strip())
     return GeneratedProblem(prompt, str(entry["answer"]), entry)
-
-
-def _reference_score(dataset: Any, entry: Mapping[str, Any]) -> float:
-    """What the grader makes of the library's own answer, which needs no sandbox."""
-    return float(dataset.score_answer(entry["answer"], entry))
 
 
 def _score(reply: Any) -> float:

@@ -50,6 +50,13 @@ def test_gsm8k_reads_the_number_after_the_hashes():
         ("The answer is $1350 since 3*450 = 1350 and change = 1400 - 50", True),
         ("\\boxed{1350}\n(given in \\boxed form)", True),
         ("1350 \n 7", False),
+        ("#### Step 2: kites\n3 * 450 = 1350\n\nThe answer is 1350.", True),
+        ("#### Conclusion\nShe earns 1350", True),
+        ("#### Final Answer\n1350", True),
+        ("#### 1350\nI hope this answer is good.", True),
+        ("#### 1350\nNo, the answer is 1351.", False),
+        ("The final answer is:\n\\[\n1350\n\\]", True),
+        ("\\[\n3 \\times 450 = 1350\n\\]", True),
     ],
 )
 def test_gsm8k_grades_the_number_of_the_final_answer(completion, right):
@@ -128,6 +135,9 @@ def test_prontoqa_in_its_forms(name):
         ("Answer: (A) True; false would need a wumpus.", "True"),
         ("The answer is not true", "False"),
         ("So it is not true.", "False"),
+        ("#### Step 1\nMax is a wumpus.\nThe answer is True.", "True"),
+        ("#### Conclusion\nIt is not true.", "False"),
+        ("#### True or false: Max is red\nTrue", "True"),
     ],
 )
 def test_prontoqa_takes_the_verdict_of_an_explanation(completion, answer):
@@ -158,6 +168,43 @@ def test_any_prompts_and_answers(tmp_path):
     assert PromptAnswers(path, prompt_field="q", answer_field="a", num_examples=1).problems(
         1, seed=0
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "completion", "right"),
+    [
+        ("Paris", "\\boxed{\\text{Paris}}", True),
+        ("New York", "\\boxed{\\text{New } \\text{York}}", True),
+        ("No", "\\boxed{\\text{No}}", True),
+        ("\\boxed{\\text{Paris}}", "The answer is Paris.", True),
+        ("Paris", "**Answer**: Paris", True),
+        ("Paris", 'The answer is "Paris"', True),
+        ("Paris", 'The answer is "Paris."', True),
+        ("Paris", "The answer is \u201cParis\u201d.", True),
+        ("Paris", "The answer is `Paris`", True),
+        ("Paris", "Paris!", True),
+        ("Paris", "It is\n**Paris**!", True),
+        ("Paris", 'The answer is "Paris!"', True),
+        ('"Paris"', "The answer is Paris.", True),
+        ("Paris", "\\boxed{\\text{Lyon}}", False),
+        ("Paris", "The answer is 'Lyon'", False),
+        ("Paris", "Paris, France!", False),
+        ("5", "The answer is 5!", False),
+        ("n", "The answer is n!", False),
+        ("5!", "The answer is 5", False),
+        ("(n+1)!", "The answer is (n+1)", False),
+        ('"a" or "b"', 'The answer is a" or "b', False),
+        ("sort", "<answer>sort!</answer>", False),
+        ("4", "<answer>'4'</answer>", False),
+        ('"', '<answer>""</answer>', False),
+    ],
+)
+def test_what_a_sentence_puts_around_an_answer_is_no_part_of_it(
+    tmp_path, answer, completion, right
+):
+    task = PromptAnswers(lines(tmp_path / "own.jsonl", {"prompt": "?", "answer": answer}))
+    (problem,) = task.problems(1, seed=0)
+    assert task.grade(problem, completion) == right
 
 
 BAD = [

@@ -87,6 +87,21 @@ def test_configuration_as_json(sandbox):
         ("chain_sum", {"min_terms": "x"}, "'chain_sum' refuses its configuration"),
         ("chain_sum", "{", "config is not valid JSON"),
         ("chain_sum", "[1]", "config must be a JSON object, got list"),
+        (
+            "spell_backward",
+            {"min_word_len": 40, "max_word_len": 50},
+            "'spell_backward' refuses its configuration {'min_word_len': 40, .*: Cannot choose",
+        ),
+        (
+            "countdown",
+            {"min_numbers": 2, "max_numbers": 2, "min_target": 999999, "max_target": 9999999},
+            "'countdown' refuses its configuration .*'max_target': 9999999}: Failed to generate",
+        ),
+        (
+            "products",
+            {"min_terms": 2, "max_terms": 2, "max_digits": 1.5},
+            "'products' refuses its configuration .*'max_digits': 1.5}: ",
+        ),
         ("composite", None, "'composite' refuses its configuration {}: Must specify at least one"),
     ],
 )
@@ -94,6 +109,17 @@ def test_what_it_does_not_know_is_refused(name, config, message):
     with pytest.raises(InputError, match=message) as caught:
         ReasoningGym(name, config)
     assert "\n" not in str(caught.value)
+
+
+def test_a_grader_that_fails_is_refused(monkeypatch):
+    from reasoning_gym.arithmetic.chain_sum import ChainSumDataset
+
+    def fail(self, answer, entry):
+        raise ZeroDivisionError("one\ntwo")
+
+    monkeypatch.setattr(ChainSumDataset, "score_answer", fail)
+    with pytest.raises(InputError, match=r"'chain_sum' refuses its configuration {}: one two$"):
+        ReasoningGym("chain_sum")
 
 
 @pytest.mark.parametrize("name", sorted(UNUSABLE))
