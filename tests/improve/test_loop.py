@@ -143,7 +143,7 @@ def test_generation_does_not_depend_on_how_prompts_are_batched(make_loop, tiny_m
 def test_prompts_carry_no_answers(make_loop):
     loop = make_loop()
     fields = {field.name for field in dataclasses.fields(loop.prompts("train"))}
-    assert fields == {"texts", "batch"}
+    assert fields == {"texts", "batch", "stop_strings"}
 
 
 def test_a_score_that_is_no_number_is_told(make_loop, tiny_params):
