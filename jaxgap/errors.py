@@ -3,8 +3,7 @@
 import errno
 import os
 
-# What the system says of a full disk, which libraries hand on in errors of their own.
-_DISK_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class InputError(ValueError):
@@ -39,10 +38,13 @@ class DiskFullError(RunError):
 def is_disk_full(error: BaseException) -> bool:
     """Whether something could not be written because the disk is full.
 
+    Libraries hand on what the system says of it in errors of their own.
+
     >>> is_disk_full(ValueError("RESOURCE_EXHAUSTED: No space left on device; writing 'd/0'"))
     True
     """
-    return any(words in str(error) for words in _DISK_FULL)
+    by_number = isinstance(error, OSError) and error.errno in _DISK_FULL
+    return by_number or any(os.strerror(number) in str(error) for number in _DISK_FULL)
 
 
 class Terminated(KeyboardInterrupt):

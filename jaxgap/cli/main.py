@@ -1,7 +1,6 @@
 """Which commands there are, and how a mistake ends one."""
 
 import contextlib
-import errno
 import io
 import os
 import re
@@ -24,7 +23,7 @@ from jaxgap.cli.processes import RUN_ERROR
 from jaxgap.cli.report import Report
 from jaxgap.cli.schedule import Schedule
 from jaxgap.cli.watch import Watch
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import InputError, RunError, is_disk_full
 
 USAGE_ERROR = 2
 
@@ -66,9 +65,8 @@ def run_command(argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         # A name too long, a folder that may not be read, a disk that is full.
         where = "" if error.filename is None else f"{error.filename}: "
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = error.strerror or str(error) or type(error).__name__
-        _refuse(where + reason, RUN_ERROR if full else USAGE_ERROR)
+        _refuse(where + reason, RUN_ERROR if is_disk_full(error) else USAGE_ERROR)
 
 
 def _parse(argv: Sequence[str]) -> _Runs:

@@ -118,9 +118,9 @@ class FastTokenizer(AbstractTokenizer):
     @functools.cached_property
     def _special_tokens(self) -> re.Pattern[str]:
         added = self.backend.get_added_tokens_decoder().values()
-        contents = sorted((token.content for token in added if token.special), key=len)
-        # A character that none of them is alone could not be broken up.
-        return re.compile("|".join(re.escape(text) for text in reversed(contents) if text[1:]))
+        # One character cannot be broken up. The longest first, since some begin as others do.
+        texts = [token.content for token in added if token.special and len(token.content) > 1]
+        return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))))
 
     def without_special_tokens(self, text: str) -> str:
         if not self._special_tokens.pattern:

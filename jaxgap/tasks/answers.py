@@ -162,7 +162,8 @@ def stated_number(text: str) -> str | None:
     text = _plain(text)
     alone = _REMARK.sub(" ", text)
     statement = _EXPLANATION.split(alone, maxsplit=1)[0]
-    for part in (_result(statement), statement, _result(alone), alone, text):
+    # Often the same text, which is searched once.
+    for part in dict.fromkeys((_result(statement), statement, _result(alone), alone, text)):
         match = _NUMBER.search(part)
         if match is not None:
             return _agreed(match)

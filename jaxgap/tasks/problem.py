@@ -27,10 +27,10 @@ Prompt: TypeAlias = str | tuple[Message, ...]
 """A text a model continues, or the turns of a conversation it answers."""
 
 
-NEXT_QUESTION = "\n\nQuestion:"
-"""Where a model without a chat goes on to ask itself, after a prompt with solved examples."""
-
 _LABELS = {"system": "", "user": "Question: ", "assistant": "Answer: "}
+
+NEXT_QUESTION = "\n\n" + _LABELS["user"].rstrip()
+"""Where a model without a chat goes on to ask itself, after a prompt with solved examples."""
 
 
 def as_text(prompt: Prompt) -> str:
@@ -46,7 +46,7 @@ def as_text(prompt: Prompt) -> str:
     if not has_examples(prompt):
         return "\n\n".join(message.content for message in prompt)
     turns = [_LABELS[message.role] + message.content for message in prompt]
-    return "\n\n".join([*turns, "Answer:"])
+    return "\n\n".join([*turns, _LABELS["assistant"].rstrip()])
 
 
 def has_examples(prompt: Prompt) -> bool:

@@ -63,9 +63,10 @@ class PromptAnswers(AbstractFileTask):
         return self.canonical_answer(completion) in _references(problem.answer)
 
     def canonical_answer(self, completion: str) -> str:
-        answer = without_text_commands(final_answer(completion))
-        enclosed = enclosed_answer(completion) is not None
-        return canonical_text(answer if enclosed else _unadorned(answer))
+        enclosed = enclosed_answer(completion)
+        if enclosed is not None:
+            return canonical_text(without_text_commands(enclosed))
+        return canonical_text(_unadorned(without_text_commands(final_answer(completion))))
 
 
 def _references(answer: str) -> set[str]:

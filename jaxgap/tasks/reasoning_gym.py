@@ -75,8 +75,9 @@ class ReasoningGym(AbstractTask):
     ):
         require("reasoning_gym", "reasoning-gym's sets")
         self.name, self.config = name, _as_mapping(config)
-        for entry in self._entries([0], _NUM_TRIED):
-            score = self._reference_score(entry)
+        dataset = self._dataset([0], _NUM_TRIED)
+        for entry in self._entries(dataset):
+            score = self._reference_score(dataset, entry)
             if score < RIGHT:
                 raise InputError(
                     f"reasoning-gym's set {name!r} cannot be used: its grader gives its own "
@@ -143,7 +144,7 @@ class ReasoningGym(AbstractTask):
         """Problems whose prompts are not in `seen`, which grows by them."""
         drawn: list[Problem] = []
         for chunk in range(_NUM_CHUNKS):
-            for entry in self._entries([*entropy, chunk], count):
+            for entry in self._entries(self._dataset([*entropy, chunk], count)):
                 problem = _problem(entry)
                 key = normal_prompt(problem.text)
                 if key not in seen:
@@ -161,16 +162,14 @@ class ReasoningGym(AbstractTask):
         seed = int(np.random.SeedSequence(list(entropy)).generate_state(1)[0]) >> 1
         return make_dataset(self.name, self.config, seed=seed, size=size)
 
-    def _entries(self, entropy: Sequence[int], size: int) -> Iterator[Mapping[str, Any]]:
-        dataset = self._dataset(entropy, size)
+    def _entries(self, dataset: Any) -> Iterator[Mapping[str, Any]]:
         for index in range(dataset.size):
             with _refusals(self.name, self.config):
                 entry = dataset[index]
             yield entry
 
-    def _reference_score(self, entry: Mapping[str, Any]) -> float:
+    def _reference_score(self, dataset: Any, entry: Mapping[str, Any]) -> float:
         """What the grader makes of the library's own answer, which needs no sandbox."""
-        dataset = self._dataset([0], _NUM_TRIED)
         with _refusals(self.name, self.config):
             return float(dataset.score_answer(entry["answer"], entry))
 

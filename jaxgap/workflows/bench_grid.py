@@ -68,9 +68,9 @@ class Grid:
             while setting in taken:  # two models whose names differ in what no file name can hold
                 setting += "+"
             taken.add(setting)
+            before = f"{setting}-" if varied else ""
             for seed in seeds:
-                parts = [*([setting] if varied else []), f"seed{seed}"]
-                name = "-".join(parts) if len(seeds) > 1 else setting
+                name = f"{before}seed{seed}" if len(seeds) > 1 else setting
                 yield name, setting, dataclasses.replace(self.base, **changes, seed=seed).resolved()
 
 

@@ -275,5 +275,5 @@ def test_hostile_completions_take_no_time(name):
     canonical_number(answer)
     stated_number(answer)
     canonical_text(answer)
-    assert time.process_time() - begin < 10  # quadratic time would be hours
+    assert time.process_time() - begin < 1
     assert len(answer) <= MAX_CHARACTERS

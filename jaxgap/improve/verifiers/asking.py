@@ -88,17 +88,18 @@ class AskingVerifier(AbstractVerifier):
         _, first = np.unique(sampled, return_index=True)
         tokenizer = self.model.tokenizer
         judged = JudgingPrompts(
-            rows=self._encode([as_asked(tokenizer, text, thinks=False) for text in distinct]),
+            rows=self._encode([_as_judged(tokenizer, text) for text in distinct]),
             problems=first // candidates.finished.shape[1],
             beginnings=self.around(prompts)[0],
         )
+        judged = judged.with_whole_rows(self.model.config.rope_scaling.window)
         return self._judge(params, judged)[sampled].reshape(candidates.finished.shape)
 
     def around(self, prompts: Prompts) -> tuple[list[list[int]], list[int]]:
         """Tokens of each problem's judging prompt before a completion, and those after any."""
         template, tokenizer = self.question.template, self.model.tokenizer
         texts = [template.format(prompt=text, completion=_HERE) for text in prompts.texts]
-        asked = [as_asked(tokenizer, text, thinks=False).rpartition(_HERE) for text in texts]
+        asked = [_as_judged(tokenizer, text).rpartition(_HERE) for text in texts]
         (after,) = tokenizer.encode_batch([asked[0][-1]], begin=False)
         return self._encode([before for before, *_ in asked]), after
 
@@ -114,11 +115,15 @@ class AskingVerifier(AbstractVerifier):
         problems = judged.problems[fitting]
         for chunk in chunks_of_groups(problems, self.rows_per_call, self.prompts_per_call):
             indices = fitting[chunk]
-            window = self.model.config.rope_scaling.window
-            split = judged.split(indices, self.model.tokenizer.pad_id, window)
+            split = judged.split(indices, self.model.tokenizer.pad_id)
             logits = continued_logits(self.model, params, *rows_to_devices(split))[:, tokens]
             scores[indices] = to_host(jax.nn.softmax(logits)) @ worth
         return scores
+
+
+def _as_judged(tokenizer: AbstractTokenizer, text: str) -> str:
+    """A judging prompt as the model reads it, which is to answer at once."""
+    return as_asked(tokenizer, text, thinks=False)
 
 
 def _answer_tokens(
@@ -129,8 +134,7 @@ def _answer_tokens(
     A spelling that the tokenizer does not know, or that would change the tokens before it, is left
     out, and so is a token with which words of different worth begin.
     """
-    text = question.template.format(prompt="", completion="")
-    context = as_asked(tokenizer, text, thinks=False)
+    context = _as_judged(tokenizer, question.template.format(prompt="", completion=""))
     (before,) = tokenizer.encode_batch([context], begin=tokenizer.begins_prompts)
     worth: dict[int, set[float]] = {}
     for word, value in question.worth:

@@ -44,34 +44,39 @@ class JudgingPrompts(NamedTuple):
         problems = self.problems[fitting]
         return fitting[np.lexsort((problems, longest[problems]))]
 
-    def split(
-        self, indices: Int[np.ndarray, " chunk"], pad_id: int, window: int | None = None
-    ) -> Continuations:
+    def with_whole_rows(self, window: int | None) -> JudgingPrompts:
+        """The same, in which no row grows over a window after its beginning was read.
+
+        What begins within it and has a row that ends beyond it has an empty beginning.
+
+        **Arguments:**
+
+        - `window`: of the model's rotary embedding, if it has one.
+        """
+        if window is None:
+            return self
+        crossing = {
+            problem
+            for row, problem in zip(self.rows, self.problems, strict=True)
+            if len(self.beginnings[problem]) <= window < len(row)
+        }
+        return self._replace(
+            beginnings=[
+                [] if problem in crossing else beginning
+                for problem, beginning in enumerate(self.beginnings)
+            ]
+        )
+
+    def split(self, indices: Int[np.ndarray, " chunk"], pad_id: int) -> Continuations:
         """Some of them, what is before the completions of a problem to be read once.
 
         What completions themselves have in common stays with each of them: so lengths depend on
         prompts and completions alone, and memory is what `jaxgap plan` says.
-
-        **Arguments:**
-
-        - `indices`: which of them.
-        - `pad_id`: what they are padded with.
-        - `window`: of the model's rotary embedding. A problem that begins within it and has a row
-            that ends beyond it is read whole, candidate by candidate.
         """
         problems = self.problems[indices]
         present = np.unique(problems)
-        window = max(map(len, self.rows)) if window is None else window
-        crossing = {
-            problem
-            for index, problem in zip(indices, problems, strict=True)
-            if len(self.beginnings[problem]) <= window < len(self.rows[index])
-        }
         # One row more of each problem, which goes another way where completions begin.
-        others = [
-            [*([] if problem in crossing else self.beginnings[problem]), _NO_TOKEN]
-            for problem in present
-        ]
+        others = [[*self.beginnings[problem], _NO_TOKEN] for problem in present]
         prefixes, prefix_of, rests = split_beginnings(
             [*(self.rows[index] for index in indices), *others],
             np.append(problems, present),
