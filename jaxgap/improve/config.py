@@ -93,6 +93,9 @@ class ImproveConfig:
     max_new_tokens: int = 0
     """Where a completion is cut, the end token counted; 0 stands for 6 with the embedded model and
     256 with others."""
+    thinking: bool = True
+    """Whether a model that its chat template can tell not to think before it answers, as Qwen3's,
+    is left to think; it is not when it judges."""
     prompts_per_call: int = 64
     """Prompts sampled and judged at a time, >= 1; changes memory and speed, not results."""
     num_retries: int = 2

@@ -139,7 +139,8 @@ class Loop:
     def prompts(self, name: Literal["train", "held_out"]) -> Prompts:
         """The prompts of a split, without their answers."""
         problems = getattr(self.split, name)
-        return Prompts.encode(self.model.tokenizer, [problem.prompt for problem in problems])
+        texts = [problem.prompt for problem in problems]
+        return Prompts.encode(self.model.tokenizer, texts, thinks=self.config.thinking)
 
     def answer(
         self, state: LoopState, prompts: Prompts, key: jax.Array, observer: Observer

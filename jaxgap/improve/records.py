@@ -34,9 +34,11 @@ class Prompts:
     stop_strings: tuple[str, ...] = ()
 
     @classmethod
-    def encode(cls, tokenizer: AbstractTokenizer, prompts: Sequence[Prompt]) -> "Prompts":
-        """Encode prompts, as wide as the longest."""
-        asked = [as_asked(tokenizer, prompt) for prompt in prompts]
+    def encode(
+        cls, tokenizer: AbstractTokenizer, prompts: Sequence[Prompt], *, thinks: bool = True
+    ) -> "Prompts":
+        """Encode prompts, as wide as the longest; `thinks` as in :func:`as_asked`."""
+        asked = [as_asked(tokenizer, prompt, thinks=thinks) for prompt in prompts]
         rows = tokenizer.encode_batch(asked, begin=tokenizer.begins_prompts)
         batch = pad_left(rows, max(map(len, rows)), tokenizer.pad_id)
         # Without turns to end, a model goes on with the next question, and answers it too.

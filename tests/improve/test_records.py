@@ -1,11 +1,13 @@
 """Prompts are read as the model was taught to read them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tokenizers
 
 from jaxgap.improve.records import Prompts
-from jaxgap.models import ChatTemplate, FastTokenizer
+from jaxgap.models import ChatTemplate, FastTokenizer, LanguageModel
 from jaxgap.tasks import Message
 
 TURNS = (Message("user", "a"), Message("assistant", "b"), Message("user", "a"))
@@ -58,3 +60,14 @@ def test_what_a_prompt_begins_with(make_tokenizer, template, begins_chats, expec
 def test_without_turns_the_next_question_ends_an_answer(make_tokenizer, template, prompt, expected):
     prompts = Prompts.encode(make_tokenizer(template, False), ["a", prompt])
     assert prompts.stop_strings == expected
+
+
+@pytest.mark.parametrize(("thinking", "end"), [(True, []), (False, [4])])
+def test_a_run_may_tell_its_model_not_to_think(make_loop, make_tokenizer, thinking, end):
+    at_once = "{% if enable_thinking is defined and not enable_thinking %} b{% endif %}"
+    tokenizer = make_tokenizer("a" + at_once, False)
+    loop = make_loop(thinking=thinking)
+    model = dataclasses.replace(loop.model.config, vocab_size=tokenizer.vocab_size)
+    loop = dataclasses.replace(loop, model=LanguageModel(model, tokenizer))
+    for name in ("train", "held_out"):
+        assert {tuple(row) for row in loop.prompts(name).batch.tokens.tolist()} == {(3, *end)}
