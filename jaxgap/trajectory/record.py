@@ -193,7 +193,9 @@ class Trajectory:
 
 _CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
 _RESERVED = (*_CORE, "t", "trajectory")
-_RESUMED = "; of a resumed run, --columns t=NAME,solver=NAME keeps the later rows"
+_RESUMED = (
+    "; --columns t=NAME,solver=NAME sorts them, and of times a resumed run repeats keeps the later"
+)
 _PERCENT = (
     "; the column looks like percent: divide it by 100, or name it with --columns, which does"
 )

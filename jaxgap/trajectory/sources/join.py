@@ -27,11 +27,12 @@ def join(
     **Arguments:**
 
     - `columns`: what was measured of each column, in file order. Where the time of a column steps
-        back, its later values replace those they repeat; if all columns run backwards, the log is
-        read from its end.
+        back to write earlier times again, the later values replace those from there on; where it
+        steps back otherwise, the column is sorted; if all columns run backwards, the log is read
+        from its end.
     - `notes`: gets a sentence for each of these, and for times that are given twice.
     """
-    return _by_time(_without_repeats(_oldest_first(columns, notes), notes), notes)
+    return _by_time(_in_time_order(_oldest_first(columns, notes), notes), notes)
 
 
 def _oldest_first(
@@ -46,26 +47,92 @@ def _oldest_first(
     return {column: values[::-1] for column, values in columns.items()}
 
 
-def _without_repeats(
+def _in_time_order(
     columns: Mapping[str, Sequence[Measured]], notes: list[str]
 ) -> dict[str, list[Measured]]:
-    """The columns, less what a resumed run wrote again."""
-    kept: dict[str, list[Measured]] = {column: [] for column in columns}
+    """Each column sorted by time, less what a resumed run left behind."""
+    kept: dict[str, list[Measured]] = {}
+    unsorted = False
     # By the entry that steps back, the entries replaced: columns of one row share a sentence.
-    steps_back: dict[int, tuple[Measured, set[int]]] = {}
+    steps_back: dict[int, _StepBack] = {}
     for column, values in columns.items():
-        stack = kept[column]
-        for value in values:
-            if stack and value.t < stack[-1].t:
-                _, replaced = steps_back.setdefault(value.entry, (value, set()))
-                while stack and stack[-1].t >= value.t:
-                    replaced.add(stack.pop().entry)
-            stack.append(value)
-    notes += [
-        f"time steps back to {value.t:g} at {value.where} (a resumed run?): "
-        f"{len(replaced)} earlier rows were replaced"
-        for _, (value, replaced) in sorted(steps_back.items())
-    ]
+        stretches = _stretches(values)
+        if len(stretches) > 1 and not _all_restart(stretches):
+            unsorted = True
+            kept[column] = sorted(values, key=lambda value: value.t)
+        else:
+            kept[column] = _without_stale(stretches, steps_back)
+    if unsorted:
+        notes.append("the rows are not in the order of time: they were sorted by it")
+    notes += [steps_back[entry].says() for entry in sorted(steps_back)]
+    return kept
+
+
+@dataclasses.dataclass
+class _StepBack:
+    """Where a resumed run begins, the entries it replaces, and those of them without later value."""
+
+    begins: Measured
+    replaced: set[int] = dataclasses.field(default_factory=set)
+    lost: set[int] = dataclasses.field(default_factory=set)
+
+    def says(self) -> str:
+        """The sentence for the notes."""
+        lost = f", {len(self.lost)} of them at times without a later value" if self.lost else ""
+        return (
+            f"time steps back to {self.begins.t:g} at {self.begins.where} (a resumed run?): "
+            f"{len(self.replaced)} earlier rows were replaced{lost}"
+        )
+
+
+def _stretches(values: Sequence[Measured]) -> list[list[Measured]]:
+    """The values in file order, cut where time steps back."""
+    found: list[list[Measured]] = []
+    for value in values:
+        if found and value.t >= found[-1][-1].t:
+            found[-1].append(value)
+        else:
+            found.append([value])
+    return found
+
+
+def _all_restart(stretches: Sequence[Sequence[Measured]]) -> bool:
+    """Whether every stretch but the first writes an earlier time again, as a resumed run does.
+
+    Rows that are sorted as text, or not at all, step back to times that are nowhere else: dropping
+    what lies beyond those would lose measurements that nothing replaces.
+    """
+    seen: set[float] = set()
+    for stretch in stretches:
+        times = {value.t for value in stretch}
+        if seen and seen.isdisjoint(times):
+            return False
+        seen |= times
+    return True
+
+
+def _without_stale(
+    stretches: Sequence[Sequence[Measured]], steps_back: dict[int, _StepBack]
+) -> list[Measured]:
+    """The values less those at or beyond the time from which a resumed run wrote on.
+
+    They go even where the resumed run has not come as far again: they are of weights that it threw
+    away.
+    """
+    kept: list[Measured] = []
+    dropped: list[tuple[_StepBack, Measured]] = []
+    for stretch in stretches:
+        begins = stretch[0]
+        if kept and kept[-1].t > begins.t:
+            step_back = steps_back.setdefault(begins.entry, _StepBack(begins))
+            dropped += [(step_back, value) for value in kept if value.t >= begins.t]
+            kept = [value for value in kept if value.t < begins.t]
+        kept.extend(stretch)
+    times = {value.t for value in kept}
+    for step_back, value in dropped:
+        step_back.replaced.add(value.entry)
+        if value.t not in times:
+            step_back.lost.add(value.entry)
     return kept
 
 

@@ -22,9 +22,10 @@ _NOT_FINITE = ("nan", "inf", "infinity", "null", "none", "n/a")
 def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     """The trajectory in some columns of a log.
 
-    Rows of the same time are joined. Where the time of a column steps back, as after a run resumed
-    from a checkpoint, its later values replace those they repeat; a log with the newest row first
-    is read from its end. Values that are NaN or infinite count as not measured. Accuracies in
+    Rows of the same time are joined. Where the time of a column steps back and earlier times are
+    written again, as after a run resumed from a checkpoint, the later values replace those from
+    there on; other columns out of order are sorted by time, and a log with the newest row first is
+    read from its end. Values that are NaN or infinite count as not measured. Accuracies in
     percent become fractions. Each of these, and irregular times, leaves a sentence in
     `provenance["notes"]`.
 

@@ -4,6 +4,8 @@ import json
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv, write_jsonl
@@ -86,6 +88,44 @@ def test_a_log_with_the_newest_row_first_is_read_from_its_end(tmp_path, text):
     assert run.solver.tolist() == [4, 3, 2, 1]
     assert run.verifier.tolist() == [3, 2, 1, 0]
     assert notes(run) == "the newest rows come first: the log was read from its end"
+
+
+@settings(deadline=None, max_examples=100)
+@given(times=st.lists(st.integers(0, 99), min_size=3, max_size=15, unique=True))
+def test_rows_in_any_order_are_all_kept_where_no_time_recurs(times, tmp_path_factory):
+    rows = "".join(f"{t},{1000 - t}\n" for t in times)
+    run = read_trajectory(
+        write(tmp_path_factory.mktemp("order") / "log.csv", "step,nll\n" + rows),
+        {"solver": "nll"},
+    )
+    assert run.ts.tolist() == sorted(times)
+    assert run.solver.tolist() == [1000 - t for t in sorted(times)]
+    assert "replaced" not in notes(run)
+
+
+@pytest.mark.parametrize("by", [str, lambda t: (t * 7) % 14])
+@pytest.mark.parametrize("twice", [None, 11])
+def test_rows_sorted_as_text_or_not_at_all_are_sorted_and_it_is_said(tmp_path, by, twice):
+    rows = "".join(
+        f"{t},{50 - t}\n" * (1 + (t == twice)) + (f"{t},{40 - t}\n" if t == twice else "")
+        for t in sorted(range(14), key=by)
+    )
+    run = read_trajectory(write(tmp_path / "log.csv", "step,nll\n" + rows), {"solver": "nll"})
+    assert run.ts.tolist() == list(range(14))
+    assert run.solver.tolist() == [(40 if t == twice else 50) - t for t in range(14)]
+    assert "the rows are not in the order of time: they were sorted by it" in notes(run)
+    assert "replaced" not in notes(run)
+    assert ("given twice" in notes(run)) == (twice is not None)
+
+
+def test_what_a_resumed_run_has_not_reached_again_is_dropped_and_said(tmp_path):
+    path = write(
+        tmp_path / "log.csv", "step,nll\n0,4\n10,3\n20,9\n30,9\n40,9\n10,2.5\n20,2\n25,1.9\n"
+    )
+    run = read_trajectory(path, {"solver": "nll"})
+    assert run.ts.tolist() == [0, 10, 20, 25]
+    assert run.solver.tolist() == [4, 2.5, 2, 1.9]
+    assert "4 earlier rows were replaced, 2 of them at times without a later value" in notes(run)
 
 
 def test_percent_and_irregular_times_are_recognised_and_said(tmp_path):
