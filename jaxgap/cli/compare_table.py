@@ -63,6 +63,8 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
 
 
 def _limit(limit: Estimate) -> str:
+    if limit.identifiability == "refuted":
+        return "already beyond it"
     if limit.estimate is None:
         return f"withheld {interval(limit, _DIGITS)}" if limit.interval else "withheld"
     return f"{number(limit.estimate, _DIGITS)} {interval(limit, _DIGITS)}"
@@ -73,8 +75,10 @@ def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
     result = run.result
     if several_kinds:
         yield f"{result.kind} over {result.time_unit}s"
-    reason = result.limits["solver"].reason
-    if reason is not None and result.limits["solver"].estimate is None:
+    limit = result.limits["solver"]
+    reason = limit.reason
+    # A refuted limit is among the warnings.
+    if reason is not None and limit.estimate is None and limit.identifiability != "refuted":
         yield f"limit withheld as {reason}"
     yield from run.notes
     yield from result.warnings

@@ -16,8 +16,9 @@ class Estimate:
     - `interval`: both ends of the interval at the fit's level; an end is `None` where the data set
         no bound on that side, all of it where there is no interval.
     - `reason`: why something is `None`, in words; `None` where nothing is.
-    - `identifiability`: `"identifiable"`, `"practically unidentifiable"` or `"structurally
-        unidentifiable"`, of which `reason` says why (:mod:`jaxgap.fitting.identifiability`).
+    - `identifiability`: `"identifiable"`, `"practically unidentifiable"`, `"structurally
+        unidentifiable"` or `"refuted"`, of which `reason` says why
+        (:mod:`jaxgap.fitting.identifiability`).
     """
 
     estimate: float | None
@@ -35,6 +36,11 @@ class Estimate:
     def without_noise(cls, estimate: float | None, reason: str) -> "Estimate":
         """A number whose uncertainty is unknown."""
         return cls(finite_or_none(estimate), None, None, reason, "practically unidentifiable")
+
+    @classmethod
+    def refuted(cls, reason: str) -> "Estimate":
+        """A number that the law has, but that the measurements contradict."""
+        return cls(None, None, None, reason, "refuted")
 
     @classmethod
     def measured(

@@ -36,7 +36,7 @@ def interval(estimate: Estimate, digits: int = 4) -> str:
 def identifiable(estimate: Estimate) -> str:
     """Whether the data hold a number, in a word or two."""
     kind = estimate.identifiability.partition(" ")[0]
-    return "yes" if kind == "identifiable" else f"{kind} not"
+    return {"identifiable": "yes", "refuted": "refuted"}.get(kind, f"{kind} not")
 
 
 def r2_sentence(r2: Mapping[str, float | None]) -> str:
@@ -48,12 +48,20 @@ def r2_sentence(r2: Mapping[str, float | None]) -> str:
 def limit_sentence(result: "FitResult | AveragedResult") -> str:
     """Where the solver goes, or why that cannot be said."""
     limit = result.limits["solver"]
+    if limit.identifiability == "refuted":
+        return f"No limit of the solver can be given: {limit.reason}."
     if limit.estimate is None:
         return f"The data do not hold the solver's limit: {limit.reason}."
     return (
         f"The solver's limit is {number(limit.estimate)}, "
         f"{result.level:.0%} interval {interval(limit)}."
     )
+
+
+def refutations(limits: Mapping[str, Estimate]) -> list[str]:
+    """Which limits the run is already beyond, in words."""
+    refuted = [each for each in limits.values() if each.identifiability == "refuted"]
+    return [each.reason for each in refuted if each.reason is not None]
 
 
 def fit_report(result: "FitResult") -> str:

@@ -9,9 +9,11 @@ r"""Identifiability: whether measurements can hold a number at all, and if not, 
   its interval is closed, but as wide as if nothing were known: a limit's is wider than all that was
   seen of the run.
 - *Identifiable*: its interval is closed and says something.
+- *Refuted*: so it would be if the law held, but the measurements contradict the number: it is a
+  limit that the run is already beyond (:mod:`jaxgap.fitting.diagnosis.beyond`).
 
-The words are those of Raue et al., *Structural and practical identifiability analysis of partially
-observed dynamical models by exploiting the profile likelihood*, Bioinformatics 25 (2009).
+The first three are the words of Raue et al., *Structural and practical identifiability analysis of
+partially observed dynamical models by exploiting the profile likelihood*, Bioinformatics 25 (2009).
 """
 
 from typing import Literal
@@ -26,7 +28,7 @@ from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 
 Identifiability = Literal[
-    "identifiable", "practically unidentifiable", "structurally unidentifiable"
+    "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted"
 ]
 
 # A direction moves the residuals if by more than this part of what the strongest one does; a number

@@ -5,8 +5,10 @@ from jaxtyping import Float
 
 from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.estimate import Estimate, finite_or_none
+from jaxgap.fitting.fit_report import interval, number, refutations
 from jaxgap.fitting.identifiability import without_effect
 from jaxgap.fitting.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.rank_one_law import MAX_RATIO
@@ -38,6 +40,7 @@ def read_result(
     parameters = dict(zip(names, estimates, strict=False))
     limit_names = [limit.name for limit in LIMITS]
     limits = dict(zip(limit_names, estimates[len(names) :], strict=True))
+    limits = _without_passed(trajectory, curves, np.asarray(raw.fitted), limits)
     r2, diagnostics = goodness(curves, np.asarray(raw.fitted), trajectory.num_rows, num_free)
     return FitResult(
         model=problem.law.name,
@@ -130,6 +133,46 @@ def _estimates(
     return estimates
 
 
+def _without_passed(
+    trajectory: Trajectory,
+    curves: Curves,
+    fitted: Float[np.ndarray, "times 2"],
+    limits: dict[str, Estimate],
+) -> dict[str, Estimate]:
+    """The limits, but for those that the run is already beyond: these are withheld."""
+    measured, predicted = measured_and_fitted(curves, fitted, trajectory.num_rows)
+    errors = _errors(curves, trajectory.num_rows)
+    found = dict(limits)
+    for name, stderrs in errors.items():
+        limit = limits[name]
+        if limit.estimate is None or limit.interval is None:
+            continue
+        series = measured[name], predicted[name]
+        if trajectory.kind == "accuracy":
+            series = 1.0 - series[0], 1.0 - series[1]
+        level = level_at_end(*series, stderrs)
+        low, high = limit.interval
+        if level is None or low is None or high is None:
+            continue
+        if is_beyond(level, (low, high), from_above=bool(series[1][-1] > limit.estimate)):
+            found[name] = Estimate.refuted(
+                f"the {name} is already beyond the law's limit ({number(limit.estimate)} "
+                f"{interval(limit)}; at the last row it stands at {number(level.value)} ± "
+                f"{number(level.stderr, 2)})"
+            )
+    return found
+
+
+def _errors(curves: Curves, num_rows: int) -> dict[str, Float[np.ndarray, " T"] | None]:
+    """The measured series, each with its standard errors if they are known."""
+    weights = np.asarray(curves.weights)[:num_rows].T
+    names = ("solver", "verifier")[: 1 + curves.has_verifier]
+    return {
+        name: 1.0 / column if curves.noise_known else None
+        for name, column in zip(names, weights, strict=False)
+    }
+
+
 def _is_mirrored(parameter: Parameter, trajectory: Trajectory) -> bool:
     """Whether the equations have an error rate where the trajectory has an accuracy."""
     return trajectory.kind == "accuracy" and parameter.unit == "capability"
@@ -182,8 +225,8 @@ def _bound_warnings(
 
 
 def limit_warnings(trajectory: Trajectory, limits: dict[str, Estimate]) -> list[str]:
-    """Limits that no such measurement can reach."""
-    found = []
+    """Limits that no such measurement can reach, or that the run is already beyond."""
+    found = refutations(limits)
     for name in ("solver", "verifier"):
         limit = limits[name].estimate
         if limit is None:

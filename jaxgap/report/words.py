@@ -7,7 +7,7 @@ import math
 from statistics import NormalDist
 
 from jaxgap.fitting import FitResult
-from jaxgap.fitting.fit_report import identifiable, interval, number
+from jaxgap.fitting.fit_report import identifiable, interval, number, refutations
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
@@ -90,6 +90,9 @@ def theory_sentence(result: FitResult) -> str:
     verdict = result.diagnosis.verdict
     if verdict is not None:
         return f"{verdict[0].upper()}{verdict[1:]}."
+    refuted = refutations(result.limits)
+    if refuted:
+        return f"The {result.model} law does not describe this run: {'; '.join(refuted)}."
     curves = {name: result.r2[name] for name in ("solver", "verifier")}
     missed = {name: r2 for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES}
     if missed:

@@ -32,8 +32,9 @@ def test_closed_form_reproduces_the_paper(panel):
     np.testing.assert_allclose(result.parameters["rate"].estimate, rate, rtol=5e-3)
     np.testing.assert_allclose(result.parameters["ratio"].estimate, ratio, atol=5e-4)
     first = [run.solver[0], run.verifier[0], run.gap[0]]
-    found = [limit.estimate for limit in result.limits.values()]
-    np.testing.assert_allclose(np.divide(found, first), limits, atol=5e-4)
+    # The run is beyond the verifier's limit, so the report withholds it: the law's own are asked.
+    np.testing.assert_allclose(np.divide(result.dynamics.limits(), first), limits, atol=5e-4)
+    assert result.limits["verifier"].identifiability == "refuted"
 
 
 @pytest.mark.parametrize("law", [LinearLaw(), pytest.param(PowerLaw(), marks=pytest.mark.slow)])
@@ -51,6 +52,9 @@ def test_other_ways_agree_with_the_closed_form(panel, law, how):
     assert result.converged
     for name, estimate in (expected.parameters | expected.limits).items():
         found = (result.parameters | result.limits)[name]
+        assert found.identifiability == estimate.identifiability
+        if estimate.identifiability == "refuted":
+            continue
         width = estimate.interval[1] - estimate.interval[0]
         scale = abs(estimate.estimate) + 0.1 * width
         assert abs(found.estimate - estimate.estimate) < 1e-6 * scale, name
