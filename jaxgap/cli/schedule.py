@@ -125,13 +125,9 @@ def _picture(plan: "ExternalPlan") -> bytes:
 
     over = plan.over_strengths if plan.held else ()
     limits = {
-        outcome.schedule.name: np.array(
-            [
-                np.nan if outcome.schedule.name in at.invalid else at.limits[outcome.schedule.name]
-                for at in over
-            ]
-        )
+        outcome.schedule.name: np.array([at.limits[outcome.schedule.name] for at in over], float)
         for outcome in plan.outcomes
     }
     strengths = [at.strength for at in over]
-    return to_png(draw_schedules(plan.result, strengths, limits, plan.best.schedule, plan.strength))
+    best = plan.best.schedule if plan.best.valid else None
+    return to_png(draw_schedules(plan.result, strengths, limits, best, plan.strength))

@@ -7,7 +7,8 @@ from jaxgap.cli.tables import print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.fit_report import limit_sentence, number
-from jaxgap.workflows.external_plan import ExternalPlan
+from jaxgap.fitting.schedules import Schedule
+from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 
 def print_plan(console: Terminal, plan: ExternalPlan) -> None:
@@ -21,11 +22,12 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
     table.add_column("valid", no_wrap=True)
     for outcome in plan.outcomes:
         held = outcome.limit.estimate is not None
+        outside = plan.held and outcome.invalid is not None
         table.add_row(
             outcome.schedule.name,
-            _with_interval(outcome.limit),
+            "–" if outside else _with_interval(outcome.limit),
             number(outcome.proposition_5_1.estimate, 3),
-            _with_interval(outcome.improvement),
+            "–" if outside else _with_interval(outcome.improvement),
             number(_own_slope(plan, outcome.slopes.by_strength), 3) if held else "–",
             "yes" if outcome.invalid is None else "no",
         )
@@ -43,33 +45,59 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
 
 def best_sentence(plan: ExternalPlan) -> str:
     """When the best schedule spends, in words."""
-    schedule, unit = plan.best.schedule, plan.result.time_unit
-    parts = [
-        f"{share:.0%} at {unit} {t:g}"
+    best = plan.best
+    if best.reason is None:
+        return f"Best: {_spent(plan, best.schedule)}."
+    if not best.valid:
+        return (
+            f"No schedule over these rounds stays within the model at gamma {plan.strength:g}: "
+            f"{best.reason}."
+        )
+    return (
+        f"Best within the model: {_spent(plan, best.schedule)}. It reaches the least limit that "
+        "the model allows, as others do: the budget is more than the model can take. Without "
+        f"regard to that the best would be {_spent(plan, best.lowest)}, where {best.reason}."
+    )
+
+
+def _spent(plan: ExternalPlan, schedule: Schedule) -> str:
+    """When a schedule spends how much."""
+    return ", ".join(
+        f"{share:.0%} at {plan.result.time_unit} {t:g}"
         for t, share in zip(schedule.times, schedule.shares, strict=True)
         if share >= 0.005
-    ]
-    reason = plan.outcomes[-1].invalid
-    doubt = "" if reason is None else f" But there the model is not valid: {reason}."
-    return f"Best: {', '.join(parts)}.{doubt}"
+    )
 
 
 def range_sentence(plan: ExternalPlan) -> str:
     """Whether the choice hangs on gamma, and what the choice is worth."""
     low, high = plan.over_strengths[0], plan.over_strengths[-1]
-    moved = max(abs(at.best - plan.best.schedule.shares).sum() / 2 for at in plan.over_strengths)
-    stays = "stays the same" if moved < 0.01 else f"moves up to {moved:.0%} of the budget"
     ends = ", ".join(
-        f"{at.strength:.3g}: early {number(at.limits['early'], 3)}, "
-        f"late {number(at.limits['late'], 3)}, best {number(at.limits['best'], 3)}"
+        f"{at.strength:.3g}: "
+        + ", ".join(f"{name} {_limit_at(at, name)}" for name in ("early", "late", "best"))
         for at in (low, high)
     )
     broken = [at.strength for at in plan.over_strengths if at.invalid]
     beyond = f" From gamma {min(broken):.3g} on a schedule leaves the model." if broken else ""
     return (
-        f"For gamma from {low.strength:.3g} to {high.strength:.3g} the best schedule {stays}. "
+        f"For gamma from {low.strength:.3g} to {high.strength:.3g} {_moves(plan)}. "
         f"Limits at gamma {ends}.{beyond}"
     )
+
+
+def _moves(plan: ExternalPlan) -> str:
+    """How much of the budget the best schedule has elsewhere at other gammas."""
+    found = [at.best for at in plan.over_strengths if at.best is not None]
+    if not plan.best.valid or len(found) < len(plan.over_strengths):
+        return "there is not always a schedule within the model"
+    moved = max(abs(shares - plan.best.schedule.shares).sum() / 2 for shares in found)
+    stays = "stays the same" if moved < 0.01 else f"moves up to {moved:.0%} of the budget"
+    return f"the best schedule {stays}"
+
+
+def _limit_at(at: AtStrength, name: str) -> str:
+    limit = at.limits[name]
+    return "not valid" if limit is None else number(limit, 3)
 
 
 def _own_slope(plan: ExternalPlan, slope: float) -> float:

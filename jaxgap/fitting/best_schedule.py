@@ -7,6 +7,12 @@ takes JAX's exact gradient, from the corners at both ends, the centre and two sl
 
 The limit need not be convex in the shares, hence the several starts. How good the result is is
 reported rather than hoped: `slack` bounds, to first order, what moving the budget could still gain.
+
+The equations know no floor, so the lowest limit may be one that the model does not allow. Between
+the jumps both capabilities fall, and where they end they differ by $G_\infty$ whatever the shares:
+so a law that is valid by itself leaves the model just where $U_{s,\infty} < \max(0, G_\infty)$.
+No schedule within the model can end below that, and some mixture of one that does and one that
+does not ends exactly there.
 """
 
 from typing import NamedTuple
@@ -27,6 +33,9 @@ from jaxgap.fitting.schedules import Schedule
 
 # Shares smaller than this are the optimiser's dust.
 _DUST = 1e-9
+# How far from the model's edge to stay, as a part of the first U_s, so that round-off cannot cross.
+_CLEARANCE = 1e-9
+_NUM_HALVINGS = 50
 
 
 class LimitSlopes(NamedTuple):
@@ -44,17 +53,36 @@ class LimitSlopes(NamedTuple):
 
 
 class BestSchedule(NamedTuple):
-    """The schedule with the lowest limit of the solver.
+    """The schedule within the model that has the lowest limit of the solver.
 
-    - `schedule`: of which the name is "best".
+    - `schedule`: of which the name is "best". Where no schedule is within the model, the lowest
+        all the same.
     - `slopes`: the limit and its slopes there.
-    - `slack`: $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$ with $g$ the slopes by shares: zero where
-        no small move of the budget helps.
+    - `slack`: how much lower than its limit the limit could still be made, to first order: zero
+        where no small move of the budget helps, or where the limit is the lowest that the model
+        allows. The lesser of $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$, with $g$ the slopes by
+        shares, and $U_{s,\\infty} - \\max(0, G_\\infty)$ where that is not negative.
+    - `lowest`: the schedule that has the lowest limit whether or not the model holds there.
+    - `reason`: in words, where the model breaks down under `lowest`; `None` where it holds, and
+        `lowest` is `schedule`.
     """
 
     schedule: Schedule
     slopes: LimitSlopes
     slack: float
+    lowest: Schedule
+    reason: str | None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the model holds under `schedule`."""
+        return self.reason is None or self.schedule is not self.lowest
+
+
+def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
+    """Where the model breaks down under a schedule, in words; `None` where it holds."""
+    with jax.enable_x64(True):
+        return InjectedDynamics(dynamics, schedule.external(strength)).validity().reason()
 
 
 def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> LimitSlopes:
@@ -87,10 +115,12 @@ def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> 
 def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> BestSchedule:
     r"""The shares of a budget over given rounds that bring the solver's limit lowest.
 
-    $$\min_{\eta} U_{s,\infty}(\eta) \quad \text{with} \quad \eta_j \ge 0,\ \sum_j \eta_j = 1.$$
+    $$\min_{\eta} U_{s,\infty}(\eta) \quad \text{with} \quad \eta_j \ge 0,\ \sum_j \eta_j = 1,
+      \ U_{s,\infty} \ge \max(0, G_\infty).$$
 
-    The limit is minimised even where it is below zero; :class:`Validity` then says that the model
-    no longer holds, and the schedule means little.
+    Without the last condition, which keeps $U_s$ and $U_v$ from falling below zero, it would be
+    `lowest`. Where the condition counts, many schedules reach the same limit; of these it is the
+    one between `lowest` and the one that spends least early.
 
     **Arguments:**
 
@@ -118,16 +148,59 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     """
     times = Schedule.uniform(times).times
     check_begins(times, dynamics)
+    shares = _lowest_shares(dynamics, strength, times)
+    lowest = Schedule("best", times, shares)
+    reason = invalid_reason(dynamics, lowest, strength)
+    within = None if reason is None else _on_the_edge(dynamics, strength, lowest)
+    schedule = lowest if within is None else within
+    slopes = limit_slopes(dynamics, schedule, strength)
+    slack = float(schedule.shares @ slopes.by_shares - slopes.by_shares.min())
+    above = slopes.limit - _least_limit(dynamics)
+    return BestSchedule(
+        schedule, slopes, min(slack, above) if above >= 0 else slack, lowest, reason
+    )
+
+
+def _lowest_shares(
+    dynamics: GapDynamics, strength: float, times: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """The shares of the lowest limit, whether or not the model holds there."""
     found = []
     with jax.enable_x64(True):
         law, rounds, gamma = _float64((dynamics, times, strength))
         for start in _starts(times.size):
             shares = _descend(law, rounds, gamma, start)
-            limit, (slopes, _) = _limit_and_slopes(law, rounds, shares, gamma)
-            found.append((float(limit), shares, float(shares @ slopes - jnp.min(slopes))))
-    _, shares, slack = min(found, key=lambda each: each[0])
-    schedule = Schedule("best", times, shares)
-    return BestSchedule(schedule, limit_slopes(dynamics, schedule, strength), slack)
+            found.append((float(_limit_and_slopes(law, rounds, shares, gamma)[0]), shares))
+    return min(found, key=lambda each: each[0])[1]
+
+
+def _on_the_edge(dynamics: GapDynamics, strength: float, lowest: Schedule) -> Schedule | None:
+    """A schedule with the least limit that the model allows; `None` where none is within it."""
+
+    def mixed(part: float) -> Schedule:
+        return Schedule("best", lowest.times, (1 - part) * lowest.shares + part * mildest)
+
+    def limit(shares: Float[np.ndarray, " n"]) -> float:
+        schedule = Schedule("best", lowest.times, shares)
+        return limit_slopes(dynamics, schedule, strength).limit
+
+    mildest = max(_starts(lowest.times.size), key=limit)
+    least = _least_limit(dynamics) + _CLEARANCE * abs(float(dynamics.solver_initial))
+    outside, within = 0.0, 1.0
+    for _ in range(_NUM_HALVINGS):
+        part = 0.5 * (outside + within)
+        if limit(mixed(part).shares) >= least:
+            within = part
+        else:
+            outside = part
+    schedule = mixed(within)
+    return None if invalid_reason(dynamics, schedule, strength) else schedule
+
+
+def _least_limit(dynamics: GapDynamics) -> float:
+    """The least limit of the solver at which neither it nor the verifier is below zero."""
+    with jax.enable_x64(True):
+        return max(0.0, float(dynamics.limits().gap))
 
 
 def check_begins(times: Float[np.ndarray, " rounds"], dynamics: GapDynamics) -> None:

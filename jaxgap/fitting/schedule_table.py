@@ -18,7 +18,7 @@ from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
-from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, limit_slopes
+from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, invalid_reason, limit_slopes
 from jaxgap.fitting.core import Problem, minimised, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
@@ -36,9 +36,13 @@ _NUMBERS = (LIMITS[0], Parameter("improvement", "change"), LIMITS[0])
 class ScheduleOutcome:
     """What one schedule does to the solver's limit, in the trajectory's own terms.
 
+    Where the model breaks down the numbers mean nothing: they are withheld, with the reason. Where
+    the data do not hold the limit that reason comes first.
+
     - `schedule`: which.
     - `limit`: the limit after the jumps, exactly.
-    - `proposition_5_1`: the paper's approximation of it.
+    - `proposition_5_1`: the paper's approximation of it, which is the limit with all of the budget
+        at the run's first time; withheld where the model breaks down under that.
     - `improvement`: how much more capable the solver ends than without external data.
     - `slopes`: the limit's slopes, in the equations' terms (lower is better).
     - `invalid`: in words, where the model breaks down; `None` where it holds.
@@ -64,7 +68,9 @@ class ScheduleOutcome:
             "limit_by_shares": self.slopes.by_shares.tolist(),
             "valid": self.invalid is None,
         }
-        return form if self.invalid is None else form | {"reason": self.invalid}
+        if self.invalid is None:
+            return form
+        return form | {"limit_by_gamma": None, "limit_by_shares": None, "reason": self.invalid}
 
 
 def law_of(result: FitResult) -> GapDynamics:
@@ -97,7 +103,7 @@ def compare_schedules(
     **Returns:**
 
     One :class:`ScheduleOutcome` for each schedule. Limits that the data do not hold are withheld,
-    with the reason, as in the fit itself.
+    with the reason, as in the fit itself, and so are the numbers of schedules outside the model.
 
     **Raises:**
 
@@ -121,26 +127,32 @@ def compare_schedules(
     for schedule in schedules:
         check_begins(schedule.times, dynamics)
     numbers = _numbers(result, schedules, strength)
+    at_once = invalid_reason(dynamics, Schedule.early([float(dynamics.t0)]), strength)
     outcomes = []
     for schedule, values in zip(schedules, numbers, strict=True):
         limit, improvement, proposition = values
+        invalid = invalid_reason(dynamics, schedule, strength)
+        # Where the data do not hold the limit, neither do they say on which side of zero it is.
+        outside = None if limit.estimate is None else invalid
         outcomes.append(
             ScheduleOutcome(
                 schedule,
-                _own_terms(limit, result.kind),
-                _own_terms(proposition, result.kind),
-                improvement,
+                _if_valid(_own_terms(limit, result.kind), outside),
+                _if_valid(
+                    _own_terms(proposition, result.kind),
+                    None if proposition.estimate is None else at_once,
+                ),
+                _if_valid(improvement, outside),
                 limit_slopes(dynamics, schedule, strength),
-                invalid_reason(dynamics, schedule, strength),
+                invalid,
             )
         )
     return outcomes
 
 
-def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
-    """Where the model breaks down under a schedule, in words; `None` where it holds."""
-    with jax.enable_x64(True):
-        return InjectedDynamics(dynamics, schedule.external(strength)).validity().reason()
+def _if_valid(estimate: Estimate, outside: str | None) -> Estimate:
+    """The estimate, or nothing where the model breaks down."""
+    return estimate if outside is None else Estimate.absent(f"the model is not valid: {outside}")
 
 
 def _own_terms(estimate: Estimate, kind: str) -> Estimate:

@@ -28,7 +28,7 @@ def draw_schedules(
     result: FitResult,
     strengths: Sequence[float],
     limits: Mapping[str, Float[np.ndarray, " strengths"]],
-    best: Schedule,
+    best: Schedule | None,
     strength: float,
 ) -> Figure:
     """The solver's limit by gamma under each schedule, and the best schedule's shares.
@@ -38,14 +38,18 @@ def draw_schedules(
     - `result`: the fit that the plan is made from.
     - `strengths`: values of gamma, increasing.
     - `limits`: by the schedule's name, the limit at each gamma; NaN where the model does not hold.
-    - `best`: the best schedule at `strength`.
+    - `best`: the best schedule at `strength`; `None` where none is within the model.
     - `strength`: the gamma of the plan.
     """
     with new_figure(7.2, 5.4) as figure:
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1.3))
         _draw_limits(upper, result, strengths, limits, strength)
-        _draw_shares(lower, best, result.time_unit)
-        lower.set_title(f"Best schedule at gamma = {strength:g}")
+        if best is None:
+            lower.set_axis_off()
+            lower.set_title(f"No schedule stays within the model at gamma = {strength:g}")
+        else:
+            _draw_shares(lower, best, result.time_unit)
+            lower.set_title(f"Best schedule at gamma = {strength:g}")
     return figure
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.fitting import FitResult
-from jaxgap.fitting.best_schedule import BestSchedule, best_schedule, limit_slopes
-from jaxgap.fitting.schedule_table import (
-    ScheduleOutcome,
-    compare_schedules,
+from jaxgap.fitting.best_schedule import (
+    BestSchedule,
+    best_schedule,
     invalid_reason,
-    law_of,
+    limit_slopes,
 )
+from jaxgap.fitting.schedule_table import ScheduleOutcome, compare_schedules, law_of
 from jaxgap.fitting.schedules import Schedule
 
 _NUM_STRENGTHS = 9
@@ -28,15 +28,16 @@ class AtStrength:
     """All schedules at one gamma: point values, in the trajectory's own terms.
 
     - `strength`: gamma.
-    - `limits`: the solver's limit by the schedule's name; "best" is the best at this gamma.
+    - `limits`: the solver's limit by the schedule's name, `None` where the model breaks down;
+        "best" is the best at this gamma.
     - `invalid`: by the same names, why the model breaks down; only those where it does.
-    - `best`: the best shares here.
+    - `best`: the best shares here, `None` where no schedule is within the model.
     """
 
     strength: float
-    limits: dict[str, float]
+    limits: dict[str, float | None]
     invalid: dict[str, str]
-    best: Float[np.ndarray, " rounds"]
+    best: Float[np.ndarray, " rounds"] | None
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
@@ -44,7 +45,7 @@ class AtStrength:
             "gamma": self.strength,
             "limits": dict(self.limits),
             "invalid": dict(self.invalid),
-            "best_shares": self.best.tolist(),
+            "best_shares": None if self.best is None else self.best.tolist(),
         }
 
 
@@ -79,15 +80,23 @@ class ExternalPlan:
             "time_unit": self.result.time_unit,
             "without_external_data": self.result.limits["solver"].to_dict(),
             "schedules": [outcome.to_dict() for outcome in self.outcomes],
-            "best": {
-                "times": self.best.schedule.times.tolist(),
-                "shares": self.best.schedule.shares.tolist(),
-                "slack": self.best.slack,
-            },
+            "best": _best_form(self.best),
             "over_gamma": [each.to_dict() for each in self.over_strengths] if self.held else None,
             "warnings": list(self.result.warnings),
         }
         return form if self.held else form | {"reason": self.result.limits["solver"].reason}
+
+
+def _best_form(best: BestSchedule) -> dict[str, Any]:
+    """The best schedule in the public JSON form, and what it would be if the model had no end."""
+    form: dict[str, Any] = {
+        "times": best.schedule.times.tolist(),
+        "shares": best.schedule.shares.tolist() if best.valid else None,
+        "slack": best.slack if best.valid else None,
+    }
+    if best.reason is None:
+        return form
+    return form | {"lowest_shares": best.lowest.shares.tolist(), "lowest_reason": best.reason}
 
 
 def plan_external_data(
@@ -140,17 +149,14 @@ def plan_external_data(
 
     def at(gamma: float) -> AtStrength:
         found = best_schedule(dynamics, gamma, times)
-        schedules = [*named, found.schedule]
-        return AtStrength(
-            gamma,
-            {each.name: own(limit_slopes(dynamics, each, gamma).limit) for each in schedules},
-            {
-                each.name: reason
-                for each in schedules
-                if (reason := invalid_reason(dynamics, each, gamma)) is not None
-            },
-            found.schedule.shares,
-        )
+        limits, invalid = {}, {}
+        for each in (*named, found.schedule):
+            reason = invalid_reason(dynamics, each, gamma)
+            if reason is None:
+                limits[each.name] = own(limit_slopes(dynamics, each, gamma).limit)
+            else:
+                limits[each.name], invalid[each.name] = None, reason
+        return AtStrength(gamma, limits, invalid, found.schedule.shares if found.valid else None)
 
     best = best_schedule(dynamics, strength, times)
     outcomes = compare_schedules(result, [*named, best.schedule], strength)

@@ -47,6 +47,37 @@ def test_a_plan_is_printed_written_and_drawn(run_file, tmp_path, capsys):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def plan_of(run_file, tmp_path, capsys, gamma):
+    out = tmp_path / "plan.json"
+    argv = ["schedule", str(run_file), "--gamma", gamma, "--rounds", "0", "4", "8"]
+    run_command([*argv, "--json", str(out), "--plot", str(tmp_path / "plan.png")])
+    return " ".join(capsys.readouterr().out.split()), strict(out.read_text())
+
+
+def test_the_best_is_within_the_model_where_the_lowest_is_not(run_file, tmp_path, capsys):
+    said, plan = plan_of(run_file, tmp_path, capsys, "0.6")
+    assert "Best within the model: " in said
+    assert "100% at epoch 0, where the solver's limit is below zero." in said
+    by_name = {row["schedule"]: row for row in plan["schedules"]}
+    assert by_name["early"]["limit"]["estimate"] is None
+    assert by_name["early"]["improvement"]["estimate"] is None
+    assert by_name["best"]["valid"] is True
+    limits = [row["limit"]["estimate"] for row in by_name.values() if row["valid"]]
+    assert 0 <= by_name["best"]["limit"]["estimate"] <= min(limits) + 1e-9
+    assert plan["best"]["lowest_shares"] == [1, 0, 0]
+    for at in plan["over_gamma"]:
+        assert all((at["limits"][name] is None) == (name in at["invalid"]) for name in at["limits"])
+        assert all(limit is None or limit >= 0 for limit in at["limits"].values())
+
+
+def test_it_is_said_where_no_schedule_is_within_the_model(run_file, tmp_path, capsys):
+    said, plan = plan_of(run_file, tmp_path, capsys, "50")
+    assert "No schedule over these rounds stays within the model at gamma 50: " in said
+    assert (plan["best"]["shares"], plan["best"]["slack"]) == (None, None)
+    assert all(row["limit"]["estimate"] is None for row in plan["schedules"])
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
+from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting import LinearLaw, fit
-from jaxgap.fitting.best_schedule import best_schedule, limit_slopes
+from jaxgap.fitting.best_schedule import best_schedule, invalid_reason, limit_slopes
 from jaxgap.fitting.schedule_table import compare_schedules
 from jaxgap.fitting.schedules import Schedule
 from jaxgap.trajectory import Trajectory
@@ -57,6 +58,48 @@ def test_the_laws_above_are_as_they_are_called():
     assert 1e-2 < best["between"][1] < best["between"][0] < 1 - 1e-2
 
 
+def stays_at_or_above_zero(law, schedule, strength):
+    """By the curves themselves, close to each other and far beyond the last round."""
+    run = InjectedDynamics(law, schedule.external(strength))
+    ts = np.concatenate([np.linspace(0, schedule.times[-1] + 1, 200), [1e3]])
+    return bool((np.asarray(run.closed_form(ts)) >= -1e-6).all())
+
+
+# Strengths at which the lowest limit is beyond the model, and some other is not.
+@pytest.mark.parametrize(
+    ("name", "gap_limit", "strength"),
+    [("early", 0.2, 0.4), ("early", 0.2, 0.6), ("between", 0.2, 4.0), ("between", 0.0, 4.0)],
+)
+def test_best_is_the_best_within_the_model(name, gap_limit, strength):
+    times, num = [0.0, 1.0, 4.0], 20
+    law = dataclasses.replace(LAWS[name], potential=LinearPotential(0.3, gap_limit))
+    found = best_schedule(law, strength, times)
+    assert found.valid
+    assert found.reason in ("the verifier falls below zero", "the solver's limit is below zero")
+    assert invalid_reason(law, found.schedule, strength) is None
+    assert stays_at_or_above_zero(law, found.schedule, strength)
+    assert not stays_at_or_above_zero(law, found.lowest, strength)
+    assert limit_slopes(law, found.lowest, strength).limit < found.slopes.limit
+    assert 0 <= found.slack < 1e-5
+    grid = itertools.product(range(num + 1), repeat=3)
+    shares = [np.array(each) / num for each in grid if sum(each) == num]
+    schedules = [Schedule("x", times, each) for each in shares]
+    valid = [each for each in schedules if stays_at_or_above_zero(law, each, strength)]
+    assert 0 < len(valid) < len(schedules)
+    least = min(limit_slopes(law, each, strength).limit for each in valid)
+    assert found.slopes.limit <= least + 1e-5
+
+
+def test_where_no_schedule_is_within_the_model_it_is_said():
+    law, times = LAWS["early"], [0.0, 1.0, 4.0]
+    found = best_schedule(law, 50.0, times)
+    assert not found.valid
+    assert found.reason == "the solver's limit is below zero"
+    rng = np.random.default_rng(0)
+    for shares in [*np.eye(3), *rng.dirichlet(np.full(3, 0.3), 30)]:
+        assert invalid_reason(law, Schedule("x", times, shares), 50.0) is not None
+
+
 def test_slopes_are_those_of_differences():
     law, schedule, h = LAWS["between"], Schedule.given([0.0, 2.0], [0.7, 0.3]), 1e-5
     slopes = limit_slopes(law, schedule, 0.8)
@@ -84,6 +127,21 @@ def test_limits_come_with_the_fits_intervals():
     assert high - low == pytest.approx(np.ptp(plain.interval), rel=0.5)
     assert early.limit.estimate == pytest.approx(early.proposition_5_1.estimate, rel=1e-12)
     assert early.invalid is None
+
+
+def test_numbers_outside_the_model_are_withheld_with_the_reason(fits):
+    rounds = [0.0, 5.0]
+    early, late = compare_schedules(
+        fits[0], [Schedule.early(rounds), Schedule.late(rounds)], strength=0.6
+    )
+    assert (early.invalid, late.invalid) == ("the solver's limit is below zero", None)
+    assert late.limit.estimate > 0
+    # The proposition takes all of it to be spent at the first time.
+    for number in (early.limit, early.improvement, early.proposition_5_1, late.proposition_5_1):
+        assert (number.estimate, number.interval) == (None, None)
+        assert number.reason == "the model is not valid: the solver's limit is below zero"
+    form = early.to_dict()
+    assert (form["valid"], form["limit_by_gamma"], form["limit_by_shares"]) == (False, None, None)
 
 
 @pytest.fixture(scope="module", name="fits")

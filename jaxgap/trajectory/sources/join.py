@@ -70,7 +70,7 @@ def _in_time_order(
 
 @dataclasses.dataclass
 class _StepBack:
-    """Where a resumed run begins, the entries it replaces, and those of them without later value."""
+    """Where a resumed run begins, the entries it replaces, and those that have no later value."""
 
     begins: Measured
     replaced: set[int] = dataclasses.field(default_factory=set)
