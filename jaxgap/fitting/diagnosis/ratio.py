@@ -13,6 +13,10 @@ the residuals of the bent line (Prais and Winsten) and raised by what estimating
 average, $(1 + 4 \hat\rho) / T$ (Kendall 1954). It is never taken to be negative. Errors with a
 longer memory than that can still be mistaken for a bend.
 
+How the ratio drifts is said by slopes of the points themselves, by total least squares over the
+first and the last third of the rows: the bent line is a parabola, and its tangents at the ends are
+no slopes that any points have.
+
 References: Fuller, *Measurement Error Models* (1987), chapter 1, for the line; Prais and Winsten,
 Cowles Commission Discussion Paper 383 (1954); Kendall, Biometrika 41 (1954).
 """
@@ -27,6 +31,8 @@ _MIN_ROWS = 7
 _ROUNDS = 10
 # A way along the line shorter than so many errors shows no bend.
 _MIN_WAY = 6.0
+# Two points have no scatter about their line.
+_MIN_THIRD = 3
 
 
 def constant_ratio(
@@ -67,22 +73,27 @@ def constant_ratio(
         return None
     scaled = along / np.abs(along).max()
     design = np.stack([np.ones(num_rows), scaled, scaled**2], axis=1)
-    statistic, bend = _autoregressive_f(design, across)
-    p_value = float(fdtrc(1, num_rows - 3, statistic))
-    first, last = _end_slopes(along, axes, error_ratio, bend / np.abs(along).max() ** 2)
+    statistic = _autoregressive_f(design, across)
+    bent = design @ np.linalg.lstsq(design, across, rcond=None)[0]
+    scatter = float(np.sqrt(((across - bent) ** 2).sum() / (num_rows - 3)))
+    third = max(_MIN_THIRD, num_rows // 3)
+    first, last = (
+        _slope(points[:, rows], scatter, error_ratio)
+        for rows in (slice(third), slice(num_rows - third, None))
+    )
     return Finding(
         statistic=statistic,
-        p_value=p_value,
+        p_value=float(fdtrc(1, num_rows - 3, statistic)),
         method="F of a bend in verifier against solver",
         says=(
-            f"the ratio dU_v/dU_s is not constant, about {first:.2f} at first and {last:.2f} in "
-            "the end: no choice of f in the solver-verifier law allows that"
+            f"the ratio dU_v/dU_s is not constant, {first} over the first third of the rows and "
+            f"{last} over the last: no choice of f in the solver-verifier law allows that"
         ),
     )
 
 
-def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T"]):
-    """F of the last column, and its slope, with first-order autoregressive errors."""
+def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T"]) -> float:
+    """F of the last column, with first-order autoregressive errors."""
     rho = 0.0
     num_rows, size = design.shape
     for _ in range(_ROUNDS):
@@ -95,7 +106,7 @@ def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T
     straight = np.linalg.lstsq(white[:, :-1], white_y, rcond=None)[0]
     full = float(((white_y - white @ beta) ** 2).sum())
     less = float(((white_y - white[:, :-1] @ straight) ** 2).sum())
-    return max(less - full, 0.0) / full * (num_rows - size), float(beta[-1])
+    return max(less - full, 0.0) / full * (num_rows - size)
 
 
 def _whitened(rows: np.ndarray, rho: float) -> np.ndarray:
@@ -104,9 +115,15 @@ def _whitened(rows: np.ndarray, rho: float) -> np.ndarray:
     return np.concatenate([first, rows[1:] - rho * rows[:-1]])
 
 
-def _end_slopes(along, axes, error_ratio: float, bend: float) -> tuple[float, float]:
-    """`dU_v / dU_s` of the bent line at the first point and at the last."""
-    slope = 2 * bend * along[[0, -1]]
-    solver, verifier = axes[:, :1] + axes[:, 1:] * slope
-    first, last = verifier / solver * error_ratio
-    return float(first), float(last)
+def _slope(points: Float[np.ndarray, "2 n"], scatter: float, error_ratio: float) -> str:
+    """`dU_v / dU_s` of a few points in units of the errors, with its standard error, in words."""
+    centred = points - points.mean(axis=1, keepdims=True)
+    axes, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+    solver, verifier = axes[:, 0]
+    turn = scatter / lengths[0]
+    # A line that may as well be upright has no slope.
+    if turn >= abs(solver):
+        return "unclear"
+    slope = verifier / solver
+    stderr = (1 + slope**2) * turn
+    return f"{slope * error_ratio:.2f} ± {stderr * error_ratio:.2f}"

@@ -1,5 +1,7 @@
 """The tests of the law hold their level on curves from it, and find what is wrong with others."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,34 @@ def test_a_drifting_ratio_is_found():
     solver = 3 * np.exp(-0.5 * t) + 0.01 * rng.standard_normal(16)
     verifier = 1.5 * np.exp(-0.2 * t) + 0.01 * rng.standard_normal(16)
     assert constant_ratio(solver, verifier).significant
+
+
+def quoted_slopes(finding):
+    """The two ratios in a finding, each with its standard error."""
+    found = re.findall(r"(-?\d+\.\d+) ± (\d+\.\d+)", finding.says)
+    return np.array(found, dtype=float)
+
+
+def test_the_ratios_quoted_are_the_slopes_that_the_points_have():
+    """Two straight pieces, in the units of very unequal errors."""
+    rng, found = np.random.default_rng(4), []
+    solver = np.linspace(3, 0, 21)
+    verifier = np.where(solver > 1.5, 1.05 + 0.2 * (solver - 1.5), 0.7 * solver)
+    for _ in range(NUM_RUNS):
+        noisy = solver + 0.04 * rng.standard_normal(21), verifier + 0.02 * rng.standard_normal(21)
+        found.append(quoted_slopes(constant_ratio(*noisy, error_ratio=0.5)))
+    slopes, stderrs = np.moveaxis(found, 2, 0)
+    np.testing.assert_allclose(slopes.mean(axis=0), (0.2, 0.7), atol=0.01)
+    # The scatter about a parabola includes that these pieces are none.
+    assert (slopes.std(axis=0) < 1.2 * stderrs.mean(axis=0)).all()
+    assert (stderrs.mean(axis=0) < 3 * slopes.std(axis=0)).all()
+
+
+def test_a_run_that_stands_still_in_the_end_has_no_ratio_there():
+    t = np.linspace(0, 20, 24)
+    noise = 0.02 * np.random.default_rng(0).standard_normal((2, 24))
+    found = constant_ratio(np.exp(-t) + noise[0], np.exp(-2 * t) + noise[1])
+    assert "and unclear over the last" in found.says
 
 
 def test_short_still_and_noiseless_series_are_not_asked():
@@ -145,6 +175,10 @@ def test_the_papers_own_curves_do_not_keep_their_ratio(shared_data, panel):
     result = fit(LinearLaw(), read_csv(shared_data / "sun2025_fig4" / f"phi4mini_{panel}_qe.csv"))
     assert result.diagnosis.constant_ratio.p_value < 1e-6
     assert "solver-verifier law does not describe this run" in result.diagnosis.verdict
+    # Theory, section 4: about .27 early and .6 to .67 late.
+    (early, _), (late, _) = quoted_slopes(result.diagnosis.constant_ratio)
+    assert 0.23 < early < 0.31
+    assert 0.57 < late < 0.71
     assert result.diagnosis.verdict in result.warnings
     assert not result.diagnosis.solver_keeps.significant
 
