@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.fitting.bijectors import Fixed, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, horizon, typical_size
 from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
@@ -27,6 +28,8 @@ from jaxgap.fitting.profile import Ends, Minimised, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
+# Coordinates beyond this are where a bounded map is all but flat, and those to come back to.
+_FLAT, _INSIDE = 8.0, 4.0
 # Starts whose cost is within this factor of the best agree on where the minimum is.
 _AGREEMENT = 1e-6
 
@@ -76,6 +79,17 @@ class Problem(eqx.Module):
         predicted = self.curve_fn(self.dynamics(coordinates, curves), curves.ts)
         return ((predicted - curves.ys) * curves.weights).ravel()
 
+    def off_bounds(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
+        """The same coordinates, but inside where a parameter is on its bound.
+
+        There its map is flat and no least-squares search would move it: what starts there would
+        hold it.
+        """
+        bounded = [not isinstance(each, Real | Fixed) for each in self.law.bijectors(curves)]
+        bounded += [False] * (len(coordinates) - len(bounded))
+        flat = jnp.array(bounded) & (jnp.abs(coordinates) > _FLAT)
+        return jnp.where(flat, jnp.sign(coordinates) * _INSIDE, coordinates)
+
     def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
         """What the noise and the priors make of the law's curves: squares that are -2 log L."""
         dynamics = self.dynamics(coordinates, curves)
@@ -93,8 +107,14 @@ class Problem(eqx.Module):
 
     @property
     def reported(self) -> tuple[Parameter, ...]:
-        """What `numbers` holds, in its order."""
-        return (*self.law.parameters, *LIMITS)
+        """What `numbers` holds, in its order.
+
+        A limit that is a parameter too, as the gap's is of most laws, has that parameter's bounds.
+        """
+        own = {parameter.name: parameter for parameter in self.law.parameters}
+        limits = [(limit, own.get(f"{limit.name}_limit", limit)) for limit in LIMITS]
+        bounded = [limit._replace(lower=same.lower, upper=same.upper) for limit, same in limits]
+        return (*self.law.parameters, *bounded)
 
 
 class RawFit(NamedTuple):
@@ -145,9 +165,10 @@ def fit_batch(
         cost, curves.num_measurements, num_free
     )
     fits = Minimised(coordinates, cost, variance, starts, curves)
+    inside = fits._replace(coordinates=jax.vmap(problem.off_bounds)(coordinates, curves))
     indices = np.array(visible(problem, curves.has_verifier))
     numbers, stderrs = jax.vmap(lambda fit: _numbers(problem, fit, indices))(fits)
-    intervals = _intervals(problem, fits, indices, numbers, stderrs, quantiles, num_curves)
+    intervals = _intervals(problem, inside, indices, numbers, stderrs, quantiles, num_curves)
     dynamics = jax.vmap(problem.dynamics)(coordinates, curves)
     fitted = jax.vmap(problem.curve_fn)(dynamics, curves.ts)
     agree = best.start_costs <= cost[:, None] * (1 + _AGREEMENT) + NOISE_FLOOR**2
@@ -202,6 +223,13 @@ def best_of_starts(
 def minimised(problem: Problem, curves: Curves, raw: RawFit) -> Minimised:
     """The fit of one curve as what a profile starts from."""
     return Minimised(raw.coordinates, raw.cost, raw.variance, problem.starts(curves), curves)
+
+
+def one_fit(problem: Problem, fit: Minimised) -> Minimised:
+    """One fit as a batch from which a profile can set out."""
+    coordinates = problem.off_bounds(jnp.asarray(fit.coordinates), fit.data)
+    inside = fit._replace(coordinates=coordinates)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], inside)
 
 
 def _numbers(
@@ -327,7 +355,7 @@ def bands(
         lambda z, curves, number: states(z, curves, number[0])[number[1]],
         problem.residuals,
         problem.minimiser,
-        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
+        one_fit(problem, fit),
         ends,
     )
     found = jnp.where(found == limits, directions * jnp.inf, found).reshape(*estimates.shape, 2)

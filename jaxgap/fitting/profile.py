@@ -276,7 +276,9 @@ def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
     moved = jnp.where(failed, search.trial, refit.moved)
     low = jnp.where(outside, search.low, jnp.maximum(moved, search.low))
     high = jnp.where(outside, jnp.minimum(moved, search.high), search.high)
-    at_bound = ~outside & (search.trial >= room) & jnp.isinf(high)
+    # A refit that did not follow the spring to the bound says nothing about what it costs there.
+    stuck = ~outside & (moved < 0.5 * search.trial)
+    at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
     near = ~failed & (jnp.abs(relative) < _NEAR) & (jnp.abs(newton - moved) < 2 * _NEAR * moved)
     narrow = high - low < _NARROW * high
 
@@ -299,7 +301,7 @@ def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
         value=jnp.where(near, newton, wanted),
         relative=jnp.where(failed, search.relative, relative),
         outside=outside,
-        stuck=~outside & (moved < 0.5 * search.trial),
+        stuck=stuck,
         at_bound=at_bound,
         done=at_bound | near | narrow,
         num_steps=search.num_steps + 1,

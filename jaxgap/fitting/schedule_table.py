@@ -19,7 +19,7 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, invalid_reason, limit_slopes
-from jaxgap.fitting.core import Problem, minimised, standard_errors
+from jaxgap.fitting.core import Problem, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
@@ -252,7 +252,7 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
         lambda z, curves, number: numbers(z, curves, *number[:2])[number[2]],
         problem.residuals,
         problem.minimiser,
-        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
+        one_fit(problem, fit),
         ends,
     )
     found = jnp.where(found == ends.bound, directions * jnp.inf, found)

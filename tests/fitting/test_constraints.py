@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
+from scipy.stats import t as student_t
 
 from jaxgap.errors import InputError
 from jaxgap.fitting import Bounded, EstimatedScale, Held, LinearLaw, LogNormal, Normal, Tied, fit
@@ -176,6 +177,46 @@ def test_an_accuracy_on_its_bound_is_in_its_own_terms():
     small = fit(LinearLaw(), Trajectory(TS, *still, kind="accuracy"), constraints=constraints)
     assert not any("on its bound" in warning for warning in small.warnings)
     assert small.parameters["solver_initial"].identifiability == "identifiable"
+
+
+def profile_with_bounded_gap(run, low, high, name, value):
+    """SciPy's least squares with the gap's limit within bounds, and a number held at a value."""
+
+    def free(p):
+        rate, ratio, gap_limit, solver, other = p
+        if name == "gap_limit":
+            return residuals(run, [rate, ratio, value, solver, other])
+        # The initial gap with which the solver ends at that value.
+        verifier = solver - gap_limit - (solver - value) * (1 - ratio)
+        return residuals(run, [rate, ratio, gap_limit, solver, verifier])
+
+    bounds = ([0, 0, low, -9, -9], [9, 0.99, high, 9, 9])
+    starts = [[rate, 0.3, 0.5 * (low + high), 2.0, 1.2] for rate in (0.2, 0.4, 0.6)]
+    return min(
+        2 * least_squares(free, start, bounds=bounds, xtol=1e-13, ftol=1e-13).cost
+        for start in starts
+    )
+
+
+@pytest.mark.parametrize(("low", "high", "at"), [(-0.4, -0.1, -0.1), (0.2, 0.5, 0.2)])
+def test_intervals_where_a_parameter_is_on_its_bound_are_scipys(run, low, high, at):
+    found = fit(LinearLaw(), run, constraints={"gap_limit": Bounded(low, high)})
+    parameter, gap = found.parameters["gap_limit"], found.limits["gap"]
+    assert parameter.estimate == pytest.approx(at, abs=1e-3)
+    on_bound, inner = parameter.interval if at == low else parameter.interval[::-1]
+    assert on_bound == at
+    # The limit of the gap is the same number, with the same bounds.
+    assert gap.estimate == parameter.estimate
+    assert gap.interval == pytest.approx(parameter.interval, rel=1e-6)
+    assert (gap.identifiability, gap.reason) == (parameter.identifiability, parameter.reason)
+    least = profile_with_bounded_gap(run, low, high, "gap_limit", at)
+    highest = least * (1 + student_t.ppf(0.95, 28 - 5) ** 2 / (28 - 5))
+    ends = [("gap_limit", inner)]
+    solver = found.limits["solver"].interval
+    ends += [("solver", end) for end in (solver or ())]
+    for name, end in ends:
+        cost = profile_with_bounded_gap(run, low, high, name, end)
+        assert cost - least == pytest.approx(highest - least, rel=2e-2)
 
 
 def test_a_window_of_too_few_rows_is_refused(run):
