@@ -22,6 +22,7 @@ _GROUPED_BY = {
 # Of what the spread is the standard deviation, where it is not of the number itself.
 _SPREAD_OF = {"identity": "", "log": "\nof its logarithm", "logit": "\nof its logit"}
 _DIGITS = 3
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def print_comparison(console: Terminal, found: Comparison) -> None:
@@ -93,22 +94,32 @@ class _Remarks:
     def letters(self, remarks: Iterable[str]) -> list[str]:
         found = []
         for remark in remarks:
-            kind = re.sub(r"[\d.e+-]*\d", "#", _head(remark))
+            kind = _NUMBER.sub("#", _head(remark))
             self._known.setdefault(kind, []).append(remark)
             found.append(_letter(list(self._known).index(kind)))
         return list(dict.fromkeys(found))
 
     def show(self, console: Terminal) -> None:
-        """Each letter with its remark, in full where it was made once."""
+        """Each letter with its remark, in full where all runs have the same."""
         for index, remarks in enumerate(self._known.values()):
-            once = len(set(remarks)) == 1
-            said = remarks[0] if once else f"{_head(remarks[0])} (details in the JSON)"
+            same = len(set(remarks)) == 1
+            said = remarks[0] if same else f"{_common(remarks)} (details in the JSON)"
             console.print(f"{_letter(index)}: {said}", style="dim")
 
 
 def _head(remark: str) -> str:
     """A remark without its details."""
     return re.split(r"[(;:]", remark)[0].strip()
+
+
+def _common(remarks: list[str]) -> str:
+    """What remarks that differ in their numbers have in common, with the range of each number."""
+    heads = [_head(remark) for remark in remarks]
+    ranges = []
+    for values in zip(*map(_NUMBER.findall, heads), strict=True):
+        low, high = min(values, key=float), max(values, key=float)
+        ranges.append(low if low == high else f"{low} to {high}")
+    return _NUMBER.sub(lambda _: ranges.pop(0), heads[0])
 
 
 def _letter(index: int) -> str:

@@ -131,3 +131,19 @@ def test_the_recorded_seeds_of_three_presets_are_pooled(tmp_path, capsys):
     # No seed of the weak verifier bounds its ratio, which the table has to say.
     assert groups["weak"]["ratio"]["mean"] is None
     assert "of 5 runs bound it on both sides" in capsys.readouterr().out
+
+
+def test_a_remark_that_several_runs_share_says_what_holds_for_all_of_them(tmp_path, capsys):
+    """Each run's own change is in its JSON; the one line below the table has their range."""
+    ts, noise = np.arange(24.0), 0.003 * np.random.default_rng(0).standard_normal(24)
+    for name, at in (("early", 7), ("late", 16)):
+        values = 0.5 - 0.3 * np.exp(-0.5 * ts) + np.where(ts >= at, 0.2, 0.0) + noise
+        rows = "".join(f"{t},{value}\n" for t, value in zip(ts, values, strict=True))
+        (tmp_path / f"{name}.csv").write_text("t,solver\n" + rows)
+    out = tmp_path / "out.json"
+    run_command(["compare", str(tmp_path), "--kind", "accuracy", "--json", str(out)])
+    said = " ".join(capsys.readouterr().out.split())
+    findings = [run["diagnostics"]["one_regime"]["finding"] for run in strict(out)["runs"]]
+    early, late = (int(finding.split("about epoch ")[1].partition(":")[0]) for finding in findings)
+    assert early < 12 < late
+    assert f"the run changes about epoch {early} to {late} (details in the JSON)" in said
