@@ -134,7 +134,10 @@ def withheld(result: "FitResult | AveragedResult") -> list[str]:
 
 def _extent(result: "FitResult | AveragedResult") -> str:
     series = "solver" if result.r2["verifier"] is None else "solver and verifier"
-    return f"{result.num_points} rows of {series}, time in {result.time_unit}s"
+    kinds = {"accuracy": "accuracies", "uncertainty": "uncertainties in nats"}
+    return (
+        f"{result.num_points} rows of {series} ({kinds[result.kind]}), time in {result.time_unit}s"
+    )
 
 
 def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str]:

@@ -6,6 +6,8 @@ from jaxgap.trajectory.record import Series, Trajectory
 
 # Intervals between measurements that differ by more than this are worth a word.
 _IRREGULAR = 1.5
+# A series that goes with time at least so closely rises.
+_RISES = 0.5
 
 
 def reading_notes(run: Trajectory) -> list[str]:
@@ -20,7 +22,7 @@ def reading_notes(run: Trajectory) -> list[str]:
     recorded = run.provenance.get("notes")
     listed = recorded if isinstance(recorded, list) else []
     found = [note for note in listed if isinstance(note, str)]
-    return list(dict.fromkeys([*found, *irregular_times(run.ts)]))
+    return list(dict.fromkeys([*found, *irregular_times(run.ts), *accuracy_like(run)]))
 
 
 def irregular_times(ts: Series) -> list[str]:
@@ -29,3 +31,24 @@ def irregular_times(ts: Series) -> list[str]:
     if steps.max() <= _IRREGULAR * steps.min():
         return []
     return [f"times are irregular: steps from {steps.min():g} to {steps.max():g}"]
+
+
+def accuracy_like(run: Trajectory) -> list[str]:
+    """A sentence about uncertainties that look like accuracies, or nothing.
+
+    Read as uncertainties, rising accuracies would be a model that gets worse.
+
+    >>> accuracy_like(Trajectory([0, 1, 2], [0.3, 0.5, 0.6]))[0].partition(": ")[2]
+    'if these are accuracies, give --kind accuracy'
+    """
+    solver = run.solver
+    if run.kind == "accuracy" or solver.min() < 0 or not np.ptp(solver) > 0:
+        return []
+    in_percent = solver.max() <= 100 and np.median(solver) > 1
+    if not (solver.max() <= 1 or in_percent) or np.corrcoef(run.ts, solver)[0, 1] < _RISES:
+        return []
+    rest = ", and divide them by 100" if in_percent else ""
+    return [
+        f"the solver rises from {solver[0]:.3g} to {solver[-1]:.3g} and is read as an uncertainty, "
+        f"the less the better: if these are accuracies, give --kind accuracy{rest}"
+    ]
