@@ -16,7 +16,7 @@ from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
-from jaxgap.trajectory.rows import CORE_COLUMNS, Row, check_header, trajectory_from_rows
+from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
 
 
 def sidecar_path(path: str | Path) -> Path:
@@ -90,9 +90,7 @@ def _row(cells: list[str], names: list[str], path: Path, line: int) -> Row:
     return Row(
         line,
         [
-            parse_number(cell, f"{path}:{line}: column '{name}'")
-            if cell.strip() or name in CORE_COLUMNS
-            else None
+            parse_number(cell, f"{path}:{line}: column '{name}'") if cell.strip() else None
             for name, cell in zip(names, cells, strict=True)
         ],
     )

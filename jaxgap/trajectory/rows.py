@@ -58,7 +58,7 @@ def trajectory_from_rows(
             elif name in CORE_COLUMNS:
                 raise TrajectoryError(
                     f"{path}:{row.line}: column '{name}': the cell is empty; "
-                    "only extra columns may have gaps"
+                    f"only extra columns may have gaps{_hint(name)}"
                 )
     columns = {name: table[:, j] for j, name in enumerate(names)}
     core = {name: columns.pop(name) for name in _CORE if name in columns}
@@ -66,6 +66,16 @@ def trajectory_from_rows(
         return Trajectory(columns.pop("t"), **core, extra=columns, **metadata)
     except TrajectoryError as error:
         raise _located(error, path, rows) from error
+
+
+def _hint(column: str) -> str:
+    """What to do about a verifier that was measured less often than the solver."""
+    if column not in ("verifier", "verifier_se"):
+        return ""
+    return (
+        ": --columns t=t,solver=solver fits the solver alone on all rows, "
+        "and with verifier=verifier too both on the rows that have both"
+    )
 
 
 def _located(error: TrajectoryError, path: Path, rows: Sequence[Row]) -> TrajectoryError:

@@ -88,7 +88,11 @@ BAD_CSV = [
     ("t,solver\n0,1\n1,nan\n2,3\n", r":3: column 'solver': must be a finite number, got 'nan'"),
     ("t,solver,x\n0,1,1\n1,2,-inf\n2,3,1\n", r":3: column 'x': must be a finite number"),
     ("t,solver\n0,1\n1,1e999\n2,3\n", r":3: column 'solver': '1e999' is too large"),
-    ("t,solver\n0,1\n1,\n2,3\n", r":3: column 'solver': must be a number, the cell is empty"),
+    ("t,solver\n0,1\n1,\n2,3\n", r":3: column 'solver': the cell is empty; only extra"),
+    (
+        "t,solver,verifier\n0,1,1\n1,1,\n2,3,1\n",
+        r":3: column 'verifier': .*--columns t=t,solver=solver fits the solver alone on all rows",
+    ),
     ("t,solver\n0,1\n2,1\n2,3\n", r":4: column 't': times must increase, got 2.0"),
     ("t,solver\n\n0,1\n\n2,1\n1,3\n", r":6: column 't': times must increase, got 1.0"),
     ("t,solver\n0,1\n1,2\n", r"run.csv: at least 3 rows are needed, got 2"),

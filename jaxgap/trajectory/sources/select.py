@@ -141,7 +141,10 @@ def _complete(
         )
     partial = sum("solver" in row for row in rows.values()) - len(complete)
     if partial:
-        notes.append(f"{partial} rows with a solver value but not all other columns were left out")
+        notes.append(
+            f"{partial} rows with a solver value but not all other columns were left out; "
+            "with the solver's column alone they count"
+        )
     return complete
 
 

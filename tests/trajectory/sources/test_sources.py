@@ -40,6 +40,8 @@ def test_a_sparse_table_is_joined_by_time(tmp_path):
     assert run.ts.tolist() == [0, 5, 10]
     assert run.verifier.tolist() == [2, 1, 0.5]
     assert "1 rows with a solver value but not all other columns" in notes(run)
+    assert "with the solver's column alone they count" in notes(run)
+    assert read_trajectory(path, {"solver": "eval/nll"}).ts.tolist() == [0, 5, 10, 15]
 
 
 def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
