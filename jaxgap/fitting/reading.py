@@ -113,6 +113,10 @@ def _estimates(
         if _is_mirrored(parameter, trajectory):
             value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
             bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
+            if is_limit and -np.inf < low <= 1.0 and 0.0 <= high < np.inf:
+                # The law may leave [0, 1] by chance, which the limit of an accuracy cannot. Where
+                # all of the interval does, or the data set no bound, that is to be seen.
+                value, low, high = (float(each) for each in np.clip((value, low, high), 0.0, 1.0))
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD)
         elif quantile is None:
