@@ -40,6 +40,8 @@ _NO_VERIFIER = "the trajectory has no verifier"
 # A point of accuracy; a twentieth of the present uncertainty.
 _EPSILON_ACCURACY = 0.01
 _EPSILON_RELATIVE = 0.05
+# With fewer effective draws than this, medians and odds are those of a few draws.
+_FEW_DRAWS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,18 +161,23 @@ def forecast(
     2015); the shapes are those of the theory (arXiv:2507.00075) and of ScaleRL (arXiv:2510.13786).
     """
     _check(trajectory, horizon, level, epsilon, cost, round_length)
-    solver_key, advice_key, verifier_key, gap_key = jax.random.split(key, 4)
+    future_key, noise_key, verifier_key, gap_key = jax.random.split(key, 4)
     observations = _observations(trajectory, "solver")
-    draws = _measured(observations, np.array([horizon]), solver_key)
-    solver = Predictive.of_draws(draws[:, 0], level)
-    verifier, gap = _verifier_and_gap(trajectory, solver, horizon, level, verifier_key, gap_key)
     if round_length is None:
         round_length = float(np.median(np.diff(trajectory.ts)))
     if epsilon is None:
         now = float(trajectory.solver[-1])
         epsilon = _EPSILON_ACCURACY if observations.is_accuracy else _EPSILON_RELATIVE * now
     ts = times_ahead(observations, round_length)
-    futures = sample_futures(observations, ts, advice_key)
+    # What is forecast and what is advised are read off the same draws.
+    futures = sample_futures(observations, np.append(ts, horizon), future_key)
+    draws = observations.measure(futures.logs[:, -1:], futures.noise_levels, noise_key)
+    solver = Predictive.of_draws(draws[:, 0], level)
+    futures = futures._replace(logs=futures.logs[:, :-1], trends=futures.trends[:, :-1])
+    verifier, gap, num_effective = _verifier_and_gap(
+        trajectory, solver, horizon, level, verifier_key, gap_key
+    )
+    num_effective = min(num_effective, futures.num_effective)
     return Forecast(
         horizon=float(horizon),
         level=level,
@@ -187,7 +194,7 @@ def forecast(
             level=level,
         ),
         weights=futures.weights,
-        warnings=_warnings(futures, trajectory, horizon),
+        warnings=_warnings(futures, num_effective, trajectory, horizon),
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
         reason=_NO_VERIFIER if verifier is None else None,
@@ -213,7 +220,7 @@ def forecast_average(
         raise InputError(f"ts must be one or more finite, increasing times, got {ts.tolist()}")
     for horizon in (ts[0], ts[-1]):
         _check(trajectory, float(horizon), level, None, None, None)
-    draws = _measured(_observations(trajectory, "solver"), ts, key)
+    draws, _ = _measured(_observations(trajectory, "solver"), ts, key)
     return Predictive.of_draws(draws.mean(axis=1), level)
 
 
@@ -230,11 +237,12 @@ def _observations(trajectory: Trajectory, name: str) -> Observations:
 
 def _measured(
     observations: Observations, ts: Float[np.ndarray, " times"], key: PRNGKeyArray
-) -> Float[np.ndarray, "draws times"]:
-    """Draws of measurements at `ts`."""
+) -> tuple[Float[np.ndarray, "draws times"], float]:
+    """Draws of measurements at `ts`, and how many of them are effective."""
     future_key, noise_key = jax.random.split(key)
     futures = sample_futures(observations, ts, future_key)
-    return observations.measure(futures.logs, futures.noise_levels, noise_key)
+    draws = observations.measure(futures.logs, futures.noise_levels, noise_key)
+    return draws, futures.num_effective
 
 
 def _verifier_and_gap(
@@ -244,31 +252,39 @@ def _verifier_and_gap(
     level: float,
     verifier_key: PRNGKeyArray,
     gap_key: PRNGKeyArray,
-) -> tuple[Predictive | None, Predictive | None]:
+) -> tuple[Predictive | None, Predictive | None, float]:
+    """Both, where there is a verifier, and the smaller of their effective numbers of draws."""
     if trajectory.verifier is None or trajectory.gap is None:
-        return None, None
+        return None, None, np.inf
     ts = np.array([horizon])
-    draws = _measured(_observations(trajectory, "verifier"), ts, verifier_key)
+    draws, num_effective = _measured(_observations(trajectory, "verifier"), ts, verifier_key)
     verifier = Predictive.of_draws(draws[:, 0], level)
     blocks = thinned(trajectory)
     if blocks.gap is not None and blocks.gap.min() > 0:
         positive = Observations.of_positive(blocks.ts, blocks.gap, None, "gap")
         positive = positive.of_single_rows(rows_a_block(trajectory.num_rows))
-        draws = _measured(positive, ts, gap_key)
-        return verifier, Predictive.of_draws(draws[:, 0], level)
+        draws, of_gap = _measured(positive, ts, gap_key)
+        return verifier, Predictive.of_draws(draws[:, 0], level), min(num_effective, of_gap)
     sign = 1.0 if trajectory.kind == "uncertainty" else -1.0
     # Draws stand in the order of the shapes; without a shuffle equal shapes would be paired.
     shuffled = np.asarray(jax.random.permutation(gap_key, len(draws)))
     difference = sign * (solver.draws - verifier.draws[shuffled])
-    return verifier, Predictive.of_draws(difference, level)
+    return verifier, Predictive.of_draws(difference, level), num_effective
 
 
-def _warnings(futures: Futures, trajectory: Trajectory, horizon: float) -> tuple[str, ...]:
+def _warnings(
+    futures: Futures, num_effective: float, trajectory: Trajectory, horizon: float
+) -> tuple[str, ...]:
     """What the weights and the distance say in words."""
     found = []
     size = rows_a_block(trajectory.num_rows)
     if size > 1:
         found.append(f"{trajectory.num_rows} rows were averaged in blocks of {size}")
+    if num_effective < _FEW_DRAWS:
+        found.append(
+            f"the data leave the weight to about {num_effective:.0f} draws: another seed may give "
+            "other numbers"
+        )
     if futures.turned > 0.5:
         found.append(
             f"the solver is past its best with probability {futures.turned:.0%}: a law that can "

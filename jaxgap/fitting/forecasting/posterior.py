@@ -14,7 +14,9 @@ many times, and weights go to one corner of the family. A fractional posterior (
 autocorrelation of 1/3 does to the effective number of measurements, (1 - 1/3) / (1 + 1/3); that it
 serves better than 1 on measured curves, and worse on simulated ones, is in `experiments/LOG.md`.
 
-The shapes' weights, sums of $w_i$, are the forecast's weights of models.
+The shapes' weights, sums of $w_i$, are the forecast's weights of models. Where a long or precise
+curve would leave all weight to a few draws, more are made where the weight is
+(:mod:`jaxgap.fitting.forecasting.tempering`).
 """
 
 from typing import Any, NamedTuple
@@ -34,9 +36,9 @@ from jaxgap.fitting.forecasting.shapes import (
     LogNormal,
     RandomWalk,
 )
+from jaxgap.fitting.forecasting.tempering import choose
 
-# Draws from the prior of each shape, and from the mixture: past these, forecasts change by less
-# than a tenth of their spread from one key to the next.
+# Draws from the prior of each shape, and from the mixture.
 _NUM_PRIOR_DRAWS = 8192
 _NUM_DRAWS = 4096
 _EVIDENCE_EXPONENT = 0.5
@@ -51,6 +53,8 @@ _DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in
 _LAWFUL = [not isinstance(shape, RandomWalk) for shape in SHAPES]
 # Mostly longer than the window: over a forecast, a random walk that slowly forgets.
 _MEMORY = LogNormal(5.0, 1.5)
+# Nothing is measured to better than a millionth: below, the filter loses its digits.
+_LEAST_VARIANCE = 1e-12
 
 # As much worse as a law of the family may be off.
 _CLEARLY = _DIFFUSION.median
@@ -75,6 +79,11 @@ class _Draws(NamedTuple):
     diffusion: Float[Array, " draws"]
     memory: Float[Array, " draws"]
 
+    @classmethod
+    def of(cls, normals: Float[Array, "draws dims"]) -> "_Draws":
+        """From all numbers of a draw in one row."""
+        return cls(normals[:, :NUM_SHAPE_PARAMETERS], *normals[:, NUM_SHAPE_PARAMETERS:].T)
+
 
 class Futures(NamedTuple):
     """Draws of how a curve goes on, on the scale of the forecast.
@@ -86,6 +95,7 @@ class Futures(NamedTuple):
     - `lawful`: of which draws the shape has a limit to go to: all but the random walk's.
     - `weights`: of the shapes, by name.
     - `turned`: the probability that the curve is clearly worse now than its trend has been.
+    - `num_effective`: how many draws of distinct parameters there would be, were all as frequent.
     """
 
     logs: Float[np.ndarray, "draws future"]
@@ -95,6 +105,7 @@ class Futures(NamedTuple):
     lawful: Bool[np.ndarray, " draws"]
     weights: dict[str, float]
     turned: float
+    num_effective: float
 
 
 def sample_futures(
@@ -105,11 +116,13 @@ def sample_futures(
     **Arguments:**
 
     - `observations`: one series.
-    - `future_ts`: increasing times, none before the last measured one.
+    - `future_ts`: times, none before the last measured one.
     - `key`: of the draws; the same key gives the same draws.
     """
     num_rows, num_future = len(observations.ts), len(future_ts)
     rows = (0, padded_length(num_rows) - num_rows)
+    in_order = np.argsort(future_ts)
+    place = np.argsort(in_order)
     window = observations.ts[-1] - observations.ts[0]
     arrays: dict[str, Any] = {
         "u": np.pad((observations.ts - observations.ts[0]) / window, rows, mode="edge"),
@@ -118,38 +131,48 @@ def sample_futures(
         "num_rows": np.int64(num_rows),
         "noise_level": LogNormal(*(np.float64(number) for number in observations.noise_level)),
         "future": np.pad(
-            (future_ts - observations.ts[0]) / window,
+            (future_ts[in_order] - observations.ts[0]) / window,
             (0, max(_NUM_FUTURE, padded_length(num_future)) - num_future),
             mode="edge",
         ),
     }
     with jax.enable_x64(True):
-        logs, trends, limits, levels, lawful, weights, turned = jax.tree.map(
+        logs, trends, limits, levels, lawful, weights, turned, normals = jax.tree.map(
             np.asarray, _sample(_Inputs(**arrays), key)
         )
     named = zip((shape.name for shape in SHAPES), weights.tolist(), strict=True)
     return Futures(
-        logs[:, :num_future],
-        trends[:, :num_future],
+        logs[:, place],
+        trends[:, place],
         limits,
         levels,
         lawful,
         dict(named),
         float(turned),
+        _num_effective(normals),
     )
+
+
+def _num_effective(normals: Float[np.ndarray, "draws dims"]) -> float:
+    """Draws that are there many times over count once, or little more than that."""
+    counts = np.unique(normals, axis=0, return_counts=True)[1]
+    return float(len(normals) ** 2 / np.sum(counts**2))
 
 
 @eqx.filter_jit
 def _sample(inputs: _Inputs, key: PRNGKeyArray):
     """Everything of :func:`sample_futures` that is computed in one program."""
     prior_key, choice_key, state_key, residual_key = jax.random.split(key, 4)
-    draws, posteriors = _posteriors(inputs, prior_key)
-    log_weights = _EVIDENCE_EXPONENT * posteriors.log_evidence
-    log_weights = jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf)
-    weights = jax.nn.softmax(log_weights)
-    chosen = _systematic(weights, choice_key)
-    shape_index = chosen // _NUM_PRIOR_DRAWS
-    draws, posteriors = jax.tree.map(lambda leaf: leaf[chosen], (draws, posteriors))
+    num_normals = NUM_SHAPE_PARAMETERS + 3
+    prior = _spread_normals(len(SHAPES) * _NUM_PRIOR_DRAWS, num_normals, prior_key)
+
+    def log_likelihood(normals: Float[Array, "shapes draws dims"]) -> Float[Array, "shapes draws"]:
+        return _EVIDENCE_EXPONENT * _log_evidence(inputs, normals)
+
+    per_shape = prior.reshape(len(SHAPES), _NUM_PRIOR_DRAWS, num_normals)
+    chosen = choose(log_likelihood, per_shape, _NUM_DRAWS, choice_key)
+    shape_index, draws = chosen.shape_index, _Draws.of(chosen.normals)
+    posteriors = _posteriors(inputs, shape_index, draws, _terms(inputs.u, shape_index, draws))
     states = _gaussian(posteriors, state_key)
     wander = _wander(draws, jnp.asarray(_DIFFUSION_FACTORS)[shape_index])
 
@@ -161,9 +184,9 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray):
     residuals = _residuals(states[:, 3], wander, gaps, residual_key)
     limits = states[:, :3].sum(axis=1)
     noise_levels = inputs.noise_level.at(draws.noise)
-    by_shape = weights.reshape(len(SHAPES), -1).sum(1)
     lawful = jnp.asarray(_LAWFUL)[shape_index]
-    return trends + residuals, trends, limits, noise_levels, lawful, by_shape, turned
+    logs = trends + residuals
+    return logs, trends, limits, noise_levels, lawful, chosen.masses, turned, chosen.normals
 
 
 def _trends(
@@ -173,49 +196,63 @@ def _trends(
     states: Float[Array, "draws 4"],
 ) -> Float[Array, "draws times"]:
     """The curves of draws of different shapes, without the residual."""
-    branches = [lambda normals, shape=shape: shape.terms(u, normals) for shape in SHAPES]
-    terms = jax.vmap(lambda index, normals: jax.lax.switch(index, branches, normals))(
-        shape_index, draws.shape
-    )
+    terms = _terms(u, shape_index, draws)
     return states[:, :1] + jnp.einsum("dtk,dk->dt", terms, states[:, 1:3])
 
 
-def _posteriors(inputs: _Inputs, key: PRNGKeyArray) -> tuple[_Draws, Conditioned]:
-    """Every draw of every shape with its posterior; the draws of one shape stand together."""
-    num_normals = NUM_SHAPE_PARAMETERS + 3
-    normals = _spread_normals(len(SHAPES) * _NUM_PRIOR_DRAWS, num_normals, key)
-    draws = _Draws(normals[:, :NUM_SHAPE_PARAMETERS], *normals[:, NUM_SHAPE_PARAMETERS:].T)
-    per_shape = draws.shape.reshape(len(SHAPES), _NUM_PRIOR_DRAWS, NUM_SHAPE_PARAMETERS)
+def _terms(
+    u: Float[Array, " times"], shape_index: Int[Array, " draws"], draws: _Draws
+) -> Float[Array, "draws times 2"]:
+    """The terms of draws of different shapes."""
+    branches = [lambda normals, shape=shape: shape.terms(u, normals) for shape in SHAPES]
+    return jax.vmap(lambda index, normals: jax.lax.switch(index, branches, normals))(
+        shape_index, draws.shape
+    )
+
+
+def _log_evidence(
+    inputs: _Inputs, normals: Float[Array, "shapes draws dims"]
+) -> Float[Array, "shapes draws"]:
+    """Of draws that stand by shape, so that each shape's terms are computed for its own alone."""
+    num_shapes, num_draws, _ = normals.shape
+    draws = _Draws.of(normals.reshape(num_shapes * num_draws, -1))
     terms = jnp.concatenate(
         [
-            jax.vmap(shape.terms, in_axes=(None, 0))(inputs.u, shape_normals)
-            for shape, shape_normals in zip(SHAPES, per_shape, strict=True)
+            jax.vmap(shape.terms, in_axes=(None, 0))(inputs.u, of_shape[:, :NUM_SHAPE_PARAMETERS])
+            for shape, of_shape in zip(SHAPES, normals, strict=True)
         ]
     )
+    shape_index = jnp.repeat(jnp.arange(num_shapes), num_draws)
+    posteriors = _posteriors(inputs, shape_index, draws, terms)
+    return posteriors.log_evidence.reshape(num_shapes, num_draws)
+
+
+def _posteriors(
+    inputs: _Inputs,
+    shape_index: Int[Array, " draws"],
+    draws: _Draws,
+    terms: Float[Array, "draws times 2"],
+) -> Conditioned:
+    """What the measured values say of each draw's start, amplitudes and residual."""
     means, stderrs = jnp.moveaxis(jnp.array([shape.amplitudes for shape in SHAPES]), -1, 0)
     starts = jnp.ones((len(SHAPES), 1))
     prior_mean = jnp.concatenate([inputs.values[0] * starts, means], 1)
     prior_stderr = jnp.concatenate([_START_STDERR * starts, stderrs], 1)
-    wander = _wander(draws, _of_each_draw(jnp.array(_DIFFUSION_FACTORS)))
+    wander = _wander(draws, jnp.asarray(_DIFFUSION_FACTORS)[shape_index])
     variances = inputs.variances * inputs.noise_level.at(draws.noise)[:, None] ** 2
     measured = jnp.arange(len(inputs.u)) < inputs.num_rows
     elapsed = jnp.diff(inputs.u, prepend=inputs.u[:1])
     lanes = jax.vmap(condition, in_axes=(None, 0, None, 0, None, 0, 0, 0))
-    posteriors = lanes(
+    return lanes(
         inputs.values,
-        variances,
+        jnp.maximum(variances, _LEAST_VARIANCE),
         measured,
         terms,
         elapsed,
-        _of_each_draw(prior_mean),
-        _of_each_draw(prior_stderr),
+        prior_mean[shape_index],
+        prior_stderr[shape_index],
         wander,
     )
-    return draws, posteriors
-
-
-def _of_each_draw(per_shape: Float[Array | np.ndarray, "shapes ..."]) -> Float[Array, "draws ..."]:
-    return jnp.repeat(jnp.asarray(per_shape), _NUM_PRIOR_DRAWS, axis=0)
 
 
 def _wander(draws: _Draws, factor: Float[Array, " draws"]) -> Wander:
@@ -239,14 +276,6 @@ def _spread_normals(
     points = jnp.mod(shift + jnp.arange(1.0, num_points + 1)[:, None] * steps, 1.0)
     edge = 0.5 / num_points
     return jax.scipy.special.ndtri(jnp.clip(points, edge, 1 - edge))
-
-
-def _systematic(weights: Float[Array, " all"], key: PRNGKeyArray) -> Int[Array, " draws"]:
-    """Which draws of the prior stand for the mixture: each as often as its weight asks, to one."""
-    offset = jax.random.uniform(key, (), jnp.float64)
-    marks = (jnp.arange(_NUM_DRAWS) + offset) / _NUM_DRAWS
-    total = jnp.cumsum(weights)
-    return jnp.minimum(jnp.searchsorted(total, marks * total[-1]), len(weights) - 1)
 
 
 def _gaussian(posteriors: Conditioned, key: PRNGKeyArray) -> Float[Array, "draws 4"]:

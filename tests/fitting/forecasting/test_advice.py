@@ -24,6 +24,7 @@ def futures(walk):
         lawful=lawful,
         weights={"power": 1 - walk, "random_walk": walk},
         turned=0.0,
+        num_effective=10.0,
     )
 
 
