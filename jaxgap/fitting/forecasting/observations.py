@@ -9,7 +9,9 @@ method, that of the measurement over its square:
 - where neither is known, the same with an unknown $n$, or with an unknown relative error. It is one
   more number with a prior, and is learnt with the rest.
 
-Counts are smoothed by half an item, so that an error rate of zero has a logarithm.
+Counts are smoothed by half an item, so that an error rate of zero has a logarithm. Where standard
+errors are given, $n$ is $p (1 - p) / \sigma^2$, and the smoothing vanishes as they do. Where
+neither is known, zeros and ones alone are moved.
 """
 
 import dataclasses
@@ -25,7 +27,7 @@ Series = Float[np.ndarray, " T"]
 
 # The usual test sets have a few hundred to a few thousand items: 1 / sqrt(n), times or over 1.6.
 _ACCURACY_NOISE = LogNormal(1000**-0.5, 0.5)
-# For smoothing alone, where the number of items is not known.
+# For zeros and ones alone, where the number of items is not known.
 _TYPICAL_NUM_ITEMS = 500
 # Relative errors of uncertainties: from a thousandth (a digitised curve) to a third (few prompts).
 _UNCERTAINTY_NOISE = LogNormal(0.02, 1.4)
@@ -59,10 +61,9 @@ class Observations:
         cls, ts: Series, accuracies: Series, num_items: int | None, stderrs: Series | None
     ) -> "Observations":
         """From fractions, with the number of test items or standard errors where known."""
-        smoothing = num_items or _TYPICAL_NUM_ITEMS
-        errors = ((1 - accuracies) * smoothing + 0.5) / (smoothing + 1)
-        if stderrs is not None and stderrs.any():
-            known = _without_zeros(stderrs)
+        known = _without_zeros(stderrs) if stderrs is not None and stderrs.any() else None
+        errors = _smoothed(1 - accuracies, num_items, known)
+        if known is not None:
             spread = np.sqrt(errors * (1 - errors))
             relative = float(np.median(known / spread))
             return cls(ts, np.log(errors), (known / errors) ** 2, _KNOWN, True, relative)
@@ -111,6 +112,23 @@ class Observations:
             return np.exp(logs + noise * rng.standard_normal(logs.shape))
         num_items = np.clip(np.round(noise**-2.0), 1, _MOST_ITEMS).astype(np.int64)
         return rng.binomial(num_items, self.capability(logs)) / num_items
+
+
+def _smoothed(errors: Series, num_items: int | None, stderrs: Series | None) -> Series:
+    """Error rates with half an item added, as far as items are known, and none of exactly zero.
+
+    Without either no rate is moved beside zeros and ones, which stay beyond all others.
+    """
+    if stderrs is not None:
+        # Of so many items fewer than one is wrong, or right, where the error is that of one.
+        num = np.maximum(errors * (1 - errors), stderrs) / stderrs**2
+        return errors + (0.5 - errors) / (num + 1)
+    if num_items is not None:
+        return errors + (0.5 - errors) / (num_items + 1)
+    nearest = np.minimum(errors, 1 - errors)
+    nearest = nearest[nearest > 0].min(initial=1.0)
+    least = min(0.5 / (_TYPICAL_NUM_ITEMS + 1), nearest / 2)
+    return np.clip(errors, least, 1 - least)
 
 
 def _without_zeros(stderrs: Series) -> Series:

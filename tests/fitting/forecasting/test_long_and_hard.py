@@ -89,3 +89,27 @@ def test_a_horizon_that_no_law_reaches_is_refused():
 def test_numbers_that_overflow_are_refused(ts, values, message):
     with pytest.raises(InputError, match=message):
         forecast(Trajectory(ts, values), 2e308 if ts[-1] > 1e100 else 9.0, key=KEY)
+
+
+@pytest.mark.parametrize("error", [0.5, 0.03, 0.001, 1e-5])
+def test_a_standard_error_is_not_smoothed_away(error):
+    """Half an item of as many as have this error is a fortieth of it or less at a twentieth."""
+    stderr = error / 20
+    seen = Observations.of_accuracies(
+        np.arange(3.0), np.full(3, 1 - error), None, np.full(3, stderr)
+    )
+    np.testing.assert_allclose(np.exp(seen.values), error, atol=stderr / 30)
+
+
+def test_zeros_and_ones_of_unknown_items_are_moved_alone_and_stay_the_outermost():
+    accuracies = np.array([0.0, 0.0004, 0.5, 0.9996, 1.0])
+    errors = np.exp(Observations.of_accuracies(np.arange(5.0), accuracies, None, None).values)
+    np.testing.assert_allclose(errors[1:4], 1 - accuracies[1:4], rtol=1e-12)
+    assert 1 > errors[0] > errors[1]
+    assert 0 < errors[4] < errors[3]
+
+
+def test_an_edge_with_a_standard_error_is_within_it():
+    seen = Observations.of_accuracies(np.arange(3.0), np.ones(3), None, np.full(3, 1e-3))
+    assert (np.exp(seen.values) > 0).all()
+    assert (np.exp(seen.values) < 1e-3).all()
