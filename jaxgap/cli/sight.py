@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from jaxgap.cli.tables import percent, rounds_left_words
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.fit_report import limit_sentence, number
 from jaxgap.report.words import accuracy_sentence
 
 if TYPE_CHECKING:
-    from jaxgap.fitting.forecasting import Forecast, RoundsLeft
+    from jaxgap.fitting.forecasting import Forecast
     from jaxgap.workflows.watching import Sight
 
 
@@ -29,18 +30,12 @@ def print_sight(console: Terminal, sight: "Sight") -> None:
 
 
 def _ahead(outlook: "Forecast") -> list[str]:
-    low, high = outlook.solver.interval
+    median, low, high = (
+        number(value, 3) for value in (outlook.solver.median, *outlook.solver.interval)
+    )
     return [
-        f"By curves of several shapes: U_s {number(outlook.solver.median, 3)} at "
-        f"{outlook.horizon:g}, {outlook.level:.0%} interval [{number(low, 3)}, {number(high, 3)}].",
-        f"{_rounds_left(outlook.rounds_left)}.",
+        f"By curves of several shapes: U_s {median} at {outlook.horizon:g}, "
+        f"{percent(outlook.level)} interval [{low}, {high}].",
+        f"{rounds_left_words(outlook)}.",
         f"{outlook.advice.verdict}: {outlook.advice.why}.",
     ]
-
-
-def _rounds_left(left: "RoundsLeft") -> str:
-    within = f"to within {number(left.epsilon, 2)} of the limit"
-    if left.median is None:
-        return f"Rounds left {within}: {left.reason}"
-    low, high = (number(end, 2) if end is not None else "open" for end in left.interval)
-    return f"Rounds left {within}: about {number(left.median, 2)}, from {low} to {high}"

@@ -35,7 +35,7 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     """The forecast of each series, what is left to gain, and the advice."""
     title = f"At {result.horizon:g} {result.time_unit}s, for one measurement"
     table = Table(title=title, box=SIMPLE_HEAD)
-    for heading in ("", "mean", "median", f"{result.level:.0%} interval"):
+    for heading in ("", "mean", "median", f"{percent(result.level)} interval"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for name in ("solver", "verifier", "gap"):
         series = getattr(result, name)
@@ -47,9 +47,46 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     shapes = sorted(result.weights.items(), key=lambda item: -item[1])
     said = ", ".join(f"{name} {weight:.0%}" for name, weight in shapes if weight >= 0.01)
     console.print(f"Shapes of curve by weight: {said}")
+    console.print(f"{rounds_left_words(result)}.")
+    if result.advice.cost is not None:
+        console.print(f"{_next_gain_words(result)}.")
     console.print(Text.assemble((result.advice.verdict, "bold"), f": {result.advice.why}"))
     for warning in result.warnings:
         _beware(console, warning)
+
+
+def percent(level: float) -> str:
+    """A level as it was given: 0.999 is not 100%."""
+    return f"{100 * level:.12g}%"
+
+
+def rounds_left_words(result: "Forecast") -> str:
+    """How long until the solver is near its limit, or why that cannot be said."""
+    left, unit = result.rounds_left, f"{result.time_unit}s"
+    within = f"to within {number(left.epsilon, 2)} of the limit"
+    if left.median is None:
+        return f"Rounds left {within}: {left.reason}"
+    low, high = (_duration(end) if end is not None else "open" for end in left.interval)
+    why_open = "" if left.reason is None else f"; {left.reason}"
+    return (
+        f"Rounds left {within}: about {_duration(left.median)} {unit}, "
+        f"{percent(result.level)} interval {low} to {high}{why_open}"
+    )
+
+
+def _duration(time: float) -> str:
+    """With about two digits, and never as a power of ten."""
+    return f"{time:.0f}" if time >= 10 else number(time, 2)
+
+
+def _next_gain_words(result: "Forecast") -> str:
+    """What one more round brings, in the unit of its cost."""
+    advice = result.advice
+    low, high = (number(end, 2) for end in advice.next_gain_interval)
+    return (
+        f"The next round ({advice.round_length:g} {result.time_unit}s) gains "
+        f"{number(advice.next_gain, 2)}, {percent(result.level)} interval [{low}, {high}]"
+    )
 
 
 def print_backtest(console: Terminal, report: "BacktestReport") -> None:
@@ -67,7 +104,7 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     console.print(table)
     if report.coverage is not None:
         console.print(
-            f"{report.level:.0%} intervals hold the truth in {report.coverage:.1%} of "
+            f"{percent(report.level)} intervals hold the truth in {report.coverage:.1%} of "
             f"{len(report.series)} forecasts; {len(report.left_out)} were left out.",
         )
     for entry in report.left_out:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
+from jaxgap.fitting.fit_report import number
 from jaxgap.trajectory import Trajectory, write_csv
 
 
@@ -75,3 +76,32 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, curve, tmp_path, capsy
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert said in line
+
+
+def told(argv, capsys):
+    """What a command printed, on one line."""
+    run_command(argv)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_rounds_left_are_printed_and_levels_exactly(curve, tmp_path, capsys):
+    write_csv(curve, tmp_path / "run.csv")
+    out = tmp_path / "forecast.json"
+    argv = ["forecast", str(tmp_path / "run.csv"), "--horizon", "25", "--json", str(out)]
+    said = told([*argv, "--level", "0.999"], capsys)
+    assert "99.9% interval" in said
+    assert "100% interval" not in said
+    left = strict(out)["rounds_left"]["median"]
+    assert f"Rounds left to within 0.010 of the limit: about {left:.0f} epochs" in said
+    assert "The next round" not in said
+
+
+def test_a_cost_has_the_next_gain_beside_it(curve, tmp_path, capsys):
+    write_csv(curve, tmp_path / "run.csv")
+    out = tmp_path / "forecast.json"
+    argv = ["forecast", str(tmp_path / "run.csv"), "--horizon", "25", "--json", str(out)]
+    said = told([*argv, "--cost", "0.02"], capsys)
+    detail = strict(out)["advice_detail"]
+    low, high = (number(end, 2) for end in detail["next_gain_interval"])
+    gain = f"gains {number(detail['next_gain'], 2)}, 90% interval [{low}, {high}]"
+    assert f"The next round (1 epochs) {gain}" in said
