@@ -1,5 +1,6 @@
 """Forecasts as a user sees them: known curves, units, refusals, and the public JSON form."""
 
+import importlib
 import json
 
 import jax
@@ -10,6 +11,8 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting import forecast, forecast_average
 from jaxgap.trajectory import Trajectory
 
+# The package's function of the same name hides the module.
+forecast_module = importlib.import_module("jaxgap.fitting.forecasting.forecast")
 KEY = jax.random.key(0)
 TS = np.arange(12.0)
 RUN = Trajectory(TS, 1 + 2 * np.exp(-0.5 * TS), 0.5 + np.exp(-0.5 * TS))
@@ -158,3 +161,15 @@ def test_uncertainties_of_zero_have_no_logarithm():
     run = Trajectory([0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
     with pytest.raises(InputError, match="above zero"):
         forecast(run, 3.0, key=KEY)
+
+
+def test_a_forecast_that_rests_on_few_draws_says_so(monkeypatch):
+    sample = forecast_module.sample_futures
+
+    def of_few(*args):
+        return sample(*args)._replace(num_effective=12.3)
+
+    assert not any("draws" in warning for warning in forecast(RUN, 13.0, key=KEY).warnings)
+    monkeypatch.setattr(forecast_module, "sample_futures", of_few)
+    (warning,) = forecast(RUN, 13.0, key=KEY).warnings
+    assert "about 12 draws: another seed may give other numbers" in warning

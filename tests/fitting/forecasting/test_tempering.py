@@ -64,7 +64,7 @@ def test_systematic_draws_are_as_frequent_as_their_weights_to_one():
 
 @pytest.mark.slow
 def test_a_precise_curve_is_forecast_alike_with_every_key():
-    """Medians of four keys within a quarter of one interval, which the least fits of all miss."""
+    """Medians of four keys lie within a quarter of an interval; prior draws alone spread wider."""
     ts = np.arange(60.0)
     curve = 1 + 2 * np.exp(-ts / 12)
     measured = curve + np.random.default_rng(0).normal(0, 0.003, 60)
