@@ -28,10 +28,10 @@ class Backtest:
     """Write every forecast and the summaries as JSON to this file."""
 
     def run(self) -> None:
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json
 
-        use_compile_cache()
+        compute_on_host()
         from jaxgap.cli.tables import print_backtest
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting.backtesting import backtest, manifest_files

@@ -37,7 +37,7 @@ class Compare:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json, write_output
 
         if not self.paths:
@@ -46,7 +46,7 @@ class Compare:
         read = [each.path for each in (*collection.runs, *collection.unreadable)]
         check_outputs(read, json=self.json, plot=self.plot)
         if collection.runs:
-            use_compile_cache()
+            compute_on_host()
             from jaxgap.cli.compare_table import print_comparison
             from jaxgap.cli.terminal import Terminal
             from jaxgap.fitting import LinearLaw, PowerLaw

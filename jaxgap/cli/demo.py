@@ -38,6 +38,7 @@ class Demo:
         from jaxgap.improve import presets
         from jaxgap.improve.kept_run import improve_to_folder
         from jaxgap.report.words import accuracy_sentence, forecast_sentence
+        from jaxgap.workflows.host import on_host
         from jaxgap.workflows.run_report import write_report
 
         check_outputs(json=self.json)
@@ -48,7 +49,7 @@ class Demo:
         folder = self.out or _new_folder(self.preset)
         with resumable(folder), LoopProgress(console) as progress:
             improve_to_folder(config, folder, progress.watcher())
-        with console.status("fitting and drawing"):
+        with console.status("fitting and drawing"), on_host():
             path, (run, result, known) = write_report(folder)
         print_fit(console, result)
         if known is not None:

@@ -25,9 +25,11 @@ class Export:
     """Add adapters into the model's own weights."""
 
     def run(self) -> None:
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.terminal import Terminal
         from jaxgap.improve.export import export_run
 
+        compute_on_host()
         console = Terminal()
         with console.status("reading the checkpoint"):
             round_index = export_run(

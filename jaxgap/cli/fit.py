@@ -57,7 +57,7 @@ class Fit:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json, write_output
 
         check_outputs([self.file], json=self.json, save=self.save, plot=self.plot)
@@ -66,7 +66,7 @@ class Fit:
         run = self.run_file.read(self.file)
         if self.window is not None:
             run = run.between(*self.window)
-        use_compile_cache()
+        compute_on_host()
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_fit

@@ -34,12 +34,12 @@ class Forecast:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json
 
         check_outputs([self.file], json=self.json)
         run = self.run_file.read(self.file)
-        use_compile_cache()
+        compute_on_host()
 
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.tables import print_forecast

@@ -44,6 +44,7 @@ class Plan:
     workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
 
     def run(self) -> None:
+        from jaxgap.cli.host import leave_accelerators_alone
         from jaxgap.cli.output import check_outputs, write_json
         from jaxgap.cli.terminal import Terminal
         from jaxgap.planning.known_models import config_file, read_decoder_config
@@ -53,7 +54,7 @@ class Plan:
         check_outputs([config_file(self.model)], json=self.json)
         config = read_decoder_config(self.model)
         shape = None if self.mesh is None else MeshShape.parse(self.mesh)
-        _compile_only()
+        leave_accelerators_alone()
         console = Terminal()
         with console.status("compiling") as status:
             plan = make_plan(
@@ -74,13 +75,6 @@ class Plan:
                 f"and a chip has {plan.chip.hbm_bytes / _GIB:.2f}; take fewer rows or candidates, "
                 "cut the model further, or take more chips"
             )
-
-
-def _compile_only() -> None:
-    """Leave whatever accelerators there are alone."""
-    import jax
-
-    jax.config.update("jax_platforms", "cpu")
 
 
 def _print_plan(console: "Terminal", plan: "RoundPlan") -> None:

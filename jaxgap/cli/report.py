@@ -19,10 +19,10 @@ class Report:
     """The RUN folder, as `jaxgap improve --out RUN` makes it."""
 
     def run(self) -> None:
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.run_report import write_report
 
-        use_compile_cache()
+        compute_on_host()
         path, _ = write_report(self.run_folder)
         Terminal().print_line(f"Wrote {path}")

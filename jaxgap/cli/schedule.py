@@ -59,7 +59,7 @@ class Schedule:
 
         import numpy as np
 
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.notes import print_notes
         from jaxgap.cli.schedule_table import print_plan
         from jaxgap.cli.terminal import Terminal
@@ -67,7 +67,7 @@ class Schedule:
         from jaxgap.fitting.schedules import Schedule as Shares
         from jaxgap.workflows.external_plan import plan_external_data
 
-        use_compile_cache()
+        compute_on_host()
         times = np.array(self.rounds or np.linspace(run.ts[0], run.ts[-1], _NUM_ROUNDS))
         given = Shares.given(times, self.eta) if self.eta else None
         result = fit(LinearLaw(), run, level=self.level)

@@ -35,14 +35,14 @@ class Watch:
     def run(self) -> None:
         import time
 
-        from jaxgap.cli.compile_cache import use_compile_cache
+        from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.sight import print_sight
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.watching import look
 
         if not 0 < self.every < float("inf"):
             raise InputError(f"--every must be a number of seconds above 0, got {self.every}")
-        use_compile_cache()
+        compute_on_host()
         key = random_key(self.seed)
         console = Terminal()
         num_shown = -1

@@ -24,8 +24,12 @@ _CURVES_PER_DEVICE = 64
 def fit_curves(
     problem: Problem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
 ) -> list[RawFit]:
-    """Fit curves of one padded length; `quantiles` has one for each of them."""
-    num_devices = jax.local_device_count()
+    """Fit curves of one padded length; `quantiles` has one for each of them.
+
+    All devices of this process take their share, or `jax.default_device` alone where it is set.
+    """
+    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    num_devices = jax.local_device_count() if chosen is None else 1
     size = _CURVES_PER_DEVICE * num_devices
     first_of_device = _CURVES_PER_DEVICE * np.arange(num_devices)
     found = []

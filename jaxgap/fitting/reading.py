@@ -218,7 +218,9 @@ def _bound_warnings(
     for position, index in enumerate(visible(problem, curves.has_verifier)):
         parameter = problem.reported[index]
         bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
-        if bound is None or index in problem.held:
+        # A limit has the bounds of the parameter that it is, of which this has been said.
+        is_limit = index >= len(problem.law.parameters)
+        if bound is None or is_limit or index in problem.held:
             continue
         shown = 1.0 - bound if _is_mirrored(parameter, trajectory) else bound
         too_fast = bound == MAX_RATIO and parameter.unit == "1"

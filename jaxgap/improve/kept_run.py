@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
+
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
@@ -181,12 +183,8 @@ class _KeptRun:
         num_kept = self._run.config.num_checkpoints_kept
         store = CheckpointStore(self._run.checkpoints, num_kept, self._origin)
         with contextlib.closing(store):
-            state, training_set = self._start(store)
             try:
-                self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
-                if len(self._run.rows) <= self._run.config.num_rounds:
-                    self._go_on_with_versions()
-                self._go_on(store, state, training_set)
+                self._go_on(store)
             except EndRun as end:
                 self._note(f"ended early: {end}")
             return self._run.metrics
@@ -196,19 +194,29 @@ class _KeptRun:
             self._note(f"goes on with {name} {now}, until here {before}")
         self._run.write_versions()
 
-    def _go_on(
-        self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
-    ) -> None:
+    def _go_on(self, store: CheckpointStore) -> None:
         """Run the rounds, those again whose numbers were not finite."""
+        state, training_set = self._start(store)
+        self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
+        if len(self._run.rows) <= self._run.config.num_rounds:
+            self._go_on_with_versions()
         num_failures, furthest = 0, -1
-        while True:
-            try:
-                return self._rounds(store, state, training_set)
-            except NotFinite as fault:
-                reached = len(self._run.rows)
-                num_failures = num_failures + 1 if reached <= furthest else 1
-                furthest = max(furthest, reached)
-                state, training_set = self._roll_back(store, fault, num_failures)
+        while (fault := self._first_fault(store, state, training_set)) is not None:
+            del state, training_set  # so that they need not fit beside their checkpoint
+            reached = len(self._run.rows)
+            num_failures = num_failures + 1 if reached <= furthest else 1
+            furthest = max(furthest, reached)
+            state, training_set = self._roll_back(store, fault, num_failures)
+
+    def _first_fault(
+        self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
+    ) -> NotFinite | None:
+        """Run the rounds to their end, or to numbers that are not finite."""
+        try:
+            self._rounds(store, state, training_set)
+        except NotFinite as fault:
+            return fault.with_traceback(None)  # whose frames hold the arrays of the round
+        return None
 
     def _rounds(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
@@ -228,6 +236,10 @@ class _KeptRun:
             self._num_drawn_afresh = 0
             self._watch_for_collapse(run.metrics)
             self._tell(watcher.on_round, checkpoint.metrics)
+            del checkpoint  # the state is the round's to give up
+            if jax.default_backend() == "cpu":
+                # There a write under way holds the arrays, which an update could not take over.
+                store.wait()
 
     def _tell(self, who: Callable[..., None], *what: Any) -> None:
         """Tell the watcher; where it ends the run, it ends in every process."""

@@ -17,6 +17,9 @@ from jaxgap.models import AbstractTokenizer, Params
 from jaxgap.sampling import TokenBatch, pad_left
 from jaxgap.tasks import NEXT_QUESTION, Prompt, as_messages, as_text, has_examples
 
+# Apart from every number that is folded into a run's key, those of rounds among them.
+_REDRAWN = 2**32 - 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Prompts:
@@ -158,5 +161,6 @@ class LoopState(NamedTuple):
 
     def redrawn(self, attempt: int) -> "LoopState":
         """The same state with other random numbers ahead of it, others for each attempt."""
-        # Split first: what is folded in below is a small number, as are rounds.
-        return self._replace(key=jax.random.fold_in(jax.random.split(self.key, 1)[0], attempt))
+        return self._replace(
+            key=jax.random.fold_in(jax.random.fold_in(self.key, _REDRAWN), attempt)
+        )

@@ -114,6 +114,7 @@ def each_on_mesh(text: str, items: Iterator[_Item]) -> Iterator[_Item]:
             except StopIteration:
                 return
         yield item
+        del item  # an item may hold what the next is made of
 
 
 def _is_count(word: str) -> bool:

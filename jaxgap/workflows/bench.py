@@ -24,6 +24,7 @@ from jaxgap.workflows.bench_checks import check_runs, is_begun
 from jaxgap.workflows.bench_grid import Grid
 from jaxgap.workflows.bench_row import BenchRow, seconds_of
 from jaxgap.workflows.bench_setting import Setting
+from jaxgap.workflows.host import on_host
 
 MIN_ROUNDS = 2  # a fit needs three checkpoints
 
@@ -89,7 +90,8 @@ def run_bench(
     done, failed = _run_all(configs, folder, watch)
     if not done:
         raise RunError(f"no run reached its last round: {failure_line(failed)}")
-    results = fit_many(LinearLaw(), [to_trajectory(metrics) for metrics, _ in done.values()])
+    with on_host():
+        results = fit_many(LinearLaw(), [to_trajectory(metrics) for metrics, _ in done.values()])
     rows = []
     for (name, (metrics, cost)), result in zip(done.items(), results, strict=True):
         config = configs[name]

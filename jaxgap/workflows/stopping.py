@@ -12,6 +12,7 @@ from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.kept_run import EndRun, Watcher
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.trajectory import read_csv
+from jaxgap.workflows.host import on_host
 
 # Fewer checkpoints than this leave nearly everything to the prior.
 _MIN_CHECKPOINTS = 5
@@ -57,8 +58,9 @@ def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -
     if round_index + 1 < _MIN_CHECKPOINTS or round_index == config.num_rounds:
         return
     run = read_csv(folder / "trajectory.csv")
-    key = jax.random.fold_in(jax.random.key(config.seed), round_index)
     horizon = float(run.ts[-1]) + 1.0
-    advice = forecast(run, horizon, key=key, cost=cost, round_length=1.0).advice
+    with on_host():
+        key = jax.random.fold_in(jax.random.key(config.seed), round_index)
+        advice = forecast(run, horizon, key=key, cost=cost, round_length=1.0).advice
     if advice.verdict == "stop":
         raise EndRun(f"another round is not worth it: {advice.why}")

@@ -80,7 +80,7 @@ def test_a_pattern_says_which_runs_belong_together(folder, tmp_path):
 
 def test_what_was_done_to_a_file_is_said(tmp_path, capsys):
     rows = "".join(f"a,{t},{50 - 40 * 0.7**t}\nb,{t},{60 - 40 * 0.7**t}\n" for t in range(12))
-    (tmp_path / "long.csv").write_text("run,step,acc\n" + rows + "a,20,50\na,15,49.9\n")
+    (tmp_path / "long.csv").write_text("run,step,acc\n" + rows + "a,15,50\na,20,50\na,15,49.9\n")
     argv = ["compare", str(tmp_path / "long.csv"), "--columns", "solver=acc", "--kind", "accuracy"]
     run_command(argv)
     said = " ".join(capsys.readouterr().out.split())

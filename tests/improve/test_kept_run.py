@@ -22,6 +22,7 @@ from jaxgap.improve import (
     resume_folder,
 )
 from jaxgap.improve import kept_run as module
+from jaxgap.improve import train as training
 from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.records import LoopState
@@ -377,7 +378,8 @@ def test_a_run_killed_between_two_draws_draws_as_if_it_had_not_been(
     fail_with_keys(monkeypatch, [state.key, state.redrawn(1).key])
     config = dataclasses.replace(CONFIG, candidates=candidates)
     improve_to_folder(config, tmp_path / "whole")
-    assert len(notes_of(tmp_path / "whole")) == 2
+    afresh = [note for note in notes_of(tmp_path / "whole") if "afresh" in note]
+    assert len(afresh) == 2
 
     def kill(line):
         raise Kill
@@ -388,6 +390,44 @@ def test_a_run_killed_between_two_draws_draws_as_if_it_had_not_been(
         resume_folder(tmp_path / "run", Watcher(on_note=second(kill)))
     resume_folder(tmp_path / "run")
     assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_training_takes_the_place_of_what_a_checkpoint_is_being_written_of(tmp_path, monkeypatch):
+    update = training.update
+    freed = []
+
+    def watched(model, optimizer, computation, params, frozen, opt_state, examples):
+        step = update(model, optimizer, computation, params, frozen, opt_state, examples)
+        freed.append(all(leaf.is_deleted() for leaf in jax.tree.leaves((params, opt_state))))
+        return step
+
+    monkeypatch.setattr(training, "update", watched)
+    improve_to_folder(CONFIG, tmp_path / "run")
+    assert len(freed) == 6
+    assert all(freed)
+
+
+def test_the_arrays_of_a_round_that_failed_are_gone_before_its_checkpoint_is_read(
+    tmp_path, monkeypatch
+):
+    shape, newest = (7, 13, 11), CheckpointStore.newest
+    fails = iter([True])
+    alive = []
+
+    def sick(model, optimizer, computation, state, *rest, **settings):
+        if next(fails, False):
+            mine = jnp.zeros(shape)
+            raise NotFinite(int(mine[0, 0, 0]), "a training loss")
+        return train(model, optimizer, computation, state, *rest, **settings)
+
+    def read(self, *rest):
+        alive.append(sum(array.shape == shape for array in jax.live_arrays()))
+        return newest(self, *rest)
+
+    monkeypatch.setattr(loop, "train", sick)
+    monkeypatch.setattr(CheckpointStore, "newest", read)
+    improve_to_folder(CONFIG, tmp_path / "run")
+    assert alive == [0, 0]  # as the run began, and as it went back
 
 
 def second(action):

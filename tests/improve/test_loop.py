@@ -156,7 +156,9 @@ def test_each_attempt_at_a_round_draws_anew(make_loop, tiny_params):
     state = make_loop().init_state(tiny_params)
     attempts = [state, *(state.redrawn(attempt) for attempt in (1, 2, 3))]
     keys = {tuple(jax.random.key_data(each.key).tolist()) for each in attempts}
-    assert len(keys) == 4
+    rounds = (jax.random.fold_in(state.key, number) for number in range(100))
+    keys |= {tuple(jax.random.key_data(key).tolist()) for key in rounds}
+    assert len(keys) == 104
 
 
 @pytest.mark.parametrize(("score", "fallback"), [(0.0, 1.0), (1.0, 0.0)])

@@ -1,0 +1,69 @@
+"""Fits beside a model run on the host; commands that fit look for no accelerator."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgap.trajectory import Trajectory, write_csv
+from jaxgap.workflows.host import on_host
+
+# Of two devices the fit would take both.
+ON_WHICH_DEVICES = """
+import sys
+import jax
+from jaxgap.fitting import LinearLaw, batches, fit
+from jaxgap.trajectory import read_csv
+from jaxgap.workflows.host import on_host
+devices, core = set(), batches._on_all_devices
+def watched(*arguments):
+    raw = core(*arguments)
+    devices.update(*(leaf.devices() for leaf in jax.tree.leaves(raw)))
+    return raw
+batches._on_all_devices = watched
+with on_host():
+    fit(LinearLaw(), read_csv(sys.argv[1]))
+print(sorted(device.id for device in devices))
+"""
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    ts = np.arange(8.0)
+    run = Trajectory(ts, 1 + 3 * np.exp(-0.4 * ts), 0.8 + 1.2 * np.exp(-0.4 * ts))
+    write_csv(run, tmp_path / "run.csv")
+    return str(tmp_path / "run.csv")
+
+
+def test_a_fit_takes_one_device_of_the_host(run_file, with_devices):
+    ended = subprocess.run(
+        [sys.executable, "-c", ON_WHICH_DEVICES, run_file],
+        env=with_devices(2),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "[0]\n"
+
+
+def test_a_command_fits_where_there_is_no_accelerator_to_be_had(run_file, with_devices):
+    ended = subprocess.run(
+        [sys.executable, "-m", "jaxgap", "fit", run_file],
+        env=with_devices(1) | {"JAX_PLATFORMS": "cuda"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "The solver's limit is" in ended.stdout
+
+
+def test_where_the_host_is_not_to_be_had_the_accelerator_does(monkeypatch):
+    def none(backend):
+        raise RuntimeError(f"Unknown backend {backend}")
+
+    monkeypatch.setattr("jax.local_devices", none)
+    with on_host():
+        assert jax.config.jax_default_device is None
