@@ -48,14 +48,15 @@ def train(
 
     **Returns:** the state after the round.
 
-    **Raises:** `NotFinite` if a loss is NaN or infinite.
+    **Raises:** `NotFinite` if a loss or the norm of a gradient is NaN or infinite. Clipping makes a
+    step of an infinite norm nothing, and the loss does not tell.
     """
     tokens, mask = training_set
     longest = prompts.batch.tokens.shape[1] + max_new_tokens - 1
     rows_at_once = even_rows(min(batch_size, microbatch_size))
     shape = BatchShape.of(batch_size, rows_at_once, row_length=longest)
     params, opt_state = state.params, state.opt_state
-    losses = []
+    numbers = []
     for epoch in range(epochs):
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), len(prompts)))
         for start in range(0, len(order) - batch_size + 1, batch_size):
@@ -65,8 +66,9 @@ def train(
             examples = rows_to_devices(packed, axis=1)
             step = update(model, optimizer, computation, params, frozen, opt_state, examples)
             params, opt_state = step.trainable, step.opt_state
-            losses.append(step.loss)
-    # Looked at once a round: reading each loss as it comes would make every step wait for it.
-    if not np.isfinite(to_host(losses)).all():
-        raise NotFinite(state.round_index, "a training loss")
+            numbers.append((step.loss, step.gradient_norm))
+    # Looked at once a round: reading each as it comes would make every step wait for it.
+    for name, values in zip(("loss", "gradient"), np.transpose(to_host(numbers)), strict=True):
+        if not np.isfinite(values).all():
+            raise NotFinite(state.round_index, f"a training {name}")
     return state._replace(params=params, opt_state=opt_state, round_index=state.round_index + 1)

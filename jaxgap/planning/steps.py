@@ -22,7 +22,7 @@ from jaxgap.planning.workload import Workload
 from jaxgap.sampling import Continuations, TokenBatch, continued_logits
 from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import decode
-from jaxgap.sampling.job import STEPS
+from jaxgap.sampling.job import STEPS, group_size
 from jaxgap.sampling.prefix import prefill
 from jaxgap.sampling.shapes import DecodeShapes
 from jaxgap.sharding import even_rows
@@ -165,9 +165,11 @@ class Steps:
 
 
 def _decode_shapes(workload: Workload) -> DecodeShapes:
+    """Those of a run that has more prompts than one call takes: a prompt for each group of rows."""
+    size = group_size(workload.num_candidates, workload.prompt_length)
     return DecodeShapes(
-        workload.prompts_per_call,
-        workload.num_candidates,
+        workload.prompts_per_call * workload.num_candidates // size,
+        size,
         workload.prompt_length,
         workload.completion_length,
         jnp.dtype(workload.dtype),

@@ -3,7 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from jaxgap.improve import train as module
+from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.records import Candidates, Selected, TrainingSet
 from jaxgap.improve.train import train
 from jaxgap.training import BatchShape, Computation, Examples, pack, training_loss
@@ -53,3 +56,18 @@ def test_training_lowers_the_loss(tiny_model, make_loop, tiny_params):
     )  # fmt: skip
     assert state.round_index == 1
     assert training_loss(tiny_model, Computation(), state.params, batch) < 0.5 * before
+
+
+def test_a_gradient_too_large_to_measure_is_told(tiny_model, make_loop, tiny_params, monkeypatch):
+    loop, update = make_loop(), module.update
+    prompts = loop.prompts("train")
+    tokens, mask = np.ones((2, len(prompts), 3), int)
+    monkeypatch.setattr(
+        module, "update", lambda *parts: update(*parts)._replace(gradient_norm=jnp.float32(jnp.inf))
+    )
+    with pytest.raises(NotFinite, match="a training gradient in round 0 is NaN or infinite"):
+        train(
+            tiny_model, loop.optimizer, loop.computation, loop.init_state(tiny_params), {}, prompts,
+            TrainingSet(tokens, mask.astype(bool)), jax.random.key(0),
+            epochs=1, batch_size=4, microbatch_size=4, max_new_tokens=3,
+        )  # fmt: skip
