@@ -17,7 +17,7 @@ class Estimate:
         no bound on that side, all of it where there is no interval.
     - `reason`: why something is `None`, in words; `None` where nothing is.
     - `identifiability`: `"identifiable"`, `"practically unidentifiable"`, `"structurally
-        unidentifiable"` or `"refuted"`, of which `reason` says why
+        unidentifiable"`, `"refuted"` or `"held"`, of which `reason` says why
         (:mod:`jaxgap.fitting.identifiability`).
     """
 

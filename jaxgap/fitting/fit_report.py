@@ -36,7 +36,8 @@ def interval(estimate: Estimate, digits: int = 4) -> str:
 def identifiable(estimate: Estimate) -> str:
     """Whether the data hold a number, in a word or two."""
     kind = estimate.identifiability.partition(" ")[0]
-    return {"identifiable": "yes", "refuted": "refuted"}.get(kind, f"{kind} not")
+    known = {"identifiable": "yes", "refuted": "refuted", "held": "held"}
+    return known.get(kind, f"{kind} not")
 
 
 def r2_sentence(r2: Mapping[str, float | None]) -> str:
@@ -123,11 +124,11 @@ def averaged_report(result: "AveragedResult") -> str:
 
 
 def withheld(result: "FitResult | AveragedResult") -> list[str]:
-    """Why numbers are missing, those of one reason together."""
+    """Why the data do not hold some numbers, those of one reason together."""
     named = dict(result.parameters) | {f"{name} limit": v for name, v in result.limits.items()}
     by_reason: dict[str, list[str]] = {}
     for name, value in named.items():
-        if value.reason is not None:
+        if value.reason is not None and value.identifiability != "held":
             by_reason.setdefault(value.reason, []).append(name)
     return [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 

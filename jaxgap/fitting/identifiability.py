@@ -11,6 +11,7 @@ r"""Identifiability: whether measurements can hold a number at all, and if not, 
 - *Identifiable*: its interval is closed and says something.
 - *Refuted*: so it would be if the law held, but the measurements contradict the number: it is a
   limit that the run is already beyond (:mod:`jaxgap.fitting.diagnosis.beyond`).
+- *Held*: by the user, so that the data were not asked.
 
 The first three are the words of Raue et al., *Structural and practical identifiability analysis of
 partially observed dynamical models by exploiting the profile likelihood*, Bioinformatics 25 (2009).
@@ -28,7 +29,7 @@ from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 
 Identifiability = Literal[
-    "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted"
+    "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted", "held"
 ]
 
 # A direction moves the residuals if by more than this part of what the strongest one does; a number

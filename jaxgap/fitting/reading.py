@@ -118,7 +118,7 @@ def _estimates(
                 # all of the interval does, or the data set no bound, that is to be seen.
                 value, low, high = (float(each) for each in np.clip((value, low, high), 0.0, 1.0))
         if index in problem.held:
-            estimates[index] = Estimate(finite_or_none(value), None, None, _HELD)
+            estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
         elif quantile is None:
             # A limit is nothing without its interval.
             shown = None if is_limit else value

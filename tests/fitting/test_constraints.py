@@ -8,6 +8,7 @@ from scipy.stats import t as student_t
 from jaxgap.errors import InputError
 from jaxgap.fitting import Bounded, EstimatedScale, Held, LinearLaw, LogNormal, Normal, Tied, fit
 from jaxgap.fitting.constraints import constrained
+from jaxgap.fitting.fit_report import withheld
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -39,6 +40,8 @@ def test_held_and_bounded_parameters_against_scipy(run):
     np.testing.assert_allclose(values, scipy.x, rtol=1e-3)
     assert found.parameters["gap_limit"].estimate == 0.0
     assert "held by the constraints" in found.parameters["gap_limit"].reason
+    assert found.parameters["gap_limit"].identifiability == "held"
+    assert not any("gap_limit" in line for line in withheld(found))
     assert found.limits["gap"].estimate == 0.0
     assert found.limits["solver"].estimate == pytest.approx(found.limits["verifier"].estimate)
     assert found.parameters["rate"].interval[1] <= 0.3
