@@ -1,8 +1,6 @@
 """`jaxgap schedule`: from a file of measurements to when external data are best spent."""
 
 import dataclasses
-import itertools
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,6 @@ from jaxgap.cli.options import RunFile
 from jaxgap.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxgap.trajectory import Trajectory
     from jaxgap.workflows.external_plan import ExternalPlan
 
 _NUM_ROUNDS = 10
@@ -55,7 +52,6 @@ class Schedule:
         self._check()
         check_outputs([self.file], json=self.json, plot=self.plot)
         run = self.run_file.read(self.file)
-        self._check_with(run)
 
         import numpy as np
 
@@ -64,11 +60,16 @@ class Schedule:
         from jaxgap.cli.schedule_table import print_plan
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
+        from jaxgap.fitting.schedule_table import check_verifier
         from jaxgap.fitting.schedules import Schedule as Shares
+        from jaxgap.fitting.schedules import check_rounds
         from jaxgap.workflows.external_plan import plan_external_data
 
         compute_on_host()
         times = np.array(self.rounds or np.linspace(run.ts[0], run.ts[-1], _NUM_ROUNDS))
+        # What would be refused after the fit, before it.
+        check_verifier(run.verifier is not None)
+        check_rounds(times, float(run.ts[0]))
         given = Shares.given(times, self.eta) if self.eta else None
         result = fit(LinearLaw(), run, level=self.level)
         plan = plan_external_data(
@@ -98,22 +99,6 @@ class Schedule:
             raise InputError(f"--rounds: at most {_MAX_ROUNDS}, got {len(self.rounds)}")
         if self.eta and not self.rounds:
             raise InputError("--eta needs --rounds: a share goes with a round")
-        increase = all(each < later for each, later in itertools.pairwise(self.rounds))
-        if not (increase and all(map(math.isfinite, self.rounds))):
-            given = " ".join(f"{each:g}" for each in self.rounds)
-            raise InputError(f"--rounds must be finite and increase, got {given}")
-
-    def _check_with(self, run: "Trajectory") -> None:
-        """What can be refused before anything is fitted."""
-        if run.verifier is None:
-            raise InputError(
-                f"{self.file}: external data act on the verifier, and this run has none: "
-                "give its column too"
-            )
-        if self.rounds and self.rounds[0] < run.ts[0]:
-            raise InputError(
-                f"--rounds: {self.rounds[0]:g} is before the run's first time {run.ts[0]:g}"
-            )
 
 
 def _picture(plan: "ExternalPlan") -> bytes:

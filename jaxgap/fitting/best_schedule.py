@@ -28,8 +28,7 @@ from scipy.optimize import minimize
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
-from jaxgap.errors import InputError
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.schedules import Schedule, check_rounds
 
 # Shares smaller than this are the optimiser's dust.
 _DUST = 1e-9
@@ -147,7 +146,7 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     that no schedule is better than another.
     """
     times = Schedule.uniform(times).times
-    check_begins(times, dynamics)
+    check_rounds(times, float(dynamics.t0))
     shares = _lowest_shares(dynamics, strength, times)
     lowest = Schedule("best", times, shares)
     reason = invalid_reason(dynamics, lowest, strength)
@@ -177,19 +176,21 @@ def _lowest_shares(
 def _on_the_edge(dynamics: GapDynamics, strength: float, lowest: Schedule) -> Schedule | None:
     """A schedule with the least limit that the model allows; `None` where none is within it."""
 
-    def mixed(part: float) -> Schedule:
-        return Schedule("best", lowest.times, (1 - part) * lowest.shares + part * mildest)
+    def of(shares: Float[np.ndarray, " n"]) -> Schedule:
+        return Schedule("best", lowest.times, shares)
 
-    def limit(shares: Float[np.ndarray, " n"]) -> float:
-        schedule = Schedule("best", lowest.times, shares)
+    def limit(schedule: Schedule) -> float:
         return limit_slopes(dynamics, schedule, strength).limit
 
-    mildest = max(_starts(lowest.times.size), key=limit)
+    def mixed(part: float) -> Schedule:
+        return of((1 - part) * lowest.shares + part * mildest.shares)
+
+    mildest = max(map(of, _starts(lowest.times.size)), key=limit)
     least = _least_limit(dynamics) + _CLEARANCE * abs(float(dynamics.solver_initial))
     outside, within = 0.0, 1.0
     for _ in range(_NUM_HALVINGS):
         part = 0.5 * (outside + within)
-        if limit(mixed(part).shares) >= least:
+        if limit(mixed(part)) >= least:
             within = part
         else:
             outside = part
@@ -201,13 +202,6 @@ def _least_limit(dynamics: GapDynamics) -> float:
     """The least limit of the solver at which neither it nor the verifier is below zero."""
     with jax.enable_x64(True):
         return max(0.0, float(dynamics.limits().gap))
-
-
-def check_begins(times: Float[np.ndarray, " rounds"], dynamics: GapDynamics) -> None:
-    """Refuse rounds before the run: `InputError`."""
-    t0 = float(dynamics.t0)
-    if times[0] < t0:
-        raise InputError(f"rounds must not be before the run's first time {t0:g}, got {times[0]:g}")
 
 
 def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -18,7 +18,7 @@ from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
-from jaxgap.fitting.best_schedule import LimitSlopes, check_begins, invalid_reason, limit_slopes
+from jaxgap.fitting.best_schedule import LimitSlopes, invalid_reason, limit_slopes
 from jaxgap.fitting.core import Problem, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import Estimate
@@ -26,7 +26,7 @@ from jaxgap.fitting.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.profile import Ends, profile_ends
 from jaxgap.fitting.reading import NO_NOISE
 from jaxgap.fitting.result import FitResult
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.schedules import Schedule, check_rounds
 
 # Of the solver, what a row says: its limit, the improvement, and the proposition's limit.
 _NUMBERS = (LIMITS[0], Parameter("improvement", "change"), LIMITS[0])
@@ -73,6 +73,14 @@ class ScheduleOutcome:
         return form | {"limit_by_gamma": None, "limit_by_shares": None, "reason": self.invalid}
 
 
+def check_verifier(has_verifier: bool) -> None:
+    """Refuse a run without a verifier: `InputError`."""
+    if not has_verifier:
+        raise InputError(
+            "external data act on the verifier, and this run has none: give its column too"
+        )
+
+
 def law_of(result: FitResult) -> GapDynamics:
     """The fitted law, on which external data can act.
 
@@ -80,10 +88,7 @@ def law_of(result: FitResult) -> GapDynamics:
 
     `InputError` if the run has no verifier, or its law no gap.
     """
-    if not result.source.curves.has_verifier:
-        raise InputError(
-            "external data act on the verifier, and this run has none: give its column too"
-        )
+    check_verifier(bool(result.source.curves.has_verifier))
     if not isinstance(result.dynamics, GapDynamics):
         raise InputError(f"the {result.model} law has no gap for external data to open")
     return result.dynamics
@@ -125,7 +130,7 @@ def compare_schedules(
     """
     dynamics = law_of(result)
     for schedule in schedules:
-        check_begins(schedule.times, dynamics)
+        check_rounds(schedule.times, float(dynamics.t0))
     numbers = _numbers(result, schedules, strength)
     at_once = invalid_reason(dynamics, Schedule.early([float(dynamics.t0)]), strength)
     outcomes = []

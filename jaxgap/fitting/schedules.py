@@ -49,8 +49,7 @@ class Schedule:
                 f"{self.name}: there must be one share for each round, got {shares.size} shares "
                 f"for {times.size} rounds"
             )
-        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-            raise InputError(f"{self.name}: rounds must be finite and increase, got {_list(times)}")
+        check_rounds(times)
         total = shares.sum()
         if not (shares >= 0).all() or not abs(total - 1) <= _TOLERANCE:
             raise InputError(
@@ -90,6 +89,16 @@ class Schedule:
     def external(self, strength: float) -> ExternalData:
         r"""The jumps of this schedule for a budget of strength $\gamma \ge 0$."""
         return ExternalData(self.times, self.shares, strength)
+
+
+def check_rounds(times: Float[np.ndarray, " rounds"], first: float = -np.inf) -> None:
+    """Refuse rounds that are not finite, do not increase, or are before `first`: `InputError`."""
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise InputError(f"rounds must be finite and increase, got {_list(times)}")
+    if times[0] < first:
+        raise InputError(
+            f"rounds must not be before the run's first time {first:g}, got {times[0]:g}"
+        )
 
 
 def _list(values: Float[np.ndarray, " n"]) -> str:
