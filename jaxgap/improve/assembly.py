@@ -39,8 +39,13 @@ from jaxgap.tasks import AbstractTask, TaskSplit, named_task
 _EXTERNAL_ORDER, _ADAPTERS = 2**32 - 1, 2**32 - 2
 
 
-def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
+def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[Loop, Params]:
     """The parts of a run, and the parameters that it trains, on the mesh that is set, if any.
+
+    **Arguments:**
+
+    - `config`: the run.
+    - `task`: one of your own in place of the one that `config` names.
 
     **Raises:** `InputError` in one line if the model, the task or a file cannot be read, or they do
     not fit together.
@@ -48,7 +53,7 @@ def assemble(config: ImproveConfig) -> tuple[Loop, Params]:
     config = config.resolved()
     # What is quickly read comes first: a wrong name of a file should not wait for the weights.
     eta = shares(config.allocation, config.num_rounds)
-    task, split = draw_problems(config)
+    task, split = draw_problems(config, task)
     model, params = _load(config)
     key = jax.random.key(config.seed)
     frozen: Params = {}
@@ -81,12 +86,15 @@ def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Chec
     yield from each_on_mesh(config.mesh, self_improve(loop, state, observer))
 
 
-def draw_problems(config: ImproveConfig) -> tuple[AbstractTask, TaskSplit]:
-    """The task that the configuration names, and the problems of its two splits.
+def draw_problems(
+    config: ImproveConfig, task: AbstractTask | None = None
+) -> tuple[AbstractTask, TaskSplit]:
+    """The task given, or that the configuration names, and the problems of its two splits.
 
     **Raises:** `InputError` in one line if the task or a file of it cannot be read.
     """
-    task = named_task(config.task, config.task_options)
+    if task is None:
+        task = named_task(config.task, config.task_options)
     num_train, num_held_out = config.num_train_prompts, config.num_held_out_prompts
     return task, task.split(num_train, num_held_out, seed=config.seed)
 

@@ -13,9 +13,6 @@ from scipy.stats import rankdata
 
 from jaxgap.improve.estimate import Estimate
 
-NOTHING_TO_TELL_APART = Estimate(0.5, 0.0)
-"""The area where all candidates are right, or all wrong."""
-
 
 def area_under_curve(
     scores: Float[np.ndarray, "prompts candidates"],
@@ -31,8 +28,8 @@ def area_under_curve(
     - `scores`: higher meaning more likely right.
     - `correct`: which candidates are right.
 
-    **Returns:** :data:`NOTHING_TO_TELL_APART` where all candidates are right, or all wrong; the
-    error over one prompt is NaN.
+    **Returns:** the area; one half, with no error, where all candidates are right, or all wrong.
+    The error over one prompt is NaN.
 
     >>> area_under_curve(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[True, False]] * 2)).mean
     0.75
@@ -41,8 +38,7 @@ def area_under_curve(
     """
     right, wrong = scores[correct], scores[~correct]
     if not right.size or not wrong.size:
-        even = NOTHING_TO_TELL_APART
-        return even if len(scores) > 1 else even._replace(stderr=np.nan)
+        return Estimate(0.5, 0.0 if len(scores) > 1 else np.nan)
     # Each right answer's share of wrong ones below it, and each wrong one's of right ones above.
     placement = np.empty(scores.shape)
     placement[correct] = _share_below(right, wrong)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from jaxgap.improve.auc import NOTHING_TO_TELL_APART
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
 
@@ -59,7 +58,8 @@ def _accuracy(best: SplitMetrics, now: SplitMetrics) -> str | None:
 
 
 def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
-    if NOTHING_TO_TELL_APART in (first.judging_auc, now.judging_auc):
+    # Where all candidates are right, or all wrong, there is nothing to tell apart.
+    if not all(0 < split.solver_accuracy.mean < 1 for split in (first, now)):
         return None
     if not _fell(first.judging_auc, now.judging_auc):
         return None

@@ -13,9 +13,10 @@ from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.loop import Loop
 from jaxgap.improve.origin import EXTERNAL, origin_of
+from jaxgap.improve.records import LoopState
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import locked
-from jaxgap.models import LanguageModel, Params, merge_adapters, save_adapters, save_folder
+from jaxgap.models import LanguageModel, merge_adapters, save_adapters, save_folder
 
 
 def export_run(
@@ -47,8 +48,10 @@ def export_run(
     if not folder.checkpoints.is_dir():
         raise InputError(f"{run}: has no checkpoint yet")
     loop, params = assemble(dataclasses.replace(folder.config, mesh=""))
+    abstract = loop.abstract_state(params)._replace(opt_state=None)
+    del params  # so that they need not fit beside those of the checkpoint
     with locked(folder.folder):
-        saved = _saved(folder, loop, params, round_index, on_note)
+        saved = _saved(folder, loop, abstract, round_index, on_note)
     model = loop.model
     if model.lora is None:
         save_folder(out, model, saved.state.params)
@@ -65,11 +68,10 @@ def export_run(
 def _saved(
     folder: RunFolder,
     loop: Loop,
-    params: Params,
+    abstract: LoopState,
     round_index: int | None,
     on_note: Callable[[str], None],
 ) -> Saved:
-    abstract = loop.abstract_state(params)
     origin = origin_of(loop)
     del origin[EXTERNAL]  # no weights that were trained on them hang on what they are now
     with contextlib.closing(CheckpointStore(folder.checkpoints, 1, origin)) as store:

@@ -27,6 +27,7 @@ from jaxgap.improve.records import (
     Scores,
     Selected,
     TrainingSet,
+    as_scores,
 )
 from jaxgap.improve.select import select
 from jaxgap.improve.train import train
@@ -111,9 +112,10 @@ class Loop:
 
     def abstract_state(self, params: Params) -> LoopState:
         """The same as shapes, each with the place on the devices where it belongs."""
-        *arrays, round_index = jax.eval_shape(self.init_state, params)
+        state = jax.eval_shape(self.init_state, params)
+        arrays = (state.params, state.opt_state, state.key)
         placed = (shapes_on_mesh(self.model.config, shapes) for shapes in arrays)
-        return LoopState(*placed, round_index=round_index)
+        return LoopState(*placed, round_index=state.round_index)
 
     @property
     def optimizer(self) -> AdamW:
@@ -167,7 +169,9 @@ class Loop:
             raise NotFinite(round_index, "a probability of a sampled token")
         observer.on_stage(round_index, "verify")
         # A grader may run out of time in one process and not in another.
-        scores = of_first(self.verifier(params, prompts, candidates, verify_key))
+        scores = of_first(
+            as_scores(self.verifier(params, prompts, candidates, verify_key), candidates)
+        )
         if not np.isfinite(scores).all():
             raise NotFinite(round_index, "a verifier's score")
         observer.on_stage(round_index, "select")
@@ -207,6 +211,7 @@ def self_improve(
                 round_index,
                 held_out=measure(*held_out, assess(loop.task, loop.split.held_out, held_out[0])),
                 train=measure(*answered, assess(loop.task, loop.split.train, answered[0])),
+                training=state.training,
             )
             if training_set is None or config.candidates == "regenerated":
                 training_set = TrainingSet.of(answered[0], answered[2])

@@ -48,7 +48,7 @@ def grade(
         for problem, completions in zip(problems, candidates.texts, strict=True)
         for completion in completions
     ]
-    return np.array(task.grade_all(pairs)).reshape(candidates.finished.shape)
+    return np.array(task.grade_all(pairs), bool).reshape(candidates.finished.shape)
 
 
 def measure(

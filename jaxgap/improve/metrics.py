@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.records import Training
 
 _TRAIN = "train_"
 
@@ -73,17 +74,19 @@ class RoundMetrics:
     - `round_index`: rounds of training done before this checkpoint; 0 is the model as given.
     - `held_out`: on prompts that are never trained on. What a run says of itself is said of these.
     - `train`: on the training prompts.
+    - `training`: how the round went that led here; None at the first checkpoint.
     """
 
     round_index: int
     held_out: SplitMetrics
     train: SplitMetrics
+    training: Training | None = None
 
     def row(self) -> dict[str, float]:
         """The record as one flat row: `t`, then each mean under its name and its error `*_se`.
 
         What was measured on the training prompts has names that begin with `train_`. An error that
-        is not known, that over one prompt, is left out.
+        is not known, that over one prompt, is left out, as is the training before the first round.
         """
         row = {"t": float(self.round_index)}
         for prefix, split in (("", self.held_out), (_TRAIN, self.train)):
@@ -92,7 +95,7 @@ class RoundMetrics:
                 row[f"{prefix}{name}"] = estimate.mean
                 if not math.isnan(estimate.stderr):
                     row[f"{prefix}{name}_se"] = estimate.stderr
-        return row
+        return row | (self.training._asdict() if self.training else {})
 
     @classmethod
     def from_row(cls, row: Mapping[str, float]) -> RoundMetrics:
@@ -106,4 +109,4 @@ class RoundMetrics:
             )
             for prefix in ("", _TRAIN)
         )
-        return cls(int(row["t"]), held_out, train)
+        return cls(int(row["t"]), held_out, train, Training.from_row(row))

@@ -5,13 +5,14 @@ they cannot see one. Answers live in :class:`jaxgap.tasks.Problem`, which only `
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from jaxgap.models import AbstractTokenizer, Params
 from jaxgap.sampling import TokenBatch, pad_left
@@ -107,6 +108,20 @@ Scores = Float[np.ndarray, "prompts candidates"]
 """A verifier's score in [0, 1] of each candidate."""
 
 
+def as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
+    """What a verifier gave as numbers, which may be yes and no.
+
+    **Raises:** `ValueError` unless it is one a candidate.
+    """
+    scores = 1.0 * np.asarray(values)
+    if scores.shape != candidates.finished.shape:
+        raise ValueError(
+            f"a verifier must give one score a candidate, {candidates.finished.shape}, got an "
+            f"array of shape {scores.shape}"
+        )
+    return scores
+
+
 @dataclasses.dataclass(frozen=True)
 class Selected:
     """The candidate chosen for each prompt.
@@ -143,6 +158,27 @@ class TrainingSet(NamedTuple):
         return cls(selected.of(candidates.tokens), selected.of(candidates.mask))
 
 
+class Training(NamedTuple):
+    """How a round's training went.
+
+    **Fields:**
+
+    - `loss`: mean over its steps of what each lowered, the negative log-likelihood of a completion
+        in nats.
+    - `gradient_norm`: the largest of its steps' global norms, before clipping.
+    - `learning_rate`: that of its last step.
+    """
+
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, float]) -> "Training | None":
+        """What the row of a checkpoint says of it; the first one says nothing."""
+        return cls(*map(row.__getitem__, cls._fields)) if "loss" in row else None
+
+
 class LoopState(NamedTuple):
     """All that changes from round to round: a pytree, to be saved and restored whole.
 
@@ -152,12 +188,14 @@ class LoopState(NamedTuple):
     - `opt_state`: the optimiser's.
     - `key`: the run's random key, into which each round folds its own number.
     - `round_index`: how many rounds of training are done.
+    - `training`: how the last of them went; None before the first.
     """
 
     params: Params
     opt_state: optax.OptState
     key: jax.Array
     round_index: int | Any
+    training: Training | None = None
 
     def redrawn(self, attempt: int) -> "LoopState":
         """The same state with other random numbers ahead of it, others for each attempt."""

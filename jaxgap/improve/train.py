@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxgap.improve.faults import NotFinite
-from jaxgap.improve.records import LoopState, Prompts, TrainingSet
+from jaxgap.improve.records import LoopState, Prompts, Training, TrainingSet
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 from jaxgap.sharding import even_rows, rows_to_devices, to_host
@@ -68,7 +68,11 @@ def train(
             params, opt_state = step.trainable, step.opt_state
             numbers.append((step.loss, step.gradient_norm))
     # Looked at once a round: reading each as it comes would make every step wait for it.
-    for name, values in zip(("loss", "gradient"), np.transpose(to_host(numbers)), strict=True):
+    losses, norms = np.transpose(to_host(numbers))
+    for name, values in (("loss", losses), ("gradient", norms)):
         if not np.isfinite(values).all():
             raise NotFinite(state.round_index, f"a training {name}")
-    return state._replace(params=params, opt_state=opt_state, round_index=state.round_index + 1)
+    num_done = state.round_index + 1
+    rate = optimizer.schedule.schedule()(num_done * len(numbers) - 1)  # each round has as many
+    training = Training(float(losses.mean()), float(norms.max()), float(rate))
+    return LoopState(params, opt_state, state.key, num_done, training)

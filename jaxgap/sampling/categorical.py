@@ -20,13 +20,16 @@ _BLOCK = 256
 def row_uniforms(
     key: jax.Array, row_ids: Int[Array, " batch"], steps: Int[Array, "batch steps"]
 ) -> Float[Array, "batch steps"]:
-    """Uniforms in [0, 1) from a stream of each row's own: a function of key, row id and step."""
+    """Uniforms in (0, 1) from a stream of each row's own: a function of key, row id and step."""
 
     def stream(row_id, steps):
         row_key = jax.random.fold_in(key, row_id)
         return jax.vmap(lambda step: jax.random.uniform(jax.random.fold_in(row_key, step)))(steps)
 
-    return jax.vmap(stream)(row_ids, steps)
+    # In the middle of its cell of 2^-23: at its lower end, once in 2^23, a zero would draw the
+    # vocabulary's first word, however improbable.
+
+    return jax.vmap(stream)(row_ids, steps) + 2.0**-24
 
 
 class Masses(NamedTuple):
@@ -78,7 +81,7 @@ def inverse_cdf(
     **Arguments:**
 
     - `logits`: unnormalised log-probabilities.
-    - `uniforms`: one number in [0, 1) a row.
+    - `uniforms`: one number in (0, 1) a row.
     - `masses`: of the same logits, at the temperature to draw at.
 
     >>> logits = jnp.log(jnp.array([[1.0, 0.0, 3.0]] * 2))

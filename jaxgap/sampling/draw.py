@@ -19,7 +19,7 @@ def draw(
     **Arguments:**
 
     - `logits`: unnormalised log-probabilities, float32.
-    - `uniforms`: one number in [0, 1) a row, as :func:`row_uniforms` gives.
+    - `uniforms`: one number in (0, 1) a row, as :func:`row_uniforms` gives.
     - `settings`: temperature and filters, traced, so that changing one compiles nothing.
 
     **Returns:** the tokens, and the log-probability in nats of each under the logits themselves: at

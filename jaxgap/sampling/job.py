@@ -23,7 +23,7 @@ from jaxgap.sharding import even_rows, num_row_shards, rows_to_devices, to_host
 STEPS = 16  # of one call of the decode loop
 _STEPS_TO_STRINGS = 4  # the same where stop strings are looked for in between
 _FIRST_SLOTS = 32  # of the ring, which then doubles
-_PREFILL_TOKENS = 1024  # read at a time by a device, padding included
+PREFILL_TOKENS = 1024  # read at a time by a device, padding included
 _SMALLEST_PART = 4  # of the rows is what they shrink to as the last ones end
 
 
@@ -74,7 +74,13 @@ class Job:
         self._seating = Seating(num_groups, size, order, num_candidates)
         self._fewest_seats = num_groups * size // _SMALLEST_PART
 
-        self._dtype = jax.tree.leaves(params)[0].dtype
+        weights = jax.tree.leaves(params)[0]
+        self._dtype = weights.dtype
+        # What decodes with weights that are bound to a device gives back a ring that is, and were
+        # compiled again for it if the first were not.
+        place = weights.sharding
+        is_bound = weights.committed and isinstance(place, jax.sharding.SingleDeviceSharding)
+        self._place = place if is_bound else None
         self._most_slots = bucket(int(transcript.limits.max()))
         self._ring: Ring | None = None
         self._prefixes = init_cache(model.config, num_groups, bucket(min(lengths) - 1), self._dtype)
@@ -152,7 +158,7 @@ class Job:
         while prompts:
             slots = max(self._prefixes.valid.shape[1], self._slots(prompts[0]))
             fit = [prompt for prompt in prompts if self._slots(prompt) <= slots]
-            batch = fit[: max(1, num_row_shards() * _PREFILL_TOKENS // slots)]
+            batch = fit[: max(1, num_row_shards() * PREFILL_TOKENS // slots)]
             if slots > self._prefixes.valid.shape[1]:
                 self._prefixes = rearranged_prefixes(self._prefixes, None, slots)
             yield batch
@@ -180,7 +186,8 @@ class Job:
             slots = min(2 * slots, self._most_slots)
         if ring is not None and slots == ring.num_slots:
             return ring
-        size = (self._model.config, self._seating.rows.size, slots, self._dtype)
+        num_rows = self._seating.rows.size
+        size = (self._model.config, num_rows, slots, self._dtype, self._place)
         if jax.sharding.get_mesh().empty:  # on a mesh its shapes do not tell where it lies
             compile_for(ring_shapes(*size))
             give_back_freed_memory()

@@ -61,23 +61,45 @@ class Ring(NamedTuple):
         )
 
 
-def ring_shapes(config: DecoderConfig, num_rows: int, num_slots: int, dtype: Any) -> Ring:
-    """The arrays of a ring as shapes."""
+def ring_shapes(
+    config: DecoderConfig,
+    num_rows: int,
+    num_slots: int,
+    dtype: Any,
+    sharding: jax.sharding.Sharding | None = None,
+) -> Ring:
+    """The arrays of a ring as shapes; bound to where `sharding` says, if it does."""
     heads = (num_rows, config.num_kv_heads)
-    key: Any = jax.ShapeDtypeStruct((*heads, config.head_dim, num_slots), dtype)
-    value: Any = jax.ShapeDtypeStruct((*heads, num_slots, config.head_dim), dtype)
-    clock: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    shape: Any = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+    key = shape((*heads, config.head_dim, num_slots), dtype)
+    value = shape((*heads, num_slots, config.head_dim), dtype)
+    clock = shape((), jnp.int32)
     return Ring((key,) * config.num_layers, (value,) * config.num_layers, clock)
 
 
-def init_ring(config: DecoderConfig, num_rows: int, num_slots: int, dtype: Any) -> Ring:
-    """A ring that remembers nothing yet."""
-    ring = jax.tree.map(
-        lambda shape: jnp.zeros(shape.shape, shape.dtype),
-        ring_shapes(config, num_rows, num_slots, dtype),
-    )
-    keys, values = jax.tree.map(by_rows_and_heads, (ring.keys, ring.values))
-    return ring._replace(keys=keys, values=values)
+def init_ring(
+    config: DecoderConfig,
+    num_rows: int,
+    num_slots: int,
+    dtype: Any,
+    sharding: jax.sharding.Sharding | None = None,
+) -> Ring:
+    """A ring that remembers nothing yet, of the same arguments."""
+    ring = ring_shapes(config, num_rows, num_slots, dtype, sharding)
+    keys, values = jax.tree.map(_zeros, (ring.keys, ring.values))
+    return Ring(keys, values, jnp.zeros((), jnp.int32, device=sharding))
+
+
+def _zeros(shape: jax.ShapeDtypeStruct) -> Array:
+    if shape.sharding is not None:
+        return jnp.zeros(shape.shape, shape.dtype, device=shape.sharding)
+    return _cut_zeros(shape.shape, shape.dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _cut_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Made where it belongs: whole, a layer may be too large for a device."""
+    return by_rows_and_heads(jnp.zeros(shape, dtype))
 
 
 def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots: int) -> Ring:

@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, assemble
 from jaxgap.improve.assembly import check_windows
+from jaxgap.improve.records import Candidates
 from jaxgap.models import LongRope
+from jaxgap.tasks import Addition, Problem
 
 
 def test_a_wrong_task_does_not_wait_for_the_weights(tmp_path):
@@ -17,6 +20,28 @@ def test_a_wrong_task_does_not_wait_for_the_weights(tmp_path):
         assemble(missing)
     with pytest.raises(InputError, match="model"):
         assemble(dataclasses.replace(missing, task="addition"))
+
+
+def test_a_task_of_ones_own_is_what_the_whole_run_is_of():
+    class FirstDigit(Addition):
+        def problems(self, count, *, seed):
+            drawn = super().problems(count, seed=seed)
+            return [Problem(problem.prompt, problem.answer[:1]) for problem in drawn]
+
+        def canonical_answer(self, completion):
+            return completion[:1]
+
+    config = ImproveConfig(
+        verifier="majority", num_train_prompts=3, num_held_out_prompts=3, batch_size=3
+    )
+    loop, _ = assemble(config, FirstDigit())
+    assert isinstance(loop.task, FirstDigit)
+    assert {len(problem.answer) for problem in (*loop.split.train, *loop.split.held_out)} == {1}
+    mask = np.ones((3, 2, 1), bool)
+    texts = (("12", "13"),) * 3
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], texts)
+    scores = loop.verifier({}, loop.prompts("train"), candidates, jax.random.key(0))
+    np.testing.assert_array_equal(scores, 1.0)  # both answers begin alike
 
 
 def test_completions_that_leave_the_window_of_longrope_are_refused(tiny_model):

@@ -101,6 +101,21 @@ def test_all_comes_back_bit_for_bit(folder, abstract, loop_state):
     assert jax.random.key_data(saved.state.key).tolist() == [0, 7]
 
 
+def test_parameters_are_read_without_the_optimiser(folder, abstract, loop_state):
+    saved, said = newest(folder, abstract._replace(opt_state=None))
+    assert not said
+    assert saved.state.opt_state is None
+    jax.tree.map(np.testing.assert_array_equal, saved.state.params, loop_state.params)
+
+
+def test_a_checkpoint_that_holds_more_is_of_another_model(folder, abstract):
+    less = {name: part for name, part in abstract.params.items() if name != "norm"}
+    assert less.keys() < abstract.params.keys()
+    saved, said = newest(folder, abstract._replace(params=less))
+    assert saved is None
+    assert len(said) == 3
+
+
 def data_files(folder, step):
     """The files with the arrays' bytes, the largest first."""
     found = [path for path in (folder / str(step)).rglob("d/*") if path.is_file()]

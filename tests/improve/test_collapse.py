@@ -56,18 +56,22 @@ def test_surer_and_worse_is_said_so_and_against_the_best_checkpoint():
     assert "past its best: 80.0%, now 60.0%, while it becomes surer" in found["accuracy"]
 
 
-def test_where_all_are_right_or_all_wrong_judging_has_not_fallen():
-    judged, nothing_to_tell_apart = Estimate(0.95, 0.01), Estimate(0.5, 0.0)
-    assert (
-        signs_of_collapse(run_of({"judging_auc": judged}, {"judging_auc": nothing_to_tell_apart}))
-        == {}
-    )
-    assert (
-        signs_of_collapse(
-            run_of({"judging_auc": nothing_to_tell_apart}, {"judging_auc": Estimate(0.45, 0.01)})
-        )
-        == {}
-    )
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_where_all_are_right_or_all_wrong_judging_has_not_fallen(accuracy):
+    judged = {"judging_auc": Estimate(0.95, 0.01)}
+    nothing_to_tell_apart = {
+        "judging_auc": Estimate(0.5, 0.0),
+        "solver_accuracy": Estimate(accuracy, 0.0),
+    }
+    worse = {"judging_auc": Estimate(0.45, 0.01)}
+    assert "judging" not in signs_of_collapse(run_of(judged, nothing_to_tell_apart))
+    assert "judging" not in signs_of_collapse(run_of(nothing_to_tell_apart, worse))
+
+
+def test_a_verifier_that_scores_all_alike_has_forgotten_to_judge():
+    alike = {"judging_auc": Estimate(0.5, 0.0)}
+    found = signs_of_collapse(run_of({"judging_auc": Estimate(0.85, 0.02)}, alike))
+    assert "AUC 0.85 at first, now 0.50" in found["judging"]
 
 
 def test_noise_is_no_sign():

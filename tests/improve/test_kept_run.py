@@ -25,6 +25,7 @@ from jaxgap.improve import kept_run as module
 from jaxgap.improve import train as training
 from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.faults import NotFinite
+from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.records import LoopState
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import is_locked, locked
@@ -329,6 +330,7 @@ def test_a_round_that_blows_up_is_rolled_back_and_drawn_afresh(whole, tmp_path, 
     rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert metrics[0].row() == rows[0]
     assert metrics[1].row() != rows[1]
+    assert metrics[1].training == RoundMetrics.from_row(rows[1]).training is not None
 
 
 def test_a_round_that_blows_up_each_time_stops_the_run_with_its_checkpoints(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The loop: no answer reaches training, one seed gives one run, every stage can stop it."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -149,6 +150,41 @@ def test_prompts_carry_no_answers(make_loop):
 def test_a_score_that_is_no_number_is_told(make_loop, tiny_params):
     loop = dataclasses.replace(make_loop(), verifier=Undecided(np.nan))
     with pytest.raises(NotFinite, match="a verifier's score in round 0 is NaN or infinite"):
+        next(self_improve(loop, loop.init_state(tiny_params)))
+
+
+class Verdicts(AbstractVerifier):
+    """Yes or no, as a list."""
+
+    def __call__(self, params, prompts, candidates, key):
+        return (candidates.lengths > 2).tolist()
+
+
+class Answered(Addition):
+    """A grader that gives what it found, or nothing, and a canonical answer of its own."""
+
+    def grade(self, problem, completion):
+        return re.match(r"\d", completion)
+
+    def canonical_answer(self, completion):
+        return completion[:1]
+
+
+def test_a_verifier_and_a_grader_may_say_yes_and_no_as_they_like(make_loop, tiny_params):
+    loop = dataclasses.replace(make_loop(Answered()), verifier=Verdicts())
+    metrics = next(self_improve(loop, loop.init_state(tiny_params))).metrics.held_out
+    assert 0 < metrics.solver_accuracy.mean < 1
+    brier = 1 - metrics.judging_accuracy.mean
+    assert metrics.judging_brier.mean == pytest.approx(brier)
+
+
+def test_scores_that_are_not_one_a_candidate_are_told(make_loop, tiny_params):
+    class OneAPrompt(Undecided):
+        def __call__(self, params, prompts, candidates, key):
+            return super().__call__(params, prompts, candidates, key)[:, 0]
+
+    loop = dataclasses.replace(make_loop(), verifier=OneAPrompt(0.5))
+    with pytest.raises(ValueError, match="a verifier must give one score a candidate"):
         next(self_improve(loop, loop.init_state(tiny_params)))
 
 

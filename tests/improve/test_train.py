@@ -58,6 +58,36 @@ def test_training_lowers_the_loss(tiny_model, make_loop, tiny_params):
     assert training_loss(tiny_model, Computation(), state.params, batch) < 0.5 * before
 
 
+def test_what_is_said_of_a_round_is_what_its_steps_said(
+    tiny_model, make_loop, tiny_params, monkeypatch
+):
+    loop, update, said = make_loop(schedule="linear", warm_up_steps=3), module.update, []
+    prompts = loop.prompts("train")
+    tokens, mask = np.ones((2, len(prompts), 3), int)
+
+    def listened(*parts):
+        said.append(update(*parts))
+        return said[-1]
+
+    monkeypatch.setattr(module, "update", listened)
+    state = loop.init_state(tiny_params)
+    rate = loop.optimizer.schedule.schedule()
+    for num_done in (1, 2):
+        said.clear()
+        state = train(
+            tiny_model, loop.optimizer, loop.computation, state, {}, prompts,
+            TrainingSet(tokens, mask.astype(bool)), jax.random.key(0),
+            epochs=2, batch_size=4, microbatch_size=4, max_new_tokens=3,
+        )  # fmt: skip
+        losses, norms = (
+            [float(getattr(step, name)) for step in said] for name in ("loss", "gradient_norm")
+        )
+        assert len(set(losses)) == len(said) > 1
+        assert state.training.loss == pytest.approx(np.mean(losses))
+        assert state.training.gradient_norm == max(norms)
+        assert state.training.learning_rate == rate(num_done * len(said) - 1)
+
+
 def test_a_gradient_too_large_to_measure_is_told(tiny_model, make_loop, tiny_params, monkeypatch):
     loop, update = make_loop(), module.update
     prompts = loop.prompts("train")

@@ -61,6 +61,11 @@ def test_the_ends_of_the_unit_interval_are_tokens_of_some_weight():
     assert _drawn(across_blocks, uniforms, 1.0).tolist() == [300, 600]
 
 
+def test_the_smallest_uniform_draws_no_word_that_is_less_probable():
+    logits = jnp.array([[-20.0, 0.0], [-16.0, 0.0]])  # of probabilities 2e-9 and 1e-7
+    assert _drawn(logits, jnp.full(2, 2.0**-24), 1.0).tolist() == [1, 0]
+
+
 def test_a_stream_depends_on_its_own_row_id_only():
     key = jax.random.key(3)
     together = _uniforms(key, 8, 5)
@@ -72,5 +77,6 @@ def test_a_stream_depends_on_its_own_row_id_only():
 
 def test_uniforms_are_uniform():
     uniforms = np.asarray(_uniforms(jax.random.key(4), 2_000, 5)).ravel()
-    assert ((uniforms >= 0) & (uniforms < 1)).all()
+    assert ((uniforms > 0) & (uniforms < 1)).all()
+    assert (uniforms * 2**24 % 2 == 1).all()  # each in the middle of its cell
     assert stats.kstest(uniforms, "uniform").pvalue > 0.001

@@ -276,9 +276,12 @@ def test_the_ring_keeps_its_steps_as_it_grows(tiny_model):
         np.testing.assert_array_equal(grown.keys[0][..., step % 12], step)
 
 
+@pytest.mark.parametrize(("is_bound", "length"), [(False, 44), (True, 42)])  # no test's sizes
 def test_programs_are_compiled_once_and_before_their_ring_is_there(
-    tiny_model, sharp_params, monkeypatch
+    tiny_model, sharp_params, monkeypatch, is_bound, length
 ):
+    params = jax.device_put(sharp_params, jax.devices()[0]) if is_bound else sharp_params
+    assert all(leaf.committed == is_bound for leaf in jax.tree.leaves(params))
     events = []
 
     def watch(event, _duration, **attributes):
@@ -299,8 +302,8 @@ def test_programs_are_compiled_once_and_before_their_ring_is_there(
     jax.monitoring.register_event_duration_secs_listener(watch)
     try:
         prompts = encode_prompts(tiny_model.tokenizer, ["1+2=", "34+5="], 7)
-        options = {"num_candidates": 5, "max_new_tokens": 44, "stop_ids": ()}  # no test's sizes
-        sample(tiny_model, sharp_params, prompts, KEY, **options)
+        options = {"num_candidates": 5, "max_new_tokens": length, "stop_ids": ()}
+        sample(tiny_model, params, prompts, KEY, **options)
     finally:
         jax.monitoring.unregister_event_duration_listener(watch)
     told = [event for event in events if event in ("jit(decode)", "a ring")]
