@@ -2,8 +2,8 @@
 
 They are code from outside. They run in Jinja's immutable sandbox (no private attributes, nothing
 mutated), with only the filters and string methods that such templates use, and under budgets: of
-loop turns and macro calls, of characters in any value and in the output, and of processor time.
-What Jinja does inside one comparison is not bounded.
+loop turns and macro calls, of characters in any value, in all that are made and in the output, and
+of processor time. What Jinja does inside one comparison or look-up is not bounded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,15 +50,14 @@ class ChatTemplate:
 
     @functools.cached_property
     def _compiled(self) -> Any:
-        jinja2 = import_extra("jinja2")
+        import_extra("jinja2")
         sandbox = import_extra("jaxgap.models.template_sandbox")
         environment = sandbox.TemplateSandbox()
-        environment.filters["tojson"] = sandbox.measured_filter(_tojson)
         environment.globals |= {"raise_exception": _raise, "strftime_now": _strftime_now}
         try:
             return environment.from_string(self.source)
-        except (jinja2.TemplateError, RecursionError) as error:
-            raise InputError(f"the chat template cannot be compiled: {error!s:.100}") from None
+        except Exception as error:  # also of Python, which compiles what Jinja makes of it
+            raise InputError(f"the chat template cannot be compiled: {_told(error):.100}") from None
 
     def render(
         self,
@@ -89,22 +87,12 @@ class ChatTemplate:
                 return template.render(
                     **self.special_tokens, **values, add_generation_prompt=add_generation_prompt
                 )
-        except (Exception, RecursionError) as error:  # anything: the program is not ours
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"the chat template failed: {text:.120}") from None
+        except Exception as error:  # anything: the program is not ours
+            raise InputError(f"the chat template failed: {_told(error):.120}") from None
 
 
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """JSON without the HTML escapes of Jinja's own filter, as transformers has it."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _raise(message: str) -> None:

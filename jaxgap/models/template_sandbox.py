@@ -1,8 +1,8 @@
 """Jinja's immutable sandbox with budgets, so that a hostile template ends and stays small.
 
-Every loop body and macro is given a call that counts turns and looks at the clock; every value
-made by an operator, a call or a filter, and every piece of output, is measured before or as it is
-made. This module needs jinja2 (the extra `lm`).
+Every loop body, macro, comparison and piece of constant text is given a call that counts it and
+looks at the clock; every value made by an operator, a slice, a call or a filter, and every piece of
+output, is measured before or as it is made, and counted. This module needs jinja2 (the extra `lm`).
 """
 
 from __future__ import annotations
@@ -10,21 +10,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from jinja2 import nodes
+from jinja2 import nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, LoopControlExtension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
 MAX_TURNS = 200_000
 MAX_CHARS = 4_000_000
+MAX_MADE = 10 * MAX_CHARS
 MAX_SECONDS = 10.0
 _MAX_INT_ARGUMENT = 10_000
 _MAX_BITS = 256
+_MAX_INDENT = 16
+_MAX_SEPARATOR = 8
+_CHARS_A_MEMBER = 16  # of memory, for each member that a new list has
+_COLLECTIONS = (list, tuple, type({}.keys()), type({}.values()), type({}.items()))
 
 _FILTERS = frozenset(
     """abs capitalize count d default dictsort e escape first float indent int items join last
@@ -40,26 +47,55 @@ _STRING_METHODS = frozenset(
 
 @dataclasses.dataclass
 class _Spent:
+    """What one rendering has used of its budgets."""
+
     turns: int = 0
-    chars: int = 0
+    written: int = 0
+    made: int = 0
     deadline: float = float("inf")
+
+    def add(self, *, turns: int = 0, written: int = 0, made: int = 0) -> None:
+        """Count turns of loops, and characters that were written or made; look at the clock."""
+        self.turns += turns
+        self.written += written
+        self.made += made
+        if self.turns > MAX_TURNS or time.thread_time() > self.deadline:
+            raise SecurityError("it runs too long")
+        if self.written > MAX_CHARS:
+            raise SecurityError("it writes too much")
+        if self.made > MAX_MADE:
+            raise SecurityError("it makes too many values")
 
 
 class _Meter(Extension):
-    """Calls that the environment plants into a template."""
+    """Calls that the environment plants into a template. The environment looks at the clock."""
 
     def turn(self) -> str:
         """One more turn of a loop, or call of a macro."""
-        spent = self.environment.spent  # pyright: ignore[reportAttributeAccessIssue]
-        spent.turns += 1
-        if spent.turns > MAX_TURNS or time.thread_time() > spent.deadline:
-            raise SecurityError("it runs too long")
+        self._spent.add(turns=1)
+        return ""
+
+    def write(self, chars: int) -> str:
+        """Constant text of so many characters follows."""
+        self._spent.add(written=chars)
+        return ""
+
+    def compare(self) -> str:
+        """Values are about to be compared."""
         return ""
 
     def concat(self, *values: Any) -> str:
         """What `a ~ b` means, measured before it is made."""
         _measure(values)
         return "".join(map(str, values))
+
+    def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
+        """What `a[1:]` means, which the environment measures as it does any call."""
+        return value[start:stop:step]
+
+    @property
+    def _spent(self) -> _Spent:
+        return self.environment.spent  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class _Generation(Extension):
@@ -85,9 +121,30 @@ class _Plant(NodeTransformer):
     def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.CallBlock:
         return self._metered(node)
 
+    def visit_Output(self, node: nodes.Output) -> nodes.Output:
+        self.generic_visit(node)
+        chars = sum(len(part.data) for part in node.nodes if isinstance(part, nodes.TemplateData))
+        if chars:
+            write = self.meter.call_method("write", [nodes.Const(chars)], lineno=node.lineno)
+            node.nodes.insert(0, write)
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        compare = self.meter.call_method("compare", lineno=node.lineno)
+        return nodes.And(nodes.Not(compare, lineno=node.lineno), node, lineno=node.lineno)
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return self.meter.call_method("concat", node.nodes, lineno=node.lineno)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        ends = [node.arg.start, node.arg.stop, node.arg.step]
+        arguments = [node.node, *(nodes.Const(None) if end is None else end for end in ends)]
+        return self.meter.call_method("cut", arguments, lineno=node.lineno)
 
     def _metered(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -113,7 +170,9 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             finalize=self._emit,
         )
         self.spent = _Spent()
-        self.filters = {name: measured_filter(self.filters[name]) for name in _FILTERS}
+        filters = {name: self.filters[name] for name in _FILTERS} | {"tojson": _to_json}
+        self.filters = {name: self._measured(function) for name, function in filters.items()}
+        self.tests = {name: self._timed(function) for name, function in self.tests.items()}
         self.globals = {name: self.globals[name] for name in ("range", "namespace", "dict")}
 
     @contextlib.contextmanager
@@ -138,12 +197,10 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
             if obj.__name__ == "join" and args:
-                args = (_listed(args[0]), *args[1:])
+                args = (self._listed(args[0]), *args[1:])
                 _check_growth("join", args[0], [owner])
             _check_growth(obj.__name__, owner, args)
-        result = super().call(context, obj, *args, **kwargs)
-        _measure(result)
-        return result
+        return self._counted(super().call(context, obj, *args, **kwargs))
 
     def call_binop(self, context, operator, left, right):
         if operator == "+":
@@ -154,43 +211,76 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             _check_product(operator, left, right)
         elif operator == "**" and abs(right) > _MAX_BITS:
             raise SecurityError("it makes a number that is too large")
-        return super().call_binop(context, operator, left, right)
+        return self._counted(super().call_binop(context, operator, left, right))
 
-    def _emit(self, value: Any) -> Any:
-        self.spent.chars += _measure(value)
-        if self.spent.chars > MAX_CHARS:
-            raise SecurityError("it writes too much")
+    # A finalizer that wants the context is not called when a template is compiled: constants would
+    # be written as they came out there, uncounted.
+    @pass_context
+    def _emit(self, context: Any, value: Any) -> Any:
+        self.spent.add(written=_measure(value))
         return value
 
+    def _measured(self, function: Any) -> Any:
+        """A filter that measures what it is given and what it makes."""
 
-def measured_filter(function: Any) -> Any:
-    """A filter that measures what it is given and what it makes."""
+        @functools.wraps(function)
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            args = tuple(self._listed(arg) if isinstance(arg, Iterator) else arg for arg in args)
+            given = [*args, *kwargs.values()]
+            _measure(given)
+            if any(isinstance(value, int) and value > _MAX_INT_ARGUMENT for value in given[1:]):
+                raise SecurityError("it passes a filter a number that is too large")
+            _check_growth(function.__name__.removeprefix("do_"), *_text_first(given))
+            return self._counted(function(*args, **kwargs))
 
-    @functools.wraps(function)
-    def measured(*args: Any, **kwargs: Any) -> Any:
-        args = tuple(_listed(each) if isinstance(each, Iterator) else each for each in args)
-        given = [*args, *kwargs.values()]
-        _measure([value for value in given if isinstance(value, (str, list, tuple, dict))])
-        if any(isinstance(value, int) and value > _MAX_INT_ARGUMENT for value in given[1:]):
-            raise SecurityError("it passes a filter a number that is too large")
-        _check_growth(function.__name__.removeprefix("do_"), *_text_first(given))
-        result = function(*args, **kwargs)
-        if isinstance(result, (str, list, tuple, dict)):
-            _measure(result)
-        return result
+        return measured
 
-    return measured
+    def _timed(self, function: Any) -> Any:
+        """A test that looks at the clock."""
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self.spent.add()
+            return function(*args, **kwargs)
+
+        return timed
+
+    def _counted(self, value: Any) -> Any:
+        """A value that was made, measured and added to what was."""
+        num_members = len(value) if isinstance(value, (list, tuple, dict)) else 0
+        self.spent.add(made=_measure(value) + _CHARS_A_MEMBER * num_members)
+        return value
+
+    def _listed(self, values: Any) -> list[Any]:
+        """The values as a list, measured as it is made."""
+        listed, total = [], 0
+        for value in values:
+            size = 1 + _measure(value)
+            total += size
+            if total > MAX_CHARS:
+                raise SecurityError("it makes a value that is too large")
+            self.spent.add(made=size + _CHARS_A_MEMBER)
+            listed.append(value)
+        return listed
 
 
-def _listed(values: Any) -> list[Any]:
-    """The values as a list, measured as it is made."""
-    listed, total = [], 0
-    for value in values:
-        total += 1 + _measure(value)
-        if total > MAX_CHARS:
-            raise SecurityError("it makes a value that is too large")
-        listed.append(value)
-    return listed
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON without the HTML escapes of Jinja's own filter, as transformers has it."""
+    if indent is not None and not (isinstance(indent, int) and 0 <= indent <= _MAX_INDENT):
+        raise SecurityError(f"it has tojson indent by other than 0 to {_MAX_INDENT} spaces")
+    between = (", ", ": ") if separators is None else separators
+    if any(len(separator) > _MAX_SEPARATOR for separator in between):
+        raise SecurityError("it has tojson separate values by too long a text")
+    _check_json(value, indent or 0, max(map(len, between)))
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _text_first(given: list[Any]) -> tuple[Any, list[Any]]:
@@ -211,12 +301,25 @@ def _check_growth(name: str, value: Any, args: Any) -> None:
         ints = [argument for argument in args if type(argument) is int]
         if pieces * max([1, *ints, *map(len, texts)]) > MAX_CHARS:
             raise SecurityError("it makes a value that is too large")
+    if name == "sum" and any(isinstance(argument, (list, tuple)) for argument in args):
+        raise SecurityError("it sums up what are no numbers")  # a list anew for each of many
 
 
 def _check_product(operator: str, left: Any, right: Any) -> None:
     sides = [side if isinstance(side, int) else _measure(side) for side in (left, right)]
     if operator != "*" or sides[0] * sides[1] > MAX_CHARS:
         raise SecurityError("it makes a value that is too large")
+
+
+def _check_json(value: Any, indent: int, separator: int) -> None:
+    """Refuse a measured value that takes too much beside its texts as JSON."""
+    level, depth, total = [value], 0, 0
+    while level:
+        total += len(level) * (depth * indent + separator)
+        if total > MAX_CHARS:
+            raise SecurityError("it makes a value that is too large")
+        level = [member for item in level for member in _members(item)]
+        depth += 1
 
 
 def _is_small_number(value: Any) -> bool:
@@ -228,11 +331,20 @@ def _measure(value: Any) -> int:
     total, waiting = 0, [value]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, dict):
-            waiting += [*item.keys(), *item.values()]
-        elif isinstance(item, (list, tuple)):
-            waiting += item
-        total += len(item) if isinstance(item, str) else 1
+        if isinstance(item, str):
+            total += len(item)
+        else:
+            total += 1
+            waiting += _members(item)
         if total + len(waiting) > MAX_CHARS:
             raise SecurityError("it makes a value that is too large")
     return total
+
+
+def _members(value: Any) -> Any:
+    """The values that a value is made of, and is written with."""
+    if isinstance(value, Namespace):
+        value = object.__getattribute__(value, "_Namespace__attrs")
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, _COLLECTIONS) else ()

@@ -1,17 +1,18 @@
 """The final answer in a completion: where it is looked for, in one order for all tasks.
 
-1. between the last `<answer>` that is closed and its `</answer>`, where that is not empty;
+1. between the last `<answer>` that is closed and its `</answer>`, where that is not empty; the word
+   "and" between the two only speaks of them;
 2. in the last `\\boxed{...}` (or `\\fbox{...}`) whose braces are balanced and not empty; without
-   one, what follows the last `\\boxed`, up to white space or a dollar sign, if it has a digit or a
-   command in it or is a single letter;
+   one, what follows the last `\\boxed`, up to white space or the end of the formula, if it has a
+   digit or a command in it or is a single letter;
 3. after the last `####`, or the last `answer is` or `answer:` that something comes after, to the
    end of the line: whichever of the two begins later;
 4. on the last line.
 
 Lines that are empty, or only begin or end display mathematics, bold type or code, are passed over
-by 3 and 4. Surrounding white space is taken off, and of what is not marked by 1 or 2 also dollar
-signs, asterisks and a final full stop. Only the end of a very long completion is looked at, and
-nothing here takes more than linear time, so that no completion can hold up a run.
+by 3 and 4. Surrounding white space is taken off, and of what is not marked by 1 or 2 also what
+begins and ends a formula, asterisks and a final full stop. Only the end of a very long completion
+is looked at, and nothing here takes more than linear time, so that no completion can hold up a run.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAX_DIGITS = 400
 """Longer numbers are not taken for numbers."""
 
 _TAGGED = re.compile(r"<answer>(?P<held>(?:(?!</?answer>).)*)</answer>", re.DOTALL)
+# Of the tags, as a prompt does: "between <answer> and </answer>".
+_SPOKEN_OF = re.compile(r"[\s`'\"]+and[\s`'\"]+")
 # The last of each line; a heading that only announces the answer has it on the next one.
 _HASHES = re.compile(
     r"^[^\n]*(?P<marker>####)(?:[^\n#]{0,40}\banswer[ \t\r*]{0,9}$)?", re.IGNORECASE | re.MULTILINE
@@ -36,14 +39,20 @@ _DECORATION = re.compile(r"(?:\\[\[\]]|\$\$|\*\*|```)\.?")
 _FIRST_LINE = re.compile(rf"\s*(?:{_DECORATION.pattern}[^\S\n]*(?:\n\s*|\Z))*(?P<line>[^\n]*)")
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
 _BOX_OR_BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s{0,3}\{)|[{}]")
-_UNBRACED = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,3}(?P<token>[^\s${][^\s$]*)")
+_UNBRACED = re.compile(
+    r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,3}(?P<token>(?!\{)(?:(?!\\[)\]])[^\s$])+)"
+)
 # What a box without braces may hold; other words after it only speak of the box.
 _BOXABLE = re.compile(r"\d|\\[A-Za-z]|\A[A-Za-z]\Z")
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
 # Thin and unbreakable spaces, as typesetters have them between thousands; LaTeX's, and its comma.
 _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,!]|,\\!|\{,\})(?=\d{3}(?!\d))")
+# What begins and ends a formula in a text; no brackets.
+_FORMULA_ENDS = re.compile(r"\\[()[\]]")
+_FORMULAS = (r"\(\)", r"\[\]")
 _OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s(?=[^\d\n]{0,10}\d)")
 _REMARK = re.compile(r"\([^()]*\)")
+_QUOTIENT = re.compile(r"/|\\[dt]?frac")
 # What ends the statement of an answer; a comma between thousands does not.
 _EXPLANATION = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|;|\b(?:since|because)\b", re.IGNORECASE)
 
@@ -149,9 +158,9 @@ def stated_number(text: str) -> str | None:
     """The number that a marked answer states, as :func:`canonical_number` writes it.
 
     It is the first of the statement, which ends at a comma, a semicolon, "since" or "because". Of
-    an equation it is the first after the last equals sign, unless a number alone stands before the
-    first one. What comes after the statement or in brackets counts where there is no other. Who
-    says that it is one number or another has stated none, unless the two are equal.
+    an equation it is the first after the last equals sign, unless a number alone, and no quotient,
+    stands before the first one. What comes after the statement or in brackets counts where there is
+    no other. Who says that it is one number or another has stated none, unless the two are equal.
 
     >>> texts = "$1,080 for 12 months", "1080 (= 90 x 12)", "90 x 12 = 1080", "(5)", "3 or 4"
     >>> [stated_number(text) for text in texts]
@@ -163,7 +172,8 @@ def stated_number(text: str) -> str | None:
     alone = _REMARK.sub(" ", text)
     statement = _EXPLANATION.split(alone, maxsplit=1)[0]
     # Often the same text, which is searched once.
-    for part in dict.fromkeys((_result(statement), statement, _result(alone), alone, text)):
+    parts = _result(statement), statement, _result(alone), alone, _result(text), text
+    for part in dict.fromkeys(parts):
         match = _NUMBER.search(part)
         if match is not None:
             return _agreed(match)
@@ -185,14 +195,18 @@ def canonical_text(text: str, *, keep_case: bool = False) -> str:
 
 
 def _plain(text: str) -> str:
-    """The end of a text with one sign for minus, and commas between thousands."""
-    return _THOUSANDS.sub(",", text[-MAX_CHARACTERS:].translate(_MINUS_SIGNS))
+    """The end of a text with one sign for minus, commas between thousands, no ends of formulas."""
+    text = _FORMULA_ENDS.sub(" ", text[-MAX_CHARACTERS:])
+    return _THOUSANDS.sub(",", text.translate(_MINUS_SIGNS))
 
 
 def _result(text: str) -> str:
-    """The side of an equation that says what it comes to; all of what is no equation."""
+    """The side of an equation that says what it comes to; all of what is no equation.
+
+    A quotient before an equals sign is what there is to work out.
+    """
     first, equals, _ = text.partition("=")
-    if equals and _NUMBER.fullmatch(bare(first)):
+    if equals and not _QUOTIENT.search(first) and _NUMBER.fullmatch(bare(first)):
         return first
     return text.rpartition("=")[2]
 
@@ -236,6 +250,7 @@ def _magnitude(found: dict[str, str | None]) -> Fraction:
 
 def _tagged(text: str) -> str | None:
     held = [match["held"] for match in _TAGGED.finditer(text)]
+    held = [inner for inner in held if not _SPOKEN_OF.fullmatch(inner)]
     return next((inner for inner in reversed(held) if inner.strip()), "" if held else None)
 
 
@@ -285,11 +300,13 @@ def without_text_commands(text: str) -> str:
 def bare(text: str) -> str:
     """Without decoration that is no part of an answer.
 
-    >>> bare("**$4$**.")
-    '4'
+    >>> bare("**$4$**."), bare(r"\\(4\\).")
+    ('4', '4')
     """
     text = text.strip().removesuffix(".").strip()
     text = text.strip("*").strip()
     if len(text) > 1 and text.startswith("$") and text.endswith("$"):
         text = text.strip("$").strip()
+    if text[:2] + text[-2:] in _FORMULAS and text.count(text[:2]) == 1:
+        text = text[2:-2].strip()
     return text

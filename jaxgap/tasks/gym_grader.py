@@ -10,16 +10,20 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxgap.tasks.harmless_eval import restrict_eval
+from jaxgap.tasks.harmless_eval import forbid_exec, restrict_eval
 from jaxgap.tasks.reasoning_gym import make_dataset
 
 _EVALUATORS = ("reasoning_gym", "sympy")
+_EXECUTORS = ("sympy.utilities.lambdify",)
 
 
 def make_handler(name: str, config: Mapping[str, Any]) -> Callable[[bytes], bytes]:
     """A handler that scores answers to one set's problems."""
+    import sympy
+
     dataset = make_dataset(name, config, seed=0, size=1)
-    restrict_eval(_EVALUATORS)
+    restrict_eval(_EVALUATORS, functions=sympy.Function)
+    forbid_exec(_EXECUTORS)
 
     def handle(request: bytes) -> bytes:
         entry, answer = pickle.loads(request)

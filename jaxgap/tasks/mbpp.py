@@ -80,7 +80,7 @@ class Mbpp(AbstractFileTask):
         hidden = [test.strip() for test in record.texts("challenge_test_list", optional=True)]
         imports = record.texts("test_imports", optional=True)
         setup = "\n".join([*imports, record.optional_text("test_setup_code")]).strip()
-        code = record.text("code")
+        code = _code(record)
         sources = {"code": [code], "test_setup_code": [setup], "test_list": [*shown, *hidden]}
         for name, texts in sources.items():
             if not all(map(is_python, texts)):
@@ -93,7 +93,7 @@ class Mbpp(AbstractFileTask):
         return ProgrammingProblem(MBPP.format(text=text, tests="\n".join(shown)), code, tests)
 
     def _solution(self, record: Record) -> str:
-        return f"```python\n{record.text('code').strip()}\n```"
+        return f"```python\n{_code(record).strip()}\n```"
 
     def grade(self, problem: Problem, completion: str) -> bool:
         return self.grade_all([(problem, completion)])[0]
@@ -123,6 +123,11 @@ def program_in(completion: str) -> str:
     text = completion.replace("\r\n", "\n")
     _, program = min(_blocks(text), key=_rank, default=("", text))
     return textwrap.dedent(program)
+
+
+def _code(record: Record) -> str:
+    """The reference program; published ones have the line ends of Windows."""
+    return record.text("code").replace("\r\n", "\n")
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:

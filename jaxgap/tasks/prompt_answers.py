@@ -27,9 +27,10 @@ class PromptAnswers(AbstractFileTask):
 
     A completion is right if its final answer equals the reference: as a number if both are
     numbers, or else as a text, case and white space aside. The reference is what its marker says
-    (`####`, a box, tags) where it has one, else all of it; a full stop, dollar signs, asterisks and
-    quotes around it, and an exclamation mark after a word, may be left out. Where a completion has
-    its answer neither in tags nor in a box they may be added too. LaTeX's `\\text` never counts.
+    (`####`, a box, tags) where it has one, else all of it; a full stop, what begins and ends a
+    formula, asterisks and quotes around it, and an exclamation mark after a word, may be left out.
+    Where a completion has its answer neither in tags nor in a box they may be added too. LaTeX's
+    `\\text` never counts.
 
     **Arguments:**
 

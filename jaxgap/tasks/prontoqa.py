@@ -20,9 +20,12 @@ from jaxgap.tasks.prompts import PRONTOQA
 from jaxgap.tasks.records import Record
 
 _VERDICT = re.compile(
-    r"(?P<denied>(?:\bnot|n['\u2019]t)\s{1,3})?\b(?P<word>true|false)\b", re.IGNORECASE
+    r"(?P<denied>(?:\b(?:not|cannot)|n['\u2019]t)\s{1,3}(?:(?:necessarily|be)\s{1,3}){0,2})?"
+    r"\b(?P<word>true|false)\b",
+    re.IGNORECASE,
 )
-_QUERY = re.compile(r"\btrue or false\b", re.IGNORECASE)
+# As questions have it, and the last line of a prompt.
+_QUERY = re.compile(r"\btrue\s{0,3}(?:/|\(?\s{0,3}or\b)\s{0,3}false\b\)?", re.IGNORECASE)
 # Before a verdict that an answer starts with: decoration, and the letter of an option.
 _START = re.compile(r"\W{0,9}(?:[AB][).:]\W{0,9})?", re.IGNORECASE)
 _LETTERS = {"A": "True", "B": "False"}

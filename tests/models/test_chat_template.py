@@ -38,6 +38,12 @@ def test_a_published_form_of_template():
     [
         ("{{ {'a': '<é>'} | tojson }}", '{"a": "<é>"}'),
         ("{{ [1, 2] | tojson(indent=1) }}", "[\n 1,\n 2\n]"),
+        ("{{ {'b': 1, 'a': [2]} | tojson(separators=(',', ':'), sort_keys=true) }}",
+         '{"a":[2],"b":1}'),
+        ("{{ messages[1:][0].role }}{{ messages[::-1][0].role }}{{ 'abcd'[:-1] }}", "useruserabc"),
+        ("{{ 1 == 1 }}{{ 1 < 2 > 3 }}{{ 'a' in 'abc' and 'd' not in 'abc' }}", "TrueFalseTrue"),
+        ("{% set x %}a{{ 'b' }}{% endset %}{{ x }}{% if x == 'ab' %}c{% endif %}d", "abcd"),
+        ("{{ [1, 2] | sum(start=4) }}{{ [1, none] | select('none') | list }}", "7[None]"),
         ("{% for m in messages %}{% if loop.last %}{% break %}{% endif %}x{% endfor %}", "x"),
         ("{% generation %}a{{ 1 + 1 }}{% endgeneration %}", "a2"),
         ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "1"),
@@ -104,6 +110,10 @@ def test_what_is_out_of_bounds_stays_so(source):
     assert "\n" not in str(caught.value)
 
 
+def _many(step):
+    return "".join(step.replace("#", str(i)) for i in range(100))
+
+
 def _doubling(start, step):
     """A program that doubles a value sixty times."""
     return f"{{% set n = namespace(s={start}) %}}{{% for i in range(60) %}}{step}{{% endfor %}}"
@@ -138,6 +148,22 @@ def _doubling(start, step):
         "{{ ('x' * 100000).join(('a' * 100000) | list) }}",
         "{{ ('x' * 100000).join('a' * 100000) }}",
         "{{ ('a' * 100000) | map('string') | join('x' * 100000) }}",
+        "{{ range(999) | list | tojson(indent='x' * 1000000) }}",
+        "{{ range(99999) | list | tojson(indent=9999) }}",
+        "{{ range(999) | list | tojson(separators=('x' * 1000000, ':')) }}",
+        "{{ ([[[[[[[0] * 9] * 9] * 9] * 9] * 9] * 9] * 3) | tojson(indent=16) }}",
+        "{% for i in range(5000) %}" + "x" * 190_000 + "{% endfor %}",
+        "{% for i in range(5000) %}{{ '" + "x" * 190_000 + "' }}{% endfor %}",
+        "{% for i in range(9999) %}{{ 'a' | replace('a', '" + "x" * 99_000 + "') }}{% endfor %}",
+        "{% set n = namespace(a='x' * 3000000) %}{% for i in range(300) %}{{ n }}{% endfor %}",
+        "{% set n = {'a': 'x' * 3000000}.values() %}{% for i in range(300) %}{{ n }}{% endfor %}",
+        _many("{% set a# = '😀' * 4000000 %}"),
+        "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a[1:] %}"),
+        "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a | lower %}"),
+        "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a.lower() %}"),
+        "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a ~ 'b' %}"),
+        "{% set a = '😀' * 1000000 %}" + _many("{% set a# = a | list %}"),
+        "{{ ([[1]] * 900000) | sum(start=[]) | length }}",
     ],
 )  # fmt: skip
 def test_what_would_never_end_or_fill_memory_is_stopped(source):
@@ -149,6 +175,27 @@ def test_what_would_never_end_or_fill_memory_is_stopped(source):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% set a = 'ab' * 50000 %}" + _many("{{ a | sort | length }}"),
+        "{% set a = ['ab'] * 200000 %}" + _many("{{ (a | join).count('abc') }}"),
+        "{% set a = [0] * 500000 %}" + 20 * _many("{{ 1 in a }}"),
+        "{% set a = [0] * 500000 %}" + 20 * _many("{{ 1 is in(a) }}"),
+        "{% set a = [0] * 500000 %}{% for i in range(1, 2000) | select('in', a) %}{% endfor %}",
+        "{% set a = [0] * 500000 %}{{ range(1, 2000) | select('in', a) | list | length }}",
+        "{% set a = [0] * 500000 %}" + _many("{% set b = a * 2 %}"),
+    ],
+)  # fmt: skip
+def test_the_clock_is_looked_at_outside_of_loops(source, monkeypatch):
+    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_SECONDS", 0.5)
+    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_MADE", float("inf"), raising=False)
+    start = time.thread_time()
+    with pytest.raises(InputError, match="the chat template failed: it runs too long"):
+        _render(source)
+    assert time.thread_time() - start < 3
+
+
 def test_long_and_broken_programs_are_refused():
     with pytest.raises(InputError, match="the chat template has 300000 characters"):
         ChatTemplate("a" * 300_000, {})
@@ -156,8 +203,19 @@ def test_long_and_broken_programs_are_refused():
         ChatTemplate("{% frobnicate %}", {})
     with pytest.raises(InputError, match="cannot be compiled"):
         ChatTemplate("{{" + "(" * 50_000 + "}}", {})
+    for begin, end in (("{% for a in b %}", "{% endfor %}"), ("{% if a %}", "{% endif %}")):
+        with pytest.raises(InputError, match="cannot be compiled: too many"):
+            ChatTemplate(begin * 100 + end * 100, {})
+    with pytest.raises(InputError, match="cannot be compiled: Exceeds the limit"):
+        ChatTemplate("{{ " + "9" * 5_000 + " }}", {})
 
 
 def test_each_rendering_has_its_own_budget():
     template = ChatTemplate("{% for i in range(99999) %}{% endfor %}ok", {})
     assert [template.render(CHAT) for _ in range(3)] == ["ok"] * 3
+
+
+def test_long_conversations_stay_within_the_budgets():
+    chat = [{"role": role, "content": "x" * 500} for role in ("user", "assistant")] * 500
+    text = ChatTemplate(LLAMA3, {"bos_token": "<bos>"}).render(chat)
+    assert text.count("x") == 500_000

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def test_gsm8k_reads_the_number_after_the_hashes():
         ("The answer is unknown", False),
         ("#### 1350 or $1,350.00", True),
         ("#### 1350 = 3 x 450", True),
+        ("The answer is \\(1350\\) dollars for 3 kites.", True),
+        ("The answer is \\(3 \\times 450 = 1350\\).", True),
+        ("The answer is 2700/2 = 1351.", False),
+        ("The answer is 2701/2 = 1350.", True),
         ("The answer is $1350 since 3*450 = 1350 and change = 1400 - 50", True),
         ("\\boxed{1350}\n(given in \\boxed form)", True),
         ("1350 \n 7", False),
@@ -138,10 +143,32 @@ def test_prontoqa_in_its_forms(name):
         ("#### Step 1\nMax is a wumpus.\nThe answer is True.", "True"),
         ("#### Conclusion\nIt is not true.", "False"),
         ("#### True or false: Max is red\nTrue", "True"),
+        ("The answer is True (or False).", ""),
+        ("It is True/False that matters.\nThe answer is False.", "False"),
+        ("The answer is True / False", ""),
+        ("The answer is that it cannot be true.", "False"),
+        ("Max is red, so it can't be false.", "True"),
+        ("The answer is: it is not necessarily true.", "False"),
     ],
 )
 def test_prontoqa_takes_the_verdict_of_an_explanation(completion, answer):
     assert ProntoQA(FILES / "prontoqa.json").canonical_answer(completion) == answer
+
+
+def test_prontoqa_repeats_of_the_prompt_are_no_answer():
+    task = ProntoQA(FILES / "prontoqa.json")
+    for problem in task.problems(2, seed=0):
+        assert task.canonical_answer(problem.text) == ""
+        answered = f"{problem.text}\nThe answer is {problem.answer}."
+        assert task.canonical_answer(answered) == problem.answer
+
+
+def test_prontoqa_takes_no_time_for_white_space():
+    begin = time.process_time()
+    assert (
+        ProntoQA(FILES / "prontoqa.json").canonical_answer("true" + " " * 90_000 + "or") == "True"
+    )
+    assert time.process_time() - begin < 1
 
 
 def test_prontoqa_examples_show_the_chain_of_thought():
@@ -184,6 +211,8 @@ def test_any_prompts_and_answers(tmp_path):
         ("Paris", "The answer is `Paris`", True),
         ("Paris", "Paris!", True),
         ("Paris", "It is\n**Paris**!", True),
+        ("5", "The answer is \\(5\\).", True),
+        ("\\(5\\)", "The answer is 5.", True),
         ("Paris", 'The answer is "Paris!"', True),
         ('"Paris"', "The answer is Paris.", True),
         ("Paris", "\\boxed{\\text{Lyon}}", False),

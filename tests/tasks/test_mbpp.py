@@ -1,5 +1,6 @@
 """MBPP in its two forms: the references pass, and programs are found in completions."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_hidden_tests_count_and_are_not_shown(task):
     assert not task.grade(problem, by_rote)
     repeats_lost = "def left_over(a, b): return sorted(set(a) - set(b))"
     assert not task.grade(problem, repeats_lost)
+
+
+def test_examples_have_the_line_ends_of_prompts(sandbox, tmp_path):
+    """The published file has programs with those of Windows."""
+    first, *others = map(json.loads, (FILES / "mbpp.jsonl").read_text().splitlines())
+    published = first | {"code": first["code"].replace("\n", "\r\n")}
+    path = tmp_path / "mbpp.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in (published, *others)))
+    (problem,) = Mbpp(path, num_examples=1, limits=LIMITS).problems(1, seed=0)
+    assert problem.messages[1].content == f"```python\n{first['code'].strip()}\n```"
 
 
 def test_isolation_is_said(task):

@@ -173,14 +173,34 @@ def test_answers_that_are_evaluated_do_no_harm(evaluating):
 def test_answers_that_sympy_evaluates_do_no_harm(sandbox, name):
     task = ReasoningGym(name, limits=SHORT)
     (problem,) = task.problems(1, seed=0)
+    forged = "__import__('os').write(3, bytes([0, 0, 0, 3]) + b'1.0')"
     attacks = [
-        "__import__('os').write(3, b'\\x00\\x00\\x00\\x031.0')",
+        forged,
         "sympify('__import__(\"os\")')",
         "x.__class__",
         "9**9**9**9",
+        f'nsolve(Function("({forged}, abs)[1]")(x), x, 1)',
+        f'Sum(Symbol("{forged}")**x / factorial(x), (x, 0, oo))',
+        f'timed("{forged}")',
+        # Texts that are made from names and numbers, and printed expressions.
+        f"timed(sstr(Function('xexec'[1:])(Function('xbytes'[1:])({tuple(forged.encode())}))))",
     ]
     assert task.grade_all([(problem, attack) for attack in attacks]) == [False] * len(attacks)
     assert task.grade(problem, problem.answer)
+
+
+def test_an_integral_is_not_solved_by_asking_sympy(sandbox):
+    task = ReasoningGym("simple_integration")
+    for problem in task.problems(2, seed=0):
+        variable, integrand = (problem.entry["metadata"][key] for key in ("variable", "integrand"))
+        asked = [
+            f"integrate({integrand}, {variable})",
+            f"Integral({integrand}, {variable})",
+            f"Function('f', (Symbol,), {{'diff': Lambda({variable}, {integrand})}})('f')",
+        ]
+        assert task.grade_all([(problem, answer) for answer in asked]) == [False] * len(asked)
+        same = f"{problem.answer} + sqrt(4) * log(E) - Abs(-2) + cos(0) - 1"
+        assert task.grade(problem, same)
 
 
 def test_a_problem_of_another_task_is_refused(task):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, read_json, reg
 
 _NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
 _DISPENSABLE = ("pad_token", "bos_token")
+_REPLY = "an answer that stands in no template"
 
 
 def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
     """The tokenizer in a folder.
 
-    What ends a completion is every `eos_token_id` of `generation_config.json` and `config.json` and
-    the tokenizer's own end token. As in transformers, a rendered conversation begins as its
+    What ends a completion is every `eos_token_id` of `generation_config.json` and `config.json`,
+    the tokenizer's own end token, and the special token with which the chat template ends a reply,
+    of which base models may say nothing. As in transformers, a rendered conversation begins as its
     template writes it. A padding or beginning token that the decoder has no logits for is done
     without.
 
@@ -55,9 +58,34 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
         raise ModelFileError(f"{folder}: nothing says which token ends a text (eos_token)")
     pad, bos = (_usable_id(backend, special.get(name), num_ids) for name in _DISPENSABLE)
     template = _chat_template(folder, settings, special)
-    return FastTokenizer(
+    tokenizer = FastTokenizer(
         backend, num_ids, stop_ids, stop_ids[0] if pad is None else pad, bos, template
     )
+    return _ending_replies(tokenizer)
+
+
+def _ending_replies(tokenizer: FastTokenizer) -> FastTokenizer:
+    """The tokenizer, with what ends a reply in its chat template among what ends a completion."""
+    end = _reply_end(tokenizer)
+    if end is None or end in tokenizer.end_ids:
+        return tokenizer
+    return dataclasses.replace(tokenizer, end_ids=(*tokenizer.end_ids, end))
+
+
+def _reply_end(tokenizer: FastTokenizer) -> int | None:
+    """The special token that comes first after a reply, if it is not one that begins a text."""
+    if tokenizer.chat_template is None:
+        return None
+    turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": _REPLY}]
+    try:
+        text = tokenizer.chat_template.render(turns, add_generation_prompt=False)
+        _, reply, after = text.rpartition(_REPLY)
+        ids = tokenizer.encode(after.lstrip()) if reply else []
+    except InputError:  # a template for questions alone, or a token that the decoder lacks
+        return None
+    added = tokenizer.backend.get_added_tokens_decoder()
+    is_special = bool(ids) and ids[0] in added and added[ids[0]].special
+    return ids[0] if is_special and ids[0] != tokenizer.bos_id else None
 
 
 def _usable_id(backend: Any, text: str | None, num_ids: int) -> int | None:

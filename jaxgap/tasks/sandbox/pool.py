@@ -23,7 +23,7 @@ class SandboxPool(Generic[Place]):
     """
 
     def __init__(self, make_place: Callable[[], Place], size: int | None = None):
-        self.size = size or os.cpu_count() or 1
+        self.size = size or _num_processors()
         # The place that was left last comes first: its containers have started.
         self._idle: queue.LifoQueue[Place] = queue.LifoQueue()
         for _ in range(self.size):
@@ -44,3 +44,10 @@ class SandboxPool(Generic[Place]):
             return work(place, job)
         finally:
             self._idle.put(place)
+
+
+def _num_processors() -> int:
+    """How many this process may use, where the system tells; a job may have a few of many."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -71,7 +71,7 @@ class Session:
 
     def __init__(self, channel: socket.socket, limits: Limits):
         self._channel, self._limits = channel, limits
-        self._deadline = time.monotonic() + limits.wall_seconds
+        self._deadline: float | None = None
 
     def ask(self, request: bytes) -> bytes:
         """The handler's reply to one request.
@@ -79,9 +79,13 @@ class Session:
         **Raises:** `SessionEnded` if it died, or the reply is late or too long. What was said in
         the session so far is then worth nothing.
         """
+        # From the first request: another container may have had to start since the session began.
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._limits.wall_seconds
+        deadline = self._deadline
         try:
-            send_before(self._channel, request, self._deadline)
-            return receive_before(self._channel, self._deadline, self._limits.reply_bytes)
+            send_before(self._channel, request, deadline)
+            return receive_before(self._channel, deadline, self._limits.reply_bytes)
         except Closed:
             raise SessionEnded("the process died") from None
         except Late:

@@ -94,3 +94,41 @@ def test_an_end_or_a_vocabulary_that_the_decoder_lacks_is_refused(folder):
     _change_settings(folder, eos_token="<end>")
     with pytest.raises(ModelFileError, match="the tokenizer has ids from 0 to 64, but the decoder"):
         load_tokenizer(folder, 64)
+
+
+CHAT = "{% for m in messages %}{{ '<|start|> ' + m.content + ' END ' }}{% endfor %}"
+
+
+@pytest.fixture
+def base(folder):
+    """Special tokens 64 to 67 that no setting names: a base model has those of its chat model."""
+    names = ["<|start|>", "<|end|>", "<|text|>", "<bos>"]
+    _change_backend(folder, lambda backend: backend.add_special_tokens(names))
+    _change_settings(folder, bos_token="<bos>")
+    return folder
+
+
+@pytest.mark.parametrize("end", ["<|end|>", "\n<|end|>\n<|text|>", "<|end|> <|start|>"])
+def test_what_ends_a_reply_ends_a_completion(base, end):
+    _change_settings(base, chat_template=CHAT.replace("END", end.replace("\n", "\\n")))
+    tokenizer = load_tokenizer(base, 68)
+    assert (tokenizer.eos_id, tokenizer.stop_ids, tokenizer.reply_end_id) == (2, (2, 65), 65)
+    # A decoder without such a token does without.
+    assert load_tokenizer(base, 64).stop_ids == (2,)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        None,
+        CHAT.replace("END", "w5"),
+        CHAT.replace("END", "w2 <|end|>"),
+        CHAT.replace("END", "<bos>"),
+        CHAT.replace("END", ""),
+        CHAT.replace("m.content", "'no reply'").replace("END", "<|end|>"),
+        "{{ raise_exception('questions alone') }}",
+    ],
+)
+def test_what_ends_no_reply_ends_no_completion(base, template):
+    _change_settings(base, chat_template=template)
+    assert load_tokenizer(base, 68).stop_ids == (2,)

@@ -162,6 +162,15 @@ def test_a_container_that_dies_in_a_session_is_no_verdict(sandbox):
         die_meanwhile(Sandbox(HANDLER))
 
 
+def test_the_time_of_a_session_runs_from_its_first_request(sandbox):
+    with Sandbox(HANDLER, limits=Limits(wall_seconds=1)) as other, other.session() as session:
+        time.sleep(1.5)
+        assert session.ask(b'{"value": "1"}') == b'{"value": ["int", "0x1"]}'
+        time.sleep(1)
+        with pytest.raises(SessionEnded, match="no reply in 1 seconds"):
+            session.ask(b'{"value": "2"}')
+
+
 def test_replies_are_bounded(sandbox):
     with (
         pytest.raises(SessionEnded, match="a reply of over 65536 bytes"),
@@ -185,6 +194,15 @@ def test_a_pool_keeps_the_order_of_its_jobs():
     with pytest.raises(ZeroDivisionError, match="by zero"):
         pool.map(lambda place, job: 1 // job, [1, 0])
     assert pool.map(lambda place, job: job, [5]) == [5]
+
+
+def test_a_pool_has_a_place_for_each_processor_that_it_may_use(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5}, raising=False)
+    assert SandboxPool(object).size == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert SandboxPool(object).size == 64
+    assert SandboxPool(object, size=3).size == 3
 
 
 @pytest.mark.parametrize(
