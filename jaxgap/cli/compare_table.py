@@ -9,7 +9,7 @@ from rich.table import Table
 
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
-from jaxgap.fitting.fit_report import interval, number
+from jaxgap.fitting.fit_report import interval, number, percent
 from jaxgap.fitting.pooling import Interval
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
@@ -31,7 +31,7 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
     kinds = {(run.result.kind, run.result.time_unit) for run in found.runs}
     table = Table(
         title=f"{len(found.runs)} runs, {found.runs[0].result.model} law, "
-        f"{found.level:.0%} intervals",
+        f"{percent(found.level)} intervals",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,

@@ -36,7 +36,8 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
         if outcome.invalid is not None:
             said = f"{outcome.schedule.name}: {outcome.invalid}"
             console.print(said, style="dim")
-    console.print("Without external data: " + limit_sentence(plan.result))
+    limit = limit_sentence(plan.result)
+    console.print(f"Without external data {limit[0].lower()}{limit[1:]}")
     console.print(best_sentence(plan), style="bold")
     if plan.held:
         console.print(range_sentence(plan))

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from jaxgap.cli.tables import percent, rounds_left_words
+from jaxgap.cli.tables import rounds_left_words
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import limit_sentence, number
+from jaxgap.fitting.fit_report import limit_sentence, number, percent
 from jaxgap.report.words import accuracy_sentence
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import limit_sentence, number
+from jaxgap.fitting.fit_report import limit_sentence, number, percent
 
 if TYPE_CHECKING:
     from jaxgap.fitting import FitResult
@@ -53,11 +53,6 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     console.print(Text.assemble((result.advice.verdict, "bold"), f": {result.advice.why}"))
     for warning in result.warnings:
         _beware(console, warning)
-
-
-def percent(level: float) -> str:
-    """A level as it was given: 0.999 is not 100%."""
-    return f"{100 * level:.12g}%"
 
 
 def rounds_left_words(result: "Forecast") -> str:

@@ -9,6 +9,8 @@ import tyro
 from jaxgap.cli.options import random_key
 from jaxgap.errors import InputError
 
+_MAX_EVERY = 86_400.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
@@ -40,8 +42,11 @@ class Watch:
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.watching import look
 
-        if not 0 < self.every < float("inf"):
-            raise InputError(f"--every must be a number of seconds above 0, got {self.every}")
+        if not 0 < self.every <= _MAX_EVERY:
+            raise InputError(
+                "--every must be a number of seconds above 0 and at most "
+                f"{_MAX_EVERY:g}, a day, got {self.every:g}"
+            )
         compute_on_host()
         key = random_key(self.seed)
         console = Terminal()

@@ -71,18 +71,33 @@ class LessThan(AbstractBijector):
 
 
 class Between(AbstractBijector):
-    """A value between `lower` and `upper`: a logistic function of the coordinate."""
+    """A value between `lower` and `upper`: a logistic function of the coordinate.
+
+    `offset` is where on the logistic function the coordinate is zero.
+    """
 
     lower: RealScalar
     upper: RealScalar
+    offset: RealScalar = 0.0
+
+    @classmethod
+    def around(cls, lower: RealScalar, upper: RealScalar, centre: RealScalar) -> "Between":
+        """With `centre`, which lies between the bounds, where the coordinate is zero.
+
+        However far apart the bounds are, a step of one is then as long as the centre is off the
+        nearer of them.
+        """
+        return cls(lower, upper, jnp.log(centre - lower) - jnp.log(upper - centre))
 
     def constrain(self, coordinate: Float[Array, "..."]) -> Float[Array, "..."]:
+        low = jnp.minimum(self.offset, 0.0) - _EDGE
+        high = jnp.maximum(self.offset, 0.0) + _EDGE
         return self.lower + (self.upper - self.lower) * jax.nn.sigmoid(
-            jnp.clip(coordinate, -_EDGE, _EDGE)
+            jnp.clip(coordinate + self.offset, low, high)
         )
 
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.log(value - self.lower) - jnp.log(self.upper - value)
+        return jnp.log(value - self.lower) - jnp.log(self.upper - value) - self.offset
 
 
 class Fixed(AbstractBijector):

@@ -20,6 +20,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter, typical_location, typical_size
+from jaxgap.trajectory.computable import LARGEST
 
 # How far inside its bounds a start begins, as a part of the typical size.
 _INSIDE = 0.01
@@ -144,8 +145,8 @@ def constrained(
     **Raises:**
 
     `InputError` (a `ValueError`) for unknown names, parameters of a verifier where there is none,
-    bounds that leave no room or lie outside what the parameter can be, ties to a parameter that is
-    tied itself, and where none is left free.
+    bounds that leave no room or lie outside what the parameter can be, numbers beyond 1e50, ties to
+    a parameter that is tied itself, and where none is left free.
     """
     names = [parameter.name for parameter in law.parameters]
     check_names(constraints, names, "constraints")
@@ -200,6 +201,12 @@ def _check(
     names: Sequence[str],
 ) -> None:
     name, lower, upper = parameter.name, parameter.lower, parameter.upper
+    numbers = constraint if isinstance(constraint, Held | Bounded) else ()
+    largest = max((number for number in numbers if np.isfinite(number)), key=abs, default=0.0)
+    if abs(largest) > LARGEST:
+        raise InputError(
+            f"constraints: {largest:g} for {name} is beyond {LARGEST:g}, too large to compute with"
+        )
     match constraint:
         case Held(value) if not lower <= value <= upper or not np.isfinite(value):
             raise InputError(
@@ -267,7 +274,9 @@ def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
     size = typical_size(parameter, curves)
     match math.isfinite(parameter.lower), math.isfinite(parameter.upper):
         case True, True:
-            return Between(parameter.lower, parameter.upper)
+            return Between.around(
+                parameter.lower, parameter.upper, _typical_between(parameter, curves)
+            )
         case True, False:
             return GreaterThan(parameter.lower, size)
         case False, True:
@@ -276,8 +285,18 @@ def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
             return Real(typical_location(parameter, curves), size)
 
 
+def _typical_between(parameter: Parameter, curves: Curves) -> Float[Array, ""]:
+    """About where a parameter with two bounds lies: off both by its typical size, or in the middle.
+
+    Bounds may be so wide that to begin in the middle is to begin a thousand typical sizes away.
+    """
+    off = jnp.minimum(typical_size(parameter, curves), 0.5 * (parameter.upper - parameter.lower))
+    return jnp.clip(
+        typical_location(parameter, curves), parameter.lower + off, parameter.upper - off
+    )
+
+
 def _inside(parameter: Parameter, value: Float[Array, ""], curves: Curves) -> Float[Array, ""]:
     """The value, or one within the bounds where it is not."""
-    width = parameter.upper - parameter.lower
-    size = width if np.isfinite(width) else typical_size(parameter, curves)
+    size = jnp.minimum(parameter.upper - parameter.lower, typical_size(parameter, curves))
     return jnp.clip(value, parameter.lower + _INSIDE * size, parameter.upper - _INSIDE * size)

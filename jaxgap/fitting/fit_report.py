@@ -23,6 +23,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
 
 
+def percent(level: float) -> str:
+    """A level as it was given: 0.999 is not 100%."""
+    return f"{100 * level:.12g}%"
+
+
 def interval(estimate: Estimate, digits: int = 4) -> str:
     """An interval as `[low, high]`, with an open end where the data set no bound."""
     if estimate.interval is None:
@@ -55,7 +60,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
         return f"The data do not hold the solver's limit: {limit.reason}."
     return (
         f"The solver's limit is {number(limit.estimate)}, "
-        f"{result.level:.0%} interval {interval(limit)}."
+        f"{percent(result.level)} interval {interval(limit)}."
     )
 
 
@@ -142,7 +147,7 @@ def _extent(result: "FitResult | AveragedResult") -> str:
 
 
 def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str]:
-    heading = ("", "estimate", "std. error", f"{level:.0%} interval", "identifiable")
+    heading = ("", "estimate", "std. error", f"{percent(level)} interval", "identifiable")
     rows = [
         (
             name,

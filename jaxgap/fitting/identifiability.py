@@ -64,8 +64,11 @@ def _without_effect(problem: Problem, curves: Curves) -> Bool[Array, " reported"
         alive = jnp.any(slopes != 0, axis=0)
         norms = jnp.linalg.norm(jacobian, axis=0)
         norms = jnp.where(norms > 0, norms, 1.0)
-        _, values, directions = jnp.linalg.svd(jacobian / norms, full_matrices=True)
-        values = jnp.concatenate([values, jnp.zeros(len(start))])[: len(start)]
+        # With a row for each coordinate at least, no full matrix, as large as the square of the
+        # number of rows, is needed to have all directions.
+        missing = max(0, len(start) - len(jacobian))
+        rows = jnp.pad(jacobian / norms, ((0, missing), (0, 0)))
+        _, values, directions = jnp.linalg.svd(rows, full_matrices=False)
         silent = values <= _RANK_TOLERANCE * values[0]
         moved = (slopes / norms * alive) @ directions.T
         strength = jnp.linalg.norm(moved * silent, axis=1)

@@ -22,6 +22,8 @@ from jaxgap.fitting.curves import Curves
 
 # A number this many typical sizes from where the data lie is as good as unknown.
 _FAR = 100.0
+# A rate with which so many lifetimes lie between the two nearest rows leaves nothing to see of it.
+_MOST_LIFETIMES = 5.0
 
 
 class Parameter(NamedTuple):
@@ -109,7 +111,13 @@ def typical_location(parameter: Parameter, curves: Curves) -> RealScalar:
 def horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
     """Below and above what values nobody would call a parameter known: an interval is open there.
 
-    It moves with the parameter's own series: a constant added to a curve shifts it by as much.
+    It moves with the parameter's own series: a constant added to a curve shifts it by as much. A
+    rate can be known up to where it is too fast for the two rows that are nearest in time.
     """
-    far = _FAR * jnp.array([-1.0, 1.0]) * typical_size(parameter, curves)
-    return typical_location(parameter, curves) + far
+    far = _FAR * jnp.asarray(typical_size(parameter, curves))
+    if parameter.unit == "1/time":
+        spacings = jnp.diff(curves.ts)
+        # The padding repeats the last time.
+        nearest = jnp.min(jnp.where(spacings > 0, spacings, jnp.inf))
+        far = jnp.maximum(far, _MOST_LIFETIMES / nearest)
+    return typical_location(parameter, curves) + far * jnp.array([-1.0, 1.0])

@@ -169,6 +169,7 @@ def log_posterior(problem: Problem, z: Float[Array, " n"], curves: Curves) -> Fl
 def _default_log_prior(bijector: AbstractBijector, z: Float[Array, ""]) -> Float[Array, ""]:
     """The density in the coordinate of what is said of a parameter where nobody says more."""
     if isinstance(bijector, Between):
+        z = z + bijector.offset
         return jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z)
     width = _WIDE if isinstance(bijector, Real) else _WIDE_LOG
     return -0.5 * (z / width) ** 2

@@ -74,5 +74,5 @@ def train(
             raise NotFinite(state.round_index, f"a training {name}")
     num_done = state.round_index + 1
     rate = optimizer.schedule.schedule()(num_done * len(numbers) - 1)  # each round has as many
-    training = Training(float(losses.mean()), float(norms.max()), float(rate))
+    training = Training(float(losses.mean()), float(norms.max()), float(np.asarray(rate)))
     return LoopState(params, opt_state, state.key, num_done, training)

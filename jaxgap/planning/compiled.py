@@ -57,6 +57,14 @@ class StepCosts:
             "links": exchanged / chip.link_rate,
         }
 
+    def repeated(self, times: int) -> StepCosts:
+        """Those of a step that runs several times, one after the other, in the same memory."""
+        if self.costs is None:
+            return self
+        costs = Costs()
+        costs.add(self.costs, times)
+        return dataclasses.replace(self, costs=costs)
+
     def to_dict(self, chip: Chip) -> dict[str, Any]:
         """The same as JSON."""
         form: dict[str, Any] = {

@@ -22,10 +22,10 @@ from jaxgap.planning.workload import Workload
 from jaxgap.sampling import Continuations, TokenBatch, continued_logits
 from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import decode
-from jaxgap.sampling.job import STEPS, group_size
+from jaxgap.sampling.job import PREFILL_TOKENS, STEPS, group_size
 from jaxgap.sampling.prefix import prefill
 from jaxgap.sampling.shapes import DecodeShapes
-from jaxgap.sharding import even_rows
+from jaxgap.sharding import even_rows, num_row_shards
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
 from jaxgap.training.loss import positions_at_once
 
@@ -47,19 +47,29 @@ class Steps:
 
     def prefill(self, workload: Workload) -> StepCosts:
         """Reading the prompts of a call, beside the buffers that their candidates will fill."""
-        shapes, model = _decode_shapes(workload), self._model(workload)
-        params, prompts = shapes.prefill_arguments(model)
+        shapes, model = self.decode_shapes(workload), self._model(workload)
+        num_rows, num_reads = self.reads(workload)
+        one_read = dataclasses.replace(shapes, num_groups=num_rows)
+        params, prompts = one_read.prefill_arguments(model)
         _, prefix, ring, *_ = shapes.decode_arguments(model)
-        return self._compile(
+        costs = self._compile(
             lambda: prefill.trace(model, self._layout.params(params), self._layout.rows(prompts)),
             held_bytes=self._held_while_sampling(workload)
             + shard_bytes(self._layout.caches((prefix, ring))),
         )
+        return costs.repeated(num_reads)
+
+    def reads(self, workload: Workload) -> tuple[int, int]:
+        """How many prompts the loop reads at a time, and how often for those of a call."""
+        num_prompts, slots = workload.prompts_per_call, bucket(workload.prompt_length - 1)
+        with jax.set_mesh(self.mesh):
+            most = max(1, num_row_shards() * PREFILL_TOKENS // slots)
+            return row_bucket(min(most, num_prompts)), -(-num_prompts // most)
 
     def decode(self, workload: Workload) -> StepCosts:
         """A call of the decode loop, when rows are nearly as long as they may become."""
         model, layout = self._model(workload), self._layout
-        shapes = _decode_shapes(workload)
+        shapes = self.decode_shapes(workload)
         params, prefix, ring, rows, *scalars = shapes.decode_arguments(model)
         caches, rows, scalars = (
             layout.caches((prefix, ring)),
@@ -72,6 +82,19 @@ class Steps:
             ),
             held_bytes=self._held_while_sampling(workload),
             most_turns=(STEPS,),
+        )
+
+    def decode_shapes(self, workload: Workload) -> DecodeShapes:
+        """Those of a run with more prompts than a call takes: a prompt for each group of rows."""
+        size = group_size(workload.num_candidates, workload.prompt_length)
+        with jax.set_mesh(self.mesh):
+            num_groups = even_rows(workload.prompts_per_call * workload.num_candidates // size)
+        return DecodeShapes(
+            num_groups,
+            size,
+            workload.prompt_length,
+            workload.completion_length,
+            jnp.dtype(workload.dtype),
         )
 
     def score(self, workload: Workload) -> StepCosts:
@@ -162,18 +185,6 @@ class Steps:
     def _tokens(self, sizes: tuple[int, int]) -> TokenBatch:
         shapes = (jax.ShapeDtypeStruct(sizes, dtype) for dtype in (jnp.int32, jnp.bool_))
         return TokenBatch(*map(self._layout.rows, shapes))
-
-
-def _decode_shapes(workload: Workload) -> DecodeShapes:
-    """Those of a run that has more prompts than one call takes: a prompt for each group of rows."""
-    size = group_size(workload.num_candidates, workload.prompt_length)
-    return DecodeShapes(
-        workload.prompts_per_call * workload.num_candidates // size,
-        size,
-        workload.prompt_length,
-        workload.completion_length,
-        jnp.dtype(workload.dtype),
-    )
 
 
 def _tokenizer(vocab_size: int) -> CharTokenizer:

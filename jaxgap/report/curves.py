@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
+from jaxgap.fitting.fit_report import percent
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.report.style import GAP, SOLVER, VERIFIER, fill_band, mark_limit, new_figure, unit_of
 from jaxgap.trajectory import Trajectory
@@ -55,7 +56,7 @@ def _draw_capabilities(
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
     ax.set_xlabel(f"time ({run.time_unit}s)")
     ax.set_ylabel("uncertainty (nats)" if run.kind == "uncertainty" else "accuracy")
-    ax.set_title(f"{_what(result)}; {result.level:.0%} bands; dashed: limits")
+    ax.set_title(f"{_what(result)}; {percent(result.level)} bands; dashed: limits")
     ax.legend(loc="best")
 
 

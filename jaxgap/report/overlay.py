@@ -17,6 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Estimate, FitResult
+from jaxgap.fitting.fit_report import percent
 from jaxgap.fitting.pooling import Interval
 from jaxgap.report.style import MEASURED, MUTED, new_figure, unit_of
 from jaxgap.trajectory import Trajectory
@@ -132,7 +133,7 @@ def _draw_limits(
     level = runs[0].result.level
     kinds = {each.run.kind for each in runs}
     unit = unit_of(*kinds) if len(kinds) == 1 else ""
-    ax.set_xlabel(f"solver's limit{unit}, {level:.0%} interval")
+    ax.set_xlabel(f"solver's limit{unit}, {percent(level)} interval")
     ax.set_title("Limits; ◆ mean, bar: next seed" if own else "Limits")
 
 

@@ -36,14 +36,18 @@ def draw_schedules(
     **Arguments:**
 
     - `result`: the fit that the plan is made from.
-    - `strengths`: values of gamma, increasing.
+    - `strengths`: values of gamma, increasing; none where the data do not hold the limit.
     - `limits`: by the schedule's name, the limit at each gamma; NaN where the model does not hold.
     - `best`: the best schedule at `strength`; `None` where none is within the model.
     - `strength`: the gamma of the plan.
     """
     with new_figure(7.2, 5.4) as figure:
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1.3))
-        _draw_limits(upper, result, strengths, limits, strength)
+        if strengths:
+            _draw_limits(upper, result, strengths, limits, strength)
+        else:
+            upper.set_axis_off()
+            upper.set_title("The data do not hold the solver's limit: there is none to draw")
         if best is None:
             lower.set_axis_off()
             lower.set_title(f"No schedule stays within the model at gamma = {strength:g}")

@@ -7,7 +7,7 @@ import math
 from statistics import NormalDist
 
 from jaxgap.fitting import FitResult
-from jaxgap.fitting.fit_report import identifiable, interval, number, refutations
+from jaxgap.fitting.fit_report import identifiable, interval, number, percent, refutations
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
@@ -76,7 +76,7 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
     inside = predicted - below <= measured <= predicted + above
     return (
         f"From its first {known.num_points} of {run.num_rows} measurements the {known.model} law "
-        f"put the solver at {number(predicted)} at the end ({known.level:.0%} interval "
+        f"put the solver at {number(predicted)} at the end ({percent(known.level)} interval "
         f"[{number(low)}, {number(high)}] for the curve); measured was {number(measured)}"
         f"{f' ± {number(error, 2)}' if error else ''}: "
         f"{'inside' if inside else 'outside'} what it expected."

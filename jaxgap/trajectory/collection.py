@@ -33,11 +33,15 @@ _NO_RUN = "manifest.csv"
 
 @dataclasses.dataclass(frozen=True)
 class NamedRun:
-    """A run, what tables call it, and where it was read from."""
+    """A run, what tables call it, and where it was read from.
+
+    `full_name` is the same name with its folder, whatever else was read; empty where there is none.
+    """
 
     name: str
     path: Path
     run: Trajectory
+    full_name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,10 @@ def read_runs(
     if not found and not unreadable:
         raise InputError(f"{', '.join(map(str, paths))[:200]}: there is no run in it")
     names = _names([(path, name) for path, name, _ in found])
-    runs = [NamedRun(name, path, run) for name, (path, _, run) in zip(names, found, strict=True)]
+    runs = [
+        NamedRun(name, path, run, _full_name(path, own_name))
+        for name, (path, own_name, run) in zip(names, found, strict=True)
+    ]
     return Collection(tuple(runs), tuple(unreadable))
 
 
@@ -182,6 +189,13 @@ def _names(found: Sequence[tuple[Path, str]]) -> list[str]:
         name if counts[name] == 1 else ": ".join(filter(None, (str(path), run)))
         for name, (path, run) in zip(short, found, strict=True)
     ]
+
+
+def _full_name(path: Path, run: str) -> str:
+    """The name of a run with the folder in which it is."""
+    place = path.parent if path.name in (OWN_FILE, TRAINER_STATE) else path
+    folder = os.path.dirname(os.path.abspath(place))
+    return ": ".join(filter(None, (os.path.join(folder, _stem(path)), run)))
 
 
 def _stem(path: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 
 MAX_ROWS = 50_000
-_SMALLEST, _LARGEST = 1e-50, 1e50
+_SMALLEST, LARGEST = 1e-50, 1e50
 
 
 def check_computable(run: Trajectory) -> None:
@@ -23,14 +23,14 @@ def check_computable(run: Trajectory) -> None:
         raise TrajectoryError(f"{run.num_rows} rows; at most {MAX_ROWS} can be fitted: thin them")
     # Of times only the span counts; its halves cannot overflow where it would.
     half_span = run.ts[-1] / 2 - run.ts[0] / 2
-    if not _SMALLEST <= half_span <= _LARGEST:
+    if not _SMALLEST <= half_span <= LARGEST:
         raise TrajectoryError(f"times span {2 * half_span:.3g}: use another unit of time", "ts")
     for name in ("solver", "verifier", "solver_se", "verifier_se"):
         values = getattr(run, name)
         if values is None:
             continue
         sizes = np.abs(values[values != 0])
-        if sizes.size and not (_SMALLEST <= sizes.max() <= _LARGEST):
+        if sizes.size and not (_SMALLEST <= sizes.max() <= LARGEST):
             raise TrajectoryError(f"is as large as {sizes.max():.3g}: use another unit", name)
         if name.endswith("_se") and sizes.size and sizes.min() < _SMALLEST:
             raise TrajectoryError(f"is as small as {sizes.min():.3g}: nothing is so certain", name)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.fitting.fit_report import interval, limit_sentence, number, r2_sentence
+from jaxgap.fitting.fit_report import interval, limit_sentence, number, percent, r2_sentence
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves
 from jaxgap.report.forecast import draw_forecast
@@ -70,7 +70,7 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     page.heading("The fit")
     page.table(
         (
-            *("", "estimate", "standard error", f"{result.level:.0%} interval"),
+            *("", "estimate", "standard error", f"{percent(result.level)} interval"),
             *("identifiable", "what it is"),
         ),
         estimate_rows(result),
@@ -107,7 +107,7 @@ def _cards(analysis: Analysis) -> list[tuple[str, str]]:
     change = f"{number(run.solver[0], 3)} → {number(run.solver[-1], 3)}"
     cards.append((change, "solver, from first to last"))
     limit = result.limits["solver"]
-    bounds = f"solver's limit, {result.level:.0%} interval {interval(limit)}"
+    bounds = f"solver's limit, {percent(result.level)} interval {interval(limit)}"
     cards.append((number(limit.estimate, 3), bounds))
     rate = result.parameters["rate"]
     cards.append((number(rate.estimate, 3), f"rate per {run.time_unit}, {interval(rate)}"))

@@ -1,8 +1,10 @@
 """Which runs are seeds of one experiment: by a pattern, by their names, or by their settings."""
 
 import json
+import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from jaxgap.errors import InputError
@@ -22,8 +24,8 @@ def group_seeds(
     """The experiments with two runs or more, each with the indices of its runs.
 
     With a pattern, runs for which its first group (or all of it) matches the same text belong
-    together. Without one, runs whose names differ in `seedN` alone; and if there are none, runs
-    whose records hold the same settings but for their `seed`.
+    together. Without one, runs whose names with their folders differ in `seedN` alone; and if there
+    are none, runs whose records hold the same settings but for their `seed`.
 
     **Arguments:**
 
@@ -47,9 +49,9 @@ def group_seeds(
     """
     if pattern is not None:
         return _with_several([_matched(_compiled(pattern), run.name) for run in runs]), "pattern"
-    by_name = _with_several([_without_seed(run.name) for run in runs])
+    by_name = _with_several([_without_seed(run.full_name or run.name) for run in runs])
     if by_name:
-        return by_name, "name"
+        return _called(by_name, runs), "name"
     by_settings = _with_several([_settings(run) for run in runs])
     named = {runs[indices[0]].name: indices for indices in by_settings.values()}
     return named, "settings"
@@ -79,7 +81,21 @@ def _matched(pattern: re.Pattern[str], name: str) -> str | None:
 
 def _without_seed(name: str) -> str | None:
     left, num_found = _SEED.subn("", name)
-    return (left.strip("-_. :/") or "runs") if num_found else None
+    return left if num_found else None
+
+
+def _called(groups: Mapping[str, list[int]], runs: Sequence[NamedRun]) -> dict[str, list[int]]:
+    """Groups by what tables call their runs, with the folder where that is not one group alone."""
+    names = {key: _experiment(runs[indices[0]].name) for key, indices in groups.items()}
+    counts = Counter(names.values())
+    return {
+        names[key] if counts[names[key]] == 1 else os.path.relpath(key): indices
+        for key, indices in groups.items()
+    }
+
+
+def _experiment(name: str) -> str:
+    return _SEED.sub("", name).strip("-_. :/") or "runs"
 
 
 def _settings(run: NamedRun) -> str | None:

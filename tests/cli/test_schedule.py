@@ -78,6 +78,16 @@ def test_it_is_said_where_no_schedule_is_within_the_model(run_file, tmp_path, ca
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_run_that_does_not_hold_its_limit_is_drawn_without_limits(tmp_path, capsys):
+    ts, noise = np.arange(14.0), 0.02 * np.random.default_rng(0).standard_normal((2, 14))
+    straight = Trajectory(ts, 3 - 0.1 * ts + noise[0], 2 - 0.05 * ts + noise[1])
+    write_csv(straight, tmp_path / "straight.csv")
+    _, plan = plan_of(tmp_path / "straight.csv", tmp_path, capsys, "0.2")
+    assert plan["over_gamma"] is None
+    assert plan["without_external_data"]["estimate"] is None
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -251,6 +251,22 @@ def test_validity_is_said_and_not_raised():
     assert "verifier falls below zero" in check(negative, 0.05).reason()
 
 
+@pytest.mark.parametrize("dynamics", [LINEAR, POWER], ids=["linear", "power"])
+def test_a_run_that_has_come_to_its_limit_is_valid_whatever_the_rounding(dynamics):
+    rounds = jnp.linspace(0.5, 200.0, 10)
+
+    def valid(verifier):
+        fast = eqx.tree_at(
+            lambda d: (d.potential.rate, d.solver_initial, d.verifier_initial),
+            dynamics,
+            (4.0, verifier + 0.56, verifier),
+        )
+        return InjectedDynamics(fast, ExternalData(rounds, jnp.eye(10)[0], 0.1)).validity().holds
+
+    verifiers = jnp.asarray(np.random.default_rng(0).uniform(0.45, 0.9, 200))
+    assert jax.vmap(valid)(verifiers).all()
+
+
 def test_a_gap_on_the_other_side_of_its_limit_stands_still_and_is_invalid():
     shrinking = eqx.tree_at(lambda d: d.potential.gap_limit, POWER, 0.6)
     run = InjectedDynamics(shrinking, ExternalData(jnp.array([1.0]), jnp.ones(1), 3.0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jaxgap.fitting.bijectors import Between, Fixed, GreaterThan, Real
 
-BIJECTORS = [Real(3.0, 0.1), GreaterThan(1.0, 5.0), Between(0.0, 0.999)]
+BIJECTORS = [Real(3.0, 0.1), GreaterThan(1.0, 5.0), Between(0.0, 0.999), Between(0.0, 0.999, -9.0)]
 
 
 @pytest.mark.parametrize("bijector", BIJECTORS)
@@ -26,6 +26,21 @@ def test_bounds_hold_everywhere(coordinate):
         z = jnp.asarray(coordinate)
         assert 1.0 < GreaterThan(1.0, 5.0).constrain(z) < jnp.inf
         assert 0.0 < Between(0.0, 0.999).constrain(z) < 0.999
+        for offset in (-20.0, 20.0):
+            assert 0.0 < Between(0.0, 0.999, offset).constrain(z) < 0.999
+
+
+@pytest.mark.parametrize(("lower", "upper", "centre"), [(0, 1e6, 1e-6), (-1e6, 2, 1.9), (0, 2, 1)])
+def test_around_a_centre_a_step_is_as_long_as_to_the_nearer_bound(lower, upper, centre):
+    with jax.enable_x64(True):
+        bijector = Between.around(lower, upper, jnp.asarray(centre, float))
+        zero = jnp.asarray(0.0)
+        np.testing.assert_allclose(bijector.constrain(zero), centre, rtol=1e-6)
+        nearer = min(centre - lower, upper - centre)
+        assert 0.4 * nearer < jax.grad(bijector.constrain)(zero) < 1.1 * nearer
+        # All that is on either side can be reached as from the middle.
+        ends = np.array([bijector.constrain(jnp.asarray(z)) for z in (-60.0, 60.0)])
+        np.testing.assert_allclose(ends, [lower, upper], atol=1e-5 * (upper - lower))
 
 
 def test_a_fixed_value_stays():

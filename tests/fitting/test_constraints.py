@@ -61,6 +61,24 @@ def test_free_parameters_without_effect_change_nothing(run):
         np.testing.assert_allclose(other.interval, estimate.interval, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("duration", "rate"), [(2e5, 3e-6), (2e6, 1e-6), (2e5, 4e-5)])
+def test_bounds_however_wide_find_what_is_found_without_them(duration, rate):
+    ts = np.linspace(0.0, duration, 40)
+    noise = 0.005 * np.random.default_rng(0).standard_normal((2, 40))
+    solver, verifier = np.add(curves(rate, 0.3, 0.05, 2.0, 1.2, ts), noise)
+    run = Trajectory(ts, solver, verifier)
+    free = fit(LinearLaw(), run)
+    wide = {"rate": Bounded(0.0, 1.0), "solver_initial": Bounded(-1e4, 3.0)}
+    found = fit(LinearLaw(), run, constraints=wide)
+    assert found.converged
+    assert not any("on its bound" in warning for warning in found.warnings)
+    for name in ("rate", "solver_initial", "gap_limit"):
+        value, other = free.parameters[name], found.parameters[name]
+        assert other.identifiability == value.identifiability
+        np.testing.assert_allclose(other.estimate, value.estimate, rtol=1e-5)
+        np.testing.assert_allclose(other.interval, value.interval, rtol=1e-3)
+
+
 def test_tied_parameters_keep_their_tie(run):
     tie = {"verifier_initial": Tied("solver_initial", lambda value: 0.6 * value)}
     found = fit(LinearLaw(), run, constraints=tie).parameters
@@ -127,6 +145,14 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
         ({"constraints": {"ratio": Held(1.0)}}, r"held at 1: it lies in \[0, 0.999\]"),
         ({"constraints": {"ratio": Bounded(0.5, 0.2)}}, "leave no room for ratio"),
         ({"constraints": {"ratio": Bounded(1.5, 2.0)}}, "leave no room for ratio"),
+        (
+            {"constraints": {"solver_initial": Held(-1e200)}},
+            r"-1e\+200 for solver_initial is beyond",
+        ),
+        (
+            {"constraints": {"rate": Bounded(0.0, 1e60)}},
+            r"1e\+60 for rate is beyond 1e\+50, too large",
+        ),
         ({"constraints": {"ratio": Tied("ratio")}}, "ratio cannot be tied to 'ratio'"),
         ({"constraints": {"ratio": Tied("x")}}, "ratio cannot be tied to 'x'"),
         (

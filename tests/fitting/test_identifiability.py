@@ -2,50 +2,75 @@
 
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Float
 
 from jaxgap.dynamics.gap_dynamics import GapDynamics
-from jaxgap.fitting import AbstractLaw, LinearLaw, Parameter, fit, fit_many
+from jaxgap.fitting import (
+    AbstractLaw,
+    LevenbergMarquardt,
+    LinearLaw,
+    Parameter,
+    fit,
+    fit_many,
+)
 from jaxgap.fitting.bijectors import Real
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import curves_of
+from jaxgap.fitting.fit import closed_form
+from jaxgap.fitting.identifiability import _without_effect, without_effect
+from jaxgap.fitting.pooling import profiles_of
 from jaxgap.trajectory import Trajectory, read_csv
 
 
+def parts(num):
+    return tuple(Parameter(f"part_{index}", "capability") for index in range(num))
+
+
 class RedundantLaw(AbstractLaw):
-    """The linear law with its solver's start written as a sum of two parameters."""
+    """The linear law with its solver's start written as a sum of two parameters or more."""
 
     name: ClassVar[str] = "redundant"
-    parameters: ClassVar[tuple[Parameter, ...]] = (
-        *LinearLaw.parameters,
-        Parameter("first_part", "capability"),
-    )
+    parameters: ClassVar[tuple[Parameter, ...]] = (*LinearLaw.parameters, *parts(1))
 
     def bijectors(self, curves):
-        return (*LinearLaw().bijectors(curves), Real(0.0, curves.value_scale))
+        linear = LinearLaw().bijectors(curves)
+        return (*linear, *[Real(0.0, curves.value_scale)] * (len(self.parameters) - len(linear)))
 
     def starts(self, curves):
         starts = LinearLaw().starts(curves)
-        part = jnp.linspace(-1, 1, len(starts))
-        return jnp.concatenate([starts.at[:, 0].add(-part), part[:, None]], axis=1)
+        part = jnp.linspace(-1, 1, len(starts))[:, None]
+        others = jnp.zeros((len(starts), len(self.parameters) - starts.shape[1] - 1))
+        return jnp.concatenate([starts.at[:, 0].add(-part[:, 0]), part, others], axis=1)
 
     def dynamics(self, values, curves):
-        *others, part = values
-        plain = LinearLaw().dynamics([others[0] + part, *others[1:]], curves)
+        solver, *others = values[: len(LinearLaw.parameters)]
+        parts = jnp.stack(values[len(LinearLaw.parameters) :])
+        plain = LinearLaw().dynamics([solver + parts.sum(), *others], curves)
         initial = (plain.solver_initial, plain.verifier_initial, plain.t0)
-        return Parted(plain.potential, plain.coupling, *initial, part)
+        return Parted(plain.potential, plain.coupling, *initial, parts)
 
     def parameter_values(self, dynamics):
-        return jnp.append(LinearLaw().parameter_values(dynamics), dynamics.part)
+        return jnp.concatenate([LinearLaw().parameter_values(dynamics), dynamics.parts])
 
     def from_parameters(self, values, curves):
         raise NotImplementedError
 
 
+class WideLaw(RedundantLaw):
+    """The same in so many parts that a short run has fewer rows than that."""
+
+    name: ClassVar[str] = "wide"
+    parameters: ClassVar[tuple[Parameter, ...]] = (*LinearLaw.parameters, *parts(40))
+
+
 class Parted(GapDynamics):
     """Dynamics that remember how their start was put together."""
 
-    part: float = 0.0
+    parts: Float[Array, " parts"] | None = None
 
 
 def noisy_run(ts, seed=0, scale=0.01):
@@ -76,10 +101,48 @@ def test_a_solver_alone_cannot_show_the_verifier_at_all():
 def test_a_redundant_parameter_is_structurally_unidentifiable_and_nothing_else():
     result = fit(RedundantLaw(), noisy_run(np.linspace(0, 8, 14)))
     found = kinds(result)
-    assert found.pop("first_part") == "structurally unidentifiable"
+    assert found.pop("part_0") == "structurally unidentifiable"
     assert set(found.values()) == {"identifiable"}
-    assert result.parameters["first_part"].estimate is None
-    assert "without changing any measured curve" in result.parameters["first_part"].reason
+    assert result.parameters["part_0"].estimate is None
+    assert "without changing any measured curve" in result.parameters["part_0"].reason
+
+
+def test_more_coordinates_than_rows_are_told_apart_all_the_same():
+    problem = Problem(WideLaw(), closed_form, LevenbergMarquardt())
+    found = without_effect(problem, curves_of(noisy_run(np.linspace(0, 8, 14)), 16))
+    redundant = {p.name for p, each in zip(problem.reported, found, strict=True) if each}
+    assert redundant == {parameter.name for parameter in parts(40)}
+
+
+def test_nothing_grows_as_the_square_of_the_number_of_rows():
+    problem = Problem(LinearLaw(), closed_form, LevenbergMarquardt())
+    curves = curves_of(noisy_run(np.linspace(0, 8, 1000)), 1024)
+    with jax.enable_x64(True):
+        program = _without_effect.lower(problem, curves).as_text()
+    assert "2048x5x" in program
+    assert "2048x2048" not in program
+
+
+@pytest.mark.parametrize(
+    ("ts", "rate"), [(np.arange(401.0), 0.4), (np.geomspace(1.0, 1e4, 60) - 1, 0.05)]
+)
+def test_a_rate_much_faster_than_the_run_is_long_is_held_by_its_first_rows(ts, rate):
+    noise = 0.01 * np.random.default_rng(0).standard_normal(len(ts))
+    result = fit(LinearLaw(), Trajectory(ts, 1 + 2 * np.exp(-rate * ts) + noise))
+    found = result.parameters["rate"]
+    assert found.identifiability == "identifiable"
+    low, high = found.interval
+    assert 0.9 * rate < low < rate < high < 1.1 * rate
+    assert profiles_of(result, ["rate"])["rate"].bounded
+
+
+def test_a_rate_too_fast_for_all_rows_is_open_above():
+    ts = np.arange(401.0)
+    noise = 0.01 * np.random.default_rng(0).standard_normal(len(ts))
+    found = fit(LinearLaw(), Trajectory(ts, 1 + 2 * np.exp(-20 * ts) + noise)).parameters["rate"]
+    assert found.identifiability == "practically unidentifiable"
+    assert found.interval[0] > 1
+    assert found.interval[1] is None
 
 
 def test_a_straight_line_holds_its_limit_only_practically_not():

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.trajectory import Trajectory
-from jaxgap.trajectory.collection import NamedRun
+from jaxgap.trajectory import Trajectory, write_csv
+from jaxgap.trajectory.collection import NamedRun, read_runs
 from jaxgap.workflows.seed_groups import group_seeds
 
 
@@ -31,6 +31,49 @@ def runs(*names, provenance=None):
 )
 def test_names_that_differ_in_the_seed_alone(names, groups):
     assert group_seeds(runs(*names))[0] == groups
+
+
+def groups_of(folder, files):
+    """The groups of runs in files below a folder, by their runs' full paths."""
+    for file in files:
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(Trajectory([0, 1, 2], [3.0, 2.0, 1.0]), path)
+    found = read_runs(sorted({(folder / file).parent for file in files})).runs
+    groups, _ = group_seeds(found)
+    return {
+        name: [str(found[index].path.relative_to(folder)) for index in indices]
+        for name, indices in groups.items()
+    }
+
+
+@pytest.mark.parametrize("second", [(0, 1), (2, 3)])
+def test_experiments_in_different_folders_are_different(tmp_path, monkeypatch, second):
+    monkeypatch.chdir(tmp_path)
+    one = [f"exp1/run_seed{seed}.csv" for seed in range(3)]
+    other = [f"exp2/run_seed{seed}.csv" for seed in second]
+    groups = groups_of(tmp_path, [*one, *other])
+    assert sorted(groups.values()) == [one, other]
+    assert len(groups) == 2
+
+
+def test_experiments_whose_runs_are_called_alike_are_called_by_their_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [f"exp{number}/run_seed{2 * number + seed}.csv" for number in (1, 2) for seed in (0, 1)]
+    assert groups_of(tmp_path, files) == {"exp1/run": files[:2], "exp2/run": files[2:]}
+
+
+def test_a_folder_may_be_the_seed_of_another(tmp_path):
+    folders = [f"exp{number}/seed{seed}" for number in (1, 2) for seed in (0, 1)]
+    groups = groups_of(tmp_path, [f"{folder}/trajectory.csv" for folder in folders])
+    assert sorted(groups.values()) == [folders[:2], folders[2:]]
+
+
+def test_the_runs_of_a_log_are_told_by_their_names_in_it(tmp_path):
+    names = ["a_seed0", "a_seed1", "b_seed0", "b_seed1"]
+    rows = [f"{name},{t},{3 - t}" for name in names for t in range(3)]
+    (tmp_path / "log.csv").write_text("\n".join(["run,t,solver", *rows]))
+    assert group_seeds(read_runs([tmp_path]).runs)[0] == {"a": [0, 1], "b": [2, 3]}
 
 
 def test_records_that_differ_in_the_seed_alone():

@@ -93,6 +93,15 @@ def test_the_command_says_it_in_words(half_way, capsys):
     assert "stop: with probability" in said
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e10"])
+def test_so_long_no_one_waits(half_way, seconds, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["watch", str(half_way), "--every", seconds])
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "--every must be a number of seconds above 0 and at most 86400, a day, got" in line
+
+
 def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
     last = measured(8, 0.52)
     told = []

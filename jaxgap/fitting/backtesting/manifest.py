@@ -11,8 +11,6 @@ import io
 import itertools
 from pathlib import Path
 
-import numpy as np
-
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.outside import read_text
@@ -100,8 +98,14 @@ def _entry(
         if kind == "uncertainty":
             return ManifestEntry(name, raw, 1.0)
         scale = 100.0 if looks_like_percent(raw.solver) else 1.0
-        solver = np.array(raw.solver) / scale
-        run = Trajectory(raw.ts, solver, kind="accuracy", num_items=num_items, time_unit=unit)
+        run = Trajectory(
+            raw.ts,
+            raw.solver / scale,
+            solver_se=None if raw.solver_se is None else raw.solver_se / scale,
+            kind="accuracy",
+            num_items=num_items,
+            time_unit=unit,
+        )
     except TrajectoryError as error:
         problem = str(error)
         named = problem if problem.startswith(str(path)) else f"{path}: {problem}"

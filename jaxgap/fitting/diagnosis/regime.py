@@ -22,6 +22,8 @@ _NUM_SIMULATIONS = 1000
 _MAX_BREAKS = 32
 # Weighted residuals so small are round-off: the data have no noise.
 _ROUND_OFF = 1e-9
+# And so large that squares of them are no numbers: whatever was fitted, it was not to these data.
+_OVERFLOW = 1e100
 # A segment has at least as many rows as a line and its noise need.
 _MIN_SEGMENT = 3
 
@@ -48,7 +50,9 @@ def one_regime(
     residuals, jacobian, ts = (in_blocks(rows) for rows in (residuals, jacobian, ts))
     num_rows, num_series = residuals.shape
     span = num_rows - 2 * _MIN_SEGMENT
-    if span < 1 or not jacobian.shape[-1] or not np.isfinite(residuals).all():
+    if span < 1 or not jacobian.shape[-1]:
+        return None
+    if not (np.abs(residuals).max() < _OVERFLOW and np.abs(jacobian).max() < _OVERFLOW):
         return None
     count = min(_MAX_BREAKS, span + 1)
     breaks = np.linspace(_MIN_SEGMENT, num_rows - _MIN_SEGMENT, count).round().astype(int)

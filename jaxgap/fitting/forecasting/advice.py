@@ -71,10 +71,13 @@ class Advice:
         return dataclasses.asdict(self) | {"next_gain_interval": list(self.next_gain_interval)}
 
 
-def times_ahead(observations: Observations, round_length: float) -> Float[np.ndarray, " times"]:
-    """When to look at a curve: now, after one round, and then ever more rarely."""
-    now = observations.ts[-1]
-    farthest = _FARTHEST * (now - observations.ts[0])
+def times_ahead(ts: Float[np.ndarray, " rows"], round_length: float) -> Float[np.ndarray, " times"]:
+    """When to look at a curve measured at `ts`: now, after a round, and then ever more rarely.
+
+    Now is when its last row was measured, of a long run too, whose last block has an earlier mean.
+    """
+    now = ts[-1]
+    farthest = _FARTHEST * (now - ts[0])
     later = np.geomspace(round_length, max(farthest, 2 * round_length), _NUM_TIMES - 1)
     return np.append(now, now + later)
 

@@ -166,9 +166,10 @@ def forecast(
     if round_length is None:
         round_length = float(np.median(np.diff(trajectory.ts)))
     if epsilon is None:
-        now = float(trajectory.solver[-1])
+        # Of a long run the last row by itself is mostly noise, and may be zero.
+        now = float(thinned(trajectory).solver[-1])
         epsilon = _EPSILON_ACCURACY if observations.is_accuracy else _EPSILON_RELATIVE * now
-    ts = times_ahead(observations, round_length)
+    ts = times_ahead(trajectory.ts, round_length)
     # What is forecast and what is advised are read off the same draws.
     futures = sample_futures(observations, np.append(ts, horizon), future_key)
     draws = observations.measure(futures.logs[:, -1:], futures.noise_levels, noise_key)

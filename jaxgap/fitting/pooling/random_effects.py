@@ -205,6 +205,8 @@ def _between(distances: Float[np.ndarray, "means edges"]) -> Float[np.ndarray, "
 
 def _values_at(profile: Profile, roots: Float[np.ndarray, " roots"]) -> Float[np.ndarray, " roots"]:
     """Where the signed root takes some values: straight on beyond the last that was measured."""
+    if len(profile.values) == 1:
+        return np.full(len(roots), profile.values[0])
     curve = PchipInterpolator(profile.zetas, profile.values)
     inside = curve(np.clip(roots, profile.zetas[0], profile.zetas[-1]))
     slopes = np.diff(profile.values) / np.diff(profile.zetas)

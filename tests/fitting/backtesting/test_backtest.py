@@ -92,6 +92,18 @@ def test_percent_that_starts_low_is_percent(folder):
     assert entry.run.solver.tolist() == [0, 0.005, 0.12, 0.4]
 
 
+def test_standard_errors_are_read_in_the_unit_of_their_accuracies(folder):
+    for name, scale in (("with.csv", 1), ("with_percent.csv", 100)):
+        rows = "".join(f"{t},{scale * (0.2 + 0.1 * t)},{scale * 0.03}\n" for t in range(6))
+        (folder / name).write_text("t,solver,solver_se\n" + rows)
+        with (folder / "manifest.csv").open("a") as file:
+            file.write(f"{name},accuracy,500,step,made up\n")
+    for entry in read_manifest(folder)[-2:]:
+        np.testing.assert_allclose(entry.run.solver_se, 0.03)
+        np.testing.assert_allclose(entry.run.solver, 0.2 + 0.1 * np.arange(6))
+    assert read_manifest(folder)[0].run.solver_se is None
+
+
 def test_one_curve_that_cannot_be_read_ends_no_backtest(folder):
     before = backtest(folder, [0.2], key=KEY)
     # Percent below 1 % for the most part, which no one can tell from fractions.

@@ -113,6 +113,9 @@ def test_short_still_and_noiseless_series_are_not_asked():
     assert no_fall(1 - line, "solver") is None
     errors = np.random.default_rng(0).standard_normal((20, 2))
     assert one_regime(errors, np.zeros((20, 2, 0)), np.arange(20.0), "round") is None
+    slopes = np.ones((20, 2, 1))
+    assert one_regime(1e200 * errors, slopes, np.arange(20.0), "round") is None
+    assert one_regime(errors, 1e200 * slopes, np.arange(20.0), "round") is None
 
 
 @pytest.mark.parametrize("num_rows", [8, 20])

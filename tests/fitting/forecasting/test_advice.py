@@ -8,7 +8,7 @@ from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures
 
 SEEN = Observations.of_positive(np.arange(5.0), np.full(5, 2.0), None, "solver")
-TS = times_ahead(SEEN, 1.0)
+TS = times_ahead(SEEN.ts, 1.0)
 
 
 def futures(walk):

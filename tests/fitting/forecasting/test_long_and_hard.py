@@ -1,5 +1,8 @@
 """Forecasts of long logs, of next to nothing, and of accuracies at the edge."""
 
+import dataclasses
+import importlib
+
 import jax
 import numpy as np
 import pytest
@@ -7,9 +10,12 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting import forecast
 from jaxgap.fitting.forecasting.observations import Observations
+from jaxgap.fitting.forecasting.posterior import sample_futures
 from jaxgap.fitting.forecasting.thinning import MAX_ROWS, rows_a_block, thinned
 from jaxgap.trajectory import Trajectory
 
+# The package's function of the same name hides the module.
+forecast_module = importlib.import_module("jaxgap.fitting.forecasting.forecast")
 KEY = jax.random.key(0)
 
 
@@ -24,6 +30,31 @@ def test_a_long_log_is_averaged_in_blocks_and_said():
     # The forecast is for a single measurement, whose noise no average takes away.
     low, high = found.solver.interval
     assert 2 * 1.645 * 0.05 * 0.7 < high - low < 0.4
+
+
+def long_run(num_rows, last):
+    """An uncertainty that has come to 2, with noise, and a last row of its own."""
+    ts = np.arange(float(num_rows))
+    noise = np.random.default_rng(0).normal(0, 0.02, num_rows)
+    return Trajectory(ts, np.append((2 + np.exp(-ts / 40) + noise)[:-1], last))
+
+
+def test_a_long_run_is_as_near_its_limit_as_its_last_rows_say_together(monkeypatch):
+    looked_at = []
+
+    def record(observations, ts, key):
+        looked_at.append(ts)
+        # The last blocks alone, since all of them take half a minute.
+        rows = {name: getattr(observations, name)[-20:] for name in ("ts", "values", "variances")}
+        return sample_futures(dataclasses.replace(observations, **rows), ts, key)
+
+    monkeypatch.setattr(forecast_module, "sample_futures", record)
+    run = long_run(1024, last=0.0)
+    found = forecast(run, 1100.0, key=KEY)
+    assert found.rounds_left.epsilon == pytest.approx(0.05 * run.solver[-4:].mean())
+    # Rounds are counted from the last row, not from the middle of the last four.
+    assert looked_at[0][0] == run.ts[-1]
+    assert found.rounds_left.interval[0] == 0.0
 
 
 def test_blocks_have_the_means_of_their_rows_and_smaller_errors():

@@ -121,6 +121,18 @@ def test_shifting_and_scaling_the_data_shifts_and_scales_the_answer():
     np.testing.assert_allclose(ends(moved.spread), 1e3 * np.array(ends(once.spread)), rtol=1e-6)
 
 
+def test_a_run_that_says_nothing_of_its_number_changes_nothing():
+    profiles = [gaussian(1.0, 0.05), gaussian(1.1, 0.05), gaussian(0.95, 0.05)]
+    silent = Profile(np.array([3.0]), np.array([0.0]), True, True, np.inf)
+    without, pooled = pool(profiles), pool([*profiles, silent])
+    for name in ("mean", "spread", "next_run"):
+        expected = ends(getattr(without, name))
+        np.testing.assert_allclose(ends(getattr(pooled, name)), expected, rtol=1e-6)
+    # All that is known of it is what the next run would be, up to the width of the cells.
+    width = pooled.next_run.high - pooled.next_run.low
+    np.testing.assert_allclose(ends(pooled.runs[3]), ends(pooled.next_run), atol=0.1 * width)
+
+
 def test_one_bounded_run_is_not_enough():
     with pytest.raises(ValueError, match="at least two must be bounded"):
         pool([gaussian(1.0, 0.1), half_open(1.0, 0.1)])
