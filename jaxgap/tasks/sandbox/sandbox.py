@@ -84,6 +84,8 @@ class Session:
             self._deadline = time.monotonic() + self._limits.wall_seconds
         deadline = self._deadline
         try:
+            if time.monotonic() > deadline:
+                raise Late
             send_before(self._channel, request, deadline)
             return receive_before(self._channel, deadline, self._limits.reply_bytes)
         except Closed:
