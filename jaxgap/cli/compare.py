@@ -16,9 +16,9 @@ class Compare:
 
     PATHs are files of runs, folders of such files, or logs that hold several runs (a table with a
     column `run` or `seed`, or columns named RUN - METRIC as W&B exports them). Runs whose names
-    differ in seedN alone, or else whose records differ in the seed alone, are seeds of one
-    experiment: what they say together, and what its next seed would give, is printed below the
-    table. What cannot be read is named, the rest goes on, and the exit status is 2.
+    with their folders differ in seedN alone, or else whose records differ in the seed alone, are
+    seeds of one experiment: what they say together, and what its next seed would give, is printed
+    below the table. What cannot be read is named, the rest goes on, and the exit status is 2.
     """
 
     paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH ...")]

@@ -30,6 +30,22 @@ class AbstractBijector(eqx.Module):
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         """The coordinate of a value that lies within the bounds."""
 
+    def off_bounds(
+        self, coordinate: Float[Array, "..."], flat: float, inside: float
+    ) -> Float[Array, "..."]:
+        """The coordinate, but `inside` where it is beyond `flat`, at a bound.
+
+        Both are measured from where the map begins to bend. What has no bounds stays as it is.
+        """
+        low, high = self._bends()
+        moved = jnp.clip(coordinate, low - inside, high + inside)
+        at_bound = (coordinate < low - flat) | (coordinate > high + flat)
+        return jnp.where(at_bound, moved, coordinate)
+
+    def _bends(self) -> tuple[RealScalar, RealScalar]:
+        """The coordinates beyond which the map goes to its lower and its upper bound."""
+        return 0.0, 0.0
+
 
 class Real(AbstractBijector):
     """Any real value: `location + scale * coordinate`."""
@@ -42,6 +58,9 @@ class Real(AbstractBijector):
 
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return (value - self.location) / self.scale
+
+    def _bends(self) -> tuple[RealScalar, RealScalar]:
+        return -jnp.inf, jnp.inf
 
 
 class GreaterThan(AbstractBijector):
@@ -99,6 +118,9 @@ class Between(AbstractBijector):
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.log(value - self.lower) - jnp.log(self.upper - value) - self.offset
 
+    def _bends(self) -> tuple[RealScalar, RealScalar]:
+        return jnp.minimum(-self.offset, 0.0), jnp.maximum(-self.offset, 0.0)
+
 
 class Fixed(AbstractBijector):
     """A value that no coordinate moves, for a parameter that is given or cannot be seen."""
@@ -110,3 +132,6 @@ class Fixed(AbstractBijector):
 
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.zeros_like(value)
+
+    def _bends(self) -> tuple[RealScalar, RealScalar]:
+        return -jnp.inf, jnp.inf

@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.fitting.bijectors import Fixed, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, horizon, typical_size
 from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
@@ -28,7 +27,7 @@ from jaxgap.fitting.profile import Ends, Minimised, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
-# Coordinates beyond this are where a bounded map is all but flat, and those to come back to.
+# So far past where a bounded map bends it is all but flat, and so far it is to come back to.
 _FLAT, _INSIDE = 8.0, 4.0
 # Starts whose cost is within this factor of the best agree on where the minimum is.
 _AGREEMENT = 1e-6
@@ -85,10 +84,12 @@ class Problem(eqx.Module):
         There its map is flat and no least-squares search would move it: what starts there would
         hold it.
         """
-        bounded = [not isinstance(each, Real | Fixed) for each in self.law.bijectors(curves)]
-        bounded += [False] * (len(coordinates) - len(bounded))
-        flat = jnp.array(bounded) & (jnp.abs(coordinates) > _FLAT)
-        return jnp.where(flat, jnp.sign(coordinates) * _INSIDE, coordinates)
+        bijectors = self.law.bijectors(curves)
+        of_law = [
+            bijector.off_bounds(coordinates[index], _FLAT, _INSIDE)
+            for index, bijector in enumerate(bijectors)
+        ]
+        return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
 
     def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
         """What the noise and the priors make of the law's curves: squares that are -2 log L."""

@@ -189,7 +189,7 @@ class _Moving(eqx.Module):
         """Where the fit is, or a little inside where it lies on a bound."""
         bijectors = self.own.law.bijectors(curves)
         inner = [
-            z if isinstance(bijector, Real) else jnp.clip(z, -_INSIDE, _INSIDE)
+            bijector.off_bounds(z, _INSIDE, _INSIDE)
             for z, bijector in zip(raw.coordinates[: len(bijectors)], bijectors, strict=True)
         ]
         of_law = jnp.stack(inner)

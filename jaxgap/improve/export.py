@@ -12,7 +12,7 @@ from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.loop import Loop
-from jaxgap.improve.origin import EXTERNAL, origin_of
+from jaxgap.improve.origin import FROZEN, MODEL, origin_of
 from jaxgap.improve.records import LoopState
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import locked
@@ -72,8 +72,8 @@ def _saved(
     round_index: int | None,
     on_note: Callable[[str], None],
 ) -> Saved:
-    origin = origin_of(loop)
-    del origin[EXTERNAL]  # no weights that were trained on them hang on what they are now
+    # Of what its problems and responses are now no weights that were trained on them depend.
+    origin = {name: value for name, value in origin_of(loop).items() if name in (FROZEN, MODEL)}
     with contextlib.closing(CheckpointStore(folder.checkpoints, 1, origin)) as store:
         kept = sorted(store.steps())
         wanted = kept if round_index is None else [round_index]

@@ -12,7 +12,8 @@ from jaxgap.improve.loop import Loop
 from jaxgap.models import LanguageModel
 from jaxgap.sampling import TokenBatch
 
-EXTERNAL = "its external responses"
+FROZEN, MODEL = "the frozen weights", "the properties of its model"
+"""What trained parameters go with."""
 
 
 def origin_of(loop: Loop) -> dict[str, int]:
@@ -28,9 +29,10 @@ def origin_of(loop: Loop) -> dict[str, int]:
         "its problems": json_digest(
             [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]
         ),
-        EXTERNAL: json_digest(loop.external and _uses(loop.external)),
-        "the frozen weights": json_digest(digests(loop.frozen)),
-        "the settings of its model": json_digest(_settings(loop.model)),
+        "its external responses": json_digest(loop.external and _uses(loop.external)),
+        FROZEN: json_digest(digests(loop.frozen)),
+        MODEL: json_digest(_settings(loop.model)),
+        "the tokens that end its completions": json_digest(list(loop.model.tokenizer.stop_ids)),
         "the tokens of its prompts": json_digest([_rows(batch) for batch in batches]),
     }
 
@@ -45,17 +47,13 @@ def _uses(external: ExternalResponses) -> list[object]:
     return [external.prompts.tolist(), responses, in_each_round.tolist()]
 
 
-def _settings(model: LanguageModel) -> list[object]:
-    """What the model computes, and which tokens end its completions.
-
-    Without what is as by default: a setting that a later version adds is no change.
-    """
-    values = {
+def _settings(model: LanguageModel) -> dict[str, str]:
+    """Without what is as by default: a setting that a later version adds is no change."""
+    return {
         field.name: repr(value)
         for field in dataclasses.fields(model.config)
         if (value := getattr(model.config, field.name)) != field.default
     }
-    return [values, list(model.tokenizer.stop_ids)]
 
 
 def _rows(batch: TokenBatch) -> list[list[int]]:

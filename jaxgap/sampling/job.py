@@ -78,9 +78,8 @@ class Job:
         self._dtype = weights.dtype
         # What decodes with weights that are bound to a device gives back a ring that is, and were
         # compiled again for it if the first were not.
-        place = weights.sharding
-        is_bound = weights.committed and isinstance(place, jax.sharding.SingleDeviceSharding)
-        self._place = place if is_bound else None
+        place = weights.sharding if isinstance(weights, jax.Array) and weights.committed else None
+        self._place = place if isinstance(place, jax.sharding.SingleDeviceSharding) else None
         self._most_slots = bucket(int(transcript.limits.max()))
         self._ring: Ring | None = None
         self._prefixes = init_cache(model.config, num_groups, bucket(min(lengths) - 1), self._dtype)

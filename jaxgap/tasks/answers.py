@@ -29,7 +29,7 @@ MAX_DIGITS = 400
 
 _TAGGED = re.compile(r"<answer>(?P<held>(?:(?!</?answer>).)*)</answer>", re.DOTALL)
 # Of the tags, as a prompt does: "between <answer> and </answer>".
-_SPOKEN_OF = re.compile(r"[\s`'\"]+and[\s`'\"]+")
+_SPOKEN_OF = re.compile(r"[ \t`'\"]+and[ \t`'\"]+")
 # The last of each line; a heading that only announces the answer has it on the next one.
 _HASHES = re.compile(
     r"^[^\n]*(?P<marker>####)(?:[^\n#]{0,40}\banswer[ \t\r*]{0,9}$)?", re.IGNORECASE | re.MULTILINE
@@ -172,7 +172,7 @@ def stated_number(text: str) -> str | None:
     alone = _REMARK.sub(" ", text)
     statement = _EXPLANATION.split(alone, maxsplit=1)[0]
     # Often the same text, which is searched once.
-    parts = _result(statement), statement, _result(alone), alone, _result(text), text
+    parts = _result(statement), statement, _result(alone), alone, _result(text.strip(" .()")), text
     for part in dict.fromkeys(parts):
         match = _NUMBER.search(part)
         if match is not None:

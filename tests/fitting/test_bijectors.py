@@ -43,6 +43,23 @@ def test_around_a_centre_a_step_is_as_long_as_to_the_nearer_bound(lower, upper, 
         np.testing.assert_allclose(ends, [lower, upper], atol=1e-5 * (upper - lower))
 
 
+@pytest.mark.parametrize("bijector", [*BIJECTORS, Between(0.0, 0.999, 9.0), Fixed(1.0)])
+def test_only_what_lies_at_a_bound_is_moved_off_it(bijector):
+    with jax.enable_x64(True):
+        coordinates = jnp.linspace(-40.0, 40.0, 161)
+        values, slopes = jax.vmap(jax.value_and_grad(bijector.constrain))(coordinates)
+        moved = bijector.off_bounds(coordinates, 8.0, 4.0)
+        if isinstance(bijector, Real | Fixed):
+            np.testing.assert_array_equal(moved, coordinates)
+            return
+        assert (np.abs(jax.vmap(jax.grad(bijector.constrain))(moved)) > 0).all()
+        kept = moved == coordinates
+        assert not kept[slopes == 0].any()
+        if isinstance(bijector, Between):
+            # In the middle between bounds, wherever its coordinate is, nothing is.
+            assert kept[(values > 0.01) & (values < 0.98)].all()
+
+
 def test_a_fixed_value_stays():
     assert Fixed(2.0).constrain(jnp.asarray(5.0)) == 2.0
     assert jax.grad(Fixed(2.0).constrain)(5.0) == 0.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgap.improve.external import ExternalResponses
-from jaxgap.improve.origin import origin_of
+from jaxgap.improve.origin import MODEL, origin_of
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
 
 
@@ -47,8 +47,11 @@ def changed(before, now):
     [
         (with_answer, "its problems"),
         (with_external, "its external responses"),
-        (lambda loop: with_model(loop, norm_eps=1e-5), "the settings of its model"),
-        (lambda loop: with_model(loop, OtherEnd("0123456789+=?:TF")), "the settings of its model"),
+        (lambda loop: with_model(loop, norm_eps=1e-5), MODEL),
+        (
+            lambda loop: with_model(loop, OtherEnd("0123456789+=?:TF")),
+            "the tokens that end its completions",
+        ),
         (
             lambda loop: with_model(loop, CharTokenizer("0132456789+=?:TF")),
             "the tokens of its prompts",
@@ -90,6 +93,6 @@ def test_a_setting_that_a_later_version_adds_is_no_change(make_loop):
     loop = make_loop()
     fields = {f.name: getattr(loop.model.config, f.name) for f in dataclasses.fields(DecoderConfig)}
     tokenizer = loop.model.tokenizer
-    for softcap, found in ((None, []), (30.0, ["the settings of its model"])):
+    for softcap, found in ((None, []), (30.0, [MODEL])):
         later = LanguageModel(LaterConfig(**fields, logit_softcap=softcap), tokenizer)
         assert changed(loop, dataclasses.replace(loop, model=later)) == found

@@ -13,10 +13,11 @@ import pytest
 import tokenizers
 
 from jaxgap.errors import InputError
-from jaxgap.improve import ImproveConfig, improve_to_folder, resume_folder
+from jaxgap.improve import ImproveConfig, assemble, improve_to_folder, resume_folder
 from jaxgap.improve.export import export_run
 from jaxgap.models import ChatTemplate, FastTokenizer, LanguageModel, load_model, save_folder
 from jaxgap.models.huggingface.config_json import parse_config
+from jaxgap.tasks import Addition, Problem
 
 GOLDEN = Path(__file__).parents[1] / "models" / "golden"
 FILES = Path(__file__).parents[1] / "tasks" / "files"
@@ -140,6 +141,19 @@ def test_the_model_of_a_round_goes_out(make_checkpoint, tmp_path):
     assert jax.tree.leaves(params)[0].dtype == np.float32
     with pytest.raises(InputError, match="has no checkpoint of round 0 that is intact"):
         export_run(tmp_path / "run", tmp_path / "none", round_index=0)
+
+
+def test_the_model_of_a_run_on_a_task_of_ones_own_goes_out(make_checkpoint, tmp_path):
+    class Backwards(Addition):
+        def problems(self, count, *, seed):
+            drawn = super().problems(count, seed=seed)
+            return [Problem(problem.prompt, problem.answer[::-1]) for problem in drawn]
+
+    config = config_for(make_checkpoint("llama3"), num_rounds=1)
+    improve_to_folder(
+        config, tmp_path / "run", assemble=lambda config: assemble(config, Backwards())
+    )
+    assert export_run(tmp_path / "run", tmp_path / "model") == 1
 
 
 @pytest.mark.slow

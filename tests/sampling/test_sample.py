@@ -276,6 +276,13 @@ def test_the_ring_keeps_its_steps_as_it_grows(tiny_model):
         np.testing.assert_array_equal(grown.keys[0][..., step % 12], step)
 
 
+def test_parameters_may_be_of_numpy(tiny_model, sharp_params, prompts, drawn):
+    params = jax.tree.map(np.asarray, sharp_params)
+    options = {"num_candidates": NUM_CANDIDATES, "max_new_tokens": MAX_NEW_TOKENS}
+    again = sample(tiny_model, params, prompts, KEY, **options)
+    np.testing.assert_array_equal(again.tokens, drawn.tokens)
+
+
 @pytest.mark.parametrize(("is_bound", "length"), [(False, 44), (True, 42)])  # no test's sizes
 def test_programs_are_compiled_once_and_before_their_ring_is_there(
     tiny_model, sharp_params, monkeypatch, is_bound, length
