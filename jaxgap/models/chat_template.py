@@ -19,6 +19,7 @@ from jaxgap.models.extra import import_extra
 from jaxgap.models.tokenizer import Message
 
 MAX_TEMPLATE_CHARS = 200_000
+_REPLY = "an answer that stands in no template"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,16 @@ class ChatTemplate:
                 )
         except Exception as error:  # anything: the program is not ours
             raise InputError(f"the chat template failed: {_told(error):.120}") from None
+
+    def around_reply(self) -> tuple[str, str, str]:
+        """A question and its answer as text: what comes before the answer, the answer, what after.
+
+        Where the template leaves the answer out, all is after it.
+
+        **Raises:** `InputError` if the template refuses answers.
+        """
+        turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": _REPLY}]
+        return self.render(turns, add_generation_prompt=False).rpartition(_REPLY)
 
 
 def _told(error: Exception) -> str:

@@ -74,11 +74,8 @@ class FastTokenizer(AbstractTokenizer):
     def reply_end_id(self) -> int:
         if self.chat_template is None:
             return self.eos_id
-        reply = "an answer that stands in no template"
-        turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": reply}]
         try:
-            text = self.chat_template.render(turns, add_generation_prompt=False)
-            after = self.encode(text.rpartition(reply)[2])
+            after = self.encode(self.chat_template.around_reply()[2])
         except InputError:  # a template for questions alone
             return self.eos_id
         return next((token for token in after if token in self.end_ids), self.eos_id)

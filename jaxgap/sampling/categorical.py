@@ -28,7 +28,6 @@ def row_uniforms(
 
     # In the middle of its cell of 2^-23: at its lower end, once in 2^23, a zero would draw the
     # vocabulary's first word, however improbable.
-
     return jax.vmap(stream)(row_ids, steps) + 2.0**-24
 
 

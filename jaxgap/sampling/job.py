@@ -186,11 +186,11 @@ class Job:
         if ring is not None and slots == ring.num_slots:
             return ring
         num_rows = self._seating.rows.size
-        size = (self._model.config, num_rows, slots, self._dtype, self._place)
+        shapes = ring_shapes(self._model.config, num_rows, slots, self._dtype, self._place)
         if jax.sharding.get_mesh().empty:  # on a mesh its shapes do not tell where it lies
-            compile_for(ring_shapes(*size))
+            compile_for(shapes)
             give_back_freed_memory()
-        return init_ring(*size) if ring is None else rearranged_ring(ring, None, slots)
+        return init_ring(shapes) if ring is None else rearranged_ring(ring, None, slots)
 
     def _shrink(self) -> None:
         size = min(self._size, self._seating.rows.shape[1])

@@ -77,17 +77,10 @@ def ring_shapes(
     return Ring((key,) * config.num_layers, (value,) * config.num_layers, clock)
 
 
-def init_ring(
-    config: DecoderConfig,
-    num_rows: int,
-    num_slots: int,
-    dtype: Any,
-    sharding: jax.sharding.Sharding | None = None,
-) -> Ring:
-    """A ring that remembers nothing yet, of the same arguments."""
-    ring = ring_shapes(config, num_rows, num_slots, dtype, sharding)
-    keys, values = jax.tree.map(_zeros, (ring.keys, ring.values))
-    return Ring(keys, values, jnp.zeros((), jnp.int32, device=sharding))
+def init_ring(shapes: Ring) -> Ring:
+    """A ring of these shapes that remembers nothing yet."""
+    keys, values = jax.tree.map(_zeros, (shapes.keys, shapes.values))
+    return Ring(keys, values, jnp.zeros((), jnp.int32, device=shapes.clock.sharding))
 
 
 def _zeros(shape: jax.ShapeDtypeStruct) -> Array:

@@ -17,7 +17,7 @@ from jaxgap.models import KVCache, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import Rows
-from jaxgap.sampling.ring import Ring, init_ring
+from jaxgap.sampling.ring import Ring, init_ring, ring_shapes
 from jaxgap.sampling.settings import Sampling, Settings
 
 
@@ -69,9 +69,10 @@ class DecodeShapes:
         def rest():
             numbers = jnp.zeros(num_rows, jnp.int32)
             prefix_slots = bucket(self.prompt_length - 1)
+            num_slots = bucket(self.completion_length)
             return (
                 init_cache(model.config, self.num_groups, prefix_slots, self.dtype),
-                init_ring(model.config, num_rows, bucket(self.completion_length), self.dtype),
+                init_ring(ring_shapes(model.config, num_rows, num_slots, self.dtype)),
                 Rows(numbers, numbers, numbers, numbers > 0, numbers),
                 jax.random.key(0),
                 Sampling().settings(),

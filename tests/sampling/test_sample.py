@@ -20,7 +20,7 @@ from jaxgap.sampling import (
 from jaxgap.sampling import job as job_module
 from jaxgap.sampling.decode import Rows, decode
 from jaxgap.sampling.prefix import prefill
-from jaxgap.sampling.ring import init_ring, rearranged_ring
+from jaxgap.sampling.ring import init_ring, rearranged_ring, ring_shapes
 
 # Lengths of 2 to 23 tokens, so that prefixes come in several buckets, one of them empty but for
 # padding; 40 new tokens, so that the ring grows; a prompt of one token has no prefix at all.
@@ -261,7 +261,7 @@ def test_mean_uncertainty_is_the_entropy_of_an_enumerated_policy(tiny_model, sha
 
 
 def test_the_ring_keeps_its_steps_as_it_grows(tiny_model):
-    ring = init_ring(tiny_model.config, 2, 8, jnp.float32)
+    ring = init_ring(ring_shapes(tiny_model.config, 2, 8, jnp.float32))
     steps = np.zeros((2, 2, 8, 8), np.float32)
     for step in range(11):  # once around and a little
         steps[:, :, step % 8] = step
@@ -321,7 +321,7 @@ def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
     # Compiled, not run: what the loop holds besides its arguments is less than one layer's ring
     # and two copies of the logits, so neither weights nor cache are copied.
     rows, slots = 64, 256
-    ring = init_ring(tiny_model.config, rows, slots, jnp.float32)
+    ring = init_ring(ring_shapes(tiny_model.config, rows, slots, jnp.float32))
     prompts = TokenBatch(np.zeros((16, 24), np.int32), np.ones((16, 24), bool))
     prefix: KVCache = prefill(tiny_model, sharp_params, prompts)
     ints = jnp.zeros(rows, jnp.int32)

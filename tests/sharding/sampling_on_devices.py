@@ -160,7 +160,7 @@ def _programs(model, params):
     from jaxgap.sampling import TokenBatch, continued_logits
     from jaxgap.sampling.decode import Rows, decode
     from jaxgap.sampling.prefix import prefill
-    from jaxgap.sampling.ring import init_ring
+    from jaxgap.sampling.ring import init_ring, ring_shapes
     from jaxgap.sampling.settings import Sampling
     from jaxgap.sharding import rows_to_devices
 
@@ -170,7 +170,7 @@ def _programs(model, params):
     questions = rows_to_devices(batch(16, 32))
     numbers = np.zeros(64, np.int32)
     rows = rows_to_devices(Rows(numbers, numbers, numbers, numbers == 0, numbers))
-    ring = init_ring(model.config, 64, 32, np.float32)
+    ring = init_ring(ring_shapes(model.config, 64, 32, np.float32))
     prefix = prefill(model, params, questions)
     asked = rows_to_devices((batch(16, 32), np.arange(64) // 4, batch(64, 8)))
     limits = (np.zeros(1, np.int32), np.int32(1))

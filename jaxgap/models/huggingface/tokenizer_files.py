@@ -14,7 +14,6 @@ from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, read_json, reg
 
 _NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
 _DISPENSABLE = ("pad_token", "bos_token")
-_REPLY = "an answer that stands in no template"
 
 
 def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
@@ -76,10 +75,8 @@ def _reply_end(tokenizer: FastTokenizer) -> int | None:
     """The special token that comes first after a reply, if it is not one that begins a text."""
     if tokenizer.chat_template is None:
         return None
-    turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": _REPLY}]
     try:
-        text = tokenizer.chat_template.render(turns, add_generation_prompt=False)
-        _, reply, after = text.rpartition(_REPLY)
+        _, reply, after = tokenizer.chat_template.around_reply()
         ids = tokenizer.encode(after.lstrip()) if reply else []
     except InputError:  # a template for questions alone, or a token that the decoder lacks
         return None
