@@ -17,7 +17,8 @@ from jaxgap.models.gguf_format.pre_tokenizers import byte_level_parts
 from jaxgap.models.outside import ModelFileError
 
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
-# A chat ends its turns with one of these, whatever the file calls its end of text.
+# A chat ends its turns with one of these, whatever the file calls its end of text. As in llama.cpp
+# they are control tokens, whatever type the file gives them: Phi-3's calls `<|end|>` user-defined.
 _END_OF_TURN = (
     "<|eot_id|>",
     "<|eom_id|>",
@@ -92,9 +93,13 @@ class _Vocabulary:
             raise self.error(f"{len(self.tokens)} tokens for a decoder of {num_ids}")
         if len(set(self.tokens)) < len(self.tokens):
             raise self.error("a token is given twice")
-        self.types: list[int] = values.get("token_type") or [_NORMAL] * len(self.tokens)
-        if not isinstance(self.types, list) or len(self.types) != len(self.tokens):
+        types = values.get("token_type") or [_NORMAL] * len(self.tokens)
+        if not isinstance(types, list) or len(types) != len(self.tokens):
             raise self.error("tokenizer.ggml.token_type must be one number a token")
+        self.types: list[int] = [
+            _CONTROL if text in _END_OF_TURN else kind
+            for text, kind in zip(self.tokens, types, strict=True)
+        ]
 
     def error(self, problem: str) -> ModelFileError:
         return ModelFileError(f"{self.where}: {problem}")
@@ -130,11 +135,7 @@ class _Vocabulary:
 
     def stop_ids(self) -> tuple[int, ...]:
         ends = [self.special_id("eos"), self.special_id("eot")]
-        ends += [
-            number
-            for number, text in enumerate(self.tokens)
-            if text in _END_OF_TURN and self.types[number] == _CONTROL
-        ]
+        ends += [number for number, text in enumerate(self.tokens) if text in _END_OF_TURN]
         stop_ids = tuple(dict.fromkeys(number for number in ends if number is not None))
         if not stop_ids:
             raise self.error("nothing says which token ends a text (tokenizer.ggml.eos_token_id)")

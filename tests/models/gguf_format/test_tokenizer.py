@@ -6,7 +6,7 @@ import pytest
 
 from jaxgap.models.gguf_format.tokenizer import build_tokenizer
 
-CONTROL, USER_DEFINED = 3, 4
+NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
 ADDED = ("<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>")
 USER, END, ASSISTANT = 401, 402, 403
 
@@ -47,6 +47,22 @@ def test_a_text_ends_where_a_turn_or_a_document_does(golden):
     tokens = [*golden["tokens"], "<|eot_id|>", "<|user|>", "<|end_of_text|>", "<|assistant|>"]
     values = {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.eos_token_id": 400}
     assert _build(golden, **values).stop_ids == (400, 402)
+
+
+PHI3 = (
+    "{% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content + '<|end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("kind", [NORMAL, CONTROL, USER_DEFINED])
+def test_a_turn_ends_whatever_type_the_file_gives_its_end(golden, kind):
+    """Files of Phi-3-mini say user-defined; the eos that they name ends documents alone."""
+    tokenizer = _build(golden, kind, **{"tokenizer.chat_template": PHI3})
+    assert set(tokenizer.stop_ids) == {2, 400, END}
+    assert tokenizer.reply_end_id == END
+    assert tokenizer.decode([*golden["texts"]["numpy"], END]) == "numpy"
+    assert END not in tokenizer.encode(tokenizer.without_special_tokens("4<|end|>"))
 
 
 def test_a_text_can_be_kept_from_holding_special_tokens(golden):
