@@ -25,6 +25,7 @@ SHORT_FACTORS = "rope_factors_short.weight"
 LONG_FACTORS = "rope_factors_long.weight"
 # Files say only how much each frequency is divided by; all released Llama 3 models have these.
 _LLAMA3_LOW, _LLAMA3_HIGH, _LLAMA3_LENGTH = 1.0, 4.0, 8192
+_PHI3_4K_WINDOW = 2047
 
 
 def parse_metadata(header: GgufHeader, where: str) -> DecoderConfig:
@@ -93,9 +94,21 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
         "context_length": context_length,
         "family": architecture,
     }
-    if architecture == "phi3" and fields.values.get("attention.sliding_window"):
-        shape["sliding_window"] = fields.integer("attention.sliding_window", maximum=10**12)
+    if architecture == "phi3":
+        shape["sliding_window"] = _window(fields, shape["num_layers"], context_length)
     return shape
+
+
+def _window(fields: Fields, num_layers: int, context_length: int) -> int | None:
+    """How many tokens each one of a Phi-3 sees; 0 in a file is all.
+
+    The first files of Phi-3-mini-4k and -medium-4k do not say. They are told by their shapes, as
+    in llama.cpp.
+    """
+    key = "attention.sliding_window"
+    if key not in fields.values and num_layers in (32, 40) and context_length == 4096:
+        return _PHI3_4K_WINDOW
+    return fields.integer(key, maximum=10**12) if fields.values.get(key) else None
 
 
 def _scaling(

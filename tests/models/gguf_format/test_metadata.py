@@ -44,6 +44,21 @@ def test_a_phi_without_a_window_has_fused_modules(parse):
     assert "self_attn.q_proj" not in names
 
 
+@pytest.mark.parametrize("num_layers", [32, 40])
+def test_the_window_of_a_4k_phi3_whose_file_does_not_say(num_layers, parse):
+    """As `sliding_window` in the config.json of Phi-3-mini-4k and Phi-3-medium-4k."""
+    shape = {"phi3.block_count": num_layers, "phi3.context_length": 4096}
+    assert parse("phi3", **shape).sliding_window == 2047
+    for said, meant in ((0, None), (512, 512)):
+        said = {"phi3.attention.sliding_window": said}
+        assert parse("phi3", **shape | said).sliding_window == meant
+    # No other shape, and no other family.
+    for other in ({"phi3.block_count": 24}, {"phi3.context_length": 131072}):
+        assert parse("phi3", **shape | other).sliding_window is None
+    shape = {key.replace("phi3", "llama"): value for key, value in shape.items()}
+    assert parse("llama", **shape).sliding_window is None
+
+
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
 def test_heads_that_turn_in_part_are_refused_where_they_could_not_be_exported(architecture, parse):
     key = f"{architecture}.rope.dimension_count"
