@@ -99,7 +99,9 @@ class LoraLinear(nnx.Linear):
         return super().__call__(x) + self._product(self.scale * low, self.lora_b[...])
 
     def _product(self, x, kernel):
-        # As the layer's own product, which training replaces.
+        # As the layer's own product, which training replaces. Adapters may be kept in a wider type
+        # than the layer, whose activations stay in theirs.
+        kernel = kernel.astype(x.dtype)
         return self.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
 
 

@@ -15,6 +15,7 @@ from jaxgap.models import (
     join_adapters,
     merge_adapters,
 )
+from jaxgap.sampling import encode_prompts, sample
 
 LORA = LoraConfig.uniform(3, alpha=6.0)
 TOKENS = jnp.array([[3, 1, 4, 1, 5, 9]])
@@ -67,6 +68,47 @@ def test_adapters_work_with_a_cache(adapted, tiny_params, adapters):
     _, cache = apply(joined, TOKENS[:, :5], REAL[:, :5], cache)
     last, _ = apply(joined, TOKENS[:, 5:], REAL[:, 5:], cache)
     np.testing.assert_allclose(last[:, 0], whole[:, -1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("base", "kept"), [("bfloat16", "float32"), ("float32", "bfloat16"), ("bfloat16", "bfloat16")]
+)
+def test_activations_have_the_type_of_the_base_and_gradients_that_of_the_adapters(
+    adapted, tiny_params, adapters, base, kept
+):
+    params = jax.tree.map(lambda x: x.astype(base), tiny_params)
+    adapters = jax.tree.map(lambda x: (x + 0.1).astype(kept), adapters)
+
+    def loss(adapters):
+        hidden, cache = adapted.hidden_states(
+            join_adapters(params, adapters),
+            TOKENS,
+            REAL,
+            init_cache(adapted.config, 1, 6, dtype=base),
+        )
+        return hidden.astype(jnp.float32).std(), (hidden, cache)
+
+    gradients, (hidden, cache) = jax.jit(jax.grad(loss, has_aux=True))(adapters)
+    assert {leaf.dtype for leaf in (hidden, *cache.keys, *cache.values)} == {jnp.dtype(base)}
+    assert {leaf.dtype for leaf in jax.tree.leaves(gradients)} == {jnp.dtype(kept)}
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradients))
+
+
+def test_wide_adapters_on_a_narrow_base_are_read_as_narrow_ones(adapted, tiny_params, adapters):
+    """As training in mixed precision reads them; and sampled, with a cache of the base's type."""
+    narrow = jax.tree.map(lambda x: x.astype(jnp.bfloat16), tiny_params)
+    trained = jax.tree.map(lambda x: x + 0.1, adapters)
+    rounded = jax.tree.map(lambda x: x.astype(jnp.bfloat16), trained)
+    mixed, _ = adapted.apply(join_adapters(narrow, trained), TOKENS, REAL)
+    np.testing.assert_array_equal(
+        mixed, adapted.apply(join_adapters(narrow, rounded), TOKENS, REAL)[0]
+    )
+    prompts = encode_prompts(adapted.tokenizer, ["1+2=", "30+4="], 5)
+    drawn = sample(
+        adapted, join_adapters(narrow, trained), prompts, jax.random.key(0),
+        num_candidates=2, max_new_tokens=3,
+    )  # fmt: skip
+    assert drawn.tokens.shape[-1] <= 3
 
 
 def test_impossible_adapters_are_refused():
