@@ -8,6 +8,7 @@ of processor time. What Jinja does inside one comparison or look-up is not bound
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -19,7 +20,11 @@ from jaxgap.models.extra import import_extra
 from jaxgap.models.tokenizer import Message
 
 MAX_TEMPLATE_CHARS = 200_000
-_REPLY = "an answer that stands in no template"
+THOUGHT_BEGINS, THOUGHT_ENDS = "<think>", "</think>"
+_WORDS = "an answer that stands in no template"
+_SYSTEM, _QUESTION, _REPLY = (
+    {"role": role, "content": _WORDS} for role in ("system", "user", "assistant")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +78,9 @@ class ChatTemplate:
 
         - `messages`: its turns.
         - `add_generation_prompt`: whether the assistant's turn is begun.
-        - `thinks`: False tells templates that ask for it (`enable_thinking`, as Qwen3's) to have
-            the model answer at once.
+        - `thinks`: False has the model answer at once: templates that ask for it are told
+            (`enable_thinking`, as Qwen3's), and where one begins a thought all the same (as
+            DeepSeek-R1's distilled models' and QwQ's), it is ended without a word.
 
         **Raises:** `InputError` in one line if the template refuses the messages, breaks a rule of
         the sandbox or a budget, or fails.
@@ -85,11 +91,12 @@ class ChatTemplate:
             values["enable_thinking"] = False
         try:
             with template.environment.budget():
-                return template.render(
+                text = template.render(
                     **self.special_tokens, **values, add_generation_prompt=add_generation_prompt
                 )
         except Exception as error:  # anything: the program is not ours
             raise InputError(f"the chat template failed: {_told(error):.120}") from None
+        return text if thinks or not add_generation_prompt else _without_open_thought(text)
 
     def around_reply(self) -> tuple[str, str, str]:
         """A question and its answer as text: what comes before the answer, the answer, what after.
@@ -98,8 +105,33 @@ class ChatTemplate:
 
         **Raises:** `InputError` if the template refuses answers.
         """
-        turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": _REPLY}]
-        return self.render(turns, add_generation_prompt=False).rpartition(_REPLY)
+        turns = [_QUESTION | {"content": "1"}, _REPLY]
+        return self.render(turns, add_generation_prompt=False).rpartition(_WORDS)
+
+    def around_turns(self) -> list[str]:
+        """All that the template itself writes, piece by piece, around turns of each role.
+
+        Nothing of roles that it refuses.
+        """
+        pieces = []
+        for turns, begun in (
+            ([_QUESTION], True),
+            ([_SYSTEM, _QUESTION], True),
+            ([_QUESTION, _REPLY], False),
+        ):
+            with contextlib.suppress(InputError):
+                pieces += self.render(turns, add_generation_prompt=begun).split(_WORDS)
+        return pieces
+
+
+def _without_open_thought(text: str) -> str:
+    """The text with the thought that it ends in closed, in the form of Qwen3's empty thoughts.
+
+    A thought that was opened elsewhere is a word of somebody's turn.
+    """
+    if not text.rstrip().endswith(THOUGHT_BEGINS):
+        return text
+    return f"{text.rstrip()}\n\n{THOUGHT_ENDS}\n\n"
 
 
 def _told(error: Exception) -> str:

@@ -67,6 +67,53 @@ def test_a_template_is_told_when_not_to_think():
     assert template.render([], thinks=False) == "at once"
 
 
+ALWAYS_THINKS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+)
+# As Qwen3 writes it: told not to think, it begins the reply with a thought of no words.
+MAY_THINK = ALWAYS_THINKS.replace(
+    "<think>\n' }}",
+    "' }}{% if enable_thinking is defined and enable_thinking is false %}"
+    "{{ '<think>\n\n</think>\n\n' }}{% endif %}",
+)
+
+
+def test_a_thought_that_a_template_always_begins_is_ended_where_none_is_wanted():
+    always, may = ChatTemplate(ALWAYS_THINKS, {}), ChatTemplate(MAY_THINK, {})
+    at_once = always.render(CHAT, thinks=False)
+    assert at_once == may.render(CHAT, thinks=False)
+    assert at_once.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    assert always.render(CHAT).endswith("<|im_start|>assistant\n<think>\n")
+    assert not may.render(CHAT).endswith("<think>\n")
+    turns = {"add_generation_prompt": False}
+    assert always.render(CHAT, thinks=False, **turns) == always.render(CHAT, **turns)
+
+
+@pytest.mark.parametrize("said", ["<think>", "<think>so</think>", "</think><think>"])
+def test_a_thought_in_somebodys_words_changes_nothing(said):
+    for source in (MAY_THINK, LLAMA3):
+        chat = [{"role": "user", "content": said}]
+        text = ChatTemplate(source, {"bos_token": "<bos>"}).render(chat, thinks=False)
+        assert text.replace(said, "Hi", 1) == ChatTemplate(source, {"bos_token": "<bos>"}).render(
+            [{"role": "user", "content": "Hi"}], thinks=False
+        )
+
+
+def test_what_a_template_writes_around_turns():
+    pieces = ChatTemplate(LLAMA3, {"bos_token": "<bos>"}).around_turns()
+    head = "<|start_header_id|>{}<|end_header_id|>\n\n".format
+    assert set(pieces) == {
+        "<bos>" + head("system"),
+        "<bos>" + head("user"),
+        "<|eot_id|>" + head("user"),
+        "<|eot_id|>" + head("assistant"),
+        "<|eot_id|>",
+    }
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+    assert ChatTemplate(refusing + "a{{ messages[0].content }}b", {}).around_turns() == [*"abab"]
+
+
 def test_a_template_may_refuse():
     with pytest.raises(InputError, match="the chat template failed: roles must alternate"):
         _render("{{ raise_exception('roles must alternate') }}")
