@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jaxgap.errors import InputError
-from jaxgap.models.chat_template import ChatTemplate
+from jaxgap.models.chat_template import THOUGHT_BEGINS, THOUGHT_ENDS, ChatTemplate
 from jaxgap.models.tokenizer import AbstractTokenizer, Message
+
+_MARK = re.compile(r"[^\w\s]")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,10 +116,27 @@ class FastTokenizer(AbstractTokenizer):
 
     @functools.cached_property
     def _special_tokens(self) -> re.Pattern[str]:
+        special = self._turn_marks()
         added = self.backend.get_added_tokens_decoder().values()
+        special |= {token.content for token in added if token.special}
         # One character cannot be broken up. The longest first, since some begin as others do.
-        texts = [token.content for token in added if token.special and len(token.content) > 1]
-        return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))))
+        texts = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, texts)))
+
+    def _turn_marks(self) -> set[str]:
+        """Added tokens with which the chat template marks turns: files may not call them special.
+
+        Added words, numbers and runs of white space mark none, and thoughts stay what they are.
+        """
+        if self.chat_template is None:
+            return set()
+        added = self.backend.get_added_tokens_decoder()
+        pieces = self.backend.encode_batch(
+            self.chat_template.around_turns(), add_special_tokens=False
+        )
+        written = {number for piece in pieces for number in piece.ids} & added.keys()
+        marks = {text for number in written if _MARK.search(text := added[number].content)}
+        return marks - {THOUGHT_BEGINS, THOUGHT_ENDS}
 
     def without_special_tokens(self, text: str) -> str:
         if not self._special_tokens.pattern:

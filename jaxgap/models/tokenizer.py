@@ -75,7 +75,7 @@ class AbstractTokenizer(abc.ABC):
         """
 
     def without_special_tokens(self, text: str) -> str:
-        """The text with a space in whatever would be encoded as a special token."""
+        """The text with a space in whatever would be encoded as a special token or mark a turn."""
         return text
 
     @abc.abstractmethod
@@ -85,7 +85,7 @@ class AbstractTokenizer(abc.ABC):
         **Arguments:**
 
         - `messages`: its turns.
-        - `thinks`: whether a model whose template can tell it not to think is left to think.
+        - `thinks`: whether a model that may think is let do so; otherwise it answers at once.
 
         **Raises:** `InputError` if the model has no chat template, or it fails on these messages.
         """
