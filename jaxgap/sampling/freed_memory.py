@@ -9,6 +9,8 @@ import ctypes
 import functools
 from collections.abc import Callable
 
+from jaxtyping import Array
+
 
 def give_back_freed_memory() -> None:
     """Let the system have the pages that nothing lies on, where the C library is glibc.
@@ -18,6 +20,17 @@ def give_back_freed_memory() -> None:
     trim = _malloc_trim()
     if trim is not None:
         trim(0)
+
+
+def in_place_of(old: Array, new: Array) -> Array:
+    """The new buffer, once it is there and the old one's memory is the system's again.
+
+    To a buffer that is larger than the one before it what that one left is of no use.
+    """
+    new.block_until_ready()
+    old.delete()
+    give_back_freed_memory()
+    return new
 
 
 @functools.cache

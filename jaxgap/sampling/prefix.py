@@ -15,6 +15,7 @@ from jaxtyping import Array, Int
 
 from jaxgap.models import KVCache, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
+from jaxgap.sampling.freed_memory import in_place_of
 from jaxgap.sharding import by_rows, by_rows_and_heads
 
 
@@ -60,9 +61,7 @@ def rearranged_prefixes(
 
     def take(buffer: Array, slot_axis: int) -> Array:
         taken = _taken(buffer, groups, slot_axis=slot_axis, num_slots=num_slots)
-        taken.block_until_ready()
-        buffer.delete()
-        return taken
+        return in_place_of(buffer, taken)
 
     keys = tuple(take(buffer, 2) for buffer in prefixes.keys)
     values = tuple(take(buffer, 2) for buffer in prefixes.values)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.models import DecoderConfig
+from jaxgap.sampling.freed_memory import in_place_of
 from jaxgap.sharding import by_rows_and_heads
 
 
@@ -104,10 +105,7 @@ def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots
     sources = (ring.clock - 1 - ring.elapsed(num_slots)) % ring.num_slots
 
     def take(buffer: Array, slot_axis: int) -> Array:
-        taken = _taken(buffer, rows, sources, slot_axis=slot_axis)
-        taken.block_until_ready()
-        buffer.delete()
-        return taken
+        return in_place_of(buffer, _taken(buffer, rows, sources, slot_axis=slot_axis))
 
     keys = tuple(take(buffer, 3) for buffer in ring.keys)
     values = tuple(take(buffer, 2) for buffer in ring.values)
