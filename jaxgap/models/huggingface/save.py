@@ -23,6 +23,9 @@ from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
 
 MAX_SHARD_BYTES = 5_000_000_000
+# The line ends with a block, so that a template of which its first line is blanks and a block is
+# read as it was: both are cut.
+_BEGINNING = "{% if bos_token %}{{ bos_token }}{% endif %}\n"
 
 
 def save_folder(
@@ -36,6 +39,8 @@ def save_folder(
 
     The folder appears whole or not at all. Numbers are stored in the parameters' floating type, so
     reading them back gives the same bits. One shard at a time is held beside the parameters.
+    Conversations begin as they do in the model: where a GGUF file has them begin with a token that
+    its chat template does not write, the template is written with it.
 
     **Arguments:**
 
@@ -110,9 +115,25 @@ def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, config: DecoderConf
     if tokenizer.bos_id is not None:
         settings["bos_token"] = text_of(tokenizer.bos_id)
     if tokenizer.chat_template is not None:
-        settings["chat_template"] = tokenizer.chat_template.source
+        beginning = _BEGINNING if _begins_unwritten(tokenizer) else ""
+        settings["chat_template"] = beginning + tokenizer.chat_template.source
     write_json(folder / "tokenizer_config.json", settings)
     (folder / "tokenizer.json").write_text(tokenizer.backend.to_str(), "utf-8")
+
+
+def _begins_unwritten(tokenizer: FastTokenizer) -> bool:
+    """Whether conversations begin with a token that the chat template does not write.
+
+    In a folder they begin as the template writes them (:class:`FastTokenizer`).
+    """
+    if not tokenizer.begins_chats:
+        return False
+    try:
+        text = tokenizer.render_chat([{"role": "user", "content": "1"}])
+    except InputError:  # a template that takes no question alone
+        return False
+    as_read, as_written = (tokenizer.encode_batch([text], begin=begin) for begin in (True, False))
+    return as_read != as_written
 
 
 def _is_byte_level(tokenizer: FastTokenizer) -> bool:

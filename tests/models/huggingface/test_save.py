@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tokenizers
 
 from jaxgap.errors import InputError
 from jaxgap.models import LanguageModel, LoraConfig
@@ -45,6 +46,52 @@ def test_the_tokenizer_survives(load_tiny, tmp_path):
     assert again.encode("w5 w7") == [5, 7]
     assert (again.stop_ids, again.pad_id, again.bos_id) == ((2, 5), 0, 1)
     assert again.render_chat([{"role": "user", "content": "w9"}]) == "w1w9"
+
+
+ASKED = [{"role": "user", "content": "w9"}]
+CHAT = "{% for m in messages %}{{ m.content + ' w7 ' }}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        CHAT,
+        "  " + CHAT,
+        "\n  " + CHAT,
+        " w5 " + CHAT,
+        "{%- set a = 'w6 ' -%}\n {{- a }}" + CHAT,
+        "{{ bos_token + ' ' }}" + CHAT,
+        "  {% if messages %}{{ 'w1 ' }}{% endif %}" + CHAT,
+    ],
+)
+@pytest.mark.parametrize("begins_chats", [True, False])
+@pytest.mark.parametrize("adds_bos", [True, False])
+def test_conversations_begin_as_they_did(load_tiny, tmp_path, template, begins_chats, adds_bos):
+    """A model from GGUF begins them as its file says; a folder as its template says."""
+    model, params = load_tiny("smollm2")
+    backend = tokenizers.Tokenizer.from_str(model.tokenizer.backend.to_str())
+    backend.add_special_tokens(["w1"])
+    if adds_bos:
+        backend.post_processor = tokenizers.processors.TemplateProcessing(
+            single=["w1", "$A"], special_tokens=[("w1", 1)]
+        )
+    tokenizer = dataclasses.replace(
+        model.tokenizer,
+        backend=backend,
+        chat_template=ChatTemplate(template, {"bos_token": "w1"}),
+        begins_chats=begins_chats,
+    )
+    save_folder(tmp_path / "out", LanguageModel(model.config, tokenizer), params)
+    again = load_folder(tmp_path / "out")[0].tokenizer
+    for chat in (ASKED, [{"role": "system", "content": "w4"}, *ASKED]):
+        texts = [each.render_chat(chat) for each in (tokenizer, again)]
+        before, after = (
+            each.encode_batch([text], begin=each.begins_prompts)
+            for each, text in zip((tokenizer, again), texts, strict=True)
+        )
+        assert before == after
+        assert before[0].count(1) <= 1
+        assert texts[1] in (texts[0], "w1" + texts[0])
 
 
 def test_nothing_is_written_over(load_tiny, tmp_path):
