@@ -10,7 +10,9 @@ aside once the run goes on from one before it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -23,14 +25,21 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
-from jaxgap.improve.digests import digests, json_digest
+from jaxgap.improve.digests import digests, json_digest, leaf_names
 from jaxgap.improve.records import LoopState, Training, TrainingSet
 from jaxgap.sharding import all_agree, is_first, meet, to_host
 
 # What may come back from a damaged file is anything; what must not come back is a wrong number.
 _DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
 # Words of errors that say nothing about the file: it may be read another time.
-_NOT_DAMAGE = ("RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "Permission denied", "UNAVAILABLE")
+_NOT_DAMAGE = (
+    "RESOURCE_EXHAUSTED",
+    "PERMISSION_DENIED",
+    "UNAVAILABLE",
+    *map(os.strerror, (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE)),
+)
+# What the system says of a checkpoint of which a part is missing or is something else.
+_MISSING = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _DAMAGED = "damaged"
 _OPTIMIZER = "['state']['opt_state']"
 
@@ -125,8 +134,9 @@ class CheckpointStore:
         - `on_damage`: called with one line for every newer checkpoint that is passed over.
         - `steps`: the rounds to look at; by default all.
 
-        **Raises:** `RunError` if one cannot be read for want of memory or of a permission, which
-        leaves it as it is; `InputError` if it goes with another model or other problems.
+        **Raises:** `RunError` if one cannot be read for want of memory or of a permission, or for
+        trouble of the system, which leaves it as it is; `InputError` if it goes with another model
+        or other problems, or its state is in parts of other names.
         """
         meet()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
@@ -137,7 +147,7 @@ class CheckpointStore:
                 raise
             except _DAMAGE as error:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
-                if any(word in str(error) for word in _NOT_DAMAGE):
+                if _is_trouble(error):
                     raise RunError(
                         f"{self._folder / str(step)}: cannot be read ({reason}); it stays as it is"
                     ) from error
@@ -199,14 +209,19 @@ class CheckpointStore:
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
         abstract = _arrays(abstract_state, training_set)
+        unread = _OPTIMIZER if abstract_state.opt_state is None else ()
+        written = {n: value for n, value in record.digests.items() if not n.startswith(unread)}
+        # The record is whole, so this is no damage: read as it is, it would be called that.
+        others = sorted(written.keys() ^ leaf_names(abstract))
+        if others:
+            raise InputError(
+                f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
+                f"whose state has {'' if others[0] in written else 'no '}{others[0]}: go on with "
+                "those in the run's versions.json"
+            )
         arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
         found = digests(arrays)
-        unread = _OPTIMIZER if abstract_state.opt_state is None else ()
-        wrong = sorted(
-            name
-            for name, value in record.digests.items()
-            if found.get(name) != value and not name.startswith(unread)
-        )
+        wrong = sorted(name for name, value in written.items() if found.get(name) != value)
         if wrong:
             raise ValueError(f"{wrong[0]} is not what was written")
         fields = {"opt_state": None} | arrays["state"]
@@ -277,6 +292,16 @@ class _Record(NamedTuple):
             raise ValueError("its record is not what was written")
         shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
         return cls(tuple(form["rows"]), form["digests"], shapes, form["origin"])
+
+
+def _is_trouble(error: BaseException | None) -> bool:
+    """Whether reading failed for something else than what is in the files."""
+    while error is not None:
+        by_number = isinstance(error, OSError) and error.errno not in _MISSING
+        if by_number or any(word in str(error) for word in _NOT_DAMAGE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _context() -> ocp.Context:

@@ -33,12 +33,20 @@ def digests(tree: PyTree) -> dict[str, int]:
     >>> before == digests({"a": jnp.array([0.0, 2.0, 1.0])})
     False
     """
-    leaves, _ = jax.tree.flatten_with_path(tree)
     # Leaf by leaf: of many layers few shapes are compiled. And one after another: of many programs
     # at once that wait for all devices none may go on, where devices are threads of a few cores.
-    sums = [jax.device_get(_digest(leaf)) for _, leaf in leaves]
-    names = [jax.tree_util.keystr(path) for path, _ in leaves]
-    return dict(zip(names, map(int, sums), strict=True))
+    sums = [jax.device_get(_digest(leaf)) for leaf in jax.tree.leaves(tree)]
+    return dict(zip(leaf_names(tree), map(int, sums), strict=True))
+
+
+def leaf_names(tree: PyTree) -> list[str]:
+    """The path of every leaf, in the order of the leaves.
+
+    >>> leaf_names({"a": [1, 2]})
+    ["['a'][0]", "['a'][1]"]
+    """
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return [jax.tree_util.keystr(path) for path, _ in leaves]
 
 
 def json_digest(value: Any) -> int:

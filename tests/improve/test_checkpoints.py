@@ -1,5 +1,7 @@
 """Checkpoints come back exactly, or not at all."""
 
+import errno
+import os
 import pickle
 import shutil
 
@@ -108,12 +110,19 @@ def test_parameters_are_read_without_the_optimiser(folder, abstract, loop_state)
     jax.tree.map(np.testing.assert_array_equal, saved.state.params, loop_state.params)
 
 
-def test_a_checkpoint_that_holds_more_is_of_another_model(folder, abstract):
+def test_one_whose_parts_have_other_names_is_refused(folder, abstract):
     less = {name: part for name, part in abstract.params.items() if name != "norm"}
     assert less.keys() < abstract.params.keys()
-    saved, said = newest(folder, abstract._replace(params=less))
-    assert saved is None
-    assert len(said) == 3
+    with pytest.raises(InputError, match=r"whose state has .*norm"):
+        newest(folder, abstract._replace(params=less))
+
+
+def test_one_of_an_optimiser_of_another_version_is_refused(folder, abstract, loop_state):
+    """As where a later optax keeps one thing more: nothing is damaged, nothing is passed over."""
+    more = abstract._replace(opt_state=(abstract.opt_state, {"new": abstract.params["norm"]}))
+    with pytest.raises(InputError, match=r"kept/3: was made with other versions of optax or jax"):
+        newest(folder, more)
+    assert newest(folder, abstract)[0].state.round_index == 3
 
 
 def data_files(folder, step):
@@ -219,6 +228,26 @@ def test_one_that_cannot_be_read_now_is_not_called_damaged(folder, abstract, mon
 
     monkeypatch.setattr(CheckpointStore, "_load", load)
     with pytest.raises(RunError, match=r"kept/3: cannot be read \(RESOURCE_EXHAUSTED"):
+        newest(folder, abstract)
+
+
+TROUBLE = [OSError(each, os.strerror(each)) for each in (errno.EMFILE, errno.EIO, errno.ESTALE)]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        *((each, None) for each in TROUBLE),
+        *((ValueError("the checkpoint is not to be read"), each) for each in TROUBLE),
+        (ValueError("Error opening file: d/0 [OS error 24: EMFILE Too many open files]"), None),
+    ],
+)
+def test_trouble_of_the_system_is_not_called_damage(folder, abstract, monkeypatch, error, cause):
+    def load(self, step, abstract_state):
+        raise error from cause
+
+    monkeypatch.setattr(CheckpointStore, "_load", load)
+    with pytest.raises(RunError, match=r"kept/3: cannot be read .*it stays as it is"):
         newest(folder, abstract)
 
 
