@@ -21,8 +21,9 @@ class Improve:
     Each round the model answers the training prompts several times, judges its own answers, and
     trains on those that it selects. On held-out prompts the solver's and the verifier's capability
     are measured, before the first round and after each. RUN then holds config.json, versions.json,
-    metrics.jsonl and trajectory.csv, ready for `jaxgap fit` and `jaxgap report`, and checkpoints:
-    an interrupted run goes on by --resume RUN as if nothing had happened.
+    metrics.jsonl, checkpoints, with which an interrupted run goes on by --resume RUN as if nothing
+    had happened, and from the third checkpoint on trajectory.csv, ready for `jaxgap fit` and
+    `jaxgap report`.
 
     Without --model it is the embedded model on sums. With one, a task goes with it:
 
@@ -59,7 +60,7 @@ class Improve:
             console = Terminal()
             with LoopProgress(console) as progress:
                 self._improve(folder, self._judged(progress.watcher(), folder))
-            console.print_line(f"Wrote {folder}. Next: jaxgap report {folder}")
+            console.print_line(f"Wrote {folder}. {_next(folder)}")
 
     def _improve(self, folder: Path, watcher: "Watcher") -> None:
         from jaxgap.improve.kept_run import improve_to_folder, resume_folder
@@ -97,3 +98,12 @@ class Improve:
         from jaxgap.workflows.stopping import stop_when_not_worth
 
         return stop_when_not_worth(watcher, folder, self.stop_when)
+
+
+def _next(folder: Path) -> str:
+    """What to do with a run that has ended; one of a single round has no table to report on."""
+    from jaxgap.trajectory.read import OWN_FILE
+
+    if (folder / OWN_FILE).exists():
+        return f"Next: jaxgap report {folder}"
+    return f"A report takes three checkpoints: jaxgap improve --resume {folder} --more-rounds 1"

@@ -79,10 +79,17 @@ def test_ctrl_c_at_any_moment_leaves_a_readable_folder(tmp_path):
             assert read_csv(folder / "trajectory.csv").num_rows >= 3
 
 
-def test_an_interrupted_run_is_resumed_and_may_go_further(run_folder, tmp_path):
+def test_an_interrupted_run_is_resumed_and_may_go_further(run_folder, tmp_path, capsys):
     folder = tmp_path / "run"
     run_command(["improve", "--out", str(folder), *SMALL[1:], "--num-rounds=1"])
-    run_command(["improve", "--resume", str(folder), "--more-rounds", "2"])
+    said = "".join(capsys.readouterr().out.split())
+    further = ["improve", "--resume", str(folder), "--more-rounds"]
+    # It has two checkpoints, of which no report can be made.
+    assert not (folder / "trajectory.csv").exists()
+    assert "Next:" not in said
+    assert "".join(["jaxgap", *further, "1"]) in said
+    run_command([*further, "2"])
+    assert f"Next:jaxgapreport{folder}" in "".join(capsys.readouterr().out.split())
     for name in REPEATED:
         assert (folder / name).read_bytes() == (run_folder / name).read_bytes()
 
