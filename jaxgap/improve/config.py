@@ -27,10 +27,7 @@ _CHOSEN = {
 
 @dataclasses.dataclass(frozen=True)
 class ImproveConfig:
-    """One run of the loop: the same configuration on the same device gives the same numbers.
-
-    **Raises:** `InputError` (a `ValueError`) naming the field, what was received and what is legal.
-    """
+    """One run of the loop: the same configuration on the same device gives the same numbers."""
 
     model: str = EMBEDDED
     """Which model improves itself: the embedded one, a Hugging Face folder, a .gguf file, or a name
@@ -43,10 +40,11 @@ class ImproveConfig:
     """A JSON object: the configuration of a reasoning-gym set, or num_examples (solved ones before
     each question), and for json prompt_field and answer_field."""
     verifier: VerifierName = "true-false"
-    """Who judges: the model, by its probability of "true" (embedded: as a careful marker) or by a
-    grade; the embedded model as a careless marker, who shares the mistakes it makes; the majority
-    of a prompt's candidates; their likelihood alone; the exact grader, which bounds what a verifier
-    can do; or random scores."""
+    """Who judges. true-false: the model, by its probability of "true" (embedded: as a careful
+    marker); careless: the embedded model as a careless marker, who shares the mistakes it makes;
+    grade: the model, by a grade (not embedded); majority: the share of a prompt's candidates with
+    the same answer; likelihood: that of a candidate's tokens alone; exact: the task's grader, an
+    upper bound; random: random scores, the control."""
     num_rounds: int = 12
     """Rounds of training, >= 1; the run has one more checkpoint than rounds."""
     num_train_prompts: int = 512
@@ -61,7 +59,8 @@ class ImproveConfig:
     """Whether what is trained on is sampled and selected anew each round, or in the first alone."""
     external: str = ""
     """A file of JSON lines with responses of a stronger model to training prompts (fields prompt
-    and response), which take the place of selected ones; none if empty."""
+    and response), which take the place of selected ones; none if empty. A response of more than
+    --max-new-tokens, its end token counted, is refused before the run begins."""
     allocation: str = "uniform"
     """How external responses are spread over the rounds: early, uniform, late, or a share for each
     round, separated by commas, that sum to 1."""
@@ -80,22 +79,23 @@ class ImproveConfig:
     epochs_per_round: int = 1
     """Passes over the selected completions each round, >= 1."""
     batch_size: int = 64
-    """Completions in one training step, 1 to num_train_prompts."""
+    """Completions in one training step, 1 to --num-train-prompts."""
     microbatch_size: int = 0
     """Rows of tokens whose gradient is computed at a time; memory grows with it, results do not
     change but for rounding. 0 stands for 64 with the embedded model and 4 with others."""
     lora_rank: int = 0
     """Rank of adapters on every projection, which are trained in place of the model; 0 for none."""
     lora_alpha: float = 32.0
-    """What the adapters' product is multiplied by, times their rank, > 0."""
+    """The adapters' product is multiplied by this divided by --lora-rank; > 0."""
     dtype: FloatingType = "float32"
     """Floating type of activations and products; parameters that are trained stay float32."""
     max_new_tokens: int = 0
     """Where a completion is cut, the end token counted; 0 stands for 6 with the embedded model and
     256 with others."""
     thinking: bool = True
-    """Whether a model that its chat template can tell not to think before it answers, as Qwen3's,
-    is left to think; it is not when it judges."""
+    """Let a model think before it answers; otherwise it answers at once, if its chat template has a
+    switch for that (Qwen3's has) or begins a thought itself (DeepSeek-R1's does). When it judges,
+    it always answers at once."""
     prompts_per_call: int = 64
     """Prompts sampled and judged at a time, >= 1; changes memory and speed, not results."""
     num_retries: int = 2
@@ -107,13 +107,18 @@ class ImproveConfig:
     """Compute each layer again in the backward pass, for less memory and a third more time; on a
     mesh always."""
     mesh: str = ""
-    """How the devices share the work, as data=2,fsdp=2,tensor=2: all of them, each axis 1 where it
-    is left out. data cuts rows, fsdp rows and parameters, tensor heads, widths and vocabulary. One
-    device if empty."""
+    """How all devices share the work, as data=2,fsdp=2,tensor=2, whose product must be their
+    number; an axis left out is 1. data cuts rows, fsdp rows and parameters, tensor heads, widths
+    and vocabulary. One device if empty."""
     seed: int = 0
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
     def __post_init__(self):
+        """Refuse what cannot be.
+
+        **Raises:** `InputError` (a `ValueError`) naming the field, what was received and what is
+        legal.
+        """
         for name in (
             "num_rounds",
             "num_train_prompts",
