@@ -1,7 +1,8 @@
 """MATH: competition problems whose answers are mathematical expressions.
 
 Hendrycks et al., arXiv:2103.03874. A record has `problem`, `solution` (answer in `\\boxed{...}`),
-`level` and `type`. MATH-500 (Lightman et al., arXiv:2305.20050) adds `answer`.
+`level` and `type`. MATH-500 (Lightman et al., arXiv:2305.20050) adds `answer`. Other sets of
+competition problems have `answer` alone, some of them as a number.
 """
 
 from __future__ import annotations
@@ -69,14 +70,18 @@ class MathProblems(AbstractFileTask):
         return self._grader.isolation
 
     def _problem(self, record: Record) -> Problem:
-        solution = record.text("solution")
-        answer = record.text("answer") if "answer" in record.fields else boxed(solution)
+        problem = MATH.format(problem=record.text("problem").strip())
+        if "answer" in record.fields:
+            return Problem(problem, record.stated("answer").strip())
+        answer = boxed(record.text("solution"))
         if not answer:
             record.refuse("solution", "must have its answer in \\boxed{...}")
-        return Problem(MATH.format(problem=record.text("problem").strip()), answer.strip())
+        return Problem(problem, answer.strip())
 
     def _solution(self, record: Record) -> str:
-        return record.text("solution")
+        if "solution" in record.fields:
+            return record.text("solution")
+        return f"\\boxed{{{record.stated('answer').strip()}}}"
 
     def grade(self, problem: Problem, completion: str) -> bool:
         return self.grade_all([(problem, completion)])[0]

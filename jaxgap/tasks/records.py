@@ -121,8 +121,9 @@ def read_records(path: str | Path) -> list[Record]:
 
     **Arguments:**
 
-    - `path`: JSON lines (one object a line), one JSON array of objects, one JSON object of objects,
-        or a folder with a JSON object in each `*.json` file in it and below.
+    - `path`: JSON lines (one object a line), or in a `*.json` file one JSON array of objects or one
+        JSON object of objects; or a folder with a JSON object in each `*.json` file in it and
+        below.
 
     **Raises:** `InputError` with the file and the line.
     """
@@ -134,7 +135,7 @@ def read_records(path: str | Path) -> list[Record]:
             raise InputError(f"{path}: the folder has no .json files")
         return records
     text = _read(path)
-    if path.suffix == ".json":
+    if path.suffix == ".json" and not _is_lines(text):
         return list(_members(path, text))
     lines = enumerate(text.split("\n"), start=1)
     return [_record(line, f"{path}:{number}") for number, line in lines if line.strip()]
@@ -157,6 +158,20 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(f"{path}:{line}: not a text file in UTF-8 (byte {error.start})") from error
+
+
+def _is_lines(text: str) -> bool:
+    """Whether a text has a JSON object in its first line, and more after it.
+
+    Libraries of data sets write JSON lines into `*.json` files too.
+    """
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith("{") or not rest.strip():
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _members(path: Path, text: str) -> Iterator[Record]:

@@ -301,6 +301,37 @@ def test_json_arrays_objects_and_folders_are_read(tmp_path):
         read_records(array)
 
 
+@pytest.mark.parametrize(("end", "before"), [("\n", ""), ("\r\n", ""), ("\n", "\ufeff\n\n")])
+def test_json_lines_are_read_whatever_the_file_is_called(tmp_path, end, before):
+    """As `Dataset.to_json("train.json")` of the datasets library writes them."""
+    records = [{"a": 1}, {"a": "{"}, {"b": {"c": 2}}]
+    text = before + end.join(json.dumps(record) for record in records) + end
+    for name in ("train.json", "train.jsonl"):
+        path = tmp_path / name
+        path.write_bytes(text.encode())
+        assert [record.fields for record in read_records(path)] == records
+    path.write_text('{"a": 1}\n\n{"a": 2')
+    path = path.rename(tmp_path / "broken.json")
+    with pytest.raises(InputError, match=r"broken.json:3: not valid JSON") as caught:
+        read_records(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a":\n{"b": 1}', r"whole.json: not valid JSON: .* line 2"),
+        ('[{"a": 1},\n{"a": 2}', r"whole.json: not valid JSON: .* line 2"),
+        ('{"a": 1}', "whole.json: a: must be a JSON object, got 1"),
+        ('{"a":' * 100_000 + "\n1", r"whole.json: (JSON nested too deeply|not valid JSON)"),
+    ],
+)
+def test_a_broken_json_file_is_not_taken_for_lines(tmp_path, text, message):
+    (tmp_path / "whole.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_records(tmp_path / "whole.json")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -146,6 +146,39 @@ def test_math500_and_the_published_folder(sandbox, tmp_path):
         MathProblems(tmp_path / "train")
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"), [(204, "204"), (-7, "-7"), (0.5, "\\frac{1}{2}"), ("3^2", "9")]
+)
+def test_an_answer_needs_no_solution_and_may_be_a_number(sandbox, tmp_path, answer, said):
+    pytest.importorskip("math_verify", reason="needs the extra 'tasks'")
+    records = [{"problem": f"{i}?", "answer": answer} for i in range(2)]
+    path = tmp_path / "aime.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    task = MathProblems(path, num_examples=1)
+    (problem,) = task.problems(1, seed=0)
+    assert task.grade(problem, f"So $\\boxed{{{said}}}$.")
+    assert not task.grade(problem, "\\boxed{5}")
+    # The example, whose steps nobody knows, shows how an answer is marked.
+    assert task.grade(problem, problem.messages[1].content)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"answer": None, "solution": "\\boxed{1}"}, "field 'answer': must be a text, got None"),
+        ({"answer": True}, "field 'answer': must be a text, got True"),
+        ({"answer": " "}, "field 'answer': must be a text, got ' '"),
+        ({}, "has no field 'solution'; it has problem"),
+    ],
+)
+def test_a_problem_without_a_reference_is_refused(tmp_path, record, message):
+    pytest.importorskip("math_verify", reason="needs the extra 'tasks'")
+    path = tmp_path / "bad.jsonl"
+    path.write_text(json.dumps({"problem": "?"} | record))
+    with pytest.raises(InputError, match=f"bad.jsonl:1: {message}"):
+        MathProblems(path)
+
+
 def test_a_missing_extra_is_one_line(monkeypatch):
     monkeypatch.setattr(sandboxed_grader_module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
