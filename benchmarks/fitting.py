@@ -11,9 +11,10 @@ form at the parameters that an engine returns, whatever it minimised itself.
 SciPy is `least_squares(method="lm")`, that is MINPACK, which is its fastest method on these
 problems, with residuals in NumPy: one process, one thread, one curve at a time, as it is used.
 jaxgap and Optimistix are one process as well and may use every core: `cores` says what they took.
-Time to compile is reported apart. lmfit (extra `bench`) takes the same residuals. pyPESTO with
-AMICI integrates compiled C++ with forward sensitivities; it is timed where its environment is.
+Time to compile is reported apart. lmfit takes the same residuals. pyPESTO with AMICI integrates
+compiled C++ with forward sensitivities. What is not installed of these two is left out, by name.
 
+    pip install -e '.[bench]'                   # lmfit
     python benchmarks/fitting.py --setup        # make the environment of pyPESTO and AMICI, once
     python benchmarks/fitting.py --json fitting.json --plot figures
 """
@@ -195,6 +196,8 @@ def compare(
         lmfit_engine("ODE", lsoda, problems),
         pypesto_engine(problems, folder),
     ]
+    _name_left_out(others[0], "lmfit", "pip install -e '.[bench]'")
+    _name_left_out(others[-1], "pyPESTO and AMICI", "python benchmarks/fitting.py --setup")
     engines = [engine for pair in batched.values() for engine in pair.values()]
     engines += [*scipy.values(), *(engine for engine in others if engine is not None)]
     interleave(engines, len(problems.y0), num_rounds)
@@ -208,6 +211,12 @@ def compare(
         ours = batched[jaxgap_engine]["ODE" if peer.name.endswith("ODE") else "closed form"]
         ratios[f"{ours.name} / {peer.name}"] = paired_ratio(ours, peer) | {"target": None}
     return engines, ratios
+
+
+def _name_left_out(engine: Engine | None, name: str, how: str) -> None:
+    if engine is None:
+        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{name} is not installed and left out: {how} installs it")
 
 
 def main() -> None:
