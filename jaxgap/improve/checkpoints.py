@@ -40,7 +40,7 @@ _NOT_DAMAGE = (
 )
 # What the system says of a checkpoint of which a part is missing or is something else.
 _MISSING = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
-_DAMAGED = "damaged"
+_DAMAGED, _REDRAWN = "damaged", "redrawn"
 _OPTIMIZER = "['state']['opt_state']"
 
 
@@ -79,6 +79,7 @@ class CheckpointStore:
         if folder.is_symlink():
             raise InputError(f"{folder} is a link, and is not followed: put the folder there")
         self._folder = folder.resolve()
+        self._give_back()
         self._origin = dict(origin)
         self._best = _Best()
         self._pending: Any = None
@@ -100,11 +101,11 @@ class CheckpointStore:
         self.wait()
         self._best.remember(saved)
         record = _Record.of(saved, self._origin)
+        self._lay_aside(int(saved.state.round_index))
         self._pending = self._guarded(
             lambda: self._orbax.save_checkpointables_async(
                 int(saved.state.round_index),
                 {"arrays": _arrays(saved.state, saved.training_set)},
-                overwrite=True,
                 custom_metadata=record.to_json(),
             )
         )
@@ -118,6 +119,8 @@ class CheckpointStore:
         pending, self._pending = self._pending, None
         if pending is not None:
             self._guarded(pending.result)
+            if is_first():
+                shutil.rmtree(self._aside, ignore_errors=True)
 
     def newest(
         self,
@@ -172,11 +175,33 @@ class CheckpointStore:
             self._orbax.reload()
 
     def _set_aside(self, steps: Sequence[int]) -> None:
-        damaged = self._folder.parent / _DAMAGED
-        damaged.mkdir(exist_ok=True)
         for step in steps:
-            shutil.rmtree(damaged / str(step), ignore_errors=True)
-            (self._folder / str(step)).rename(damaged / str(step))
+            _move(self._folder / str(step), self._folder.parent / _DAMAGED)
+
+    @property
+    def _aside(self) -> Path:
+        """Where a checkpoint lies while that of the same round drawn afresh is being written."""
+        return self._folder.parent / _REDRAWN
+
+    def _lay_aside(self, step: int) -> None:
+        """Make room for a checkpoint; Orbax would delete the old one before it writes the new."""
+        is_there = step in self.steps()
+        meet()  # so that every process has looked
+        if is_there and is_first():
+            self._guarded(lambda: _move(self._folder / str(step), self._aside))
+        meet()
+        if is_there:
+            self._orbax.reload()
+
+    def _give_back(self) -> None:
+        """Put back what was laid aside, unless what was to replace it has become whole."""
+        if is_first() and self._aside.is_dir():
+            for path in list(self._aside.iterdir()):
+                if not (self._folder / path.name).exists():
+                    self._folder.mkdir(exist_ok=True)
+                    path.rename(self._folder / path.name)
+            shutil.rmtree(self._aside, ignore_errors=True)
+        meet()
 
     def steps(self) -> list[int]:
         """The rounds of which there is a checkpoint, whole or not."""
@@ -241,6 +266,13 @@ class CheckpointStore:
                 f"{self._folder}: the checkpoint could not be written ({reason}); those before it "
                 "are intact"
             ) from error
+
+
+def _move(path: Path, folder: Path) -> None:
+    """Into a folder that is made if it is not there, in place of what has the name there."""
+    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder / path.name, ignore_errors=True)
+    path.rename(folder / path.name)
 
 
 class _Best:

@@ -165,6 +165,52 @@ def test_a_checkpoint_of_which_a_part_is_missing_is_passed_over(folder, abstract
     assert len(said) == 1
 
 
+class Killed(BaseException):
+    """As if the process ended there."""
+
+
+@pytest.mark.parametrize("num_kept", [1, 2])
+def test_a_kill_while_a_round_is_saved_afresh_leaves_the_checkpoint_before(
+    loop_state, abstract, tmp_path, monkeypatch, num_kept
+):
+    folder = tmp_path / "kept"
+    store = CheckpointStore(folder, num_kept, ORIGIN)
+    store.save(saved_at(loop_state, 0, 0.5))
+    store.wait()
+    orbax = "orbax.checkpoint.checkpoint_manager.CheckpointManager.save"
+
+    def killed(*args, **kwargs):
+        raise Killed("before a byte is written")
+
+    monkeypatch.setattr(orbax, killed)
+    with pytest.raises(Killed, match="before a byte is written"):
+        store.save(saved_at(loop_state, 0, 0.6))
+    saved, said = newest(folder, abstract)
+    assert not said
+    assert saved.rows[-1]["solver_accuracy"] == 0.5
+    assert not (tmp_path / "redrawn").exists()
+
+
+def test_a_round_is_saved_afresh_and_nothing_of_the_first_is_left(loop_state, abstract, tmp_path):
+    folder = tmp_path / "kept"
+    store = CheckpointStore(folder, 1, ORIGIN)
+    for accuracy in (0.5, 0.6, 0.4):
+        store.save(saved_at(loop_state, 0, accuracy))
+    store.save(saved_at(loop_state, 1, 0.5))
+    store.close()
+    assert newest(folder, abstract)[0].state.round_index == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_one_that_was_replaced_by_a_whole_one_does_not_come_back(folder, abstract, tmp_path):
+    """A kill between the two: the new one is whole, the old one still lies aside."""
+    shutil.copytree(folder / "2", tmp_path / "redrawn" / "3")
+    saved, said = newest(folder, abstract)
+    assert not said
+    assert len(saved.rows) == 4
+    assert not (tmp_path / "redrawn").exists()
+
+
 def test_a_changed_record_is_noticed(folder, abstract):
     path = folder / "3" / "_CHECKPOINT_METADATA"
     path.write_text(path.read_text().replace('"solver_accuracy": 0.3', '"solver_accuracy": 0.4'))
