@@ -10,8 +10,8 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jaxgap.tasks.gym_sets import make_dataset
 from jaxgap.tasks.harmless_eval import forbid_exec, restrict_eval
-from jaxgap.tasks.reasoning_gym import make_dataset
 
 _EVALUATORS = ("reasoning_gym", "sympy")
 _EXECUTORS = ("sympy.utilities.lambdify",)

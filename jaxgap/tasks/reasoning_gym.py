@@ -6,17 +6,18 @@ to Python's `eval`, directly or through SymPy, so all of them run in a sandbox.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxgap.errors import InputError
 from jaxgap.tasks.answers import canonical_text, final_answer
+from jaxgap.tasks.gym_draws import Draw, drawing
+from jaxgap.tasks.gym_sets import make_dataset, refusals
 from jaxgap.tasks.problem import AbstractTask, Problem, TaskSplit, check_sizes, normal_prompt
 from jaxgap.tasks.prompts import REASONING_GYM
 from jaxgap.tasks.sandbox import Isolation, Limits
@@ -75,9 +76,9 @@ class ReasoningGym(AbstractTask):
     ):
         require("reasoning_gym", "reasoning-gym's sets")
         self.name, self.config = name, _as_mapping(config)
-        dataset = self._dataset([0], _NUM_TRIED)
-        for entry in self._entries(dataset):
-            score = self._reference_score(dataset, entry)
+        dataset = make_dataset(name, self.config, seed=_seed([0]), size=_NUM_TRIED)
+        for index in range(dataset.size):
+            score = self._reference_score(dataset, index)
             if score < RIGHT:
                 raise InputError(
                     f"reasoning-gym's set {name!r} cannot be used: its grader gives its own "
@@ -103,7 +104,8 @@ class ReasoningGym(AbstractTask):
 
         **Raises:** `InputError` if the set has not so many.
         """
-        return self._draw(count, [seed], set())
+        with drawing(self.name, self.config) as draw:
+            return self._distinct(draw, count, [seed], set())
 
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw the splits from different seeds, leaving out what repeats a prompt.
@@ -112,8 +114,10 @@ class ReasoningGym(AbstractTask):
         """
         check_sizes(num_train, num_held_out)
         seen: set[str] = set()
-        train = self._draw(num_train, [seed, 0], seen)
-        return TaskSplit(tuple(train), tuple(self._draw(num_held_out, [seed, 1], seen)))
+        with drawing(self.name, self.config) as draw:
+            train = self._distinct(draw, num_train, [seed, 0], seen)
+            held_out = self._distinct(draw, num_held_out, [seed, 1], seen)
+        return TaskSplit(tuple(train), tuple(held_out))
 
     def grade(self, problem: Problem, completion: str) -> bool:
         return self.grade_all([(problem, completion)])[0]
@@ -140,11 +144,13 @@ class ReasoningGym(AbstractTask):
         """The final answer; as a reduced number, or without regard to case and white space."""
         return canonical_text(final_answer(completion))
 
-    def _draw(self, count: int, entropy: Sequence[int], seen: set[str]) -> list[Problem]:
+    def _distinct(
+        self, draw: Draw, count: int, entropy: Sequence[int], seen: set[str]
+    ) -> list[Problem]:
         """Problems whose prompts are not in `seen`, which grows by them."""
         drawn: list[Problem] = []
         for chunk in range(_NUM_CHUNKS):
-            for entry in self._entries(self._dataset([*entropy, chunk], count)):
+            for entry in draw(_seed([*entropy, chunk]), count):
                 problem = _problem(entry)
                 key = normal_prompt(problem.text)
                 if key not in seen:
@@ -157,58 +163,16 @@ class ReasoningGym(AbstractTask):
             f"further distinct problems, {count} are asked for"
         )
 
-    def _dataset(self, entropy: Sequence[int], size: int) -> Any:
-        """Problem i of a set is drawn with its seed + i, so seeds must lie far from each other."""
-        seed = int(np.random.SeedSequence(list(entropy)).generate_state(1)[0]) >> 1
-        return make_dataset(self.name, self.config, seed=seed, size=size)
-
-    def _entries(self, dataset: Any) -> Iterator[Mapping[str, Any]]:
-        for index in range(dataset.size):
-            with _refusals(self.name, self.config):
-                entry = dataset[index]
-            yield entry
-
-    def _reference_score(self, dataset: Any, entry: Mapping[str, Any]) -> float:
+    def _reference_score(self, dataset: Any, index: int) -> float:
         """What the grader makes of the library's own answer, which needs no sandbox."""
-        with _refusals(self.name, self.config):
+        with refusals(self.name, self.config):
+            entry = dataset[index]
             return float(dataset.score_answer(entry["answer"], entry))
 
 
-def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) -> Any:
-    """One of reasoning-gym's sets.
-
-    **Raises:** `InputError` for an unknown set or parameter, or values that it refuses.
-    """
-    from reasoning_gym.factory import DATASETS, create_dataset
-
-    if name not in DATASETS:
-        raise InputError(f"reasoning-gym has no set {name!r}; it has {', '.join(sorted(DATASETS))}")
-    fields = dataclasses.fields(DATASETS[name][1])
-    known = {field.name for field in fields} - {"seed", "size"}
-    unknown = sorted(set(config) - known)
-    if unknown:
-        raise InputError(
-            f"reasoning-gym's set {name!r} has no parameter {unknown[0]!r}; it has "
-            f"{', '.join(sorted(known))}"
-        )
-    with _refusals(name, config):
-        return create_dataset(name, **config, seed=seed, size=size)
-
-
-@contextlib.contextmanager
-def _refusals(name: str, config: Mapping[str, Any]) -> Iterator[None]:
-    """Failures of a set as an `InputError` of one line.
-
-    Its configurations check themselves by assertions, fail on a wrong type in many ways, and let
-    values pass that fail only when a problem is drawn or scored.
-    """
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"reasoning-gym's set {name!r} refuses its configuration {dict(config)}: {reason}"
-        ) from error
+def _seed(entropy: Sequence[int]) -> int:
+    """Problem i of a set is drawn with its seed + i, so seeds must lie far from each other."""
+    return int(np.random.SeedSequence(list(entropy)).generate_state(1)[0]) >> 1
 
 
 def _problem(entry: Mapping[str, Any]) -> Problem:

@@ -1,13 +1,16 @@
 """Reasoning-gym: any set with its configuration, refused where its grader refuses itself."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from jaxgap.errors import InputError
-from jaxgap.tasks import Problem, ReasoningGym
+from jaxgap.errors import InputError, RunError
+from jaxgap.tasks import Problem, ReasoningGym, gym_draws
 from jaxgap.tasks.problem import normal_prompt
 from jaxgap.tasks.reasoning_gym import LIMITS
 
@@ -40,6 +43,41 @@ def test_references_are_right_and_others_wrong(task):
 def test_the_same_problems_for_the_same_seed(task):
     assert task.problems(10, seed=1) == task.problems(10, seed=1)
     assert task.problems(10, seed=1) != task.problems(10, seed=2)
+
+
+# The first two go through sets of texts, the third draws from the global random numbers; the last
+# is that of runs that are kept, whose problems must stay what they were.
+DRAW = """
+import hashlib, json
+from jaxgap.tasks import ReasoningGym
+for name in ("isomorphic_strings", "ransom_note", "list_functions", "chain_sum"):
+    split = ReasoningGym(name).split(4, 4, seed=3)
+    texts = [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]
+    print(name, hashlib.md5(json.dumps(texts).encode()).hexdigest())
+"""
+
+
+def test_the_same_problems_in_every_process():
+    drawn = [
+        subprocess.Popen(
+            [sys.executable, "-c", DRAW],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = (process.communicate(timeout=300)[0].splitlines() for process in drawn)
+    assert len(first) == 4
+    assert first == second
+    assert first[-1] == "chain_sum 7bdde143bfb53781d498b57a5ba287cd"
+
+
+def test_a_process_that_dies_while_drawing_is_one_line(monkeypatch):
+    monkeypatch.setattr(gym_draws.sys, "executable", "/bin/false")
+    task = ReasoningGym("chain_sum")
+    with pytest.raises(RunError, match="the process that draws reasoning-gym's problems died"):
+        task.problems(1, seed=0)
 
 
 def test_a_configuration_that_cannot_check_itself_is_used(sandbox):

@@ -1,0 +1,98 @@
+"""Reasoning-gym's problems, the same for a seed in every process.
+
+Some of its sets go through Python's sets of texts, whose order is another in each process unless
+the hash seed is fixed before it starts, or draw from the global random numbers. A run could then
+not go on, and the processes of one run would not share its prompts. So problems are drawn in a
+process of their own, in which both are fixed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import jaxgap
+from jaxgap.errors import InputError, RunError
+from jaxgap.tasks.gym_sets import make_dataset, refusals
+
+Draw: TypeAlias = Callable[[int, int], Iterator[Mapping[str, Any]]]
+"""The entries of a set of this seed and size, one after another."""
+
+
+@contextlib.contextmanager
+def drawing(name: str, config: Mapping[str, Any]) -> Iterator[Draw]:
+    """A process that draws problems of a set, ended on leaving.
+
+    What it yields raises `InputError` where the set refuses its configuration, and `RunError` if
+    the process dies.
+    """
+    root = str(Path(jaxgap.__file__).resolve().parent.parent)
+    start = (
+        f"import sys; sys.path[:0] = {[root, *sys.path]!r}; "
+        "from jaxgap.tasks.gym_draws import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", start],
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # so that Ctrl-C is said once
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    requests, replies = process.stdin, process.stdout
+
+    def draw(seed: int, size: int) -> Iterator[Mapping[str, Any]]:
+        for index in range(size):
+            yield _ask(requests, replies, (name, dict(config), seed, size, index))
+
+    try:
+        yield draw
+    finally:
+        process.kill()
+        process.wait()
+        replies.close()
+        with contextlib.suppress(BrokenPipeError):  # of a request that it did not live to read
+            requests.close()
+
+
+def _ask(requests: IO[bytes], replies: IO[bytes], request: Any) -> Mapping[str, Any]:
+    try:
+        _send(requests, request)
+        reply = pickle.load(replies)
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+        raise RunError("the process that draws reasoning-gym's problems died") from error
+    if isinstance(reply, str):
+        raise InputError(reply)
+    return reply
+
+
+def main() -> None:
+    """Answer requests for one problem each, of which that for the first makes the set."""
+    replies, sys.stdout = sys.stdout.buffer, sys.stderr  # where sets may print
+    dataset: Any = None
+    while True:
+        try:
+            name, config, seed, size, index = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            if index == 0:
+                random.seed(seed)
+                dataset = make_dataset(name, config, seed=seed, size=size)
+            with refusals(name, config):
+                _send(replies, dict(dataset[index]))
+        except InputError as error:
+            _send(replies, str(error))
+
+
+def _send(stream: IO[bytes], value: Any) -> None:
+    stream.write(pickle.dumps(value))  # whole, or not begun
+    stream.flush()
