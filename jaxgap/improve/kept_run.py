@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 
 from jaxgap.errors import InputError, RunError
+from jaxgap.improve.agreement import require_same, settings_of
 from jaxgap.improve.assembly import assemble
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.collapse import signs_of_collapse
@@ -85,19 +86,19 @@ def improve_to_folder(
     **Returns:** the measurements of every checkpoint.
 
     **Raises:** `InputError` if `folder` is not empty, is a file, or is in use, or if a part of the
-    run cannot be made (nothing is written then); `RunError` if the disk is full
-    (`DiskFullError`), the device's memory too small, or a round's numbers are not finite however
-    often it is drawn. An interruption leaves what :func:`resume_folder` goes on with.
+    run cannot be made or is another in one of its processes (nothing is written then); `RunError`
+    if the disk is full (`DiskFullError`), the device's memory too small, or a round's numbers are
+    not finite however often it is drawn. An interruption leaves what :func:`resume_folder` goes on
+    with.
     """
     by_first(lambda: require_free(folder))
     config = config.resolved()
-    with on_mesh(config.mesh):
-        loop, params = assemble(config)
+    parts = _parts(config, assemble)
     folder = Path(folder)
     by_first(lambda: empty_folder(folder))
     with _held(folder):
-        run = _KeptRun(RunFolder.create(folder, config), watcher, assemble, loop, params)
-        del params  # the run's to give up
+        run = _KeptRun(RunFolder.create(folder, config), watcher, assemble, parts)
+        del parts  # whose parameters are the run's to give up
         return run.go()
 
 
@@ -138,12 +139,11 @@ def resume_folder(
         run = RunFolder.reopen(folder)
         wanted = _prolonged(run.config, more_rounds)
         wanted = wanted if mesh is None else dataclasses.replace(wanted, mesh=mesh)
-        with on_mesh(wanted.mesh):
-            loop, params = assemble(wanted)
+        parts = _parts(wanted, assemble)
         meet()  # before the first process writes what the others read
         run.change(wanted)
-        kept = _KeptRun(run, watcher, assemble, loop, params)
-        del params  # the run's to give up
+        kept = _KeptRun(run, watcher, assemble, parts)
+        del parts  # whose parameters are the run's to give up
         return kept.go()
 
 
@@ -166,17 +166,32 @@ def _held(folder: Path) -> Iterator[None]:
         yield
 
 
+class _Parts(NamedTuple):
+    """The parts of a run, which are the same in all of its processes."""
+
+    loop: Loop
+    params: Params
+    origin: dict[str, int]
+
+
+def _parts(config: ImproveConfig, assemble: Assemble) -> _Parts:
+    require_same(settings_of(config))  # before anything is computed together by them
+    with on_mesh(config.mesh):
+        loop, params = assemble(config)
+        origin = origin_of(loop)
+    require_same(origin)
+    return _Parts(loop, params, origin)
+
+
 class _KeptRun:
     """A run with its folder and its checkpoints, from wherever it stands to its end."""
 
-    def __init__(
-        self, run: RunFolder, watcher: Watcher, assemble: Assemble, loop: Loop, params: Params
-    ):
-        self._run, self._watcher, self._assemble, self._loop = run, watcher, assemble, loop
+    def __init__(self, run: RunFolder, watcher: Watcher, assemble: Assemble, parts: _Parts):
+        self._run, self._watcher, self._assemble = run, watcher, assemble
+        self._loop, self._origin = parts.loop, parts.origin
         with on_mesh(run.config.mesh):
-            self._abstract_state = loop.abstract_state(params)
-            self._origin = origin_of(loop)
-        self._params: Params | None = params
+            self._abstract_state = self._loop.abstract_state(parts.params)
+        self._params: Params | None = parts.params
         self._num_drawn_afresh = 0  # since the last checkpoint was saved
 
     def go(self) -> tuple[RoundMetrics, ...]:

@@ -112,17 +112,17 @@ def jaxgap(with_devices):
 
 @pytest.fixture
 def start_together(with_devices):
-    """Start a command in several processes, each with so many devices."""
+    """Start a command in several processes, each with so many devices; one may be told more."""
     started = []
 
-    def start(num_processes, num_devices, *arguments):
+    def start(num_processes, num_devices, *arguments, last=()):
         address = free_address()
         # The first by its options, the others by their environment: both have to do.
         options = ["--coordinator", address, "--num-processes", num_processes, "--process-id", 0]
         names = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(num_processes)}
         ours = []
         for index in range(num_processes):
-            said = options if index == 0 else []
+            said = options if index == 0 else list(last) if index == num_processes - 1 else []
             told = {} if index == 0 else names | {"JAX_PROCESS_ID": str(index)}
             ours.append(
                 subprocess.Popen(

@@ -5,11 +5,12 @@ import signal
 import time
 
 import jax
+import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
-from jaxgap.errors import RunError
-from jaxgap.improve import run
+from jaxgap.errors import InputError, RunError
+from jaxgap.improve import agreement, run
 from jaxgap.improve import run_folder as module
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.sharding import HEARTBEAT_SECONDS, join_processes, processes
@@ -98,6 +99,22 @@ def test_what_the_first_refuses_all_refuse(start_together, config, options, tmp_
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [2, 2], said
     assert "is not empty" in said[0]
+
+
+def test_processes_that_are_told_otherwise_are_refused(start_together, config, options, tmp_path):
+    folder = tmp_path / "run"
+    command = ("improve", "--out", folder, *options(config))
+    processes = start_together(2, 4, *command, last=("--seed", 5))
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [2, 2], said
+    assert all("not every process has what the first has: the setting seed" in s for s in said)
+    assert not folder.exists()
+
+
+def test_the_first_part_that_differs_is_named(monkeypatch):
+    monkeypatch.setattr(agreement, "of_first", lambda value: value + np.array([0, 1, 1], np.uint32))
+    with pytest.raises(InputError, match="what the first has: its problems; start all of them"):
+        agreement.require_same({"the frozen weights": 1, "its problems": 2, "others": 3})
 
 
 def test_all_but_the_first_write_nothing(config, tmp_path, monkeypatch):
