@@ -54,19 +54,31 @@ def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[L
     # What is quickly read comes first: a wrong name of a file should not wait for the weights.
     eta = shares(config.allocation, config.num_rounds)
     task, split = draw_problems(config, task)
+    model, frozen, params = load_parameters(config)
+    verifier = make_verifier(config, model, task, split)
+    key = jax.random.fold_in(jax.random.key(config.seed), _EXTERNAL_ORDER)
+    external = _external(config, eta, model, split, key)
+    loop = Loop(config, model, verifier, task, split, frozen, external)
+    _check_lengths(loop)
+    return loop, params
+
+
+def load_parameters(config: ImproveConfig) -> tuple[LanguageModel, Params, Params]:
+    """The model, those of its parameters that are held, and those that are trained.
+
+    They are on the mesh that is set, if any.
+
+    **Raises:** `InputError` in one line if the model cannot be read.
+    """
     model, params = _load(config)
-    key = jax.random.key(config.seed)
     frozen: Params = {}
     if config.lora_rank:
         lora = LoraConfig.uniform(config.lora_rank, alpha=config.lora_alpha)
         model, frozen = LanguageModel(model.config, model.tokenizer, lora), params
-        params = init_adapters(model.config, lora, jax.random.fold_in(key, _ADAPTERS))
-    verifier = make_verifier(config, model, task, split)
-    external = _external(config, eta, model, split, jax.random.fold_in(key, _EXTERNAL_ORDER))
+        key = jax.random.fold_in(jax.random.key(config.seed), _ADAPTERS)
+        params = init_adapters(model.config, lora, key)
     frozen, params = (parameters_on_mesh(model.config, tree) for tree in (frozen, params))
-    loop = Loop(config, model, verifier, task, split, frozen, external)
-    _check_lengths(loop)
-    return loop, params
+    return model, frozen, params
 
 
 def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Checkpoint]:  # noqa: B008

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
+
 from jaxgap.errors import InputError
-from jaxgap.improve.assembly import assemble
+from jaxgap.improve.assembly import load_parameters
 from jaxgap.improve.checkpoints import CheckpointStore, Saved
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.loop import Loop
-from jaxgap.improve.origin import FROZEN, MODEL, origin_of
+from jaxgap.improve.origin import origin_of_model
 from jaxgap.improve.records import LoopState
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import locked
-from jaxgap.models import LanguageModel, merge_adapters, save_adapters, save_folder
+from jaxgap.models import LanguageModel, Params, merge_adapters, save_adapters, save_folder
+from jaxgap.models.axes import shapes_on_mesh
 
 
 def export_run(
@@ -47,16 +48,17 @@ def export_run(
         raise InputError(f"{run}: the embedded model is in no format that other tools read")
     if not folder.checkpoints.is_dir():
         raise InputError(f"{run}: has no checkpoint yet")
-    loop, params = assemble(dataclasses.replace(folder.config, mesh=""))
-    abstract = loop.abstract_state(params)._replace(opt_state=None)
+    # Not its problems, whose files may be elsewhere by now: no trained weights depend on them.
+    model, frozen, params = load_parameters(folder.config.resolved())
+    abstract = _abstract_state(model, params)
     del params  # so that they need not fit beside those of the checkpoint
+    origin = origin_of_model(model, frozen)
     with locked(folder.folder):
-        saved = _saved(folder, loop, abstract, round_index, on_note)
-    model = loop.model
+        saved = _saved(folder, origin, abstract, round_index, on_note)
     if model.lora is None:
         save_folder(out, model, saved.state.params)
     elif merge:
-        whole = merge_adapters(loop.frozen, saved.state.params, model.lora)
+        whole = merge_adapters(frozen, saved.state.params, model.lora)
         save_folder(out, LanguageModel(model.config, model.tokenizer), whole)
     else:
         save_adapters(
@@ -65,15 +67,20 @@ def export_run(
     return int(saved.state.round_index)
 
 
+def _abstract_state(model: LanguageModel, params: Params) -> LoopState:
+    """The shapes of a state without its optimiser's part, on the first device."""
+    shapes = jax.eval_shape(lambda: (params, jax.random.key(0)))
+    params, key = (shapes_on_mesh(model.config, each) for each in shapes)
+    return LoopState(params, None, key, 0)
+
+
 def _saved(
     folder: RunFolder,
-    loop: Loop,
+    origin: dict[str, int],
     abstract: LoopState,
     round_index: int | None,
     on_note: Callable[[str], None],
 ) -> Saved:
-    # Of what its problems and responses are now no weights that were trained on them depend.
-    origin = {name: value for name, value in origin_of(loop).items() if name in (FROZEN, MODEL)}
     with contextlib.closing(CheckpointStore(folder.checkpoints, 1, origin)) as store:
         kept = sorted(store.steps())
         wanted = kept if round_index is None else [round_index]

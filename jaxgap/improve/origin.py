@@ -9,11 +9,10 @@ import numpy as np
 from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.loop import Loop
-from jaxgap.models import LanguageModel
+from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 
 FROZEN, MODEL = "the frozen weights", "the properties of its model"
-"""What trained parameters go with."""
 
 
 def origin_of(loop: Loop) -> dict[str, int]:
@@ -30,11 +29,15 @@ def origin_of(loop: Loop) -> dict[str, int]:
             [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]
         ),
         "its external responses": json_digest(loop.external and _uses(loop.external)),
-        FROZEN: json_digest(digests(loop.frozen)),
-        MODEL: json_digest(_settings(loop.model)),
+        **origin_of_model(loop.model, loop.frozen),
         "the tokens that end its completions": json_digest(list(loop.model.tokenizer.stop_ids)),
         "the tokens of its prompts": json_digest([_rows(batch) for batch in batches]),
     }
+
+
+def origin_of_model(model: LanguageModel, frozen: Params) -> dict[str, int]:
+    """What trained parameters go with, of which no problem is a part."""
+    return {FROZEN: json_digest(digests(frozen)), MODEL: json_digest(_settings(model))}
 
 
 def _uses(external: ExternalResponses) -> list[object]:

@@ -185,14 +185,14 @@ class LoopState(NamedTuple):
     **Fields:**
 
     - `params`: the model's parameters.
-    - `opt_state`: the optimiser's.
+    - `opt_state`: the optimiser's; None where that of a checkpoint was left unread.
     - `key`: the run's random key, into which each round folds its own number.
     - `round_index`: how many rounds of training are done.
     - `training`: how the last of them went; None before the first.
     """
 
     params: Params
-    opt_state: optax.OptState
+    opt_state: optax.OptState | None
     key: jax.Array
     round_index: int | Any
     training: Training | None = None

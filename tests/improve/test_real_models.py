@@ -5,6 +5,7 @@ The default tests take some of the pairs; `--slow` takes them all.
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -141,6 +142,15 @@ def test_the_model_of_a_round_goes_out(make_checkpoint, tmp_path):
     assert jax.tree.leaves(params)[0].dtype == np.float32
     with pytest.raises(InputError, match="has no checkpoint of round 0 that is intact"):
         export_run(tmp_path / "run", tmp_path / "none", round_index=0)
+
+
+def test_the_model_of_a_run_goes_out_without_the_file_of_its_task(make_checkpoint, tmp_path):
+    data = shutil.copy(FILES / "gsm8k.jsonl", tmp_path / "data.jsonl")
+    config = config_for(make_checkpoint("llama3"), num_rounds=1)
+    config = dataclasses.replace(config, task=f"gsm8k:{data}")
+    improve_to_folder(config, tmp_path / "run")
+    Path(data).unlink()
+    assert export_run(tmp_path / "run", tmp_path / "model") == 1
 
 
 def test_the_model_of_a_run_on_a_task_of_ones_own_goes_out(make_checkpoint, tmp_path):
