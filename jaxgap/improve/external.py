@@ -115,7 +115,7 @@ def read_external(
     - `eta`: the share of each round, as :func:`shares` gives it.
     - `max_new_tokens`: the most tokens of a response, the end token counted.
 
-    **Raises:** `InputError` with file, line and field.
+    **Raises:** `InputError` with file, line and field, or if there is no response in the file.
     """
     row_of = _rows_of(problems)
     found: dict[int, list[int]] = {}
@@ -130,6 +130,8 @@ def read_external(
         if len(tokens) > max_new_tokens:
             record.refuse("response", f"has {len(tokens)} tokens, above {max_new_tokens=}")
         found[row] = tokens
+    if not found:
+        raise InputError(f"{path}: holds no responses: leave the file out, or give one with some")
     rows = np.array(list(found))
     order = rows[np.asarray(jax.random.permutation(key, len(rows)))]
     ends = np.round(np.cumsum(eta) * len(rows)).astype(int)

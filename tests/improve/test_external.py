@@ -46,6 +46,14 @@ def test_other_allocations_are_refused(allocation):
         shares(allocation, 2)
 
 
+@pytest.mark.parametrize("text", ["[]", "{}"])
+def test_a_file_without_responses_is_refused(tmp_path, text):
+    path = tmp_path / "responses.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="holds no responses: leave the file out"):
+        read(path)
+
+
 @settings(deadline=None)  # the first of each size compiles
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any), st.integers(1, 10))
 def test_each_response_is_used_once_in_the_share_of_its_round(tmp_path_factory, weights, count):
