@@ -113,8 +113,8 @@ def resume_folder(
 ) -> tuple[RoundMetrics, ...]:
     """Go on with an interrupted run as if nothing had happened.
 
-    On the same device and number of threads its measurements and weights are those of a run that
-    was never interrupted, bit for bit.
+    On a CPU, with the same number of threads, its measurements and weights are those of a run that
+    was never interrupted, bit for bit; GPUs scatter in any order unless XLA is told otherwise.
 
     **Arguments:**
 
