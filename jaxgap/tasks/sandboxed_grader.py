@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxgap.errors import InputError
+from jaxgap.tasks.recent import RecentReplies
 from jaxgap.tasks.sandbox import Isolation, Limits, Sandbox, SandboxPool, SessionEnded
 
 
@@ -30,13 +31,14 @@ class SandboxedGrader:
         limits: Limits,
     ):
         self._pool = SandboxPool(lambda: Sandbox(handler, arguments, packages, limits))
+        self._recent: RecentReplies[bytes, Any] = RecentReplies()
 
     def ask_all(self, requests: Sequence[bytes]) -> list[Any]:
         """The replies, in order; None for what killed the grader or reached a bound.
 
         **Raises:** `SandboxUnavailable` where the sandbox cannot be set up.
         """
-        return self._pool.map(_ask, requests)
+        return self._recent.ask_all(requests, lambda unknown: self._pool.map(_ask, unknown))
 
     @property
     def isolation(self) -> Isolation:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxgap.tasks.programs.assertions import Assertion, AssertionForm
 from jaxgap.tasks.programs.sources import bound_names, imports_of, stands_alone, used_names
+from jaxgap.tasks.recent import RecentReplies
 from jaxgap.tasks.sandbox import Isolation, Limits, Sandbox, SandboxPool, Session, SessionEnded
 
 _HANDLER = "jaxgap.tasks.programs.interpreter:make_handler"
@@ -88,6 +89,7 @@ class ProgramJudge:
     def __init__(self, limits: Limits | None = None, size: int | None = None):
         self._limits = limits or Limits()
         self._pool: SandboxPool[_Pair] = SandboxPool(self._make_pair, size)
+        self._recent: RecentReplies[tuple[str, ProgramTests], Verdict] = RecentReplies()
 
     def judge(self, program: str, tests: ProgramTests) -> Verdict:
         """Run one program against its tests.
@@ -101,7 +103,7 @@ class ProgramJudge:
 
         **Raises:** `SandboxUnavailable` where programs cannot be run safely.
         """
-        return self._pool.map(_judge, jobs)
+        return self._recent.ask_all(jobs, lambda unknown: self._pool.map(_judge, unknown))
 
     @property
     def isolation(self) -> Isolation:
