@@ -17,7 +17,7 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.constraints import Constraint, check_names, check_visible, constrained
-from jaxgap.fitting.core import CurveFn, Problem
+from jaxgap.fitting.core import CurveFn, Problem, RawFit
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.law import AbstractLaw
@@ -27,6 +27,7 @@ from jaxgap.fitting.noise import AbstractNoise, EstimatedScale, JointScale, weig
 from jaxgap.fitting.priors import AbstractPrior, IndexedPrior
 from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
+from jaxgap.fitting.told_noise import tells_noise
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.computable import check_computable
 
@@ -233,9 +234,15 @@ def _fit_alike(problem: Problem, batch: list[_Prepared], level: float) -> list[F
             run.curves,
             raw[row],
             num_free=free,
-            quantile=quantiles[row],
+            quantile=_told(problem, run.curves, raw[row], quantiles[row]),
             level=level,
             remarks=run.remarks,
         )
         for row, run in enumerate(batch)
     ]
+
+
+def _told(problem: Problem, curves: Curves, raw: RawFit, quantile: float | None) -> float | None:
+    """The quantile, but `None` where the fit has shown that the noise cannot be estimated."""
+    told = quantile is not None and tells_noise(problem, curves, np.asarray(raw.coordinates))
+    return quantile if told else None

@@ -16,7 +16,10 @@ from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 NO_VERIFIER = "the trajectory has no verifier"
-NO_NOISE = "as many free parameters as measurements: nothing is left to tell the noise from"
+NO_NOISE = (
+    "too few measurements for the free parameters, or curves that pass through all of them: "
+    "nothing is left to tell the noise from"
+)
 _HELD = "held by the constraints: it is not estimated"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 # A number nearer to its natural bound than this part of its typical size counts as on it.

@@ -166,7 +166,10 @@ class FitResult:
         """
         source = self.source
         if source.quantile is None:
-            raise InputError("as many free parameters as measurements: the noise is not known")
+            raise InputError(
+                "too few measurements for the free parameters, or curves that pass through all of "
+                "them: the noise is not known"
+            )
         return bootstrap(source.problem, source.curves, source.raw, self.kind, num_samples, key)
 
     def posterior(

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxgap.fitting.curves import Curves
@@ -101,6 +102,11 @@ def by_series(curves: Curves, scales: Float[Array, " scales"]) -> Float[Array, "
     """The scale of the solver's and of the verifier's noise, in the data's unit."""
     clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)
     return curves.value_scale * jnp.exp(jnp.broadcast_to(clipped, (2,)))
+
+
+def on_floor(scales: Float[np.ndarray, " scales"]) -> bool:
+    """Whether any scale fell as far as it may: its likelihood has no greatest value."""
+    return bool((scales <= -_FURTHEST).any())
 
 
 def scale_rows(

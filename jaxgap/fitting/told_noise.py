@@ -1,0 +1,66 @@
+r"""Whether a fit's measurements tell the scale of their noise.
+
+Where a scale is a coordinate of the fit, the likelihood has no greatest value once the curve can
+pass through all that the scale belongs to: $2 n \log \sigma$ falls without end, the scale runs to
+its floor, and every interval shrinks to a point. With a scale for each series that takes only as
+many rows as parameters that one series can hold. A row or two more leave a scale that is far too
+small by chance more often than not: at four rows of the linear law, whose series hold three
+parameters, intervals of 90 % cover 75 %. So two rows more than parameters are asked for, which the
+square of a scale then rests on.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.noise.joint_scale import on_floor
+
+_SPARE_ROWS = 2
+# What no direction moves by more than this part of what the strongest one does is not held.
+_RANK_TOLERANCE = 1e-9
+
+
+def tells_noise(problem: Problem, curves: Curves, coordinates: Float[np.ndarray, " n"]) -> bool:
+    """Whether the scales found are of the noise, and not of curves that pass through the rows.
+
+    **Arguments:**
+
+    - `problem`, `curves`, `coordinates`: the law and its noise, one trajectory, and the best fit.
+
+    **Returns:**
+
+    False where a scale is on its floor, and where each series has its own but one has fewer than
+    two rows more than parameters that it can hold, or the same value in all rows.
+    """
+    scales = np.asarray(problem.scales(jnp.asarray(coordinates), curves))
+    if on_floor(scales):
+        return False
+    return len(scales) < 2 or _each_series_tells(problem, curves)
+
+
+def _each_series_tells(problem: Problem, curves: Curves) -> bool:
+    """Whether each of two series could tell a scale of its own."""
+    measured = np.asarray(curves.weights) > 0
+    with jax.enable_x64(True):
+        held = np.asarray(_num_held(problem, curves))
+    stands_still = [np.ptp(ys[rows]) == 0 for ys, rows in zip(curves.ys.T, measured.T, strict=True)]
+    return bool((measured.sum(axis=0) >= held + _SPARE_ROWS).all()) and not any(stands_still)
+
+
+@eqx.filter_jit
+def _num_held(problem: Problem, curves: Curves) -> Float[Array, "2"]:
+    """How many parameters each series can hold by itself, wherever the law is looked at."""
+
+    def at(start: Float[Array, " n"]) -> Float[Array, "2"]:
+        jacobian = jax.jacfwd(problem.deviations)(start, curves)
+        norms = jnp.linalg.norm(jacobian, axis=0)
+        scaled = (jacobian / jnp.where(norms > 0, norms, 1.0)).reshape(-1, 2, len(start))
+        values = jnp.linalg.svd(jnp.swapaxes(scaled, 0, 1), compute_uv=False)
+        return jnp.sum(values > _RANK_TOLERANCE * values[:, :1], axis=1)
+
+    starts = problem.starts(jax.tree.map(jnp.asarray, curves))
+    return jnp.max(jax.vmap(at)(starts), axis=0)
