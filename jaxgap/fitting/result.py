@@ -96,12 +96,20 @@ class FitResult:
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:
-        """Of the estimates of each two parameters that are held, by the curvature at the fit."""
+        """Of the estimates of each two parameters that are held, by the curvature at the fit.
+
+        In the trajectory's own terms: what raises an error rate lowers an accuracy.
+        """
         held = [name for name, value in self.parameters.items() if value.stderr is not None]
         source = self.source
-        names = [parameter.name for parameter in source.problem.law.parameters]
+        parameters = source.problem.law.parameters
+        names = [parameter.name for parameter in parameters]
         coordinates = np.asarray(source.raw.coordinates)
         found = correlation_matrix(source.problem, source.curves, coordinates)
+        if self.kind == "accuracy":
+            mirrored = np.array([parameter.unit == "capability" for parameter in parameters])
+            signs = np.where(mirrored, -1.0, 1.0)
+            found = found[: len(names), : len(names)] * np.outer(signs, signs)
         index = {name: names.index(name) for name in held}
         return {
             (first, second): float(found[index[first], index[second]])

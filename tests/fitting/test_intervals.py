@@ -118,6 +118,16 @@ def test_standard_errors_are_scipys(run):
         assert found_ij == pytest.approx(expected[i, j], rel=1e-3)
 
 
+def test_correlations_are_in_the_terms_of_accuracies(run):
+    mirrored = Trajectory(run.ts, 1 - run.solver, 1 - run.verifier, kind="accuracy")
+    of_errors, of_accuracies = (fit(LinearLaw(), each).correlations for each in (run, mirrored))
+    initial = ("solver_initial", "verifier_initial")
+    assert len(of_accuracies) == len(of_errors) > 3
+    for pair, expected in of_errors.items():
+        sign = -1 if len(set(pair) & set(initial)) == 1 else 1
+        assert of_accuracies[pair] == pytest.approx(sign * expected, abs=1e-4)
+
+
 def test_intervals_from_the_covariance_hold_the_truth(study):
     """Where nearly all of the decay is seen; the bounds leave one chance in a thousand."""
     design = study.Design(12, 0.02, 0.95, False)
