@@ -6,6 +6,8 @@ Nothing is said of a limit without its interval, nor of uncertainty without accu
 import math
 from statistics import NormalDist
 
+import numpy as np
+
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.fit_report import identifiable, interval, number, percent, refutations
 from jaxgap.trajectory import Trajectory
@@ -47,10 +49,10 @@ def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]
 
 def accuracy_sentence(run: Trajectory) -> str | None:
     """Whether answers became right as they became likely; `None` where that was not measured."""
-    accuracy = run.extra.get("solver_accuracy")
-    if accuracy is None:
+    ends = accuracy_ends(run)
+    if ends is None:
         return None
-    first, last = float(accuracy[0]), float(accuracy[-1])
+    first, last = ends
     sure = "fell" if run.solver[-1] < run.solver[0] else "rose"
     moved = (
         f"Accuracy at temperature 1 went from {first:.1%} to {last:.1%} while the solver's "
@@ -62,6 +64,13 @@ def accuracy_sentence(run: Trajectory) -> str | None:
             "of its uncertainty is no limit of its skill."
         )
     return moved
+
+
+def accuracy_ends(run: Trajectory) -> tuple[float, float] | None:
+    """The first and the last accuracy that was measured; `None` with fewer than two."""
+    accuracy = np.asarray(run.extra.get("solver_accuracy", ()), float)
+    measured = accuracy[np.isfinite(accuracy)]
+    return (float(measured[0]), float(measured[-1])) if len(measured) > 1 else None
 
 
 def forecast_sentence(run: Trajectory, known: FitResult) -> str:

@@ -12,6 +12,7 @@ from jaxgap.report.forecast import draw_forecast
 from jaxgap.report.page import Page
 from jaxgap.report.theory import draw_theory
 from jaxgap.report.words import (
+    accuracy_ends,
     accuracy_sentence,
     estimate_rows,
     forecast_sentence,
@@ -101,9 +102,10 @@ _THEORY = (
 def _cards(analysis: Analysis) -> list[tuple[str, str]]:
     run, result = analysis.run, analysis.result
     cards = []
-    if "solver_accuracy" in run.extra:
-        accuracy = run.extra["solver_accuracy"]
-        cards.append((f"{accuracy[0]:.0%} → {accuracy[-1]:.0%}", "answers right at temperature 1"))
+    accuracies = accuracy_ends(run)
+    if accuracies is not None:
+        first, last = accuracies
+        cards.append((f"{first:.0%} → {last:.0%}", "answers right at temperature 1"))
     change = f"{number(run.solver[0], 3)} → {number(run.solver[-1], 3)}"
     cards.append((change, "solver, from first to last"))
     limit = result.limits["solver"]
