@@ -20,6 +20,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter, typical_location, typical_size
+from jaxgap.trajectory import Kind
 from jaxgap.trajectory.computable import LARGEST
 
 # How far inside its bounds a start begins, as a part of the typical size.
@@ -130,7 +131,7 @@ class ConstrainedLaw(AbstractLaw):
 
 
 def constrained(
-    law: AbstractLaw, constraints: Mapping[str, Constraint], curves: Curves, is_accuracy: bool
+    law: AbstractLaw, constraints: Mapping[str, Constraint], curves: Curves, kind: Kind
 ) -> ConstrainedLaw:
     """A law with constraints on the parameters of its report.
 
@@ -140,7 +141,7 @@ def constrained(
     - `constraints`: by the parameter's name.
     - `curves`: an example of what will be fitted: without a verifier the law's placeholders are
         held.
-    - `is_accuracy`: whether the report gives capabilities as accuracies.
+    - `kind`: of the trajectory, in whose terms the constraints are.
 
     **Raises:**
 
@@ -156,12 +157,9 @@ def constrained(
     for parameter in law.parameters:
         constraint = constraints.get(parameter.name)
         _check(parameter, constraint, constraints, names)
-        mirrored = is_accuracy and parameter.unit == "capability"
         other = constraint.to if isinstance(constraint, Tied) else None
-        other_mirrored = is_accuracy and any(
-            p.name == other and p.unit == "capability" for p in law.parameters
-        )
-        found.append(_in_equations_terms(constraint, mirrored, other_mirrored))
+        other_mirrored = any(p.name == other and p.is_mirrored(kind) for p in law.parameters)
+        found.append(_in_equations_terms(constraint, parameter.is_mirrored(kind), other_mirrored))
         parameters.append(_narrowed(parameter, found[-1]))
     for index, value in _placeholders(law, curves).items():
         found[index] = Held(value)

@@ -6,6 +6,11 @@ from typing import Any
 
 from jaxgap.fitting.identifiability import Identifiability
 
+NO_NOISE = (
+    "too few measurements for the free parameters, or curves that pass through all of them: "
+    "nothing is left to tell the noise from"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:

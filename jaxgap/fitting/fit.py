@@ -196,17 +196,17 @@ def _restricted(
 ) -> Problem:
     """The problem with constraints and priors on the parameters that a report names."""
     law, noise, held = problem.law, problem.noise, ()
-    is_accuracy = example.trajectory.kind == "accuracy"
+    kind = example.trajectory.kind
     names = [parameter.name for parameter in law.parameters]
     check_names(priors, names, "priors")
     check_visible([*priors], law, example.curves, "priors")
     if constraints:
-        law = constrained(law, constraints, example.curves, is_accuracy)
+        law = constrained(law, constraints, example.curves, kind)
         held = _held(Problem(law, problem.curve_fn, problem.minimiser), example.curves)
     if priors and isinstance(noise, EstimatedScale):
         noise = JointScale()
     indexed = tuple(
-        IndexedPrior(priors[parameter.name], index, is_accuracy and parameter.unit == "capability")
+        IndexedPrior(priors[parameter.name], index, parameter.is_mirrored(kind))
         for index, parameter in enumerate(law.parameters)
         if parameter.name in priors
     )

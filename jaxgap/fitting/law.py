@@ -19,6 +19,7 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector
 from jaxgap.fitting.curves import Curves
+from jaxgap.trajectory import Kind
 
 # A number this many typical sizes from where the data lie is as good as unknown.
 _FAR = 100.0
@@ -39,6 +40,10 @@ class Parameter(NamedTuple):
     lower: float = -np.inf
     upper: float = np.inf
     needs_verifier: bool = False
+
+    def is_mirrored(self, kind: Kind) -> bool:
+        """Whether the equations have an error rate where a trajectory has an accuracy."""
+        return kind == "accuracy" and self.unit == "capability"
 
 
 LIMITS = (

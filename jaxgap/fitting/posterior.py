@@ -134,7 +134,7 @@ def sampled_problem(problem: Problem, curves: Curves, kind: Kind) -> Problem:
     """The problem in coordinates of the parameters themselves, every unknown scale among them."""
     law, noise = problem.law, problem.noise
     if not isinstance(law, ConstrainedLaw):
-        law = constrained(law, {}, curves, kind == "accuracy")
+        law = constrained(law, {}, curves, kind)
     if isinstance(noise, EstimatedScale):
         noise = JointScale()
     return dataclasses.replace(problem, law=law, noise=noise)

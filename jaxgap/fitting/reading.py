@@ -7,7 +7,7 @@ from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
-from jaxgap.fitting.estimate import Estimate, finite_or_none
+from jaxgap.fitting.estimate import NO_NOISE, Estimate, finite_or_none
 from jaxgap.fitting.fit_report import interval, number, refutations
 from jaxgap.fitting.identifiability import without_effect
 from jaxgap.fitting.law import LIMITS, Parameter, typical_size
@@ -16,10 +16,6 @@ from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 NO_VERIFIER = "the trajectory has no verifier"
-NO_NOISE = (
-    "too few measurements for the free parameters, or curves that pass through all of them: "
-    "nothing is left to tell the noise from"
-)
 _HELD = "held by the constraints: it is not estimated"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 # A number nearer to its natural bound than this part of its typical size counts as on it.
@@ -113,7 +109,7 @@ def _estimates(
         at_bound = _bound_hit(parameter, value, curves) is not None
         bounds = (parameter.lower, parameter.upper)
         in_capability = parameter.unit in ("capability", "gap", "change")
-        if _is_mirrored(parameter, trajectory):
+        if parameter.is_mirrored(trajectory.kind):
             value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
             bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
             if is_limit and -np.inf < low <= 1.0 and 0.0 <= high < np.inf:
@@ -180,11 +176,6 @@ def _errors(curves: Curves, num_rows: int) -> dict[str, Float[np.ndarray, " T"] 
     }
 
 
-def _is_mirrored(parameter: Parameter, trajectory: Trajectory) -> bool:
-    """Whether the equations have an error rate where the trajectory has an accuracy."""
-    return trajectory.kind == "accuracy" and parameter.unit == "capability"
-
-
 def _bound_hit(parameter: Parameter, value: float, curves: Curves) -> float | None:
     """The bound on which a parameter sits, if it does, in the equations' terms."""
     near = _ON_BOUND * float(typical_size(parameter, curves))
@@ -225,7 +216,7 @@ def _bound_warnings(
         is_limit = index >= len(problem.law.parameters)
         if bound is None or is_limit or index in problem.held:
             continue
-        shown = 1.0 - bound if _is_mirrored(parameter, trajectory) else bound
+        shown = 1.0 - bound if parameter.is_mirrored(trajectory.kind) else bound
         too_fast = bound == MAX_RATIO and parameter.unit == "1"
         found.append(
             f"{parameter.name} is on its bound {shown:g}" + (_TOO_FAST if too_fast else "")

@@ -18,7 +18,7 @@ from jaxgap.fitting.criteria import Criteria, criteria, num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnostics import Diagnostics
-from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.fit_report import fit_report
 from jaxgap.fitting.posterior import Posterior, posterior
 from jaxgap.fitting.prediction import Prediction, checked_times, predict_bands
@@ -106,10 +106,8 @@ class FitResult:
         names = [parameter.name for parameter in parameters]
         coordinates = np.asarray(source.raw.coordinates)
         found = correlation_matrix(source.problem, source.curves, coordinates)
-        if self.kind == "accuracy":
-            mirrored = np.array([parameter.unit == "capability" for parameter in parameters])
-            signs = np.where(mirrored, -1.0, 1.0)
-            found = found[: len(names), : len(names)] * np.outer(signs, signs)
+        signs = [-1.0 if parameter.is_mirrored(self.kind) else 1.0 for parameter in parameters]
+        found = found[: len(names), : len(names)] * np.outer(signs, signs)
         index = {name: names.index(name) for name in held}
         return {
             (first, second): float(found[index[first], index[second]])
@@ -174,10 +172,7 @@ class FitResult:
         """
         source = self.source
         if source.quantile is None:
-            raise InputError(
-                "too few measurements for the free parameters, or curves that pass through all of "
-                "them: the noise is not known"
-            )
+            raise InputError(NO_NOISE)
         return bootstrap(source.problem, source.curves, source.raw, self.kind, num_samples, key)
 
     def posterior(

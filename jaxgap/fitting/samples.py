@@ -21,7 +21,7 @@ def by_name(
     for column, index in enumerate(visible(problem, has_verifier)):
         parameter = problem.reported[index]
         values = numbers[..., column]
-        if kind == "accuracy" and parameter.unit == "capability":
+        if parameter.is_mirrored(kind):
             values = 1.0 - values
         is_limit = index >= len(problem.law.parameters)
         samples[f"limit {parameter.name}" if is_limit else parameter.name] = values

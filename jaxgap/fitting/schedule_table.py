@@ -21,10 +21,9 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.best_schedule import LimitSlopes, invalid_reason, limit_slopes
 from jaxgap.fitting.core import Problem, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.profile import Ends, profile_ends
-from jaxgap.fitting.reading import NO_NOISE
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule, check_rounds
 

@@ -39,16 +39,20 @@ def tells_noise(problem: Problem, curves: Curves, coordinates: Float[np.ndarray,
     scales = np.asarray(problem.scales(jnp.asarray(coordinates), curves))
     if on_floor(scales):
         return False
-    return len(scales) < 2 or _each_series_tells(problem, curves)
+    return len(scales) < 2 or _each_series_tells(problem, curves, len(coordinates) - len(scales))
 
 
-def _each_series_tells(problem: Problem, curves: Curves) -> bool:
+def _each_series_tells(problem: Problem, curves: Curves, num_parameters: int) -> bool:
     """Whether each of two series could tell a scale of its own."""
     measured = np.asarray(curves.weights) > 0
+    if any(np.ptp(ys[rows]) == 0 for ys, rows in zip(curves.ys.T, measured.T, strict=True)):
+        return False
+    spare = measured.sum(axis=0) - _SPARE_ROWS
+    if (spare >= num_parameters).all():
+        return True  # more than it could hold if it held all
     with jax.enable_x64(True):
         held = np.asarray(_num_held(problem, curves))
-    stands_still = [np.ptp(ys[rows]) == 0 for ys, rows in zip(curves.ys.T, measured.T, strict=True)]
-    return bool((measured.sum(axis=0) >= held + _SPARE_ROWS).all()) and not any(stands_still)
+    return bool((spare >= held).all())
 
 
 @eqx.filter_jit

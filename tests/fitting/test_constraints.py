@@ -183,7 +183,7 @@ def test_nothing_can_be_asked_of_a_verifier_that_is_not_there(run, arguments):
 def test_a_tie_between_accuracies_is_the_same_law_every_time(run):
     curves_of_run = fit(LinearLaw(), run).source.curves
     tie = {"verifier_initial": Tied("solver_initial", half)}
-    first, second = (constrained(LinearLaw(), tie, curves_of_run, True) for _ in range(2))
+    first, second = (constrained(LinearLaw(), tie, curves_of_run, "accuracy") for _ in range(2))
     assert first == second
     assert hash(first.constraints) == hash(second.constraints)
     assert first.constraints[4].fn(0.2) == pytest.approx(1 - half(1 - 0.2))
