@@ -17,7 +17,6 @@ from jaxgap.improve.records import LoopState
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import locked
 from jaxgap.models import LanguageModel, Params, merge_adapters, save_adapters, save_folder
-from jaxgap.models.axes import shapes_on_mesh
 
 
 def export_run(
@@ -69,9 +68,8 @@ def export_run(
 
 def _abstract_state(model: LanguageModel, params: Params) -> LoopState:
     """The shapes of a state without its optimiser's part, on the first device."""
-    shapes = jax.eval_shape(lambda: (params, jax.random.key(0)))
-    params, key = (shapes_on_mesh(model.config, each) for each in shapes)
-    return LoopState(params, None, key, 0)
+    state = jax.eval_shape(lambda: LoopState(params, None, jax.random.key(0), 0))
+    return state.on_mesh(model.config)
 
 
 def _saved(

@@ -33,7 +33,6 @@ from jaxgap.improve.select import select
 from jaxgap.improve.train import train
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import LanguageModel, Params, join_adapters
-from jaxgap.models.axes import shapes_on_mesh
 from jaxgap.sampling import Progress
 from jaxgap.sharding import of_first
 from jaxgap.tasks import AbstractTask, TaskSplit
@@ -112,10 +111,7 @@ class Loop:
 
     def abstract_state(self, params: Params) -> LoopState:
         """The same as shapes, each with the place on the devices where it belongs."""
-        state = jax.eval_shape(self.init_state, params)
-        arrays = (state.params, state.opt_state, state.key)
-        placed = (shapes_on_mesh(self.model.config, shapes) for shapes in arrays)
-        return LoopState(*placed, round_index=state.round_index)
+        return jax.eval_shape(self.init_state, params).on_mesh(self.model.config)
 
     @property
     def optimizer(self) -> AdamW:

@@ -14,7 +14,8 @@ import optax
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from jaxgap.models import AbstractTokenizer, Params
+from jaxgap.models import AbstractTokenizer, DecoderConfig, Params
+from jaxgap.models.axes import shapes_on_mesh
 from jaxgap.sampling import TokenBatch, pad_left
 from jaxgap.tasks import NEXT_QUESTION, Prompt, as_messages, as_text, has_examples
 
@@ -196,6 +197,12 @@ class LoopState(NamedTuple):
     key: jax.Array
     round_index: int | Any
     training: Training | None = None
+
+    def on_mesh(self, config: DecoderConfig) -> "LoopState":
+        """A state of shapes, each with the place on the devices where it belongs."""
+        arrays = (self.params, self.opt_state, self.key)
+        placed = (shapes_on_mesh(config, shapes) for shapes in arrays)
+        return LoopState(*placed, round_index=self.round_index)
 
     def redrawn(self, attempt: int) -> "LoopState":
         """The same state with other random numbers ahead of it, others for each attempt."""

@@ -15,11 +15,10 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-import jaxgap
 from jaxgap.errors import InputError, RunError
+from jaxgap.tasks.child_program import child_program
 from jaxgap.tasks.gym_sets import make_dataset, refusals
 
 Draw: TypeAlias = Callable[[int, int], Iterator[Mapping[str, Any]]]
@@ -33,13 +32,8 @@ def drawing(name: str, config: Mapping[str, Any]) -> Iterator[Draw]:
     What it yields raises `InputError` where the set refuses its configuration, and `RunError` if
     the process dies.
     """
-    root = str(Path(jaxgap.__file__).resolve().parent.parent)
-    start = (
-        f"import sys; sys.path[:0] = {[root, *sys.path]!r}; "
-        "from jaxgap.tasks.gym_draws import main; main()"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", start],
+        [sys.executable, "-c", child_program(__name__, "main()")],
         env=os.environ | {"PYTHONHASHSEED": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

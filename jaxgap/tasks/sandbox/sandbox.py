@@ -13,11 +13,10 @@ import sys
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
-import jaxgap
 from jaxgap.errors import InputError
+from jaxgap.tasks.child_program import child_program
 from jaxgap.tasks.sandbox.frames import Closed, Late, TooLong, receive_before, send_before
 from jaxgap.tasks.sandbox.limits import Limits
 from jaxgap.tasks.sandbox.seccomp import supported
@@ -209,11 +208,7 @@ class Sandbox:
                 "untrusted text cannot be run safely here: it takes Linux on x86-64 or arm64"
             )
         ours, theirs = socket.socketpair()
-        root = str(Path(jaxgap.__file__).resolve().parent.parent)
-        start = (
-            f"import sys; sys.path[:0] = {[root, *sys.path]!r}; "
-            f"from jaxgap.tasks.sandbox.server import main; main({theirs.fileno()})"
-        )
+        start = child_program("jaxgap.tasks.sandbox.server", f"main({theirs.fileno()})")
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         with theirs:
             process = subprocess.Popen(
