@@ -76,6 +76,7 @@ def test_a_plan_does_not_replace_its_model(model, tmp_path, capsys):
     config.write_text(json.dumps({"model_type": "llama"}))
     model = model.format(tmp=tmp_path)
     refused(["plan", "--model", model, "--topology", "v5e:2x2", "--json", config], capsys)
+    assert json.loads(config.read_text()) == {"model_type": "llama"}
 
 
 def refused(argv: list[str | Path], capsys):
