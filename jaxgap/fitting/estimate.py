@@ -10,6 +10,7 @@ NO_NOISE = (
     "too few measurements for the free parameters, or curves that pass through all of them: "
     "nothing is left to tell the noise from"
 )
+_ON_BOUND = "the estimate is on the bound of what is allowed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,13 +90,32 @@ class Estimate:
             reason = f"its interval is wider than all that was seen of the run, {most:.3g}"
             return cls(None, None, ends, reason, "practically unidentifiable")
         if at_bound:
-            reason = "the estimate is on the bound of what is allowed"
-            return cls(estimate, None, ends, reason, "practically unidentifiable")
+            return cls(estimate, None, ends, _ON_BOUND, "practically unidentifiable")
         if not math.isfinite(stderr):
             return cls(estimate, None, ends, "the curvature at the fit is singular")
         if stderr == 0:
             return cls(estimate, None, ends, "the fit is at the edge of what the law allows")
         return cls(estimate, stderr, ends)
+
+    def within(self, lower: float, upper: float) -> "Estimate":
+        """The part between two natural bounds, which a law that knows nothing of them may leave.
+
+        An estimate beyond a bound is put on it, as one that the data do not hold. What is open, or
+        beyond the bounds in all of its interval, stays as it is: that is to be seen.
+        """
+        low, high = self.interval or (None, None)
+        if low is None or high is None or low > upper or high < lower:
+            return self
+        kept = dataclasses.replace(self, interval=(max(low, lower), min(high, upper)))
+        if self.estimate is None or lower <= self.estimate <= upper:
+            return kept
+        return dataclasses.replace(
+            kept,
+            estimate=min(max(self.estimate, lower), upper),
+            stderr=None,
+            reason=_ON_BOUND,
+            identifiability="practically unidentifiable",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form; `"reason"` is there where something is null."""

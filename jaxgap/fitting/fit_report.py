@@ -58,9 +58,10 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
         return f"No limit of the solver can be given: {limit.reason}."
     if limit.estimate is None:
         return f"The data do not hold the solver's limit: {limit.reason}."
+    doubt = "" if limit.reason is None else f": {limit.reason}"
     return (
         f"The solver's limit is {number(limit.estimate)}, "
-        f"{percent(result.level)} interval {interval(limit)}."
+        f"{percent(result.level)} interval {interval(limit)}{doubt}."
     )
 
 

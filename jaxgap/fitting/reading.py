@@ -109,13 +109,10 @@ def _estimates(
         at_bound = _bound_hit(parameter, value, curves) is not None
         bounds = (parameter.lower, parameter.upper)
         in_capability = parameter.unit in ("capability", "gap", "change")
-        if parameter.is_mirrored(trajectory.kind):
+        mirrored = parameter.is_mirrored(trajectory.kind)
+        if mirrored:
             value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
             bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
-            if is_limit and -np.inf < low <= 1.0 and 0.0 <= high < np.inf:
-                # The law may leave [0, 1] by chance, which the limit of an accuracy cannot. Where
-                # all of the interval does, or the data set no bound, that is to be seen.
-                value, low, high = (float(each) for each in np.clip((value, low, high), 0.0, 1.0))
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
         elif quantile is None:
@@ -123,7 +120,7 @@ def _estimates(
             shown = None if is_limit else value
             estimates[index] = Estimate.without_noise(shown, NO_NOISE)
         else:
-            estimates[index] = Estimate.measured(
+            found = Estimate.measured(
                 value,
                 stderr,
                 (low, high),
@@ -133,6 +130,8 @@ def _estimates(
                 is_limit=is_limit,
                 redundant=bool(redundant[index]),
             )
+            # Cut only now: what the data hold is told by all of what they allow.
+            estimates[index] = found.within(0.0, 1.0) if mirrored and is_limit else found
     return estimates
 
 

@@ -21,6 +21,7 @@ from jaxgap.fitting.bijectors import Real
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import curves_of
 from jaxgap.fitting.fit import closed_form
+from jaxgap.fitting.fit_report import limit_sentence
 from jaxgap.fitting.identifiability import _without_effect, without_effect
 from jaxgap.fitting.pooling import profiles_of
 from jaxgap.trajectory import Trajectory, read_csv
@@ -194,3 +195,23 @@ def test_more_rows_hold_more(num_rows):
     runs = [noisy_run(np.linspace(0, 5, num_rows), seed, 0.03) for seed in range(8)]
     held = [fit_.limits["solver"].estimate is not None for fit_ in fit_many(LinearLaw(), runs)]
     assert np.mean(held) > (0.2 if num_rows == 5 else 0.6)
+
+
+def test_an_accuracy_that_never_errs_holds_no_limit():
+    """All that the law allows decides, not the part of it that an accuracy can be."""
+    run = Trajectory(np.arange(8.0), np.ones(8), kind="accuracy", num_items=100)
+    found = fit(LinearLaw(), run).limits["solver"]
+    assert found.estimate is None
+    assert found.identifiability == "practically unidentifiable"
+
+
+def test_a_limit_of_an_accuracy_found_above_one_is_on_the_bound_and_says_so():
+    ts = np.arange(12.0)
+    accuracy = np.random.default_rng(5).binomial(1000, 1 - 0.6 * np.exp(-0.2 * ts)) / 1000
+    result = fit(LinearLaw(), Trajectory(ts, accuracy, kind="accuracy", num_items=1000))
+    limit = result.limits["solver"]
+    assert (limit.estimate, limit.stderr, limit.interval[1]) == (1.0, None, 1.0)
+    assert limit.identifiability == "practically unidentifiable"
+    assert limit_sentence(result).endswith(
+        "1.000]: the estimate is on the bound of what is allowed."
+    )
