@@ -87,8 +87,9 @@ def diagnose(
     moved = np.abs(jacobian).max(axis=(0, 1)) > 0
     regime = one_regime(residuals[..., 0][kept], jacobian[..., moved][kept], ts, time_unit)
     solver, verifier = ys[:, 0], ys[:, -1]
-    # One over the weights are the errors, or equal where these are not known.
-    error_ratio = float(np.median(weights[:num_rows, 0] / weights[:num_rows, num_series - 1]))
+    error_ratio = None
+    if curves.noise_known:  # the errors are one over the weights
+        error_ratio = float(np.median(weights[:num_rows, 0] / weights[:num_rows, num_series - 1]))
     return Diagnosis(
         constant_ratio=constant_ratio(solver, verifier, error_ratio) if num_series > 1 else None,
         one_regime=regime,

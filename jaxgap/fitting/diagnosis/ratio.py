@@ -4,7 +4,9 @@ Under $dU_s/dt = -\alpha f(G)$ and $dU_v/dt = -\beta f(G)$ the measured points $
 straight line of slope $r = \beta/\alpha$. Both coordinates are measured with errors, so the line is
 fitted by total least squares, in units of the errors: each point's place *along* the line and its
 distance *from* it are then uncorrelated, and for a straight line the second says nothing about the
-first. The test regresses the distance on the square of the place. Were the ratio to drift with the
+first. Where the errors are not known, their ratio is read off the second differences of the later
+half of the rows, where a run turns least: taking them for equal where they are not mistakes noise
+for a bend, up to half of the time. The test regresses the distance on the square of the place. Were the ratio to drift with the
 gap, $r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
 
 Distances may be autocorrelated, since a run strays and comes back. So the regression is by
@@ -33,12 +35,14 @@ _ROUNDS = 10
 _MIN_WAY = 6.0
 # Two points have no scatter about their line.
 _MIN_THIRD = 3
+# Two second differences.
+_FEWEST_LATE = 4
 
 
 def constant_ratio(
     solver: Float[np.ndarray, " T"],
     verifier: Float[np.ndarray, " T"],
-    error_ratio: float = 1.0,
+    error_ratio: float | None = None,
 ) -> Finding | None:
     """Test that verifier against solver is a straight line.
 
@@ -46,7 +50,7 @@ def constant_ratio(
 
     - `solver`, `verifier`: the measured capabilities, shape `(T,)`, in the order of time.
     - `error_ratio`: the standard error of the verifier's measurements over that of the solver's,
-        above zero.
+        above zero; `None` where they are not known.
 
     **Returns:**
 
@@ -63,7 +67,9 @@ def constant_ratio(
     True
     """
     num_rows = len(solver)
-    if num_rows < _MIN_ROWS:
+    if error_ratio is None:
+        error_ratio = _scatter(verifier) / max(_scatter(solver), 1e-300)
+    if num_rows < _MIN_ROWS or not 0 < error_ratio < np.inf:
         return None
     points = np.stack([solver - solver.mean(), (verifier - verifier.mean()) / error_ratio])
     axes, lengths, _ = np.linalg.svd(points, full_matrices=False)
@@ -90,6 +96,13 @@ def constant_ratio(
             f"{last} over the last: no choice of f in the solver-verifier law allows that"
         ),
     )
+
+
+def _scatter(series: Float[np.ndarray, " T"]) -> float:
+    """The size of independent errors about a curve that is nearly straight in its later half."""
+    half = np.diff(series[-max(_FEWEST_LATE, len(series) // 2) :], 2)
+    turns = half if half.any() else np.diff(series, 2)
+    return float(np.sqrt(np.mean(turns**2) / 6))
 
 
 def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T"]) -> float:

@@ -67,6 +67,22 @@ def test_unequal_errors_are_taken_into_account():
     assert share_below(p_values, 0.1) < 0.15
 
 
+@pytest.mark.parametrize("factors", [(5.0, 0.5), (1.0, 5.0)])
+@pytest.mark.parametrize("num_rows", [12, 30])
+def test_unequal_errors_that_nobody_tells_are_no_bend(factors, num_rows):
+    """Taken for equal they are one up to half of the time."""
+    rng = np.random.default_rng(2)
+    t, p_values = np.linspace(0, 6, num_rows), []
+    for _ in range(NUM_RUNS):
+        noise = 0.02 * rng.standard_normal((2, num_rows)) * np.array(factors)[:, None]
+        ys = np.array([[2.0], [0.9]]) * np.exp(-t) + noise
+        found = constant_ratio(*ys)
+        p_values += [] if found is None else [found.p_value]
+    assert len(p_values) > NUM_RUNS / 2
+    assert share_below(p_values, 0.01) < 0.03
+    assert share_below(p_values, 0.1) < 0.15
+
+
 def test_a_drifting_ratio_is_found():
     t = np.linspace(0, 4, 16)
     rng = np.random.default_rng(0)
@@ -108,7 +124,7 @@ def test_short_still_and_noiseless_series_are_not_asked():
     assert constant_ratio(line[:6], line[:6] ** 2) is None
     assert constant_ratio(line, 0.5 * line) is None
     noise = np.random.default_rng(0).standard_normal((2, 40))
-    assert constant_ratio(*noise) is None
+    assert constant_ratio(*noise, error_ratio=1.0) is None
     assert no_fall(line[:5], "solver") is None
     assert no_fall(1 - line, "solver") is None
     errors = np.random.default_rng(0).standard_normal((20, 2))
