@@ -7,7 +7,9 @@ $$D = \max_{i < j} \frac{\bar y_j - \bar y_i}{\hat\sigma \sqrt{2 / k}},$$
 
 over windows of $k$ successive rows that do not overlap, $y$ being lower the more capable the model.
 $\hat\sigma$ comes from the median size of second differences, which know nothing of a smooth trend
-and little of a few jumps. Among all curves
+and little of a few jumps. It is the largest of several parts of the run: noise need not be the same
+throughout, that of an accuracy grows as it leaves 0, and a loud part falls further by chance than
+a scale from a quiet one allows. Among all curves
 that only gain the one that stands still falls most by chance: the p-value is that of independent
 noise about it, simulated, and holds for every other one a fortiori. Autocorrelated noise falls
 further than independent noise; where residuals are autocorrelated, the p-value is too small.
@@ -23,6 +25,9 @@ _MIN_ROWS = 6
 _NUM_SIMULATIONS = 4000
 # Half of standard normal numbers are below this in size.
 _MEDIAN = 0.6745
+# The noise's scale is looked at in so many overlapping parts of a third of the rows each.
+_NUM_PARTS = 5
+_MIN_PART = 4
 
 
 def no_fall(errors: Float[np.ndarray, " T"], name: str) -> Finding | None:
@@ -71,7 +76,16 @@ def _largest_fall(series: Float[np.ndarray, "n T"]) -> Float[np.ndarray, " n"]:
     means = np.lib.stride_tricks.sliding_window_view(series, size, axis=1).mean(axis=-1)
     best = np.minimum.accumulate(means[:, :-size], axis=1)
     fall = (means[:, size:] - best).max(axis=1)
-    noise = np.median(np.abs(np.diff(series, 2, axis=1)), axis=1) / (_MEDIAN * np.sqrt(6))
+    noise = _loudest(np.abs(np.diff(series, 2, axis=1))) / (_MEDIAN * np.sqrt(6))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = fall / (noise * np.sqrt(2 / size))
     return np.where(noise > 1e-12 * np.ptp(series, axis=1), found, np.nan)
+
+
+def _loudest(turns: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
+    """The largest median of several parts of each row."""
+    num_turns = turns.shape[1]
+    size = min(num_turns, max(_MIN_PART, -(-num_turns // 3)))
+    starts = np.unique(np.linspace(0, num_turns - size, _NUM_PARTS).round().astype(int))
+    medians = [np.median(turns[:, start : start + size], axis=1) for start in starts]
+    return np.max(medians, axis=0)

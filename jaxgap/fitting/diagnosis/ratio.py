@@ -5,8 +5,10 @@ straight line of slope $r = \beta/\alpha$. Both coordinates are measured with er
 fitted by total least squares, in units of the errors: each point's place *along* the line and its
 distance *from* it are then uncorrelated, and for a straight line the second says nothing about the
 first. Where the errors are not known, their ratio is read off the second differences of the later
-half of the rows, where a run turns least: taking them for equal where they are not mistakes noise
-for a bend, up to half of the time. The test regresses the distance on the square of the place. Were the ratio to drift with the
+half of the rows, where a run turns least: where they are taken for equal and are not, noise passes
+for a bend, up to half of the time.
+
+The test regresses the distance on the square of the place. Were the ratio to drift with the
 gap, $r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
 
 Distances may be autocorrelated, since a run strays and comes back. So the regression is by

@@ -168,6 +168,21 @@ def test_a_fall_is_not_seen_in_noise(slope):
     assert share_below([each.p_value for each in found], 0.1) < 0.14
 
 
+def test_noise_that_grows_with_an_accuracy_is_no_fall():
+    """An accuracy near 0 for half of its rows is quiet there: a scale from all rows is too small."""
+    rng = np.random.default_rng(3)
+    truth = np.repeat([0.01, 0.5], [15, 15])
+    found = [no_fall(1 - rng.binomial(200, truth) / 200, "solver") for _ in range(NUM_RUNS)]
+    assert share_below([each.p_value for each in found], 0.01) < 0.03
+
+
+def test_a_fall_in_the_loud_part_of_a_run_is_found():
+    rng = np.random.default_rng(3)
+    truth = np.concatenate([np.full(12, 0.01), np.linspace(0.6, 0.3, 18)])
+    found = [no_fall(1 - rng.binomial(500, truth) / 500, "solver") for _ in range(100)]
+    assert np.mean([each.significant for each in found]) > 0.9
+
+
 def test_long_series_are_judged_in_blocks():
     rng = np.random.default_rng(0)
     t = np.linspace(0, 1, 100_000)
