@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import gammaincc
+from scipy.special import fdtrc, gammaincc
 
 from jaxgap.fitting.estimate import finite_or_none
 
 # Below this probability of chance, a test's finding is put into words.
 _SIGNIFICANCE = 0.01
+# Fewer rows leave residuals that are the law's as much as the noise's.
+_MIN_ROWS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Diagnostics:
     - `inflation`: by how much the standard errors would have to grow if the residuals were a
         first-order autoregression with the largest of these; it is not applied.
     - `reduced_chi_squared`, `chi_squared_p_value`: of the fit, where the noise is known.
+    - `noise_ratio`, `noise_ratio_p_value`: the verifier's residuals over the solver's (root mean
+        squares), and the chance of a ratio so far from one, where the fit takes one unknown scale
+        for the noise of both: an F test with the parameters shared between the two.
     """
 
     autocorrelation: dict[str, float | None]
@@ -31,12 +36,22 @@ class Diagnostics:
     inflation: float | None
     reduced_chi_squared: float | None
     chi_squared_p_value: float | None
+    noise_ratio: float | None
+    noise_ratio_p_value: float | None
 
     @classmethod
     def of_residuals(
-        cls, residuals: dict[str, Float[np.ndarray, " T"]], num_free: int, noise_known: bool
+        cls,
+        residuals: dict[str, Float[np.ndarray, " T"]],
+        num_free: int,
+        *,
+        noise_known: bool,
+        one_scale: bool,
     ) -> "Diagnostics":
-        """From the weighted residuals of each series."""
+        """From the weighted residuals of each series.
+
+        `one_scale` is whether the fit takes the noise of all series to have one unknown scale.
+        """
         correlations = {name: _lag_one(values) for name, values in residuals.items()}
         sizes = {name: len(values) for name, values in residuals.items()}
         p_values = [
@@ -49,12 +64,16 @@ class Diagnostics:
         dof = sum(sizes.values()) - num_free
         squares = float(sum((values**2).sum() for values in residuals.values()))
         judged = noise_known and dof > 0 and math.isfinite(squares)
+        compared = one_scale and len(residuals) == 2 and dof > 0
+        ratio = _noise_ratio(*residuals.values()) if compared else None
         return cls(
             autocorrelation=correlations,
             autocorrelation_p_value=min(1.0, len(found) * min([1.0, *p_values])) if found else None,
             inflation=math.sqrt((1 + worst) / (1 - worst)) if found else None,
             reduced_chi_squared=squares / dof if judged else None,
             chi_squared_p_value=float(gammaincc(dof / 2, squares / 2)) if judged else None,
+            noise_ratio=ratio,
+            noise_ratio_p_value=None if ratio is None else _variance_p_value(ratio**2, dof / 2),
         )
 
     def warnings(self) -> list[str]:
@@ -76,6 +95,14 @@ class Diagnostics:
                 f"the residuals exceed the standard errors given (reduced chi-squared "
                 f"{self.reduced_chi_squared:.2f}, p = {p_value:.1g}): the law or the standard "
                 "errors are wrong, and the intervals are too narrow"
+            )
+        p_value = self.noise_ratio_p_value
+        if p_value is not None and p_value < _SIGNIFICANCE:
+            found.append(
+                f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
+                f"solver's (F test, p = {p_value:.1g}): the fit takes one scale for both, so that "
+                "the intervals of the louder series are too narrow and those of the other too "
+                "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
             )
         return found
 
@@ -100,6 +127,20 @@ def _lag_one(residuals: Float[np.ndarray, " T"]) -> float | None:
     if power == 0 or not math.isfinite(power) or len(residuals) < 4:
         return None
     return float((residuals[1:] * residuals[:-1]).sum()) / power
+
+
+def _noise_ratio(
+    solver: Float[np.ndarray, " T"], verifier: Float[np.ndarray, " T"]
+) -> float | None:
+    """`None` for a curve that passes through its rows, which leaves nothing to compare."""
+    if len(solver) < _MIN_ROWS or not solver.any() or not verifier.any():
+        return None
+    return finite_or_none(float(np.sqrt((verifier @ verifier) / (solver @ solver))))
+
+
+def _variance_p_value(ratio: float, dof: float) -> float:
+    """The chance of two variances of equal scale, each of `dof`, as far apart as this."""
+    return float(min(1.0, 2.0 * fdtrc(dof, dof, max(ratio, 1.0 / ratio))))
 
 
 def _ljung_box_p_value(rho: float, size: int) -> float:

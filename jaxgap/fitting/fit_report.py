@@ -186,6 +186,11 @@ def _test_lines(diagnostics: Diagnostics, diagnosis: Diagnosis) -> list[str]:
         p_value = f"{diagnostics.chi_squared_p_value:.2g}"
         chi_squared = number(diagnostics.reduced_chi_squared, 3)
         rows.append(("errors as given", "reduced chi-squared", chi_squared, p_value))
+    if diagnostics.noise_ratio is not None:
+        p_value = f"{diagnostics.noise_ratio_p_value:.2g}"
+        rows.append(
+            ("one scale of noise", "residuals' ratio", number(diagnostics.noise_ratio, 3), p_value)
+        )
     return _table(("", "statistic", "value", "p"), rows) if rows else []
 
 

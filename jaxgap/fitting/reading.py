@@ -11,6 +11,7 @@ from jaxgap.fitting.estimate import NO_NOISE, Estimate, finite_or_none
 from jaxgap.fitting.fit_report import interval, number, refutations
 from jaxgap.fitting.identifiability import without_effect
 from jaxgap.fitting.law import LIMITS, Parameter, typical_size
+from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
 from jaxgap.fitting.rank_one_law import MAX_RATIO
 from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
@@ -39,8 +40,9 @@ def read_result(
     parameters = dict(zip(names, estimates, strict=False))
     limit_names = [limit.name for limit in LIMITS]
     limits = dict(zip(limit_names, estimates[len(names) :], strict=True))
-    limits = _without_passed(trajectory, curves, np.asarray(raw.fitted), limits)
-    r2, diagnostics = goodness(curves, np.asarray(raw.fitted), trajectory.num_rows, num_free)
+    fitted = np.asarray(raw.fitted)
+    limits = _without_passed(trajectory, curves, fitted, limits)
+    r2, diagnostics = goodness(problem.noise, curves, fitted, trajectory.num_rows, num_free)
     return FitResult(
         model=problem.law.name,
         parameters=parameters,
@@ -68,7 +70,11 @@ def read_result(
 
 
 def goodness(
-    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int, num_free: int
+    noise: AbstractNoise,
+    curves: Curves,
+    fitted: Float[np.ndarray, "times 2"],
+    num_rows: int,
+    num_free: int,
 ) -> tuple[dict[str, float | None], Diagnostics]:
     """How much of each series fitted curves explain, and what their residuals still hold."""
     measured, predicted = measured_and_fitted(curves, fitted, num_rows)
@@ -84,7 +90,13 @@ def goodness(
         else None
         for limit in LIMITS
     }
-    return r2, Diagnostics.of_residuals(residuals, num_free, bool(curves.noise_known))
+    diagnostics = Diagnostics.of_residuals(
+        residuals,
+        num_free,
+        noise_known=bool(curves.noise_known),
+        one_scale=isinstance(noise, EstimatedScale),
+    )
+    return r2, diagnostics
 
 
 def _estimates(

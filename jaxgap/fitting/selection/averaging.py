@@ -50,8 +50,9 @@ def averaged_result(
     ts = np.asarray(curves.ts)
     fitted = sum(share * each.curves_at(ts) for share, each in pairs)
     best = max(counted, key=lambda name: all_weights[name])
-    free = num_free(counted[best].problem, curves)
-    r2, diagnostics = goodness(curves, np.asarray(fitted), run.num_rows, free)
+    problem = counted[best].problem
+    free = num_free(problem, curves)
+    r2, diagnostics = goodness(problem.noise, curves, np.asarray(fitted), run.num_rows, free)
     converged = {name: bool(c.fit.converged[0]) for name, c in counted.items()}
     return AveragedResult(
         limits=limits,

@@ -169,7 +169,7 @@ def test_a_fall_is_not_seen_in_noise(slope):
 
 
 def test_noise_that_grows_with_an_accuracy_is_no_fall():
-    """An accuracy near 0 for half of its rows is quiet there: a scale from all rows is too small."""
+    """An accuracy near 0 for half of its rows is quiet there: all rows give too small a scale."""
     rng = np.random.default_rng(3)
     truth = np.repeat([0.01, 0.5], [15, 15])
     found = [no_fall(1 - rng.binomial(200, truth) / 200, "solver") for _ in range(NUM_RUNS)]

@@ -1,0 +1,48 @@
+"""What residuals still hold: the tests keep their level, and find what they are for."""
+
+import numpy as np
+import pytest
+
+from jaxgap.fitting import EstimatedScale, LinearLaw, ScalePerSeries, StudentT, fit, fit_many
+from jaxgap.trajectory import Trajectory
+
+
+def runs(solver_noise, verifier_noise, num_rows, num_runs, **given):
+    ts = np.linspace(0, 12, num_rows)
+    decay = np.exp(-0.25 * ts)
+    for seed in range(num_runs):
+        noise = np.random.default_rng(seed).standard_normal((2, num_rows))
+        solver = 1 + 2 * decay + solver_noise * noise[0]
+        yield Trajectory(ts, solver, 0.5 + 0.9 * decay + verifier_noise * noise[1], **given)
+
+
+@pytest.mark.parametrize("num_rows", [6, 14])
+def test_one_scale_is_doubted_no_more_often_than_it_says(num_rows):
+    found = fit_many(LinearLaw(), list(runs(0.05, 0.05, num_rows, 200)))
+    p_values = np.array([result.diagnostics.noise_ratio_p_value for result in found])
+    assert np.mean(p_values < 0.01) < 0.04
+    assert 0.02 < np.mean(p_values < 0.1) < 0.18
+
+
+@pytest.mark.parametrize("verifier_noise", [0.005, 0.5])
+def test_scales_that_differ_by_ten_are_told(verifier_noise):
+    (run,) = runs(0.05, verifier_noise, 12, 1)
+    result = fit(LinearLaw(), run)
+    assert 0.5 < result.diagnostics.noise_ratio * 0.05 / verifier_noise < 2
+    (warning,) = [each for each in result.warnings if "takes one scale for both" in each]
+    assert "--noise per-series" in warning
+    assert "one scale of noise" in result.report()
+
+
+@pytest.mark.parametrize("noise", [ScalePerSeries(), StudentT()])
+def test_other_noise_is_not_asked_about_one_scale(noise):
+    (run,) = runs(0.05, 0.005, 12, 1)
+    assert fit(LinearLaw(), run, noise=noise).diagnostics.noise_ratio is None
+
+
+def test_a_solver_alone_short_runs_and_known_noise_are_not_asked_about_one_scale():
+    (run,) = runs(0.05, 0.005, 12, 1)
+    (known,) = runs(0.05, 0.005, 12, 1, solver_se=np.full(12, 0.05), verifier_se=np.full(12, 0.005))
+    for each in (Trajectory(run.ts, run.solver), run.head(5), known):
+        assert fit(LinearLaw(), each).diagnostics.noise_ratio is None
+    assert fit(LinearLaw(), known, noise=EstimatedScale()).diagnostics.noise_ratio is not None
