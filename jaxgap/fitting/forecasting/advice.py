@@ -99,11 +99,7 @@ def rounds_left(
         return RoundsLeft(None, (None, None), epsilon, _no_law_reason(futures))
     curves = observations.capability(futures.trends[futures.lawful])
     limits = observations.capability(futures.limits[futures.lawful])
-    away = np.abs(curves - limits[:, None]) > epsilon
-    # The first time after the last at which the curve was away; the end of time if it still is.
-    num_away = away.shape[1] - np.argmax(away[:, ::-1], axis=1)
-    first = np.where(away.any(axis=1), num_away, 0)
-    elapsed = np.append(ts - ts[0], np.inf)[first]
+    elapsed = _last_crossing(np.abs(curves - limits[:, None]), ts - ts[0], epsilon)
     probabilities = [0.5, (1 - level) / 2, (1 + level) / 2]
     # Not interpolated: between a time and "never" there is nothing.
     quantiles = np.quantile(elapsed, probabilities, method="inverted_cdf")
@@ -116,6 +112,27 @@ def rounds_left(
             f"{_FARTHEST:g} times what was seen"
         )
     return RoundsLeft(median, (low, high), epsilon, reason)
+
+
+def _last_crossing(
+    distances: Float[np.ndarray, "draws times"], ts: Float[np.ndarray, " times"], epsilon: float
+) -> Float[np.ndarray, " draws"]:
+    """When each draw comes within epsilon for good; infinite for one that is not in the end.
+
+    Between two times a distance falls like an exponential: the times lie too far apart to take the
+    next one.
+    """
+    away = distances > epsilon
+    num_away = away.shape[1] - np.argmax(away[:, ::-1], axis=1)
+    after = np.where(away.any(axis=1), num_away, 0)
+    within = np.clip(after, 1, away.shape[1] - 1)
+    logs = np.log(np.maximum(distances, 1e-300))
+    before, then = (
+        np.take_along_axis(logs, index[:, None], 1)[:, 0] for index in (within - 1, within)
+    )
+    part = (before - np.log(epsilon)) / np.where(before > then, before - then, 1.0)
+    crossing = ts[within - 1] + np.clip(part, 0.0, 1.0) * (ts[within] - ts[within - 1])
+    return np.where(after == 0, 0.0, np.where(after < away.shape[1], crossing, np.inf))
 
 
 def advise(
