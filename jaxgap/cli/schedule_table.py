@@ -41,7 +41,7 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
     console.print(best_sentence(plan), style="bold")
     if plan.held:
         console.print(range_sentence(plan))
-    print_warnings(console, plan.result)
+    print_warnings(console, plan.result.warnings)
 
 
 def best_sentence(plan: ExternalPlan) -> str:

@@ -1,13 +1,15 @@
 """What is seen of a run under way, in a few lines for each checkpoint."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jaxgap.cli.tables import rounds_left_words
+from jaxgap.cli.tables import print_warnings, rounds_left_words
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.fit_report import limit_sentence, number, percent
-from jaxgap.report.words import accuracy_sentence
+from jaxgap.report.words import accuracy_sentence, objection
 
 if TYPE_CHECKING:
+    from jaxgap.fitting import FitResult
     from jaxgap.fitting.forecasting import Forecast
     from jaxgap.workflows.watching import Sight
 
@@ -20,13 +22,24 @@ def print_sight(console: Terminal, sight: "Sight") -> None:
     if sight.run is None or sight.result is None or sight.outlook is None:
         console.print("  a fit needs three checkpoints", style="dim")
         return
-    lines = [
-        accuracy_sentence(sight.run),
-        f"By the {sight.result.model} law: {limit_sentence(sight.result)}",
-        *_ahead(sight.outlook),
-    ]
-    for line in filter(None, lines):
+    lines = [accuracy_sentence(sight.run), *_by_the_law(sight.result), *_ahead(sight.outlook)]
+    said = [line for line in lines if line]
+    for line in said:
         console.print(f"  {line}")
+    print_warnings(console, _unsaid((*sight.result.warnings, *sight.outlook.warnings), said))
+
+
+def _by_the_law(result: "FitResult") -> list[str | None]:
+    """Where the law says the run goes, and what speaks against it, or that alone."""
+    against = objection(result)
+    if not result.converged or result.limits["solver"].identifiability == "refuted":
+        return [against]
+    return [f"By the {result.model} law: {limit_sentence(result)}", against]
+
+
+def _unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
+    """Warnings that no sentence holds, in which they begin with a capital."""
+    return [each for each in warnings if not any(each[1:] in sentence for sentence in said)]
 
 
 def _ahead(outlook: "Forecast") -> list[str]:

@@ -1,5 +1,6 @@
 """Results as tables for the terminal."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -25,9 +26,9 @@ def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
     console.print(after)
 
 
-def print_warnings(console: Terminal, result: "FitResult") -> None:
+def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:
     """What a reader has to know before believing the rest."""
-    for warning in result.warnings:
+    for warning in warnings:
         _beware(console, warning)
 
 
@@ -51,8 +52,7 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     if result.advice.cost is not None:
         console.print(f"{_next_gain_words(result)}.")
     console.print(Text.assemble((result.advice.verdict, "bold"), f": {result.advice.why}"))
-    for warning in result.warnings:
-        _beware(console, warning)
+    print_warnings(console, result.warnings)
 
 
 def rounds_left_words(result: "Forecast") -> str:

@@ -94,6 +94,17 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
 
 def theory_sentence(result: FitResult) -> str:
     """Whether this run is as the theory says, whatever the answer."""
+    against = objection(result)
+    if against is not None:
+        return against
+    doubts = [*result.diagnostics.warnings(), *result.diagnosis.warnings()]
+    if doubts:
+        return f"The {result.model} law follows this run only roughly: {'; '.join(doubts)}."
+    return f"The residuals show no departure of this run from the {result.model} law."
+
+
+def objection(result: FitResult) -> str | None:
+    """Why what the law says of this run is not to be believed; `None` where nothing is found."""
     if not result.converged:
         return f"The {result.model} law could not be fitted: {result.stopped}."
     verdict = result.diagnosis.verdict
@@ -104,13 +115,10 @@ def theory_sentence(result: FitResult) -> str:
         return f"The {result.model} law does not describe this run: {'; '.join(refuted)}."
     curves = {name: result.r2[name] for name in ("solver", "verifier")}
     missed = {name: r2 for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES}
-    if missed:
-        found = ", ".join(f"{name} {r2:.2f}" for name, r2 in missed.items())
-        return (
-            f"The {result.model} law does not describe this run (R² {found}): what it says of the "
-            "limit is not to be believed."
-        )
-    doubts = [*result.diagnostics.warnings(), *result.diagnosis.warnings()]
-    if doubts:
-        return f"The {result.model} law follows this run only roughly: {'; '.join(doubts)}."
-    return f"The residuals show no departure of this run from the {result.model} law."
+    if not missed:
+        return None
+    found = ", ".join(f"{name} {r2:.2f}" for name, r2 in missed.items())
+    return (
+        f"The {result.model} law does not describe this run (R² {found}): what it says of the "
+        "limit is not to be believed."
+    )

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
+from jaxgap.cli.sight import print_sight
+from jaxgap.cli.terminal import Terminal
 from jaxgap.errors import InputError
 from jaxgap.improve import (
     EndRun,
@@ -91,6 +93,47 @@ def test_the_command_says_it_in_words(half_way, capsys):
     assert "By the linear law: The solver's limit is" in said
     assert "By curves of several shapes: U_s" in said
     assert "stop: with probability" in said
+
+
+def said_of(sight, capsys):
+    print_sight(Terminal(), sight)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_verdict_against_the_law_stands_beside_its_limit_and_doubts_are_told_once(
+    tmp_path, capsys
+):
+    """A solver that gains, and then loses most of it again."""
+    curve = np.concatenate([np.linspace(2.0, 0.8, 8), np.linspace(0.9, 1.7, 8)])
+    write_run(tmp_path / "run", curve, 20)
+    sight = look(tmp_path / "run", key=KEY)
+    said = said_of(sight, capsys)
+    assert "The solver-verifier law does not describe this run: the solver worsens" in said
+    warnings = (*sight.result.warnings, *sight.outlook.warnings)
+    assert len(warnings) > 1
+    assert all(said.count(warning[1:]) == 1 for warning in warnings)
+    assert "Beware: the residuals exceed the standard errors given" in said
+
+
+def test_a_fit_that_failed_gives_no_limit_to_a_watcher(half_way, capsys):
+    sight = look(half_way, key=KEY)
+    failed = dataclasses.replace(sight.result, converged=False, stopped="failed: no start")
+    said = said_of(sight._replace(result=failed), capsys)
+    assert "The linear law could not be fitted: failed: no start." in said
+    assert "The solver's limit is" not in said
+    assert "By curves of several shapes: U_s" in said
+
+
+def test_a_limit_that_the_run_has_passed_is_not_told_as_one(tmp_path, capsys):
+    curve = 0.5 + 1.5 * (1 + 2 * np.arange(30.0)) ** -0.35
+    write_run(tmp_path / "run", curve, 40)
+    sight = look(tmp_path / "run", key=KEY)
+    refuted = sight.result.limits["solver"]
+    assert refuted.identifiability == "refuted"
+    said = said_of(sight, capsys)
+    assert said.count(refuted.reason) == 1
+    assert "does not describe this run" in said
+    assert "By the linear law" not in said
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e10"])
