@@ -19,6 +19,11 @@ from jaxgap.trajectory import Trajectory
 NO_VERIFIER = "the trajectory has no verifier"
 _HELD = "held by the constraints: it is not estimated"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
+_NEGATIVE_GAP = (
+    "the limit of the gap is below zero: the solver ends more capable than its verifier, so its gains "
+    "are not what the verifier is ahead by; check that both are measured on the same problems and "
+    "scale, and that the columns are not exchanged"
+)
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
 
@@ -236,8 +241,14 @@ def _bound_warnings(
 
 
 def limit_warnings(trajectory: Trajectory, limits: dict[str, Estimate]) -> list[str]:
-    """Limits that no such measurement can reach, or that the run is already beyond."""
+    """Limits that no such measurement can reach, or that the run is already beyond.
+
+    And a gap that ends below zero, which a law has no trouble with, but the theory's reading has.
+    """
     found = refutations(limits)
+    _, most = limits["gap"].interval or (None, None)
+    if limits["gap"].estimate is not None and most is not None and most < 0:
+        found.append(_NEGATIVE_GAP)
     for name in ("solver", "verifier"):
         limit = limits[name].estimate
         if limit is None:

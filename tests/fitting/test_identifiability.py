@@ -215,3 +215,13 @@ def test_a_limit_of_an_accuracy_found_above_one_is_on_the_bound_and_says_so():
     assert limit_sentence(result).endswith(
         "1.000]: the estimate is on the bound of what is allowed."
     )
+
+
+def test_a_gap_that_ends_below_zero_is_told():
+    run = noisy_run(np.linspace(0, 8, 14))
+    assert not any("the limit of the gap" in each for each in fit(LinearLaw(), run).warnings)
+    exchanged = Trajectory(run.ts, run.solver, run.verifier + 1.0)
+    (warning,) = [
+        each for each in fit(LinearLaw(), exchanged).warnings if "the limit of the gap" in each
+    ]
+    assert "the columns are not exchanged" in warning
