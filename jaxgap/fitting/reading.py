@@ -20,9 +20,9 @@ NO_VERIFIER = "the trajectory has no verifier"
 _HELD = "held by the constraints: it is not estimated"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 _NEGATIVE_GAP = (
-    "the limit of the gap is below zero: the solver ends more capable than its verifier, so its gains "
-    "are not what the verifier is ahead by; check that both are measured on the same problems and "
-    "scale, and that the columns are not exchanged"
+    "the limit of the gap is below zero: the solver ends more capable than its verifier, so its "
+    "gains are not what the verifier is ahead by; check that both are measured on the same "
+    "problems and scale, and that the columns are not exchanged"
 )
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
