@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from jaxgap.cli.tables import print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.fit_report import interval, number, percent
@@ -138,17 +139,37 @@ def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
     for heading in ("mean of seeds", "spread between seeds", "next seed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, pooled in group.numbers.items():
-        spread = _pair(pooled.spread, "\n") + _SPREAD_OF[pooled.scale]
+        of_what = _SPREAD_OF[pooled.scale] if pooled.spread is not None else ""
+        spread = _pair(pooled.spread, "\n") + of_what
         table.add_row(name, _pair(pooled.mean, "\n"), spread, _range(pooled.next_run))
     console.print(table)
     console.print(f"Seeds were told {how}.")
     for name, pooled in group.numbers.items():
         if pooled.reason is not None:
             console.print(f"{name}: {pooled.reason}", style="dim")
+        elif pooled.left_out:
+            console.print(f"{name}: {_left_out(pooled.left_out, len(group.runs))}", style="dim")
     limits = group.numbers["limit"].runs.items()
     if limits:
         said = ", ".join(f"{run} {_pair(limit, ' ')}" for run, limit in limits)
         console.print(f"Limits in the light of each other: {said}.")
+    print_warnings(console, _doubts(group))
+
+
+def _left_out(left_out: Mapping[str, str], num_runs: int) -> str:
+    """On how few seeds a number rests, and why the others have no say."""
+    said = "; ".join(f"{run}: {why}" for run, why in left_out.items())
+    return f"from {num_runs - len(left_out)} of {num_runs} runs; without {said}"
+
+
+def _doubts(group: PooledGroup) -> Iterable[str]:
+    """That the theory does not describe some of the seeds that are pooled."""
+    astray = group.not_described
+    if astray and any(pooled.mean is not None for pooled in group.numbers.values()):
+        yield (
+            f"the solver-verifier law does not describe {len(astray)} of these {len(group.runs)} "
+            f"runs, whose numbers count all the same: {', '.join(astray)}"
+        )
 
 
 def _pair(pooled: Interval | None, between: str) -> str:

@@ -44,10 +44,31 @@ class OverlayRun(NamedTuple):
 
 
 class PooledLimit(NamedTuple):
-    """What the seeds of an experiment say of the limit; `None` where they do not say it."""
+    """What the seeds of an experiment say of the limit; `None` where they do not say it.
+
+    - `num_runs`: of the experiment, of which the law fails `num_failed`, and `num_left_out` have no
+        say.
+    """
 
     mean: Interval | None
     next_run: Interval | None
+    num_runs: int
+    num_failed: int
+    num_left_out: int
+
+    @property
+    def label(self) -> str:
+        """How much of the experiment is pooled."""
+        if not self.num_left_out:
+            return "pooled"
+        return f"{self.num_runs - self.num_left_out} of {self.num_runs} pooled"
+
+    @property
+    def absence(self) -> str:
+        """Why there is nothing to draw, in as few words as a picture has room for."""
+        if self.num_failed:
+            return f"withheld: the law fails {self.num_failed} of {self.num_runs}"
+        return "not held by these seeds"
 
 
 def draw_overlay(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> Figure:
@@ -125,7 +146,7 @@ def _draw_limits(
             labels.append(each.name)
         if key in own:
             _draw_pooled(ax, len(labels), own[key], colours[members[-1].name])
-            labels.append(f"{key}, pooled")
+            labels.append(f"{key}, {own[key].label}")
     size = 8.5 if len(labels) <= 20 else 7
     ax.set_yticks(range(len(labels)), labels=[_short(label) for label in labels], fontsize=size)
     ax.set_ylim(len(labels) - 0.4, -0.6)
@@ -177,7 +198,7 @@ def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
 
 def _draw_pooled(ax: Axes, row: int, limit: PooledLimit, colour: str) -> None:
     if limit.mean is None or limit.next_run is None:
-        _say(ax, row, "not held by these seeds")
+        _say(ax, row, limit.absence)
         return
     ends = (limit.next_run.low, limit.next_run.high)
     ax.plot(ends, [row, row], color=colour, linewidth=7, alpha=0.25, solid_capstyle="butt")

@@ -132,9 +132,14 @@ def draw_comparison(found: Comparison) -> Figure:
         ts = np.linspace(run.source.run.ts[0], run.source.run.ts[-1], _NUM_TIMES)
         fitted = _fitted_solver(run.result, ts)
         runs.append(OverlayRun(run.name, run.group, run.source.run, run.result, ts, fitted))
-    limits = {group.name: group.numbers["limit"] for group in found.groups}
-    pooled = {name: PooledLimit(limit.mean, limit.next_run) for name, limit in limits.items()}
+    pooled = {group.name: _pooled_limit(group) for group in found.groups}
     return draw_overlay(runs, pooled)
+
+
+def _pooled_limit(group: PooledGroup) -> PooledLimit:
+    limit = group.numbers["limit"]
+    num_runs, num_left_out = len(group.runs), len(limit.left_out)
+    return PooledLimit(limit.mean, limit.next_run, num_runs, len(limit.failed), num_left_out)
 
 
 def _fitted_solver(

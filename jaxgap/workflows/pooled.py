@@ -1,15 +1,19 @@
 """The seeds of one experiment pooled: rate, ratio and the solver's limit, with what the next seed
-would give."""
+would give.
+
+A run that the law fails (its fit did not converge, or it is already beyond the number) is not left
+out: those that remain would be the ones that agree with the law. The number is withheld instead.
+"""
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting import FitResult
+from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval, Profile, RandomEffects, pool, profiles_of
 
 Scale = Literal["identity", "log", "logit"]
@@ -40,7 +44,10 @@ class PooledNumber:
         deviation there, is in its unit: on a logarithmic scale 0.1 is about a tenth.
     - `mean`, `spread`, `next_run`: see :class:`jaxgap.fitting.pooling.RandomEffects`.
     - `runs`: by the run's name, the number in the light of the other runs.
-    - `reason`: why all of these are missing, or `None`.
+    - `failed`: by the run's name, how the law fails it; with any, the number is withheld.
+    - `left_out`: by the run's name, why it has no say: not measured, or no noise to judge by. The
+        number is that of the other runs.
+    - `reason`: why mean, spread, next run and runs are missing, or `None`.
     """
 
     scale: Scale
@@ -48,6 +55,8 @@ class PooledNumber:
     spread: Interval | None
     next_run: Interval | None
     runs: dict[str, Interval]
+    failed: dict[str, str]
+    left_out: dict[str, str]
     reason: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,6 +67,8 @@ class PooledNumber:
             "spread": _form(self.spread),
             "next_run": _form(self.next_run),
             "runs": {name: _form(interval) for name, interval in self.runs.items()},
+            "failed": dict(self.failed),
+            "left_out": dict(self.left_out),
         }
         return form if self.reason is None else form | {"reason": self.reason}
 
@@ -68,17 +79,24 @@ class PooledGroup:
 
     - `name`: of the experiment.
     - `runs`: the names of its runs.
+    - `not_described`: those of which the diagnosis says that the theory does not describe them;
+        they count in the numbers all the same.
     - `numbers`: `limit` (of the solver), `rate` and `ratio`.
     """
 
     name: str
     runs: tuple[str, ...]
+    not_described: tuple[str, ...]
     numbers: dict[str, PooledNumber]
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
         numbers = {name: number.to_dict() for name, number in self.numbers.items()}
-        return {"name": self.name, "runs": list(self.runs)} | numbers
+        return {
+            "name": self.name,
+            "runs": list(self.runs),
+            "not_described": list(self.not_described),
+        } | numbers
 
 
 def pool_group(
@@ -92,44 +110,80 @@ def pool_group(
     - `runs`, `results`: the runs' names and their fits by one law.
     - `level`: of the intervals.
     """
+    by_name = dict(zip(runs, results, strict=True))
+    astray = [run for run, each in by_name.items() if each.converged and each.diagnosis.verdict]
     if len({(result.kind, result.time_unit) for result in results}) > 1:
         reason = "its runs differ in kind or time unit"
-        absent = {each: _absent(scale, reason) for each, (_, scale) in _NUMBERS.items()}
-        return PooledGroup(name, tuple(runs), absent)
-    fitted_names = [pooling.name for pooling in _NUMBERS.values()]
-    found = [profiles_of(result, fitted_names) if result.converged else {} for result in results]
-    numbers = {}
-    for label, (fitted_name, scale) in _NUMBERS.items():
-        own = {
-            run: profiles[fitted_name].mapped(_FORWARD[scale])
-            for run, profiles in zip(runs, found, strict=True)
-            if fitted_name in profiles
+        numbers = {each: _absent(scale, reason) for each, (_, scale) in _NUMBERS.items()}
+    else:
+        profiles = {run: _profiles(result) for run, result in by_name.items()}
+        numbers = {
+            label: _pooled(pooling, by_name, profiles, level) for label, pooling in _NUMBERS.items()
         }
-        numbers[label] = _pooled(own, scale, level)
-    return PooledGroup(name, tuple(runs), numbers)
+    return PooledGroup(name, tuple(runs), tuple(astray), numbers)
 
 
-def _pooled(profiles: dict[str, Profile], scale: Scale, level: float) -> PooledNumber:
-    num_bounded = sum(profile.bounded for profile in profiles.values())
+def _profiles(result: FitResult) -> dict[str, Profile]:
+    names = [pooling.name for pooling in _NUMBERS.values()]
+    return profiles_of(result, names) if result.converged else {}
+
+
+def _pooled(
+    pooling: _Pooling,
+    results: Mapping[str, FitResult],
+    profiles: Mapping[str, Mapping[str, Profile]],
+    level: float,
+) -> PooledNumber:
+    """One number over all runs of a group."""
+    name, scale = pooling
+    failures = {run: _failure(result, name) for run, result in results.items()}
+    failed = {run: why for run, why in failures.items() if why is not None}
+    if failed:
+        said = "; ".join(f"{run}: {why}" for run, why in failed.items())
+        reason = f"withheld, as the law fails {len(failed)} of {len(results)} runs: {said}"
+        return dataclasses.replace(_absent(scale, reason), failed=failed)
+    own = {
+        run: each[name].mapped(_FORWARD[scale]) for run, each in profiles.items() if name in each
+    }
+    left_out = {run: _silence(each, name) for run, each in results.items() if run not in own}
+    num_bounded = sum(profile.bounded for profile in own.values())
     if num_bounded < _MIN_BOUNDED:
-        reason = f"{num_bounded} of {len(profiles)} runs bound it on both sides; two are needed"
-        return _absent(scale, reason)
-    effects: RandomEffects = pool(list(profiles.values()), level)
+        reason = f"{num_bounded} of {len(results)} runs bound it on both sides; two are needed"
+        return dataclasses.replace(_absent(scale, reason), left_out=left_out)
+    effects: RandomEffects = pool(list(own.values()), level)
+    in_light = zip(own, effects.runs, strict=True)
     return PooledNumber(
         scale,
         _backward(effects.mean, scale),
         effects.spread,
         _backward(effects.next_run, scale),
-        {
-            run: _backward(interval, scale)
-            for run, interval in zip(profiles, effects.runs, strict=True)
-        },
+        {run: _backward(interval, scale) for run, interval in in_light},
+        {},
+        left_out,
         None,
     )
 
 
+def _failure(result: FitResult, name: str) -> str | None:
+    """How the law fails a run of which it should give a number."""
+    if not result.converged:
+        return f"its fit {result.stopped}"
+    estimate = _estimate(result, name)
+    return estimate.reason if estimate.identifiability == "refuted" else None
+
+
+def _silence(result: FitResult, name: str) -> str:
+    """Why a run has no interval of a number."""
+    return _estimate(result, name).reason or "it has no interval"
+
+
+def _estimate(result: FitResult, name: str) -> Estimate:
+    missing = Estimate.absent(f"the {result.model} law has no such number")
+    return {**result.parameters, **result.limits}.get(name, missing)
+
+
 def _absent(scale: Scale, reason: str) -> PooledNumber:
-    return PooledNumber(scale, None, None, None, {}, reason)
+    return PooledNumber(scale, None, None, None, {}, {}, {}, reason)
 
 
 def _log(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

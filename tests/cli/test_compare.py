@@ -48,7 +48,10 @@ def test_a_folder_gives_a_table_a_picture_and_the_pooled_limit(folder, tmp_path,
     assert group["limit"]["mean"]["interval"][0] > low
     assert set(group["limit"]["runs"]) == set(group["runs"])
     assert group["ratio"]["mean"] is None
-    assert "0 runs bound it" in group["ratio"]["reason"] or "0 of 0" in group["ratio"]["reason"]
+    assert "0 of 3 runs bound it on both sides" in group["ratio"]["reason"]
+    no_verifier = "the trajectory has no verifier"
+    assert group["ratio"]["left_out"] == dict.fromkeys(group["runs"], no_verifier)
+    assert (group["limit"]["failed"], group["limit"]["left_out"]) == ({}, {})
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -147,3 +150,56 @@ def test_a_remark_that_several_runs_share_says_what_holds_for_all_of_them(tmp_pa
     early, late = (int(finding.split("about epoch ")[1].partition(":")[0]) for finding in findings)
     assert early < 12 < late
     assert f"the run changes about epoch {early} to {late} (details in the JSON)" in said
+
+
+def write_creeping(path):
+    """A run that goes on slowly beyond where the law has its limit."""
+    ts = np.arange(40.0)
+    noise = 0.004 * np.random.default_rng(0).standard_normal(40)
+    values = 1 - (1 + 2 * ts) ** -0.35 + noise
+    rows = "".join(f"{t},{value}\n" for t, value in zip(ts, values, strict=True))
+    path.write_text("t,solver\n" + rows)
+
+
+def test_a_seed_that_is_beyond_its_limit_withholds_the_limit_of_its_experiment(
+    folder, tmp_path, capsys
+):
+    """Without it the mean would be that of the seeds which agree with the law."""
+    write_creeping(folder / "lr_seed3.csv")
+    out = tmp_path / "out.json"
+    run_command(["compare", str(folder), "--kind", "accuracy", "--json", str(out)])
+    said = " ".join(capsys.readouterr().out.split())
+    (group,) = strict(out)["groups"]
+    limit, rate = group["limit"], group["rate"]
+    assert (limit["mean"], limit["spread"], limit["next_run"], limit["runs"]) == (None,) * 3 + ({},)
+    assert list(limit["failed"]) == ["lr_seed3"]
+    assert "already beyond the law's limit" in limit["failed"]["lr_seed3"]
+    assert "withheld, as the law fails 1 of 4 runs: lr_seed3: the solver is already" in said
+    assert "Limits in the light of each other" not in said
+    assert set(rate["runs"]) == set(group["runs"])
+
+
+def test_a_seed_without_noise_to_judge_by_is_named_where_it_has_no_say(folder, tmp_path, capsys):
+    """Three rows are as many as the law has parameters."""
+    (folder / "lr_seed3.csv").write_text("t,solver\n0,0.3\n1,0.5\n2,0.55\n")
+    out = tmp_path / "out.json"
+    run_command(["compare", str(folder), "--kind", "accuracy", "--json", str(out)])
+    said = " ".join(capsys.readouterr().out.split())
+    (group,) = strict(out)["groups"]
+    assert list(group["limit"]["left_out"]) == ["lr_seed3"]
+    assert set(group["limit"]["runs"]) == {"lr_seed0", "lr_seed1", "lr_seed2"}
+    assert "limit: from 3 of 4 runs; without lr_seed3: too few measurements" in said
+
+
+def test_seeds_that_the_theory_does_not_describe_are_named_below_what_they_are_pooled_in(
+    tmp_path, capsys
+):
+    out = tmp_path / "out.json"
+    run_command(["compare", str(SEEDS), "--json", str(out)])
+    said = " ".join(capsys.readouterr().out.split())
+    found = strict(out)
+    verdicts = {run["run"]: run["diagnostics"]["verdict"] for run in found["runs"]}
+    for group in found["groups"]:
+        astray = [run for run in group["runs"] if verdicts[run] is not None]
+        assert group["not_described"] == astray
+        assert f"does not describe {len(astray)} of these 5 runs" in said

@@ -1,0 +1,49 @@
+"""The seeds of one experiment together, among them one that the law fails."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from jaxgap.fitting import LinearLaw, fit_many
+from jaxgap.report.overlay import PooledLimit
+from jaxgap.trajectory import Trajectory
+from jaxgap.workflows.pooled import pool_group
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def results():
+    ts, decay = np.arange(14.0), np.exp(-0.4 * np.arange(14.0))
+    noise = 0.02 * np.random.default_rng(0).standard_normal((3, 2, 14))
+    return fit_many(
+        LinearLaw(), [Trajectory(ts, 1 + 2 * decay + n, 0.8 + decay + m) for n, m in noise]
+    )
+
+
+def test_a_seed_whose_fit_failed_withholds_every_number(results):
+    failed = dataclasses.replace(results[1], converged=False, stopped="failed: no start")
+    group = pool_group("x", NAMES, [results[0], failed, results[2]], 0.9)
+    for number in group.numbers.values():
+        assert (number.mean, number.runs) == (None, {})
+        assert number.failed == {"b": "its fit failed: no start"}
+        assert (
+            number.reason == "withheld, as the law fails 1 of 3 runs: b: its fit failed: no start"
+        )
+
+
+def test_seeds_that_the_law_fits_are_pooled_and_none_is_missing(results):
+    group = pool_group("x", NAMES, results, 0.9)
+    for number in group.numbers.values():
+        assert set(number.runs) == set(NAMES)
+        assert (number.failed, number.left_out, number.reason) == ({}, {}, None)
+    low, high = group.to_dict()["limit"]["mean"]["interval"]
+    assert low < 1 < high
+
+
+def test_a_picture_says_how_many_seeds_are_pooled_or_why_none():
+    assert PooledLimit(None, None, 5, 2, 0).absence == "withheld: the law fails 2 of 5"
+    assert PooledLimit(None, None, 5, 0, 0).absence == "not held by these seeds"
+    assert PooledLimit(None, None, 5, 0, 1).label == "4 of 5 pooled"
+    assert PooledLimit(None, None, 5, 0, 0).label == "pooled"
