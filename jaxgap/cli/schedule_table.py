@@ -3,16 +3,33 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from jaxgap.cli.tables import print_warnings
+from jaxgap.cli.tables import print_warnings, unsaid
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.fit_report import limit_sentence, number
+from jaxgap.fitting.schedule_table import ScheduleOutcome
 from jaxgap.fitting.schedules import Schedule
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 
 def print_plan(console: Terminal, plan: ExternalPlan) -> None:
     """Every schedule with its limits, the best one, and how much of it hangs on gamma."""
+    if plan.refusal is not None:
+        said = f"Nothing can be planned from this fit: {plan.refusal}."
+        console.print(said, style="bold")
+        print_warnings(console, unsaid(plan.result.warnings, [said]))
+        return
+    _print_schedules(console, plan)
+    limit = limit_sentence(plan.result)
+    console.print(f"Without external data {limit[0].lower()}{limit[1:]}" if plan.held else limit)
+    console.print(best_sentence(plan), style="bold")
+    if plan.held:
+        console.print(range_sentence(plan))
+    print_warnings(console, plan.result.warnings)
+
+
+def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
+    """The table, and where the model breaks down, as far as the data tell."""
     table = Table(
         title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -29,34 +46,35 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
             number(outcome.proposition_5_1.estimate, 3),
             "–" if outside else _with_interval(outcome.improvement),
             number(_own_slope(plan, outcome.slopes.by_strength), 3) if held else "–",
-            "yes" if outcome.invalid is None else "no",
+            _validity(plan, outcome),
         )
     console.print(table)
     for outcome in plan.outcomes:
-        if outcome.invalid is not None:
-            said = f"{outcome.schedule.name}: {outcome.invalid}"
-            console.print(said, style="dim")
-    limit = limit_sentence(plan.result)
-    console.print(f"Without external data {limit[0].lower()}{limit[1:]}")
-    console.print(best_sentence(plan), style="bold")
-    if plan.held:
-        console.print(range_sentence(plan))
-    print_warnings(console, plan.result.warnings)
+        if plan.held and outcome.invalid is not None:
+            console.print(f"{outcome.schedule.name}: {outcome.invalid}", style="dim")
+
+
+def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
+    """Whether the model holds; where the data do not hold the limit neither do they say that."""
+    if not plan.held:
+        return "–"
+    return "yes" if outcome.invalid is None else "no"
 
 
 def best_sentence(plan: ExternalPlan) -> str:
     """When the best schedule spends, in words."""
     best = plan.best
+    alone = "" if plan.held else " by the fitted curve alone, whose limit the data do not hold"
     if best.reason is None:
-        return f"Best: {_spent(plan, best.schedule)}."
+        return f"Best{alone}: {_spent(plan, best.schedule)}."
     if not best.valid:
         return (
-            f"No schedule over these rounds stays within the model at gamma {plan.strength:g}: "
-            f"{best.reason}."
+            f"No schedule over these rounds stays within the model at gamma {plan.strength:g}"
+            f"{alone}: {best.reason}."
         )
     return (
-        f"Best within the model: {_spent(plan, best.schedule)}. It reaches the least limit that "
-        "the model allows, as others do: the budget is more than the model can take. Without "
+        f"Best within the model{alone}: {_spent(plan, best.schedule)}. It reaches the least limit "
+        "that the model allows, as others do: the budget is more than the model can take. Without "
         f"regard to that the best would be {_spent(plan, best.lowest)}, where {best.reason}."
     )
 

@@ -1,9 +1,8 @@
 """What is seen of a run under way, in a few lines for each checkpoint."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jaxgap.cli.tables import print_warnings, rounds_left_words
+from jaxgap.cli.tables import print_warnings, rounds_left_words, unsaid
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.fit_report import limit_sentence, number, percent
 from jaxgap.report.words import accuracy_sentence, objection
@@ -26,7 +25,7 @@ def print_sight(console: Terminal, sight: "Sight") -> None:
     said = [line for line in lines if line]
     for line in said:
         console.print(f"  {line}")
-    print_warnings(console, _unsaid((*sight.result.warnings, *sight.outlook.warnings), said))
+    print_warnings(console, unsaid((*sight.result.warnings, *sight.outlook.warnings), said))
 
 
 def _by_the_law(result: "FitResult") -> list[str | None]:
@@ -35,11 +34,6 @@ def _by_the_law(result: "FitResult") -> list[str | None]:
     if not result.converged or result.limits["solver"].identifiability == "refuted":
         return [against]
     return [f"By the {result.model} law: {limit_sentence(result)}", against]
-
-
-def _unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
-    """Warnings that no sentence holds, in which they begin with a capital."""
-    return [each for each in warnings if not any(each[1:] in sentence for sentence in said)]
 
 
 def _ahead(outlook: "Forecast") -> list[str]:

@@ -32,6 +32,11 @@ def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:
         _beware(console, warning)
 
 
+def unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
+    """Warnings that no sentence holds, in which they may begin with a capital."""
+    return [each for each in warnings if not any(each[1:] in sentence for sentence in said)]
+
+
 def print_forecast(console: Terminal, result: "Forecast") -> None:
     """The forecast of each series, what is left to gain, and the advice."""
     title = f"At {result.horizon:g} {result.time_unit}s, for one measurement"

@@ -67,9 +67,22 @@ class ScheduleOutcome:
             "limit_by_shares": self.slopes.by_shares.tolist(),
             "valid": self.invalid is None,
         }
-        if self.invalid is None:
+        why = self.invalid if self.limit.estimate is not None else self.limit.reason
+        if why is None:
             return form
-        return form | {"limit_by_gamma": None, "limit_by_shares": None, "reason": self.invalid}
+        return form | {"limit_by_gamma": None, "limit_by_shares": None, "reason": why}
+
+
+def unplannable(result: FitResult) -> Estimate | None:
+    """The solver's limit without a value, where nothing can be planned from a fit; else `None`.
+
+    That is where the fit did not converge, and where the run is already beyond the law's limit: a
+    schedule would only move what is known to be wrong.
+    """
+    if not result.converged:
+        return Estimate.without_noise(None, f"the fit {result.stopped}")
+    limit = result.limits["solver"]
+    return limit if limit.identifiability == "refuted" else None
 
 
 def check_verifier(has_verifier: bool) -> None:
@@ -107,7 +120,8 @@ def compare_schedules(
     **Returns:**
 
     One :class:`ScheduleOutcome` for each schedule. Limits that the data do not hold are withheld,
-    with the reason, as in the fit itself, and so are the numbers of schedules outside the model.
+    with the reason, as in the fit itself, and so are the numbers of schedules outside the model,
+    and all numbers where nothing can be planned from the fit (:func:`unplannable`).
 
     **Raises:**
 
@@ -130,7 +144,11 @@ def compare_schedules(
     dynamics = law_of(result)
     for schedule in schedules:
         check_rounds(schedule.times, float(dynamics.t0))
-    numbers = _numbers(result, schedules, strength)
+    nothing = unplannable(result)
+    if nothing is None:
+        numbers = _numbers(result, schedules, strength)
+    else:
+        numbers = [(nothing,) * len(_NUMBERS)] * len(schedules)
     at_once = invalid_reason(dynamics, Schedule.early([float(dynamics.t0)]), strength)
     outcomes = []
     for schedule, values in zip(schedules, numbers, strict=True):

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import FitResult
+from jaxgap.fitting.schedule_table import unplannable
 from jaxgap.fitting.schedules import Schedule
 from jaxgap.report.style import GAP, MEASURED, MUTED, SOLVER, VERIFIER, new_figure
 
@@ -33,6 +34,8 @@ def draw_schedules(
 ) -> Figure:
     """The solver's limit by gamma under each schedule, and the best schedule's shares.
 
+    There is neither where nothing can be planned from the fit.
+
     **Arguments:**
 
     - `result`: the fit that the plan is made from.
@@ -43,6 +46,11 @@ def draw_schedules(
     """
     with new_figure(7.2, 5.4) as figure:
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1.3))
+        if unplannable(result) is not None:
+            upper.set_title("Nothing can be planned from this fit")
+            upper.set_axis_off()
+            lower.set_axis_off()
+            return figure
         if strengths:
             _draw_limits(upper, result, strengths, limits, strength)
         else:
@@ -53,7 +61,8 @@ def draw_schedules(
             lower.set_title(f"No schedule stays within the model at gamma = {strength:g}")
         else:
             _draw_shares(lower, best, result.time_unit)
-            lower.set_title(f"Best schedule at gamma = {strength:g}")
+            alone = "" if strengths else ", by the fitted curve alone"
+            lower.set_title(f"Best schedule at gamma = {strength:g}{alone}")
     return figure
 
 

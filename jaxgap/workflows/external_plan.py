@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting import FitResult
+from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.best_schedule import (
     BestSchedule,
     best_schedule,
     invalid_reason,
     limit_slopes,
 )
-from jaxgap.fitting.schedule_table import ScheduleOutcome, compare_schedules, law_of
+from jaxgap.fitting.schedule_table import ScheduleOutcome, compare_schedules, law_of, unplannable
 from jaxgap.fitting.schedules import Schedule
 
 _NUM_STRENGTHS = 9
@@ -55,9 +55,9 @@ class ExternalPlan:
 
     - `result`: the fit.
     - `strength`: gamma.
-    - `outcomes`: one for each schedule, the best last.
-    - `best`: the best schedule at that gamma.
-    - `over_strengths`: the schedules at other gammas, the least first.
+    - `outcomes`: one for each schedule, the best last; without it where nothing can be planned.
+    - `best`: the best schedule at that gamma for the fitted curve, whether or not the data hold it.
+    - `over_strengths`: the schedules at other gammas, the least first; of the fitted curve too.
     """
 
     result: FitResult
@@ -67,9 +67,20 @@ class ExternalPlan:
     over_strengths: tuple[AtStrength, ...]
 
     @property
+    def limit(self) -> Estimate:
+        """The solver's limit without external data; without a value where the fit failed."""
+        return unplannable(self.result) or self.result.limits["solver"]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing can be planned from the fit at all; `None` where something can."""
+        nothing = unplannable(self.result)
+        return None if nothing is None else nothing.reason
+
+    @property
     def held(self) -> bool:
         """Whether the data hold the solver's limit at all; point values mean nothing otherwise."""
-        return self.result.limits["solver"].estimate is not None
+        return self.limit.estimate is not None
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
@@ -78,17 +89,20 @@ class ExternalPlan:
             "level": self.result.level,
             "kind": self.result.kind,
             "time_unit": self.result.time_unit,
-            "without_external_data": self.result.limits["solver"].to_dict(),
+            "without_external_data": self.limit.to_dict(),
             "schedules": [outcome.to_dict() for outcome in self.outcomes],
-            "best": _best_form(self.best),
+            "best": _best_form(self.best, self.refusal),
             "over_gamma": [each.to_dict() for each in self.over_strengths] if self.held else None,
             "warnings": list(self.result.warnings),
         }
-        return form if self.held else form | {"reason": self.result.limits["solver"].reason}
+        return form if self.held else form | {"reason": self.limit.reason}
 
 
-def _best_form(best: BestSchedule) -> dict[str, Any]:
+def _best_form(best: BestSchedule, refusal: str | None) -> dict[str, Any]:
     """The best schedule in the public JSON form, and what it would be if the model had no end."""
+    if refusal is not None:
+        nothing = {"shares": None, "slack": None, "reason": refusal}
+        return {"times": best.schedule.times.tolist(), **nothing}
     form: dict[str, Any] = {
         "times": best.schedule.times.tolist(),
         "shares": best.schedule.shares.tolist() if best.valid else None,
@@ -159,7 +173,8 @@ def plan_external_data(
         return AtStrength(gamma, limits, invalid, found.schedule.shares if found.valid else None)
 
     best = best_schedule(dynamics, strength, times)
-    outcomes = compare_schedules(result, [*named, best.schedule], strength)
+    compared = named if unplannable(result) else [*named, best.schedule]
+    outcomes = compare_schedules(result, compared, strength)
     low, high = strengths or (strength / 2, strength * 2)
     over = tuple(at(float(gamma)) for gamma in np.geomspace(low, high, _NUM_STRENGTHS))
     return ExternalPlan(result, strength, tuple(outcomes), best, over)

@@ -1,12 +1,15 @@
 """`jaxgap schedule`: one table, strict JSON, a picture, and one line for a mistake."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
+from jaxgap.fitting import LinearLaw, fit
 from jaxgap.trajectory import Trajectory, write_csv
+from jaxgap.workflows.external_plan import plan_external_data
 
 
 @pytest.fixture
@@ -82,10 +85,50 @@ def test_a_run_that_does_not_hold_its_limit_is_drawn_without_limits(tmp_path, ca
     ts, noise = np.arange(14.0), 0.02 * np.random.default_rng(0).standard_normal((2, 14))
     straight = Trajectory(ts, 3 - 0.1 * ts + noise[0], 2 - 0.05 * ts + noise[1])
     write_csv(straight, tmp_path / "straight.csv")
-    _, plan = plan_of(tmp_path / "straight.csv", tmp_path, capsys, "0.2")
+    said, plan = plan_of(tmp_path / "straight.csv", tmp_path, capsys, "0.2")
+    assert "by the fitted curve alone, whose limit the data do not hold: " in said
+    assert "Without external data" not in said
+    assert " yes" not in said
+    assert " no " not in said.partition("schedule ")[2].partition("The data")[0]
     assert plan["over_gamma"] is None
+    for row in plan["schedules"]:
+        assert (row["limit_by_gamma"], row["limit_by_shares"]) == (None, None)
     assert plan["without_external_data"]["estimate"] is None
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def creeping_run():
+    """A run that goes on slowly beyond where the law has its limit."""
+    ts, noise = np.arange(40.0), 0.004 * np.random.default_rng(0).standard_normal((2, 40))
+    slow = (1 + 2 * ts) ** -0.35
+    return Trajectory(ts, 1 + slow + noise[0], 0.8 + 0.5 * slow + noise[1])
+
+
+def test_nothing_is_planned_for_a_run_that_is_beyond_its_limit(tmp_path, capsys):
+    write_csv(creeping_run(), tmp_path / "creeping.csv")
+    said, plan = plan_of(tmp_path / "creeping.csv", tmp_path, capsys, "0.2")
+    assert "Nothing can be planned from this fit: the solver is already beyond the law's" in said
+    assert said.count("the solver is already beyond") == 1
+    assert "Best" not in said
+    assert plan["best"]["shares"] is None
+    assert "already beyond" in plan["best"]["reason"]
+    assert plan["over_gamma"] is None
+    assert [row["schedule"] for row in plan["schedules"]] == ["early", "uniform", "late"]
+    for row in plan["schedules"]:
+        for name in ("limit", "improvement", "proposition_5_1"):
+            assert (row[name]["estimate"], row[name]["interval"]) == (None, None)
+        assert row["limit_by_gamma"] is None
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_planned_from_a_fit_that_failed():
+    ts, decay = np.arange(12.0), np.exp(-0.4 * np.arange(12.0))
+    result = fit(LinearLaw(), Trajectory(ts, 1 + 3 * decay, 0.8 + 1.2 * decay))
+    failed = dataclasses.replace(result, converged=False, stopped="stopped before a minimum")
+    plan = plan_external_data(failed, 0.2, np.array([0.0, 4.0]))
+    assert (plan.held, plan.refusal) == (False, "the fit stopped before a minimum")
+    assert plan.to_dict()["without_external_data"]["estimate"] is None
+    assert all(outcome.limit.estimate is None for outcome in plan.outcomes)
 
 
 @pytest.mark.parametrize(
