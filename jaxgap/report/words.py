@@ -4,12 +4,15 @@ Nothing is said of a limit without its interval, nor of uncertainty without accu
 """
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 
-from jaxgap.fitting import FitResult
+from jaxgap.fitting import Estimate, FitResult
+from jaxgap.fitting.criteria import num_free
+from jaxgap.fitting.estimate import NO_NOISE, finite_or_none
 from jaxgap.fitting.fit_report import identifiable, interval, number, percent, refutations
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
+from jaxgap.fitting.result import measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
@@ -21,8 +24,10 @@ PARAMETER_MEANINGS = {
     "exponent": "power of the gap, 1 being the paper's law",
 }
 
-# A law that leaves half of a curve's variance unexplained does not describe the curve.
+# Of a law that explains less of a curve's variance than this it is asked why.
 _DESCRIBES = 0.5
+# In fewer, no autocorrelation of the residuals is beyond chance, and nothing else is tested.
+_TELLING_ROWS = 6
 
 
 def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]]:
@@ -74,22 +79,52 @@ def accuracy_ends(run: Trajectory) -> tuple[float, float] | None:
 
 
 def forecast_sentence(run: Trajectory, known: FitResult) -> str:
-    """What the first rows said about the last one, and what was measured there."""
+    """What the first rows said about the last one, and what was measured there.
+
+    Under a true law the last row is outside as often as the intervals' level says.
+    """
+    first = f"From its first {known.num_points} of {run.num_rows} measurements the {known.model}"
+    if not known.converged:
+        return f"{first} law could not be fitted: {known.stopped}."
     band = known.predict(run.ts[-1:]).solver
     predicted, low, high = (float(value[0]) for value in band)
+    least, most = (0.0, 1.0 if run.kind == "accuracy" else math.inf)
+    ends = (finite_or_none(low), finite_or_none(high))
+    told = Estimate(predicted, None, ends).within(least, most)
     measured = float(run.solver[-1])
-    error = 0.0 if run.solver_se is None else float(run.solver_se[-1])
+    put = f"{first} law put the solver at {number(told.estimate)} at the end"
+    quantile = known.source.quantile
+    if quantile is None:
+        return f"{put}, with no interval ({NO_NOISE}); measured was {number(measured)}."
+    error = _error_at_end(run, known, predicted)
     # The band is for the curve; the measurement strays from it by an error of its own.
-    own = NormalDist().inv_cdf((1 + known.level) / 2) * error
-    below, above = math.hypot(predicted - low, own), math.hypot(high - predicted, own)
+    below = math.hypot(predicted - low, quantile * error)
+    above = math.hypot(high - predicted, quantile * error)
     inside = predicted - below <= measured <= predicted + above
     return (
-        f"From its first {known.num_points} of {run.num_rows} measurements the {known.model} law "
-        f"put the solver at {number(predicted)} at the end ({percent(known.level)} interval "
-        f"[{number(low)}, {number(high)}] for the curve); measured was {number(measured)}"
-        f"{f' ± {number(error, 2)}' if error else ''}: "
-        f"{'inside' if inside else 'outside'} what it expected."
+        f"{put} ({percent(known.level)} interval {interval(told)} for the curve); measured was "
+        f"{number(measured)} ± {number(error, 2)}: {'inside' if inside else 'outside'} what it "
+        "expected."
     )
+
+
+def _error_at_end(run: Trajectory, known: FitResult, predicted: float) -> float:
+    """The standard error of the last measurement: as given, of a count, or as the fit found it."""
+    if run.solver_se is not None and run.solver_se[-1] > 0:
+        return float(run.solver_se[-1])
+    if run.kind == "accuracy" and run.num_items is not None:
+        # By Laplace's rule, as no count of items is without an error.
+        share = (min(max(predicted, 0.0), 1.0) * run.num_items + 1) / (run.num_items + 2)
+        return math.sqrt(share * (1 - share) / run.num_items)
+    source = known.source
+    measured, fitted = measured_and_fitted(
+        source.curves, np.asarray(source.raw.fitted), known.num_points
+    )
+    series = [name for name in measured if name != "gap"]
+    squares = sum(float(((measured[name] - fitted[name]) ** 2).sum()) for name in series)
+    dof = int(source.curves.num_measurements) - num_free(source.problem, source.curves)
+    round_off = NOISE_FLOOR * float(source.curves.value_scale)
+    return max(math.sqrt(squares / max(dof, 1)), round_off)
 
 
 def theory_sentence(result: FitResult) -> str:
@@ -97,10 +132,23 @@ def theory_sentence(result: FitResult) -> str:
     against = objection(result)
     if against is not None:
         return against
-    doubts = [*result.diagnostics.warnings(), *result.diagnosis.warnings()]
+    if _untested(result):
+        return (
+            f"{result.num_points} rows are too few to tell whether this run departs from the "
+            f"{result.model} law."
+        )
+    doubts = _doubts(result)
     if doubts:
         return f"The {result.model} law follows this run only roughly: {'; '.join(doubts)}."
-    return f"The residuals show no departure of this run from the {result.model} law."
+    missed = _missed(result)
+    little = f", of which little beside noise is to be seen (R² {missed})" if missed else ""
+    return f"The residuals show no departure of this run from the {result.model} law{little}."
+
+
+def _untested(result: FitResult) -> bool:
+    """Whether there were too few rows for any test that could have found something."""
+    tests = (result.diagnostics.chi_squared_p_value, *result.diagnosis.findings().values())
+    return result.num_points < _TELLING_ROWS and all(each is None for each in tests)
 
 
 def objection(result: FitResult) -> str | None:
@@ -113,12 +161,24 @@ def objection(result: FitResult) -> str | None:
     refuted = refutations(result.limits)
     if refuted:
         return f"The {result.model} law does not describe this run: {'; '.join(refuted)}."
-    curves = {name: result.r2[name] for name in ("solver", "verifier")}
-    missed = {name: r2 for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES}
-    if not missed:
+    missed = _missed(result)
+    # A series that hardly moves beside its noise has a low R² under a true law too.
+    if not missed or not _doubts(result):
         return None
-    found = ", ".join(f"{name} {r2:.2f}" for name, r2 in missed.items())
     return (
-        f"The {result.model} law does not describe this run (R² {found}): what it says of the "
+        f"The {result.model} law does not describe this run (R² {missed}): what it says of the "
         "limit is not to be believed."
+    )
+
+
+def _doubts(result: FitResult) -> list[str]:
+    """What the tests of the residuals and of the run found."""
+    return [*result.diagnostics.warnings(), *result.diagnosis.warnings()]
+
+
+def _missed(result: FitResult) -> str:
+    """The series of which the law explains little, with their R²; empty if there is none."""
+    curves = {name: result.r2[name] for name in ("solver", "verifier")}
+    return ", ".join(
+        f"{name} {r2:.2f}" for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES
     )

@@ -1,9 +1,18 @@
 """What is said of a run in words."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from jaxgap.report.words import accuracy_ends, accuracy_sentence
+from jaxgap.fitting import LinearLaw, fit, fit_many
+from jaxgap.report.words import (
+    accuracy_ends,
+    accuracy_sentence,
+    forecast_sentence,
+    objection,
+    theory_sentence,
+)
 from jaxgap.trajectory import Trajectory
 
 
@@ -21,3 +30,76 @@ def test_accuracies_are_told_from_the_first_to_the_last_that_was_measured():
 @pytest.mark.parametrize("accuracies", [[np.nan] * 5, [np.nan, 0.3, np.nan, np.nan, np.nan]])
 def test_nothing_is_said_of_accuracies_with_fewer_than_two(accuracies):
     assert accuracy_sentence(run_with(accuracies)) is None
+
+
+def lawful_run(num_rows, rng):
+    t = np.linspace(0, 6, num_rows)
+    noise = 0.05 * rng.standard_normal((2, num_rows))
+    return Trajectory(t, 1 + 2 * np.exp(-t) + noise[0], 0.6 + 0.9 * np.exp(-t) + noise[1])
+
+
+def test_few_rows_are_not_taken_for_the_laws_success():
+    rng = np.random.default_rng(0)
+    short, long = (fit(LinearLaw(), lawful_run(num_rows, rng)) for num_rows in (5, 20))
+    assert theory_sentence(short) == (
+        "5 rows are too few to tell whether this run departs from the linear law."
+    )
+    assert theory_sentence(long) == (
+        "The residuals show no departure of this run from the linear law."
+    )
+
+
+def test_a_law_that_explains_little_of_a_curve_does_not_describe_the_run():
+    run = lawful_run(10, np.random.default_rng(0))
+    result = fit(LinearLaw(), run.replace(verifier=0.5 + 0.4 * np.sin(run.ts)))
+    assert result.diagnosis.verdict is None
+    assert "law does not describe this run (R² verifier" in theory_sentence(result)
+
+
+def test_a_verifier_that_does_not_move_is_no_departure_from_the_law():
+    rng = np.random.default_rng(0)
+    result = fit(
+        LinearLaw(), lawful_run(20, rng).replace(verifier=0.5 + 0.05 * rng.normal(size=20))
+    )
+    assert result.r2["verifier"] < 0.1
+    assert objection(result) is None
+    said = theory_sentence(result)
+    assert "The residuals show no departure of this run from the linear law" in said
+    assert said.endswith("little beside noise is to be seen (R² verifier 0.00).")
+
+
+def test_a_lawful_run_is_outside_what_was_expected_as_often_as_the_level_says():
+    rng = np.random.default_rng(1)
+    runs = [lawful_run(20, rng) for _ in range(120)]
+    known = fit_many(LinearLaw(), [run.head(10) for run in runs])
+    said = [forecast_sentence(*each) for each in zip(runs, known, strict=True)]
+    # Of 120 with a chance of 0.1: three standard deviations to either side.
+    assert 3 <= sum("outside what" in sentence for sentence in said) <= 21
+    assert sum("inside what" in sentence for sentence in said) >= 96
+
+
+@pytest.mark.parametrize(("num_items", "error"), [(50, "0.045"), (200, "0.022")])
+def test_the_error_of_an_accuracy_is_that_of_its_count(num_items, error):
+    t = np.arange(20.0)
+    run = Trajectory(t, 0.9 - 0.6 * np.exp(-0.4 * t), kind="accuracy", num_items=num_items)
+    said = forecast_sentence(run, fit(LinearLaw(), run.head(10)))
+    assert f"measured was 0.8997 ± {error}: inside" in said
+
+
+def test_nothing_is_expected_of_a_fit_that_cannot_tell_its_noise_or_failed():
+    run = lawful_run(10, np.random.default_rng(0)).replace(verifier=None)
+    three = fit(LinearLaw(), run.head(3))
+    said = forecast_sentence(run, three)
+    assert "with no interval (too few measurements" in said
+    assert "inf" not in said
+    assert "side what it expected" not in said
+    failed = dataclasses.replace(three, converged=False, stopped="failed: no start")
+    assert forecast_sentence(run, failed).endswith("law could not be fitted: failed: no start.")
+
+
+def test_no_accuracy_above_one_is_forecast():
+    t = np.arange(10.0)
+    run = Trajectory(t, np.minimum(0.3 + 0.12 * t, 0.97), kind="accuracy", num_items=200)
+    known = fit(LinearLaw(), run.head(5))
+    assert known.predict(t[-1:]).solver.estimate[0] > 1
+    assert "put the solver at 1.000 at the end (90% interval [" in forecast_sentence(run, known)

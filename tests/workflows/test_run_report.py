@@ -53,7 +53,7 @@ def test_a_run_that_the_law_does_not_describe_is_called_so(tmp_path):
     run = read_csv(folder / "trajectory.csv")
     write_csv(run.replace(verifier=1 + 0.5 * np.sin(run.ts)), folder / "trajectory.csv")
     path, _ = write_report(folder)
-    assert "law does not describe this run (R² verifier" in path.read_text()
+    assert "law does not describe this run" in path.read_text()
 
 
 def test_a_run_without_a_verifier_has_a_page_too(tmp_path):
