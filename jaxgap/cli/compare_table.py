@@ -9,7 +9,7 @@ from rich.table import Table
 
 from jaxgap.cli.tables import print_warnings
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting import Estimate
+from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.fit_report import interval, number, percent
 from jaxgap.fitting.pooling import Interval
 from jaxgap.workflows.compare import ComparedRun, Comparison
@@ -43,12 +43,11 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
     table.add_column("remarks")
     for run in found.runs:
         result = run.result
-        ratio = result.parameters.get("ratio", Estimate.absent(""))
-        rate = result.parameters.get("rate", Estimate.absent(""))
+        ratio, rate = (_parameter(result, name) for name in ("ratio", "rate"))
         table.add_row(
             run.name,
             str(result.num_points),
-            _limit(result.limits["solver"]),
+            _limit(result.limits["solver"]) if result.converged else "not fitted",
             number(rate.estimate, _DIGITS),
             number(ratio.estimate, _DIGITS),
             number(result.r2["solver"], _DIGITS),
@@ -62,6 +61,12 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
         console.print("No two of these runs are seeds of one experiment.")
     for each in found.unreadable:
         console.print(f"Could not be read: {each.problem}", style="red")
+
+
+def _parameter(result: FitResult, name: str) -> Estimate:
+    """A parameter as far as the law has it and the fit found it."""
+    absent = Estimate.absent("")
+    return result.parameters.get(name, absent) if result.converged else absent
 
 
 def _limit(limit: Estimate) -> str:

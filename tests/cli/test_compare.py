@@ -1,12 +1,19 @@
 """`jaxgap compare` as a user meets it: a folder of seeds, exports of several runs, a bad file."""
 
+import dataclasses
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from jaxgap.cli.compare_table import print_comparison
 from jaxgap.cli.main import run_command
+from jaxgap.cli.terminal import Terminal
+from jaxgap.fitting import LinearLaw
+from jaxgap.trajectory.collection import read_runs
+from jaxgap.workflows.compare import compare_runs, draw_comparison
 
 SEEDS = Path(__file__).parents[2] / "experiments" / "results" / "seeds"
 
@@ -203,3 +210,17 @@ def test_seeds_that_the_theory_does_not_describe_are_named_below_what_they_are_p
         astray = [run for run in group["runs"] if verdicts[run] is not None]
         assert group["not_described"] == astray
         assert f"does not describe {len(astray)} of these 5 runs" in said
+
+
+def test_a_fit_that_failed_has_no_limit_in_the_table_nor_in_the_picture(folder):
+    found = compare_runs(read_runs([folder], kind="accuracy"), LinearLaw())
+    first, *others = found.runs
+    result = dataclasses.replace(first.result, converged=False, stopped="failed: no start")
+    failed = dataclasses.replace(found, runs=(dataclasses.replace(first, result=result), *others))
+    output = io.StringIO()
+    print_comparison(Terminal(file=output, width=120), failed)
+    (line,) = (each for each in output.getvalue().splitlines() if each.startswith(" lr_seed0"))
+    assert "not fitted" in line
+    assert "[" not in line
+    _, limits = draw_comparison(failed).axes
+    assert [text.get_text() for text in limits.texts] == ["withheld"]
