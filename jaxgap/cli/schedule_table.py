@@ -9,6 +9,7 @@ from jaxgap.fitting import Estimate
 from jaxgap.fitting.fit_report import limit_sentence, number
 from jaxgap.fitting.schedule_table import ScheduleOutcome
 from jaxgap.fitting.schedules import Schedule
+from jaxgap.report.words import objection
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 
@@ -64,7 +65,7 @@ def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
 def best_sentence(plan: ExternalPlan) -> str:
     """When the best schedule spends, in words."""
     best = plan.best
-    alone = "" if plan.held else " by the fitted curve alone, whose limit the data do not hold"
+    alone = _by_what(plan)
     if best.reason is None:
         return f"Best{alone}: {_spent(plan, best.schedule)}."
     if not best.valid:
@@ -77,6 +78,14 @@ def best_sentence(plan: ExternalPlan) -> str:
         "that the model allows, as others do: the budget is more than the model can take. Without "
         f"regard to that the best would be {_spent(plan, best.lowest)}, where {best.reason}."
     )
+
+
+def _by_what(plan: ExternalPlan) -> str:
+    """What speaks against the law by which a schedule is the best; nothing where nothing does."""
+    if not plan.held:
+        return " by the fitted curve alone, whose limit the data do not hold"
+    against = objection(plan.result)
+    return "" if against is None else " by a law that does not describe this run"
 
 
 def _spent(plan: ExternalPlan, schedule: Schedule) -> str:

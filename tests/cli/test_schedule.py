@@ -121,6 +121,16 @@ def test_nothing_is_planned_for_a_run_that_is_beyond_its_limit(tmp_path, capsys)
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_best_by_a_law_that_does_not_describe_the_run_is_called_so(tmp_path, capsys):
+    """The verifier gains by the square of what is left to the solver, not in proportion."""
+    ts, noise = np.arange(20.0), 0.004 * np.random.default_rng(0).standard_normal((2, 20))
+    solver = 1 + 3 * np.exp(-0.3 * ts)
+    verifier = 0.8 + 1.2 * np.exp(-0.3 * ts) ** 2
+    write_csv(Trajectory(ts, solver + noise[0], verifier + noise[1]), tmp_path / "bent.csv")
+    said, _ = plan_of(tmp_path / "bent.csv", tmp_path, capsys, "0.1")
+    assert "Best by a law that does not describe this run: 100% at epoch 0" in said
+
+
 def test_nothing_is_planned_from_a_fit_that_failed():
     ts, decay = np.arange(12.0), np.exp(-0.4 * np.arange(12.0))
     result = fit(LinearLaw(), Trajectory(ts, 1 + 3 * decay, 0.8 + 1.2 * decay))
