@@ -46,7 +46,7 @@ class Layout:
         """Keys and values, `rows kv_heads ...`, with what else there is of each row."""
         return jax.tree.map(
             lambda leaf: self._placed(
-                leaf, ("batch", "kv_heads") if leaf.ndim == 4 else ("batch",)
+                leaf, ("batch", "kv_heads") if leaf.ndim > 2 else ("batch",)
             ),
             shapes,
         )

@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.models import KVCache, LanguageModel, Params
+from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.categorical import row_uniforms
 from jaxgap.sampling.draw import draw
+from jaxgap.sampling.prefix import Prefixes
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.shared_cache import Ring, SharedPrefixCache
 from jaxgap.sharding import by_rows, by_rows_and_words, whole
@@ -61,7 +62,7 @@ class _Carry(NamedTuple):
 def decode(
     model: LanguageModel,
     params: Params,
-    prefix: KVCache,
+    prefix: Prefixes,
     ring: Ring,
     rows: Rows,
     key: jax.Array,

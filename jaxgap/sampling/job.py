@@ -8,12 +8,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgap.models import KVCache, LanguageModel, Params, init_cache
+from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch, pad_left
 from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import Drawn, Rows, decode
 from jaxgap.sampling.freed_memory import give_back_freed_memory
-from jaxgap.sampling.prefix import prefill, rearranged_prefixes, seat, share
+from jaxgap.sampling.prefix import (
+    Prefixes,
+    init_prefixes,
+    prefill,
+    rearranged_prefixes,
+    seat,
+    share,
+)
 from jaxgap.sampling.ring import Ring, init_ring, rearranged_ring, ring_shapes
 from jaxgap.sampling.seating import FREE, Seating
 from jaxgap.sampling.settings import Settings
@@ -82,7 +89,8 @@ class Job:
         self._place = place if isinstance(place, jax.sharding.SingleDeviceSharding) else None
         self._most_slots = bucket(int(transcript.limits.max()))
         self._ring: Ring | None = None
-        self._prefixes = init_cache(model.config, num_groups, bucket(min(lengths) - 1), self._dtype)
+        num_slots = bucket(min(lengths) - 1)
+        self._prefixes = init_prefixes(model.config, num_groups, num_slots, self._dtype)
         self._read = np.full(num_groups, FREE)  # the prompt whose prefix each group holds
 
     def seat_rows(self) -> bool:
@@ -155,10 +163,10 @@ class Job:
     def _batches(self, prompts: list[int]) -> Iterator[list[int]]:
         """Prompts, in ascending length, to be read together; makes room for each batch."""
         while prompts:
-            slots = max(self._prefixes.valid.shape[1], self._slots(prompts[0]))
+            slots = max(self._prefixes.num_slots, self._slots(prompts[0]))
             fit = [prompt for prompt in prompts if self._slots(prompt) <= slots]
             batch = fit[: max(1, num_row_shards() * PREFILL_TOKENS // slots)]
-            if slots > self._prefixes.valid.shape[1]:
+            if slots > self._prefixes.num_slots:
                 self._prefixes = rearranged_prefixes(self._prefixes, None, slots)
             yield batch
             prompts = prompts[len(batch) :]
@@ -166,10 +174,10 @@ class Job:
     def _slots(self, prompt: int) -> int:
         return bucket(len(self._prompts[prompt]) - 1)
 
-    def _prefill(self, batch: list[int]) -> KVCache:
+    def _prefill(self, batch: list[int]) -> Prefixes:
         prefixes = [self._prompts[prompt][:-1] for prompt in batch]
         prefixes += prefixes[-1:] * (row_bucket(len(batch)) - len(batch))
-        slots = self._prefixes.valid.shape[1]
+        slots = self._prefixes.num_slots
         tokens = pad_left(prefixes, slots, self._model.tokenizer.pad_id)
         return prefill(self._model, self._params, rows_to_devices(tokens))
 
@@ -198,6 +206,6 @@ class Job:
         if move is not None:
             if self._ring is not None:
                 self._ring = rearranged_ring(self._ring, move.seats, self._ring.num_slots)
-            slots = self._prefixes.valid.shape[1]
+            slots = self._prefixes.num_slots
             self._prefixes = rearranged_prefixes(self._prefixes, move.groups, slots)
             self._read = self._read[move.groups]

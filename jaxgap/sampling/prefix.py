@@ -7,65 +7,97 @@ the first token of a candidate is drawn by the same decode step as every other.
 from __future__ import annotations
 
 import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.models import KVCache, LanguageModel, Params, init_cache
+from jaxgap.models import DecoderConfig, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.freed_memory import in_place_of
 from jaxgap.sharding import by_rows, by_rows_and_heads
 
 
+class Prefixes(NamedTuple):
+    """Keys and values of prompts.
+
+    **Fields:**
+
+    - `keys`: rotated keys, one buffer a layer, the slots last, as the products read them.
+    - `values`: values likewise, the slots last but one.
+    - `valid`: which slots hold a real token.
+    """
+
+    keys: tuple[Float[Array, "groups kv_heads head_dim slots"], ...]
+    values: tuple[Float[Array, "groups kv_heads slots head_dim"], ...]
+    valid: Bool[Array, "groups slots"]
+
+    @property
+    def num_slots(self) -> int:
+        """Room for the tokens of one prompt, padding included."""
+        return self.valid.shape[1]
+
+
+def init_prefixes(config: DecoderConfig, num_groups: int, num_slots: int, dtype: Any) -> Prefixes:
+    """Room for one prompt a group, with none there."""
+    heads = (num_groups, config.num_kv_heads)
+
+    def buffers(*shape: int) -> tuple[Array, ...]:
+        zeros = [jnp.zeros((*heads, *shape), dtype) for _ in range(config.num_layers)]
+        return tuple(map(by_rows_and_heads, zeros))
+
+    valid = by_rows(jnp.zeros((num_groups, num_slots), bool))
+    return Prefixes(buffers(config.head_dim, num_slots), buffers(num_slots, config.head_dim), valid)
+
+
 @functools.partial(jax.jit, static_argnames="model")
-def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> KVCache:
+def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> Prefixes:
     """Keys and values of some prompts, padded on the left."""
     dtype = jax.tree.leaves(params)[0].dtype
     num_prompts, num_slots = prompts.tokens.shape
     cache = init_cache(model.config, num_prompts, num_slots, dtype)
     cache = model.hidden_states(params, prompts.tokens, prompts.mask, cache)[1]
-    keys, values = jax.tree.map(by_rows_and_heads, (cache.keys, cache.values))
-    return KVCache(keys, values, by_rows(cache.valid), cache.length)
+    keys = tuple(by_rows_and_heads(layer.swapaxes(2, 3)) for layer in cache.keys)
+    return Prefixes(keys, jax.tree.map(by_rows_and_heads, cache.values), by_rows(cache.valid))
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
 def seat(
-    prefixes: KVCache, prompts: KVCache, prompt: Int[Array, ""], group: Int[Array, ""]
-) -> KVCache:
+    prefixes: Prefixes, prompts: Prefixes, prompt: Int[Array, ""], group: Int[Array, ""]
+) -> Prefixes:
     """Give a group the prefix of a prompt from a batch of them, as wide as the groups'."""
     return _put(prefixes, prompts, prompt, group)
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
-def share(prefixes: KVCache, source: Int[Array, ""], group: Int[Array, ""]) -> KVCache:
+def share(prefixes: Prefixes, source: Int[Array, ""], group: Int[Array, ""]) -> Prefixes:
     """Give a group the prefix of another group."""
     return _put(prefixes, prefixes, source, group)
 
 
-def _put(prefixes: KVCache, others: KVCache, source, group) -> KVCache:
+def _put(prefixes: Prefixes, others: Prefixes, source, group) -> Prefixes:
     def put(buffer, other):
         # Of a buffer that is cut over devices this takes one row, where a slice would take all.
         row = jnp.take(other, source[None], axis=0, mode="clip")
         return jax.lax.dynamic_update_slice_in_dim(buffer, row, group, axis=0)
 
-    keys, values, valid = jax.tree.map(put, prefixes[:3], others[:3])
-    return KVCache(keys, values, valid, prefixes.length)
+    return jax.tree.map(put, prefixes, others)
 
 
 def rearranged_prefixes(
-    prefixes: KVCache, groups: Int[np.ndarray, " kept"] | None, num_slots: int
-) -> KVCache:
+    prefixes: Prefixes, groups: Int[np.ndarray, " kept"] | None, num_slots: int
+) -> Prefixes:
     """Some groups in the order given, or all, with room for as many slots or more."""
 
     def take(buffer: Array, slot_axis: int) -> Array:
         taken = _taken(buffer, groups, slot_axis=slot_axis, num_slots=num_slots)
         return in_place_of(buffer, taken)
 
-    keys = tuple(take(buffer, 2) for buffer in prefixes.keys)
+    keys = tuple(take(buffer, 3) for buffer in prefixes.keys)
     values = tuple(take(buffer, 2) for buffer in prefixes.values)
-    return KVCache(keys, values, take(prefixes.valid, 1), prefixes.length)
+    return Prefixes(keys, values, take(prefixes.valid, 1))
 
 
 @functools.partial(jax.jit, static_argnames=("slot_axis", "num_slots"))

@@ -3,11 +3,16 @@
 At every step all rows write to the same slot, that of the step's number modulo the ring's size,
 which is one update in place. A row sees the latest slots, as many as its age, so it may begin at
 any step, in any phase of the ring, without anything being moved.
+
+Keys of more than 64 slots lie in blocks: on a CPU the few queries of a row take up to twice as long
+to be multiplied with one wide matrix as with several that are no wider than that. There is no axis
+for a single block: it would have XLA update the keys twice.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -19,18 +24,21 @@ from jaxgap.models import DecoderConfig
 from jaxgap.sampling.freed_memory import in_place_of
 from jaxgap.sharding import by_rows_and_heads
 
+FLOAT32: Any = {"preferred_element_type": jnp.float32}
+_BLOCK = 64
+
 
 class Ring(NamedTuple):
     """Keys and values of the tokens that rows have generated.
 
     **Fields:**
 
-    - `keys`: rotated keys, one buffer a layer, the slots last, as the products read them.
+    - `keys`: rotated keys, one buffer a layer, in blocks of slots, as the products read them.
     - `values`: values likewise, the slots last but one.
     - `clock`: number of steps so far; the next one writes to slot `clock % num_slots`.
     """
 
-    keys: tuple[Float[Array, "rows kv_heads head_dim slots"], ...]
+    keys: tuple[Float[Array, "rows kv_heads *blocks head_dim slots"], ...]
     values: tuple[Float[Array, "rows kv_heads slots head_dim"], ...]
     clock: Int[Array, ""]
 
@@ -52,14 +60,28 @@ class Ring(NamedTuple):
         """Put one layer's keys and values into the slot of the latest step."""
         zero = jnp.zeros_like(self.clock)
         slot = (self.clock - 1) % self.num_slots
-        keys = jax.lax.dynamic_update_slice(
-            self.keys[layer], key.swapaxes(2, 3), (zero, zero, zero, slot)
-        )
+        block, place = jnp.divmod(slot, self.keys[layer].shape[-1])
+        if self.keys[layer].ndim == 4:
+            update, start = key.swapaxes(2, 3), (zero, zero, zero, place)
+        else:
+            update, start = key[..., None], (zero, zero, block, zero, place)
+        keys = jax.lax.dynamic_update_slice(self.keys[layer], update, start)
         values = jax.lax.dynamic_update_slice(self.values[layer], value, (zero, zero, slot, zero))
         return self._replace(
             keys=(*self.keys[:layer], keys, *self.keys[layer + 1 :]),
             values=(*self.values[:layer], values, *self.values[layer + 1 :]),
         )
+
+    def scores(
+        self, layer: int, query: Float[Array, "rows kv_heads queries head_dim"]
+    ) -> Float[Array, "rows kv_heads queries slots"]:
+        """The products of each row's queries with its keys of one layer."""
+        keys = self.keys[layer]
+        if keys.ndim == 4:
+            return jnp.einsum("rkqd,rkds->rkqs", query, keys, **FLOAT32)
+        by_block = jnp.broadcast_to(query[:, :, None], (*keys.shape[:3], *query.shape[2:]))
+        found = jnp.einsum("rkbqd,rkbds->rkbqs", by_block, keys, **FLOAT32)
+        return found.swapaxes(2, 3).reshape(*query.shape[:3], self.num_slots)
 
 
 def ring_shapes(
@@ -72,10 +94,17 @@ def ring_shapes(
     """The arrays of a ring as shapes; bound to where `sharding` says, if it does."""
     heads = (num_rows, config.num_kv_heads)
     shape: Any = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
-    key = shape((*heads, config.head_dim, num_slots), dtype)
+    num_blocks = _num_blocks(num_slots)
+    blocks = () if num_blocks == 1 else (num_blocks,)
+    key = shape((*heads, *blocks, config.head_dim, num_slots // num_blocks), dtype)
     value = shape((*heads, num_slots, config.head_dim), dtype)
     clock = shape((), jnp.int32)
     return Ring((key,) * config.num_layers, (value,) * config.num_layers, clock)
+
+
+def _num_blocks(num_slots: int) -> int:
+    """The fewest of equal size that are not too wide."""
+    return next(n for n in range(-(-num_slots // _BLOCK), num_slots + 1) if num_slots % n == 0)
 
 
 def init_ring(shapes: Ring) -> Ring:
@@ -104,15 +133,26 @@ def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots
     """
     sources = (ring.clock - 1 - ring.elapsed(num_slots)) % ring.num_slots
 
-    def take(buffer: Array, slot_axis: int) -> Array:
-        return in_place_of(buffer, _taken(buffer, rows, sources, slot_axis=slot_axis))
+    def take(buffer: Array, taken: Callable[..., Array]) -> Array:
+        return in_place_of(buffer, taken(buffer, rows, sources))
 
-    keys = tuple(take(buffer, 3) for buffer in ring.keys)
-    values = tuple(take(buffer, 2) for buffer in ring.values)
+    keys = tuple(take(buffer, _taken_keys) for buffer in ring.keys)
+    values = tuple(take(buffer, _taken_values) for buffer in ring.values)
     return Ring(keys, values, ring.clock)
 
 
-@functools.partial(jax.jit, static_argnames="slot_axis")
-def _taken(buffer: Array, rows: Array | None, slots: Array, *, slot_axis: int) -> Array:
-    taken = buffer if rows is None else jnp.take(buffer, rows, axis=0)
-    return by_rows_and_heads(jnp.take(taken, slots, axis=slot_axis))
+@jax.jit
+def _taken_values(values: Array, rows: Array | None, slots: Array) -> Array:
+    taken = values if rows is None else jnp.take(values, rows, axis=0)
+    return by_rows_and_heads(jnp.take(taken, slots, axis=2))
+
+
+@jax.jit
+def _taken_keys(keys: Array, rows: Array | None, slots: Array) -> Array:
+    blocks = keys if keys.ndim == 5 else keys[:, :, None]
+    taken = blocks if rows is None else jnp.take(blocks, rows, axis=0)
+    width = taken.shape[-1]
+    by_block = slots.reshape(_num_blocks(len(slots)), -1)
+    # An index of the third axis and one of the fifth: what they index comes first.
+    found = taken[:, :, by_block // width, :, by_block % width].transpose(2, 3, 0, 4, 1)
+    return by_rows_and_heads(found if len(by_block) > 1 else found[:, :, 0])

@@ -13,10 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgap.models import KVCache, LanguageModel, Params, init_cache
+from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import Rows
+from jaxgap.sampling.prefix import Prefixes, init_prefixes
 from jaxgap.sampling.ring import Ring, init_ring, ring_shapes
 from jaxgap.sampling.settings import Sampling, Settings
 
@@ -51,7 +52,7 @@ class DecodeShapes:
 
     def decode_arguments(
         self, model: LanguageModel, num_stops: int = 1
-    ) -> tuple[Params, KVCache, Ring, Rows, jax.Array, Settings, jax.Array, jax.Array]:
+    ) -> tuple[Params, Prefixes, Ring, Rows, jax.Array, Settings, jax.Array, jax.Array]:
         """What `decode` takes after the model, its number of steps apart.
 
         >>> from jaxgap.models import CharTokenizer, DecoderConfig
@@ -71,7 +72,7 @@ class DecodeShapes:
             prefix_slots = bucket(self.prompt_length - 1)
             num_slots = bucket(self.completion_length)
             return (
-                init_cache(model.config, self.num_groups, prefix_slots, self.dtype),
+                init_prefixes(model.config, self.num_groups, prefix_slots, self.dtype),
                 init_ring(ring_shapes(model.config, num_rows, num_slots, self.dtype)),
                 Rows(numbers, numbers, numbers, numbers > 0, numbers),
                 jax.random.key(0),

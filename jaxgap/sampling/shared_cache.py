@@ -9,17 +9,16 @@ at once, so its keys are read once a group, not once a row.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.models import DecoderConfig, KVCache, LayerBuffer, Places, rotary_angles
-from jaxgap.sampling.ring import Ring
+from jaxgap.models import DecoderConfig, LayerBuffer, Places, rotary_angles
+from jaxgap.sampling.prefix import Prefixes
+from jaxgap.sampling.ring import FLOAT32, Ring
 
 Heads = Float[Array, "rows 1 heads head_dim"]
-
-_FLOAT32: Any = {"preferred_element_type": jnp.float32}
 
 
 class SharedPrefixCache(NamedTuple):
@@ -32,7 +31,7 @@ class SharedPrefixCache(NamedTuple):
     - `ages`: how many of its latest slots each row sees.
     """
 
-    prefix: KVCache
+    prefix: Prefixes
     ring: Ring
     ages: Int[Array, " rows"]
 
@@ -64,17 +63,16 @@ class SharedPrefixCache(NamedTuple):
         """Write one layer's keys and values to the ring, and attend to prompt and ring."""
         ring = self.ring.written(layer, key, value)
         prefix_keys, prefix_values = self.prefix.keys[layer], self.prefix.values[layer]
-        num_groups, num_kv_heads, prefix_slots, head_dim = prefix_keys.shape
+        num_groups, num_kv_heads, head_dim, prefix_slots = prefix_keys.shape
         by_group = (num_groups, self._group_size, num_kv_heads, -1)
         by_row = (num_groups * self._group_size, num_kv_heads, -1)
         query_by_group = (query / head_dim**0.5).reshape(*by_group, head_dim)
         query_by_row = query_by_group.reshape(*by_row, head_dim)
 
-        shared = jnp.einsum("gckqd,gksd->gkcqs", query_by_group, prefix_keys, **_FLOAT32)
+        shared = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
         shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
         shared = _masked(shared, shared_mask)
-        own = jnp.einsum("rkqd,rkds->rkqs", query_by_row, ring.keys[layer], **_FLOAT32)
-        own = _masked(own, mask[:, :, None, prefix_slots:])
+        own = _masked(ring.scores(layer, query_by_row), mask[:, :, None, prefix_slots:])
 
         largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
         shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
@@ -83,9 +81,9 @@ class SharedPrefixCache(NamedTuple):
         total = shared.sum(-1).swapaxes(1, 2).reshape(by_row) + own.sum(-1)
 
         dtype = value.dtype
-        mixed = jnp.einsum("gkcqs,gksd->gkcqd", shared.astype(dtype), prefix_values, **_FLOAT32)
+        mixed = jnp.einsum("gkcqs,gksd->gkcqd", shared.astype(dtype), prefix_values, **FLOAT32)
         mixed = mixed.swapaxes(1, 2).reshape(query_by_row.shape) + jnp.einsum(
-            "rkqs,rksd->rkqd", own.astype(dtype), ring.values[layer], **_FLOAT32
+            "rkqs,rksd->rkqd", own.astype(dtype), ring.values[layer], **FLOAT32
         )
         mixed = (mixed / total[..., None]).astype(dtype).reshape(query.shape)
         return mixed, self._replace(ring=ring)

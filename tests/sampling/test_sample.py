@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.models import KVCache, LanguageModel
+from jaxgap.models import LanguageModel
 from jaxgap.sampling import (
     Sampling,
     TokenBatch,
@@ -19,7 +19,7 @@ from jaxgap.sampling import (
 )
 from jaxgap.sampling import job as job_module
 from jaxgap.sampling.decode import Rows, decode
-from jaxgap.sampling.prefix import prefill
+from jaxgap.sampling.prefix import Prefixes, prefill
 from jaxgap.sampling.ring import init_ring, rearranged_ring, ring_shapes
 
 # Lengths of 2 to 23 tokens, so that prefixes come in several buckets, one of them empty but for
@@ -83,6 +83,12 @@ def test_logprobs_are_the_full_forwards(drawn, score):
 def test_logprobs_are_at_temperature_one_and_unfiltered(sample_tiny, score):
     hot = sample_tiny(sampling=Sampling(2.5, top_k=5))
     np.testing.assert_allclose(hot.logprobs, score(hot), atol=1e-4)
+
+
+def test_logprobs_are_the_full_forwards_where_keys_lie_in_blocks(sample_tiny, score):
+    long = sample_tiny(max_new_tokens=150, stop_ids=())  # a ring of 32 slots, 64, 128 and 192
+    assert long.completion_mask.all()
+    np.testing.assert_allclose(long.logprobs, score(long), atol=1e-4, rtol=1e-5)
 
 
 def test_tokens_invert_the_cdf_of_the_full_forward(tiny_model, sharp_params, prompts, drawn):
@@ -260,20 +266,23 @@ def test_mean_uncertainty_is_the_entropy_of_an_enumerated_policy(tiny_model, sha
     assert abs(-drawn.logprobs.mean() - entropy) < 4 * spread
 
 
-def test_the_ring_keeps_its_steps_as_it_grows(tiny_model):
-    ring = init_ring(ring_shapes(tiny_model.config, 2, 8, jnp.float32))
-    steps = np.zeros((2, 2, 8, 8), np.float32)
-    for step in range(11):  # once around and a little
-        steps[:, :, step % 8] = step
-    values = tuple(jnp.asarray(steps) for _ in ring.values)
-    keys = tuple(value.swapaxes(2, 3) for value in values)
-    ring = ring._replace(keys=keys, values=values, clock=jnp.int32(11))
-    grown = rearranged_ring(ring, np.array([1, 0, 1]), 12)
-    assert grown.values[0].shape == (3, 2, 12, 8)
-    # The last eight steps lie where a ring of twelve slots has them.
-    for step in range(3, 11):
-        np.testing.assert_array_equal(grown.values[1][:, :, step % 12], step)
-        np.testing.assert_array_equal(grown.keys[0][..., step % 12], step)
+@pytest.mark.parametrize(("num_slots", "grown_slots"), [(8, 12), (64, 128), (96, 192)])
+def test_the_ring_keeps_its_steps_as_it_grows(tiny_model, num_slots, grown_slots):
+    ring = init_ring(ring_shapes(tiny_model.config, 2, num_slots, jnp.float32))
+    number = jnp.arange(2 * 2 * 8.0).reshape(2, 2, 1, 8) / 100  # of rows, heads and dimensions
+    num_steps = num_slots + 3
+    for step in range(num_steps):
+        ring = ring._replace(clock=ring.clock + 1)
+        for layer in range(tiny_model.config.num_layers):
+            ring = ring.written(layer, step + number, -step - number)
+    grown = rearranged_ring(ring, np.array([1, 0, 1]), grown_slots)
+    assert grown.num_slots == grown_slots
+    keys = np.moveaxis(grown.keys[0], -2, 2).reshape(3, 2, 8, grown_slots)
+    # The latest steps lie where a ring of more slots has them.
+    for step in range(3, num_steps):
+        expected = (step + number)[jnp.array([1, 0, 1]), :, 0]
+        np.testing.assert_array_equal(grown.values[1][:, :, step % grown_slots], -expected)
+        np.testing.assert_array_equal(keys[..., step % grown_slots], expected)
 
 
 def test_parameters_may_be_of_numpy(tiny_model, sharp_params, prompts, drawn):
@@ -323,7 +332,7 @@ def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
     rows, slots = 64, 256
     ring = init_ring(ring_shapes(tiny_model.config, rows, slots, jnp.float32))
     prompts = TokenBatch(np.zeros((16, 24), np.int32), np.ones((16, 24), bool))
-    prefix: KVCache = prefill(tiny_model, sharp_params, prompts)
+    prefix: Prefixes = prefill(tiny_model, sharp_params, prompts)
     ints = jnp.zeros(rows, jnp.int32)
     state = Rows(ints, ints, ints, jnp.zeros(rows, bool), ints)
     arguments = (prefix, ring, state, KEY, Sampling().settings(), ints[:1], jnp.int32(1))
