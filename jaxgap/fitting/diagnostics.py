@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import fdtrc, gammaincc
 
+from jaxgap.fitting.diagnosis.finding import chance
 from jaxgap.fitting.estimate import finite_or_none
 
 # Below this probability of chance, a test's finding is put into words.
@@ -85,7 +86,7 @@ class Diagnostics:
                 f"{name} {rho:.2f}" for name, rho in self.autocorrelation.items() if rho is not None
             )
             found.append(
-                f"the residuals are autocorrelated (lag 1: {values}; p = {p_value:.1g}): the law "
+                f"the residuals are autocorrelated (lag 1: {values}; {chance(p_value)}): the law "
                 "does not follow the curves closely, and the intervals are too narrow, by a factor "
                 f"of about {self.inflation:.1f}"
             )
@@ -93,14 +94,14 @@ class Diagnostics:
         if p_value is not None and p_value < _SIGNIFICANCE:
             found.append(
                 f"the residuals exceed the standard errors given (reduced chi-squared "
-                f"{self.reduced_chi_squared:.2f}, p = {p_value:.1g}): the law or the standard "
+                f"{self.reduced_chi_squared:.2f}, {chance(p_value)}): the law or the standard "
                 "errors are wrong, and the intervals are too narrow"
             )
         p_value = self.noise_ratio_p_value
         if p_value is not None and p_value < _SIGNIFICANCE:
             found.append(
                 f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
-                f"solver's (F test, p = {p_value:.1g}): the fit takes one scale for both, so that "
+                f"solver's (F test, {chance(p_value)}): the fit takes one scale for both, so that "
                 "the intervals of the louder series are too narrow and those of the other too "
                 "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
             )

@@ -54,6 +54,9 @@ def r2_sentence(r2: Mapping[str, float | None]) -> str:
 def limit_sentence(result: "FitResult | AveragedResult") -> str:
     """Where the solver goes, or why that cannot be said."""
     limit = result.limits["solver"]
+    # In an average one law of many that did not converge is told, and counts for what it is worth.
+    if result.model != "auto" and not result.converged:
+        return f"No limit of the solver can be given: the fit {result.stopped}."
     if limit.identifiability == "refuted":
         return f"No limit of the solver can be given: {limit.reason}."
     if limit.estimate is None:

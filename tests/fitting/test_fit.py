@@ -258,6 +258,7 @@ def test_a_fit_that_failed_has_clean_json():
     assert result.criteria.to_dict()["reason"] == "the fit failed: it has no likelihood"
     assert_json_is_clean(result)
     assert "failed: no start gave finite curves" in result.stopped
+    assert "can be given: the fit failed: no start gave finite curves." in result.report()
 
 
 def test_three_rows_of_a_solver_leave_nothing_for_the_noise():

@@ -30,7 +30,7 @@ class Finding:
     @property
     def sentence(self) -> str:
         """What was found, with its evidence."""
-        return f"{self.says} ({self.method}: {self.statistic:.3g}, p = {self.p_value:.1g})"
+        return f"{self.says} ({self.method}: {self.statistic:.3g}, {chance(self.p_value)})"
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
@@ -40,3 +40,14 @@ class Finding:
             "method": self.method,
             "finding": self.says if self.significant else None,
         }
+
+
+def chance(p_value: float) -> str:
+    """A p-value in words; one that is too small for a number is not zero.
+
+    **Example:**
+
+    >>> chance(0.0312), chance(0.0)
+    ('p = 0.03', 'p < 1e-300')
+    """
+    return f"p = {p_value:.1g}" if p_value >= 1e-300 else "p < 1e-300"
