@@ -45,9 +45,7 @@ class Layout:
     def caches(self, shapes: Any) -> Any:
         """Keys and values, `rows kv_heads ...`, with what else there is of each row."""
         return jax.tree.map(
-            lambda leaf: self._placed(
-                leaf, ("batch", "kv_heads") if leaf.ndim > 2 else ("batch",)
-            ),
+            lambda leaf: self._placed(leaf, ("batch", "kv_heads") if leaf.ndim > 2 else ("batch",)),
             shapes,
         )
 
