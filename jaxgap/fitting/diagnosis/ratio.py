@@ -62,10 +62,10 @@ def constant_ratio(
     **Example:**
 
     >>> rng = np.random.default_rng(0)
-    >>> solver, noise = np.linspace(3.0, 1.0, 20), 0.01 * rng.standard_normal(20)
-    >>> constant_ratio(solver, 0.4 * solver + noise).significant
+    >>> solver, noise = np.linspace(3.0, 1.0, 20), 0.01 * rng.standard_normal((2, 20))
+    >>> constant_ratio(solver + noise[0], 0.4 * solver + noise[1]).significant
     False
-    >>> constant_ratio(solver, 0.1 * solver**2 + noise).significant
+    >>> constant_ratio(solver + noise[0], 0.1 * solver**2 + noise[1]).significant
     True
     """
     num_rows = len(solver)
