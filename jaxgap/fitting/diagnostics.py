@@ -10,6 +10,7 @@ from scipy.special import fdtrc, gammaincc
 
 from jaxgap.fitting.diagnosis.finding import chance
 from jaxgap.fitting.estimate import finite_or_none
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 # Below this probability of chance, a test's finding is put into words.
 _SIGNIFICANCE = 0.01
@@ -79,6 +80,10 @@ class Diagnostics:
 
     def warnings(self) -> list[str]:
         """What of this a reader has to know, in words."""
+        return [*self.doubts(), *self._unequal_noise()]
+
+    def doubts(self) -> list[str]:
+        """What of this speaks against the law, in words."""
         found = []
         p_value = self.autocorrelation_p_value
         if p_value is not None and p_value < _SIGNIFICANCE:
@@ -97,15 +102,18 @@ class Diagnostics:
                 f"{self.reduced_chi_squared:.2f}, {chance(p_value)}): the law or the standard "
                 "errors are wrong, and the intervals are too narrow"
             )
-        p_value = self.noise_ratio_p_value
-        if p_value is not None and p_value < _SIGNIFICANCE:
-            found.append(
-                f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
-                f"solver's (F test, {chance(p_value)}): the fit takes one scale for both, so that "
-                "the intervals of the louder series are too narrow and those of the other too "
-                "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
-            )
         return found
+
+    def _unequal_noise(self) -> list[str]:
+        p_value = self.noise_ratio_p_value
+        if p_value is None or p_value >= _SIGNIFICANCE:
+            return []
+        return [
+            f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
+            f"solver's (F test, {chance(p_value)}): the fit takes one scale for both, so that "
+            "the intervals of the louder series are too narrow and those of the other too "
+            "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-like values."""
@@ -134,9 +142,10 @@ def _noise_ratio(
     solver: Float[np.ndarray, " T"], verifier: Float[np.ndarray, " T"]
 ) -> float | None:
     """`None` for a curve that passes through its rows, which leaves nothing to compare."""
-    if len(solver) < _MIN_ROWS or not solver.any() or not verifier.any():
+    of_solver, of_verifier = (float(np.sqrt(np.mean(rows**2))) for rows in (solver, verifier))
+    if len(solver) < _MIN_ROWS or not min(of_solver, of_verifier) > NOISE_FLOOR:
         return None
-    return finite_or_none(float(np.sqrt((verifier @ verifier) / (solver @ solver))))
+    return finite_or_none(of_verifier / of_solver)
 
 
 def _variance_p_value(ratio: float, dof: float) -> float:

@@ -12,6 +12,7 @@ from jaxgap.fitting.fit_report import interval, number, refutations
 from jaxgap.fitting.identifiability import without_effect
 from jaxgap.fitting.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
+from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.rank_one_law import MAX_RATIO
 from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
@@ -99,7 +100,7 @@ def goodness(
         residuals,
         num_free,
         noise_known=bool(curves.noise_known),
-        one_scale=isinstance(noise, EstimatedScale),
+        one_scale=isinstance(noise, EstimatedScale | JointScale),
     )
     return r2, diagnostics
 

@@ -54,6 +54,11 @@ class ScheduleOutcome:
     slopes: LimitSlopes
     invalid: str | None
 
+    @property
+    def _placed(self) -> bool:
+        """Whether the data hold the limit, so that it can be said to be within the model or not."""
+        return self.limit.estimate is not None or self.limit.reason == _not_valid(self.invalid)
+
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
         form: dict[str, Any] = {
@@ -65,7 +70,7 @@ class ScheduleOutcome:
             "improvement": self.improvement.to_dict(),
             "limit_by_gamma": self.slopes.by_strength,
             "limit_by_shares": self.slopes.by_shares.tolist(),
-            "valid": self.invalid is None,
+            "valid": self.invalid is None if self._placed else None,
         }
         why = self.invalid if self.limit.estimate is not None else self.limit.reason
         if why is None:
@@ -174,7 +179,11 @@ def compare_schedules(
 
 def _if_valid(estimate: Estimate, outside: str | None) -> Estimate:
     """The estimate, or nothing where the model breaks down."""
-    return estimate if outside is None else Estimate.absent(f"the model is not valid: {outside}")
+    return estimate if outside is None else Estimate.absent(_not_valid(outside))
+
+
+def _not_valid(outside: str | None) -> str:
+    return f"the model is not valid: {outside}"
 
 
 def _own_terms(estimate: Estimate, kind: str) -> Estimate:

@@ -121,8 +121,11 @@ def _error_at_end(run: Trajectory, known: FitResult, predicted: float) -> float:
         source.curves, np.asarray(source.raw.fitted), known.num_points
     )
     series = [name for name in measured if name != "gap"]
+    free = num_free(source.problem, source.curves) / len(series)
+    if source.problem.noise.num_estimated(source.curves) > 1:
+        series = ["solver"]  # which has a scale of its own
     squares = sum(float(((measured[name] - fitted[name]) ** 2).sum()) for name in series)
-    dof = int(source.curves.num_measurements) - num_free(source.problem, source.curves)
+    dof = len(series) * (known.num_points - free)
     round_off = NOISE_FLOOR * float(source.curves.value_scale)
     return max(math.sqrt(squares / max(dof, 1)), round_off)
 
@@ -173,7 +176,7 @@ def objection(result: FitResult) -> str | None:
 
 def _doubts(result: FitResult) -> list[str]:
     """What the tests of the residuals and of the run found."""
-    return [*result.diagnostics.warnings(), *result.diagnosis.warnings()]
+    return [*result.diagnostics.doubts(), *result.diagnosis.warnings()]
 
 
 def _missed(result: FitResult) -> str:

@@ -118,6 +118,7 @@ def test_nothing_is_planned_for_a_run_that_is_beyond_its_limit(tmp_path, capsys)
         for name in ("limit", "improvement", "proposition_5_1"):
             assert (row[name]["estimate"], row[name]["interval"]) == (None, None)
         assert row["limit_by_gamma"] is None
+        assert row["valid"] is None
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from jaxgap.fitting import EstimatedScale, LinearLaw, ScalePerSeries, StudentT, fit, fit_many
+from jaxgap.fitting import (
+    EstimatedScale,
+    LinearLaw,
+    LogNormal,
+    ScalePerSeries,
+    StudentT,
+    fit,
+    fit_many,
+)
+from jaxgap.report.words import theory_sentence
 from jaxgap.trajectory import Trajectory
 
 
@@ -46,3 +55,24 @@ def test_a_solver_alone_short_runs_and_known_noise_are_not_asked_about_one_scale
     for each in (Trajectory(run.ts, run.solver), run.head(5), known):
         assert fit(LinearLaw(), each).diagnostics.noise_ratio is None
     assert fit(LinearLaw(), known, noise=EstimatedScale()).diagnostics.noise_ratio is not None
+
+
+def test_unequal_noise_does_not_speak_against_the_law():
+    """A verifier that hardly moves beside its noise: its R² is near zero under the true law."""
+    ts = np.arange(12.0)
+    decay, noise = np.exp(-0.25 * ts), np.random.default_rng(0).standard_normal((2, 12))
+    run = Trajectory(ts, 1 + decay + 0.01 * noise[0], 0.8 + 0.05 * decay + 0.05 * noise[1])
+    result = fit(LinearLaw(), run)
+    assert result.diagnostics.noise_ratio_p_value < 0.01
+    assert "does not describe" not in theory_sentence(result)
+
+
+def test_curves_without_noise_have_none_to_compare():
+    (run,) = runs(0.0, 0.0, 12, 1)
+    assert fit(LinearLaw(), run).diagnostics.noise_ratio is None
+
+
+def test_one_scale_is_asked_about_beside_priors_too():
+    (run,) = runs(0.05, 0.005, 12, 1)
+    result = fit(LinearLaw(), run, priors={"rate": LogNormal(0.3, 1.0)})
+    assert result.diagnostics.noise_ratio < 0.4

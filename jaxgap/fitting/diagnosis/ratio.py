@@ -69,9 +69,11 @@ def constant_ratio(
     True
     """
     num_rows = len(solver)
+    if num_rows < _MIN_ROWS:
+        return None
     if error_ratio is None:
         error_ratio = _scatter(verifier) / max(_scatter(solver), 1e-300)
-    if num_rows < _MIN_ROWS or not 0 < error_ratio < np.inf:
+    if not 0 < error_ratio < np.inf:
         return None
     points = np.stack([solver - solver.mean(), (verifier - verifier.mean()) / error_ratio])
     axes, lengths, _ = np.linalg.svd(points, full_matrices=False)
