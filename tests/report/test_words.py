@@ -103,3 +103,12 @@ def test_no_accuracy_above_one_is_forecast():
     known = fit(LinearLaw(), run.head(5))
     assert known.predict(t[-1:]).solver.estimate[0] > 1
     assert "put the solver at 1.000 at the end (90% interval [" in forecast_sentence(run, known)
+
+
+def test_a_measurements_error_is_that_of_its_own_series_where_each_has_its_own():
+    ts = np.arange(20.0)
+    decay, noise = np.exp(-0.2 * ts), np.random.default_rng(0).standard_normal((2, 20))
+    run = Trajectory(ts, 1 + decay + 0.01 * noise[0], 0.5 + 0.5 * decay + 0.1 * noise[1])
+    known = fit(LinearLaw(), run.head(14), noise=ScalePerSeries())
+    error = float(forecast_sentence(run, known).split("± ")[1].split(":")[0])
+    assert 0.005 < error < 0.02
