@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxgap.fitting import LinearLaw, fit, fit_many
+from jaxgap.fitting import LinearLaw, ScalePerSeries, fit, fit_many
 from jaxgap.report.words import (
     accuracy_ends,
     accuracy_sentence,
