@@ -8,12 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import fdtrc, gammaincc
 
-from jaxgap.fitting.diagnosis.finding import chance
+from jaxgap.fitting.diagnosis.finding import SIGNIFICANCE, chance
 from jaxgap.fitting.estimate import finite_or_none
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
-# Below this probability of chance, a test's finding is put into words.
-_SIGNIFICANCE = 0.01
 # Fewer rows leave residuals that are the law's as much as the noise's.
 _MIN_ROWS = 6
 
@@ -86,7 +84,7 @@ class Diagnostics:
         """What of this speaks against the law, in words."""
         found = []
         p_value = self.autocorrelation_p_value
-        if p_value is not None and p_value < _SIGNIFICANCE:
+        if p_value is not None and p_value < SIGNIFICANCE:
             values = ", ".join(
                 f"{name} {rho:.2f}" for name, rho in self.autocorrelation.items() if rho is not None
             )
@@ -96,7 +94,7 @@ class Diagnostics:
                 f"of about {self.inflation:.1f}"
             )
         p_value = self.chi_squared_p_value
-        if p_value is not None and p_value < _SIGNIFICANCE:
+        if p_value is not None and p_value < SIGNIFICANCE:
             found.append(
                 f"the residuals exceed the standard errors given (reduced chi-squared "
                 f"{self.reduced_chi_squared:.2f}, {chance(p_value)}): the law or the standard "
@@ -106,7 +104,7 @@ class Diagnostics:
 
     def _unequal_noise(self) -> list[str]:
         p_value = self.noise_ratio_p_value
-        if p_value is None or p_value >= _SIGNIFICANCE:
+        if p_value is None or p_value >= SIGNIFICANCE:
             return []
         return [
             f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "

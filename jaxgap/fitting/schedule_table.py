@@ -45,6 +45,7 @@ class ScheduleOutcome:
     - `improvement`: how much more capable the solver ends than without external data.
     - `slopes`: the limit's slopes, in the equations' terms (lower is better).
     - `invalid`: in words, where the model breaks down; `None` where it holds.
+    - `held`: whether the data hold the limit, so that it can be said to be within the model or not.
     """
 
     schedule: Schedule
@@ -53,11 +54,7 @@ class ScheduleOutcome:
     improvement: Estimate
     slopes: LimitSlopes
     invalid: str | None
-
-    @property
-    def _placed(self) -> bool:
-        """Whether the data hold the limit, so that it can be said to be within the model or not."""
-        return self.limit.estimate is not None or self.limit.reason == _not_valid(self.invalid)
+    held: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
@@ -70,12 +67,12 @@ class ScheduleOutcome:
             "improvement": self.improvement.to_dict(),
             "limit_by_gamma": self.slopes.by_strength,
             "limit_by_shares": self.slopes.by_shares.tolist(),
-            "valid": self.invalid is None if self._placed else None,
+            "valid": self.invalid is None if self.held else None,
         }
-        why = self.invalid if self.limit.estimate is not None else self.limit.reason
-        if why is None:
+        if self.limit.estimate is not None:
             return form
-        return form | {"limit_by_gamma": None, "limit_by_shares": None, "reason": why}
+        withheld = {"limit_by_gamma": None, "limit_by_shares": None}
+        return form | withheld | {"reason": self.limit.reason}
 
 
 def unplannable(result: FitResult) -> Estimate | None:
@@ -84,10 +81,8 @@ def unplannable(result: FitResult) -> Estimate | None:
     That is where the fit did not converge, and where the run is already beyond the law's limit: a
     schedule would only move what is known to be wrong.
     """
-    if not result.converged:
-        return Estimate.without_noise(None, f"the fit {result.stopped}")
-    limit = result.limits["solver"]
-    return limit if limit.identifiability == "refuted" else None
+    limit = result.solver_limit
+    return None if result.converged and limit.identifiability != "refuted" else limit
 
 
 def check_verifier(has_verifier: bool) -> None:
@@ -160,7 +155,8 @@ def compare_schedules(
         limit, improvement, proposition = values
         invalid = invalid_reason(dynamics, schedule, strength)
         # Where the data do not hold the limit, neither do they say on which side of zero it is.
-        outside = None if limit.estimate is None else invalid
+        held = limit.estimate is not None
+        outside = invalid if held else None
         outcomes.append(
             ScheduleOutcome(
                 schedule,
@@ -172,6 +168,7 @@ def compare_schedules(
                 _if_valid(improvement, outside),
                 limit_slopes(dynamics, schedule, strength),
                 invalid,
+                held,
             )
         )
     return outcomes
@@ -179,11 +176,7 @@ def compare_schedules(
 
 def _if_valid(estimate: Estimate, outside: str | None) -> Estimate:
     """The estimate, or nothing where the model breaks down."""
-    return estimate if outside is None else Estimate.absent(_not_valid(outside))
-
-
-def _not_valid(outside: str | None) -> str:
-    return f"the model is not valid: {outside}"
+    return estimate if outside is None else Estimate.absent(f"the model is not valid: {outside}")
 
 
 def _own_terms(estimate: Estimate, kind: str) -> Estimate:
