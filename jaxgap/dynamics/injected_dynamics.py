@@ -23,7 +23,7 @@ from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
-from jaxgap.dynamics.types import RealScalar
+from jaxgap.dynamics.types import RealScalar, as_floats
 from jaxgap.dynamics.validity import Validity
 
 
@@ -140,8 +140,13 @@ class InjectedDynamics(eqx.Module):
 
     def _segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
         """Where each segment begins, `t0` first, and the states before the jumps."""
+        return as_floats(self)._scanned_segments()
+
+    # Compiled as a whole, for a scan that runs by itself is compiled anew at every call.
+    @eqx.filter_jit
+    def _scanned_segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
         external = self.external.checked(self.dynamics.t0)
-        first = _Entry(jnp.asarray(self.dynamics.t0, float), self.dynamics.initial_state)
+        first = _Entry(jnp.asarray(self.dynamics.t0), self.dynamics.initial_state)
 
         def step(entry: _Entry, jump):
             t, fall = jump

@@ -8,12 +8,14 @@ runs over the segments, so that any number of jumps is traced and compiled once.
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.dynamics.types import as_floats
 
 
 def simulate_injected(
@@ -72,18 +74,27 @@ def simulate_injected(
     ts = jnp.asarray(ts, dtype=float)
     if ts.ndim != 1:
         raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
-    # Python floats would be compiled in as constants, one program for each value.
-    dynamics = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), dynamics)
-    external = external.checked(dynamics.t0)
+    if ode_solver is None:
+        ode_solver = diffrax.Tsit5()
     if stepsize_controller is None:
         stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
+    if adjoint is None:
+        adjoint = diffrax.RecursiveCheckpointAdjoint()
+    how = (ode_solver, stepsize_controller, adjoint, max_steps)
+    return _simulate(as_floats(dynamics), as_floats(external), ts, *how)
+
+
+@eqx.filter_jit
+def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, max_steps):
+    """Compiled as a whole, for a scan that runs by itself is compiled anew at every call."""
+    external = external.checked(dynamics.t0)
 
     def solve(t_from, t_to, y):
         # Times outside the segment are saved at its ends, and not looked at afterwards.
         saved = diffrax.SubSaveAt(ts=jnp.clip(ts, t_from, t_to))
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(_vector_field),
-            diffrax.Tsit5() if ode_solver is None else ode_solver,
+            ode_solver,
             t0=t_from,
             t1=t_to,
             dt0=None,
@@ -91,7 +102,7 @@ def simulate_injected(
             args=dynamics,
             saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(t1=True), saved)),
             stepsize_controller=stepsize_controller,
-            adjoint=diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+            adjoint=adjoint,
             max_steps=max_steps,
         )
         assert solution.ys is not None

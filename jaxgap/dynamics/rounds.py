@@ -18,13 +18,14 @@ overshoots further every round. A continuous law has none of this: rounds that t
 selection can do harm that it cannot show. See :func:`round_multiplier`.
 """
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.gap_dynamics import GapDynamics
-from jaxgap.dynamics.types import RealScalar
+from jaxgap.dynamics.types import RealScalar, as_floats
 
 
 def discrete_rate(rate: RealScalar, duration: RealScalar = 1.0) -> Float[Array, ""]:
@@ -77,13 +78,21 @@ def simulate_rounds(
     >>> simulate_rounds(law, 3)[:, 0].tolist()
     [4.0, 2.0, 1.0, 0.5]
     """
+    dynamics, duration = as_floats((dynamics, duration))
+    return _simulate_rounds(dynamics, dynamics.t0 + duration * jnp.arange(num_rounds), duration)
+
+
+@eqx.filter_jit
+def _simulate_rounds(
+    dynamics: AbstractDynamics, starts: Float[Array, " n"], duration: RealScalar
+) -> Float[Array, "rounds 2"]:
+    """Compiled as a whole, for a scan that runs by itself is compiled anew at every call."""
 
     def one_round(y, t):
         after = y + duration * dynamics.vector_field(t, y)
         return after, after
 
-    first = jnp.asarray(dynamics.initial_state, float)
-    starts = dynamics.t0 + duration * jnp.arange(num_rounds)
+    first = dynamics.initial_state
     _, states = jax.lax.scan(one_round, first, starts)
     return jnp.concatenate([first[None], states])
 

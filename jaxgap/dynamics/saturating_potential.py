@@ -86,6 +86,12 @@ def _log_decay(
     The left side is increasing and concave, and both $p - s$ and $p / (1 + s)$ are below the root,
     as $1 - e^{-\ell}$ is at most 1 and at most $\ell$. From below, Halley's method climbs to it.
     """
+    return _climb(saturation, progress)
+
+
+@jax.jit
+def _climb(saturation: Float[Array, "..."], progress: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Compiled as a whole, for a loop that runs by itself is compiled anew at every call."""
     first = jnp.maximum(progress - saturation, progress / (1 + saturation))
 
     def step(_, root):

@@ -8,13 +8,12 @@ choose can be chosen here, as Diffrax's own objects.
 from typing import Any
 
 import diffrax
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics import next_after
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.dynamics.types import RealScalar
+from jaxgap.dynamics.types import RealScalar, as_floats
 
 next_after.register()
 
@@ -78,8 +77,7 @@ def simulate(
     ts = jnp.asarray(ts, dtype=float)
     if ts.ndim != 1:
         raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
-    # Python floats would be compiled in as constants, one program for each value.
-    dynamics = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), dynamics)
+    dynamics = as_floats(dynamics)
     if stepsize_controller is None:
         stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
     return diffrax.diffeqsolve(

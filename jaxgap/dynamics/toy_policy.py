@@ -25,6 +25,7 @@ from equinox import AbstractVar
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.best_of_n import selected_distribution
+from jaxgap.dynamics.types import as_floats
 
 
 class AbstractToyPolicy(eqx.Module):
@@ -148,7 +149,7 @@ def train_policy(policy: AbstractToyPolicy, ts: Float[Array, " times"]) -> Polic
             "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
         )
     ts = jnp.asarray(ts, dtype=float)
-    return _train(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), policy), ts)
+    return _train(as_floats(policy), ts)
 
 
 @eqx.filter_jit

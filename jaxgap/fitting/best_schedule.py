@@ -28,6 +28,7 @@ from scipy.optimize import minimize
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
+from jaxgap.dynamics.types import as_floats
 from jaxgap.fitting.schedules import Schedule, check_rounds
 
 # Shares smaller than this are the optimiser's dust.
@@ -106,7 +107,7 @@ def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> 
     (0.0, -4.167)
     """
     with jax.enable_x64(True):
-        arrays = _float64((dynamics, schedule.times, schedule.shares, strength))
+        arrays = as_floats((dynamics, schedule.times, schedule.shares, strength))
         limit, (by_shares, by_strength) = _limit_and_slopes(*arrays)
     return LimitSlopes(float(limit), np.asarray(by_shares), float(by_strength))
 
@@ -166,7 +167,7 @@ def _lowest_shares(
     """The shares of the lowest limit, whether or not the model holds there."""
     found = []
     with jax.enable_x64(True):
-        law, rounds, gamma = _float64((dynamics, times, strength))
+        law, rounds, gamma = as_floats((dynamics, times, strength))
         for start in _starts(times.size):
             shares = _descend(law, rounds, gamma, start)
             found.append((float(_limit_and_slopes(law, rounds, shares, gamma)[0]), shares))
@@ -239,10 +240,6 @@ def _starts(num: int) -> list[Float[np.ndarray, " n"]]:
     rounds = np.arange(num)
     weights = [rounds == 0, rounds == num - 1, np.ones(num), 0.5**rounds, 0.8**rounds]
     return [weight / weight.sum() for weight in weights]
-
-
-def _float64(tree):
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), tree)
 
 
 @eqx.filter_jit
