@@ -61,6 +61,7 @@ def simulate(
 
     **Example:**
 
+    >>> import jax
     >>> from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
     >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
     >>> with jax.enable_x64(True):
