@@ -29,6 +29,7 @@ from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.dynamics.types import as_floats
+from jaxgap.dynamics.validity import Validity
 from jaxgap.fitting.schedules import Schedule, check_rounds
 
 # Shares smaller than this are the optimiser's dust.
@@ -82,7 +83,7 @@ class BestSchedule(NamedTuple):
 def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
     """Where the model breaks down under a schedule, in words; `None` where it holds."""
     with jax.enable_x64(True):
-        return InjectedDynamics(dynamics, schedule.external(strength)).validity().reason()
+        return _validity(*as_floats((dynamics, schedule.external(strength)))).reason()
 
 
 def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> LimitSlopes:
@@ -240,6 +241,11 @@ def _starts(num: int) -> list[Float[np.ndarray, " n"]]:
     rounds = np.arange(num)
     weights = [rounds == 0, rounds == num - 1, np.ones(num), 0.5**rounds, 0.8**rounds]
     return [weight / weight.sum() for weight in weights]
+
+
+@eqx.filter_jit
+def _validity(dynamics: GapDynamics, external: ExternalData) -> Validity:
+    return InjectedDynamics(dynamics, external).validity()
 
 
 @eqx.filter_jit
