@@ -90,7 +90,14 @@ class InjectedDynamics(eqx.Module):
 
     def limits(self) -> Limits:
         """Where the solver, the verifier and the gap go after the last jump, exactly."""
-        entries, _ = self._segments()
+        return self._checked().unchecked_limits()
+
+    def unchecked_limits(self) -> Limits:
+        """The same of jumps that are known to be in order, and nonsense of others.
+
+        A check at run time calls the host, and a program that does so cannot be kept on disk.
+        """
+        entries, _ = self._scanned_segments()
         gap = jnp.asarray(self.dynamics.potential.gap_limit)
         solver, verifier = self._at_gap(entries.y[-1], gap)
         return Limits(solver, verifier, gap)
@@ -117,7 +124,7 @@ class InjectedDynamics(eqx.Module):
                 f"dynamics.coupling must be a RankOneCoupling, got {type(coupling).__name__}: "
                 "the proposition is about a constant ratio"
             )
-        external = self.external.checked(self.dynamics.t0)
+        external = as_floats(self.external)
         dose = external.strength * jnp.sum(external.shares)
         taken = dose / (1 + dose) * self.dynamics.verifier_initial
         solver, verifier, gap = self.dynamics.limits()
@@ -140,12 +147,16 @@ class InjectedDynamics(eqx.Module):
 
     def _segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
         """Where each segment begins, `t0` first, and the states before the jumps."""
-        return as_floats(self)._scanned_segments()
+        return self._checked()._scanned_segments()
+
+    def _checked(self) -> "InjectedDynamics":
+        law = as_floats(self.dynamics)
+        return InjectedDynamics(law, self.external.checked(law.t0))
 
     # Compiled as a whole, for a scan that runs by itself is compiled anew at every call.
     @eqx.filter_jit
     def _scanned_segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
-        external = self.external.checked(self.dynamics.t0)
+        external = self.external
         first = _Entry(jnp.asarray(self.dynamics.t0), self.dynamics.initial_state)
 
         def step(entry: _Entry, jump):

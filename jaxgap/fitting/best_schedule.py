@@ -252,6 +252,6 @@ def _validity(dynamics: GapDynamics, external: ExternalData) -> Validity:
 def _limit_and_slopes(dynamics, times, shares, strength):
     def limit(shares: Float[Array, " n"], strength: Float[Array, ""]) -> Float[Array, ""]:
         external = ExternalData(times, shares, strength)
-        return InjectedDynamics(dynamics, external).limits().solver
+        return InjectedDynamics(dynamics, external).unchecked_limits().solver
 
     return jax.value_and_grad(limit, argnums=(0, 1))(jnp.asarray(shares), strength)

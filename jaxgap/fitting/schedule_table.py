@@ -238,7 +238,7 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
         dynamics = problem.dynamics(z, curves)
         assert isinstance(dynamics, GapDynamics)
         run = InjectedDynamics(dynamics, ExternalData(times, shares, strength))
-        limit = run.limits().solver
+        limit = run.unchecked_limits().solver
         return jnp.stack([limit, dynamics.limits().solver - limit, run.proposition_5_1().solver])
 
     def of_row(times, shares):
