@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,13 @@ from jaxgap.models.axes import decoder_shardings
 from jaxgap.models.checkpoint import assemble, stored_tensors
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.config_json import parse_config
-from jaxgap.models.huggingface.shards import read_entries
+from jaxgap.models.huggingface.decoder_entries import decoder_entries
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
 from jaxgap.models.outside import ModelFileError
-from jaxgap.models.safetensors_file import check_tensors
-
-# Constants that older files carry along, and that the configuration gives.
-_DERIVED = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
+from jaxgap.models.safetensors_file import Entry, check_tensors
 
 
 def load_folder(
@@ -43,10 +39,10 @@ def load_folder(
     that is not supported.
     """
     folder = Path(folder)
-    config = parse_config(folder / "config.json")
+    config, entries = decoder_entries(folder, parse_config(folder / "config.json"))
     # First what is small, so that nothing is refused after the weights are read.
     model = LanguageModel(config, load_tokenizer(folder, config.vocab_size))
-    return model, load_params(folder, config, dtype=dtype, shardings=shardings)
+    return model, _read(folder, config, entries, dtype, shardings)
 
 
 def load_params(
@@ -57,12 +53,17 @@ def load_params(
     shardings: Params | None = None,
 ) -> Params:
     """The parameters alone, for a configuration already read; see :func:`load_folder`."""
-    naming = naming_of(config)
-    entries = {
-        name: entry for name, entry in read_entries(folder).items() if not _DERIVED.fullmatch(name)
-    }
-    if config.tie_embeddings:
-        entries.pop(naming.unembedding, None)
+    config, entries = decoder_entries(folder, config)
+    return _read(folder, config, entries, dtype, shardings)
+
+
+def _read(
+    folder: Path,
+    config: DecoderConfig,
+    entries: dict[str, Entry],
+    dtype: Any,
+    shardings: Params | None,
+) -> Params:
     # Few names in the files, so few layers: a configuration cannot ask for a longer list than that.
     if config.num_layers > len(entries):
         raise ModelFileError(
@@ -70,7 +71,7 @@ def load_params(
             f"but the files hold {len(entries)} tensors"
         )
     shardings = shardings or decoder_shardings(config)
-    stored = list(stored_tensors(config, naming))
+    stored = list(stored_tensors(config, naming_of(config)))
     found = {name: entry.shape for name, entry in entries.items()}
     check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, folder)
     return assemble(

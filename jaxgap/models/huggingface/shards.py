@@ -20,10 +20,11 @@ def read_entries(folder: Path) -> dict[str, Entry]:
     **Raises:** `ModelFileError` in one line if there are no safetensors, if a file is refused, or
     if the index names a file outside the folder, or disagrees with the files.
     """
-    if (folder / INDEX).exists():
-        return _indexed(folder)
+    # An index beside the single file is left over: transformers takes the file as well.
     if (folder / SINGLE).exists():
         return read_header(folder / SINGLE)
+    if (folder / INDEX).exists():
+        return _indexed(folder)
     pickles = sorted(
         path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)
     )

@@ -6,6 +6,7 @@ from jaxgap.models.checkpoint import Naming
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.config_json import family_of
 
+PREFIX = "model."
 _APART = (
     ("self_attn.q_proj", ("attention.query",)),
     ("self_attn.k_proj", ("attention.key",)),
@@ -31,9 +32,9 @@ def naming_of(config: DecoderConfig) -> Naming:
     """The names that the family of this decoder uses; Phi-3 fuses projections."""
     projections = _FUSED if family_of(config) == "phi3" else _APART
     return Naming(
-        embedding="model.embed_tokens.weight",
-        norm="model.norm.weight",
+        embedding=PREFIX + "embed_tokens.weight",
+        norm=PREFIX + "norm.weight",
         unembedding="lm_head.weight",
-        layer="model.layers.{}.",
+        layer=PREFIX + "layers.{}.",
         modules=projections + _COMMON,
     )

@@ -171,3 +171,10 @@ def test_numbers_that_are_not_finite_are_refused(folder, tensors):
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
     with pytest.raises(ModelFileError, match=r"tensor 'model\.norm\.weight' has a NaN or infinity"):
         _load(folder)
+
+
+def test_the_single_file_comes_before_an_index_that_was_left_over(folder, tensors):
+    _shard(folder, tensors)
+    tensors["model.norm.weight"] = tensors["model.norm.weight"] + 1
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors")
+    np.testing.assert_array_equal(_load(folder)["norm"]["scale"], tensors["model.norm.weight"])

@@ -1,0 +1,72 @@
+"""The tensors of a folder, under the names that a decoder's family gives them.
+
+Folders that transformers reads may leave out the prefix `model.`, hold constants that the
+configuration gives, hold the embedding under the name of the unembedding, or say that both are tied
+and hold two that differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+
+from jaxgap.models.config import DecoderConfig
+from jaxgap.models.huggingface.shards import read_entries
+from jaxgap.models.huggingface.tensor_names import PREFIX, naming_of
+from jaxgap.models.safetensors_file import Entry
+
+# Constants that older files carry along, and that the configuration gives.
+_DERIVED = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
+_ELEMENTS_AT_ONCE = 1 << 22
+
+
+def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig, dict[str, Entry]]:
+    """The decoder that a folder holds, and its tensors by name, from the headers of the files.
+
+    Where the configuration ties the unembedding to the embedding and the files hold another one, it
+    is not tied, as in transformers. To tell, the two are looked through.
+
+    **Arguments:**
+
+    - `folder`: with safetensors.
+    - `config`: what its `config.json` says.
+
+    **Raises:** `ModelFileError` in one line if a file is missing or refused.
+    """
+    naming = naming_of(config)
+    entries = {
+        name: entry
+        for name, entry in _prefixed(read_entries(folder), naming.unembedding).items()
+        if not _DERIVED.fullmatch(name)
+    }
+    if not config.tie_embeddings or naming.unembedding not in entries:
+        return config, entries
+    embedding = entries.setdefault(naming.embedding, entries[naming.unembedding])
+    if not _equal(embedding, entries[naming.unembedding]):
+        return dataclasses.replace(config, tie_embeddings=False), entries
+    del entries[naming.unembedding]
+    return config, entries
+
+
+def _prefixed(entries: dict[str, Entry], unembedding: str) -> dict[str, Entry]:
+    """Names as a model with an unembedding has them, from those of one without (`AutoModel`)."""
+    if any(name.startswith(PREFIX) for name in entries):
+        return entries
+    return {
+        name if name == unembedding else PREFIX + name: entry for name, entry in entries.items()
+    }
+
+
+def _equal(first: Entry, second: Entry) -> bool:
+    """Whether two tensors hold the same numbers, a few rows at a time."""
+    if first == second:
+        return True
+    if first.shape != second.shape or len(first.shape) != 2:
+        return False
+    ours, theirs = first.map(), second.map()
+    step = max(1, _ELEMENTS_AT_ONCE // max(1, first.shape[1]))
+    pieces = (slice(start, start + step) for start in range(0, first.shape[0], step))
+    return all(np.array_equal(ours[piece], theirs[piece]) for piece in pieces)
