@@ -1,5 +1,8 @@
 """The rotary part of `config.json`, in its older form (`rope_theta`, `rope_scaling`) and its newer
-one (`rope_parameters`); the older one is written, since every tool reads it."""
+one (`rope_parameters`); the older one is written, since every tool reads it.
+
+Where both are there, transformers takes the older one for all of the newer one: people add it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.outside import Fields
+from jaxgap.models.outside import Fields, ModelFileError
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
     LinearScaling,
@@ -20,31 +23,45 @@ from jaxgap.models.rope_scaling import (
 
 _MAX_LENGTH = 10**12
 _MAX_PAIRS = 100_000
+_OLDER, _NEWER = "rope_scaling", "rope_parameters"
+# What both forms have beside the scaling itself, and what it is where neither says.
+_DEFAULTS = {"rope_theta": 10_000.0, "partial_rotary_factor": 1.0}
 
 
 def parse_rope(fields: Fields, family: str, context_length: int) -> dict[str, Any]:
     """The fields `rope_theta`, `partial_rotary_factor` and `rope_scaling` of a decoder's shape."""
-    scaling = fields.values.get("rope_parameters") or fields.values.get("rope_scaling") or {}
-    if not isinstance(scaling, dict):
-        raise fields.error("rope_scaling", "an object")
+    forms = {name: fields.values.get(name) or {} for name in (_OLDER, _NEWER)}
+    for name, form in forms.items():
+        if not isinstance(form, dict):
+            raise fields.error(name, "an object")
+    stated_by = _OLDER if forms[_OLDER] else _NEWER
     # The newer form holds everything in one object; the older one keeps these beside it.
     outer = {
         name: fields.values[name]
         for name in ("rope_theta", "partial_rotary_factor", "original_max_position_embeddings")
         if fields.values.get(name) is not None
     }
-    rope = Fields(outer | scaling, f"{fields.where}: rope_scaling")
+    rope = Fields(outer | forms[stated_by], f"{fields.where}: {stated_by}")
     if family == "phi3" and "original_max_position_embeddings" in outer:
         # Phi-3 keeps the window outside, and transformers believes that one.
         rope.values |= outer
-    partial = rope.number("partial_rotary_factor", 1.0)
-    if family != "phi3" and partial != 1:
+    numbers = {name: rope.number(name, default) for name, default in _DEFAULTS.items()}
+    if family != "phi3" and numbers["partial_rotary_factor"] != 1:
         raise rope.error("partial_rotary_factor", f"1 in the family {family}")
-    return {
-        "rope_theta": rope.number("rope_theta", 10_000.0),
-        "partial_rotary_factor": partial,
-        "rope_scaling": _parse_scaling(rope, family, context_length),
-    }
+    scaling = _parse_scaling(rope, family, context_length)
+    if stated_by == _OLDER:
+        _refuse_loss(fields, forms[_NEWER], numbers)
+    return {**numbers, "rope_scaling": scaling}
+
+
+def _refuse_loss(fields: Fields, newer: dict[str, Any], numbers: dict[str, float]) -> None:
+    """Refuse a number of the newer form that the older one would silently replace."""
+    for name, number in numbers.items():
+        if newer.get(name) not in (None, number):
+            raise ModelFileError(
+                f"{fields.where}: {_OLDER} takes the place of {_NEWER}, whose {name} "
+                f"{newer[name]!r:.60} would be lost; add it to {_OLDER}"
+            )
 
 
 def _parse_scaling(rope: Fields, family: str, context_length: int) -> AbstractRopeScaling:

@@ -50,6 +50,17 @@ def test_both_forms_of_rope_are_the_same(tmp_path):
     assert older.rope_scaling == Llama3Scaling(32.0, 1.0, 4.0, 8192)
 
 
+def test_a_scaling_added_beside_the_newer_form_takes_its_place(tmp_path):
+    newer = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}
+    added = {"rope_type": "linear", "factor": 4.0}
+    config = _parse(tmp_path, LLAMA | newer | {"rope_scaling": added | {"rope_theta": 1e6}})
+    assert (config.rope_theta, config.rope_scaling) == (1e6, LinearScaling(4.0))
+    config = _parse(tmp_path, LLAMA | newer | {"rope_scaling": added, "rope_theta": 1000000})
+    assert (config.rope_theta, config.rope_scaling) == (1e6, LinearScaling(4.0))
+    # An empty one is none.
+    assert _parse(tmp_path, LLAMA | newer | {"rope_scaling": {}}).rope_theta == 1e6
+
+
 def test_longrope_has_the_attention_factor_of_its_stretch(tmp_path):
     values = LLAMA | {
         "model_type": "phi3",
@@ -157,6 +168,18 @@ def test_a_family_that_is_none_is_refused():
         ),
         ({"rope_scaling": {"rope_type": {}}}, "rope_type must be one of"),
         ({"rope_scaling": [1]}, "rope_scaling must be an object"),
+        ({"rope_parameters": "no"}, "rope_parameters must be an object"),
+        (
+            {"rope_parameters": {"rope_type": "default"}, "rope_scaling": {"rope_type": "yarn"}},
+            "rope_scaling: rope_type must be one of default, linear, llama3 .*, got 'yarn'",
+        ),
+        (
+            {
+                "rope_parameters": {"rope_theta": 1e6},
+                "rope_scaling": {"rope_type": "linear", "factor": 4.0},
+            },
+            r"rope_parameters, whose rope_theta 1000000\.0 would be lost; add it to rope_scaling",
+        ),
         (
             {"rope_scaling": {"rope_type": "linear"}},
             "factor must be a positive finite number, got noth",
