@@ -7,7 +7,7 @@ theory, and q = 1 is the exponential again. The closed form has the indeterminat
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.dynamics.smooth_ratios import expm1_ratio, log1p_ratio
@@ -47,13 +47,9 @@ class PowerPotential(AbstractClosedFormPotential):
     exponent: RealScalar
 
     def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        excess = jnp.asarray(gap_initial - self.gap_limit)
-        moving = excess != 0
-        remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
-        # At and past the limit the power has no derivative with respect to q: leave it out there.
-        ahead = moving & (remaining > 0)
-        power = jnp.where(ahead, remaining, 1.0) ** self.exponent
-        return jnp.where(ahead, self.rate * excess * power, 0.0)
+        ahead, remaining = self._remaining(gap, gap_initial)
+        speed = self.rate * (gap_initial - self.gap_limit) * remaining**self.exponent
+        return jnp.where(ahead, speed, 0.0)
 
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
         scaled = self.rate * jnp.asarray(elapsed)
@@ -62,16 +58,21 @@ class PowerPotential(AbstractClosedFormPotential):
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
-        decades = -jnp.log(remaining)
-        return decades * expm1_ratio((self.exponent - 1) * decades) / self.rate
+        folds = -jnp.log(remaining)
+        return folds * expm1_ratio((self.exponent - 1) * folds) / self.rate
 
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "PowerPotential":
+        ahead, remaining = self._remaining(gap, gap_initial)
+        rate = jnp.where(ahead, self.rate * remaining ** (self.exponent - 1), 0.0)
+        return PowerPotential(rate, self.gap_limit, self.exponent)
+
+    def _remaining(
+        self, gap: RealScalar, gap_initial: RealScalar
+    ) -> tuple[Bool[Array, ""], Float[Array, ""]]:
+        """Whether the gap is ahead of its limit, and the part of the excess that remains."""
         excess = jnp.asarray(gap_initial - self.gap_limit)
         moving = excess != 0
         remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
-        # At the limit and past it nothing moves, and the power has no derivative.
+        # At the limit and past it nothing moves, and a power has no derivative: 1 stands in there.
         ahead = moving & (remaining > 0)
-        factor = jnp.where(ahead, remaining, 1.0) ** (self.exponent - 1)
-        return PowerPotential(
-            jnp.where(ahead, self.rate * factor, 0.0), self.gap_limit, self.exponent
-        )
+        return ahead, jnp.where(ahead, remaining, 1.0)
