@@ -15,7 +15,7 @@ from jaxgap.dynamics.corollaries import (
     LimitSensitivity,
     conserved_quantity,
     limit_sensitivity,
-    rounds_left,
+    time_left,
     time_to_gap_limit,
     time_to_solver_limit,
 )
@@ -56,9 +56,9 @@ __all__ = [
     "discrete_rate",
     "limit_sensitivity",
     "round_multiplier",
-    "rounds_left",
     "simulate",
     "simulate_rounds",
+    "time_left",
     "time_to_gap_limit",
     "time_to_solver_limit",
 ]

@@ -132,7 +132,7 @@ def time_to_solver_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Ar
     return time_to_gap_limit(dynamics, (1 - _rank_one(dynamics).ratio) * epsilon)
 
 
-def rounds_left(dynamics: GapDynamics, epsilon: RealScalar, now: RealScalar) -> Float[Array, ""]:
+def time_left(dynamics: GapDynamics, epsilon: RealScalar, now: RealScalar) -> Float[Array, ""]:
     r"""How much longer until the solver is within `epsilon` of its limit, never below zero.
 
     $$\max\big(t_\epsilon - t_{\text{now}},\ 0\big)$$
@@ -156,7 +156,7 @@ def rounds_left(dynamics: GapDynamics, epsilon: RealScalar, now: RealScalar) -> 
 
     >>> from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
     >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
-    >>> rounds_left(dynamics, 0.2, now=10.0).item()
+    >>> time_left(dynamics, 0.2, now=10.0).item()
     0.0
 
     Derived from Corollary 3.2 of Sun et al. (arXiv:2507.00075v4).

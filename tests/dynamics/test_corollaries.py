@@ -15,7 +15,7 @@ from jaxgap.dynamics import (
     RankOneCoupling,
     conserved_quantity,
     limit_sensitivity,
-    rounds_left,
+    time_left,
     time_to_gap_limit,
     time_to_solver_limit,
 )
@@ -79,10 +79,10 @@ def test_the_solver_arrives_later_by_what_the_ratio_says():
     np.testing.assert_allclose(later, -np.log(1 - 0.4) / 0.35, rtol=1e-9)
 
 
-def test_rounds_left_never_below_zero():
+def test_time_left_never_below_zero():
     end = time_to_solver_limit(LINEAR, 0.01)
-    np.testing.assert_allclose(rounds_left(LINEAR, 0.01, 2.0), end - 2.0)
-    assert rounds_left(LINEAR, 0.01, end + 1) == 0
+    np.testing.assert_allclose(time_left(LINEAR, 0.01, 2.0), end - 2.0)
+    assert time_left(LINEAR, 0.01, end + 1) == 0
 
 
 def test_within_epsilon_from_the_first():
@@ -100,7 +100,7 @@ def test_within_epsilon_from_the_first():
     [
         limit_sensitivity,
         lambda d: time_to_solver_limit(d, 0.1),
-        lambda d: rounds_left(d, 0.1, 0.0),
+        lambda d: time_left(d, 0.1, 0.0),
         lambda d: conserved_quantity(d, jnp.zeros((3, 2))),
     ],
 )
