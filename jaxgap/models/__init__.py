@@ -4,7 +4,7 @@ Real models come in through :func:`load_model` (a Hugging Face folder or name, o
 extra `lm`) and go out through :func:`save_folder`.
 """
 
-from jaxgap.models.cache import KVCache, init_cache, repeat_rows
+from jaxgap.models.cache import KVCache, init_cache
 from jaxgap.models.chat_template import ChatTemplate
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder
@@ -61,7 +61,6 @@ __all__ = [
     "load_adapters",
     "load_model",
     "merge_adapters",
-    "repeat_rows",
     "rotary_angles",
     "save_adapters",
     "save_folder",

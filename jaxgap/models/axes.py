@@ -1,4 +1,4 @@
-"""The logical axes of every parameter and of the cache: the one place that sharding reads.
+"""The logical axes of every parameter: the one place that sharding reads.
 
 A name says what an axis is, not where it lies; a mesh is laid over them by a table from names to
 mesh axes, such as `{"embed": "fsdp", "heads": "tensor", "batch": "data"}`.
@@ -13,7 +13,6 @@ from flax import nnx
 from jax.sharding import Mesh, SingleDeviceSharding
 from jax.tree_util import DictKey as _DictKey
 
-from jaxgap.models.cache import KVCache
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder
 from jaxgap.models.lora import Params
@@ -98,13 +97,6 @@ def decoder_shardings(config: DecoderConfig) -> Any:
     model = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
     shapes = nnx.to_pure_dict(nnx.state(model, nnx.Param))
     return parameter_shardings(mesh, config, shapes)
-
-
-def cache_axes(cache: KVCache) -> KVCache:
-    """The axes of a cache, as a cache of tuples of names."""
-    buffer = ("batch", "kv_heads", "slots", "head_dim")
-    layers = (buffer,) * len(cache.keys)
-    return KVCache(keys=layers, values=layers, valid=("batch", "slots"), length=())  # pyright: ignore[reportArgumentType]
 
 
 def _axes(path: list[str]) -> Axes:

@@ -89,14 +89,6 @@ def init_cache(
     )
 
 
-def repeat_rows(cache: KVCache, num_repeats: int) -> KVCache:
-    """Repeat each row `num_repeats` times in succession, so that candidates share a prefill."""
-    keys, values, valid = jax.tree.map(
-        lambda rows: jnp.repeat(rows, num_repeats, axis=0), (cache.keys, cache.values, cache.valid)
-    )
-    return KVCache(keys, values, valid, cache.length)
-
-
 def _written(buffer: LayerBuffer, update: LayerBuffer, start: Int[Array, ""]) -> LayerBuffer:
     zero = jnp.zeros((), start.dtype)
     return jax.lax.dynamic_update_slice(buffer, update, (zero, zero, start, zero))

@@ -5,8 +5,8 @@ import dataclasses
 import jax
 import pytest
 
-from jaxgap.models import LoraConfig, init_cache
-from jaxgap.models.axes import cache_axes, logical_axes
+from jaxgap.models import LoraConfig
+from jaxgap.models.axes import logical_axes
 
 NAMES = {"vocab", "embed", "heads", "kv_heads", "mlp", "head_dim", "rank"}
 
@@ -27,16 +27,3 @@ def test_every_parameter_has_its_axes(family, load_tiny):
     assert set(sizes) <= NAMES
     assert sizes["heads"] == config.num_heads * config.head_dim
     assert sizes["kv_heads"] == config.num_kv_heads * config.head_dim
-
-
-def test_the_cache_has_its_axes(tiny_model):
-    cache = init_cache(tiny_model.config, 2, 3)
-    axes = jax.tree.leaves(
-        cache_axes(cache),
-        is_leaf=lambda x: (
-            isinstance(x, tuple)
-            and not hasattr(x, "_fields")
-            and all(isinstance(n, str) for n in x)
-        ),
-    )
-    assert [len(names) for names in axes] == [leaf.ndim for leaf in jax.tree.leaves(cache)]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.models import LanguageModel, init_cache, repeat_rows
+from jaxgap.models import LanguageModel, init_cache
 
 TOKENS = jnp.array([[3, 1, 4, 1, 5, 9], [2, 7, 1, 8, 2, 8]])
 REAL = jnp.ones_like(TOKENS, dtype=bool)
@@ -57,20 +57,6 @@ def test_left_padding_changes_nothing(tiny_model, tiny_params, cached):
     logits, _ = apply(tiny_params, padded, mask, cache)
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(logits[:, 3:], plain, atol=1e-5)
-
-
-def test_rows_of_a_repeated_cache_are_the_prompts(tiny_model, tiny_params):
-    cache = init_cache(tiny_model.config, 2, 7)
-    _, cache = tiny_model.apply(tiny_params, TOKENS, REAL, cache)
-    following = jnp.array([[6], [0], [5]])
-    repeated = repeat_rows(cache, 3)
-    apply = jax.jit(tiny_model.apply)
-    logits, _ = apply(tiny_params, jnp.tile(following, (2, 1)), jnp.ones((6, 1), bool), repeated)
-    for row in range(2):
-        for candidate in range(3):
-            tokens = jnp.append(TOKENS[row], following[candidate])[None]
-            whole, _ = apply(tiny_params, tokens, jnp.ones_like(tokens, bool))
-            np.testing.assert_allclose(logits[3 * row + candidate, 0], whole[0, -1], atol=1e-5)
 
 
 def test_logits_are_float32_even_for_narrow_weights(tiny_model, tiny_params):
