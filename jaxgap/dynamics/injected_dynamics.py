@@ -76,10 +76,6 @@ class InjectedDynamics(eqx.Module):
                 "jaxgap.dynamics.injected_simulation.simulate_injected"
             )
 
-    def states_before(self) -> Float[Array, "rounds 2"]:
-        """`[U_s, U_v]` just before each jump, which is when that round is measured."""
-        return self._segments()[1]
-
     def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`; at the time of a jump, the state before it."""
         ts = jnp.asarray(ts, float)
