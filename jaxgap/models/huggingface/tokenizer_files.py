@@ -10,6 +10,7 @@ from jaxgap.errors import InputError
 from jaxgap.models.chat_template import MAX_TEMPLATE_CHARS, ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
+from jaxgap.models.huggingface.added_tokens import add_tokens, token_text
 from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, read_json, regular_file
 
 _NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
@@ -27,11 +28,12 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
 
     **Arguments:**
 
-    - `folder`: with `tokenizer.json`, and `tokenizer_config.json` and more if it has them.
+    - `folder`: with `tokenizer.json`, and `tokenizer_config.json`, `special_tokens_map.json` and
+        more if it has them.
     - `num_ids`: ids that the decoder has logits for.
 
-    **Raises:** `ModelFileError` in one line if a file cannot be used, or nothing says which token
-    ends a text.
+    **Raises:** `ModelFileError` in one line if a file cannot be used, if nothing says which token
+    ends a text, or if a token is named for that which has no id.
     """
     try:
         return _load(folder, num_ids)
@@ -43,13 +45,14 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
 
 def _load(folder: Path, num_ids: int) -> FastTokenizer:
     backend = load_backend(regular_file(folder / "tokenizer.json"))
-    settings = _optional(folder / "tokenizer_config.json")
-    special = {name: text for name in _NAMES if (text := _token_text(settings.get(name)))}
+    settings = _settings(folder)
+    add_tokens(backend, settings, str(folder / "tokenizer_config.json"))
+    special = {name: text for name in _NAMES if (text := token_text(settings.get(name)))}
     stated = [
         _optional(folder / name).get("eos_token_id")
         for name in ("generation_config.json", "config.json")
     ]
-    eos = backend.token_to_id(special["eos_token"]) if "eos_token" in special else None
+    eos = _end_id(backend, special.get("eos_token"), folder)
     stop_ids = _unique(
         [eos, *(i for ids in stated for i in (ids if isinstance(ids, list) else [ids]))]
     )
@@ -85,6 +88,28 @@ def _reply_end(tokenizer: FastTokenizer) -> int | None:
     return ids[0] if is_special and ids[0] != tokenizer.bos_id else None
 
 
+def _settings(folder: Path) -> dict[str, Any]:
+    """`tokenizer_config.json`, completed as transformers does.
+
+    Older files have no `added_tokens_decoder`, and name special tokens in a file of their own.
+    """
+    settings = _optional(folder / "tokenizer_config.json")
+    if "added_tokens_decoder" in settings:
+        return settings
+    return settings | _optional(folder / "special_tokens_map.json")
+
+
+def _end_id(backend: Any, text: str | None, folder: Path) -> int | None:
+    """The id of the end token that is named, if one is."""
+    number = None if text is None else backend.token_to_id(text)
+    if text is not None and number is None:
+        raise ModelFileError(
+            f"{folder}: eos_token {text!r:.80} has no id in tokenizer.json or in "
+            "added_tokens_decoder; name a token that has one"
+        )
+    return number
+
+
 def _usable_id(backend: Any, text: str | None, num_ids: int) -> int | None:
     """The id of a special token, if there is one and the decoder has it."""
     number = None if text is None else backend.token_to_id(text)
@@ -113,13 +138,6 @@ def load_backend(path: Path) -> Any:
 
 def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
-
-
-def _token_text(value: Any) -> str | None:
-    """A special token is its text, or an object with it."""
-    if isinstance(value, dict):
-        value = value.get("content")
-    return value if isinstance(value, str) else None
 
 
 def _unique(ids: list[Any]) -> tuple[int, ...]:

@@ -1,0 +1,153 @@
+"""Tokens that `tokenizer.json` does not have are added as transformers adds them, ids included."""
+
+import json
+
+import pytest
+import tokenizers
+
+from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
+from jaxgap.models.outside import ModelFileError
+
+WORDS = ("<unk>", "<s>", "</s>", "the", "world", "\n", "!")
+START, END = len(WORDS), len(WORDS) + 1
+ENCODE = """
+import json, sys, transformers
+tokenizer = transformers.AutoTokenizer.from_pretrained(sys.argv[1])
+ids = tokenizer(sys.argv[2], add_special_tokens=False).input_ids
+print("IDS", json.dumps([ids, tokenizer.eos_token_id, tokenizer.pad_token_id]))
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a tokenizer of a few words, with these added tokens and settings."""
+
+    def write(added=(), special_tokens_map=None, **settings):
+        ids = {word: number for number, word in enumerate(WORDS)}
+        backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(ids, unk_token="<unk>"))
+        split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"\w+|\n|[^\w\n ]"), "isolated")
+        backend.pre_tokenizer = split
+        backend.add_tokens(list(added))
+        backend.save(str(tmp_path / "tokenizer.json"))
+        settings = {"tokenizer_class": "PreTrainedTokenizerFast"} | settings
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+        if special_tokens_map is not None:
+            path = tmp_path / "special_tokens_map.json"
+            path.write_text(json.dumps(special_tokens_map))
+        return tmp_path
+
+    return write
+
+
+def _token(text, **flags):
+    defaults = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
+    return {"content": text, "special": True} | defaults | flags
+
+
+CHAT = {str(START): _token("<|start|>"), str(END): _token("<|end|>", rstrip=True)}
+CASES = {
+    "not in tokenizer.json": (
+        {"eos_token": "<|end|>", "added_tokens_decoder": CHAT},
+        "<|start|>the<|end|>\nworld",
+        [START, 3, END, 4],
+        END,
+    ),
+    "other flags": (
+        {
+            "added": [tokenizers.AddedToken("<|end|>", special=True)],
+            "eos_token": "<|end|>",
+            "added_tokens_decoder": {str(START): CHAT[str(END)]},
+        },
+        "the<|end|>\nworld",
+        [3, START, 4],
+        START,
+    ),
+    "in the vocabulary": (
+        {"bos_token": "<s>", "eos_token": "</s>"},
+        "<s>the</s>",
+        [1, 3, 2],
+        2,
+    ),
+    "in the vocabulary, with flags": (
+        {"eos_token": {"__type": "AddedToken"} | _token("</s>", rstrip=True)},
+        "the</s>\nworld",
+        [3, 2, 4],
+        2,
+    ),
+    "in a list": (
+        {"eos_token": "</s>", "additional_special_tokens": ["<s>"]},
+        "<s>the",
+        [1, 3],
+        2,
+    ),
+    "in a file of their own": (
+        {"eos_token": "!", "special_tokens_map": {"eos_token": _token("</s>"), "unk_token": None}},
+        "the</s>",
+        [3, 2],
+        2,
+    ),
+    "in a file that newer ones do without": (
+        {
+            "eos_token": "</s>",
+            "added_tokens_decoder": {"2": _token("</s>")},
+            "special_tokens_map": {"eos_token": "!"},
+        },
+        "the</s>",
+        [3, 2],
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_tokens_are_added(write, case):
+    files, text, ids, eos = CASES[case]
+    tokenizer = load_tokenizer(write(**files), 16)
+    assert (tokenizer.encode(text), tokenizer.eos_id) == (ids, eos)
+    assert tokenizer.decode([3, eos]) == "the"
+    assert eos not in tokenizer.encode(tokenizer.without_special_tokens(text))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_transformers_adds_them_alike(write, case, run_with_peers):
+    files, text, ids, eos = CASES[case]
+    said = run_with_peers("-c", ENCODE, write(**files), text).partition("IDS ")[2]
+    assert json.loads(said)[:2] == [ids, eos]
+
+
+def test_no_id_is_made_up(write):
+    folder = write(eos_token="</s>", pad_token="<pad>", additional_special_tokens=["<extra>"])
+    tokenizer = load_tokenizer(folder, 16)
+    assert tokenizer.pad_id == 2
+    assert tokenizer.backend.get_vocab_size(with_added_tokens=True) == len(WORDS)
+
+
+def test_an_end_without_an_id_is_refused(write):
+    with pytest.raises(ModelFileError, match=r"eos_token '<\|im_end\|>' has no id in tokenizer\.j"):
+        load_tokenizer(write(eos_token="<|im_end|>"), 16)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({str(END): _token("<|end|>")}, r"gives '<\|end\|>' the id 8, but .* it gets 7"),
+        ({"3": _token("<|end|>")}, r"gives '<\|end\|>' the id 3, but .* it gets 7"),
+        ({"three": _token("<|end|>")}, "must be an object from ids to tokens, got 'three'"),
+        ({"7": 5}, "must be an object from ids to tokens, got '7'"),
+        ([_token("<|end|>")], "must be an object from ids to tokens"),
+    ],
+)
+def test_tokens_that_cannot_be_added_are_refused_in_one_line(write, table, message):
+    folder = write(eos_token="</s>", added_tokens_decoder=table)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_tokenizer(folder, 16)
+    assert "\n" not in str(caught.value)
+
+
+def test_ids_beyond_the_decoder_are_done_without_as_those_of_tokenizer_json(write):
+    table = {str(START): _token("<pad>")}
+    folder = write(eos_token="</s>", pad_token="<pad>", added_tokens_decoder=table)
+    assert load_tokenizer(folder, START).pad_id == 2
+    assert load_tokenizer(folder, START + 1).pad_id == START
