@@ -37,7 +37,10 @@ def _byte_level(pre, **values):
         ("gpt-2", "I've 1234 x", ["I", "'ve", " 1234", " x"]),
         ("smollm", "I've 1234 x", ["I", "'ve", " ", "1", "2", "3", "4", " x"]),
         ("llama-bpe", "I'VE 12345!\n\n x", ["I", "'VE", " ", "123", "45", "!\n\n", " x"]),
+        ("dbrx", "I'VE 12345!\n\n x", ["I", "'VE", " ", "123", "45", "!\n\n", " x"]),
+        ("smaug-bpe", "I'VE 12345!\n\n x", ["I", "'VE", " ", "123", "45", "!\n\n", " x"]),
         ("qwen2", "I'VE 123!\n\n x", ["I", "'VE", " ", "1", "2", "3", "!\n\n", " x"]),
+        ("deepseek-r1-qwen", "I'VE 123! x", ["I", "'VE", " ", "1", "2", "3", "!", " x"]),
         ("gpt-4o", "I've HelloWorld 1234", ["I've", " Hello", "World", " ", "123", "4"]),
     ],
 )
@@ -46,6 +49,15 @@ def test_text_is_cut_as_the_models_were_published(pre, text, pieces):
     cut = tokenizer.backend.pre_tokenizer.pre_tokenize_str(text)
     assert [text[start:end] for _, (start, end) in cut] == pieces
     assert tokenizer.decode(tokenizer.encode(text + " déjà 😀")) == text + " déjà 😀"
+
+
+@pytest.mark.parametrize(
+    ("pre", "whole"), [("llama-bpe", True), ("dbrx", False), ("smaug-bpe", False)]
+)
+def test_a_word_that_is_a_token_is_taken_whole_by_llama3_alone(pre, whole):
+    """`abc`, to which no merges lead; so in llama.cpp."""
+    tokenizer = _byte_level(pre, tokens=[*BYTES, "abc", "<bos>", "<|im_end|>", "<eos>"], merges=[])
+    assert len(tokenizer.encode("abc")) == (1 if whole else 3)
 
 
 def test_what_begins_and_ends_a_text():

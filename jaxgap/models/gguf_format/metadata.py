@@ -55,8 +55,11 @@ def parse_metadata(header: GgufHeader, where: str) -> DecoderConfig:
         for key, value in header.metadata.items()
         if key.startswith(prefix)
     }
+    fields = Fields(values, where)
     try:
-        return DecoderConfig(**_shape(header, Fields(values, where), architecture))
+        shape = _shape(header, fields, architecture)
+        _refuse_unsupported(fields, shape["head_dim"])
+        return DecoderConfig(**shape)
     except ModelFileError:
         raise
     except ValueError as error:
@@ -99,6 +102,18 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
     return shape
 
 
+def _refuse_unsupported(fields: Fields, head_dim: int) -> None:
+    """Refuse what other architectures have and would change the arithmetic."""
+    # 0 stands for it.
+    usual = {"attention.scale": head_dim**-0.5, "logit_scale": 1.0}
+    for name, number in usual.items():
+        value = fields.values.get(name, 0)
+        if value and not np.isclose(fields.number(name), number, rtol=1e-5):
+            raise fields.error(name, f"{number:.6g}: nothing else is supported")
+    if not fields.boolean("attention.causal", True):
+        raise fields.error("attention.causal", "true: nothing else is supported")
+
+
 def _window(fields: Fields, num_layers: int, context_length: int) -> int | None:
     """How many tokens each one of a Phi-3 sees; 0 in a file is all.
 
@@ -125,16 +140,27 @@ def _scaling(
             original,
             fields.number("rope.scaling.attn_factor", implied),
         )
+    factor = _linear_factor(fields)
     if architecture == "llama" and ROPE_FREQS in header.tensors:
+        if factor != 1:
+            raise fields.error("rope.scaling.factor", f"absent or 1 beside {ROPE_FREQS}")
         return _llama3(header, fields)
-    kind = fields.values.get("rope.scaling.type", "none")
-    if kind == "linear" and architecture != "phi3":
-        return LinearScaling(fields.number("rope.scaling.factor"))
-    if kind != "none":
-        raise fields.error(
-            "rope.scaling.type", f"none or linear in a {architecture} without factors"
-        )
-    return NoScaling()
+    if factor != 1 and architecture == "phi3":
+        raise fields.error("rope.scaling.factor", "absent or 1 in a phi3 without factors")
+    return NoScaling() if factor == 1 else LinearScaling(factor)
+
+
+def _linear_factor(fields: Fields) -> float:
+    """By how much positions are divided; without a type a file means linear, as in llama.cpp."""
+    kind = fields.values.get("rope.scaling.type", "linear")
+    if kind not in ("none", "linear"):
+        raise fields.error("rope.scaling.type", "none or linear: nothing else is supported")
+    # The second is the first one's older name; 0 stands for none.
+    names = ("rope.scaling.factor", "rope.scale_linear")
+    stated = next((name for name in names if name in fields.values), None)
+    if kind == "none" or stated is None or fields.values[stated] == 0:
+        return 1.0
+    return fields.number(stated)
 
 
 def _llama3(header: GgufHeader, fields: Fields) -> AbstractRopeScaling:

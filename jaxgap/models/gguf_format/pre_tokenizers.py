@@ -1,7 +1,8 @@
 """How byte-level tokenizers cut text before they merge, by the names that GGUF files use.
 
 The patterns are those that the models were published with (OpenAI's tiktoken for GPT-4 and GPT-4o,
-and what Llama 3, Qwen2 and SmolLM made of them in their `tokenizer.json`).
+and what Llama 3, Qwen2 and SmolLM made of them in their `tokenizer.json`). Some have several names,
+as in llama.cpp.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _WORD = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 _LOWER, _UPPER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
+_LLAMA3 = rf"{_CONTRACTIONS}|{_WORD}|\p{{N}}{{1,3}}|{_REST}"
+_QWEN2 = rf"{_CONTRACTIONS}|{_WORD}|\p{{N}}|{_REST}"
 _PATTERNS = {
-    "llama-bpe": rf"{_CONTRACTIONS}|{_WORD}|\p{{N}}{{1,3}}|{_REST}",
-    "qwen2": rf"{_CONTRACTIONS}|{_WORD}|\p{{N}}|{_REST}",
+    "llama-bpe": _LLAMA3,
+    "dbrx": _LLAMA3,  # Phi-4's
+    "smaug-bpe": _LLAMA3,
+    "qwen2": _QWEN2,
+    "deepseek-r1-qwen": _QWEN2,
     "gpt-4o": (
         rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTIONS}?"
         rf"|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTIONS}?"
@@ -63,7 +69,7 @@ def byte_level_parts(name: Any, where: str) -> ByteLevelParts:
     split = pre.Split(tokenizers.Regex(_PATTERNS[name]), "isolated")
     bytes_only = pre.ByteLevel(add_prefix_space=False, use_regex=False)
     return ByteLevelParts(
-        normalizer=tokenizers.normalizers.NFC() if name == "qwen2" else None,
+        normalizer=tokenizers.normalizers.NFC() if _PATTERNS[name] == _QWEN2 else None,
         pre_tokenizer=pre.Sequence([split, bytes_only]),
         ignore_merges=name == "llama-bpe",
     )

@@ -79,6 +79,9 @@ def test_the_divisors_of_llama3_are_recognised(tmp_path):
     metadata = {"general.architecture": "llama"} | {f"llama.{k}": v for k, v in shape.items()}
     config = parse_metadata(GgufHeader(metadata, tensors), "here")
     assert config.rope_scaling == Llama3Scaling(32.0, 1.0, 4.0, 8192)
+    twice = metadata | {"llama.rope.scaling.factor": 4.0}
+    with pytest.raises(ModelFileError, match="factor must be absent or 1 beside rope_freqs"):
+        parse_metadata(GgufHeader(twice, tensors), "here")
     np.array(divisors[::-1], np.float32).tofile(path)
     with pytest.raises(
         ModelFileError, match=r"here: rope_freqs\.weight is not the scaling of Llama 3"

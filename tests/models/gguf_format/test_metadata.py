@@ -3,6 +3,7 @@
 import gguf
 import pytest
 
+from jaxgap.models import LinearScaling, NoScaling
 from jaxgap.models.gguf_format.header import GgufHeader, GgufTensor
 from jaxgap.models.gguf_format.metadata import parse_metadata
 from jaxgap.models.huggingface.config_json import config_json
@@ -68,6 +69,49 @@ def test_heads_that_turn_in_part_are_refused_where_they_could_not_be_exported(ar
         parse(architecture, **{key: 4})
     partial = parse("phi3", **{"phi3.rope.dimension_count": 4})
     assert config_json(partial)["partial_rotary_factor"] == 0.5
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"scaling.factor": 4.0}, LinearScaling(4.0)),
+        ({"scale_linear": 4.0}, LinearScaling(4.0)),
+        ({"scaling.factor": 2.0, "scale_linear": 4.0}, LinearScaling(2.0)),
+        ({"scaling.type": "linear", "scaling.factor": 4.0}, LinearScaling(4.0)),
+        ({"scaling.type": "none", "scaling.factor": 4.0}, NoScaling()),
+        ({"scaling.type": "linear"}, NoScaling()),
+        ({"scaling.factor": 0.0}, NoScaling()),
+        ({"scaling.factor": 1.0}, NoScaling()),
+    ],
+)
+def test_scaling_without_a_type_is_linear(architecture, parse, said, meant):
+    """As in llama.cpp, which knows the factor by its older name too and takes 0 for none."""
+    said = {f"{architecture}.rope.{name}": value for name, value in said.items()}
+    assert parse(architecture, **said).rope_scaling == meant
+
+
+def test_a_factor_beside_other_scalings_is_refused(parse):
+    message = "rope.scaling.factor must be absent or 1 in a phi3 without factors, got 4.0"
+    with pytest.raises(ModelFileError, match=message):
+        parse("phi3", **{"phi3.rope.scaling.factor": 4.0})
+    with pytest.raises(ModelFileError, match=r"rope\.scaling\.type must be none or linear"):
+        parse("llama", **{"llama.rope.scaling.type": "yarn"})
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "other", "message"),
+    [
+        ("attention.scale", 0.353553, 0.5, "attention.scale must be 0.353553: nothing else"),
+        ("attention.scale", 0.0, -1.0, "attention.scale must be a positive finite number"),
+        ("logit_scale", 1.0, 16.0, "logit_scale must be 1: nothing else"),
+        ("attention.causal", True, False, "attention.causal must be true: nothing else"),
+    ],
+)
+def test_other_arithmetic_is_refused_by_name(parse, name, usual, other, message):
+    assert parse("llama", **{f"llama.{name}": usual}) == parse("llama")
+    with pytest.raises(ModelFileError, match=message):
+        parse("llama", **{f"llama.{name}": other})
 
 
 def test_what_llama_gguf_split_has_merged_is_whole(parse):
