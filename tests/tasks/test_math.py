@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -122,11 +121,11 @@ def test_equal_answers_have_one_canonical_form(task):
     assert len(set.union(*found)) == len(groups)
 
 
-def test_hostile_answers_end_in_time(task):
-    begin = time.monotonic()
+def test_hostile_answers_end_in_time(task, endings):
     problem = Problem("?", "2\\pi")
     assert task.grade_all([(problem, text) for text in HOSTILE.values()]) == [False] * len(HOSTILE)
-    assert time.monotonic() - begin < 120
+    assert "no reply in 4 seconds" in endings
+    assert "hung" not in endings
     assert not Path("/tmp/jaxgap-was-here").exists()
     assert task.grade(problem, "\\boxed{\\pi + \\pi}")
 

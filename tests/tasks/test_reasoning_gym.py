@@ -4,7 +4,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -183,7 +182,7 @@ def test_all_other_sets_are_used(sandbox):
     assert failed == {}
 
 
-def test_answers_that_are_evaluated_do_no_harm(evaluating):
+def test_answers_that_are_evaluated_do_no_harm(evaluating, endings):
     (problem,) = evaluating.problems(1, seed=0)
     frame = "(3).to_bytes(4) + b'1.0'"
     attacks = [
@@ -198,10 +197,10 @@ def test_answers_that_are_evaluated_do_no_harm(evaluating):
         "(lambda f: f(f))(lambda f: f(f))",
         "x" * 3_000_000,
     ]
-    begin = time.monotonic()
     pairs = [(problem, f"<answer>{attack}</answer>") for attack in attacks]
     assert evaluating.grade_all(pairs) == [False] * len(attacks)
-    assert time.monotonic() - begin < 90
+    assert "no reply in 3 seconds" in endings
+    assert "hung" not in endings
     assert not Path("/tmp/jaxgap-was-here").exists()
     listed = str(list(problem.answer))
     assert evaluating.scores([(problem, problem.answer), (problem, listed)]) == [1, 0.1]
