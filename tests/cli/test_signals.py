@@ -35,8 +35,10 @@ def test_a_signal_says_how_to_go_on_where_there_is_a_run(tmp_path, number, error
     assert signal.getsignal(number) is before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_garbage_collection_is_not_lost(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+)
+def test_a_signal_during_garbage_collection_is_not_lost(tmp_path, number, word):
     def interrupted_callback(phase, info):
         if not sent:
             sent.append(1)
@@ -49,7 +51,7 @@ def test_a_signal_during_garbage_collection_is_not_lost(tmp_path, number):
     sent = []
     gc.callbacks.append(interrupted_callback)
     try:
-        with pytest.raises(KeyboardInterrupt), resumable(tmp_path):
+        with pytest.raises(KeyboardInterrupt, match=word), resumable(tmp_path):
             collect_and_wait()
     finally:
         gc.callbacks.remove(interrupted_callback)

@@ -56,7 +56,7 @@ def kill_at(stage_number):
     def on_stage(round_index, stage):
         seen.append(stage)
         if len(seen) > stage_number:
-            raise Kill
+            raise Kill(f"as stage {stage_number} began")
 
     return Watcher(on_stage=on_stage)
 
@@ -89,7 +89,7 @@ def assert_same(folder, whole):
 )
 def test_a_run_killed_in_any_stage_goes_on_bit_for_bit(whole, tmp_path, stage_number):
     folder = tmp_path / "run"
-    with pytest.raises(Kill):
+    with pytest.raises(Kill, match=f"as stage {stage_number} began"):
         improve_to_folder(CONFIG, folder, kill_at(stage_number))
     resume_folder(folder)
     assert_same(folder, whole)
@@ -98,10 +98,10 @@ def test_a_run_killed_in_any_stage_goes_on_bit_for_bit(whole, tmp_path, stage_nu
 
 def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path):
     folder = tmp_path / "run"
-    with pytest.raises(Kill):
+    with pytest.raises(Kill, match="as stage 5 began"):
         improve_to_folder(CONFIG, folder, kill_at(5))
     for _ in range(2):
-        with pytest.raises(Kill):
+        with pytest.raises(Kill, match="as stage 4 began"):
             resume_folder(folder, kill_at(4))
     resume_folder(folder)
     assert_same(folder, whole)
@@ -203,12 +203,12 @@ def test_a_sign_of_collapse_is_noted_once_whatever_is_lost(tmp_path, monkeypatch
 @pytest.mark.usefixtures("sign_in_round_two")
 def test_a_sign_of_collapse_is_noted_though_the_run_was_killed_before(tmp_path, monkeypatch):
     def kill(self, line, **what):
-        raise Kill
+        raise Kill("as a note was made")
 
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "note", kill)
-        with pytest.raises(Kill):
+        with pytest.raises(Kill, match="as a note was made"):
             improve_to_folder(CONFIG, folder)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir())[-1] == "2"
     resume_folder(folder)
@@ -384,11 +384,12 @@ def test_a_run_killed_between_two_draws_draws_as_if_it_had_not_been(
     assert len(afresh) == 2
 
     def kill(line):
-        raise Kill
+        raise Kill("as a note was made")
 
-    with pytest.raises(Kill):
+    with pytest.raises(Kill, match="as a note was made"):
         improve_to_folder(config, tmp_path / "run", Watcher(on_note=kill))
-    with pytest.raises(Kill):  # after the second draw, which fails as well
+    # After the second draw, which fails as well.
+    with pytest.raises(Kill, match="as a note was made"):
         resume_folder(tmp_path / "run", Watcher(on_note=second(kill)))
     resume_folder(tmp_path / "run")
     assert_same(tmp_path / "run", tmp_path / "whole")

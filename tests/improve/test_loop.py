@@ -121,10 +121,10 @@ def test_a_run_can_be_stopped_between_any_stages(make_loop, tiny_params):
         def stop(round_index, stage, visited=visited, where=where):
             visited.append(stage)
             if len(visited) == where + 1:
-                raise Stop
+                raise Stop(f"at {stage}")
 
         state = loop.init_state(jax.tree.map(jnp.copy, tiny_params))
-        with pytest.raises(Stop):
+        with pytest.raises(Stop, match=f"at {seen[where][1]}"):
             list(self_improve(loop, state, Observer(on_stage=stop)))
 
 

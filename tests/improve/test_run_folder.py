@@ -55,9 +55,9 @@ def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
 def test_an_interruption_leaves_what_was_measured(tmp_path):
     def interrupt(metrics):
         if metrics.round_index == 2:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("in round 2")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="in round 2"):
         improve_to_folder(CONFIG, tmp_path / "run", Watcher(on_round=interrupt))
     assert read_csv(tmp_path / "run" / "trajectory.csv").num_rows == 3
 

@@ -191,10 +191,10 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     write_csv(old, path)
 
     def fail(*_):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("while writing")
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="while writing"):
         write_csv(Trajectory([0, 1, 2], [9.0, 9.0, 9.0]), path)
     assert read_csv(path) == old
     assert sorted(found.name for found in tmp_path.iterdir()) == ["run.csv", "run.csv.json"]
