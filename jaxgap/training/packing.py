@@ -51,9 +51,11 @@ def pack(examples: Examples, shape: BatchShape) -> TrainingBatch:
     **Returns:** the batch, as NumPy arrays. Rows with alike numbers of predictions share a
     microbatch, and empty microbatches come last.
 
-    **Raises:** `ValueError` if an example is longer than a row, or the rows do not suffice.
+    **Raises:** `ValueError` if a prompt has no token, an example is longer than a row, or the rows
+    do not suffice.
     """
     prompts, completions = _ragged(examples)
+    _refuse_empty(prompts)
     lengths = [
         len(prompt) + len(completion) - 1
         for prompt, completion in zip(prompts, completions, strict=True)
@@ -81,6 +83,13 @@ def pack(examples: Examples, shape: BatchShape) -> TrainingBatch:
             start, filled = end, ahead
         batch.weights[row, :filled] = 1 / len(prompts)
     return TrainingBatch(*(field.reshape(-1, shape.rows, shape.row_length) for field in batch))
+
+
+def _refuse_empty(prompts: Sequence[np.ndarray]) -> None:
+    """The first token of a completion is predicted from the last one of its prompt."""
+    for index, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise ValueError(f"prompts must have a token each, got none in row {index}")
 
 
 def _ragged(examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -11,6 +11,7 @@ import functools
 from typing import NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
@@ -59,12 +60,25 @@ def update(
     - `model`: the decoder, with the adapters that `trainable` holds, if any.
     - `optimizer`: what is done with a gradient.
     - `computation`: how it is computed.
-    - `trainable`: the parameters to update.
-    - `frozen`: the others, `{}` if there are none.
+    - `trainable`: the parameters to update, in float32 or wider: at usual learning rates most steps
+        are smaller than what bfloat16 can add to a number.
+    - `frozen`: the others, `{}` if there are none, in any floating type.
     - `opt_state`: from the last step; at first `optimizer.transformation().init(trainable)`.
     - `batch`: as :func:`jaxgap.training.pack` gives it.
+
+    **Raises:** `ValueError` if a parameter to update is narrower than float32.
     """
+    _refuse_narrow(trainable)
     loss, gradients = loss_and_gradients(model, computation, trainable, frozen, batch)
     updates, opt_state = optimizer.transformation().update(gradients, opt_state, trainable)
     stepped = cast(Params, optax.apply_updates(trainable, updates))
     return Update(stepped, opt_state, loss, optax.tree.norm(gradients))
+
+
+def _refuse_narrow(trainable: Params) -> None:
+    for path, leaf in jax.tree.leaves_with_path(trainable):
+        if jnp.finfo(leaf.dtype).bits < 32:
+            raise ValueError(
+                f"trainable must be in float32, got {leaf.dtype} at {jax.tree_util.keystr(path)}; "
+                "load the parameters in float32, and let Computation(dtype=...) narrow the products"
+            )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaxgap.sampling import TokenBatch
 from jaxgap.training import BatchShape, Examples, pack
 from jaxgap.training.packing import first_fit_decreasing
 
@@ -55,3 +56,10 @@ def test_what_does_not_fit_is_refused(examples):
         pack(examples, BatchShape(8, 1, 10))
     with pytest.raises(ValueError, match="the examples need"):
         pack(examples, BatchShape(1, 2, 16))
+
+
+def test_a_prompt_without_a_token_is_refused(examples):
+    tokens, mask = examples.prompts
+    mask = np.where(np.arange(8)[:, None] == 3, False, mask)
+    with pytest.raises(ValueError, match="prompts must have a token each, got none in row 3"):
+        pack(examples._replace(prompts=TokenBatch(tokens, mask)), BatchShape(4, 2, 16))

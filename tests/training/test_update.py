@@ -156,6 +156,26 @@ def test_half_precision_keeps_parameters_in_float32(tiny_model, tiny_params, exa
     assert ours @ theirs > 0.999 * jnp.linalg.norm(ours) * jnp.linalg.norm(theirs)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_parameters_too_coarse_for_small_steps_are_refused(
+    tiny_model, tiny_params, examples, optimizer, dtype
+):
+    """At a learning rate of 1e-5 few numbers in bf16 move at all."""
+    batch = pack(examples, MICROBATCHES)
+    narrow = jax.tree.map(lambda leaf: leaf.astype(dtype), tiny_params)
+    opt_state = optimizer.transformation().init(narrow)
+    message = rf"trainable must be in float32, got {jnp.dtype(dtype)} at \['blocks'\].*; load the"
+    with pytest.raises(ValueError, match=message):
+        update(tiny_model, optimizer, Computation(), narrow, {}, opt_state, batch)
+    # What is held may be coarse.
+    lora = LoraConfig.uniform(2, alpha=4.0)
+    model = LanguageModel(tiny_model.config, tiny_model.tokenizer, lora)
+    adapters = init_adapters(tiny_model.config, lora, jax.random.key(1))
+    opt_state = optimizer.transformation().init(adapters)
+    step = update(model, optimizer, Computation(), adapters, narrow, opt_state, batch)
+    assert {leaf.dtype for leaf in jax.tree.leaves(step.trainable)} == {jnp.dtype(jnp.float32)}
+
+
 @pytest.mark.parametrize("tied", [False, True])
 def test_half_precision_sums_a_token_that_is_everywhere(tiny_model, tied):
     # Equal terms: a sum of them in bfloat16 stands still at 256.
