@@ -132,7 +132,7 @@ def assemble(
     - `shardings`: where each goes, a tree like the parameters; on the default device if None.
     - `where`: the file or folder, for messages.
 
-    **Raises:** `ModelFileError` if a number is NaN or infinite.
+    **Raises:** `ModelFileError` if a number is NaN or infinite, or too large for the type.
     """
     params: Params = {}
     for stored in tensors:
@@ -156,10 +156,18 @@ class _Pieces(NamedTuple):
     dtype: Any
 
     def __call__(self, index: Any = ()) -> np.ndarray:
-        values = np.ascontiguousarray(self.stored[index].astype(self.dtype))
+        stored = self.stored[index]
+        with np.errstate(over="ignore"):  # told below
+            values = np.ascontiguousarray(stored.astype(self.dtype))
         if not np.isfinite(values).all():
-            raise ModelFileError(f"{self.name} has a NaN or infinity")
+            raise ModelFileError(f"{self.name} {self._problem(stored)}")
         return values
+
+    def _problem(self, stored: np.ndarray) -> str:
+        if not np.isfinite(stored).all():
+            return "has a NaN or infinity"
+        name, largest = jnp.dtype(self.dtype).name, float(jnp.finfo(self.dtype).max)
+        return f"has a number beyond {name}'s largest, {largest:g}; load it in float32 or bfloat16"
 
 
 def disassemble(stored: Stored, params: Params) -> np.ndarray:

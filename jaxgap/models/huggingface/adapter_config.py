@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from jaxgap.models.outside import Fields, ModelFileError
 
 _MAX_RANK = 65_536
+# Letters alone: a number would be that of a layer, and other signs a regular expression.
+_MODULE = re.compile(r"[A-Za-z_]+(\.[A-Za-z_]+)*")
 # With other values adapters would compute something else than plain LoRA.
 _REQUIRED: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "bias": ("none",),
-    "init_lora_weights": (True, False, "gaussian"),
+    # Those that leave the weights of the base as they are.
+    "init_lora_weights": (True, False, "gaussian", "orthogonal"),
 }
 # Read here, or without effect on what trained adapters compute: the tensors say where they are.
 _HARMLESS = frozenset(
@@ -94,7 +98,8 @@ def _stated(fields: Fields, name: str, patterns: str, module: str) -> tuple[Fiel
     """Where a number for a module stands: in a table by the end of its name, or for all."""
     table = Fields(_table(fields, patterns), f"{fields.where}: {patterns}")
     for key in table.values:
-        if module == key or module.endswith("." + key):
+        # PEFT's own rule, the first that fits; its names are regular expressions.
+        if re.fullmatch(rf"(.*\.)?({key})", module):
             return table, key
     return fields, name
 
@@ -102,6 +107,8 @@ def _stated(fields: Fields, name: str, patterns: str, module: str) -> tuple[Fiel
 def _table(fields: Fields, name: str) -> dict[str, Any]:
     """A table from ends of module names to numbers; names of single layers are refused."""
     table = fields.values.get(name) or {}
-    if not isinstance(table, dict) or not all(key.replace("_", "").isalpha() for key in table):
-        raise fields.error(name, "an object from names such as q_proj to numbers")
+    if not isinstance(table, dict) or not all(map(_MODULE.fullmatch, table)):
+        raise fields.error(
+            name, "an object from names such as q_proj or self_attn.q_proj to numbers"
+        )
     return table

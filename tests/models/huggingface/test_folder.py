@@ -5,6 +5,7 @@ import os
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -178,3 +179,14 @@ def test_the_single_file_comes_before_an_index_that_was_left_over(folder, tensor
     tensors["model.norm.weight"] = tensors["model.norm.weight"] + 1
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
     np.testing.assert_array_equal(_load(folder)["norm"]["scale"], tensors["model.norm.weight"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_too_large_for_the_type_asked_for_is_told_from_an_infinity(folder, tensors):
+    tensors["model.norm.weight"][3] = 70_000
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors")
+    config = parse_config(folder / "config.json")
+    message = r"'model\.norm\.weight' has a number beyond float16's largest, 65504; load it"
+    with pytest.raises(ModelFileError, match=message):
+        load_params(folder, config, dtype=jnp.float16)
+    assert load_params(folder, config, dtype=jnp.bfloat16)["norm"]["scale"][3] == 70_144

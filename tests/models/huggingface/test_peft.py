@@ -106,10 +106,14 @@ def test_ranks_and_scales_that_differ_become_one(load_tiny, tmp_path):
         )
 
 
-def test_patterns_are_read(saved):
+@pytest.mark.parametrize("name", ["q_proj", "self_attn.q_proj", "self.attn.q_proj"])
+def test_patterns_are_read(saved, name):
+    """Names are regular expressions for the end of a module's name, which begins at a dot."""
     config, folder = saved
     path = folder / "adapter_config.json"
-    patterns = {"r": 8, "rank_pattern": {"q_proj": 3}, "alpha_pattern": {"q_proj": 9}}
+    others = {"attn.q_proj": 5, "proj": 7, "mlp.q_proj": 4}
+    alphas = {name: 9, "s.lf_attn.q_proj": 1}  # the first that fits
+    patterns = {"r": 8, "rank_pattern": others | {name: 3}, "alpha_pattern": alphas}
     path.write_text(json.dumps(json.loads(path.read_text()) | patterns))
     assert load_adapters(folder, config)[0].targets == (LoraTarget("query", 3, 3.0),)
 
@@ -135,6 +139,15 @@ def test_all_that_peft_writes_of_plain_lora_is_read(saved):
     config, folder = saved
     (folder / "adapter_config.json").write_text(json.dumps(PEFT_FORM))
     assert load_adapters(folder, config)[0].targets == (LoraTarget("query", 3, 2.0),)
+
+
+def test_an_orthogonal_beginning_leaves_the_base_as_it_is(saved):
+    config, folder = saved
+    before = load_adapters(folder, config)
+    path = folder / "adapter_config.json"
+    changed = json.loads(path.read_text()) | {"init_lora_weights": "orthogonal"}
+    path.write_text(json.dumps(changed))
+    jax.tree.map(np.testing.assert_array_equal, load_adapters(folder, config)[1], before[1])
 
 
 def test_a_shared_a_is_written_once(load_tiny, tmp_path):
@@ -176,6 +189,8 @@ def saved(load_tiny, tmp_path):
         ({"r": 4}, r"must have shape \(4, 32\), got \[3, 32\]"),
         ({"lora_alpha": -1}, "lora_alpha must be a positive finite number"),
         ({"rank_pattern": {"layers.0.self_attn.q_proj": 2}}, "rank_pattern must be an object from"),
+        ({"rank_pattern": {".*q_proj": 2}}, "rank_pattern must be an object from"),
+        ({"rank_pattern": {"self_attn..q_proj": 2}}, "rank_pattern must be an object from"),
         ({"rank_pattern": {"q_proj": "2"}}, "rank_pattern: q_proj must be an integer"),
     ],
 )
