@@ -1,12 +1,12 @@
-"""Prompts read once, candidates decoded together, exact categorical sampling, and scoring."""
+"""Prompts read once, candidates decoded together and drawn exactly, and the logits of judging."""
 
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, longest, pad_left
 from jaxgap.sampling.categorical import inverse_cdf, masses, row_uniforms
 from jaxgap.sampling.completions import Completions, Progress
 from jaxgap.sampling.continuations import Continuations, split_beginnings
+from jaxgap.sampling.continued_logits import continued_logits
 from jaxgap.sampling.draw import draw
 from jaxgap.sampling.sample import sample
-from jaxgap.sampling.score import completion_logprobs, continued_logits, next_token_logits
 from jaxgap.sampling.settings import Sampling, Settings
 
 __all__ = [
@@ -16,14 +16,12 @@ __all__ = [
     "Sampling",
     "Settings",
     "TokenBatch",
-    "completion_logprobs",
     "continued_logits",
     "draw",
     "encode_prompts",
     "inverse_cdf",
     "longest",
     "masses",
-    "next_token_logits",
     "pad_left",
     "row_uniforms",
     "sample",

@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgap.models import LanguageModel
-from jaxgap.sampling import (
-    Sampling,
-    TokenBatch,
-    completion_logprobs,
-    encode_prompts,
-    pad_left,
-    row_uniforms,
-    sample,
-)
+from jaxgap.sampling import Sampling, TokenBatch, encode_prompts, pad_left, row_uniforms, sample
 from jaxgap.sampling import job as job_module
 from jaxgap.sampling.decode import Rows, decode
 from jaxgap.sampling.prefix import Prefixes, prefill
@@ -57,20 +49,20 @@ def drawn(sample_tiny):
 @pytest.fixture(scope="module")
 def score(tiny_model, sharp_params, prompts):
     """Log-probabilities of completions by one full forward, at highest precision."""
-    scored = jax.jit(completion_logprobs, static_argnums=0)
+    apply = jax.jit(tiny_model.apply)
 
     def call(completions):
-        repeated = (np.repeat(part, completions.tokens.shape[1], axis=0) for part in prompts)
-        rows = (-1, completions.tokens.shape[2])
+        num_new = completions.tokens.shape[2]
+        asked, asked_mask = (np.repeat(part, NUM_CANDIDATES, axis=0) for part in prompts)
+        tokens = completions.tokens.reshape(-1, num_new)
+        mask = completions.completion_mask.reshape(-1, num_new)
+        rows, real = np.hstack([asked, tokens]), np.hstack([asked_mask, mask])
         with jax.default_matmul_precision("highest"):
-            logprobs = scored(
-                tiny_model,
-                sharp_params,
-                TokenBatch(*repeated),
-                completions.tokens.reshape(rows),
-                completions.completion_mask.reshape(rows),
-            )
-        return np.asarray(logprobs).reshape(completions.tokens.shape)
+            logits, _ = apply(sharp_params, rows, real)
+        # The logits at a position predict the next token, so those of completions start one early.
+        logprobs = jax.nn.log_softmax(logits[:, -num_new - 1 : -1])
+        picked = np.take_along_axis(np.asarray(logprobs), tokens[..., None], axis=-1)[..., 0]
+        return np.where(mask, picked, 0.0).reshape(completions.tokens.shape)
 
     return call
 

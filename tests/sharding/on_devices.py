@@ -13,12 +13,13 @@ import numpy as np
 def main() -> None:
     # Here, since the number of devices is read when JAX starts.
     import jax
+    from teacher_forcing import completion_logprobs
 
     from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
     from jaxgap.models.axes import parameter_shardings
     from jaxgap.planning.costs import count_costs
     from jaxgap.planning.hlo import parse_module
-    from jaxgap.sampling import TokenBatch, completion_logprobs
+    from jaxgap.sampling import TokenBatch
     from jaxgap.sharding import (
         MeshShape,
         is_first,

@@ -90,8 +90,9 @@ def _model(path):
 def _scores(model, params, prompts, drawn):
     """Teacher-forced log-probabilities of the first 8 prompts' completions."""
     import jax
+    from teacher_forcing import completion_logprobs
 
-    from jaxgap.sampling import TokenBatch, completion_logprobs
+    from jaxgap.sampling import TokenBatch
     from jaxgap.sharding import rows_to_devices, to_host
 
     batch = TokenBatch(*(np.repeat(part[:8], NUM_CANDIDATES, axis=0) for part in prompts))
@@ -110,9 +111,9 @@ def _apart(model, params, prompts, key, alone, drawn):
     import jax
     import jax.numpy as jnp
 
-    from jaxgap.sampling import next_token_logits, pad_left, row_uniforms
+    from jaxgap.sampling import pad_left, row_uniforms
 
-    distances = []
+    apply, distances = jax.jit(model.apply), []
     differs = (alone.tokens != drawn.tokens).reshape(-1, alone.tokens.shape[2])
     for row in np.flatnonzero(differs.any(1)).tolist():
         step = int(differs[row].argmax())
@@ -120,8 +121,8 @@ def _apart(model, params, prompts, key, alone, drawn):
         asked = prompts.tokens[prompt][prompts.mask[prompt]]
         ids = np.concatenate([asked, alone.tokens[prompt, candidate, :step]])
         batch = pad_left([ids], 64, 0)
-        logits = next_token_logits(model, params, batch)[0]
-        boundaries = np.cumsum(np.asarray(jax.nn.softmax(logits), np.float64))
+        logits, _ = apply(params, batch.tokens, batch.mask)
+        boundaries = np.cumsum(np.asarray(jax.nn.softmax(logits[0, -1]), np.float64))
         uniform = row_uniforms(key, jnp.array([row]), jnp.array([[step]]))
         distances.append(float(np.abs(boundaries - float(uniform[0, 0])).min()))
     return distances

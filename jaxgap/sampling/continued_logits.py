@@ -1,0 +1,43 @@
+"""The logits that judging reads: those of the token after each row, shared beginnings read once."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+from jaxtyping import Array, Float, Int
+
+from jaxgap.models import KVCache, LanguageModel, Params, init_cache
+from jaxgap.sampling.batch import TokenBatch
+from jaxgap.sharding import by_heads, by_rows, by_rows_and_heads, whole
+
+
+@functools.partial(jax.jit, static_argnames=("model",))
+def continued_logits(
+    model: LanguageModel,
+    params: Params,
+    prefixes: TokenBatch,
+    prefix_of: Int[Array, " rows"],
+    rests: TokenBatch,
+) -> Float[Array, "rows vocab"]:
+    """Logits of the token that follows each row; beginnings that rows share are read once.
+
+    **Arguments:**
+
+    - `model`, `params`: the model.
+    - `prefixes`, `prefix_of`, `rests`: the rows, as
+        :func:`jaxgap.sampling.split_beginnings` gives them.
+    """
+    dtype = jax.tree.leaves(params)[0].dtype
+    num_prefixes, num_slots = prefixes.tokens.shape
+    num_slots += rests.tokens.shape[1]
+    cache = init_cache(model.config, num_prefixes, num_slots, dtype)
+    _, cache = model.hidden_states(params, prefixes.tokens, prefixes.mask, cache)
+    # Whole before rows take them: there are fewer beginnings than rows, so that this is the least
+    # that devices can exchange.
+    keys, values = jax.tree.map(
+        lambda part: by_rows_and_heads(by_heads(part)[prefix_of]), cache[:2]
+    )
+    cache = KVCache(keys, values, by_rows(whole(cache.valid)[prefix_of]), cache.length)
+    hidden, _ = model.hidden_states(params, rests.tokens, rests.mask, cache)
+    return model.logits(params, hidden[:, -1])
