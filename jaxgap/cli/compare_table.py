@@ -84,8 +84,9 @@ def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
         yield f"{result.kind} over {result.time_unit}s"
     limit = result.limits["solver"]
     reason = limit.reason
-    # A refuted limit is among the warnings.
-    if reason is not None and limit.estimate is None and limit.identifiability != "refuted":
+    # A refuted limit is among the warnings, and so is a fit that failed.
+    told = limit.identifiability == "refuted" or not result.converged
+    if reason is not None and limit.estimate is None and not told:
         yield f"limit withheld as {reason}"
     yield from run.notes
     yield from result.warnings

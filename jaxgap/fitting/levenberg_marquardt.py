@@ -49,6 +49,8 @@ _INITIAL_DAMPING = 1e-3
 _SUFFICIENT_DECREASE = 1e-4
 # At a minimum the residuals are this nearly orthogonal to every column of their Jacobian.
 _STATIONARY = 1e-4
+# Or the longest step along it would change them by no more than this part.
+_NOTHING = 1e-12
 
 
 class Status(enum.IntEnum):
@@ -206,17 +208,29 @@ class LevenbergMarquardt(AbstractMinimiser):
         return state.status != Status.RUNNING
 
     def minimum(self, state: _State) -> Minimum:
-        """Converged only where nothing is left to gain: short steps alone do not say so."""
+        """Converged where nothing is left to gain: short steps alone do not say so.
+
+        Nor do many steps tell against it, at the end of a valley that is straight and long.
+        """
         cost = 2 * state.at.cost
-        stationary = (_gradient_norm(state.at) < _STATIONARY) | (cost <= self.atol)
-        return Minimum(state.y, cost, _converged(state.status) & stationary, state.num_steps)
+        level = self._without_effect(state.at) | (_cosines(state.at) < _STATIONARY)
+        stationary = jnp.all(level) | (cost <= self.atol)
+        ended = _converged(state.status) | (state.status == Status.MAX_STEPS)
+        return Minimum(state.y, cost, ended & stationary, state.num_steps)
+
+    def _without_effect(self, at: _Linearisation) -> Bool[Array, " params"]:
+        """Which coordinates the longest step would not show of, as those run to infinity."""
+        return self.max_change**2 * jnp.diag(at.gram) <= _NOTHING**2 * 2 * at.cost
 
     def _propose(
         self, state: _State, root_scale: Float[Array, " params"]
     ) -> tuple[Float[Array, " params"], Float[Array, ""]]:
         """The next step in scaled coordinates, and by how much it should lower the cost."""
-        gradient = state.at.gradient / root_scale
+        # What has run to infinity would take all of the step, and the others would stand still.
+        moving = ~self._without_effect(state.at)
+        gradient = jnp.where(moving, state.at.gradient / root_scale, 0.0)
         gram = state.at.gram / (root_scale[:, None] * root_scale)
+        gram = jnp.where(moving[:, None] & moving, gram, jnp.diag(jnp.where(moving, 0.0, 1.0)))
         step = _solve(gram + state.damping * jnp.eye(len(gradient)), -gradient)
         change = jnp.max(jnp.abs(step / root_scale))
         part = jnp.minimum(1.0, self.max_change / jnp.where(change > 0, change, 1.0))
@@ -366,8 +380,12 @@ def _linearise(residual_fn: ResidualFn, y: Float[Array, " params"], args: Any) -
 
 def _gradient_norm(at: _Linearisation) -> Float[Array, ""]:
     """The largest cosine of an angle between the residuals and a column of their Jacobian."""
+    return jnp.max(_cosines(at))
+
+
+def _cosines(at: _Linearisation) -> Float[Array, " params"]:
     lengths = jnp.sqrt(jnp.diag(at.gram) * 2 * at.cost)
-    return jnp.max(jnp.abs(at.gradient) / jnp.where(lengths > 0, lengths, jnp.inf))
+    return jnp.abs(at.gradient) / jnp.where(lengths > 0, lengths, jnp.inf)
 
 
 def _solve(

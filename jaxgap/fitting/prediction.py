@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgap.fitting.core import Problem, RawFit, bands, minimised
-from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.trajectory import Kind
 
 Series = Float[np.ndarray, " times"]
@@ -76,7 +76,7 @@ def predict_bands(
     problem: Problem, curves: Curves, raw: RawFit, ts: Series, quantile: float | None
 ) -> Float[np.ndarray, "times 3 3"]:
     """Estimate, lower and upper end by time and curve; without a quantile the ends are infinite."""
-    num_padded = max(16, 1 << (len(ts) - 1).bit_length())
+    num_padded = padded_length(len(ts))
     with jax.enable_x64(True):
         padded = jnp.asarray(np.pad(ts, (0, num_padded - len(ts)), mode="edge"))
         # An array, since a plain float would be a program of its own.

@@ -1,4 +1,7 @@
-"""Points spread evenly over a box, the same every time: where the starts of a fit come from."""
+"""Points spread evenly over a box, the same every time: where the starts of a fit come from.
+
+SciPy has the same points in `scipy.stats.qmc`, which takes longer to import than all else here.
+"""
 
 import numpy as np
 from jaxtyping import Float

@@ -116,7 +116,9 @@ def _estimates(
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     indices = visible(problem, curves.has_verifier)
     redundant = np.zeros(len(problem.reported), bool)
-    if quantile is not None and not np.isfinite(raw.intervals).all(axis=1).all():
+    unsure = f"the fit {_stopped(raw)}" if not raw.converged else NO_NOISE
+    sure = raw.converged and quantile is not None
+    if sure and not np.isfinite(raw.intervals).all(axis=1).all():
         # What nothing could hold has no closed interval: only then is it worth asking.
         redundant = without_effect(problem, curves)
     for position, index in enumerate(indices):
@@ -133,10 +135,10 @@ def _estimates(
             bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
-        elif quantile is None:
-            # A limit is nothing without its interval.
+        elif not sure:
+            # A limit is nothing without its interval, and that is nothing but at a minimum.
             shown = None if is_limit else value
-            estimates[index] = Estimate.without_noise(shown, NO_NOISE)
+            estimates[index] = Estimate.without_noise(shown, unsure)
         else:
             found = Estimate.measured(
                 value,
@@ -211,7 +213,7 @@ def _stopped(raw: RawFit) -> str:
 def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str]:
     found = []
     if not raw.converged:
-        found.append("the fit did not converge: do not rely on its estimates and intervals")
+        found.append("the fit did not converge: do not rely on its estimates")
     if num_measurements < num_free + 2:
         found.append(
             f"{num_measurements} measurements for {num_free} free parameters: hardly anything is "

@@ -85,13 +85,6 @@ class FitResult:
         """What a reader has to know: the remarks, and what the diagnosis found."""
         return (*self.remarks, *self.diagnosis.warnings())
 
-    @property
-    def solver_limit(self) -> Estimate:
-        """The solver's limit, of which a fit that did not converge says nothing."""
-        if not self.converged:
-            return Estimate.without_noise(None, f"the fit {self.stopped}")
-        return self.limits["solver"]
-
     @cached_property
     def criteria(self) -> Criteria:
         """AICc and BIC, to be compared between laws on the same trajectory."""

@@ -81,7 +81,7 @@ def unplannable(result: FitResult) -> Estimate | None:
     That is where the fit did not converge, and where the run is already beyond the law's limit: a
     schedule would only move what is known to be wrong.
     """
-    limit = result.solver_limit
+    limit = result.limits["solver"]
     return None if result.converged and limit.identifiability != "refuted" else limit
 
 

@@ -142,7 +142,7 @@ def _draw_limits(
     for key, grouped in itertools.groupby(ordered, _key):
         members = list(grouped)
         for each in members:
-            _draw_limit(ax, len(labels), each.result.solver_limit, colours[each.name])
+            _draw_limit(ax, len(labels), each.result.limits["solver"], colours[each.name])
             labels.append(each.name)
         if key in own:
             _draw_pooled(ax, len(labels), own[key], colours[members[-1].name])
@@ -163,7 +163,7 @@ def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[
 
     One limit far from everything else would squeeze the rest to nothing.
     """
-    limits = [run.result.solver_limit for run in runs]
+    limits = [run.result.limits["solver"] for run in runs]
     last = [float(run.run.solver[-1]) for run in runs]
     core = np.array(last + [each.estimate for each in limits if each.estimate is not None])
     low, high = np.quantile(core, [0.1, 0.9])

@@ -69,7 +69,7 @@ class ExternalPlan:
     @property
     def limit(self) -> Estimate:
         """The solver's limit without external data; without a value where the fit failed."""
-        return self.result.solver_limit
+        return self.result.limits["solver"]
 
     @property
     def refusal(self) -> str | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.dynamics import GapDynamics, LinearPotential, PowerPotential, RankOneCoupling
-from jaxgap.fitting import LinearLaw, PowerLaw, Tied, fit, fit_many
+from jaxgap.fitting import LevenbergMarquardt, LinearLaw, PowerLaw, Tied, fit, fit_many
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -259,6 +259,18 @@ def test_a_fit_that_failed_has_clean_json():
     assert_json_is_clean(result)
     assert "failed: no start gave finite curves" in result.stopped
     assert "can be given: the fit failed: no start gave finite curves." in result.report()
+
+
+def test_a_fit_that_stopped_short_gives_neither_limits_nor_intervals():
+    """Where it stands is no minimum, and what is read off there means nothing."""
+    short = LevenbergMarquardt(max_steps=1)
+    result = fit(LinearLaw(), Trajectory(TS, *noisy()), minimiser=short)
+    assert not result.converged
+    assert all(limit.estimate is None for limit in result.limits.values())
+    numbers = [*result.parameters.values(), *result.limits.values()]
+    assert all(each.interval is None for each in numbers)
+    assert all("stopped before a minimum" in each.reason for each in numbers)
+    assert_json_is_clean(result)
 
 
 def test_three_rows_of_a_solver_leave_nothing_for_the_noise():

@@ -189,3 +189,19 @@ def test_coverage_over_the_whole_grid(study):
     assert found["num_curves"] >= 500
     for name, coverage in found["coverage"]["all"].items():
         assert 0.85 <= coverage <= 0.95, name
+
+
+@pytest.mark.parametrize("num_items", [None, 1024])
+def test_a_run_that_jumps_at_once_has_the_limit_of_its_mean(num_items):
+    """Its rate has run to infinity, which is not to hold the other numbers where they are."""
+    scatter = np.random.default_rng(0).binomial(1024, 0.3, 24) / 1024
+    run = Trajectory(
+        4.0 * np.arange(25), np.append(0.03, scatter), kind="accuracy", num_items=num_items
+    )
+    result = fit(LinearLaw(), run, level=0.9)
+    assert result.converged
+    assert result.parameters["rate"].interval[1] is None
+    limit = result.limits["solver"]
+    assert limit.estimate == pytest.approx(scatter.mean(), abs=1e-4)
+    half = 1.645 * np.sqrt(0.3 * 0.7 / 1024 / 24)
+    np.testing.assert_allclose(np.abs(np.subtract(limit.interval, limit.estimate)), half, rtol=0.3)

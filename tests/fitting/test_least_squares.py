@@ -98,3 +98,12 @@ def test_no_coordinate_moves_further_than_is_sensible():
     first = minimise(LevenbergMarquardt(max_steps=1), slope, jnp.array([[5.5]]))
     assert abs(first.coordinates[0, 0] - 5.5) <= 4.0 + 1e-12
     assert near.converged
+
+
+def test_a_coordinate_without_effect_does_not_hold_the_others():
+    """Its own step, of no matter what length, is not what shortens theirs."""
+    nearly = lambda z, _: jnp.stack([z[0] - 3.0, 1e-15 * (z[1] - 1e9), jnp.ones(())])  # noqa: E731
+    minimum = solve_one(LevenbergMarquardt(), nearly, [0.0, 0.0], None)
+    assert minimum.converged
+    assert minimum.coordinates[0] == pytest.approx(3.0)
+    assert minimum.num_steps < 20

@@ -25,6 +25,8 @@ from jaxgap.trajectory import Trajectory
 
 # Closer than this part of one item to 0 or 1 the deviance is continued.
 _INSIDE = 1e-6
+# So far beyond 0 and 1, in items, it is what it is there where no answer is wrong, or all are.
+_OUTSIDE = 0.25
 # By a hundredth of an item outside [0, 1] a curve costs as much as by one standard deviation.
 _WALL = 100.0
 
@@ -58,17 +60,21 @@ class Binomial(AbstractNoise):
     ) -> Float[Array, " m"]:
         n, y = curves.num_items, curves.ys
         p = _inside(predicted, n)
+        p_least, p_most = _INSIDE / n, 1 - _INSIDE / n
         none, all_ = y <= 0, y >= 1
         share = jnp.where(none | all_, 0.5, y)
-        deviance = (
-            2 * n * (share * jnp.log(share / p) + (1 - share) * jnp.log1p((p - share) / (1 - p)))
-        )
+        # By log1p on both sides: the two terms cancel where the curve is near the data.
+        right = share * jnp.log1p((p - share) / share)
+        wrong = (1 - share) * jnp.log1p((share - p) / (1 - share))
+        deviance = -2 * n * (right + wrong)
         # Where the curve meets the data the root has a kink; what it tends to is a straight line.
         near = jnp.abs(p - share) < 1e-7 * p * (1 - p)
         root = jnp.sign(p - share) * jnp.sqrt(jnp.where(near, 1.0, jnp.maximum(deviance, 1e-300)))
         root = jnp.where(near, (p - share) * jnp.sqrt(n / (p * (1 - p))), root)
-        root = jnp.where(none, jnp.sqrt(1 - 2 * n * jnp.log1p(-p)), root)
-        root = jnp.where(all_, jnp.sqrt(1 - 2 * n * jnp.log(p)), root)
+        # Smooth across 0 and 1: a curve that saturates lies there, between their pull and the wall.
+        beyond = jnp.clip(predicted, -_OUTSIDE / n, 1 + _OUTSIDE / n)
+        root = jnp.where(none, jnp.sqrt(1 - 2 * n * jnp.log1p(-jnp.minimum(beyond, p_most))), root)
+        root = jnp.where(all_, jnp.sqrt(1 - 2 * n * jnp.log(jnp.maximum(beyond, p_least))), root)
         wall = _WALL * n * (predicted - jnp.clip(predicted, 0.0, 1.0))
         return (jnp.stack([root, wall]) * measured(curves)).ravel()
 

@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxgap.fitting.bijectors import Fixed
-from jaxgap.fitting.core import Problem, RawFit, minimised
+from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
+from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import horizon, typical_size
 from jaxgap.fitting.profile import Ends, profile_ends
@@ -101,7 +101,7 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
     with jax.enable_x64(True):
         found = _ends(source.problem, source.curves, source.raw, jnp.asarray(indices))
         centres, ends, bounds = (np.asarray(each) for each in found)
-    dof = math.inf if source.curves.noise_known else _degrees_of_freedom(source)
+    dof = math.inf if source.curves.noise_known else _dof(source)
     profiles = {}
     for row, name in enumerate(chosen):
         profile = _profile(centres[row], ends[row], bounds[row], dof)
@@ -110,10 +110,8 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
     return profiles
 
 
-def _degrees_of_freedom(source: Source) -> float:
-    bijectors = source.problem.law.bijectors(source.curves)
-    num_free = sum(not isinstance(bijector, Fixed) for bijector in bijectors)
-    return float(source.curves.num_measurements) - num_free
+def _dof(source: Source) -> float:
+    return float(source.curves.num_measurements) - num_free(source.problem, source.curves)
 
 
 @eqx.filter_jit
@@ -135,12 +133,11 @@ def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " n
             jnp.arange(len(indices)), jnp.arange(2), jnp.asarray(QUANTILES), indexing="ij"
         )
     )
-    fit = minimised(problem, curves, raw)
     ends = profile_ends(
         lambda z, curves, index: problem.numbers(z, curves)[index],
         problem.residuals,
         problem.minimiser,
-        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], fit),
+        one_fit(problem, minimised(problem, curves, raw)),
         Ends(
             fit=jnp.zeros_like(rows),
             number=indices[rows],

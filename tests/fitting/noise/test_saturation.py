@@ -43,3 +43,15 @@ def test_an_open_end_stays_open():
     limit = result.limits["solver"]
     assert limit.estimate is None
     assert limit.interval[1] is None
+
+
+@pytest.mark.parametrize("num_items", [20, 100])
+def test_a_curve_that_reaches_all_is_fitted(num_items):
+    """At 1 the likelihood pulls outward and the wall inward: that is a minimum like any other."""
+    t = np.arange(30.0)
+    counts = np.random.default_rng(1).binomial(num_items, 1 - 0.6 * np.exp(-0.3 * t), (40, 30))
+    results = fit_many(
+        LinearLaw(),
+        [Trajectory(t, each / num_items, kind="accuracy", num_items=num_items) for each in counts],
+    )
+    assert np.mean([result.converged for result in results]) > 0.95

@@ -90,3 +90,17 @@ def test_a_constant_added_to_a_curve_moves_its_profile_by_as_much(result):
         width = np.ptp(here.values)
         np.testing.assert_allclose(there.values, here.values + up, atol=1e-3 * width)
         assert there.bounded
+
+
+def test_a_run_on_a_bound_has_the_profile_of_its_interval():
+    """A verifier that does not move: its ratio is on its bound of zero in half of such runs."""
+    rng = np.random.default_rng(3)
+    noise = 0.05 * rng.standard_normal((2, 10))
+    run = Trajectory(TS[:10], 1 + 2 * np.exp(-0.4 * TS[:10]) + noise[0], 0.8 + noise[1])
+    result = fit(LinearLaw(), run)
+    assert any("on its bound" in remark for remark in result.remarks)
+    quantile = result.source.quantile
+    for name, profile in profiles_of(result, ["verifier", "gap", "solver"]).items():
+        ends = np.interp([-quantile, quantile], profile.zetas, profile.values)
+        width = np.ptp(result.limits[name].interval)
+        np.testing.assert_allclose(ends, result.limits[name].interval, atol=0.02 * width)
