@@ -15,8 +15,9 @@ import numpy as np
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
-from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.record import Trajectory
 from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
+from jaxgap.trajectory.table import check_width, table_rows
 
 
 def sidecar_path(path: str | Path) -> Path:
@@ -38,20 +39,14 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
     negative standard errors.
     """
     path = Path(path)
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     names: list[str] | None = None
     rows = []
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if names is None:
-                names = [cell.strip() for cell in cells]
-                check_header(names, f"{path}:{reader.line_num}")
-            else:
-                rows.append(_row(cells, names, path, reader.line_num))
-    except csv.Error as error:
-        raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
+    for line, cells in table_rows(read_text(path), path):
+        if names is None:
+            names = [cell.strip() for cell in cells]
+            check_header(names, f"{path}:{line}")
+        else:
+            rows.append(_row(cells, names, path, line))
     return trajectory_from_rows(path, names or [], rows, with_given(read_sidecar(path), metadata))
 
 
@@ -83,10 +78,7 @@ def write_csv(run: Trajectory, path: str | Path) -> None:
 
 
 def _row(cells: list[str], names: list[str], path: Path, line: int) -> Row:
-    if len(cells) != len(names):
-        raise TrajectoryError(
-            f"{path}:{line}: {len(cells)} cells, but the header names {len(names)} columns"
-        )
+    check_width(cells, names, f"{path}:{line}")
     return Row(
         line,
         [

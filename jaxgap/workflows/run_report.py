@@ -34,6 +34,8 @@ def write_report(folder: Path) -> tuple[Path, Analysis]:
 
     **Raises:** `TrajectoryError` if the folder holds no run, or one too short to fit.
     """
+    if folder.is_file():
+        raise TrajectoryError(f"{folder} is a file and no RUN folder; for it there is jaxgap fit")
     if not folder.is_dir():
         raise TrajectoryError(f"{folder}: no such folder; name the RUN of jaxgap improve")
     path = folder / _TRAJECTORY_FILE

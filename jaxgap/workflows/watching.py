@@ -53,6 +53,8 @@ def look(
 
     **Raises:** `InputError` if it is not the folder of a run.
     """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file and no RUN folder; for it there is jaxgap forecast")
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} holds no run to watch: it has no config.json")
     num_asked = RunFolder.reopen(folder).config.num_rounds + 1

@@ -1,13 +1,12 @@
 """Any CSV table as a log: wide, as W&B exports it, or long, with one metric a row."""
 
-import csv
-import io
 from pathlib import Path
 
 from jaxgap.trajectory.csv_file import read_sidecar
 from jaxgap.trajectory.outside import read_text, repeated
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named
+from jaxgap.trajectory.table import check_width, table_rows
 
 _METRIC_NAMES = ("metric", "name", "key", "tag")
 
@@ -21,25 +20,16 @@ def read_csv_log(path: Path) -> Log:
 
     **Raises:** `TrajectoryError` for a file that is no CSV table, or a sidecar that is none.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     header: list[str] = []
     entries = []
-    try:
-        for cells in reader:
-            where = f"{path}:{reader.line_num}"
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not header:
-                header = _checked_header(cells, where)
-                continue
-            if len(cells) != len(header):
-                raise TrajectoryError(
-                    f"{where}: {len(cells)} cells, but the header names {len(header)} columns"
-                )
-            row = zip(header, cells, strict=True)
-            entries.append(Entry(where, {name: cell for name, cell in row if cell.strip()}))
-    except csv.Error as error:
-        raise TrajectoryError(f"{path}:{reader.line_num}: not valid CSV: {error}") from error
+    for line, cells in table_rows(read_text(path), path):
+        where = f"{path}:{line}"
+        if not header:
+            header = _checked_header(cells, where)
+            continue
+        check_width(cells, header, where)
+        row = zip(header, cells, strict=True)
+        entries.append(Entry(where, {name: cell for name, cell in row if cell.strip()}))
     metric, value = named(header, _METRIC_NAMES), named(header, ("value",))
     if metric and value:
         entries = [_wide(entry, metric, value) for entry in entries]

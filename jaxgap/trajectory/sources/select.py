@@ -36,12 +36,13 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
         customary clock), `solver`, and optionally `verifier`, `solver_se`, `verifier_se` and
         extra measurements. A name that ends a single column's name after " - ", as in the exports
         of W&B, is enough.
-    - `metadata`: as for :class:`Trajectory`, in place of the log's.
+    - `metadata`: as for :class:`Trajectory`, in place of the log's. Where neither says the unit of
+        time the clock's name does, if it is step, epoch, round or iteration.
 
     **Raises:** `TrajectoryError` naming the file, the row and the column.
     """
-    metadata = with_given(log.metadata, metadata)
     names = {column: _found(log, name) for column, name in _with_clock(log, columns).items()}
+    metadata = _time_unit(names["t"]) | with_given(log.metadata, metadata)
     notes: list[str] = []
     rows = _complete(join(_measured(log.entries, names, notes), notes), names, log, notes)
     table = {
@@ -73,6 +74,12 @@ def _with_clock(log: Log, columns: Mapping[str, str]) -> dict[str, str]:
     return {"t": log.clock, **columns}
 
 
+def _time_unit(clock: str) -> dict[str, str]:
+    """The unit that the name of a clock says, as metadata; nothing where it says none."""
+    word = clock.split("/")[-1].strip().lower().removeprefix("global").strip("_ ")
+    return {"time_unit": word} if word in ("step", "epoch", "round", "iteration") else {}
+
+
 def _found(log: Log, name: str) -> str:
     """The log's full name for `name`."""
     if name in log.names:
@@ -82,7 +89,8 @@ def _found(log: Log, name: str) -> str:
         return ends[0]
     what = f"no column '{name}'" if not ends else f"several columns end in '{name}'"
     known = ", ".join(ends or log.names)
-    raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}")
+    hint = "; name one of them in full, or all with jaxgap compare" if ends else ""
+    raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}{hint}")
 
 
 def _measured(

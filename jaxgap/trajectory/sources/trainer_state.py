@@ -8,16 +8,18 @@ from jaxgap.trajectory.sources.log import Entry, Log, numbers_of
 
 
 def read_trainer_state(path: Path) -> Log:
-    """The log history in a `trainer_state.json`; its clock is `step`.
+    """The log history in a `trainer_state.json`, or written alone; its clock is `step`.
 
     A trainer whose loss diverged writes `NaN` there, against the JSON standard; it is read.
 
     **Raises:** `TrajectoryError` if the file is not such a state.
     """
     state = parse_json(read_text(path), str(path), finite=False)
-    history = state.get("log_history") if isinstance(state, dict) else None
+    history = state.get("log_history") if isinstance(state, dict) else state
     if not isinstance(history, list):
-        raise TrajectoryError(f"{path}: no 'log_history' list; is this a trainer_state.json?")
+        raise TrajectoryError(
+            f"{path}: no 'log_history' list, nor one itself; is this a trainer_state.json?"
+        )
     entries = []
     for number, row in enumerate(history, start=1):
         where = f"{path}: log_history entry {number}"

@@ -408,7 +408,7 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "columns", "message"),
     [
-        ("log.json", "[]", {"solver": "x"}, "log.json: no 'log_history' list"),
+        ("log.json", "{}", {"solver": "x"}, "log.json: no 'log_history' list"),
         ("log.json", '{"log_history": [1]}', {"solver": "x"}, "entry 1: must be an object"),
         ("log.json", "{}", None, "say which of its columns is which, as in --columns t=step"),
         ("log.csv", "a,b\n1,2\n", {"solver": "b"}, "name the column of times"),
@@ -430,3 +430,10 @@ def test_logs_that_cannot_be_used_are_refused_in_one_line(tmp_path, name, text, 
 def test_a_folder_without_events_is_refused(tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}: "):
         read_trajectory(tmp_path, {"solver": "x"})
+
+
+def test_a_log_history_alone_is_read(tmp_path):
+    history = [{"step": step, "eval_acc": 0.4 + 0.01 * step} for step in (0, 10, 20)]
+    (tmp_path / "log.json").write_text(json.dumps(history))
+    run = read_trajectory(tmp_path / "log.json", {"solver": "eval_acc"}, kind="accuracy")
+    assert (run.ts.tolist(), run.time_unit) == ([0, 10, 20], "step")

@@ -1,0 +1,57 @@
+"""Tables as spreadsheets and scripts write them are read as the same run."""
+
+from pathlib import Path
+
+import pytest
+
+from jaxgap.trajectory import TrajectoryError
+from jaxgap.trajectory.read import read_trajectory
+from jaxgap.trajectory.table import table_rows
+
+PLAIN = "Step,eval acc\n0,0.41\n10,0.52\n20,0.585\n30,6e-1\n"
+WRITTEN = {
+    "semicolons and decimal commas": PLAIN.replace(",", ";").replace(".", ","),
+    "semicolons and points": PLAIN.replace(",", ";"),
+    "tabs": PLAIN.replace(",", "\t"),
+    "remarks above the header": "# by me\r\n# in 2026\r\n" + PLAIN.replace("\n", "\r\n"),
+    "a byte order mark": "\ufeff" + PLAIN.replace(",", ";"),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_every_way_of_writing_it_is_the_same_run(tmp_path, text):
+    (tmp_path / "log.csv").write_text(text, newline="")
+    columns = {"t": "Step", "solver": "eval acc"}
+    run = read_trajectory(tmp_path / "log.csv", columns, kind="accuracy")
+    assert run.ts.tolist() == [0, 10, 20, 30]
+    assert run.solver.tolist() == [0.41, 0.52, 0.585, 0.6]
+    assert run.time_unit == "step"
+
+
+def test_own_columns_may_stand_between_semicolons_too(tmp_path):
+    (tmp_path / "run.csv").write_text("t;solver\n0;3,5\n1;2,25\n2;2\n")
+    assert read_trajectory(tmp_path / "run.csv").solver.tolist() == [3.5, 2.25, 2.0]
+
+
+def test_lines_are_counted_from_the_top_of_the_file():
+    rows = list(table_rows("# a remark\n\nt,solver\n0,1\n", Path("run.csv")))
+    assert rows == [(3, ["t", "solver"]), (4, ["0", "1"])]
+    with pytest.raises(TrajectoryError, match=r"run.csv:3: not valid CSV"):
+        list(table_rows('# a remark\nt,solver\n"0"1,1\n', Path("run.csv")))
+
+
+def test_text_with_a_comma_is_no_number():
+    rows = [cells for _, cells in table_rows("name;x\na,b;1,5\n1,2,3;1,5e-2\n", Path("x.csv"))]
+    assert rows == [["name", "x"], ["a,b", "1.5"], ["1,2,3", "1.5e-2"]]
+
+
+@pytest.mark.parametrize(
+    ("clock", "unit"),
+    [("train/global_step", "step"), ("_step", "step"), ("Epoch", "epoch"), ("hours", "epoch")],
+)
+def test_the_name_of_the_clock_says_the_unit_of_time(tmp_path, clock, unit):
+    (tmp_path / "log.csv").write_text(f"{clock},nll\n0,3\n1,2\n2,1.5\n")
+    columns = {"t": clock, "solver": "nll"}
+    assert read_trajectory(tmp_path / "log.csv", columns).time_unit == unit
+    given = read_trajectory(tmp_path / "log.csv", columns, time_unit="hour")
+    assert given.time_unit == "hour"
