@@ -159,7 +159,7 @@ def _draw_limits(
 
 
 def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[float, float]:
-    """A range with the last measurements and the limits near them; intervals may leave it.
+    """A range with the last measurements, the limits near them and their intervals if not too wide.
 
     One limit far from everything else would squeeze the rest to nothing.
     """
@@ -169,7 +169,11 @@ def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[
     low, high = np.quantile(core, [0.1, 0.9])
     near = core[(core >= low - 2 * (high - low)) & (core <= high + 2 * (high - low))]
     low, high = float(near.min()), float(near.max())
-    reach = 0.5 * (high - low) or 0.1 * abs(high) or 0.1
+    both = [each.interval for each in limits if each.interval and None not in each.interval]
+    widths = [np.ptp(np.array(ends, float)) for ends in both]
+    # Limits that agree lie closer together than each is known.
+    typical = 1.5 * float(np.median(widths)) if widths else 0.0
+    reach = max(0.5 * (high - low), typical) or 0.1 * abs(high) or 0.1
     ends = [end for each in limits for end in each.interval or () if end is not None]
     for each in pooled.values():
         if each.next_run is not None:
@@ -189,8 +193,12 @@ def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
             if end is not None and left <= end <= right:
                 ax.plot([end], [row], arrow, color=colour, markersize=5)
         return
-    ends = (left if low is None else low, right if high is None else high)
+    ends = (left if low is None else max(low, left), right if high is None else min(high, right))
     ax.plot(ends, [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
+    # An end at the frame goes on beyond it, or has none.
+    for end, edge, arrow in ((ends[0], left, "<"), (ends[1], right, ">")):
+        if end == edge:
+            ax.plot([end], [row], arrow, color=colour, markersize=5, clip_on=False)
     outside = "<" if limit.estimate < left else ">" if limit.estimate > right else None
     shown = min(max(limit.estimate, left), right)
     ax.plot([shown], [row], outside or "o", color=colour, markersize=4, clip_on=outside is None)

@@ -1,0 +1,42 @@
+"""Limits in one picture: what of an interval is seen, and what is said of the rest."""
+
+import numpy as np
+
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.report.overlay import OverlayRun, draw_overlay
+from jaxgap.trajectory import Trajectory
+
+T = np.arange(0.0, 120.0, 10.0)
+
+
+def drawn(runs):
+    overlaid = []
+    for name, run in runs.items():
+        result = fit(LinearLaw(), run)
+        fitted = result.predict(T).solver.estimate
+        overlaid.append(OverlayRun(name, "seeds", run, result, T, fitted))
+    figure = draw_overlay(overlaid, {})
+    return figure.axes[1], {each.name: each.result.limits["solver"] for each in overlaid}
+
+
+def rising(seed, rate=0.03):
+    noise = np.random.default_rng(seed).normal(0, 0.012, 12)
+    return Trajectory(T, 0.7 - 0.3 * np.exp(-rate * T) + noise, kind="accuracy")
+
+
+def test_intervals_of_seeds_that_agree_end_inside_the_frame():
+    ax, limits = drawn({f"seed{seed}": rising(seed) for seed in (3, 4, 5)})
+    left, right = ax.get_xlim()
+    for limit in limits.values():
+        low, high = limit.interval
+        assert left < low < high < right
+
+
+def test_an_end_beyond_the_frame_is_an_arrow():
+    """The limit of a run that hardly bends is known to no better than half of what was seen."""
+    runs = {f"seed{seed}": rising(seed) for seed in (3, 4, 5)} | {"slow": rising(2, 0.013)}
+    ax, limits = drawn(runs)
+    _, right = ax.get_xlim()
+    assert limits["slow"].interval[1] > right
+    arrows = [line for line in ax.lines if line.get_marker() == ">"]
+    assert [list(line.get_xdata()) for line in arrows] == [[right]]
