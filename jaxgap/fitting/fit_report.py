@@ -62,6 +62,9 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     if limit.estimate is None:
         return f"The data do not hold the solver's limit: {limit.reason}."
     doubt = "" if limit.reason is None else f": {limit.reason}"
+    # What is read first must not sound surer than what the tests say further down.
+    if result.diagnosis.verdict is not None:
+        doubt += ", by a law that does not describe this run"
     return (
         f"The solver's limit is {number(limit.estimate)}, "
         f"{percent(result.level)} interval {interval(limit)}{doubt}."
