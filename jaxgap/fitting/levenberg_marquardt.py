@@ -49,7 +49,9 @@ _INITIAL_DAMPING = 1e-3
 _SUFFICIENT_DECREASE = 1e-4
 # At a minimum the residuals are this nearly orthogonal to every column of their Jacobian.
 _STATIONARY = 1e-4
-# Or the longest step along it would change them by no more than this part.
+# Or the longest step along it would lower the cost by no more than this part.
+_FLAT = 1e-8
+# A coordinate shows in the residuals if the longest step along it changes them by more than this.
 _NOTHING = 1e-12
 
 
@@ -213,7 +215,8 @@ class LevenbergMarquardt(AbstractMinimiser):
         Nor do many steps tell against it, at the end of a valley that is straight and long.
         """
         cost = 2 * state.at.cost
-        level = self._without_effect(state.at) | (_cosines(state.at) < _STATIONARY)
+        flat = self.max_change * jnp.abs(state.at.gradient) <= _FLAT * state.at.cost
+        level = flat | (_cosines(state.at) < _STATIONARY)
         stationary = jnp.all(level) | (cost <= self.atol)
         ended = _converged(state.status) | (state.status == Status.MAX_STEPS)
         return Minimum(state.y, cost, ended & stationary, state.num_steps)
