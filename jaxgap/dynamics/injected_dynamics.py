@@ -86,7 +86,8 @@ class InjectedDynamics(eqx.Module):
 
     def limits(self) -> Limits:
         """Where the solver, the verifier and the gap go after the last jump, exactly."""
-        return self._checked().unchecked_limits()
+        entries, _ = self._segments()
+        return self._limits_after(entries)
 
     def unchecked_limits(self) -> Limits:
         """The same of jumps that are known to be in order, and nonsense of others.
@@ -94,9 +95,7 @@ class InjectedDynamics(eqx.Module):
         A check at run time calls the host, and a program that does so cannot be kept on disk.
         """
         entries, _ = self._scanned_segments()
-        gap = jnp.asarray(self.dynamics.potential.gap_limit)
-        solver, verifier = self._at_gap(entries.y[-1], gap)
-        return Limits(solver, verifier, gap)
+        return self._limits_after(entries)
 
     def proposition_5_1(self) -> Limits:
         r"""The limits as if the verifier did not move between the injections.
@@ -130,7 +129,7 @@ class InjectedDynamics(eqx.Module):
     def validity(self) -> Validity:
         """Whether the model still means anything here; it never raises for that."""
         entries, before = self._segments()
-        limits = self.limits()
+        limits = self._limits_after(entries)
         start = self.dynamics.initial_state
         gaps = entries.y[:, 0] - entries.y[:, 1]
         # A run that has come to its limit is within round-off of it, on either side.
@@ -143,11 +142,8 @@ class InjectedDynamics(eqx.Module):
 
     def _segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
         """Where each segment begins, `t0` first, and the states before the jumps."""
-        return self._checked()._scanned_segments()
-
-    def _checked(self) -> "InjectedDynamics":
         law = as_floats(self.dynamics)
-        return InjectedDynamics(law, self.external.checked(law.t0))
+        return InjectedDynamics(law, self.external.checked(law.t0))._scanned_segments()
 
     # Compiled as a whole, for a scan that runs by itself is compiled anew at every call.
     @eqx.filter_jit
@@ -164,6 +160,12 @@ class InjectedDynamics(eqx.Module):
         _, (entries, before) = jax.lax.scan(step, first, (external.times, external.fall()))
         entries = jax.tree.map(lambda one, all_: jnp.concatenate([one[None], all_]), first, entries)
         return entries, before
+
+    def _limits_after(self, entries: _Entry) -> Limits:
+        """Where the last of the segments goes."""
+        gap = jnp.asarray(self.dynamics.potential.gap_limit)
+        solver, verifier = self._at_gap(entries.y[-1], gap)
+        return Limits(solver, verifier, gap)
 
     def _after(self, entry: _Entry, t: RealScalar) -> Float[Array, "2"]:
         """The state at `t` of the segment that began at `entry`."""

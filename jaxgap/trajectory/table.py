@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jaxgap.trajectory.record import TrajectoryError
 
+_COMMENTS = re.compile(r"\A(?:#[^\n]*(?:\n|\Z))+")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
 
 
@@ -44,11 +45,8 @@ def check_width(cells: Sequence[str], header: Sequence[str], where: str) -> None
 
 def _without_comments(text: str) -> tuple[int, str]:
     """How many lines stand above the header, and the text from there on."""
-    skipped = 0
-    while text.startswith("#"):
-        _, _, text = text.partition("\n")
-        skipped += 1
-    return skipped, text
+    rest = _COMMENTS.sub("", text, count=1)
+    return text[: len(text) - len(rest)].count("\n"), rest
 
 
 def _delimiter(text: str) -> str:

@@ -124,8 +124,8 @@ def pool_group(
 
 
 def _profiles(result: FitResult) -> dict[str, Profile]:
-    names = [pooling.name for pooling in _NUMBERS.values()]
-    return profiles_of(result, names) if result.converged else {}
+    # Of a fit that did not converge no number has an interval, and so none has a profile.
+    return profiles_of(result, [pooling.name for pooling in _NUMBERS.values()])
 
 
 def _pooled(

@@ -7,8 +7,8 @@ $$d = 2 n \Big(y \log\frac{y}{p} + (1 - y) \log\frac{1 - y}{1 - p}\Big)$$
 is the residual, so that least squares are the greatest likelihood. Its variance is one: nothing is
 estimated. At $y = 0$ and $y = 1$ the deviance does not turn round but goes on to its bound, where a
 signed root would be vertical: there the residual is $\sqrt{d + 1}$, the same likelihood with a
-smooth residual. A law may leave $[0, 1]$, which no probability can: outside, the deviance is
-continued from just inside, and a steep residual of its own brings the curve back.
+smooth residual, which goes on across the bound. A law may leave $[0, 1]$, which no probability can:
+elsewhere the deviance is continued from just inside, and a steep residual brings the curve back.
 """
 
 from typing import ClassVar
@@ -25,7 +25,7 @@ from jaxgap.trajectory import Trajectory
 
 # Closer than this part of one item to 0 or 1 the deviance is continued.
 _INSIDE = 1e-6
-# So far beyond 0 and 1, in items, it is what it is there where no answer is wrong, or all are.
+# Where no answer is wrong, or all are, its formula holds this part of an item beyond 0 or 1.
 _OUTSIDE = 0.25
 # By a hundredth of an item outside [0, 1] a curve costs as much as by one standard deviation.
 _WALL = 100.0
@@ -60,7 +60,6 @@ class Binomial(AbstractNoise):
     ) -> Float[Array, " m"]:
         n, y = curves.num_items, curves.ys
         p = _inside(predicted, n)
-        p_least, p_most = _INSIDE / n, 1 - _INSIDE / n
         none, all_ = y <= 0, y >= 1
         share = jnp.where(none | all_, 0.5, y)
         # By log1p on both sides: the two terms cancel where the curve is near the data.
@@ -72,9 +71,10 @@ class Binomial(AbstractNoise):
         root = jnp.sign(p - share) * jnp.sqrt(jnp.where(near, 1.0, jnp.maximum(deviance, 1e-300)))
         root = jnp.where(near, (p - share) * jnp.sqrt(n / (p * (1 - p))), root)
         # Smooth across 0 and 1: a curve that saturates lies there, between their pull and the wall.
-        beyond = jnp.clip(predicted, -_OUTSIDE / n, 1 + _OUTSIDE / n)
-        root = jnp.where(none, jnp.sqrt(1 - 2 * n * jnp.log1p(-jnp.minimum(beyond, p_most))), root)
-        root = jnp.where(all_, jnp.sqrt(1 - 2 * n * jnp.log(jnp.maximum(beyond, p_least))), root)
+        low = jnp.clip(predicted, -_OUTSIDE / n, 1 - _INSIDE / n)
+        high = jnp.clip(predicted, _INSIDE / n, 1 + _OUTSIDE / n)
+        root = jnp.where(none, jnp.sqrt(1 - 2 * n * jnp.log1p(-low)), root)
+        root = jnp.where(all_, jnp.sqrt(1 - 2 * n * jnp.log(high)), root)
         wall = _WALL * n * (predicted - jnp.clip(predicted, 0.0, 1.0))
         return (jnp.stack([root, wall]) * measured(curves)).ravel()
 
