@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from jaxgap.cli.tables import print_warnings, rounds_left_words, unsaid
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import limit_sentence, number, percent
+from jaxgap.fitting.fit_report import limit_sentence, number, percent, time_left_sentence
 from jaxgap.report.words import accuracy_sentence, objection
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def print_sight(console: Terminal, sight: "Sight") -> None:
 
 
 def _by_the_law(result: "FitResult") -> list[str | None]:
-    """Where the law says the run goes, and what speaks against it, or that alone."""
+    """Where the law says the run goes and when, and what speaks against it, or that alone."""
     against = objection(result)
     if not result.converged or result.limits["solver"].identifiability == "refuted":
         return [against]
-    return [f"By the {result.model} law: {limit_sentence(result)}", against]
+    limit = f"By the {result.model} law: {limit_sentence(result)}"
+    return [limit, time_left_sentence(result), against]
 
 
 def _ahead(outlook: "Forecast") -> list[str]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import limit_sentence, number, percent
+from jaxgap.fitting.fit_report import duration, limit_sentence, number, percent
 
 if TYPE_CHECKING:
     from jaxgap.fitting import FitResult
@@ -66,17 +66,12 @@ def rounds_left_words(result: "Forecast") -> str:
     within = f"to within {number(left.epsilon, 2)} of the limit"
     if left.median is None:
         return f"Rounds left {within}: {left.reason}"
-    low, high = (_duration(end) if end is not None else "open" for end in left.interval)
+    low, high = (duration(end) if end is not None else "open" for end in left.interval)
     why_open = "" if left.reason is None else f"; {left.reason}"
     return (
-        f"Rounds left {within}: about {_duration(left.median)} {unit}, "
+        f"Rounds left {within}: about {duration(left.median)} {unit}, "
         f"{percent(result.level)} interval {low} to {high}{why_open}"
     )
-
-
-def _duration(time: float) -> str:
-    """With about two digits, and never as a power of ten."""
-    return f"{time:.0f}" if time >= 10 else number(time, 2)
 
 
 def _next_gain_words(result: "Forecast") -> str:

@@ -26,6 +26,7 @@ from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.result_file import load_result, save_result
 from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw
 from jaxgap.fitting.saturating_law import SaturatingLaw
+from jaxgap.fitting.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from jaxgap.fitting.ode_curves import OdeCurves
@@ -63,6 +64,7 @@ __all__ = [
     "ScalePerSeries",
     "StudentT",
     "Tied",
+    "TimeLeft",
     "closed_form",
     "fit",
     "fit_many",

@@ -71,6 +71,33 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     )
 
 
+def time_left_sentence(result: "FitResult") -> str | None:
+    """When the solver is near its limit by the law; `None` where that has no limit or no times."""
+    left = result.time_left()
+    near = number(left.epsilon, 2)
+    if left.estimate is None:
+        if result.limits["solver"].estimate is None or left.reason is None:
+            return None
+        return f"When it comes within {near} of that cannot be told: {left.reason}."
+    if left.interval[1] == 0:
+        return f"It is within {near} of that already."
+    low, high = (duration(end) for end in left.interval if end is not None)
+    if left.estimate == 0:
+        return (
+            f"By this law it is within {near} of that already, or at the latest in {high} "
+            f"{result.time_unit}s (end of the {percent(result.level)} interval)."
+        )
+    return (
+        f"By this law it comes within {near} of that in {duration(left.estimate)} "
+        f"{result.time_unit}s, {percent(result.level)} interval [{low}, {high}]."
+    )
+
+
+def duration(time: float) -> str:
+    """With about two digits, and never as a power of ten."""
+    return f"{time:.0f}" if time >= 10 or time == 0 else number(time, 2)
+
+
 def refutations(limits: Mapping[str, Estimate]) -> list[str]:
     """Which limits the run is already beyond, in words."""
     refuted = [each for each in limits.values() if each.identifiability == "refuted"]
@@ -95,6 +122,7 @@ def fit_report(result: "FitResult") -> str:
     ]
     return _joined(
         [f"The {result.model} law on {_extent(result)}", *statistics, limit_sentence(result)],
+        [sentence] if (sentence := time_left_sentence(result)) else [],
         _section("Parameters", _estimate_table(result.parameters, result.level)),
         _section("Limits", _estimate_table(result.limits, result.level)),
         _section("Withheld", withheld(result)),

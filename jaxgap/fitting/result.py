@@ -22,6 +22,7 @@ from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.fit_report import fit_report
 from jaxgap.fitting.posterior import Posterior, posterior
 from jaxgap.fitting.prediction import Prediction, checked_times, predict_bands
+from jaxgap.fitting.time_left import TimeLeft, time_left_of
 from jaxgap.trajectory import Kind
 
 
@@ -152,6 +153,31 @@ class FitResult:
         bands = predict_bands(source.problem, source.curves, source.raw, ts, source.quantile)
         return Prediction.of_bands(ts, bands, self.level, self.kind, source.curves.has_verifier)
 
+    def time_left(self, epsilon: float | None = None) -> TimeLeft:
+        r"""How much longer, by this law, until the solver is within `epsilon` of its limit.
+
+        $$\max\Big(t_0 + \frac{1}{\kappa} \ln\frac{|\delta|}{(1-r)\,\epsilon} - t,\ 0\Big)$$
+
+        at the last time $t$, for the linear law (Corollary 3.2 of arXiv:2507.00075, but for the
+        solver), and the same moment for the power, saturating and lagged laws. Its interval is by
+        profile likelihood, at the fit's level.
+
+        **Arguments:**
+
+        - `epsilon`: a distance > 0 in the unit of the capabilities; by default a point of accuracy,
+            or a twentieth of the fitted curve's last value.
+
+        **Returns:**
+
+        A :class:`jaxgap.fitting.time_left.TimeLeft`, in time units: rounds where the time unit is a
+        round. It is withheld, with the reason, where the solver's limit is, and of other laws.
+
+        **Raises:**
+
+        `InputError` (a `ValueError`) for an epsilon that is not above zero.
+        """
+        return time_left_of(self, epsilon)
+
     def bootstrap(self, num_samples: int = 1000, *, key: Key[Array, ""]) -> Bootstrap:
         """Draw runs from the fitted law and its noise, and fit each of them again.
 
@@ -221,6 +247,7 @@ class FitResult:
             "model": self.model,
             "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
             "limits": {name: value.to_dict() for name, value in self.limits.items()},
+            "time_left": self.time_left().to_dict(),
             "level": self.level,
             "r2": with_reason(self.r2),
             "criteria": self.criteria.to_dict(),

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.fitting.fit_report import interval, limit_sentence, number, percent, r2_sentence
+from jaxgap.fitting.fit_report import (
+    interval,
+    limit_sentence,
+    number,
+    percent,
+    r2_sentence,
+    time_left_sentence,
+)
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves
 from jaxgap.report.forecast import draw_forecast
@@ -56,7 +63,12 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     page = Page(title, f"{run.num_rows} checkpoints, fitted with the {result.model} law.")
     page.cards(_cards(analysis))
     page.heading("How far it went, and how far it can go")
-    for sentence in (accuracy_sentence(run), limit_sentence(result), theory_sentence(result)):
+    for sentence in (
+        accuracy_sentence(run),
+        limit_sentence(result),
+        time_left_sentence(result),
+        theory_sentence(result),
+    ):
         if sentence:
             page.paragraph(sentence)
     page.figure(draw_curves(run, result), f"{_CURVES} {r2_sentence(result.r2)}.")

@@ -14,11 +14,10 @@ from jaxtyping import Float
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures
 from jaxgap.fitting.forecasting.shapes import RandomWalk
+from jaxgap.fitting.time_left import FARTHEST
 
 # Advice is given at odds of four to one.
 _CONFIDENT = 0.8
-# Nothing is said about times further away than this many windows: a hundred times what was seen.
-_FARTHEST = 100.0
 _NUM_TIMES = 96
 
 
@@ -77,7 +76,7 @@ def times_ahead(ts: Float[np.ndarray, " rows"], round_length: float) -> Float[np
     Now is when its last row was measured, of a long run too, whose last block has an earlier mean.
     """
     now = ts[-1]
-    farthest = _FARTHEST * (now - ts[0])
+    farthest = FARTHEST * (now - ts[0])
     later = np.geomspace(round_length, max(farthest, 2 * round_length), _NUM_TIMES - 1)
     return np.append(now, now + later)
 
@@ -109,7 +108,7 @@ def rounds_left(
         share = float(np.mean(np.isinf(elapsed)))
         reason = (
             f"with probability {share:.0%} the limit is further away than "
-            f"{_FARTHEST:g} times what was seen"
+            f"{FARTHEST:g} times what was seen"
         )
     return RoundsLeft(median, (low, high), epsilon, reason)
 

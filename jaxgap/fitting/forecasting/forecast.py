@@ -31,15 +31,13 @@ from jaxgap.fitting.forecasting.advice import (
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures, sample_futures
 from jaxgap.fitting.forecasting.thinning import rows_a_block, thinned
+from jaxgap.fitting.time_left import EPSILON_ACCURACY, EPSILON_RELATIVE
 from jaxgap.trajectory import Kind, Trajectory
 from jaxgap.trajectory.computable import check_computable
 
 # No law says anything of a time this many windows ahead.
 _FARTHEST = 1e6
 _NO_VERIFIER = "the trajectory has no verifier"
-# A point of accuracy; a twentieth of the present uncertainty.
-_EPSILON_ACCURACY = 0.01
-_EPSILON_RELATIVE = 0.05
 # With fewer effective draws than this, medians and odds are those of a few draws.
 _FEW_DRAWS = 100
 
@@ -168,7 +166,7 @@ def forecast(
     if epsilon is None:
         # Of a long run the last row by itself is mostly noise, and may be zero.
         now = float(thinned(trajectory).solver[-1])
-        epsilon = _EPSILON_ACCURACY if observations.is_accuracy else _EPSILON_RELATIVE * now
+        epsilon = EPSILON_ACCURACY if observations.is_accuracy else EPSILON_RELATIVE * now
     ts = times_ahead(trajectory.ts, round_length)
     # What is forecast and what is advised are read off the same draws.
     futures = sample_futures(observations, np.append(ts, horizon), future_key)

@@ -1,0 +1,154 @@
+"""How long until the solver of a fitted run is near its limit, with a profile-likelihood interval.
+
+The law's own answer (Corollary 3.2); :mod:`jaxgap.fitting.forecasting` has one that does not take a
+law for granted.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxgap.dynamics import GapDynamics, time_to_solver_limit
+from jaxgap.dynamics.coupling import RankOneCoupling
+from jaxgap.dynamics.potential import AbstractClosedFormPotential
+from jaxgap.errors import InputError
+from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.profile import Ends, profile_ends
+
+if TYPE_CHECKING:
+    from jaxgap.fitting.result import FitResult
+
+# A point of accuracy, or this part of an uncertainty, is near enough to a limit.
+EPSILON_ACCURACY = 0.01
+EPSILON_RELATIVE = 0.05
+# Nothing is said about times further away than this many times what was seen.
+FARTHEST = 100.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeLeft:
+    """How long, from the last row on, until the solver is within `epsilon` of its limit.
+
+    In the unit of the trajectory's times, never below zero. What is `None` has its `reason`: an end
+    that lies further away than a hundred times what was seen, and with it the estimate; and all of
+    it where the limit itself is withheld.
+    """
+
+    estimate: float | None
+    interval: tuple[float | None, float | None]
+    epsilon: float
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form; `"reason"` is there where something is null."""
+        form = {
+            "estimate": self.estimate,
+            "interval": list(self.interval),
+            "epsilon": self.epsilon,
+        }
+        return form if self.reason is None else form | {"reason": self.reason}
+
+
+def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
+    """See :meth:`jaxgap.fitting.FitResult.time_left`."""
+    source = result.source
+    if epsilon is None:
+        epsilon = _near_enough(result)
+    if not (np.isfinite(epsilon) and epsilon > 0):
+        raise InputError(f"epsilon must be above zero, got {epsilon:g}")
+    limit = result.limits["solver"]
+    why_none = _without_times(result.dynamics) or (limit.reason if limit.estimate is None else None)
+    if why_none is not None or source.quantile is None:
+        return TimeLeft(None, (None, None), epsilon, why_none)
+    with jax.enable_x64(True):
+        found = _profiled(
+            source.problem,
+            source.curves,
+            source.raw,
+            jnp.asarray(epsilon),
+            jnp.asarray(source.quantile),
+        )
+    estimate, low, high = (float(number) for number in found)
+    if not (np.isfinite(high) and np.isfinite(estimate)):
+        reason = f"the data allow that it is more than {FARTHEST:g} times what was seen"
+        return TimeLeft(None, (low, None), epsilon, reason)
+    return TimeLeft(estimate, (low, high), epsilon)
+
+
+def _near_enough(result: "FitResult") -> float:
+    """By default a point of accuracy, or a twentieth of the fitted curve's last value."""
+    if result.kind == "accuracy":
+        return EPSILON_ACCURACY
+    last = float(np.asarray(result.source.raw.fitted)[result.num_points - 1, 0])
+    return EPSILON_RELATIVE * (abs(last) or float(result.source.curves.value_scale))
+
+
+def _without_times(dynamics: Any) -> str | None:
+    """Why a law has no closed form of when it gets near its limit; `None` where it has one."""
+    closed = (
+        isinstance(dynamics, GapDynamics)
+        and isinstance(dynamics.coupling, RankOneCoupling)
+        and isinstance(dynamics.potential, AbstractClosedFormPotential)
+    )
+    return None if closed else "this law has no closed form of when it comes near its limit"
+
+
+@eqx.filter_jit
+def _profiled(
+    problem: Problem,
+    curves: Curves,
+    raw: RawFit,
+    epsilon: Float[Array, ""],
+    quantile: Float[Array, ""],
+) -> Float[Array, "3"]:
+    """The time left and both ends of its interval; infinite where it is too far away."""
+
+    def left(z, curves, near):
+        dynamics = problem.dynamics(z, curves)
+        assert isinstance(dynamics, GapDynamics)  # by `_without_times`
+        return _signed_time_left(dynamics, near, curves)
+
+    found = left(raw.coordinates, curves, epsilon)
+    bounds = jnp.array([-2.0, FARTHEST]) * curves.duration
+    centre = jnp.minimum(found, bounds[1])
+    # From the bound a search has as far to come back as was seen.
+    far = jnp.where(centre == found, jnp.inf, curves.duration)
+    ends = Ends(
+        fit=jnp.zeros(2, int),
+        number=jnp.broadcast_to(epsilon, (2,)),
+        centre=jnp.broadcast_to(centre, (2,)),
+        direction=jnp.array([-1.0, 1.0]),
+        first_distance=jnp.broadcast_to(0.1 * curves.duration, (2,)),
+        bound=bounds,
+        quantile=jnp.broadcast_to(quantile, (2,)),
+        longest=jnp.broadcast_to(far, (2,)),
+    )
+    low, high = profile_ends(
+        left,
+        problem.residuals,
+        problem.minimiser,
+        one_fit(problem, minimised(problem, curves, raw)),
+        ends,
+    )
+    told = jnp.stack([centre, low, high])
+    return jnp.where(told >= bounds[1], jnp.inf, jnp.maximum(told, 0.0))
+
+
+def _signed_time_left(
+    dynamics: GapDynamics, epsilon: Float[Array, ""], curves: Curves
+) -> Float[Array, ""]:
+    """Below zero where the limit has been near for so long.
+
+    A run that was near it from the first has no such time. It goes on falling all the same, from
+    the whole duration to twice that: a search would not find its way out of a plain.
+    """
+    elapsed = time_to_solver_limit(dynamics, epsilon) - curves.t0
+    way = jnp.abs(dynamics.limits().solver - dynamics.solver_initial)
+    near = jnp.minimum(way / epsilon - 1, 0.0) * curves.duration
+    return elapsed + near - curves.duration
