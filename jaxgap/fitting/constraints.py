@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.dynamics.types import RealScalar
+from jaxgap.dynamics.types import RealScalar, as_data
 from jaxgap.errors import InputError
 from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
 from jaxgap.fitting.curves import Curves
@@ -68,13 +68,14 @@ class _Mirrored(NamedTuple):
 class ConstrainedLaw(AbstractLaw):
     """A law whose coordinates are those of its parameters that are free.
 
-    `constraints` has one entry for each parameter of `law`, in the equations' terms.
+    `constraints` has one entry for each parameter of `law`, in the equations' terms. Its numbers
+    and the bounds of `parameters` are data of a compiled program: another value needs no other.
     """
 
     law: AbstractLaw
-    constraints: tuple[Constraint | None, ...] = eqx.field(static=True)
+    constraints: tuple[Constraint | None, ...]
     name: str = eqx.field(static=True)
-    parameters: tuple[Parameter, ...] = eqx.field(static=True)
+    parameters: tuple[Parameter, ...]
 
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         return tuple(_bijector(self.parameters[index], curves) for index in self.free)
@@ -162,7 +163,7 @@ def constrained(
         found.append(_in_equations_terms(constraint, parameter.is_mirrored(kind), other_mirrored))
         parameters.append(_narrowed(parameter, found[-1]))
     for index, value in _placeholders(law, curves).items():
-        found[index] = Held(value)
+        found[index] = Held(as_data(value))
     if all(isinstance(each, Held | Tied) for each in found):
         raise InputError("constraints: all parameters are held or tied: none is left to fit")
     return ConstrainedLaw(
@@ -230,9 +231,10 @@ def _in_equations_terms(
     """A constraint on an accuracy as one on the error rate."""
     match constraint:
         case Held(value):
-            return Held(1.0 - value if mirrored else value)
+            return Held(as_data(1.0 - value if mirrored else value))
         case Bounded(lower, upper):
-            return Bounded(1.0 - upper, 1.0 - lower) if mirrored else constraint
+            ends = (1.0 - upper, 1.0 - lower) if mirrored else (lower, upper)
+            return Bounded(*(end if math.isinf(end) else as_data(end) for end in ends))
         case Tied(to, fn) if mirrored or other_mirrored:
             return Tied(to, _Mirrored(fn, mirrored, other_mirrored))
         case _:
@@ -270,7 +272,7 @@ def _placeholders(law: AbstractLaw, curves: Curves) -> dict[int, float]:
 
 def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
     size = typical_size(parameter, curves)
-    match math.isfinite(parameter.lower), math.isfinite(parameter.upper):
+    match _is_bound(parameter.lower), _is_bound(parameter.upper):
         case True, True:
             return Between.around(
                 parameter.lower, parameter.upper, _typical_between(parameter, curves)
@@ -281,6 +283,11 @@ def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
             return LessThan(parameter.upper, size)
         case _:
             return Real(typical_location(parameter, curves), size)
+
+
+def _is_bound(end: RealScalar) -> bool:
+    """Whether a parameter ends there; a number of which only the program knows is finite."""
+    return not (isinstance(end, float) and math.isinf(end))
 
 
 def _typical_between(parameter: Parameter, curves: Curves) -> Float[Array, ""]:

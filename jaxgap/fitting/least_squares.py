@@ -96,9 +96,9 @@ class _Solve(AbstractIteration):
     """One solve from each start."""
 
     minimiser: AbstractMinimiser
-    residual_fn: ResidualFn = eqx.field(static=True)
+    residual_fn: ResidualFn
     starts: Float[Array, "batch n"]
-    args_fn: Callable[[Int[Array, ""]], Any] = eqx.field(static=True)
+    args_fn: Callable[[Int[Array, ""]], Any]
 
     def begin(self, problem: Int[Array, ""]) -> PyTree:
         return self.minimiser.begin(self.starts[problem])

@@ -339,7 +339,7 @@ class _Batch(AbstractIteration):
     """The problems of one call of `levenberg_marquardt`."""
 
     solver: LevenbergMarquardt
-    residual_fn: ResidualFn = eqx.field(static=True)
+    residual_fn: ResidualFn
     y0: Float[Array, "batch params"]
     data: PyTree
 

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgap.dynamics.types import RealScalar
+from jaxgap.dynamics.types import RealScalar, as_data
 from jaxgap.errors import InputError
 
 
@@ -39,8 +39,8 @@ class Normal(AbstractPrior):
     1.0
     """
 
-    mean: RealScalar
-    sd: RealScalar
+    mean: RealScalar = eqx.field(converter=as_data)
+    sd: RealScalar = eqx.field(converter=as_data)
 
     def __check_init__(self):
         _check_sd(self.sd)
@@ -67,8 +67,8 @@ class LogNormal(AbstractPrior):
     2.0
     """
 
-    median: RealScalar
-    sd: RealScalar
+    median: RealScalar = eqx.field(converter=as_data)
+    sd: RealScalar = eqx.field(converter=as_data)
 
     def __check_init__(self):
         _check_sd(self.sd)

@@ -17,7 +17,6 @@ needs no tuning, and any function $g$ of the coordinates can be profiled.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
@@ -140,8 +139,8 @@ class _Lane(NamedTuple):
 class _Searches(AbstractIteration):
     """The searches for the ends of one call of `profile_ends`."""
 
-    number_fn: NumberFn = eqx.field(static=True)
-    residual_fn: ResidualFn = eqx.field(static=True)
+    number_fn: NumberFn
+    residual_fn: ResidualFn
     minimiser: AbstractMinimiser
     fits: Minimised
     start_costs: Float[Array, "fits starts"]

@@ -8,11 +8,13 @@ that is linear in its parameters.
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxgap.dynamics.types import RealScalar, as_data
 from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise.abstract_noise import (
@@ -78,8 +80,8 @@ class GivenScale(AbstractGaussian):
     """
 
     name: ClassVar[str] = "given scale"
-    solver: float | None = None
-    verifier: float | None = None
+    solver: RealScalar | None = eqx.field(converter=as_data, default=None)
+    verifier: RealScalar | None = eqx.field(converter=as_data, default=None)
 
     def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
         rows, remarks = given_standard_errors(trajectory, self.solver, self.verifier)
@@ -122,7 +124,9 @@ class EstimatedScale(AbstractGaussian):
 
 
 def given_standard_errors(
-    trajectory: Trajectory, solver: float | None = None, verifier: float | None = None
+    trajectory: Trajectory,
+    solver: RealScalar | None = None,
+    verifier: RealScalar | None = None,
 ) -> tuple[Rows | None, list[str]]:
     """Standard errors as given, or `None` where any is missing, with what to say."""
     columns = {"solver": (solver, trajectory.solver_se)}

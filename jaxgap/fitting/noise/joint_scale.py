@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured, t_quantile
 from jaxgap.trajectory import Trajectory
@@ -110,7 +111,7 @@ def on_floor(scales: Float[np.ndarray, " scales"]) -> bool:
 
 
 def scale_rows(
-    curves: Curves, scales: Float[Array, " scales"], missing: float
+    curves: Curves, scales: Float[Array, " scales"], missing: RealScalar
 ) -> Float[Array, " rows"]:
     """Residuals whose squares are 2 n u up to a constant; `missing` is the curvature left out."""
     counts = jnp.sum(measured(curves), axis=0)

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from jaxgap.dynamics.types import RealScalar, as_data
 from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured
@@ -45,12 +46,12 @@ class StudentT(AbstractNoise):
 
     **Example:**
 
-    >>> StudentT().dof
+    >>> float(StudentT().dof)
     4.0
     """
 
     name: ClassVar[str] = "student t"
-    dof: float = eqx.field(static=True, default=4.0)
+    dof: RealScalar = eqx.field(converter=as_data, default=4.0)
 
     def __check_init__(self):
         if not self.dof > 0:

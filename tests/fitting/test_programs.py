@@ -1,0 +1,41 @@
+"""A fit with other numbers is no other program: to compile one takes seconds, to run it none."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgap.fitting import Bounded, GivenScale, Held, LinearLaw, LogNormal, StudentT, fit
+from jaxgap.trajectory import Trajectory
+
+TS = np.arange(10.0)
+RUN = Trajectory(TS, 1 + 2 * np.exp(-0.4 * TS), 0.5 + np.exp(-0.4 * TS))
+
+
+def restricted(number):
+    return fit(
+        LinearLaw(),
+        RUN,
+        noise=StudentT(dof=4 + number),
+        constraints={"gap_limit": Held(0.5 + number), "ratio": Bounded(number, 0.9)},
+        priors={"rate": LogNormal(0.4, 1 + number)},
+    )
+
+
+@pytest.mark.parametrize(
+    "fitted", [restricted, lambda number: fit(LinearLaw(), RUN, noise=GivenScale(number, 0.1))]
+)
+def test_other_numbers_compile_nothing(fitted):
+    compiled = []
+
+    def note(event, *_, **__):
+        compiled.append(event)
+
+    first = fitted(0.1)
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        second = fitted(0.2)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert not [event for event in compiled if "backend_compile" in event]
+    # They are not the first program's numbers either.
+    assert first.source.raw.cost != second.source.raw.cost
