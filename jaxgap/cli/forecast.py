@@ -15,8 +15,9 @@ class Forecast:
 
     The forecast is for a single measurement at the horizon, its noise included. It averages over
     power-law, lagged, two-phase and rise-then-fall curves and a random walk, each weighed by how
-    well it forecast every measurement from those before. The advice is stop, continue, or
-    cannot tell.
+    well it forecast every measurement from those before. The gap is forecast by itself, so that its
+    mean need not be the difference of the other two. The advice is stop, continue, or cannot tell.
+    Where nothing speaks against the paper's law, what that law says is printed beside it.
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
@@ -42,8 +43,9 @@ class Forecast:
         compute_on_host()
 
         from jaxgap.cli.notes import print_notes
-        from jaxgap.cli.tables import print_forecast
+        from jaxgap.cli.tables import print_forecast, print_unopposed
         from jaxgap.cli.terminal import Terminal
+        from jaxgap.fitting import LinearLaw, fit
         from jaxgap.fitting.forecasting import forecast
 
         key = random_key(self.seed)
@@ -51,4 +53,5 @@ class Forecast:
         console = Terminal()
         print_notes(console, run)
         print_forecast(console, result)
+        print_unopposed(console, fit(LinearLaw(), run, level=self.level))
         write_json(result.to_dict(), self.json)

@@ -42,10 +42,10 @@ class LoopProgress:
         )
         self._task = self._progress.add_task("setting up", total=None)
         self._stage, self._num_tokens, self._since = "", 0, 0.0
+        self._has_header = False
 
     def __enter__(self) -> "LoopProgress":
         self._progress.start()
-        self._progress.console.print(_HEADER, style="bold")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -66,6 +66,10 @@ class LoopProgress:
 
     def on_start(self, config: ImproveConfig, num_done: int) -> None:
         """Set the bar's length, and how much of it is done."""
+        # Only now: a run that is refused has no table.
+        if not self._has_header:
+            self._progress.console.print(_HEADER, style="bold")
+            self._has_header = True
         self._progress.update(self._task, total=config.num_rounds + 1, completed=num_done)
         if num_done:
             self._progress.console.print(f"{num_done} checkpoints are done", style="dim")

@@ -8,13 +8,24 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import duration, limit_sentence, number, percent
+from jaxgap.fitting.backtesting.backtest import TOO_SHORT
+from jaxgap.fitting.fit_report import (
+    duration,
+    limit_sentence,
+    number,
+    percent,
+    time_left_sentence,
+)
+from jaxgap.report.words import unopposed
 
 if TYPE_CHECKING:
     from jaxgap.fitting import FitResult
     from jaxgap.fitting.backtesting import BacktestReport
     from jaxgap.fitting.forecasting import Forecast
     from jaxgap.fitting.selection import AveragedResult
+
+
+_UNITS = {"accuracy": "accuracy", "uncertainty": "nats"}
 
 
 def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
@@ -60,6 +71,16 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     print_warnings(console, result.warnings)
 
 
+def print_unopposed(console: Terminal, result: "FitResult") -> None:
+    """What a law says against which nothing speaks: shapes that slow down more outweigh it."""
+    left = time_left_sentence(result)
+    if left is not None and unopposed(result):
+        console.print(
+            f"By the {result.model} law, against which nothing in these rows speaks: "
+            f"{limit_sentence(result)} {left}"
+        )
+
+
 def rounds_left_words(result: "Forecast") -> str:
     """How long until the solver is near its limit, or why that cannot be said."""
     left, unit = result.rounds_left, f"{result.time_unit}s"
@@ -90,21 +111,26 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     names = list(summaries[0]["mae"]) if summaries else []
     table = Table(title="Mean absolute errors", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("runs", no_wrap=True)
+    table.add_column("of", no_wrap=True)
     for heading in ("at", "n", *names, "cover"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summaries:
         errors = [number(row["mae"][name], 2) for name in names]
         scored = (f"{row['prefix']:g}", str(row["num"]), *errors, f"{row['coverage']:.0%}")
-        table.add_row(row["group"], *scored)
+        table.add_row(row["group"], _UNITS[row["kind"]], *scored)
     console.print(table)
     if report.coverage is not None:
         console.print(
             f"{percent(report.level)} intervals hold the truth in {report.coverage:.1%} of "
-            f"{len(report.series)} forecasts; {len(report.left_out)} were left out.",
+            f"{len(report.series)} forecasts."
         )
+    too_short = sum(entry["reason"] == TOO_SHORT for entry in report.left_out)
+    if too_short:
+        console.print(f"{too_short} more were not made: {TOO_SHORT}.")
     for entry in report.left_out:
-        if entry["prefix"] is None:
-            _beware(console, f"{entry['file']} is left out: {entry['reason']}")
+        if entry["reason"] != TOO_SHORT:
+            at = "" if entry["prefix"] is None else f" at {entry['prefix']:g}"
+            _beware(console, f"{entry['file']} is left out{at}: {entry['reason']}")
 
 
 def _beware(console: Terminal, warning: str) -> None:

@@ -174,6 +174,11 @@ def objection(result: FitResult) -> str | None:
     )
 
 
+def unopposed(result: FitResult) -> bool:
+    """Whether the law was tested on enough rows and nothing was found against it."""
+    return objection(result) is None and not _doubts(result) and not _untested(result)
+
+
 def _doubts(result: FitResult) -> list[str]:
     """What the tests of the residuals and of the run found."""
     return [*result.diagnostics.doubts(), *result.diagnosis.warnings()]

@@ -41,6 +41,42 @@ def test_forecast_writes_the_public_json(curve, tmp_path, capsys):
     assert result["advice"] in capsys.readouterr().out
 
 
+def test_what_the_law_says_is_told_where_nothing_speaks_against_it(tmp_path, capsys):
+    ts = np.arange(12.0)
+    noise = np.random.default_rng(0).normal(0, 0.02, 12)
+    straight = 3 - 0.15 * ts
+    for name, curve in {"law": 1 + 2 * np.exp(-0.3 * ts), "line": straight}.items():
+        write_csv(Trajectory(ts, curve + noise), tmp_path / f"{name}.csv")
+        run_command(["forecast", str(tmp_path / f"{name}.csv"), "--horizon", "20"])
+    by_law, by_line = " ".join(capsys.readouterr().out.split()).split("At 20")[1:]
+    assert "By the linear law, against which nothing in these rows speaks: The" in by_law
+    assert "By this law it comes within" in by_law
+    # It has no limit within reach, and so no time left to it.
+    assert "By the linear law" not in by_line
+
+
+def test_backtest_says_of_what_its_errors_are_and_why_forecasts_are_missing(tmp_path, capsys):
+    ts = np.arange(6.0)
+    runs = {
+        "right": Trajectory(ts, 1 - 0.5**ts, kind="accuracy"),
+        "sure": Trajectory(ts, 1 + 0.5**ts),
+        "below": Trajectory(ts, 0.5 - ts),
+        "short": Trajectory(ts[:3], 1 + 0.5 ** ts[:3]),
+    }
+    rows = ["file,kind,n,time_unit,source"]
+    for name, run in runs.items():
+        write_csv(run, tmp_path / f"{name}.csv")
+        rows.append(f"{name}.csv,{run.kind},,round,made here")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    run_command(["backtest", str(tmp_path)])
+    told = " ".join(capsys.readouterr().out.split())
+    assert ". accuracy 0.6 1" in told
+    assert ". nats 0.6 1" in told
+    assert "of 2 forecasts." in told
+    assert "1 more were not made: the prefix reaches into the rows to forecast." in told
+    assert "below.csv is left out at 0.6: column 'solver': a forecast needs uncertainties" in told
+
+
 def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
     (tmp_path / "runs").mkdir()
     write_csv(curve, tmp_path / "runs" / "a.csv")

@@ -28,6 +28,8 @@ from jaxgap.trajectory import Kind, Trajectory
 PREFIXES = (0.2, 0.3, 0.5)
 _LONG, _NUM_TARGET_ROWS = 15, 5
 _SHORT_PREFIX = 0.6
+# Why a forecast of a run that can be read is not made.
+TOO_SHORT = "the prefix reaches into the rows to forecast"
 _LEVEL = 0.9
 # Guards floor and ceiling against 0.6 * 5 = 3.0000000000000004.
 _ROUNDING = 1e-9
@@ -150,7 +152,7 @@ def backtest(
             where = {"file": entry.file, "prefix": prefix}
             num_target = _num_target_rows(entry.run.num_rows)
             if num_seen + num_target > entry.run.num_rows:
-                left_out.append(where | {"reason": "the prefix reaches into the rows to forecast"})
+                left_out.append(where | {"reason": TOO_SHORT})
                 continue
             try:
                 scored.append(_score(entry, prefix, entry_key))
