@@ -78,7 +78,7 @@ class Diagnostics:
 
     def warnings(self) -> list[str]:
         """What of this a reader has to know, in words."""
-        return [*self.doubts(), *self._unequal_noise()]
+        return [*self.doubts(), *self._shared_errors(), *self._unequal_noise()]
 
     def doubts(self) -> list[str]:
         """What of this speaks against the law, in words."""
@@ -101,6 +101,18 @@ class Diagnostics:
                 "errors are wrong, and the intervals are too narrow"
             )
         return found
+
+    def _shared_errors(self) -> list[str]:
+        p_value = self.chi_squared_p_value
+        if p_value is None or 1.0 - p_value >= SIGNIFICANCE:
+            return []
+        return [
+            "the residuals are smaller than the standard errors given (reduced chi-squared "
+            f"{self.reduced_chi_squared:.2g}, {chance(1.0 - p_value)}): the rows share a "
+            "part of their errors, as rows measured on the same prompts do, or the errors are too "
+            "large; rates, ratios and limits on these prompts are known better than the intervals "
+            "say, and limits on other prompts less well"
+        ]
 
     def _unequal_noise(self) -> list[str]:
         p_value = self.noise_ratio_p_value

@@ -10,6 +10,7 @@ NO_NOISE = (
     "too few measurements for the free parameters, or curves that pass through all of them: "
     "nothing is left to tell the noise from"
 )
+NO_VERIFIER = "the trajectory has no verifier"
 _ON_BOUND = "the estimate is on the bound of what is allowed"
 
 

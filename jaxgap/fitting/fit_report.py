@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jaxgap.fitting.diagnosis import Diagnosis
 from jaxgap.fitting.diagnostics import Diagnostics
-from jaxgap.fitting.estimate import Estimate
+from jaxgap.fitting.estimate import NO_VERIFIER, Estimate
 
 if TYPE_CHECKING:
     from jaxgap.fitting.result import FitResult
@@ -174,7 +174,8 @@ def withheld(result: "FitResult | AveragedResult") -> list[str]:
 
 
 def _extent(result: "FitResult | AveragedResult") -> str:
-    series = "solver" if result.r2["verifier"] is None else "solver and verifier"
+    alone = result.limits["verifier"].reason == NO_VERIFIER
+    series = "solver" if alone else "solver and verifier"
     kinds = {"accuracy": "accuracies", "uncertainty": "uncertainties in nats"}
     return (
         f"{result.num_points} rows of {series} ({kinds[result.kind]}), time in {result.time_unit}s"

@@ -5,6 +5,7 @@ then the most probable one, and its intervals are of the profile of likelihood t
 """
 
 import abc
+import math
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ class Normal(AbstractPrior):
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if `sd` is not above zero.
+    `InputError` (a `ValueError`) if `mean` is not finite or `sd` not above zero and finite.
 
     **Example:**
 
@@ -44,6 +45,8 @@ class Normal(AbstractPrior):
 
     def __check_init__(self):
         _check_sd(self.sd)
+        if isinstance(self.mean, float | int) and not math.isfinite(self.mean):
+            raise InputError(f"the mean of a prior must be finite, got {self.mean}")
 
     def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
         return (jnp.asarray(value) - self.mean) / self.sd
@@ -59,7 +62,7 @@ class LogNormal(AbstractPrior):
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if either is not above zero.
+    `InputError` (a `ValueError`) if either is not above zero and finite.
 
     **Example:**
 
@@ -72,8 +75,10 @@ class LogNormal(AbstractPrior):
 
     def __check_init__(self):
         _check_sd(self.sd)
-        if isinstance(self.median, float | int) and not self.median > 0:
-            raise InputError(f"the median of a prior must be above zero, got {self.median}")
+        if isinstance(self.median, float | int) and not 0 < self.median < math.inf:
+            raise InputError(
+                f"the median of a prior must be above zero and finite, got {self.median}"
+            )
 
     def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
         tiny = jnp.finfo(jnp.asarray(value).dtype).tiny
@@ -94,5 +99,7 @@ class IndexedPrior(eqx.Module):
 
 
 def _check_sd(sd: RealScalar) -> None:
-    if isinstance(sd, float | int) and not sd > 0:
-        raise InputError(f"the standard deviation of a prior must be above zero, got {sd}")
+    if isinstance(sd, float | int) and not 0 < sd < math.inf:
+        raise InputError(
+            f"the standard deviation of a prior must be above zero and finite, got {sd}"
+        )

@@ -7,7 +7,7 @@ from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
 from jaxgap.fitting.diagnostics import Diagnostics, r_squared
-from jaxgap.fitting.estimate import NO_NOISE, Estimate, finite_or_none
+from jaxgap.fitting.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.fit_report import interval, number, refutations
 from jaxgap.fitting.identifiability import without_effect
 from jaxgap.fitting.law import LIMITS, Parameter, typical_size
@@ -17,7 +17,6 @@ from jaxgap.fitting.rank_one_law import MAX_RATIO
 from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
-NO_VERIFIER = "the trajectory has no verifier"
 _HELD = "held by the constraints: it is not estimated"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 _NEGATIVE_GAP = (

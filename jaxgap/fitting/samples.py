@@ -24,6 +24,8 @@ def by_name(
         if parameter.is_mirrored(kind):
             values = 1.0 - values
         is_limit = index >= len(problem.law.parameters)
+        if is_limit and parameter.is_mirrored(kind):
+            values = np.clip(values, 0.0, 1.0)  # as the fit's own intervals are
         samples[f"limit {parameter.name}" if is_limit else parameter.name] = values
     return samples
 

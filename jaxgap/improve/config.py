@@ -169,14 +169,16 @@ class ImproveConfig:
     def resolved(self) -> ImproveConfig:
         """The configuration with the values that 0 stands for, its parts known to go together.
 
-        **Raises:** `InputError` if the task or the verifier is none for the model, or external
-        responses would be left out.
+        **Raises:** `InputError` if the task or the verifier is none for the model, external
+        responses would be left out, or a setting is given of what is not used.
         """
         if self.model == EMBEDDED:
             self._require("task", self.task == "addition", "addition with the embedded model")
             self._require("verifier", self.verifier != "grade", "another: this model has no grades")
         else:
             self._require("verifier", self.verifier != "careless", "another with this model")
+        self._require_used("allocation", "external", bool(self.external))
+        self._require_used("lora_alpha", "lora_rank", bool(self.lora_rank))
         if self.external and self.num_train_prompts % self.batch_size:
             raise InputError(
                 f"batch_size must divide num_train_prompts={self.num_train_prompts} with external "
@@ -217,6 +219,11 @@ class ImproveConfig:
             return cls(**form)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
+
+    def _require_used(self, name: str, of: str, used: bool) -> None:
+        """Refuse what would be passed over in silence."""
+        if not used and getattr(self, name) != getattr(ImproveConfig, name):
+            raise InputError(f"{name} is {getattr(self, name)!r}, but there is no {of}")
 
     def _require(self, name: str, satisfied: bool, legal: str) -> None:
         if not satisfied:

@@ -151,13 +151,19 @@ def _pooled(
         reason = f"{num_bounded} of {len(results)} runs bound it on both sides; two are needed"
         return dataclasses.replace(_absent(scale, reason), left_out=left_out)
     effects: RandomEffects = pool(list(own.values()), level)
+    kinds = {result.kind for result in results.values()}
+    bounds = (0.0, 1.0) if name == "solver" and kinds == {"accuracy"} else (-math.inf, math.inf)
+
+    def backward(interval: Interval) -> Interval:
+        return _within(_backward(interval, scale), *bounds)
+
     in_light = zip(own, effects.runs, strict=True)
     return PooledNumber(
         scale,
-        _backward(effects.mean, scale),
+        backward(effects.mean),
         effects.spread,
-        _backward(effects.next_run, scale),
-        {run: _backward(interval, scale) for run, interval in in_light},
+        backward(effects.next_run),
+        {run: backward(interval) for run, interval in in_light},
         {},
         left_out,
         None,
@@ -205,6 +211,11 @@ _BACKWARD = {
 
 def _backward(interval: Interval, scale: Scale) -> Interval:
     return Interval(*(_BACKWARD[scale](value) for value in dataclasses.astuple(interval)))
+
+
+def _within(interval: Interval, least: float, most: float) -> Interval:
+    """Cut to what the number can be, as the intervals of single runs are."""
+    return Interval(*(min(max(end, least), most) for end in dataclasses.astuple(interval)))
 
 
 def _form(interval: Interval | None) -> dict[str, Any] | None:

@@ -77,6 +77,14 @@ def test_accuracies_are_drawn_and_reported_as_accuracies():
     assert "ratio" not in found.samples
 
 
+def test_an_accuracy_s_limit_is_none_above_1_in_draws_either():
+    rising = 1 - 0.5 * np.exp(-0.8 * TS)
+    counts = np.random.default_rng(0).binomial(20, rising) / 20
+    result = fit(LinearLaw(), Trajectory(TS, counts, kind="accuracy", num_items=20))
+    low, high = result.bootstrap(100, key=jax.random.key(0)).intervals()["limit solver"]
+    assert 0.9 < low < high == 1
+
+
 @pytest.mark.slow
 def test_heavy_tails_are_drawn_with_heavy_tails():
     noise = 0.02 * np.random.default_rng(3).standard_t(4, (2, 16))

@@ -253,7 +253,16 @@ def test_a_window_of_too_few_rows_is_refused(run):
         run.between(5.0, 5.5)
 
 
-@pytest.mark.parametrize("prior", [lambda: Normal(1.0, 0.0), lambda: LogNormal(1.0, -1.0)])
-def test_priors_without_width_are_refused(prior):
-    with pytest.raises(ValueError, match="standard deviation of a prior must be above zero"):
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (lambda: Normal(1.0, 0.0), "the standard deviation of a prior must be above zero"),
+        (lambda: LogNormal(1.0, -1.0), "the standard deviation of a prior must be above zero"),
+        (lambda: LogNormal(1.0, np.inf), "the standard deviation of a prior must be .* finite"),
+        (lambda: Normal(np.nan, 1.0), "the mean of a prior must be finite, got nan"),
+        (lambda: LogNormal(np.inf, 1.0), "the median of a prior must be above zero and finite"),
+    ],
+)
+def test_priors_without_width_or_place_are_refused(prior, message):
+    with pytest.raises(ValueError, match=message):
         prior()

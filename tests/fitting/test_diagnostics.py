@@ -67,6 +67,46 @@ def test_unequal_noise_does_not_speak_against_the_law():
     assert "does not describe" not in theory_sentence(result)
 
 
+def measured_on_the_same_prompts(seed, num_prompts=200):
+    """Prompts differ by more than a measurement's own noise, and stay what they are."""
+    rng = np.random.default_rng(seed)
+    ts = np.arange(13.0)
+    hardness = np.exp(0.6 * rng.standard_normal(num_prompts) - 0.18)
+    solver = hardness * (1 + 2 * np.exp(-0.3 * ts))[:, None]
+    verifier = hardness * (0.6 + 0.8 * np.exp(-0.3 * ts))[:, None]
+    solver += 0.2 * rng.standard_normal(solver.shape)
+    verifier += 0.5 * rng.standard_normal(verifier.shape)
+    of_solver, of_verifier = (
+        each.std(axis=1, ddof=1) / np.sqrt(num_prompts) for each in (solver, verifier)
+    )
+    return Trajectory(
+        ts,
+        solver.mean(axis=1),
+        verifier.mean(axis=1),
+        solver_se=of_solver,
+        verifier_se=of_verifier,
+    )
+
+
+def test_errors_that_rows_share_are_told_and_speak_not_against_the_law():
+    found = fit_many(LinearLaw(), [measured_on_the_same_prompts(seed) for seed in range(20)])
+    told = [
+        [each for each in result.warnings if "the rows share a part of their errors" in each]
+        for result in found
+    ]
+    assert sum(map(len, told)) > 15
+    assert not [result for result in found if result.diagnostics.doubts()]
+
+
+def test_true_errors_are_said_to_be_shared_no_more_often_than_it_says():
+    given = {"solver_se": np.full(14, 0.05), "verifier_se": np.full(14, 0.02)}
+    found = fit_many(LinearLaw(), list(runs(0.05, 0.02, 14, 200, **given)))
+    told = [
+        any("share a part" in each for each in result.diagnostics.warnings()) for result in found
+    ]
+    assert np.mean(told) < 0.03
+
+
 def test_curves_without_noise_have_none_to_compare():
     (run,) = runs(0.0, 0.0, 12, 1)
     assert fit(LinearLaw(), run).diagnostics.noise_ratio is None

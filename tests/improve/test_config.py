@@ -28,6 +28,8 @@ from jaxgap.improve.presets import demo, weak_verifier
         ({"verifier": "grade"}, "verifier must be another: this model has no grades"),
         ({"model": "x", "verifier": "careless"}, "verifier must be another with this model"),
         ({"lora_rank": -1}, "lora_rank must be 0 or more, got -1"),
+        ({"lora_alpha": 8.0}, "lora_alpha is 8.0, but there is no lora_rank"),
+        ({"allocation": "late"}, "allocation is 'late', but there is no external"),
     ],
 )
 def test_bad_values_are_refused(change, message):

@@ -42,6 +42,20 @@ def test_seeds_that_the_law_fits_are_pooled_and_none_is_missing(results):
     assert low < 1 < high
 
 
+def test_accuracies_are_pooled_within_what_they_can_be():
+    ts = np.arange(10.0)
+    rng = np.random.default_rng(0)
+    rising = 1 - 0.5 * np.exp(-0.8 * ts)
+    runs = [
+        Trajectory(ts, rng.binomial(20, rising) / 20, kind="accuracy", num_items=20) for _ in NAMES
+    ]
+    limit = pool_group("x", NAMES, fit_many(LinearLaw(), runs), 0.9).numbers["limit"]
+    for found in (limit.mean, limit.next_run, *limit.runs.values()):
+        assert 0.9 < found.low < found.estimate <= found.high <= 1
+    # Without a bound the spread of the seeds goes beyond.
+    assert limit.next_run.high == 1
+
+
 def test_a_picture_says_how_many_seeds_are_pooled_or_why_none():
     assert PooledLimit(None, None, 5, 2, 0).absence == "withheld: the law fails 2 of 5"
     assert PooledLimit(None, None, 5, 0, 0).absence == "not held by these seeds"

@@ -20,6 +20,7 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy.typing import ArrayLike
 
 from jaxgap.errors import InputError
+from jaxgap.fitting.estimate import NO_VERIFIER
 from jaxgap.fitting.forecasting.advice import (
     Advice,
     RoundsLeft,
@@ -37,7 +38,6 @@ from jaxgap.trajectory.computable import check_computable
 
 # No law says anything of a time this many windows ahead.
 _FARTHEST = 1e6
-_NO_VERIFIER = "the trajectory has no verifier"
 # With fewer effective draws than this, medians and odds are those of a few draws.
 _FEW_DRAWS = 100
 
@@ -196,7 +196,7 @@ def forecast(
         warnings=_warnings(futures, num_effective, trajectory, horizon),
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
-        reason=_NO_VERIFIER if verifier is None else None,
+        reason=NO_VERIFIER if verifier is None else None,
     )
 
 

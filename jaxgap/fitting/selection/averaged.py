@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnostics import Diagnostics
-from jaxgap.fitting.estimate import Estimate, finite_or_none
+from jaxgap.fitting.estimate import NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.fit_report import averaged_report
 from jaxgap.fitting.prediction import Prediction, checked_times
-from jaxgap.fitting.reading import NO_VERIFIER
 from jaxgap.fitting.result import with_reason
 from jaxgap.fitting.selection.candidates import Candidate
 from jaxgap.fitting.selection.confidence import (
