@@ -164,7 +164,7 @@ class Loop:
         if not np.isfinite(candidates.logprobs).all():
             raise NotFinite(round_index, "a probability of a sampled token")
         observer.on_stage(round_index, "verify")
-        # A grader may run out of time in one process and not in another.
+        # Of a verifier of one's own, which may run out of time in one process and not in another.
         scores = of_first(
             as_scores(self.verifier(params, prompts, candidates, verify_key), candidates)
         )

@@ -12,6 +12,7 @@ from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import SplitMetrics
 from jaxgap.improve.records import Candidates, Scores, Selected
+from jaxgap.sharding import of_first
 from jaxgap.tasks import AbstractTask, Problem
 
 
@@ -42,13 +43,18 @@ def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidat
 def grade(
     task: AbstractTask, problems: Sequence[Problem], candidates: Candidates
 ) -> Bool[np.ndarray, "prompts candidates"]:
-    """Whether each candidate is right, by the task's exact grader."""
+    """Whether each candidate is right, by the task's exact grader, in the first process's word.
+
+    One that ran out of time here and not there would leave processes with different checkpoints as
+    the best, to keep.
+    """
     pairs = [
         (problem, completion)
         for problem, completions in zip(problems, candidates.texts, strict=True)
         for completion in completions
     ]
-    return np.array(task.grade_all(pairs), bool).reshape(candidates.finished.shape)
+    correct = np.array(task.grade_all(pairs), bool)
+    return of_first(correct).reshape(candidates.finished.shape)
 
 
 def measure(

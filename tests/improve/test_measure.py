@@ -98,6 +98,15 @@ def test_grading_uses_the_task():
     assert assessment.answers == [["2", "3"], ["3", ""]]
 
 
+def test_what_the_first_process_found_right_is_right_in_all(monkeypatch):
+    """A grader may run out of time in one process alone."""
+    monkeypatch.setattr("jaxgap.improve.measure.of_first", np.logical_not)
+    mask = np.ones((1, 2, 1), bool)
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "3"),))
+    assessment = assess(Addition(), [Problem("1+1=", "2")], candidates)
+    assert assessment.correct.tolist() == [[False, True]]
+
+
 def test_answers_are_told_apart_as_the_task_spells_them():
     class Trimming(Addition):
         def canonical_answer(self, completion):
