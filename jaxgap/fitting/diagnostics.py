@@ -111,7 +111,7 @@ class Diagnostics:
             f"{self.reduced_chi_squared:.2g}, {chance(1.0 - p_value)}): the rows share a "
             "part of their errors, as rows measured on the same prompts do, or the errors are too "
             "large; rates, ratios and limits on these prompts are known better than the intervals "
-            "say, and limits on other prompts less well"
+            "say (`ScalePerSeries`, `--noise per-series`), and limits on other prompts less well"
         ]
 
     def _unequal_noise(self) -> list[str]:
