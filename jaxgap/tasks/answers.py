@@ -27,6 +27,12 @@ MAX_CHARACTERS = 100_000
 MAX_DIGITS = 400
 """Longer numbers are not taken for numbers."""
 
+DENIAL = (
+    r"(?:\b(?:not|cannot|never|hardly|no\s{1,3}longer|rather\s{1,3}than|instead\s{1,3}of)\b"
+    r"|n['\u2019]t\b)"
+)
+"""A regular expression for the words that deny what comes after them."""
+
 _TAGGED = re.compile(r"<answer>(?P<held>(?:(?!</?answer>).)*)</answer>", re.DOTALL)
 # Of the tags, as a prompt does: "between <answer> and </answer>".
 _SPOKEN_OF = re.compile(r"[ \t`'\"]+and[ \t`'\"]+")
@@ -51,8 +57,24 @@ _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,!]|,\\!|\{,\})(?=\d
 _FORMULA_ENDS = re.compile(r"\\[()[\]]")
 _FORMULAS = (r"\(\)", r"\[\]")
 _OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s(?=[^\d\n]{0,10}\d)")
-_REMARK = re.compile(r"\([^()]*\)")
+# Not where a bracket is multiplied or the like.
+_REMARK = re.compile(
+    r"(?<![-+*/×÷^])(?<![-+*/×÷^]\s)(?<!\dx)(?<!\sx\s)(?<!times\s)(?<!cdot\s)\([^()]*\)"
+)
 _QUOTIENT = re.compile(r"/|\\[dt]?frac")
+# A sign that is set apart or a word, where no number can stand before it.
+_SIGN_APART = re.compile(
+    r"(?P<before>(?:\A|[=:({]|(?<!\d)\$|\b(?:is|was|be|equals)\b)\s{0,3})(?:-|minus\b)\s{1,3}"
+    r"(?=\\?[$€£]?\.?\d|\\[dt]?frac)",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(r"(?<![\w-])negative\s{1,3}(?=\\?[$€£]?\.?\d|\\[dt]?frac)", re.IGNORECASE)
+_SCALED = re.compile(
+    r"(?<![\w/.,])(?P<number>\d{1,15}(?:,\d{3}){0,4}(?:\.\d{1,9})?)"
+    r"(?:[kK]\b|\s{0,3}\b(?P<scale>hundred|thousand|million|billion)s?(?![\w-]))",
+    re.IGNORECASE,
+)
+_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 # What ends the statement of an answer; a comma between thousands does not.
 _EXPLANATION = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|;|\b(?:since|because)\b", re.IGNORECASE)
 
@@ -65,6 +87,37 @@ _NUMBER = re.compile(
     rf"|(?P<and>\d{{1,9}}) (?P<part>\d{{1,9}}/\d{{1,9}})(?![\d/])"
     rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:[eE](?P<power>[-+]?\d{{1,2}})(?!\w)|/(?P<over>\d+))?"
     rf"|(?P<point>\.\d+))"
+)
+
+# A few letters and signs of a unit, and the number that an operation goes on with.
+_UNIT = r"(?:[ -]?(?:\\?[A-Za-z$%°]{1,15}|\\text\{[^{}]{0,20}\})){0,2}?"
+_NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
+# Where the number before is only a part of what is meant, as in "2 hours and 5 minutes".
+_GOES_ON = re.compile(
+    r"!(?!=)|[²³\u2070-\u2079]|e\d"
+    rf"|(?:\s?\^|\s?[-/÷]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
+    rf"|{_UNIT}(?:\s?(?:[+×·]|(?<![A-Za-z])x)|\s[-*/÷]\s|\s?\\(?:times|cdot|div|pm)"
+    rf"|\s(?:and|plus|minus|times|(?:divided|multiplied)\sby)\b){_NEXT}"
+    rf"|{_UNIT}\sand\s(?:a|one)\s(?:half|third|quarter)\b"
+    r"|(?:\s|\\,){0,3}(?:\\text\{\s?)?(?:hundred|thousand|million|billion)s?(?![\w-])",
+    re.IGNORECASE,
+)
+# What before a number says that it is not the one that is meant; "no less than 5" does not.
+_NOT_MEANT = re.compile(
+    rf"(?:{DENIAL}(?:\s{{1,3}}[A-Za-z]{{1,12}}){{0,3}}\s{{1,3}}"
+    r"|(?<!\bno )\b(?:less|more|fewer|greater|lower|higher)\sthan\s{1,3}"
+    r"|\b(?:under|over|below|above|plus|minus|times)\s{1,3}|(?:\w\s|\A)[<>]\s?|\\[lg]t\s?"
+    r"|√\s?|\b(?:sqrt|root\sof)\s?|\\(?:sqrt|[dt]?frac|binom)\s?)[\s$({\[]{0,3}\Z",
+    re.IGNORECASE,
+)
+# How much of what comes before a number is looked at.
+_REACH = 80
+# "not 18 but 17" states what comes after.
+_CORRECTED = re.compile(
+    rf"{DENIAL}(?!\s{{1,3}}(?:only|just|merely)\b)(?:\s{{1,3}}[A-Za-z]{{1,12}}){{0,3}}\s{{1,3}}"
+    r"[^\w\s]{0,2}\d[\d,.]*[^\d.!?]{0,30}?\b(?:but|rather|it\sis|it['\u2019]s)\s"
+    r"(?=(?:[A-Za-z]{1,9}['\u2019]?s?\s){0,3}[^\w\s]{0,3}\d)",
+    re.IGNORECASE,
 )
 
 
@@ -160,7 +213,9 @@ def stated_number(text: str) -> str | None:
     It is the first of the statement, which ends at a comma, a semicolon, "since" or "because". Of
     an equation it is the first after the last equals sign, unless a number alone, and no quotient,
     stands before the first one. What comes after the statement or in brackets counts where there is
-    no other. Who says that it is one number or another has stated none, unless the two are equal.
+    no other. Who says that it is one number or another has stated none, unless the two are equal,
+    nor has who leaves something to work out ("17 + 1", "2 hours and 5 minutes"), gives a range
+    ("18-20", "less than 18") or says only what it is not; "not 18 but 17" states 17.
 
     >>> texts = "$1,080 for 12 months", "1080 (= 90 x 12)", "90 x 12 = 1080", "(5)", "3 or 4"
     >>> [stated_number(text) for text in texts]
@@ -168,7 +223,7 @@ def stated_number(text: str) -> str | None:
     >>> [stated_number(text) for text in ("5 = 2 + 3", "20, since 4 * 5 = 20", "1/2 or 0.5")]
     ['5', '20', '1/2']
     """
-    text = _plain(text)
+    text = _CORRECTED.sub(" ", _plain(text).replace("=>", "="))
     alone = _REMARK.sub(" ", text)
     statement = _EXPLANATION.split(alone, maxsplit=1)[0]
     # Often the same text, which is searched once.
@@ -176,7 +231,7 @@ def stated_number(text: str) -> str | None:
     for part in dict.fromkeys(parts):
         match = _NUMBER.search(part)
         if match is not None:
-            return _agreed(match)
+            return _agreed(match) if _meant(match) else None
     return None
 
 
@@ -197,7 +252,20 @@ def canonical_text(text: str, *, keep_case: bool = False) -> str:
 def _plain(text: str) -> str:
     """The end of a text with one sign for minus, commas between thousands, no ends of formulas."""
     text = _FORMULA_ENDS.sub(" ", text[-MAX_CHARACTERS:])
-    return _THOUSANDS.sub(",", text.translate(_MINUS_SIGNS))
+    text = _THOUSANDS.sub(",", text.translate(_MINUS_SIGNS))
+    text = _NEGATIVE.sub("-", _SIGN_APART.sub(r"\g<before>-", text))
+    return _SCALED.sub(_in_full, text)
+
+
+def _in_full(scaled: re.Match[str]) -> str:
+    """`5e3` for "5k" and "5 thousand"."""
+    return f"{scaled['number']}e{_POWERS[(scaled['scale'] or 'thousand').lower()]}"
+
+
+def _meant(match: re.Match[str]) -> bool:
+    """Whether the number that was found is all that is said, and not only what is denied."""
+    before = match.string[max(0, match.start() - _REACH) : match.start()]
+    return not (_NOT_MEANT.search(before) or _GOES_ON.match(match.string, match.end()))
 
 
 def _result(text: str) -> str:

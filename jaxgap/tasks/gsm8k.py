@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import canonical_number, last_line, marked_answer, stated_number
+from jaxgap.tasks.answers import (
+    MAX_CHARACTERS,
+    canonical_number,
+    last_line,
+    marked_answer,
+    stated_number,
+)
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import GSM8K
 from jaxgap.tasks.records import Record
 
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
+# What begins an item of a list or a quotation is no sign; "-3" is no item.
+_ITEM = re.compile(r"^[ \t]{0,9}[-\u2013>][ \t]{1,9}", re.MULTILINE)
 
 
 class Gsm8k(AbstractFileTask):
@@ -42,6 +50,7 @@ class Gsm8k(AbstractFileTask):
         return self.canonical_answer(completion) == problem.answer
 
     def canonical_answer(self, completion: str) -> str:
+        completion = _ITEM.sub("", completion[-MAX_CHARACTERS:])
         marked = marked_answer(completion, canonical_number)
         if marked is not None:
             return stated_number(marked) or ""

@@ -218,10 +218,72 @@ def test_numbers_as_they_are_written(text, number):
         ("\\frac{60}{3} = 25", "25"),
         ("3/4 of a cup", "3/4"),
         ("many", None),
+        ("- 3", "-3"),
+        ("$- 3$", "-3"),
+        ("\\(- 3\\)", "-3"),
+        ("negative 3", "-3"),
+        ("minus $3", "-3"),
+        ("5 - 8 = - 3", "-3"),
+        ("not 18 but 17.", "17"),
+        ("not 18, it is 17", "17"),
+        ("not 18 dollars; it's 17", "17"),
+        ("n't $18 but $17", "17"),
+        ("17, not 18", "17"),
+        ("17 rather than 18", "17"),
+        ("not surprising: 18", "18"),
+        ("18.", "18"),
+        ("18 apples!", "18"),
+        ("18-year-old", "18"),
+        ("$18 - the total cost", "18"),
+        ("18 (3 x 6)", "18"),
+        ("= 18 apples", "18"),
+        ("3 x 6 = 18", "18"),
+        ("3 x 6 => 18", "18"),
+        ("3 x (5 + 1) = 18", "18"),
+        ("18%", "18"),
+        ("18^\\circ", "18"),
+        ("18 cm^2", "18"),
+        ("18 or eighteen", "18"),
+        ("18 for 3 kites", "18"),
+        ("18 miles / hour", "18"),
+        ("18 for Max 5", "18"),
+        ("\\textbf{18}", "18"),
+        ("<b>18</b>", "18"),
+        ("at least 18", "18"),
+        ("no less than 18", "18"),
+        ("$1 million", "1000000"),
+        ("1.5 million dollars", "1500000"),
+        ("5k", "5000"),
+        ("2,500 thousand", "2500000"),
+        ("5 km", "5"),
+        ("5 hundred-dollar bills", "5"),
     ],
 )
 def test_the_number_that_a_marked_answer_states(marked, number):
     assert stated_number(marked) == number
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        *("not 18", "not 18 or 19 but 17", "not only 18 but also 17", "not 18, since 3 * 6 = 18"),
+        *("17 + 1.", "17 dollars + 1 dollar", "20 minus 2", "the total minus 3", "3!", "10^3"),
+        *("3*6", "3\\*6", "3 x 6", "3x6", "3 \u00d7 6", "$3 \\times 6$", "3 x (5 + 1)", "36 / 2"),
+        *("\\sqrt{16}", "\\sqrt[3]{8}", "sqrt(16)", "\u221a16", "10^{3}", "10\u00b3", "\\frac36"),
+        *("18-20", "18 - 20", "18\u201320", "18 to 20", "between 17 and 19"),
+        *("less than 18", "more than $18", "x > 18"),
+        *("2 hours and 5 minutes", "2 and a half hours", "18 dollars and 50 cents"),
+        *("2 1/2 million", "1\\text{ million}"),
+    ],
+)
+def test_what_is_only_a_part_or_a_bound_states_no_number(marked):
+    assert stated_number(marked) is None
+
+
+@given(st.integers(0, 10**9), st.sampled_from(["- ", "minus ", "negative ", "-", "\u2212"]))
+def test_a_sign_counts_however_it_is_written(value, sign):
+    assert canonical_number(f"{sign}{value}") == stated_number(f"{sign}{value}") == str(-value)
+    assert canonical_number(f"20 - {value}") == str(value)
 
 
 @given(st.integers(-(10**15), 10**15), st.integers(0, 4))
@@ -286,6 +348,12 @@ HOSTILE = {
     "explanations": ",=since;" * 300_000,
     "formulas": "\\(" * 2_000_000,
     "boxes in formulas": "\\(\\boxed 2\\)" * 200_000,
+    "signs apart": "is - " * 700_000 + "1",
+    "denials": "not 1 , " * 300_000 + "but 2",
+    "denials of words": "not " * 700_000 + "1",
+    "brackets that are multiplied": "x (" * 700_000,
+    "thousands": "1 thousand " * 200_000,
+    "units": "1 " + "a " * 700_000,
     "tags spoken of": "<answer> and </answer>" * 200_000,
 }
 

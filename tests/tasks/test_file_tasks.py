@@ -62,6 +62,19 @@ def test_gsm8k_reads_the_number_after_the_hashes():
         ("#### 1350\nNo, the answer is 1351.", False),
         ("The final answer is:\n\\[\n1350\n\\]", True),
         ("\\[\n3 \\times 450 = 1350\n\\]", True),
+        ("The answer is:\n- 1350 dollars", True),
+        ("The answer is:\n> 1350", True),
+        ("- 1350", True),
+        ("The answer is not 1350 but 1351.", False),
+        ("The answer isn't 1350.", False),
+        ("The answer is not 1351 but 1350.", True),
+        ("#### - 1350", False),
+        ("The answer is minus 1350", False),
+        ("So it changes by 50 - 1400 = - 1350", False),
+        ("The answer is 1350 + 1.", False),
+        ("\\boxed{1350-1360}", False),
+        ("The answer is <b>1350</b>", True),
+        ("The answer is 1.35k dollars", True),
     ],
 )
 def test_gsm8k_grades_the_number_of_the_final_answer(completion, right):
@@ -124,7 +137,7 @@ def test_prontoqa_in_its_forms(name):
         assert task.grade(problem, f"The answer is {problem.answer}, not {other}.")
         assert task.grade(problem, f"True or false: Max is red. {problem.answer}.")
         assert not task.grade(problem, "True or false: Max is red.")
-        assert not task.grade(problem, "maybe, untrue, falsehood")
+        assert not task.grade(problem, "maybe, truly a falsehood")
 
 
 @pytest.mark.parametrize(
@@ -149,10 +162,61 @@ def test_prontoqa_in_its_forms(name):
         ("The answer is that it cannot be true.", "False"),
         ("Max is red, so it can't be false.", "True"),
         ("The answer is: it is not necessarily true.", "False"),
+        ("The answer is: this is not a true statement.", "False"),
+        ("The answer is: it is not actually true", "False"),
+        ("The statement is not at all true", "False"),
+        ("The answer is never true.", "False"),
+        ("The answer is that it cannot possibly be true.", "False"),
+        ("It is no longer true.", "False"),
+        ("The answer is: it is not the case that it is true", "False"),
+        ("It is not necessarily the case that the statement is true.", "False"),
+        ("The answer is **not** **true**.", "False"),
+        ("The statement is hardly true.", "False"),
+        ("The statement is untrue.", "False"),
+        ("It is false that it is true.", "False"),
+        ("The answer is not untrue.", "True"),
+        ("It isn\u2019t really false.", "True"),
+        ("It is not false that it is true.", "True"),
+        ("The answer is: it is not true that it is false.", "True"),
+        ("The statement is true rather than false.", "True"),
+        ("The answer is: it is not true that x is false", ""),
+        ("The statement cannot be proven true.", ""),
+        ("It is not certain that it is true", ""),
+        ("I don't think it is true.", ""),
+        ("This does not make it true.", ""),
+        ("It is neither true nor false.", ""),
+        ("The opposite is true.", ""),
+        ("The answer is not: True", ""),
+        ("The answer is not (True).", ""),
     ],
 )
 def test_prontoqa_takes_the_verdict_of_an_explanation(completion, answer):
     assert ProntoQA(FILES / "prontoqa.json").canonical_answer(completion) == answer
+
+
+@pytest.mark.parametrize("verdict", ["True", "False"])
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "Sally is not a dog. {}",
+        "Sally is not a dog, {}",
+        "Sally isn't a dog and {}",
+        "Sally is never a dog: {}",
+        "Sally is not a dog \u2014 {}",
+        "Is Sally a dog? She is not. {}",
+        "Since Sally is not a dog the statement is {}.",
+        "It is not red so the statement is {}.",
+        "So the statement that Sally is not a dog is {}.",
+        'So the statement "Sally is not a dog" is {}.',
+        "So the statement 'Sally isn't a dog' is {}.",
+        "So the statement \u201cSally cannot be that\u201d is {}.",
+        "There is no doubt it is {}.",
+        "The answer is {}, as Sally is not a dog.",
+    ],
+)
+def test_prontoqa_denials_of_something_else_do_not_touch_the_verdict(completion, verdict):
+    task = ProntoQA(FILES / "prontoqa.json")
+    assert task.canonical_answer(completion.format(verdict)) == verdict
 
 
 def test_prontoqa_repeats_of_the_prompt_are_no_answer():
@@ -163,11 +227,20 @@ def test_prontoqa_repeats_of_the_prompt_are_no_answer():
         assert task.canonical_answer(answered) == problem.answer
 
 
-def test_prontoqa_takes_no_time_for_white_space():
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("true" + " " * 90_000 + "or", "True"),
+        ("not " * 24_000 + "so true", "True"),
+        ("'" * 90_000 + "true", "True"),
+        ("'a" * 45_000 + " true", "True"),
+        ("true that " * 9_000 + "it is false", "False"),
+    ],
+    ids=["white space", "denials", "quotes", "apostrophes", "verdicts"],
+)
+def test_prontoqa_takes_no_time(completion, answer):
     begin = time.process_time()
-    assert (
-        ProntoQA(FILES / "prontoqa.json").canonical_answer("true" + " " * 90_000 + "or") == "True"
-    )
+    assert ProntoQA(FILES / "prontoqa.json").canonical_answer(completion) == answer
     assert time.process_time() - begin < 1
 
 
