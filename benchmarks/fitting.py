@@ -51,7 +51,7 @@ from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
 
-from jaxgap.fitting.levenberg_marquardt import levenberg_marquardt
+from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
 
 COUNTS_WITHIN = 1e-6
 TARGETS = {"closed form": 30.0, "closed form, analytic Jacobian": 10.0, "ODE": 50.0}

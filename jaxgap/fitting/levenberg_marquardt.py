@@ -1,4 +1,4 @@
-r"""Levenberg-Marquardt for thousands of small nonlinear least-squares problems at once.
+r"""Levenberg-Marquardt for small nonlinear least-squares problems, one step at a time.
 
 Bootstraps, multiple starts, profiles and folders of runs all ask for the same thing: minimise
 $\tfrac12 \lVert r(y; \theta_i) \rVert^2$ over two to eight parameters $y$, for very many data sets
@@ -40,10 +40,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.fitting.lanes import AbstractIteration, run_lanes
-from jaxgap.fitting.least_squares import NUM_LANES, AbstractMinimiser, Minimum, ResidualFn
+from jaxgap.fitting.elimination import solve_positive_definite
+from jaxgap.fitting.least_squares import AbstractMinimiser, Minimum, ResidualFn
 
 _INITIAL_DAMPING = 1e-3
 _SUFFICIENT_DECREASE = 1e-4
@@ -56,7 +56,13 @@ _NOTHING = 1e-12
 
 
 class Status(enum.IntEnum):
-    """Why a problem was left; `description` says it in words."""
+    """Why a problem was left.
+
+    - `COST`, `STEP`, `GRADIENT`: a test of convergence was met (`ftol`, `xtol`, `gtol`).
+    - `MAX_STEPS`: the steps ran out.
+    - `STALLED`: the residuals are not finite however short the step.
+    - `NOT_FINITE`: the residuals or their Jacobian are not finite at the start.
+    """
 
     RUNNING = 0
     COST = 1
@@ -67,40 +73,9 @@ class Status(enum.IntEnum):
     NOT_FINITE = 6
 
     @property
-    def description(self) -> str:
-        """The reason as a sentence's end: "the fit stopped because ..."."""
-        return _DESCRIPTIONS[self]
-
-    @property
     def converged(self) -> bool:
         """Whether one of the three tests of convergence was met."""
         return self in (Status.COST, Status.STEP, Status.GRADIENT)
-
-
-_DESCRIPTIONS = {
-    Status.RUNNING: "it has not been run to its end",
-    Status.COST: "the squared error no longer decreased (ftol)",
-    Status.STEP: "the parameters no longer changed (xtol)",
-    Status.GRADIENT: "the gradient vanished (gtol)",
-    Status.MAX_STEPS: "it reached the largest number of steps (max_steps)",
-    Status.STALLED: "the residuals are not finite however short the step",
-    Status.NOT_FINITE: "the residuals or their Jacobian are not finite at the start",
-}
-
-
-class LeastSquares(NamedTuple):
-    """The solutions of a batch of problems, every field with a leading batch axis."""
-
-    y: Float[Array, "batch params"]
-    cost: Float[Array, " batch"]
-    gradient_norm: Float[Array, " batch"]
-    num_steps: Int[Array, " batch"]
-    status: Int[Array, " batch"]
-
-    @property
-    def converged(self) -> Bool[Array, " batch"]:
-        """Which problems met one of the three tests of convergence."""
-        return _converged(self.status)
 
 
 class _Linearisation(NamedTuple):
@@ -111,7 +86,7 @@ class _Linearisation(NamedTuple):
     gram: Float[Array, "params params"]
 
 
-class _State(NamedTuple):
+class SolveState(NamedTuple):
     """A solve under way."""
 
     y: Float[Array, " params"]
@@ -156,13 +131,13 @@ class LevenbergMarquardt(AbstractMinimiser):
     max_change: float = 4.0
     atol: float = 1e-24
 
-    def begin(self, start: Float[Array, " n"]) -> _State:
+    def begin(self, start: Float[Array, " n"]) -> SolveState:
         nowhere = _Linearisation(
             jnp.array(jnp.inf, start.dtype),
             jnp.zeros_like(start),
             jnp.zeros((len(start), len(start)), start.dtype),
         )
-        return _State(
+        return SolveState(
             y=start,
             at=nowhere,
             scale=jnp.zeros_like(start),
@@ -172,7 +147,7 @@ class LevenbergMarquardt(AbstractMinimiser):
             status=jnp.array(int(Status.RUNNING)),
         )
 
-    def step(self, residual_fn: ResidualFn, state: _State, args: Any) -> _State:
+    def step(self, residual_fn: ResidualFn, state: SolveState, args: Any) -> SolveState:
         root_scale = jnp.sqrt(jnp.where(state.scale > 0, state.scale, 1.0))
         scaled_step, predicted = self._propose(state, root_scale)
         trial = state.y + scaled_step / root_scale
@@ -195,7 +170,7 @@ class LevenbergMarquardt(AbstractMinimiser):
             step_length=jnp.linalg.norm(scaled_step),
             y_length=jnp.linalg.norm(root_scale * state.y),
         )
-        return _State(
+        return SolveState(
             y=jnp.where(taken, trial, state.y),
             at=at,
             scale=jnp.where(taken, jnp.maximum(state.scale, jnp.diag(there.gram)), state.scale),
@@ -206,10 +181,10 @@ class LevenbergMarquardt(AbstractMinimiser):
             status=self._status(state, tried, at),
         )
 
-    def finished(self, state: _State) -> Bool[Array, ""]:
+    def finished(self, state: SolveState) -> Bool[Array, ""]:
         return state.status != Status.RUNNING
 
-    def minimum(self, state: _State) -> Minimum:
+    def minimum(self, state: SolveState) -> Minimum:
         """Converged where nothing is left to gain: short steps alone do not say so.
 
         Nor do many steps tell against it, at the end of a valley that is straight and long.
@@ -218,7 +193,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         flat = self.max_change * jnp.abs(state.at.gradient) <= _FLAT * state.at.cost
         level = flat | (_cosines(state.at) < _STATIONARY)
         stationary = jnp.all(level) | (cost <= self.atol)
-        ended = _converged(state.status) | (state.status == Status.MAX_STEPS)
+        ended = has_converged(state.status) | (state.status == Status.MAX_STEPS)
         return Minimum(state.y, cost, ended & stationary, state.num_steps)
 
     def _without_effect(self, at: _Linearisation) -> Bool[Array, " params"]:
@@ -226,7 +201,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         return self.max_change**2 * jnp.diag(at.gram) <= _NOTHING**2 * 2 * at.cost
 
     def _propose(
-        self, state: _State, root_scale: Float[Array, " params"]
+        self, state: SolveState, root_scale: Float[Array, " params"]
     ) -> tuple[Float[Array, " params"], Float[Array, ""]]:
         """The next step in scaled coordinates, and by how much it should lower the cost."""
         # What has run to infinity would take all of the step, and the others would stand still.
@@ -234,14 +209,14 @@ class LevenbergMarquardt(AbstractMinimiser):
         gradient = jnp.where(moving, state.at.gradient / root_scale, 0.0)
         gram = state.at.gram / (root_scale[:, None] * root_scale)
         gram = jnp.where(moving[:, None] & moving, gram, jnp.diag(jnp.where(moving, 0.0, 1.0)))
-        step = _solve(gram + state.damping * jnp.eye(len(gradient)), -gradient)
+        step = solve_positive_definite(gram + state.damping * jnp.eye(len(gradient)), -gradient)
         change = jnp.max(jnp.abs(step / root_scale))
         part = jnp.minimum(1.0, self.max_change / jnp.where(change > 0, change, 1.0))
         descent = -step @ gradient
         curvature = descent - state.damping * step @ step
         return part * step, part * descent - 0.5 * part**2 * curvature
 
-    def _status(self, state: _State, tried: _Trial, at: _Linearisation) -> Int[Array, ""]:
+    def _status(self, state: SolveState, tried: _Trial, at: _Linearisation) -> Int[Array, ""]:
         """Whether a solve that was at `state` and is now `at` is finished, and why."""
         moved = ~tried.fresh & tried.finite
         small_decrease = self.ftol * state.at.cost
@@ -253,7 +228,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         small_step = tried.step_length <= self.xtol * tried.y_length
         tests = [
             (tried.fresh & ~tried.finite, Status.NOT_FINITE),
-            (tried.finite & (_gradient_norm(at) <= self.gtol), Status.GRADIENT),
+            (tried.finite & (gradient_norm(at) <= self.gtol), Status.GRADIENT),
             (moved & (cost_settled | (2 * at.cost <= self.atol)), Status.COST),
             (moved & small_step, Status.STEP),
             (~tried.fresh & ~tried.finite & small_step, Status.STALLED),
@@ -265,107 +240,8 @@ class LevenbergMarquardt(AbstractMinimiser):
 
 
 @eqx.filter_jit
-def levenberg_marquardt(
-    residual_fn: ResidualFn,
-    y0: Float[Array, "batch params"],
-    args: PyTree = None,
-    *,
-    mask: Bool[Array, "batch rows"] | None = None,
-    ftol: float = 1e-8,
-    xtol: float = 1e-8,
-    gtol: float = 1e-8,
-    max_steps: int = 200,
-    num_lanes: int = NUM_LANES,
-) -> LeastSquares:
-    r"""Solve a batch of independent nonlinear least-squares problems.
-
-    $$\min_{y_i} \tfrac12 \sum_{n} m_{in}\, r_n(y_i; \theta_i)^2, \qquad i = 1, \dots,
-      \text{batch}.$$
-
-    **Arguments:**
-
-    - `residual_fn`: `residual_fn(y, args)` gives the residuals of **one** problem, shape
-        `(rows,)`. It is differentiated in forward mode; give it a `jax.custom_jvp` where a better
-        derivative is known, and `diffrax.ForwardMode()` where it integrates. Pass the same function
-        object again to reuse the compiled program.
-    - `y0`: the starts, shape `(batch, params)`, without bounds; float64 for the default tolerances.
-    - `args`: a tree of arrays, each with a leading batch axis: what differs between problems.
-    - `mask`: which rows count, shape `(batch, rows)`, so that problems of different lengths share a
-        program. Rows left out may hold anything, NaN included.
-    - `ftol`, `xtol`, `gtol`: relative tolerances >= 0 of the cost, of the step and of the gradient,
-        as in MINPACK and `scipy.optimize.least_squares(method="lm")`. Any one of them ends a fit.
-    - `max_steps`: the most steps tried on one problem, refused ones included.
-    - `num_lanes`: how many problems are stepped together. More of them make each step cheaper per
-        problem, up to what the device does at once (a few dozen on a CPU, thousands on a GPU);
-        fewer make the end of the queue cheaper. The solutions do not depend on it.
-
-    **Returns:**
-
-    :class:`LeastSquares`: the last accepted `y`, its cost $\tfrac12\lVert r\rVert^2$, the
-    largest cosine between $r$ and a column of $J$, the number of steps tried, and a :class:`Status`
-    for each problem. A problem that fails is marked and leaves the others alone.
-
-    **Raises:**
-
-    `ValueError` if `y0` is not a matrix of floats, or `num_lanes` is less than one.
-
-    **Example:**
-
-    >>> def residuals(y, args):
-    ...     ts, us = args
-    ...     return y[0] * jnp.exp(-y[1] * ts) - us
-    >>> with jax.enable_x64(True):
-    ...     ts = jnp.tile(jnp.arange(5.0), (2, 1))
-    ...     us = jnp.stack([2 * jnp.exp(-0.5 * ts[0]), 3 * jnp.exp(-0.25 * ts[1])])
-    ...     levenberg_marquardt(residuals, jnp.ones((2, 2)), (ts, us)).y.round(6).tolist()
-    [[2.0, 0.5], [3.0, 0.25]]
-    """
-    y0 = jnp.asarray(y0)
-    if y0.ndim != 2 or not jnp.issubdtype(y0.dtype, jnp.floating):
-        raise ValueError(
-            f"y0 must be floats of shape (batch, params), got {y0.dtype} of shape {y0.shape}"
-        )
-    if num_lanes < 1:
-        raise ValueError(f"num_lanes must be at least 1, got {num_lanes}")
-    solver = LevenbergMarquardt(ftol, xtol, gtol, max_steps, max_change=jnp.inf, atol=0.0)
-    batch = _Batch(solver, residual_fn, y0, (args, mask))
-    if not len(y0):
-        nothing = jnp.zeros(0, y0.dtype)
-        return LeastSquares(y0, nothing, nothing, nothing.astype(int), nothing.astype(int))
-    return run_lanes(batch, len(y0), len(y0), num_lanes)
-
-
-class _Batch(AbstractIteration):
-    """The problems of one call of `levenberg_marquardt`."""
-
-    solver: LevenbergMarquardt
-    residual_fn: ResidualFn
-    y0: Float[Array, "batch params"]
-    data: PyTree
-
-    def begin(self, problem: Int[Array, ""]) -> _State:
-        return self.solver.begin(self.y0[problem])
-
-    def step(self, problem: Int[Array, ""], state: _State) -> _State:
-        datum = jax.tree.map(lambda leaf: leaf[problem], self.data)
-        return self.solver.step(self._residuals, state, datum)
-
-    def finished(self, state: _State) -> Bool[Array, ""]:
-        return self.solver.finished(state)
-
-    def result(self, problem: Int[Array, ""], state: _State) -> LeastSquares:
-        del problem
-        return LeastSquares(
-            state.y, state.at.cost, _gradient_norm(state.at), state.num_steps, state.status
-        )
-
-    def _residuals(self, y: Float[Array, " params"], datum: Any) -> Float[Array, " rows"]:
-        args, mask = datum
-        residuals = self.residual_fn(y, args)
-        return residuals if mask is None else jnp.where(mask, residuals, 0)
-
-
-def _converged(status: Int[Array, "..."]) -> Bool[Array, "..."]:
+def has_converged(status: Int[Array, "..."]) -> Bool[Array, "..."]:
+    """Whether one of the three tests of convergence was met."""
     return (status >= Status.COST) & (status <= Status.GRADIENT)
 
 
@@ -381,7 +257,7 @@ def _linearise(residual_fn: ResidualFn, y: Float[Array, " params"], args: Any) -
     )
 
 
-def _gradient_norm(at: _Linearisation) -> Float[Array, ""]:
+def gradient_norm(at: _Linearisation) -> Float[Array, ""]:
     """The largest cosine of an angle between the residuals and a column of their Jacobian."""
     return jnp.max(_cosines(at))
 
@@ -389,19 +265,3 @@ def _gradient_norm(at: _Linearisation) -> Float[Array, ""]:
 def _cosines(at: _Linearisation) -> Float[Array, " params"]:
     lengths = jnp.sqrt(jnp.diag(at.gram) * 2 * at.cost)
     return jnp.abs(at.gradient) / jnp.where(lengths > 0, lengths, jnp.inf)
-
-
-def _solve(
-    matrix: Float[Array, "params params"], right: Float[Array, " params"]
-) -> Float[Array, " params"]:
-    """Gauss-Jordan elimination, not finite where a pivot says "not positive definite".
-
-    The loop over pivots is unrolled: over lanes it compiles to a few fused elementwise kernels,
-    some three times as fast for five parameters as a batched LAPACK call.
-    """
-    table = jnp.concatenate([matrix, right[:, None]], axis=1)
-    for k in range(len(right)):
-        pivot = jnp.where(table[k, k] > 0, table[k, k], jnp.nan)
-        row = table[k] / pivot
-        table = (table - table[:, k, None] * row).at[k].set(row)
-    return table[:, -1]

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.curves import padded_length
-from jaxgap.fitting.levenberg_marquardt import levenberg_marquardt
 from jaxgap.trajectory import Trajectory
 
 BASELINES = ("last", "exp3", "pow3", "sigmoid")

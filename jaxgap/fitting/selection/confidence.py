@@ -21,10 +21,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from jaxgap.fitting.batched_levenberg_marquardt import LeastSquares, levenberg_marquardt
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, horizon
-from jaxgap.fitting.levenberg_marquardt import LeastSquares, levenberg_marquardt
 from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
 
 # The tails at which a curve is traced, from its centre outward.

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, stack
-from jaxgap.fitting.levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 # The most curves in one call of the compiled program, and the fewest that it is compiled for.
