@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
@@ -31,6 +32,7 @@ class LeastSquares(NamedTuple):
         return has_converged(self.status)
 
 
+@eqx.filter_jit
 def levenberg_marquardt(
     residual_fn: ResidualFn,
     y0: Float[Array, "batch params"],

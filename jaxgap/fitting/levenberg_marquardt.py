@@ -37,7 +37,6 @@ Numerical Analysis, LNM 630 (1978). Nielsen, *Damping parameter in Marquardt's m
 import enum
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -239,7 +238,6 @@ class LevenbergMarquardt(AbstractMinimiser):
         )
 
 
-@eqx.filter_jit
 def has_converged(status: Int[Array, "..."]) -> Bool[Array, "..."]:
     """Whether one of the three tests of convergence was met."""
     return (status >= Status.COST) & (status <= Status.GRADIENT)
