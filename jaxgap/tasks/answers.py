@@ -94,7 +94,7 @@ _UNIT = r"(?:[ -]?(?:\\?[A-Za-z$%°]{1,15}|\\text\{[^{}]{0,20}\})){0,2}?"
 _NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
 # Where the number before is only a part of what is meant, as in "2 hours and 5 minutes".
 _GOES_ON = re.compile(
-    r"!(?!=)|[²³\u2070-\u2079]|e\d"
+    r"!\s?[-+*×/÷^]|[²³\u2070-\u2079]|e\d"
     rf"|(?:\s?\^|\s?[-/÷]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
     rf"|{_UNIT}(?:\s?(?:[+×·]|(?<![A-Za-z])x)|\s[-*/÷]\s|\s?\\(?:times|cdot|div|pm)"
     rf"|\s(?:and|plus|minus|times|(?:divided|multiplied)\sby)\b){_NEXT}"

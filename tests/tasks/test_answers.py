@@ -233,6 +233,7 @@ def test_numbers_as_they_are_written(text, number):
         ("not surprising: 18", "18"),
         ("18.", "18"),
         ("18 apples!", "18"),
+        ("18!", "18"),
         ("18-year-old", "18"),
         ("$18 - the total cost", "18"),
         ("18 (3 x 6)", "18"),
@@ -267,7 +268,7 @@ def test_the_number_that_a_marked_answer_states(marked, number):
     "marked",
     [
         *("not 18", "not 18 or 19 but 17", "not only 18 but also 17", "not 18, since 3 * 6 = 18"),
-        *("17 + 1.", "17 dollars + 1 dollar", "20 minus 2", "the total minus 3", "3!", "10^3"),
+        *("17 + 1.", "17 dollars + 1 dollar", "20 minus 2", "the total minus 3", "3!/2", "10^3"),
         *("3*6", "3\\*6", "3 x 6", "3x6", "3 \u00d7 6", "$3 \\times 6$", "3 x (5 + 1)", "36 / 2"),
         *("\\sqrt{16}", "\\sqrt[3]{8}", "sqrt(16)", "\u221a16", "10^{3}", "10\u00b3", "\\frac36"),
         *("18-20", "18 - 20", "18\u201320", "18 to 20", "between 17 and 19"),
