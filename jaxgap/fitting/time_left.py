@@ -19,6 +19,7 @@ from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.errors import InputError
 from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.estimate import NO_NOISE
 from jaxgap.fitting.profile import Ends, profile_ends
 
 if TYPE_CHECKING:
@@ -62,10 +63,9 @@ def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
         epsilon = _near_enough(result)
     if not (np.isfinite(epsilon) and epsilon > 0):
         raise InputError(f"epsilon must be above zero, got {epsilon:g}")
-    limit = result.limits["solver"]
-    why_none = _without_times(result.dynamics) or (limit.reason if limit.estimate is None else None)
+    why_none = _why_none(result)
     if why_none is not None or source.quantile is None:
-        return TimeLeft(None, (None, None), epsilon, why_none)
+        return TimeLeft(None, (None, None), epsilon, why_none or NO_NOISE)
     with jax.enable_x64(True):
         found = _profiled(
             source.problem,
@@ -89,14 +89,19 @@ def _near_enough(result: "FitResult") -> float:
     return EPSILON_RELATIVE * (abs(last) or float(result.source.curves.value_scale))
 
 
-def _without_times(dynamics: Any) -> str | None:
-    """Why a law has no closed form of when it gets near its limit; `None` where it has one."""
+def _why_none(result: "FitResult") -> str | None:
+    """Why nothing can be said of when a run gets near its limit, if nothing can."""
+    limit, dynamics = result.limits["solver"], result.dynamics
     closed = (
         isinstance(dynamics, GapDynamics)
         and isinstance(dynamics.coupling, RankOneCoupling)
         and isinstance(dynamics.potential, AbstractClosedFormPotential)
     )
-    return None if closed else "this law has no closed form of when it comes near its limit"
+    if not closed:
+        return "this law has no closed form of when it comes near its limit"
+    if not result.converged:
+        return f"the fit {result.stopped}"
+    return limit.reason if limit.estimate is None else None
 
 
 @eqx.filter_jit

@@ -1,5 +1,7 @@
 """Rounds left by the fitted law, against SciPy's own profile, and where they are withheld."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -117,6 +119,18 @@ def test_without_a_limit_there_is_no_time_and_the_same_reason():
     assert left.interval == (None, None)
     assert left.reason == result.limits["solver"].reason
     assert time_left_sentence(result) is None
+
+
+def test_without_noise_or_a_minimum_there_is_none():
+    result = fit(LinearLaw(), run_of())
+    source = dataclasses.replace(result.source, quantile=None)
+    for changed in (
+        dataclasses.replace(result, source=source),
+        dataclasses.replace(result, converged=False),
+    ):
+        left = changed.time_left(EPSILON)
+        assert (left.estimate, left.interval) == (None, (None, None))
+        assert left.reason
 
 
 def test_a_law_without_a_closed_form_says_so():
