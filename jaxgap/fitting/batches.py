@@ -43,8 +43,12 @@ def fit_curves(
             raw = _on_all_devices(
                 problem, batch, jnp.asarray(num_free), jnp.asarray(levels), jnp.asarray(counts)
             )
-            raw = jax.tree.map(np.asarray, raw)
-        found += [jax.tree.map(lambda leaf, row=row: leaf[row], raw) for row in range(len(chosen))]
+        arrays, rest = eqx.partition(raw, eqx.is_array)
+        arrays = jax.tree.map(np.asarray, arrays)
+        found += [
+            eqx.combine(jax.tree.map(lambda leaf, row=row: leaf[row], arrays), rest)
+            for row in range(len(chosen))
+        ]
     return found
 
 

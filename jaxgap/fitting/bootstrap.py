@@ -77,7 +77,7 @@ def bootstrap(
         found = []
         for first in range(0, num_samples, _BATCH):
             some = keys[first : first + _BATCH]
-            padded = jnp.concatenate([some, jnp.repeat(some[-1:], _BATCH - len(some))])
+            padded = jnp.concatenate([some, jnp.repeat(some[-1:], _BATCH - len(some), axis=0)])
             values = _refits(problem, curves, raw, padded, jnp.asarray(len(some)))
             found.append([np.asarray(each)[: len(some)] for each in values])
     numbers, converged = (np.concatenate(each) for each in zip(*found, strict=True))

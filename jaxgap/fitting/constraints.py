@@ -201,7 +201,8 @@ def _check(
 ) -> None:
     name, lower, upper = parameter.name, parameter.lower, parameter.upper
     numbers = constraint if isinstance(constraint, Held | Bounded) else ()
-    largest = max((number for number in numbers if np.isfinite(number)), key=abs, default=0.0)
+    finite = (float(number) for number in numbers if np.isfinite(number))
+    largest = max(finite, key=abs, default=0.0)
     if abs(largest) > LARGEST:
         raise InputError(
             f"constraints: {largest:g} for {name} is beyond {LARGEST:g}, too large to compute with"

@@ -170,8 +170,9 @@ def fit_batch(
     indices = np.array(visible(problem, curves.has_verifier))
     numbers, stderrs = jax.vmap(lambda fit: _numbers(problem, fit, indices))(fits)
     intervals = _intervals(problem, inside, indices, numbers, stderrs, quantiles, num_curves)
-    dynamics = jax.vmap(problem.dynamics)(coordinates, curves)
-    fitted = jax.vmap(problem.curve_fn)(dynamics, curves.ts)
+    # Filtered: a potential of one's own may hold what is no array, such as a network's activation.
+    dynamics = eqx.filter_vmap(problem.dynamics)(coordinates, curves)
+    fitted = eqx.filter_vmap(problem.curve_fn)(dynamics, curves.ts)
     agree = best.start_costs <= cost[:, None] * (1 + _AGREEMENT) + NOISE_FLOOR**2
     return RawFit(
         coordinates=coordinates,

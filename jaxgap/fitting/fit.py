@@ -184,8 +184,9 @@ class _Prepared(NamedTuple):
 
     @property
     def batch(self) -> tuple:
-        """What all runs of a batch have in common."""
-        return len(self.curves.ts), self.curves.has_verifier, self.trajectory.kind, self.noise
+        """What all runs of a batch have in common; noise that is given is the same for all runs."""
+        noise = type(self.noise)
+        return len(self.curves.ts), self.curves.has_verifier, self.trajectory.kind, noise
 
 
 def _restricted(

@@ -6,6 +6,7 @@ then the most probable one, and its intervals are of the profile of likelihood t
 
 import abc
 import math
+from numbers import Real
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ class Normal(AbstractPrior):
 
     def __check_init__(self):
         _check_sd(self.sd)
-        if isinstance(self.mean, float | int) and not math.isfinite(self.mean):
+        if isinstance(self.mean, Real) and not math.isfinite(self.mean):
             raise InputError(f"the mean of a prior must be finite, got {self.mean}")
 
     def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
@@ -75,7 +76,7 @@ class LogNormal(AbstractPrior):
 
     def __check_init__(self):
         _check_sd(self.sd)
-        if isinstance(self.median, float | int) and not 0 < self.median < math.inf:
+        if isinstance(self.median, Real) and not 0 < self.median < math.inf:
             raise InputError(
                 f"the median of a prior must be above zero and finite, got {self.median}"
             )
@@ -99,7 +100,7 @@ class IndexedPrior(eqx.Module):
 
 
 def _check_sd(sd: RealScalar) -> None:
-    if isinstance(sd, float | int) and not 0 < sd < math.inf:
+    if isinstance(sd, Real) and not 0 < sd < math.inf:
         raise InputError(
             f"the standard deviation of a prior must be above zero and finite, got {sd}"
         )

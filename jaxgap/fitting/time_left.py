@@ -85,8 +85,10 @@ def _near_enough(result: "FitResult") -> float:
     """By default a point of accuracy, or a twentieth of the fitted curve's last value."""
     if result.kind == "accuracy":
         return EPSILON_ACCURACY
-    last = float(np.asarray(result.source.raw.fitted)[result.num_points - 1, 0])
-    return EPSILON_RELATIVE * (abs(last) or float(result.source.curves.value_scale))
+    last = abs(float(np.asarray(result.source.raw.fitted)[result.num_points - 1, 0]))
+    # A fit that failed has no curve.
+    scale = last if np.isfinite(last) and last else float(result.source.curves.value_scale)
+    return EPSILON_RELATIVE * scale
 
 
 def _why_none(result: "FitResult") -> str | None:

@@ -24,7 +24,8 @@ def row_uniforms(
 
     def stream(row_id, steps):
         row_key = jax.random.fold_in(key, row_id)
-        return jax.vmap(lambda step: jax.random.uniform(jax.random.fold_in(row_key, step)))(steps)
+        keys = jax.vmap(lambda step: jax.random.fold_in(row_key, step))(steps)
+        return jax.vmap(lambda key: jax.random.uniform(key, dtype=jnp.float32))(keys)
 
     # In the middle of its cell of 2^-23: at its lower end, once in 2^23, a zero would draw the
     # vocabulary's first word, however improbable.

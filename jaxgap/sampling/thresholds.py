@@ -41,7 +41,7 @@ def smallest_kept(weights: Weights, settings: Settings) -> PerRow:
 
 def _top_k(weights: Weights, k: Int[Array, ""]) -> PerRow:
     def count(kept):
-        return jnp.where(kept, 1.0, 0.0).sum(-1)
+        return jnp.sum(kept, axis=-1, dtype=jnp.float32)
 
     targets = jnp.full(weights.shape[0], k, jnp.float32)
     return _largest_reaching(weights, count, targets, lambda threshold: jnp.ones_like(threshold))

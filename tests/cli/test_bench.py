@@ -17,6 +17,7 @@ def argv(folder, *varied):
     return ["bench", "--out", str(folder), *sizes, "--batch-size", "4", *varied]
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_named_with_status_1_and_the_same_command_tries_it_again(
     tmp_path, monkeypatch, capsys
 ):

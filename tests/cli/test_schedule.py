@@ -131,6 +131,7 @@ def test_the_best_by_a_law_that_does_not_describe_the_run_is_called_so(tmp_path,
     assert "Best by a law that does not describe this run: 100% at epoch 0" in said
 
 
+@pytest.mark.slow
 def test_nothing_is_planned_from_a_fit_that_failed():
     ts, decay = np.arange(12.0), np.exp(-0.4 * np.arange(12.0))
     run = Trajectory(ts, 1 + 3 * decay, 0.8 + 1.2 * decay)

@@ -40,6 +40,8 @@ def test_the_same_key_draws_the_same_runs(result):
     one, two, other = (result.bootstrap(30, key=jax.random.key(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.samples["rate"], two.samples["rate"])
     assert not np.array_equal(one.samples["rate"], other.samples["rate"])
+    old_style = result.bootstrap(30, key=jax.random.PRNGKey(1))
+    np.testing.assert_array_equal(one.samples["rate"], old_style.samples["rate"])
 
 
 @pytest.mark.slow

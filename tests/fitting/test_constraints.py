@@ -258,6 +258,7 @@ def test_a_window_of_too_few_rows_is_refused(run):
     [
         (lambda: Normal(1.0, 0.0), "the standard deviation of a prior must be above zero"),
         (lambda: LogNormal(1.0, -1.0), "the standard deviation of a prior must be above zero"),
+        (lambda: Normal(1.0, np.float32(0)), "the standard deviation of a prior must be above"),
         (lambda: LogNormal(1.0, np.inf), "the standard deviation of a prior must be .* finite"),
         (lambda: Normal(np.nan, 1.0), "the mean of a prior must be finite, got nan"),
         (lambda: LogNormal(np.inf, 1.0), "the median of a prior must be above zero and finite"),

@@ -125,7 +125,11 @@ def test_nothing_grows_as_the_square_of_the_number_of_rows():
 
 
 @pytest.mark.parametrize(
-    ("ts", "rate"), [(np.arange(401.0), 0.4), (np.geomspace(1.0, 1e4, 60) - 1, 0.05)]
+    ("ts", "rate"),
+    [
+        pytest.param(np.arange(401.0), 0.4, marks=pytest.mark.slow),
+        (np.geomspace(1.0, 1e4, 60) - 1, 0.05),
+    ],
 )
 def test_a_rate_much_faster_than_the_run_is_long_is_held_by_its_first_rows(ts, rate):
     noise = 0.01 * np.random.default_rng(0).standard_normal(len(ts))

@@ -1,6 +1,7 @@
 """A fit with other numbers is no other program: to compile one takes seconds, to run it none."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -22,7 +23,12 @@ def restricted(number):
 
 
 @pytest.mark.parametrize(
-    "fitted", [restricted, lambda number: fit(LinearLaw(), RUN, noise=GivenScale(number, 0.1))]
+    "fitted",
+    [
+        restricted,
+        # Arrays of JAX, as a program of one's own may have found them.
+        lambda number: fit(LinearLaw(), RUN, noise=GivenScale(jnp.asarray(number), 0.1)),
+    ],
 )
 def test_other_numbers_compile_nothing(fitted):
     compiled = []

@@ -8,10 +8,9 @@ import pytest
 import scipy.optimize
 import scipy.stats
 
-from jaxgap.dynamics import time_left
+from jaxgap.dynamics import GeneralLinearDynamics, time_left
 from jaxgap.errors import InputError
 from jaxgap.fitting import (
-    GeneralLinearLaw,
     LaggedLaw,
     LinearLaw,
     PowerLaw,
@@ -67,7 +66,14 @@ def test_the_interval_is_the_profile_of_the_time_itself():
     np.testing.assert_allclose([left.estimate, *left.interval], expected, rtol=2e-3)
 
 
-@pytest.mark.parametrize("law", [LinearLaw(), PowerLaw(), SaturatingLaw(), LaggedLaw()])
+@pytest.mark.parametrize(
+    "law",
+    [
+        LinearLaw(),
+        PowerLaw(),
+        *(pytest.param(x, marks=pytest.mark.slow) for x in (SaturatingLaw(), LaggedLaw())),
+    ],
+)
 def test_it_is_the_time_of_the_fitted_dynamics(law):
     run = run_of(seed=1)
     result = fit(law, run)
@@ -102,7 +108,7 @@ def test_a_nearer_limit_takes_longer():
 
 
 def test_a_run_that_has_arrived_has_no_time_left():
-    result = fit(LinearLaw(), run_of(num_rows=30))
+    result = fit(LinearLaw(), run_of(rate=0.8))
     left = result.time_left(0.1)
     assert (left.estimate, left.interval) == (0.0, (0.0, 0.0))
 
@@ -134,7 +140,10 @@ def test_without_noise_or_a_minimum_there_is_none():
 
 
 def test_a_law_without_a_closed_form_says_so():
-    left = fit(GeneralLinearLaw(), run_of(num_rows=20)).time_left(EPSILON)
+    of_law = fit(LinearLaw(), run_of())
+    none = np.zeros(2)
+    two_rates = GeneralLinearDynamics(0.3, 0.1, np.array([2.0, 1.0]), none, 3.0, 2.0)
+    left = dataclasses.replace(of_law, dynamics=two_rates).time_left(EPSILON)
     assert left.estimate is None
     assert "no closed form" in left.reason
 

@@ -101,6 +101,16 @@ def test_tokens_invert_the_cdf_of_the_full_forward(tiny_model, sharp_params, pro
     np.testing.assert_array_equal(drawn.tokens.reshape(rows, -1)[certain], expected[certain])
 
 
+@pytest.mark.parametrize("filters", [{}, {"top_k": 5, "top_p": 0.8}])
+def test_double_precision_elsewhere_changes_nothing(sample_tiny, filters):
+    sampling = Sampling(**filters)
+    single = sample_tiny(sampling=sampling)
+    with jax.enable_x64(True):
+        double = sample_tiny(sampling=sampling)
+    np.testing.assert_array_equal(double.tokens, single.tokens)
+    np.testing.assert_allclose(double.logprobs, single.logprobs, atol=1e-6)
+
+
 def test_a_row_ends_at_its_end_token(tiny_model, drawn):
     eos, pad = tiny_model.tokenizer.eos_id, tiny_model.tokenizer.pad_id
     lengths = drawn.completion_mask.sum(-1)

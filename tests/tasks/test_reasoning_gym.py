@@ -206,7 +206,9 @@ def test_answers_that_are_evaluated_do_no_harm(evaluating, endings):
     assert evaluating.scores([(problem, problem.answer), (problem, listed)]) == [1, 0.1]
 
 
-@pytest.mark.parametrize("name", ["countdown", "simple_integration"])
+@pytest.mark.parametrize(
+    "name", ["countdown", pytest.param("simple_integration", marks=pytest.mark.slow)]
+)
 def test_answers_that_sympy_evaluates_do_no_harm(sandbox, name):
     task = ReasoningGym(name, limits=SHORT)
     (problem,) = task.problems(1, seed=0)

@@ -176,7 +176,7 @@ def test_parameters_too_coarse_for_small_steps_are_refused(
     assert {leaf.dtype for leaf in jax.tree.leaves(step.trainable)} == {jnp.dtype(jnp.float32)}
 
 
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("tied", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_half_precision_sums_a_token_that_is_everywhere(tiny_model, tied):
     # Equal terms: a sum of them in bfloat16 stands still at 256.
     config = dataclasses.replace(tiny_model.config, tie_embeddings=tied, context_length=600)

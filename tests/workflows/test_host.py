@@ -48,6 +48,7 @@ def test_a_fit_takes_one_device_of_the_host(run_file, with_devices):
     assert ended.stdout == "[0]\n"
 
 
+@pytest.mark.slow
 def test_a_command_fits_where_there_is_no_accelerator_to_be_had(run_file, with_devices):
     ended = subprocess.run(
         [sys.executable, "-m", "jaxgap", "fit", run_file],

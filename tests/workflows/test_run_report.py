@@ -56,6 +56,7 @@ def test_a_run_that_the_law_does_not_describe_is_called_so(tmp_path):
     assert "law does not describe this run" in path.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_verifier_has_a_page_too(tmp_path):
     path, _ = write_report(write_run(tmp_path / "alone", np.linspace(0.4, 0.7, 16), False))
     text = path.read_text()

@@ -39,7 +39,7 @@ def lawful_accuracies(num_runs, num_rows, num_items):
     [
         lawful_runs(400, 8, 4.0),
         lawful_runs(400, 20, 8.0),
-        lawful_runs(400, 50, 20.0),
+        pytest.param(lawful_runs(400, 50, 20.0), marks=pytest.mark.slow),
         lawful_accuracies(400, 15, 200),
     ],
     ids=["8 rows", "20 rows", "50 rows", "accuracies"],

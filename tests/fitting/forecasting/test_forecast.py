@@ -163,6 +163,7 @@ def test_uncertainties_of_zero_have_no_logarithm():
         forecast(run, 3.0, key=KEY)
 
 
+@pytest.mark.slow
 def test_a_forecast_that_rests_on_few_draws_says_so(monkeypatch):
     sample = forecast_module.sample_futures
 

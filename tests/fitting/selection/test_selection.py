@@ -163,7 +163,7 @@ def test_the_public_form_is_that_of_a_fit(results):
     one_law = fit(LinearLaw(), linear_run()).to_dict()
     assert form["model"] == "auto"
     assert set(form["parameters"]) == set(one_law["parameters"])
-    assert set(one_law) - set(form) == {"num_starts", "num_agreeing", "criteria"}
+    assert set(one_law) - set(form) == {"num_starts", "num_agreeing", "criteria", "time_left"}
     for number in (*form["parameters"].values(), *form["limits"].values()):
         has_null = None in (number["estimate"], number["stderr"], *(number["interval"] or [None]))
         assert has_null == ("reason" in number)
@@ -179,6 +179,7 @@ def test_a_solver_alone_has_its_limit_only(results):
     assert alone.parameters["verifier_initial"].estimate is None
 
 
+@pytest.mark.slow
 def test_predictions_run_into_the_limit(results):
     result = results[0]
     prediction = result.predict([500.0, 0.0])
