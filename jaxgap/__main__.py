@@ -4,23 +4,25 @@ import io
 import os
 import sys
 
+from jaxgap.cli import signals
 from jaxgap.errors import Terminated
-
-# What a shell reports of a process that SIGINT or SIGTERM ended: 128 and the signal's number.
-INTERRUPTED = 130
-TERMINATED = 143
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it in one line, even while it is being imported."""
+    signals.take_interrupts()
     _mend_streams()
     try:
         from jaxgap.cli.main import run_command
 
         run_command()
     except KeyboardInterrupt as stop:
-        print(f"jaxgap: {str(stop) or 'interrupted'}", file=sys.stderr)
-        sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
+        signals.ignore_signals()  # a second Ctrl-C would break off the word on the first
+        print(f"jaxgap: {str(stop) or 'interrupted'}", file=sys.stderr, flush=True)
+        is_terminated = isinstance(stop, Terminated)
+        status = signals.TERMINATED if is_terminated else signals.INTERRUPTED
+        signals.end_at_once(status)
+        sys.exit(status)
 
 
 def _mend_streams() -> None:

@@ -1,20 +1,48 @@
-"""How a run ends when it is told to: whole on disk, with a word on how to go on."""
+"""How a command ends when it is told to: in one line, and a run whole on disk."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from jaxgap.errors import Terminated
 
+if TYPE_CHECKING:
+    from pathlib import Path  # slow to import, and Ctrl-C is not ours until then
+
+# What a shell reports of a process that SIGINT or SIGTERM ended: 128 and the signal's number.
+INTERRUPTED = 130
+TERMINATED = 143
+
 _SOON = 0.02  # seconds
+_IMPORTING = "<frozen importlib"
 # Not empty while the garbage collector runs: finalisers and weak references, which it calls,
 # swallow exceptions too.
 _collecting: list[int] = []
+
+
+def take_interrupts() -> None:
+    """Let Ctrl-C end the process in one line from here on, also amid imports and collections."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        gc.callbacks.append(_note_collection)
+        signal.signal(signal.SIGINT, _leave_or_stop)
+
+
+def end_at_once(status: int) -> None:
+    """Let whatever signal comes while Python ends leave at once, with the same status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(status))
+
+
+def ignore_signals() -> None:
+    """Do one thing to its end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -40,10 +68,34 @@ def resumable(folder: Path) -> Iterator[None]:
 def _stop(number: int, frame: FrameType | None) -> None:
     """Raise what ends the run, or try again soon where Python would swallow it."""
     if _collecting or _in_gc_callback(frame):
-        signal.signal(signal.SIGALRM, lambda _, later: _stop(number, later))
+        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
         signal.setitimer(signal.ITIMER_REAL, _SOON)
         return
     raise Terminated("terminated") if number == signal.SIGTERM else KeyboardInterrupt("interrupted")
+
+
+def _leave_or_stop(number: int, frame: FrameType | None) -> None:
+    """Leave an import at once, and stop anything else as a run is stopped.
+
+    Extension modules swallow what is raised while they are imported, or crash later. Nothing is
+    being written then.
+    """
+    if _is_importing(frame):
+        with contextlib.suppress(OSError):  # stderr may be closed
+            os.write(2, b"jaxgap: interrupted\n")
+        os._exit(INTERRUPTED)
+    _stop(number, frame)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    return any(each.f_code.co_filename.startswith(_IMPORTING) for each in _outwards(frame))
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame, its caller, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def _note_collection(phase: str, info: dict[str, int]) -> None:
@@ -54,8 +106,4 @@ def _note_collection(phase: str, info: dict[str, int]) -> None:
 def _in_gc_callback(frame: FrameType | None) -> bool:
     """Whether a callback of the garbage collector is running, whose exceptions are ignored."""
     callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
-    while frame is not None:
-        if frame.f_code in callbacks:
-            return True
-        frame = frame.f_back
-    return False
+    return any(each.f_code in callbacks for each in _outwards(frame))

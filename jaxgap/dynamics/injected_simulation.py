@@ -15,7 +15,10 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.dynamics.simulation import checked_times
 from jaxgap.dynamics.types import as_floats
+
+_BEFORE_T0 = "ts must not be before dynamics.t0"
 
 
 def simulate_injected(
@@ -52,7 +55,8 @@ def simulate_injected(
     **Raises:**
 
     `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is not one-dimensional. A failed solve raises Diffrax's error.
+    is empty, not one-dimensional, or has a time before `dynamics.t0` (inside of a compiled
+    function, an error at run time). A failed solve raises Diffrax's error.
 
     **Example:**
 
@@ -71,9 +75,10 @@ def simulate_injected(
             "simulate_injected needs 64-bit floats, which are off: call it inside "
             "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
         )
-    ts = jnp.asarray(ts, dtype=float)
-    if ts.ndim != 1:
-        raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
+    ts = checked_times(ts)
+    early = ts < dynamics.t0
+    if not isinstance(early, jax.core.Tracer) and early.any():
+        raise ValueError(f"{_BEFORE_T0}, {float(dynamics.t0)}: got {float(ts.min())}")
     if ode_solver is None:
         ode_solver = diffrax.Tsit5()
     if stepsize_controller is None:
@@ -88,10 +93,14 @@ def simulate_injected(
 def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, max_steps):
     """Compiled as a whole, for a scan that runs by itself is compiled anew at every call."""
     external = external.checked(dynamics.t0)
+    ts = eqx.error_if(ts, ts < dynamics.t0, _BEFORE_T0)
+    segment = jnp.searchsorted(jax.lax.stop_gradient(external.times), ts, side="left")
 
-    def solve(t_from, t_to, y):
-        # Times outside the segment are saved at its ends, and not looked at afterwards.
-        saved = diffrax.SubSaveAt(ts=jnp.clip(ts, t_from, t_to))
+    def solve(t_from, t_to, y, index):
+        # Times outside the segment are saved at its ends, and not looked at afterwards. Those
+        # inside are not clipped: where a time is an end, the slope would go to both by halves.
+        clipped = jax.lax.stop_gradient(jnp.clip(ts, t_from, t_to))
+        inside = jnp.where(segment == index, ts, clipped)
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(_vector_field),
             ode_solver,
@@ -100,24 +109,27 @@ def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, 
             dt0=None,
             y0=y,
             args=dynamics,
-            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(t1=True), saved)),
+            saveat=diffrax.SaveAt(subs=(diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(ts=inside))),
             stepsize_controller=stepsize_controller,
             adjoint=adjoint,
             max_steps=max_steps,
         )
         assert solution.ys is not None
-        return solution.ys
+        # Where no time passes the solver takes no step, which would have a slope; Euler's has it.
+        passed = jnp.append(t_to, inside) - t_from
+        at_once = y + passed[:, None] * dynamics.vector_field(t_from, y)
+        return jnp.where(t_to > t_from, jnp.concatenate(solution.ys), at_once)
 
-    def step(y, segment):
-        t_from, t_to, fall = segment
-        at_end, ys = solve(t_from, t_to, y)
-        return at_end[0] * jnp.stack([jnp.ones_like(fall), 1 - fall]), ys
+    def step(y, piece):
+        t_from, t_to, fall, index = piece
+        ys = solve(t_from, t_to, y, index)
+        return ys[0] * jnp.stack([jnp.ones_like(fall), 1 - fall]), ys[1:]
 
     starts = jnp.append(jnp.asarray(dynamics.t0), external.times)
     ends = jnp.append(external.times, jnp.maximum(ts[-1], starts[-1]))
     falls = jnp.append(external.fall(), 0.0)
-    _, by_segment = jax.lax.scan(step, dynamics.initial_state, (starts, ends, falls))
-    segment = jnp.searchsorted(jnp.asarray(external.times), ts, side="left")
+    pieces = (starts, ends, falls, jnp.arange(starts.size))
+    _, by_segment = jax.lax.scan(step, dynamics.initial_state, pieces)
     return by_segment[segment, jnp.arange(ts.size)]
 
 

@@ -57,7 +57,7 @@ def simulate(
     **Raises:**
 
     `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is not one-dimensional. A failed solve raises Diffrax's error, if `throw`.
+    is empty or not one-dimensional. A failed solve raises Diffrax's error, if `throw`.
 
     **Example:**
 
@@ -75,9 +75,7 @@ def simulate(
             "simulate needs 64-bit floats, which are off: call it inside "
             "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
         )
-    ts = jnp.asarray(ts, dtype=float)
-    if ts.ndim != 1:
-        raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
+    ts = checked_times(ts)
     dynamics = as_floats(dynamics)
     if stepsize_controller is None:
         stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
@@ -95,6 +93,16 @@ def simulate(
         max_steps=max_steps,
         throw=throw,
     )
+
+
+def checked_times(ts: Float[Array, " times"]) -> Float[Array, " times"]:
+    """Times as floats; an error if there are none, or if they are no list."""
+    ts = jnp.asarray(ts, dtype=float)
+    if ts.ndim != 1:
+        raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
+    if not ts.size:
+        raise ValueError("ts must have at least one time, got none")
+    return ts
 
 
 def _vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:

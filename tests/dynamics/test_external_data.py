@@ -20,6 +20,7 @@ from jaxgap.dynamics import (
     RankOneCoupling,
     SaturatingPotential,
     conserved_quantity,
+    simulate,
 )
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
@@ -145,6 +146,38 @@ def test_gradients_of_the_simulation(adjoint, mode):
 
     args = (dynamics, external.shares, external.strength)
     check_grads(jax.jit(fn), args, order=1, modes=[mode], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("adjoint", "jacobian"),
+    [(None, jax.jacrev), (diffrax.ForwardMode(), jax.jacfwd)],
+    ids=["rev", "fwd"],
+)
+@pytest.mark.parametrize("times", [[1.0, 2.0], [0.0, 1.0, 1.0, 3.0]], ids=repr)
+def test_slopes_by_times_that_coincide(adjoint, jacobian, times):
+    """A measurement at a jump belongs to the segment that ends there, with its whole slope."""
+    law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
+    ts = jnp.arange(4.0)
+
+    def parts(t0, times, ts):
+        shifted = eqx.tree_at(lambda d: d.t0, law, t0)
+        return shifted, ExternalData(times, jnp.full(times.shape, 0.5), 0.4), ts
+
+    def exact(*args):
+        dynamics, external, ts = parts(*args)
+        return InjectedDynamics(dynamics, external).closed_form(ts)
+
+    def simulated(*args):
+        return simulate_injected(*parts(*args), adjoint=adjoint, max_steps=64)
+
+    at = jnp.array(0.0), jnp.array(times), ts
+    found, expected = (jacobian(fn, argnums=(0, 1, 2))(*at) for fn in (simulated, exact))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    # Until the first jump U_s is 1 + 4 exp(-t / 2).
+    early = ts <= times[0]
+    speeds = np.diagonal(found[2][:, 0])
+    np.testing.assert_allclose(speeds[early], -2 * np.exp(-ts[early] / 2), atol=1e-6)
 
 
 def test_any_potential_can_be_simulated():
@@ -294,3 +327,10 @@ def test_misuse_is_refused():
             InjectedDynamics(LINEAR, bad).closed_form(TS)
     with jax.enable_x64(False), pytest.raises(ValueError, match="needs 64-bit floats"):
         simulate_injected(LINEAR, EXTERNAL, TS)
+    with pytest.raises(ValueError, match=r"ts must not be before dynamics.t0, 0.5: got 0.25"):
+        simulate_injected(LINEAR, EXTERNAL, [0.25, 1.0])
+    with pytest.raises(eqx.EquinoxRuntimeError, match=r"ts must not be before dynamics.t0"):
+        eqx.filter_jit(simulate_injected)(LINEAR, EXTERNAL, jnp.array([0.25, 1.0]))
+    for simulated in (simulate, lambda law, ts: simulate_injected(law, EXTERNAL, ts)):
+        with pytest.raises(ValueError, match="ts must have at least one time"):
+            simulated(LINEAR, [])
