@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,10 +21,14 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 _SOON = 0.02  # seconds
+# A wrapper may pass on what the terminal has sent to both already.
+_ECHO = 1.0  # seconds
 _IMPORTING = "<frozen importlib"
 # Not empty while the garbage collector runs: finalisers and weak references, which it calls,
 # swallow exceptions too.
 _collecting: list[int] = []
+# When the process was first told to end, if it was.
+_told: list[float] = []
 
 
 def take_interrupts() -> None:
@@ -48,6 +53,7 @@ def ignore_signals() -> None:
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does; either leaves the folder's last checkpoint whole."""
+    _told.clear()
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, _stop) for number in numbers}
     gc.callbacks.append(_note_collection)
@@ -66,11 +72,19 @@ def resumable(folder: Path) -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Raise what ends the run, or try again soon where Python would swallow it."""
+    """Raise what ends the run, or try again soon where Python would swallow it.
+
+    Told once more, it does not finish what it was writing.
+    """
+    if _told:
+        if time.monotonic() - _told[0] > _ECHO:
+            _leave(number)
+        return
     if _collecting or _in_gc_callback(frame):
         signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
         signal.setitimer(signal.ITIMER_REAL, _SOON)
         return
+    _told.append(time.monotonic())
     raise Terminated("terminated") if number == signal.SIGTERM else KeyboardInterrupt("interrupted")
 
 
@@ -81,10 +95,17 @@ def _leave_or_stop(number: int, frame: FrameType | None) -> None:
     being written then.
     """
     if _is_importing(frame):
-        with contextlib.suppress(OSError):  # stderr may be closed
-            os.write(2, b"jaxgap: interrupted\n")
-        os._exit(INTERRUPTED)
+        _leave(number)
     _stop(number, frame)
+
+
+def _leave(number: int) -> None:
+    """End the process without a look back: what is being written has a temporary name."""
+    with contextlib.suppress(OSError):  # stderr may be closed
+        os.write(
+            2, b"jaxgap: terminated\n" if number == signal.SIGTERM else b"jaxgap: interrupted\n"
+        )
+    os._exit(TERMINATED if number == signal.SIGTERM else INTERRUPTED)
 
 
 def _is_importing(frame: FrameType | None) -> bool:
