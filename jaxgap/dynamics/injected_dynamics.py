@@ -94,8 +94,9 @@ class InjectedDynamics(eqx.Module):
 
         A check at run time calls the host, and a program that does so cannot be kept on disk.
         """
-        entries, _ = self._scanned_segments()
-        return self._limits_after(entries)
+        run = as_floats(self)
+        entries, _ = run._scanned_segments()
+        return run._limits_after(entries)
 
     def proposition_5_1(self) -> Limits:
         r"""The limits as if the verifier did not move between the injections.
