@@ -1,7 +1,8 @@
 """The type of a single real number, and how numbers are handed to compiled functions."""
 
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +13,19 @@ T = TypeVar("T")
 
 
 def as_floats(tree: T) -> T:
-    """The same with every leaf an array of floats.
+    """The same with every real number an array of floats; what is no number stays as it is.
 
     Python floats would be compiled in as constants, one program for each value.
     """
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), tree)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if _is_real(leaf) else leaf, tree)
+
+
+def _is_real(leaf: Any) -> bool:
+    """Whether it is a number or an array of numbers: an activation function or a key is not."""
+    if not eqx.is_array_like(leaf):
+        return False
+    dtype = jnp.result_type(leaf)
+    return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
 
 
 def as_data(number: T) -> T | np.float64:
