@@ -1,5 +1,6 @@
 """`jaxgap`, and `python -m jaxgap`: the command line from its first moment."""
 
+import contextlib
 import io
 import os
 import sys
@@ -19,10 +20,11 @@ def main() -> None:
     except KeyboardInterrupt as stop:
         signals.ignore_signals()  # a second Ctrl-C would break off the word on the first
         print(f"jaxgap: {str(stop) or 'interrupted'}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        # Threads that still write would fail as Python winds up, with tracebacks or a crash.
         is_terminated = isinstance(stop, Terminated)
-        status = signals.TERMINATED if is_terminated else signals.INTERRUPTED
-        signals.end_at_once(status)
-        sys.exit(status)
+        os._exit(signals.TERMINATED if is_terminated else signals.INTERRUPTED)
 
 
 def _mend_streams() -> None:

@@ -38,12 +38,6 @@ def take_interrupts() -> None:
         signal.signal(signal.SIGINT, _leave_or_stop)
 
 
-def end_at_once(status: int) -> None:
-    """Let whatever signal comes while Python ends leave at once, with the same status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(status))
-
-
 def ignore_signals() -> None:
     """Do one thing to its end."""
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -116,9 +116,13 @@ class CheckpointStore:
 
     def wait(self) -> None:
         """Wait until every checkpoint is whole on disk."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            self._guarded(pending.result)
+        if self._pending is not None:
+            try:
+                self._guarded(self._pending.result)
+            except RunError:
+                self._pending = None
+                raise
+            self._pending = None  # only now: Ctrl-C may end this wait, and `close` waits again
             if is_first():
                 shutil.rmtree(self._aside, ignore_errors=True)
 

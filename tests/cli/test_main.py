@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from jaxgap.__main__ import main
 from jaxgap.cli.main import run_command
 from jaxgap.fitting import load_result
 from jaxgap.trajectory import Trajectory, write_csv
@@ -135,14 +134,38 @@ def test_a_value_that_an_option_cannot_have_is_told_by_its_name(argv, said, tmp_
     assert line == f"jaxgap: {said}\n"
 
 
-def test_ctrl_c_ends_in_one_line_without_a_traceback(capsys, monkeypatch):
-    def interrupt():
-        raise KeyboardInterrupt
+def test_ctrl_c_ends_in_one_line_without_a_traceback():
+    program = (
+        "import os, signal, sys\n"
+        "import jaxgap.cli.main as module\n"
+        "from jaxgap.__main__ import main\n"
+        "def interrupt():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    finally:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "module.run_command = interrupt\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "jaxgap: interrupted\n")
 
-    monkeypatch.setattr("jaxgap.cli.main.run_command", interrupt)
-    with pytest.raises(SystemExit, match="130"):
-        main()
-    assert capsys.readouterr().err == "jaxgap: interrupted\n"
+
+@pytest.mark.parametrize(
+    "caught", ["", "try:\n    os.kill(os.getpid(), 2)\nexcept BaseException: 0"]
+)
+def test_ctrl_c_amid_an_import_is_neither_swallowed_nor_a_traceback(tmp_path, caught):
+    module = "import os\n" + (caught or "os.kill(os.getpid(), 2)") + "\n"
+    (tmp_path / "interrupted.py").write_text(module)
+    program = (
+        "import sys\n"
+        "from jaxgap.cli.signals import take_interrupts\n"
+        "take_interrupts()\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import interrupted\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "jaxgap: interrupted\n")
 
 
 def test_help_imports_nothing_heavy():

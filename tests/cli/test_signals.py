@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 
+from jaxgap.cli import signals
 from jaxgap.cli.signals import resumable
 from jaxgap.errors import Terminated
 
@@ -78,3 +79,35 @@ def test_a_signal_during_a_weak_references_callback_is_not_lost(tmp_path):
         collect_and_wait()
     assert finished
     assert watcher() is None
+
+
+def test_a_signal_that_comes_twice_lets_what_is_written_be_finished(tmp_path, monkeypatch):
+    def told_twice():
+        try:
+            send(signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            finished.append(1)
+
+    monkeypatch.setattr(signals, "_ECHO", 1e9)
+    finished = []
+    with pytest.raises(Terminated, match="terminated"), resumable(tmp_path):
+        told_twice()
+    assert finished
+
+
+def test_a_signal_once_more_leaves_without_waiting(tmp_path, monkeypatch, capfd):
+    def leave(status):
+        raise SystemExit(status)
+
+    def told_twice():
+        try:
+            send(signal.SIGINT)
+        finally:
+            send(signal.SIGINT)
+
+    monkeypatch.setattr(signals, "_ECHO", -1)
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(SystemExit, match="130"), resumable(tmp_path):
+        told_twice()
+    assert capfd.readouterr().err == "jaxgap: interrupted\n"

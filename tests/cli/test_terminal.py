@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from jaxgap.__main__ import main
+from jaxgap.cli import signals
 from jaxgap.cli.main import run_command
 from jaxgap.cli.terminal import Terminal
 
@@ -129,6 +130,7 @@ def test_a_line_to_copy_is_never_broken():
 )
 def test_a_wrong_option_is_a_short_line(argv, line, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["jaxgap", *argv])
+    monkeypatch.setattr(signals, "take_interrupts", lambda: None)  # they are pytest's
     with pytest.raises(SystemExit, match="2"):
         main()
     said = capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Checkpoints come back exactly, or not at all."""
 
+import contextlib
 import errno
 import os
 import pickle
@@ -67,6 +68,25 @@ def abstract(loop_state):
     return jax.tree.map(
         lambda leaf: leaf.update(sharding=device), jax.eval_shape(lambda: loop_state)
     )
+
+
+def test_ctrl_c_while_a_checkpoint_is_waited_for_leaves_it_to_be_finished(tmp_path, monkeypatch):
+    """Else its threads would write on as Python winds up, and fail."""
+
+    class Pending:
+        waits = 0
+
+        def result(self):
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt("now")
+
+    store = CheckpointStore(tmp_path / "kept", 2, ORIGIN)
+    pending = Pending()
+    monkeypatch.setattr(store, "_pending", pending)
+    with pytest.raises(KeyboardInterrupt, match="now"), contextlib.closing(store):
+        store.wait()
+    assert pending.waits == 2
 
 
 def newest(folder, abstract):
