@@ -69,9 +69,16 @@ def _unit(
 
     $$\sigma(u) - \sigma(v) = \frac{\sinh\frac{u-v}{2}}{2\cosh\frac{u}{2}\cosh\frac{v}{2}}$$
 
-    and the ratio of hyperbolic sines is written through $(e^u - 1)/u$, so that a unit without any
-    steepness is the straight line that it should be.
+    with the exponentials that would overflow taken out of the hyperbolic functions and put into
+    one. The ratio of sines is written through $(e^u - 1)/u$, so that a unit without any steepness
+    is the straight line that it should be.
     """
-    half = 0.5 * steepness
-    rise = x * jnp.exp(half * (1 - x)) * expm1_ratio(steepness * x) / expm1_ratio(steepness)
-    return rise * jnp.cosh(half * (1 - centres)) / jnp.cosh(half * (x - centres))
+    ahead, from_centre, end = _magnitude(x), _magnitude(x - centres), _magnitude(1 - centres)
+    line = x * expm1_ratio(-steepness * ahead) / expm1_ratio(-steepness)
+    bend = (1 + jnp.exp(-steepness * end)) / (1 + jnp.exp(-steepness * from_centre))
+    return line * bend * jnp.exp(0.5 * steepness * (ahead - 1 + end - from_centre))
+
+
+def _magnitude(z: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`|z|` with the slope of one side at zero, where what is even in it has every derivative."""
+    return jnp.where(z < 0, -z, z)

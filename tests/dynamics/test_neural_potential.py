@@ -1,5 +1,7 @@
 """The neural potential: monotone whatever its weights, the right sign, and its special cases."""
 
+from decimal import Decimal, localcontext
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -58,13 +60,58 @@ def test_units_without_steepness_are_straight_lines():
 
 @pytest.mark.parametrize("steepness", [0.0, 4.0])
 def test_gradients(steepness):
+    """At the limit, a centre and the first gap as well, where magnitudes have a corner."""
     potential = eqx.tree_at(lambda p: p.steepness, POTENTIAL, np.full(2, steepness))
 
+    @jax.jit
     def fn(potential, gap, gap_initial):
         return potential.closing_speed(gap, gap_initial)
 
-    args = jax.tree.map(jnp.asarray, (potential, 0.4, 0.9))
-    check_grads(jax.jit(fn), args, order=1, modes=["fwd", "rev"], rtol=1e-5)
+    for gap in (0.1, 0.1 + 0.1 * 0.8, 0.4, 0.9):
+        args = jax.tree.map(jnp.asarray, (potential, gap, 0.9))
+        check_grads(fn, args, order=2, modes=["fwd", "rev"], rtol=1e-5)
+
+
+STEEP = [
+    (100.0, 0.5, jnp.float32),
+    (800.0, 0.5, jnp.float64),
+    (3000.0, 1.2, jnp.float64),
+    (3000.0, -0.2, jnp.float64),
+]
+
+
+@jax.jit
+def steep_speeds(xs, steepness, centre):
+    def speed(x, *unit):
+        steepness, centre = (each[None] for each in unit)
+        potential = NeuralPotential(1.0, 0.0, jnp.ones_like(centre), steepness, centre)
+        return potential.closing_speed(x, 1.0)
+
+    with_slopes = jax.value_and_grad(speed, argnums=(0, 1, 2))
+    return jax.vmap(with_slopes, (0, None, None))(xs, steepness, centre)
+
+
+@pytest.mark.parametrize(("steepness", "centre", "dtype"), STEEP, ids=repr)
+def test_steep_units_neither_overflow_nor_vanish(steepness, centre, dtype):
+    """Against as many digits as it takes: the difference of two sigmoids may have none left."""
+    xs = [-0.1, 0.0, 0.25, 0.5, 0.75, 1.0, 1.1]
+    found, slopes = steep_speeds(*(jnp.asarray(each, dtype) for each in (xs, steepness, centre)))
+    expected = [unit_in_decimals(x, steepness, centre) for x in xs]
+    eps = float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        found, expected, rtol=2 * steepness * eps, atol=float(jnp.finfo(dtype).tiny)
+    )
+    assert np.isfinite(np.asarray(slopes)).all()
+
+
+def unit_in_decimals(x, steepness, centre):
+    """The definition in 2000 digits."""
+    with localcontext(prec=2000, Emin=-99999, Emax=99999):
+        x, a, c = Decimal(x), Decimal(steepness), Decimal(centre)
+        at, at_limit, at_first = (
+            1 / (1 + (-a * (y - c)).exp()) for y in (x, Decimal(0), Decimal(1))
+        )
+        return float((at - at_limit) / (at_first - at_limit))
 
 
 @jax.jit
