@@ -114,7 +114,9 @@ def gain_and_loss(
     The second is written so that equal rates are nothing special.
     """
     gained = -jnp.expm1(-rate * elapsed)
-    # The difference quotient of exp(-k t) over the two rates, which does not mind their order.
-    slower, faster = jnp.minimum(rate, erosion), jnp.maximum(rate, erosion)
+    # The difference quotient of exp(-k t) over the two rates, which does not mind their order. At
+    # equal rates a minimum would have half of each one's slope, and second derivatives be wrong.
+    ordered = jnp.asarray(rate <= erosion)
+    slower, faster = jnp.where(ordered, rate, erosion), jnp.where(ordered, erosion, rate)
     delayed = elapsed * jnp.exp(-slower * elapsed) * expm1_ratio(-(faster - slower) * elapsed)
     return gained, gained - rate * delayed

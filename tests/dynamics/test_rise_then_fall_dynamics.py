@@ -19,6 +19,7 @@ from jaxgap.dynamics import (
 )
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.injected_simulation import simulate_injected
+from jaxgap.dynamics.rise_then_fall_dynamics import gain_and_loss
 
 LAW = RiseThenFallDynamics(RankOneCoupling(0.4), 0.9, 0.12, 0.04, 0.7, 0.96, 0.40, t0=0.5)
 TS = np.linspace(0.5, 15.0, 20)
@@ -96,6 +97,27 @@ def test_gradients(erosion):
         return law.closed_form(TS), law.limits(), law.vector_field(1.0, jnp.array([0.7, 0.3]))
 
     check_grads(jax.jit(fn), (law,), order=1, modes=["fwd", "rev"], rtol=1e-5)
+
+
+def test_second_derivatives_at_equal_rates():
+    """The difference quotient of the exponentials is an integral, which has no corner there."""
+    elapsed = 2.0
+
+    def lost(rates):
+        return gain_and_loss(rates[0], rates[1], elapsed)[1]
+
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    u, w = (nodes + 1) / 2, weights / 2
+
+    def by_quadrature(rates):
+        rate, erosion = rates
+        delayed = elapsed * jnp.sum(w * jnp.exp(-elapsed * (rate * u + erosion * (1 - u))))
+        return 1 - jnp.exp(-rate * elapsed) - rate * delayed
+
+    at = jnp.array([0.5, 0.5])
+    hessian = jax.hessian(lost)(at)
+    np.testing.assert_allclose(hessian, jax.hessian(by_quadrature)(at), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(jax.grad(lost)(at), jax.grad(by_quadrature)(at), rtol=1e-12)
 
 
 @jax.jit
