@@ -6,7 +6,7 @@ meet, and inaccurate near by.
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxgap.dynamics.types import RealScalar
 
@@ -14,7 +14,7 @@ from jaxgap.dynamics.types import RealScalar
 def log1p_ratio(u: RealScalar | Float[Array, "..."]) -> Float[Array, "..."]:
     """`log(1 + u) / u`, with its limit 1 at `u = 0`, and the right derivatives there."""
     u = jnp.asarray(u)
-    small = jnp.abs(u) < 1e-3
+    small = _is_small(u)
     safe = jnp.where(small, 1.0, u)
     series = 1 - u * (1 / 2 - u * (1 / 3 - u * (1 / 4 - u * (1 / 5 - u * (1 / 6 - u / 7)))))
     return jnp.where(small, series, jnp.log1p(safe) / safe)
@@ -23,7 +23,14 @@ def log1p_ratio(u: RealScalar | Float[Array, "..."]) -> Float[Array, "..."]:
 def expm1_ratio(u: RealScalar | Float[Array, "..."]) -> Float[Array, "..."]:
     """`(exp(u) - 1) / u`, with its limit 1 at `u = 0`, and the right derivatives there."""
     u = jnp.asarray(u)
-    small = jnp.abs(u) < 1e-3
+    small = _is_small(u)
     safe = jnp.where(small, 1.0, u)
     series = 1 + u * (1 / 2 + u * (1 / 6 + u * (1 / 24 + u * (1 / 120 + u / 720))))
     return jnp.where(small, series, jnp.expm1(safe) / safe)
+
+
+def _is_small(u: Float[Array, "..."]) -> Bool[Array, "..."]:
+    """Where the series have all digits: with fewer digits further out, as the ratio's second
+    derivative loses those of the square of `u`.
+    """
+    return jnp.abs(u) < (1e-3 if u.dtype == jnp.float64 else 0.1)
