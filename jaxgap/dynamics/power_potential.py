@@ -58,8 +58,11 @@ class PowerPotential(AbstractClosedFormPotential):
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
-        folds = -jnp.log(remaining)
-        return folds * expm1_ratio((self.exponent - 1) * folds) / self.rate
+        # A gap that rounds to the limit is never reached; infinity has no ratio.
+        never = jnp.asarray(remaining == 0)
+        folds = -jnp.log(jnp.where(never, 1.0, remaining))
+        elapsed = folds * expm1_ratio((self.exponent - 1) * folds) / self.rate
+        return jnp.where(never, jnp.inf, elapsed)
 
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "PowerPotential":
         ahead, remaining = self._remaining(gap, gap_initial)

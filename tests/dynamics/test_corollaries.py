@@ -10,9 +10,11 @@ from jaxgap.dynamics import (
     AbstractCoupling,
     AbstractPotential,
     GapDynamics,
+    LaggedPotential,
     LinearPotential,
     PowerPotential,
     RankOneCoupling,
+    SaturatingPotential,
     conserved_quantity,
     limit_sensitivity,
     time_left,
@@ -93,6 +95,23 @@ def test_within_epsilon_from_the_first():
         )
     )(0.56)
     assert slope == 0
+
+
+@pytest.mark.parametrize(
+    "potential",
+    [
+        LinearPotential(0.5, 30.0),
+        PowerPotential(0.5, 30.0, 1.0),
+        PowerPotential(0.5, 30.0, 1.5),
+        SaturatingPotential(0.5, 30.0, 2.0),
+        LaggedPotential(0.5, 30.0, 0.5),
+    ],
+    ids=repr,
+)
+def test_what_rounds_to_the_limit_is_never_reached(potential):
+    law = GapDynamics(potential, RankOneCoupling(0.4), 80.0, 45.0)
+    assert time_to_gap_limit(law, 1e-17) == np.inf
+    assert np.isfinite(time_to_gap_limit(law, 1e-13))
 
 
 @pytest.mark.parametrize(
