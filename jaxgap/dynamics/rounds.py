@@ -79,7 +79,8 @@ def simulate_rounds(
     [4.0, 2.0, 1.0, 0.5]
     """
     dynamics, duration = as_floats((dynamics, duration))
-    return _simulate_rounds(dynamics, dynamics.t0 + duration * jnp.arange(num_rounds), duration)
+    starts = dynamics.t0 + duration * jnp.arange(num_rounds, dtype=float)
+    return _simulate_rounds(dynamics, starts, duration)
 
 
 @eqx.filter_jit

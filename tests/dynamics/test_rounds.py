@@ -112,6 +112,12 @@ def test_gradients_and_batches():
     np.testing.assert_allclose(batched[1], simulate_rounds(linear(0.4), 5), rtol=1e-14)
 
 
+def test_rounds_promote_no_types():
+    with jax.numpy_dtype_promotion("strict"):
+        strict = simulate_rounds(linear(0.4), 3, 0.5)
+    np.testing.assert_allclose(strict, simulate_rounds(linear(0.4), 3, 0.5), rtol=1e-15)
+
+
 def test_no_rounds_are_the_beginning():
     np.testing.assert_array_equal(simulate_rounds(linear(0.4), 0), [[0.96, 0.40]])
 
