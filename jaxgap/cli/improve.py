@@ -13,6 +13,11 @@ from jaxgap.improve.config import ImproveConfig
 if TYPE_CHECKING:
     from jaxgap.improve.kept_run import Watcher
 
+_WITH_RESUME = {
+    *("--resume", "--more-rounds", "--stop-when", "--mesh"),
+    *("--coordinator", "--num-processes", "--process-id"),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Improve:
@@ -41,6 +46,8 @@ class Improve:
     than GAIN, in nats of the solver's uncertainty."""
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
     processes: tyro.conf.OmitArgPrefixes[Processes] = Processes()
+    typed: tyro.conf.Suppress[frozenset[str]] = frozenset()
+    """The options that were given, which their values do not tell where they are the defaults."""
 
     def run(self) -> None:
         from jaxgap.cli.compile_cache import use_compile_cache
@@ -68,7 +75,8 @@ class Improve:
         if self.resume is None:
             improve_to_folder(self.config, folder, watcher)
         else:
-            mesh = self.config.mesh or None
+            is_given = self.config.mesh or "--mesh" in self.typed
+            mesh = self.config.mesh if is_given else None
             resume_folder(folder, watcher, more_rounds=self.more_rounds, mesh=mesh)
 
     def _folder(self) -> Path:
@@ -84,7 +92,7 @@ class Improve:
             raise InputError("name a new folder by --out, or an interrupted run by --resume")
         if self.out is not None:
             raise InputError("give --out for a new run, or --resume for an interrupted one")
-        if self.config != ImproveConfig(mesh=self.config.mesh):
+        if self.typed - _WITH_RESUME or self.config != ImproveConfig(mesh=self.config.mesh):
             raise InputError(
                 "with --resume the run's own settings are used: leave out all others but "
                 "--more-rounds, --stop-when and --mesh"

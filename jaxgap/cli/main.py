@@ -1,6 +1,7 @@
 """Which commands there are, and how a mistake ends one."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -74,7 +75,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(
+            command = tyro.cli(
                 Command,  # pyright: ignore[reportArgumentType]
                 prog="jaxgap",
                 description=(
@@ -83,6 +84,10 @@ def _parse(argv: Sequence[str]) -> _Runs:
                 ),
                 args=list(argv),
             )
+        if isinstance(command, Improve):
+            typed = frozenset(option.replace("_", "-") for option in _options(argv))
+            return dataclasses.replace(command, typed=typed)
+        return command
     except SystemExit as stop:
         if stop.code == USAGE_ERROR:
             refused = _refused_value(stop)
@@ -104,9 +109,12 @@ def _refused_value(stop: SystemExit) -> InputError | None:
 def _as_typed(error: InputError, argv: Sequence[str]) -> str:
     """A message that begins with the name of a setting, with the option as the user wrote it."""
     name, *rest = str(error).split(" ")
-    options = {each.partition("=")[0] for each in argv if each.startswith("--")}
-    typed = {option.removeprefix("--").replace("-", "_"): option for option in options}
+    typed = {option.removeprefix("--").replace("-", "_"): option for option in _options(argv)}
     return " ".join([typed.get(name, name), *rest])
+
+
+def _options(argv: Sequence[str]) -> set[str]:
+    return {each.partition("=")[0] for each in argv if each.startswith("--")}
 
 
 def _one_line(panel: str) -> str:

@@ -101,6 +101,8 @@ def test_an_interrupted_run_is_resumed_and_may_go_further(run_folder, tmp_path, 
         (["--out", "a", "--resume", "b"], "give --out for a new run, or --resume"),
         (["--out", "a", "--more-rounds", "2"], "--more-rounds goes with --resume"),
         (["--resume", "a", "--seed", "3"], "the run's own settings are used"),
+        (["--resume", "a", "--seed", "0"], "the run's own settings are used"),
+        (["--resume", "a", "--num_rounds=12"], "the run's own settings are used"),
         (["--resume", "nowhere"], "holds no run to go on with"),
         (["--out", "a", "--stop-when", "nan"], "--stop-when must be a gain in nats"),
     ],
@@ -115,6 +117,17 @@ def test_options_that_contradict_each_other_are_refused(
     assert complaint in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("options", "mesh"), [([], None), (["--mesh", ""], ""), (["--mesh="], "")])
+def test_a_run_goes_on_on_one_device_where_it_is_told_to(monkeypatch, options, mesh):
+    def resume(folder, watcher, *, more_rounds, mesh):
+        given.append(mesh)
+
+    given = []
+    monkeypatch.setattr("jaxgap.improve.kept_run.resume_folder", resume)
+    run_command(["improve", "--resume", "run", *options])
+    assert given == [mesh]
 
 
 @pytest.mark.slow
