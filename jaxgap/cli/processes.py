@@ -16,6 +16,10 @@ from jaxgap.errors import InputError, RunError
 RUN_ERROR = 1
 
 _ADDRESS, _NUMBER, _ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+_MAX_PORT = 65535
+# What to do where a process was lost: there is a run to go on with, or not yet.
+_RESUMED = "start all of them again with --resume {}"
+_SAME = "start all of them again with the same command"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,16 +53,13 @@ class Processes:
                 raise InputError(f"--num-processes {number} needs --coordinator HOST:PORT")
             yield
             return
+        _check_address(coordinator)
         if coordinator != AUTO and (number is None or index is None or not 0 <= index < number):
             raise InputError(
                 f"--coordinator {coordinator} needs --num-processes N and --process-id I, from 0 "
                 f"to N - 1, got {number} and {index}"
             )
-        again = f"start all of them again with --resume {folder}"
-        with (
-            _survived_by(f"this process or another was lost: {again}") as say_nothing,
-            _ended_together(again, say_nothing),
-        ):
+        with _survived_by(folder) as say_nothing, _ended_together(folder, say_nothing):
             join_processes(coordinator, number, index)
             yield
 
@@ -72,8 +73,21 @@ def _count(option: str, given: int | None, variable: str) -> int | None:
     return None if word is None else int(word)
 
 
+def _check_address(coordinator: str) -> None:
+    """Refuse an address that `jax.distributed` would fail at, or wait for until it gives up."""
+    from jaxgap.sharding import AUTO
+
+    host, _, port = coordinator.rpartition(":")
+    is_port = port.isascii() and port.isdecimal() and 1 <= int(port[:9]) <= _MAX_PORT
+    if coordinator != AUTO and not (host and is_port):
+        raise InputError(
+            f"--coordinator {coordinator}: must be HOST:PORT, the port from 1 to {_MAX_PORT}, "
+            "or auto"
+        )
+
+
 @contextlib.contextmanager
-def _survived_by(line: str) -> Iterator[Callable[[], object]]:
+def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
     """Have a line said if this process ends without a word of ours.
 
     Nothing of Python runs any more where it is killed, or where `jax.distributed` aborts it since
@@ -82,9 +96,14 @@ def _survived_by(line: str) -> Iterator[Callable[[], object]]:
 
     **Returns:** what to call in order that it says nothing.
     """
-    program = "import sys; sys.stdin.read() or print(sys.argv[1], file=sys.stderr)"
+    lost = "jaxgap: this process or another was lost: "
+    program = (
+        "import os, sys; sys.stdin.read() or "
+        "print(sys.argv[2 if os.path.exists(sys.argv[1]) else 3], file=sys.stderr)"
+    )
+    lines = [lost + _RESUMED.format(folder), lost + _SAME]
     survivor = subprocess.Popen(
-        [sys.executable, "-S", "-c", program, f"jaxgap: {line}"],
+        [sys.executable, "-S", "-c", program, str(folder / "config.json"), *lines],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # signals to the whole job reach it not
@@ -100,7 +119,7 @@ def _survived_by(line: str) -> Iterator[Callable[[], object]]:
 
 
 @contextlib.contextmanager
-def _ended_together(again: str, say_nothing: Callable[[], object]) -> Iterator[None]:
+def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator[None]:
     """Say in one line why the processes cannot go on together, and leave at once.
 
     What they were computing cannot end any more, so nothing may wait for it: not even the farewell
@@ -118,6 +137,8 @@ def _ended_together(again: str, say_nothing: Callable[[], object]) -> Iterator[N
         line = str(error)
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:150]
+        is_run = (folder / "config.json").exists()
+        again = _RESUMED.format(folder) if is_run else _SAME
         line = f"another process has gone, or could not go on ({reason}): {again}"
     else:
         return

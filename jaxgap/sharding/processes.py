@@ -8,6 +8,7 @@ others. A process that dies takes the others with it: `jax.distributed` counts h
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import jax
@@ -37,8 +38,11 @@ def join_processes(
     - `num_processes`: how many there are, >= 1; None with :data:`AUTO`.
     - `process_id`: which of them this is, from 0; None with :data:`AUTO`.
 
-    **Raises:** `RunError` in one line if they do not find each other, or one is lost at once.
+    **Raises:** `InputError` if this is the first process and the port is not to be had; `RunError`
+    in one line if they do not find each other, or one is lost at once.
     """
+    if coordinator != AUTO and process_id == 0:
+        _require_free(coordinator)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
         jax.distributed.initialize(
@@ -56,6 +60,20 @@ def join_processes(
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunError(f"the processes do not come together at {coordinator}: {reason}") from error
+
+
+def _require_free(coordinator: str) -> None:
+    """Refuse a port that is taken, at which the process would crash."""
+    _, _, port = coordinator.rpartition(":")
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
+    except OSError as error:
+        raise InputError(
+            f"{coordinator}: the port cannot be listened on ({error.strerror}): take another, the "
+            "same in every process"
+        ) from error
 
 
 def is_first() -> bool:

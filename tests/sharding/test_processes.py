@@ -2,6 +2,9 @@
 
 import dataclasses
 import signal
+import socket
+import subprocess
+import sys
 import time
 
 import jax
@@ -131,6 +134,15 @@ def test_all_but_the_first_write_nothing(config, tmp_path, monkeypatch):
         (["--num-processes", "2"], {}, "--num-processes 2 needs --coordinator HOST:PORT"),
         (["--coordinator", "a:1"], {}, "--coordinator a:1 needs --num-processes N and"),
         (["--coordinator", "a:1", "--num-processes", "2", "--process-id", "2"], {}, "got 2 and 2"),
+        (
+            ["--coordinator", "a"],
+            {},
+            "--coordinator a: must be HOST:PORT, the port from 1 to 65535",
+        ),
+        (["--coordinator", "a:0"], {}, "--coordinator a:0: must be HOST:PORT"),
+        (["--coordinator", "a:65536"], {}, "--coordinator a:65536: must be HOST:PORT"),
+        (["--coordinator", ":5"], {}, "--coordinator :5: must be HOST:PORT"),
+        ([], {"JAX_COORDINATOR_ADDRESS": "a:b"}, "--coordinator a:b: must be HOST:PORT"),
         (["--process-id", "0"], {"JAX_NUM_PROCESSES": "two"}, "must be a whole number, got 'two'"),
     ],
 )
@@ -157,8 +169,36 @@ def initialized(monkeypatch):
 @pytest.mark.parametrize(("coordinator", "method"), [("host:1", "deactivate"), ("auto", None)])
 def test_a_cluster_is_asked_only_where_nothing_is_said(initialized, coordinator, method):
     """Under Slurm JAX would give each process one device."""
-    join_processes(coordinator, 2, 0)
+    join_processes(coordinator, 2, 1)
     assert initialized[0]["cluster_detection_method"] == method
+
+
+def test_a_port_that_is_taken_is_refused_by_the_process_that_would_listen(initialized):
+    with socket.create_server(("", 0)) as taken:
+        address = f"localhost:{taken.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"{address}: the port cannot be listened on"):
+            join_processes(address, 2, 0)
+        assert not initialized
+        join_processes(address, 2, 1)
+    assert initialized
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_one_that_is_lost_says_how_to_go_on_with_what_there_is(tmp_path, has_run):
+    if has_run:
+        (tmp_path / "config.json").touch()
+    program = (
+        "import os, pathlib, sys\n"
+        "from jaxgap.cli import processes\n"
+        "with processes._survived_by(pathlib.Path(sys.argv[1])):\n"
+        "    os.abort()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], stderr=subprocess.PIPE, text=True
+    )  # ends once the survivor, too, has closed the pipe
+    advice = f"--resume {tmp_path}" if has_run else "the same command"
+    lost = "jaxgap: this process or another was lost: start all of them again with"
+    assert done.stderr == f"{lost} {advice}\n"
 
 
 def test_one_that_is_lost_as_soon_as_it_has_joined_is_one_line(initialized, monkeypatch):
@@ -167,4 +207,4 @@ def test_one_that_is_lost_as_soon_as_it_has_joined_is_one_line(initialized, monk
 
     monkeypatch.setattr(processes, "meet", lost)
     with pytest.raises(RunError, match="come together at host:1: UNKNOWN: Gloo: connection closed"):
-        join_processes("host:1", 2, 0)
+        join_processes("host:1", 2, 1)
