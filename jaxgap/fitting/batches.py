@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxgap.fitting.core import Problem, RawFit, fit_batch
 from jaxgap.fitting.curves import Curves, stack
+from jaxgap.fitting.precision import double_precision
 
 # The most curves that one device takes in one call of the compiled program.
 _CURVES_PER_DEVICE = 64
@@ -39,7 +40,7 @@ def fit_curves(
         counts = np.clip(len(chosen) - first_of_device, 0, _CURVES_PER_DEVICE)
         batch = stack(chosen + chosen[-1:] * padding)
         levels += levels[-1:] * padding
-        with jax.enable_x64(True):
+        with double_precision():
             raw = _on_all_devices(
                 problem, batch, jnp.asarray(num_free), jnp.asarray(levels), jnp.asarray(counts)
             )

@@ -30,6 +30,7 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.dynamics.types import as_floats
 from jaxgap.dynamics.validity import Validity
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.schedules import Schedule, check_rounds
 
 # Shares smaller than this are the optimiser's dust.
@@ -82,7 +83,7 @@ class BestSchedule(NamedTuple):
 
 def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
     """Where the model breaks down under a schedule, in words; `None` where it holds."""
-    with jax.enable_x64(True):
+    with double_precision():
         return _validity(*as_floats((dynamics, schedule.external(strength)))).reason()
 
 
@@ -107,7 +108,7 @@ def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> 
     >>> round(slopes.limit, 9), round(slopes.by_strength, 3)
     (0.0, -4.167)
     """
-    with jax.enable_x64(True):
+    with double_precision():
         arrays = as_floats((dynamics, schedule.times, schedule.shares, strength))
         limit, (by_shares, by_strength) = _limit_and_slopes(*arrays)
     return LimitSlopes(float(limit), np.asarray(by_shares), float(by_strength))
@@ -167,7 +168,7 @@ def _lowest_shares(
 ) -> Float[np.ndarray, " n"]:
     """The shares of the lowest limit, whether or not the model holds there."""
     found = []
-    with jax.enable_x64(True):
+    with double_precision():
         law, rounds, gamma = as_floats((dynamics, times, strength))
         for start in _starts(times.size):
             shares = _descend(law, rounds, gamma, start)
@@ -202,7 +203,7 @@ def _on_the_edge(dynamics: GapDynamics, strength: float, lowest: Schedule) -> Sc
 
 def _least_limit(dynamics: GapDynamics) -> float:
     """The least limit of the solver at which neither it nor the verifier is below zero."""
-    with jax.enable_x64(True):
+    with double_precision():
         return max(0.0, float(dynamics.limits().gap))
 
 

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxgap.errors import InputError
 from jaxgap.fitting.core import Problem, RawFit, best_of_starts, visible
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.samples import by_name, percentiles
 from jaxgap.trajectory import Kind
 
@@ -72,7 +73,7 @@ def bootstrap(
     """Draw runs from a fit and fit them again: see :meth:`jaxgap.fitting.FitResult.bootstrap`."""
     if num_samples < 1:
         raise InputError(f"num_samples must be at least 1, got {num_samples}")
-    with jax.enable_x64(True):
+    with double_precision():
         keys = jax.random.split(key, num_samples)
         found = []
         for first in range(0, num_samples, _BATCH):

@@ -20,6 +20,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter, typical_location, typical_size
+from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Kind
 from jaxgap.trajectory.computable import LARGEST
 
@@ -254,7 +255,7 @@ def _placeholders(law: AbstractLaw, curves: Curves) -> dict[int, float]:
     """Parameters that such curves cannot show and that are the same at all of the law's starts."""
     if curves.has_verifier:
         return {}
-    with jax.enable_x64(True):
+    with double_precision():
         of_law = law.bijectors(curves)
 
         def values(start):

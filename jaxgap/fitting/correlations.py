@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.precision import double_precision
 
 
 def correlation_matrix(
@@ -20,7 +21,7 @@ def correlation_matrix(
     with $J$ the Jacobian of the weighted residuals and $N$ that of the numbers; a number that
     nothing moves correlates with none. All are NaN where a derivative is not finite.
     """
-    with jax.enable_x64(True):
+    with double_precision():
         jacobian, slopes = map(np.asarray, _slopes(problem, curves, coordinates))
     if not (np.isfinite(jacobian).all() and np.isfinite(slopes).all()):
         return np.full((len(slopes), len(slopes)), np.nan)

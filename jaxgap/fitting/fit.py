@@ -24,6 +24,7 @@ from jaxgap.fitting.law import AbstractLaw
 from jaxgap.fitting.least_squares import AbstractMinimiser
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale, JointScale, weighted_curves
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.priors import AbstractPrior, IndexedPrior
 from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
@@ -216,7 +217,7 @@ def _restricted(
 
 def _held(problem: Problem, curves: Curves) -> tuple[int, ...]:
     """The reported numbers that no coordinate moves."""
-    with jax.enable_x64(True):
+    with double_precision():
         start = problem.starts(curves)[0]
         slopes = jax.jacfwd(problem.numbers)(start, jax.tree.map(jnp.asarray, curves))
         return tuple(np.flatnonzero(~np.asarray(slopes).any(axis=1)).tolist())

@@ -27,6 +27,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.precision import double_precision
 
 Identifiability = Literal[
     "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted", "held"
@@ -51,7 +52,7 @@ def without_effect(problem: Problem, curves: Curves) -> Bool[np.ndarray, " repor
     For each of `problem.reported`, whether it moves along a direction that leaves every measured
     curve as it is, at all of the law's starts, which are spread over what is plausible.
     """
-    with jax.enable_x64(True):
+    with double_precision():
         return np.asarray(_without_effect(problem, curves))
 
 

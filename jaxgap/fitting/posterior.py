@@ -39,6 +39,7 @@ from jaxgap.fitting.constraints import ConstrainedLaw, constrained
 from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise import EstimatedScale, JointScale
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.samples import by_name, percentiles
 from jaxgap.trajectory import Kind
 
@@ -116,7 +117,7 @@ def posterior(
     except ImportError as error:
         raise InputError("a posterior needs NumPyro: pip install 'jaxgap[bayes]'") from error
     own, problem = problem, sampled_problem(problem, curves, kind)
-    with jax.enable_x64(True):
+    with double_precision():
         numbers, diverging = _draws(
             own, problem, curves, raw, jax.random.split(key, num_chains), num_warmup, num_samples
         )

@@ -4,7 +4,6 @@ import dataclasses
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from jaxgap.fitting.core import Problem, RawFit, bands, minimised
 from jaxgap.fitting.curves import Curves, padded_length
+from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Kind
 
 Series = Float[np.ndarray, " times"]
@@ -77,7 +77,7 @@ def predict_bands(
 ) -> Float[np.ndarray, "times 3 3"]:
     """Estimate, lower and upper end by time and curve; without a quantile the ends are infinite."""
     num_padded = padded_length(len(ts))
-    with jax.enable_x64(True):
+    with double_precision():
         padded = jnp.asarray(np.pad(ts, (0, num_padded - len(ts)), mode="edge"))
         # An array, since a plain float would be a program of its own.
         bound = jnp.asarray(quantile or 1.0)

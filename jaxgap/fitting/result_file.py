@@ -20,6 +20,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.core import Problem, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.fitting.tree_json import decode, encode
@@ -132,7 +133,7 @@ def _computable(problem: Problem, curves: Curves, coordinates: Float[Array, " n"
     if len(curves.ts) != len(curves.ys):
         return False
     try:
-        with jax.enable_x64(True):
+        with double_precision():
             starts = jax.eval_shape(problem.starts, jax.tree.map(jnp.asarray, curves))
             jax.eval_shape(problem.residuals, coordinates, curves)
             numbers = jax.eval_shape(problem.numbers, coordinates, curves)

@@ -23,6 +23,7 @@ from jaxgap.fitting.core import Problem, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.profile import Ends, profile_ends
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule, check_rounds
@@ -196,7 +197,7 @@ def _numbers(
 ) -> list[tuple[Estimate, ...]]:
     """For each schedule the limit, the improvement and the proposition's limit."""
     source = result.source
-    with jax.enable_x64(True):
+    with double_precision():
         arrays = _arrays(schedules, strength)
         # An array, since a plain float would be a program of its own.
         quantile = jnp.asarray(source.quantile or 1.0)

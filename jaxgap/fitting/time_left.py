@@ -8,7 +8,6 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -20,6 +19,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.profile import Ends, profile_ends
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
     why_none = _why_none(result)
     if why_none is not None or source.quantile is None:
         return TimeLeft(None, (None, None), epsilon, why_none or NO_NOISE)
-    with jax.enable_x64(True):
+    with double_precision():
         found = _profiled(
             source.problem,
             source.curves,

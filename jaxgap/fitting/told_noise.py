@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise.joint_scale import on_floor
+from jaxgap.fitting.precision import double_precision
 
 _SPARE_ROWS = 2
 # What no direction moves by more than this part of what the strongest one does is not held.
@@ -50,7 +51,7 @@ def _each_series_tells(problem: Problem, curves: Curves, num_parameters: int) ->
     spare = measured.sum(axis=0) - _SPARE_ROWS
     if (spare >= num_parameters).all():
         return True  # more than it could hold if it held all
-    with jax.enable_x64(True):
+    with double_precision():
         held = np.asarray(_num_held(problem, curves))
     return bool((spare >= held).all())
 

@@ -3,13 +3,13 @@
 import dataclasses
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import AbstractLaw, FitResult, fit_many
+from jaxgap.fitting.precision import double_precision
 from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
 from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
 from jaxgap.trajectory.notes import reading_notes
@@ -146,6 +146,6 @@ def _fitted_solver(
     result: FitResult, ts: Float[np.ndarray, " times"]
 ) -> Float[np.ndarray, " times"]:
     """The solver's fitted curve in the trajectory's own terms, without a band."""
-    with jax.enable_x64(True):
+    with double_precision():
         solver = np.asarray(result.source.problem.curve_fn(result.dynamics, jnp.asarray(ts)))[:, 0]
     return 1.0 - solver if result.kind == "accuracy" else solver

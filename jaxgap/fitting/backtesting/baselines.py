@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 
 from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.curves import padded_length
+from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Trajectory
 
 BASELINES = ("last", "exp3", "pow3", "sigmoid")
@@ -113,7 +114,7 @@ def _extend(
         (np.log(f / (1 - f)), b, values[0] - f * scales.ceiling if c is None else c)
         for f, b, c in itertools.product(fractions, second, [None] if third is None else third)
     ]
-    with jax.enable_x64(True):
+    with double_precision():
         x, y = np.pad(seen, rows), np.pad(values, rows)
         mask = np.arange(len(x)) < len(values)
         z = _best(curve, np.array(starts), x, y, mask, scales)

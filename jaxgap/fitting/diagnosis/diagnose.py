@@ -14,6 +14,7 @@ from jaxgap.fitting.diagnosis.fall import no_fall
 from jaxgap.fitting.diagnosis.finding import Finding
 from jaxgap.fitting.diagnosis.ratio import constant_ratio
 from jaxgap.fitting.diagnosis.regime import one_regime
+from jaxgap.fitting.precision import double_precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ def diagnose(
     num_series = 1 + curves.has_verifier
     kept = (slice(num_rows), slice(num_series))
     ys, ts = np.asarray(curves.ys)[kept], np.asarray(curves.ts)[:num_rows]
-    with jax.enable_x64(True):
+    with double_precision():
         found = _linearised(problem, curves, coordinates)
         residuals, jacobian = (np.asarray(leaf).reshape(len(weights), 2, -1) for leaf in found)
     moved = np.abs(jacobian).max(axis=(0, 1)) > 0

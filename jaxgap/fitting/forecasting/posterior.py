@@ -37,6 +37,7 @@ from jaxgap.fitting.forecasting.shapes import (
     RandomWalk,
 )
 from jaxgap.fitting.forecasting.tempering import choose
+from jaxgap.fitting.precision import double_precision
 
 # Draws from the prior of each shape, and from the mixture.
 _NUM_PRIOR_DRAWS = 8192
@@ -136,7 +137,7 @@ def sample_futures(
             mode="edge",
         ),
     }
-    with jax.enable_x64(True):
+    with double_precision():
         logs, trends, limits, levels, lawful, weights, turned, normals = jax.tree.map(
             np.asarray, _sample(_Inputs(**arrays), key)
         )

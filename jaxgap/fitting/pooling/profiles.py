@@ -16,7 +16,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -25,6 +24,7 @@ from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import horizon, typical_size
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.profile import Ends, profile_ends
 from jaxgap.fitting.result import FitResult, Source
 
@@ -98,7 +98,7 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
         return {}
     # A parameter and a limit may share a name: the last is the limit.
     indices = [len(reported) - 1 - reported[::-1].index(name) for name in chosen]
-    with jax.enable_x64(True):
+    with double_precision():
         found = _ends(source.problem, source.curves, source.raw, jnp.asarray(indices))
         centres, ends, bounds = (np.asarray(each) for each in found)
     dof = math.inf if source.curves.noise_known else _dof(source)

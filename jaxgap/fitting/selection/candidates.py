@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from jaxgap.fitting.fit import closed_form
 from jaxgap.fitting.law import AbstractLaw
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.noise import weighted_curves
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.selection.rolling import Scores, held_out_scores, origins
 from jaxgap.fitting.selection.search import Fits, best_fits
 from jaxgap.trajectory import Trajectory
@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
 
     def curves_at(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 2"]:
         """The fitted curves of both capabilities, in the equations' terms."""
-        with jax.enable_x64(True):
+        with double_precision():
             dynamics = self.problem.dynamics(self.fit.coordinates[0], self.curves)
             return np.asarray(self.problem.curve_fn(dynamics, jnp.asarray(ts)))
 

@@ -25,6 +25,7 @@ from jaxgap.fitting.batched_levenberg_marquardt import LeastSquares, levenberg_m
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, horizon
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
 
 # The tails at which a curve is traced, from its centre outward.
@@ -122,7 +123,7 @@ def confidence_curves(
     leaves = [repeat_last(leaf, len(batch.t0)) for leaf in (*fits, variances, targets.T)]
     elapsed = np.array([query.elapsed for query in queries])
     indices = np.array([query.index for query in queries])
-    with jax.enable_x64(True):
+    with double_precision():
         traced = _trace(problem, batch, Fits(*leaves[:3]), leaves[3], elapsed, indices, leaves[4].T)
         centres, values, zetas = (np.asarray(leaf)[:size] for leaf in traced)
     enough = targets[_TAILS.index(0.05)] * 0.97

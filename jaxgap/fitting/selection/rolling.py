@@ -28,6 +28,7 @@ from scipy.special import gammaln
 
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.selection.search import (
     Fits,
     dof,
@@ -85,7 +86,7 @@ def held_out_scores(
     variances = noise_variances(fits, dofs)
     padded = len(padded_batch(prefixes).t0)
     arrays = (fits.coordinates, variances, np.stack([whole.ts for whole in wholes]))
-    with jax.enable_x64(True):
+    with double_precision():
         found = _predictive(
             problem, padded_batch(prefixes), *(repeat_last(leaf, padded) for leaf in arrays)
         )

@@ -19,6 +19,7 @@ from jaxgap.fitting.core import Problem
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, stack
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
+from jaxgap.fitting.precision import double_precision
 
 # The most curves in one call of the compiled program, and the fewest that it is compiled for.
 _BATCH = 512
@@ -51,7 +52,7 @@ def best_fits(problem: Problem, curves: Sequence[Curves]) -> Fits:
     found = []
     for first in range(0, len(curves), _BATCH):
         chunk = curves[first : first + _BATCH]
-        with jax.enable_x64(True):
+        with double_precision():
             leaves = _search(problem, padded_batch(chunk, smallest))
             found.append([np.asarray(leaf)[: len(chunk)] for leaf in leaves])
     return Fits(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
