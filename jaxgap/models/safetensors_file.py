@@ -13,8 +13,12 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
+import safetensors
+import safetensors.numpy
 
+from jaxgap.errors import DiskFullError, RunError, is_disk_full
 from jaxgap.models.outside import ModelFileError, parse_json, regular_file
+from jaxgap.trajectory.atomic import _umask
 
 DTYPES: dict[str, Any] = {
     "F32": np.dtype(np.float32),
@@ -22,6 +26,22 @@ DTYPES: dict[str, Any] = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
 }
 _MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -> None:
+    """Write a file with the permissions of any other; the library's are for its user alone.
+
+    **Raises:** `RunError` in one line where it cannot be written, `DiskFullError` where the disk is full.
+    """
+    try:
+        safetensors.numpy.save_file(tensors, path, metadata or None)
+    except safetensors.SafetensorError as error:
+        full = is_disk_full(error)
+        reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
+        raise (DiskFullError if full else RunError)(
+            f"{path.parent}: {path.name} cannot be written ({reason})"
+        ) from error
+    path.chmod(0o666 & ~_umask())
 
 
 class Entry(NamedTuple):

@@ -12,10 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors.numpy
 
 from jaxgap.models.lora import Params
-from jaxgap.models.safetensors_file import check_tensors, read_header
+from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
 
 
 def save_weights(path: str | Path, params: Params, dtype: Any = jnp.bfloat16) -> None:
@@ -28,7 +27,7 @@ def save_weights(path: str | Path, params: Params, dtype: Any = jnp.bfloat16) ->
     - `dtype`: the floating type stored.
     """
     flat = {name: np.asarray(leaf).astype(dtype) for name, leaf in _flatten(params).items()}
-    safetensors.numpy.save_file(flat, str(path))
+    write_tensors(Path(path), flat)
 
 
 def load_weights(path: str | Path, shapes: Params) -> Params:

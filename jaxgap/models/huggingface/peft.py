@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.adapter_config import (
@@ -32,7 +31,7 @@ from jaxgap.models.huggingface.adapter_module import (
 from jaxgap.models.huggingface.save import new_folder, write_json
 from jaxgap.models.lora import LoraConfig, LoraTarget, Params
 from jaxgap.models.outside import Fields, ModelFileError, read_json
-from jaxgap.models.safetensors_file import check_tensors, read_header
+from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 
@@ -112,7 +111,7 @@ def save_adapters(
     with new_folder(Path(folder)) as path:
         names = [module.short_name for module in modules]
         write_json(path / CONFIG_FILE, adapter_json(names, rank, scale, base_model))
-        safetensors.numpy.save_file(tensors, path / WEIGHTS_FILE, {"format": "pt"})
+        write_tensors(path / WEIGHTS_FILE, tensors, format="pt")
 
 
 def _shapes(

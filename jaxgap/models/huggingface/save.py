@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors.numpy
-
 from jaxgap.errors import InputError
 from jaxgap.models.checkpoint import Stored, disassemble, parameter_dtype, stored_tensors
 from jaxgap.models.config import DecoderConfig
@@ -21,6 +19,8 @@ from jaxgap.models.huggingface.shards import INDEX, SINGLE
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
+from jaxgap.models.safetensors_file import write_tensors
+from jaxgap.trajectory.atomic import _umask
 
 MAX_SHARD_BYTES = 5_000_000_000
 # The line ends with a block, so that a template of which its first line is blanks and a block is
@@ -75,7 +75,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=path.parent))
     try:
-        scratch.chmod(0o755)
+        scratch.chmod(0o777 & ~_umask())
         yield scratch
         scratch.replace(path)
     except BaseException:
@@ -167,7 +167,7 @@ def _write_shards(folder: Path, shards: list[tuple[list[Stored], int]], params: 
             name = f"model-{number:05}-of-{len(shards):05}.safetensors"
         arrays = {stored.name: disassemble(stored, params) for stored in tensors}
         # transformers wants to be told that the layout is PyTorch's.
-        safetensors.numpy.save_file(arrays, folder / name, {"format": "pt"})
+        write_tensors(folder / name, arrays, format="pt")
         weight_map |= dict.fromkeys(arrays, name)
     if len(shards) > 1:
         total = sum(size for _, size in shards)

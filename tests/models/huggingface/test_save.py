@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors
 import tokenizers
 
-from jaxgap.errors import InputError
+from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.models import LanguageModel, LoraConfig
 from jaxgap.models.chat_template import ChatTemplate
 from jaxgap.models.huggingface.folder import load_folder
@@ -35,6 +37,41 @@ def test_bfloat16_is_exact_in_one_file(load_tiny, tmp_path):
     assert json.loads((tmp_path / "out" / "config.json").read_text())["torch_dtype"] == "bfloat16"
     _, reloaded = load_folder(tmp_path / "out", dtype=jnp.bfloat16)
     jax.tree.map(np.testing.assert_array_equal, reloaded, narrow)
+
+
+@pytest.mark.parametrize(
+    ("mask", "of_folder", "of_file"), [(0o002, 0o775, 0o664), (0o077, 0o700, 0o600)]
+)
+def test_others_may_read_what_is_saved_as_the_umask_says(
+    load_tiny, tmp_path, mask, of_folder, of_file
+):
+    before = os.umask(mask)
+    try:
+        save_folder(tmp_path / "out", *load_tiny("smollm2"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == of_folder
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {of_file}
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "line"),
+    [
+        ("I/O error: No space left on device (os error 28)", DiskFullError, "no space left on the"),
+        ("I/O error: Input/output error", RunError, "Input/output error"),
+    ],
+)
+def test_weights_that_cannot_be_written_are_one_line(
+    load_tiny, tmp_path, monkeypatch, said, error, line
+):
+    def fail(*_):
+        raise safetensors.SafetensorError(said)
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", fail)
+    model, params = load_tiny("smollm2")
+    with pytest.raises(error, match=rf"model\.safetensors cannot be written \(.*{line}"):
+        save_folder(tmp_path / "out", model, params)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_tokenizer_survives(load_tiny, tmp_path):
