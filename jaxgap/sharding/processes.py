@@ -8,6 +8,7 @@ others. A process that dies takes the others with it: `jax.distributed` counts h
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -70,9 +71,10 @@ def _require_free(coordinator: str) -> None:
     try:
         socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
     except OSError as error:
+        reason = os.strerror(error.errno or 0)  # to its own words the socket adds an address
         raise InputError(
-            f"{coordinator}: the port cannot be listened on ({error.strerror}): take another, the "
-            "same in every process"
+            f"{coordinator}: the port cannot be listened on ({reason}): take another, the same in "
+            "every process"
         ) from error
 
 
