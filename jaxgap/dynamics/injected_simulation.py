@@ -11,6 +11,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
@@ -77,7 +78,7 @@ def simulate_injected(
         )
     ts = checked_times(ts)
     early = ts < dynamics.t0
-    if not isinstance(early, jax.core.Tracer) and early.any():
+    if not isinstance(early, Tracer) and early.any():
         raise ValueError(f"{_BEFORE_T0}, {float(dynamics.t0)}: got {float(ts.min())}")
     if ode_solver is None:
         ode_solver = diffrax.Tsit5()
