@@ -273,6 +273,8 @@ class _KeptRun:
         if store.steps():
             params = None  # so that a model need not fit beside its checkpoint
         saved = self._newest(store)
+        for line in self._run.left_out:
+            self._note(line)
         self._miss_checkpoint(newest)
         self._rewind(() if saved is None else saved.rows)
         if saved is None:

@@ -26,6 +26,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
@@ -35,7 +36,7 @@ from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.run_lock import LOCK_FILE
 from jaxgap.improve.versions import versions
 from jaxgap.sharding import is_first
-from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv
+from jaxgap.trajectory import Trajectory, write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text, shown
@@ -59,6 +60,7 @@ class RunFolder:
         self._rows: list[dict[str, float]] = []
         self._timings: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
+        self.left_out: list[str] = []  # what was damaged as it was reopened, a sentence each
         self._seconds: dict[str, float] = {}
         self._stage = "setup"
         self._since = time.perf_counter()
@@ -79,15 +81,33 @@ class RunFolder:
     def reopen(cls, folder: str | Path) -> RunFolder:
         """The folder of an interrupted run; :meth:`rewind` says where it goes on.
 
-        **Raises:** `InputError` if it is not the folder of a run, or its files are damaged.
+        Lines of times and of notes that are damaged are left out, as :attr:`left_out` then says:
+        nothing is computed from them.
+
+        **Raises:** `InputError` if it is not the folder of a run, or its settings are damaged.
         """
         folder = Path(folder)
         settings = folder / "config.json"
         config = ImproveConfig.from_dict(_read_json(settings), str(settings))
         self = cls(folder, config)
-        self._timings = _read_rows(folder / _TIMINGS)
-        self._notes = _read_rows(folder / _NOTES)
+        self._timings = self._intact_rows(_TIMINGS, (int, float))
+        self._notes = self._intact_rows(_NOTES, (int, float, NoneType))
         return self
+
+    def _intact_rows(self, name: str, types: tuple[type, ...]) -> list[dict[str, Any]]:
+        """The lines of a file that are rows with a time of these types."""
+        path = self.folder / name
+        if not path.exists() or not path.stat().st_size:
+            return []
+        try:
+            lines = read_text(path).splitlines()
+        except InputError as error:
+            self.left_out.append(f"{error}: {name} is begun anew")
+            return []
+        rows = [row for line in lines if (row := _intact_row(line, types)) is not None]
+        if len(rows) < len(lines):
+            self.left_out.append(f"damaged lines of {name}, left out: {len(lines) - len(rows)}")
+        return rows
 
     @property
     def checkpoints(self) -> Path:
@@ -102,7 +122,7 @@ class RunFolder:
     @property
     def last_timed(self) -> float:
         """The last round whose times are written down, -1 if there is none."""
-        return max((row.get("t", 0.0) for row in self._timings), default=-1.0)
+        return max((row["t"] for row in self._timings), default=-1.0)
 
     @property
     def metrics(self) -> tuple[RoundMetrics, ...]:
@@ -120,7 +140,7 @@ class RunFolder:
         """Go on after these measurements, leaving out whatever was written later."""
         self._rows = [dict(row) for row in rows]
         last = self._rows[-1]["t"] if self._rows else -1.0
-        self._timings = [row for row in self._timings if row.get("t", 0.0) <= last]
+        self._timings = [row for row in self._timings if row["t"] <= last]
         self._write_settings()
         self._write()
         self._guarded(lambda: self._events.restart(self._rows))
@@ -266,15 +286,12 @@ def _read_json(path: Path) -> Any:
     return parse_json(read_text(path), str(path))
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of rows; none where it is not there yet."""
-    if not path.exists() or not path.stat().st_size:
-        return []
-    lines = read_text(path).splitlines()
-    rows = [parse_json(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
-    if not all(isinstance(row, dict) for row in rows):
-        raise TrajectoryError(f"{path}: every line must be a JSON object")
-    return rows
+def _intact_row(line: str, types: tuple[type, ...]) -> dict[str, Any] | None:
+    try:
+        row = parse_json(line, "")
+    except InputError:
+        return None
+    return row if isinstance(row, dict) and type(row.get("t", "")) in types else None
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> str:

@@ -31,7 +31,8 @@ _MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -> None:
     """Write a file with the permissions of any other; the library's are for its user alone.
 
-    **Raises:** `RunError` in one line where it cannot be written, `DiskFullError` where the disk is full.
+    **Raises:** `RunError` in one line where it cannot be written, `DiskFullError` where the disk is
+    full.
     """
     try:
         safetensors.numpy.save_file(tensors, path, metadata or None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.improve import ImproveConfig, RunFolder, Watcher, improve_to_folder
+from jaxgap.improve import ImproveConfig, RunFolder, Watcher, improve_to_folder, resume_folder
 from jaxgap.improve.run_folder import require_free
 from jaxgap.improve.run_lock import is_locked, locked
 from jaxgap.trajectory import read_csv
@@ -76,6 +76,29 @@ def test_a_run_that_goes_back_to_two_checkpoints_has_no_table(run_folder, tmp_pa
     assert (folder / "trajectory.csv").exists()
     run.rewind(rows[:2])
     assert not [path for path in folder.iterdir() if path.name.startswith("trajectory.csv")]
+
+
+@pytest.mark.parametrize("damage", ["{", "[1]", '{"t": "two"}', '{"t": true}', '{"note": "x"}'])
+@pytest.mark.parametrize("name", ["timings.jsonl", "notes.jsonl"])
+def test_a_damaged_line_of_times_or_notes_is_left_out_and_said(run_folder, tmp_path, name, damage):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    timings = (folder / "timings.jsonl").read_text()
+    (folder / "notes.jsonl").write_text('{"t": null, "note": "mine"}\n')
+    with (folder / name).open("a") as file:
+        file.write(damage + "\n")
+    resume_folder(folder)
+    assert (folder / "timings.jsonl").read_text() == timings
+    notes = [json.loads(line)["note"] for line in (folder / "notes.jsonl").read_text().splitlines()]
+    assert notes == ["mine", f"damaged lines of {name}, left out: 1"]
+    for equal in EQUAL_FILES:
+        assert (folder / equal).read_bytes() == (run_folder / equal).read_bytes()
+
+
+def test_times_that_are_no_text_are_begun_anew(run_folder, tmp_path):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    (folder / "timings.jsonl").write_bytes(b"\xff\xfe")
+    said = RunFolder.reopen(folder).left_out
+    assert [line.endswith("timings.jsonl is begun anew") for line in said] == [True]
 
 
 def test_a_lock_that_is_a_link_is_not_written(tmp_path):
