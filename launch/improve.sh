@@ -3,9 +3,9 @@
 #
 # The first time it begins the run with these options; whenever it is started again, after whatever
 # happened, it goes on with it, on the --mesh and with the --stop-when that are given now; the other
-# options are the run's own. RUN must lie where all hosts see it. Who is who is told to
-# `jaxgap improve` by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, as it takes
-# them where --coordinator, --num-processes and --process-id are not given.
+# options are the run's own. RUN must lie where all hosts see it. Who is who is told by
+# --coordinator, --num-processes and --process-id, or else, as `jaxgap improve` takes them, by
+# JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.
 set -euo pipefail
 
 run=${1:?name the RUN folder}
@@ -16,8 +16,10 @@ if [ -e "$run/config.json" ]; then
   kept=()
   while [ $# -gt 0 ]; do
     case $1 in
-      --mesh | --stop-when) kept+=("$1" "${2?$1 needs a value}"); shift ;;
-      --mesh=* | --stop-when=*) kept+=("$1") ;;
+      --mesh | --stop-when | --coordinator | --num-processes | --process-id)
+        kept+=("$1" "${2?$1 needs a value}"); shift ;;
+      --mesh=* | --stop-when=* | --coordinator=* | --num-processes=* | --process-id=*)
+        kept+=("$1") ;;
     esac
     shift
   done

@@ -18,6 +18,7 @@ import tyro
 import yaml
 
 from jaxgap.cli.improve import Improve
+from jaxgap.cli.processes import Processes
 from jaxgap.improve import ImproveConfig
 
 LAUNCH = Path(__file__).parents[2] / "launch"
@@ -179,6 +180,17 @@ def test_a_run_goes_on_with_its_rule_for_stopping(start, tmp_path, rule):
     _, ((_, argv),) = start(*command, **who)
     options = improve_options(argv)
     assert (options.stop_when, options.config) == (0.1, ImproveConfig())
+
+
+@pytest.mark.parametrize("glue", [" ", "="])
+def test_a_run_goes_on_with_the_processes_it_is_given(start, tmp_path, glue):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").touch()
+    pairs = [("--coordinator", "host:1"), ("--num-processes", "2"), ("--process-id", "1")]
+    given = [part for pair in pairs for part in glue.join(pair).split(" ")]
+    command = ["bash", "launch/improve.sh", str(tmp_path / "run"), *OPTIONS[:4], *given]
+    _, ((_, argv),) = start(*command, **dict.fromkeys(MEMBERSHIP, ""))
+    assert improve_options(argv).processes == Processes("host:1", 2, 1)
 
 
 def test_skypilot_reads_its_task():
