@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
 import jaxgap
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+# Installed for some runs only: they cut texts into tokens, draw problems, grade answers.
+_OPTIONAL = ("tokenizers", "reasoning-gym", "math-verify")
 
 
 def versions() -> dict[str, str | None]:
@@ -22,25 +26,42 @@ def versions() -> dict[str, str | None]:
         "jaxgap": jaxgap.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **_installed(_OPTIONAL),
         "git_commit": _git_commit(),
         "device": f"{device.platform}: {device.device_kind}",
     }
 
 
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
 @functools.cache  # a commit made meanwhile is not what was imported
 def _git_commit() -> str | None:
-    """The commit of the checkout this package lies in; None if it was installed from a wheel."""
+    """The commit of the checkout this package lies in, `-dirty` where its code is another by now.
+
+    None if it was installed from a wheel.
+    """
     root = Path(jaxgap.__file__).resolve().parent.parent
     try:
-        answer = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        toplevel, commit = _git(root, "rev-parse", "--show-toplevel", "HEAD").splitlines()
+        # Another project's repository around an installed copy says nothing about this one.
+        if Path(toplevel) != root:
+            return None
+        return commit + ("-dirty" if _git(root, "status", "--porcelain", "--", "jaxgap") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    toplevel, commit = answer.stdout.splitlines()
-    # Another project's repository around an installed copy says nothing about this one.
-    return commit if Path(toplevel) == root else None
+
+
+def _git(root: Path, *command: str) -> str:
+    return subprocess.run(
+        ["git", "--no-optional-locks", "-C", str(root), *command],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    ).stdout
