@@ -72,12 +72,14 @@ class CheckpointStore:
     Saving raises :class:`RunError` in one line where the disk is full or cannot be written; the
     failure of a save in the background is raised by the next call.
 
-    **Raises:** `InputError` if `folder` is a link: what it leads to may not be a run's.
+    **Raises:** `InputError` if `folder` is a file, or a link: what it leads to may not be a run's.
     """
 
     def __init__(self, folder: Path, num_kept: int, origin: Mapping[str, int]):
         if folder.is_symlink():
             raise InputError(f"{folder} is a link, and is not followed: put the folder there")
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file: remove it, or put the folder of checkpoints there")
         self._folder = folder.resolve()
         self._give_back()
         self._origin = dict(origin)

@@ -108,10 +108,12 @@ def make_plan(
     - `search`: try which sizes fit these steps as well, with a few compilations each.
     - `on_step`: told before each compilation.
 
-    **Raises:** `InputError` if the topology, the mesh or the workload cannot be, or none of the
-    steps says anything about the sizes that are searched.
+    **Raises:** `InputError` if the topology, the mesh or the workload cannot be, no step is
+    named, or none of them says anything about the sizes that are searched.
     """
     names = list(names)
+    if not names:
+        raise InputError(f"a plan needs one of the steps {', '.join(STEP_NAMES)}")
     if search and not any(deciding(field, names) for field in _DECIDING):
         raise InputError("a search needs one of the steps update, decode and score")
     devices = describe(topology)

@@ -338,6 +338,12 @@ def test_a_link_is_not_followed(folder):
         CheckpointStore(folder, 2, ORIGIN)
 
 
+def test_a_file_in_its_place_is_refused_in_one_line(tmp_path):
+    (tmp_path / "checkpoints").touch()
+    with pytest.raises(InputError, match="checkpoints is a file: remove it"):
+        CheckpointStore(tmp_path / "checkpoints", 2, ORIGIN)
+
+
 def test_nothing_is_unpickled(folder, abstract, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("unpickled")

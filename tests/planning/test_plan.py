@@ -131,6 +131,11 @@ def test_a_search_needs_a_step_whose_size_is_searched():
         make_plan(KNOWN_MODELS["SmolLM2-135M"], "v5e:2x2", SMALL, names=["prefill"], search=True)
 
 
+def test_a_plan_of_no_steps_is_refused():
+    with pytest.raises(InputError, match="a plan needs one of the steps prefill, decode"):
+        make_plan(KNOWN_MODELS["SmolLM2-135M"], "v5e:2x2", SMALL, names=[])
+
+
 def test_what_was_not_compiled_does_not_fit():
     chip = CHIPS["v5e"]
     assert not StepCosts(1, 0, None).fits(chip)
