@@ -129,7 +129,7 @@ def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, 
     starts = jnp.append(jnp.asarray(dynamics.t0), external.times)
     ends = jnp.append(external.times, jnp.maximum(ts[-1], starts[-1]))
     falls = jnp.append(external.fall(), 0.0)
-    pieces = (starts, ends, falls, jnp.arange(starts.size))
+    pieces = (starts, ends, falls, jnp.arange(starts.size, dtype=segment.dtype))
     _, by_segment = jax.lax.scan(step, dynamics.initial_state, pieces)
     return by_segment[segment, jnp.arange(ts.size)]
 

@@ -180,6 +180,12 @@ def test_slopes_by_times_that_coincide(adjoint, jacobian, times):
     np.testing.assert_allclose(speeds[early], -2 * np.exp(-ts[early] / 2), atol=1e-6)
 
 
+def test_the_simulation_promotes_no_types():
+    with jax.numpy_dtype_promotion("strict"):
+        strict = simulate_injected(LINEAR, EXTERNAL, TS)
+    np.testing.assert_allclose(strict, simulate_injected(LINEAR, EXTERNAL, TS), rtol=1e-14)
+
+
 def test_any_potential_can_be_simulated():
     class Saturating(AbstractPotential):
         rate: float
