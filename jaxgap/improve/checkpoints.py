@@ -79,7 +79,9 @@ class CheckpointStore:
         if folder.is_symlink():
             raise InputError(f"{folder} is a link, and is not followed: put the folder there")
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file: remove it, or put the folder of checkpoints there")
+            raise InputError(
+                f"{folder} is a file: remove it, or put the folder of checkpoints there"
+            )
         self._folder = folder.resolve()
         self._give_back()
         self._origin = dict(origin)
