@@ -18,7 +18,7 @@ import safetensors.numpy
 
 from jaxgap.errors import DiskFullError, RunError, is_disk_full
 from jaxgap.models.outside import ModelFileError, parse_json, regular_file
-from jaxgap.trajectory.atomic import _umask
+from jaxgap.trajectory.atomic import current_umask
 
 DTYPES: dict[str, Any] = {
     "F32": np.dtype(np.float32),
@@ -42,7 +42,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -
         raise (DiskFullError if full else RunError)(
             f"{path.parent}: {path.name} cannot be written ({reason})"
         ) from error
-    path.chmod(0o666 & ~_umask())
+    path.chmod(0o666 & ~current_umask())
 
 
 class Entry(NamedTuple):

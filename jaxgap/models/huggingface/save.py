@@ -20,7 +20,7 @@ from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
 from jaxgap.models.safetensors_file import write_tensors
-from jaxgap.trajectory.atomic import _umask
+from jaxgap.trajectory.atomic import current_umask
 
 MAX_SHARD_BYTES = 5_000_000_000
 # The line ends with a block, so that a template of which its first line is blanks and a block is
@@ -75,7 +75,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=path.parent))
     try:
-        scratch.chmod(0o777 & ~_umask())
+        scratch.chmod(0o777 & ~current_umask())
         yield scratch
         scratch.replace(path)
     except BaseException:
