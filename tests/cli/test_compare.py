@@ -130,6 +130,7 @@ def test_nothing_that_is_compared_is_replaced(name, folder, capsys):
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_the_recorded_seeds_of_three_presets_are_pooled(tmp_path, capsys):
     out = tmp_path / "out.json"
     run_command(["compare", str(SEEDS), "--json", str(out)])

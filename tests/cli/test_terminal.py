@@ -35,6 +35,7 @@ def jaxgap(*argv, shell="", **environment):
     )
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_costs_no_file(curve, tmp_path):
     out, plot = tmp_path / "fit.json", tmp_path / "fit.png"
     done = jaxgap("fit", curve, "--json", out, "--plot", plot, shell="| true")

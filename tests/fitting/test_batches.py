@@ -40,6 +40,7 @@ def intervals_on(num_devices, with_devices):
     return np.array(json.loads(done.stdout), dtype=float)
 
 
+@pytest.mark.slow
 def test_several_devices_find_what_one_finds(with_devices):
     one, four = intervals_on(1, with_devices), intervals_on(4, with_devices)
     assert one.shape == (70, 4)

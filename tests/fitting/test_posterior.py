@@ -42,6 +42,7 @@ def _found(result):
     return result.posterior(key=jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_the_density_is_that_of_the_parameters_times_the_jacobian():
     """Uniform between bounds, else normal by default, or as given; the scale's is in its log."""
     run = drawn(0)

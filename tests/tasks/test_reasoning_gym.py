@@ -56,6 +56,7 @@ for name in ("isomorphic_strings", "ransom_note", "list_functions", "chain_sum")
 """
 
 
+@pytest.mark.slow
 def test_the_same_problems_in_every_process():
     drawn = [
         subprocess.Popen(

@@ -124,6 +124,7 @@ def test_a_fit_that_failed_gives_no_limit_to_a_watcher(half_way, capsys):
     assert "By curves of several shapes: U_s" in said
 
 
+@pytest.mark.slow
 def test_a_limit_that_the_run_has_passed_is_not_told_as_one(tmp_path, capsys):
     curve = 0.5 + 1.5 * (1 + 2 * np.arange(30.0)) ** -0.35
     write_run(tmp_path / "run", curve, 40)

@@ -158,7 +158,13 @@ HARD = {
 }
 
 
-@pytest.mark.parametrize("name", HARD)
+# The others take longest, and differ least from these.
+QUICK = ("zeros", "jump", "three")
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in HARD]
+)
 @pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
 def test_curves_that_fit_nothing(name, kind, attacked, commands, attempt):
     text = "t,solver,verifier\n" + "".join(f"{t},{y!r},{y!r}\n" for t, y in enumerate(HARD[name]))
