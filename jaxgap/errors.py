@@ -47,6 +47,17 @@ def is_disk_full(error: BaseException) -> bool:
     return by_number or any(os.strerror(number) in str(error) for number in _DISK_FULL)
 
 
+def write_failure(error: BaseException, what: str, rest: str = "") -> RunError:
+    """What cannot be written, with the reason in one line, as the error to raise.
+
+    >>> write_failure(ValueError("a\\n  b"), "x: y cannot be written", "; z is intact")
+    RunError('x: y cannot be written (a b); z is intact')
+    """
+    full = is_disk_full(error)
+    reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
+    return (DiskFullError if full else RunError)(f"{what} ({reason}){rest}")
+
+
 class Terminated(KeyboardInterrupt):
     """The process was told to end by SIGTERM; it ends as if by Ctrl-C, with another exit status."""
 

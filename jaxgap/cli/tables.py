@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.backtesting.backtest import TOO_SHORT
 from jaxgap.fitting.fit_report import (
     duration,
     limit_sentence,
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from jaxgap.fitting.backtesting import BacktestReport
     from jaxgap.fitting.forecasting import Forecast
     from jaxgap.fitting.selection import AveragedResult
-
 
 _UNITS = {"accuracy": "accuracy", "uncertainty": "nats"}
 
@@ -73,8 +71,7 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
 
 def print_unopposed(console: Terminal, result: "FitResult") -> None:
     """What a law says against which nothing speaks: shapes that slow down more outweigh it."""
-    left = time_left_sentence(result)
-    if left is not None and unopposed(result):
+    if unopposed(result) and (left := time_left_sentence(result)) is not None:
         console.print(
             f"By the {result.model} law, against which nothing in these rows speaks: "
             f"{limit_sentence(result)} {left}"
@@ -107,6 +104,8 @@ def _next_gain_words(result: "Forecast") -> str:
 
 def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     """Mean absolute errors beside the baselines', by folder and prefix, and coverage."""
+    from jaxgap.fitting.backtesting.backtest import TOO_SHORT
+
     summaries = report.summaries()
     names = list(summaries[0]["mae"]) if summaries else []
     table = Table(title="Mean absolute errors", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

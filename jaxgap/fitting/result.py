@@ -176,7 +176,12 @@ class FitResult:
 
         `InputError` (a `ValueError`) for an epsilon that is not above zero.
         """
-        return time_left_of(self, epsilon)
+        return self._time_left if epsilon is None else time_left_of(self, epsilon)
+
+    @cached_property
+    def _time_left(self) -> TimeLeft:
+        """Of the default epsilon, which the report and the JSON both ask for."""
+        return time_left_of(self, None)
 
     def bootstrap(self, num_samples: int = 1000, *, key: Key[Array, ""]) -> Bootstrap:
         """Draw runs from the fitted law and its noise, and fit each of them again.

@@ -21,11 +21,11 @@ def by_name(
     for column, index in enumerate(visible(problem, has_verifier)):
         parameter = problem.reported[index]
         values = numbers[..., column]
+        is_limit = index >= len(problem.law.parameters)
         if parameter.is_mirrored(kind):
             values = 1.0 - values
-        is_limit = index >= len(problem.law.parameters)
-        if is_limit and parameter.is_mirrored(kind):
-            values = np.clip(values, 0.0, 1.0)  # as the fit's own intervals are
+            if is_limit:
+                values = np.clip(values, 0.0, 1.0)  # as the fit's own intervals are
         samples[f"limit {parameter.name}" if is_limit else parameter.name] = values
     return samples
 

@@ -118,7 +118,7 @@ def _profiled(
 
     def left(z, curves, near):
         dynamics = problem.dynamics(z, curves)
-        assert isinstance(dynamics, GapDynamics)  # by `_without_times`
+        assert isinstance(dynamics, GapDynamics)  # by `_why_none`
         return _signed_time_left(dynamics, near, curves)
 
     found = left(raw.coordinates, curves, epsilon)

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import jax
 from orbax.checkpoint import v1 as ocp
 
-from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
+from jaxgap.errors import InputError, RunError, write_failure
 from jaxgap.improve.digests import digests, json_digest, leaf_names
 from jaxgap.improve.records import LoopState, Training, TrainingSet
 from jaxgap.sharding import all_agree, is_first, meet, to_host
@@ -268,12 +268,8 @@ class CheckpointStore:
             return action()
         except (OSError, ValueError, RuntimeError) as error:
             self._failed = True
-            full = is_disk_full(error)
-            reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
-            raise (DiskFullError if full else RunError)(
-                f"{self._folder}: the checkpoint could not be written ({reason}); those before it "
-                "are intact"
-            ) from error
+            what = f"{self._folder}: the checkpoint could not be written"
+            raise write_failure(error, what, "; those before it are intact") from error
 
 
 def _move(path: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from jaxgap.errors import DiskFullError, RunError, is_disk_full
+from jaxgap.errors import write_failure
 from jaxgap.models.outside import ModelFileError, parse_json, regular_file
 from jaxgap.trajectory.atomic import current_umask
 
@@ -37,11 +37,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -
     try:
         safetensors.numpy.save_file(tensors, path, metadata or None)
     except safetensors.SafetensorError as error:
-        full = is_disk_full(error)
-        reason = "no space left on the disk" if full else " ".join(str(error).split())[:200]
-        raise (DiskFullError if full else RunError)(
-            f"{path.parent}: {path.name} cannot be written ({reason})"
-        ) from error
+        raise write_failure(error, f"{path.parent}: {path.name} cannot be written") from error
     path.chmod(0o666 & ~current_umask())
 
 
