@@ -11,15 +11,12 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.simulation import checked_times
+from jaxgap.dynamics.simulation import BEFORE_T0, checked_times
 from jaxgap.dynamics.types import as_floats
-
-_BEFORE_T0 = "ts must not be before dynamics.t0"
 
 
 def simulate_injected(
@@ -76,10 +73,7 @@ def simulate_injected(
             "simulate_injected needs 64-bit floats, which are off: call it inside "
             "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
         )
-    ts = checked_times(ts)
-    early = ts < dynamics.t0
-    if not isinstance(early, Tracer) and early.any():
-        raise ValueError(f"{_BEFORE_T0}, {float(dynamics.t0)}: got {float(ts.min())}")
+    ts = checked_times(ts, dynamics.t0)
     if ode_solver is None:
         ode_solver = diffrax.Tsit5()
     if stepsize_controller is None:
@@ -94,7 +88,7 @@ def simulate_injected(
 def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, max_steps):
     """Compiled as a whole, for a scan that runs by itself is compiled anew at every call."""
     external = external.checked(dynamics.t0)
-    ts = eqx.error_if(ts, ts < dynamics.t0, _BEFORE_T0)
+    ts = eqx.error_if(ts, ts < dynamics.t0, BEFORE_T0)
     segment = jnp.searchsorted(jax.lax.stop_gradient(external.times), ts, side="left")
 
     def solve(t_from, t_to, y, index):

@@ -9,6 +9,7 @@ from typing import Any
 
 import diffrax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics import next_after
@@ -16,6 +17,8 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.types import RealScalar, as_floats
 
 next_after.register()
+
+BEFORE_T0 = "ts must not be before dynamics.t0"
 
 
 def simulate(
@@ -57,7 +60,8 @@ def simulate(
     **Raises:**
 
     `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is empty or not one-dimensional. A failed solve raises Diffrax's error, if `throw`.
+    is empty, not one-dimensional, or has a time before `dynamics.t0` (inside of a compiled
+    function, an error at run time). A failed solve raises Diffrax's error, if `throw`.
 
     **Example:**
 
@@ -75,7 +79,7 @@ def simulate(
             "simulate needs 64-bit floats, which are off: call it inside "
             "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
         )
-    ts = checked_times(ts)
+    ts = checked_times(ts, dynamics.t0)
     dynamics = as_floats(dynamics)
     if stepsize_controller is None:
         stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
@@ -95,13 +99,16 @@ def simulate(
     )
 
 
-def checked_times(ts: Float[Array, " times"]) -> Float[Array, " times"]:
-    """Times as floats; an error if there are none, or if they are no list."""
+def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " times"]:
+    """Times as floats; an error if there are none, if they are no list, or if one is before t0."""
     ts = jnp.asarray(ts, dtype=float)
     if ts.ndim != 1:
         raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
     if not ts.size:
         raise ValueError("ts must have at least one time, got none")
+    early = ts < t0
+    if not isinstance(early, Tracer) and early.any():
+        raise ValueError(f"{BEFORE_T0}, {float(t0)}: got {float(ts.min())}")
     return ts
 
 
