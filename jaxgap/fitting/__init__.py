@@ -17,11 +17,13 @@ from jaxgap.fitting.lagged_law import LaggedLaw
 from jaxgap.fitting.law import AbstractLaw, Parameter
 from jaxgap.fitting.least_squares import AbstractMinimiser, Minimum
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.linear_law import LinearLaw
 from jaxgap.fitting.neural_law import NeuralLaw
 from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
+from jaxgap.fitting.power_law import PowerLaw
 from jaxgap.fitting.prediction import Band, Prediction
 from jaxgap.fitting.priors import LogNormal, Normal
-from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, PowerLaw
+from jaxgap.fitting.rank_one_law import AbstractRankOneLaw
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.result_file import load_result, save_result
 from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw

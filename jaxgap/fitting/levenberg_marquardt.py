@@ -71,11 +71,6 @@ class Status(enum.IntEnum):
     STALLED = 5
     NOT_FINITE = 6
 
-    @property
-    def converged(self) -> bool:
-        """Whether one of the three tests of convergence was met."""
-        return self in (Status.COST, Status.STEP, Status.GRADIENT)
-
 
 class _Linearisation(NamedTuple):
     """All that is kept of the residuals at a point of one problem."""

@@ -9,7 +9,6 @@ given $\psi$ the best of the others is a linear regression, which gives every st
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +18,11 @@ from jaxtyping import Array, Float
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.gap_dynamics import GapDynamics
-from jaxgap.dynamics.linear_potential import LinearPotential
 from jaxgap.dynamics.potential import AbstractPotential
-from jaxgap.dynamics.power_potential import PowerPotential
 from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, GreaterThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter
-from jaxgap.fitting.quasi_random import quasi_random
 from jaxgap.fitting.regression import regress
 
 # Slower than this over the whole of the data, a decay is a straight line and its limit anywhere;
@@ -39,7 +35,6 @@ RATIO = Parameter("ratio", "1", lower=0.0, upper=MAX_RATIO, needs_verifier=True)
 GAP_LIMIT = Parameter("gap_limit", "gap", needs_verifier=True)
 SOLVER_INITIAL = Parameter("solver_initial", "capability")
 VERIFIER_INITIAL = Parameter("verifier_initial", "capability", needs_verifier=True)
-_EXPONENT = Parameter("exponent", "1", lower=1.0)
 
 
 class AbstractRankOneLaw(AbstractLaw):
@@ -148,92 +143,3 @@ def regress_rank_one(
 def rate_bijector(curves: Curves) -> AbstractBijector:
     """For a rate, from a straight line over the whole of the data upwards."""
     return GreaterThan(_MIN_DECAY / curves.duration, 1.0 / curves.duration)
-
-
-class LinearLaw(AbstractRankOneLaw):
-    r"""The paper's law: linear potential, rank-one coupling, five parameters.
-
-    $$U_s(t) = U_{s,\infty} + \tfrac{\delta}{1-r} e^{-\kappa (t - t_0)}, \qquad
-      U_v(t) = U_{v,\infty} + \tfrac{r \delta}{1-r} e^{-\kappa (t - t_0)}.$$
-
-    Its parameters are `rate` ($\kappa$), `ratio` ($r$), `gap_limit` ($G_\infty$), `solver_initial`
-    and `verifier_initial`. The gap's limit may come out negative: holding it above zero would
-    bias it, and an interval that reaches zero is what tells whether the theory's $f(0) = 0$ holds.
-
-    **Example:**
-
-    >>> [parameter.name for parameter in LinearLaw().parameters]
-    ['rate', 'ratio', 'gap_limit', 'solver_initial', 'verifier_initial']
-
-    Source: Sun et al. (arXiv:2507.00075v4), section 4.
-    """
-
-    name: ClassVar[str] = "linear"
-    parameters: ClassVar[tuple[Parameter, ...]] = (
-        RATE,
-        RATIO,
-        GAP_LIMIT,
-        SOLVER_INITIAL,
-        VERIFIER_INITIAL,
-    )
-
-    def potential(
-        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractPotential:
-        return LinearPotential(shape[0], gap_limit)
-
-    def part_closed(
-        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return -jnp.expm1(-shape[0] * elapsed)
-
-    def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return (rate_bijector(curves),)
-
-    def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
-        return quasi_random(8, [(np.log(0.1), np.log(30.0))])
-
-    def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
-        assert isinstance(potential, LinearPotential)
-        return (potential.rate,)
-
-
-class PowerLaw(AbstractRankOneLaw):
-    r"""The law with a power of the gap as potential: rank-one coupling, six parameters.
-
-    $$\frac{dG}{dt} = -\kappa\,\delta \Big(\frac{G - G_\infty}{\delta}\Big)^q, \qquad
-      \frac{dU_v}{dU_s} = r.$$
-
-    Its parameters are those of :class:`LinearLaw`, `rate` being the relative rate at first, and
-    `exponent` ($q \ge 1$).
-
-    **Example:**
-
-    >>> PowerLaw().parameters[-1].name
-    'exponent'
-
-    See :class:`jaxgap.dynamics.PowerPotential`.
-    """
-
-    name: ClassVar[str] = "power"
-    parameters: ClassVar[tuple[Parameter, ...]] = (*LinearLaw.parameters, _EXPONENT)
-
-    def potential(
-        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractPotential:
-        return PowerPotential(shape[0], gap_limit, shape[1])
-
-    def part_closed(
-        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return 1 - PowerPotential(shape[0], 0.0, shape[1]).gap_at(elapsed, 1.0)
-
-    def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        return (rate_bijector(curves), GreaterThan(1.0))
-
-    def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
-        return quasi_random(16, [(np.log(0.1), np.log(30.0)), (np.log(0.05), np.log(3.0))])
-
-    def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
-        assert isinstance(potential, PowerPotential)
-        return (potential.rate, potential.exponent)

@@ -12,8 +12,9 @@ from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.bijectors import AbstractBijector, GreaterThan
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import Parameter
+from jaxgap.fitting.linear_law import LinearLaw
 from jaxgap.fitting.quasi_random import quasi_random
-from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, LinearLaw, rate_bijector
+from jaxgap.fitting.rank_one_law import AbstractRankOneLaw, rate_bijector
 
 
 class SaturatingLaw(AbstractRankOneLaw):

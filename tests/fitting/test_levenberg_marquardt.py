@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
-from jaxgap.fitting.levenberg_marquardt import Status
+from jaxgap.fitting.levenberg_marquardt import Status, has_converged
 
 
 @pytest.fixture(autouse=True)
@@ -199,20 +199,20 @@ def test_no_residual_left_counts_as_converged():
 def test_parameters_that_cannot_be_told_apart_still_reach_the_optimum():
     residuals = lambda y, _: jnp.exp(-(y[0] + y[1]) * TIMES) - jnp.exp(-0.3 * TIMES)  # noqa: E731
     y, status, _ = solve_one(residuals, [1.0, 0.2])
-    assert status.converged
+    assert has_converged(jnp.asarray(status))
     assert float(y[0] + y[1]) == pytest.approx(0.3, abs=1e-7)
 
 
 def test_a_parameter_without_effect_stays_where_it_is():
     y, status, _ = solve_one(lambda y, _: jnp.stack([y[0] ** 2 - 4, y[0] - 2]), [5.0, 7.0])
-    assert status.converged
+    assert has_converged(jnp.asarray(status))
     np.testing.assert_allclose(y, [2.0, 7.0], atol=1e-6)
 
 
 def test_a_step_onto_not_a_number_is_refused():
     # From 3 the full step goes to about -0.3, where the logarithm does not exist.
     y, status, num_steps = solve_one(lambda y, _: jnp.log(y), [3.0])
-    assert status.converged
+    assert has_converged(jnp.asarray(status))
     assert float(y[0]) == pytest.approx(1.0)
     assert num_steps < 20
 

@@ -171,7 +171,7 @@ FORGED = [
     {"array": "float64", "shape": [2], "values": [1.0, 2.0]},
     {"array": "int64", "shape": [], "values": [3]},
     {"function": "jaxgap.fitting.fit:closed_form"},
-    {"record": "jaxgap.fitting.rank_one_law:LinearLaw", "fields": {}},
+    {"record": "jaxgap.fitting.linear_law:LinearLaw", "fields": {}},
     {"record": "jaxgap.fitting.law:Parameter", "fields": {"name": "rate", "unit": "1"}},
 ]  # fmt: skip
 

@@ -31,8 +31,8 @@ _FURTHEST = 20.0
 _OFFSET = 22.0
 
 
-class AbstractJointScale(AbstractNoise):
-    """Gaussian noise with logarithms of scales as coordinates."""
+class AbstractUnknownScale(AbstractNoise):
+    """Noise with logarithms of its scales as coordinates."""
 
     def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
         return None, []
@@ -40,20 +40,29 @@ class AbstractJointScale(AbstractNoise):
     def num_estimated(self, curves: Curves) -> int:
         return self.num_scales(curves)
 
+    def variance(
+        self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
+    ) -> Float[Array, ""]:
+        """N over the degrees of freedom: by which scales of greatest likelihood are too small."""
+        dof = jnp.maximum(num_measurements - num_free, 1)
+        return jnp.ones_like(cost) * num_measurements / dof
+
+    def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
+        """That of t in terms of the root of the likelihood ratio, times dof / N."""
+        dof = num_measurements - num_free
+        quantile = t_quantile(level, dof)
+        return None if quantile is None else math.sqrt(dof * math.log1p(quantile**2 / dof))
+
+
+class AbstractJointScale(AbstractUnknownScale):
+    """Gaussian noise of unknown scales."""
+
     def residuals(
         self, predicted: Float[Array, "times 2"], curves: Curves, scales: Float[Array, " scales"]
     ) -> Float[Array, " m"]:
         deviations = by_series(curves, scales)
         weighted = (predicted - curves.ys) * measured(curves) / deviations
         return jnp.concatenate([weighted.ravel(), scale_rows(curves, scales, 1.0)])
-
-    def variance(
-        self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
-    ) -> Float[Array, ""]:
-        return variance_of_ratio(cost, num_measurements, num_free)
-
-    def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
-        return quantile_of_ratio(level, num_measurements - num_free)
 
     def log_likelihoods(
         self,
@@ -124,17 +133,3 @@ def scale_rows(
         circle * jnp.sin(clipped),
     ]
     return jnp.concatenate(rows)
-
-
-def variance_of_ratio(
-    cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
-) -> Float[Array, ""]:
-    """N over the degrees of freedom: by which scales of greatest likelihood are too small."""
-    dof = jnp.maximum(num_measurements - num_free, 1)
-    return jnp.ones_like(cost) * num_measurements / dof
-
-
-def quantile_of_ratio(level: float, dof: int) -> float | None:
-    """That of t in terms of the root of the likelihood ratio, times dof / N."""
-    quantile = t_quantile(level, dof)
-    return None if quantile is None else math.sqrt(dof * math.log1p(quantile**2 / dof))

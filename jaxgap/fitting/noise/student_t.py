@@ -17,22 +17,16 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from jaxgap.dynamics.types import RealScalar, as_data
 from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured
-from jaxgap.fitting.noise.joint_scale import (
-    by_series,
-    quantile_of_ratio,
-    scale_rows,
-    variance_of_ratio,
-)
-from jaxgap.trajectory import Trajectory
+from jaxgap.fitting.noise.abstract_noise import measured
+from jaxgap.fitting.noise.joint_scale import AbstractUnknownScale, by_series, scale_rows
 
 
-class StudentT(AbstractNoise):
+class StudentT(AbstractUnknownScale):
     """Student-t noise of one unknown scale.
 
     **Arguments:**
@@ -57,13 +51,7 @@ class StudentT(AbstractNoise):
         if not self.dof > 0:
             raise InputError(f"dof must be above zero, got {self.dof}")
 
-    def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
-        return None, []
-
     def num_scales(self, curves: Curves) -> int:
-        return 1
-
-    def num_estimated(self, curves: Curves) -> int:
         return 1
 
     def residuals(
@@ -78,14 +66,6 @@ class StudentT(AbstractNoise):
         roots = jnp.sqrt((self.dof + 1) / self.dof) * ratio * slope
         missing = self.dof / (self.dof + 3)
         return jnp.concatenate([roots.ravel(), scale_rows(curves, scales, missing)])
-
-    def variance(
-        self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
-    ) -> Float[Array, ""]:
-        return variance_of_ratio(cost, num_measurements, num_free)
-
-    def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
-        return quantile_of_ratio(level, num_measurements - num_free)
 
     def log_likelihoods(
         self,

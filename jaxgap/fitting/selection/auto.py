@@ -10,7 +10,8 @@ from jaxgap.fitting.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.general_linear_law import GeneralLinearLaw
 from jaxgap.fitting.lagged_law import LaggedLaw
 from jaxgap.fitting.law import AbstractLaw
-from jaxgap.fitting.rank_one_law import LinearLaw, PowerLaw
+from jaxgap.fitting.linear_law import LinearLaw
+from jaxgap.fitting.power_law import PowerLaw
 from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw
 from jaxgap.fitting.saturating_law import SaturatingLaw
 from jaxgap.fitting.selection.averaged import AveragedResult
