@@ -23,7 +23,7 @@ from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR, AbstractNoise
 from jaxgap.fitting.noise.gaussian import EstimatedScale
 from jaxgap.fitting.priors import IndexedPrior
-from jaxgap.fitting.profile import Ends, Minimised, profile_ends
+from jaxgap.fitting.profile import Minimised, both_ends, first_distance, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
@@ -280,21 +280,15 @@ def _intervals(
     bounds = jnp.where(held, numbers[..., None], bounds)
     typical = jnp.maximum(typical, jnp.abs(numbers) * (natural[:, 0] == 0))
 
-    centres = jnp.clip(numbers, bounds[..., 0], bounds[..., 1])
-    # Beyond the horizon the curvature says nothing about how far back the end may be.
-    first = _first_distance(stderrs, quantiles[:, None], typical)
-    first = jnp.where(centres == numbers, first, typical)
-    wanted = Ends(
-        fit=jnp.arange(len(numbers))[:, None, None],
-        number=jnp.asarray(indices)[:, None],
-        centre=centres[..., None],
-        direction=jnp.array([-1.0, 1.0]),
-        first_distance=first[..., None],
-        bound=bounds,
-        quantile=quantiles[:, None, None],
-        longest=jnp.where(centres == numbers, jnp.inf, typical)[..., None],
+    ends = both_ends(
+        jnp.asarray(indices),
+        numbers,
+        bounds,
+        first_distance(stderrs, quantiles[:, None], typical),
+        typical,
+        quantiles[:, None],
+        fit=jnp.arange(len(numbers))[:, None],
     )
-    ends = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, bounds.shape).ravel(), wanted)
     found = profile_ends(
         lambda z, curves, index: problem.numbers(z, curves)[index],
         problem.residuals,
@@ -314,12 +308,6 @@ def _span(
     return jnp.stack(typical), jnp.stack([horizon(parameter, curves) for parameter in reported])
 
 
-def _first_distance(stderr, quantile, typical) -> Float[Array, "..."]:
-    """How far from the fit to look first for an interval's end."""
-    sensible = jnp.isfinite(stderr) & (stderr > 1e-12 * typical)
-    return jnp.where(sensible, jnp.minimum(quantile * stderr, typical), 0.1 * typical)
-
-
 def bands(
     problem: Problem, fit: Minimised, ts: Float[Array, " times"], quantile: Float[Array, ""]
 ) -> Float[Array, "times 3 3"]:
@@ -331,7 +319,6 @@ def bands(
     curves = fit.data
     # The noise's own scale: the curve is known about as well as one measurement, or better.
     noise = jnp.sqrt(fit.variance) / jnp.max(curves.weights)
-    first_distance = _first_distance(noise, quantile, curves.value_scale)
     # The curves lie where their limits do.
     far = jnp.stack([horizon(limit, curves) for limit in LIMITS])
 
@@ -340,18 +327,13 @@ def bands(
         return jnp.stack([solver, verifier, solver - verifier])
 
     estimates = jax.vmap(lambda t: states(fit.coordinates, curves, t))(ts)
-    times, indices, sides = (
-        axis.ravel() for axis in jnp.meshgrid(ts, jnp.arange(3), jnp.arange(2), indexing="ij")
-    )
-    directions, limits = 2.0 * sides - 1, far[indices, sides]
-    ends = Ends(
-        fit=jnp.zeros_like(indices),
-        number=(times, indices),
-        centre=jnp.clip(jnp.repeat(estimates.ravel(), 2), far[indices, 0], far[indices, 1]),
-        direction=directions,
-        first_distance=jnp.broadcast_to(first_distance, sides.shape),
-        bound=limits,
-        quantile=jnp.broadcast_to(quantile, sides.shape),
+    ends = both_ends(
+        (ts[:, None], jnp.arange(3)),
+        estimates,
+        far,
+        first_distance(noise, quantile, curves.value_scale),
+        curves.value_scale,
+        quantile,
     )
     found = profile_ends(
         lambda z, curves, number: states(z, curves, number[0])[number[1]],
@@ -360,5 +342,6 @@ def bands(
         one_fit(problem, fit),
         ends,
     )
-    found = jnp.where(found == limits, directions * jnp.inf, found).reshape(*estimates.shape, 2)
+    found = jnp.where(found == ends.bound, ends.direction * jnp.inf, found)
+    found = found.reshape(*estimates.shape, 2)
     return jnp.concatenate([estimates[..., None], found], axis=-1)

@@ -14,11 +14,13 @@ then takes, the point is a minimum of $S$ given that value, hence exactly on the
 needs no tuning, and any function $g$ of the coordinates can be profiled.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxgap.fitting.lanes import AbstractIteration, run_lanes
@@ -76,7 +78,59 @@ class Ends(NamedTuple):
     first_distance: Float[Array, " ends"]
     bound: Float[Array, " ends"]
     quantile: Float[Array, " ends"]
-    longest: Float[Array, " ends"] | float = float("inf")
+    longest: Float[Array, " ends"]
+
+
+def first_distance(
+    stderr: Float[Array, "..."], quantile: Float[Array, "..."], typical: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """How far from a number to look first for an end, by its standard error if that is of use."""
+    sensible = jnp.isfinite(stderr) & (stderr > 1e-12 * typical)
+    return jnp.where(sensible, jnp.minimum(quantile * stderr, typical), 0.1 * typical)
+
+
+def both_ends(
+    number: PyTree,
+    estimates: Float[Array, "..."],
+    bounds: Float[Array, "... 2"],
+    first_distance: Float[Array, "..."],
+    typical: Float[Array, "..."],
+    quantile: Float[Array, "..."],
+    fit: Int[Array, "..."] | int = 0,
+) -> Ends:
+    """The lower and the upper end of each number's interval, one after the other.
+
+    A number whose estimate lies beyond a bound sets out from there, and the curvature at the fit
+    says nothing about how far it has to come back: that may be as far as is typical.
+
+    **Arguments:** all are broadcast to one shape, that of the intervals.
+
+    - `number`: which numbers, as their function takes them.
+    - `estimates`: the numbers at their fits.
+    - `bounds`: how far they may go down and up.
+    - `first_distance`: how far to go at first.
+    - `typical`: the size that such numbers have, > 0.
+    - `quantile`: of the interval.
+    - `fit`: of which fit each number is.
+    """
+    centres = jnp.clip(estimates, bounds[..., 0], bounds[..., 1])
+    inside = centres == estimates
+    each = (number, centres, first_distance, typical, quantile, fit)
+    shape = np.broadcast_shapes(*(jnp.shape(leaf) for leaf in jax.tree.leaves(each)))
+
+    def twice(leaf) -> Array:
+        return jnp.broadcast_to(jnp.asarray(leaf)[..., None], (*shape, 2)).ravel()
+
+    return Ends(
+        fit=twice(fit),
+        number=jax.tree.map(twice, number),
+        centre=twice(centres),
+        direction=jnp.tile(jnp.array([-1.0, 1.0]), math.prod(shape)),
+        first_distance=twice(jnp.where(inside, first_distance, typical)),
+        bound=jnp.broadcast_to(bounds, (*shape, 2)).ravel(),
+        quantile=twice(quantile),
+        longest=twice(jnp.where(inside, jnp.inf, typical)),
+    )
 
 
 def profile_ends(
@@ -116,7 +170,6 @@ def profile_ends(
         return jnp.sum(residuals**2)
 
     start_costs = jax.vmap(jax.vmap(cost_at, in_axes=(0, None)))(fits.starts, fits.data)
-    ends = ends._replace(longest=jnp.broadcast_to(ends.longest, ends.centre.shape))
     searches = _Searches(number_fn, residual_fn, minimiser, fits, start_costs, ends)
     capacity = len(ends.fit)
     return run_lanes(searches, capacity, capacity if num_ends is None else num_ends, NUM_LANES)

@@ -24,7 +24,7 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import Ends, profile_ends
+from jaxgap.fitting.profile import both_ends, first_distance, profile_ends
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule, check_rounds
 
@@ -235,50 +235,33 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
     fit = minimised(problem, curves, raw)
     far = jnp.stack([horizon(number, curves) for number in _NUMBERS])
 
-    def numbers(z, curves, times, shares) -> Float[Array, "3"]:
+    def numbers(z, curves, row) -> Float[Array, "3"]:
         dynamics = problem.dynamics(z, curves)
         assert isinstance(dynamics, GapDynamics)
-        run = InjectedDynamics(dynamics, ExternalData(times, shares, strength))
+        run = InjectedDynamics(dynamics, ExternalData(times[row], shares[row], strength))
         limit = run.unchecked_limits().solver
         return jnp.stack([limit, dynamics.limits().solver - limit, run.proposition_5_1().solver])
 
-    def of_row(times, shares):
-        def of_coordinates(z):
-            return numbers(z, curves, times, shares)
+    def of_row(row):
+        slopes = jax.jacfwd(lambda z: numbers(z, curves, row))(fit.coordinates)
+        return numbers(fit.coordinates, curves, row), standard_errors(problem, fit, slopes)
 
-        slopes = jax.jacfwd(of_coordinates)(fit.coordinates)
-        return of_coordinates(fit.coordinates), standard_errors(problem, fit, slopes)
-
-    estimates, stderrs = jax.vmap(of_row)(times, shares)
-    first = jnp.clip(quantile * stderrs, 1e-12 * curves.value_scale, curves.value_scale)
-    first = jnp.where(jnp.isfinite(stderrs), first, 0.1 * curves.value_scale)
-    # As in the fit: beyond the horizon the curvature says nothing about how far back an end may be.
-    centres = jnp.clip(estimates, far[:, 0], far[:, 1])
-    first = jnp.where(centres == estimates, first, curves.value_scale)
-    longest = jnp.where(centres == estimates, jnp.inf, curves.value_scale)
-    rows, columns, sides = (
-        grid.ravel()
-        for grid in jnp.meshgrid(
-            jnp.arange(len(shares)), jnp.arange(len(_NUMBERS)), jnp.arange(2), indexing="ij"
-        )
-    )
-    directions = 2.0 * sides - 1
-    ends = Ends(
-        fit=jnp.zeros_like(rows),
-        number=(times[rows], shares[rows], columns),
-        centre=centres[rows, columns],
-        direction=directions,
-        first_distance=first[rows, columns],
-        bound=far[columns, sides],
-        quantile=jnp.full(sides.shape, quantile),
-        longest=longest[rows, columns],
+    rows = jnp.arange(len(shares))
+    estimates, stderrs = jax.vmap(of_row)(rows)
+    ends = both_ends(
+        (rows[:, None], jnp.arange(len(_NUMBERS))),
+        estimates,
+        far,
+        first_distance(stderrs, quantile, curves.value_scale),
+        curves.value_scale,
+        quantile,
     )
     found = profile_ends(
-        lambda z, curves, number: numbers(z, curves, *number[:2])[number[2]],
+        lambda z, curves, number: numbers(z, curves, number[0])[number[1]],
         problem.residuals,
         problem.minimiser,
         one_fit(problem, fit),
         ends,
     )
-    found = jnp.where(found == ends.bound, directions * jnp.inf, found)
+    found = jnp.where(found == ends.bound, ends.direction * jnp.inf, found)
     return estimates, stderrs, found.reshape(*estimates.shape, 2)

@@ -20,7 +20,7 @@ from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import Ends, profile_ends
+from jaxgap.fitting.profile import both_ends, profile_ends
 
 if TYPE_CHECKING:
     from jaxgap.fitting.result import FitResult
@@ -123,18 +123,13 @@ def _profiled(
 
     found = left(raw.coordinates, curves, epsilon)
     bounds = jnp.array([-2.0, FARTHEST]) * curves.duration
-    centre = jnp.minimum(found, bounds[1])
-    # From the bound a search has as far to come back as was seen.
-    far = jnp.where(centre == found, jnp.inf, curves.duration)
-    ends = Ends(
-        fit=jnp.zeros(2, int),
-        number=jnp.broadcast_to(epsilon, (2,)),
-        centre=jnp.broadcast_to(centre, (2,)),
-        direction=jnp.array([-1.0, 1.0]),
-        first_distance=jnp.broadcast_to(0.1 * curves.duration, (2,)),
-        bound=bounds,
-        quantile=jnp.broadcast_to(quantile, (2,)),
-        longest=jnp.broadcast_to(far, (2,)),
+    ends = both_ends(
+        epsilon,
+        found,
+        bounds,
+        first_distance=0.1 * jnp.asarray(curves.duration),
+        typical=jnp.asarray(curves.duration),
+        quantile=quantile,
     )
     low, high = profile_ends(
         left,
@@ -143,7 +138,7 @@ def _profiled(
         one_fit(problem, minimised(problem, curves, raw)),
         ends,
     )
-    told = jnp.stack([centre, low, high])
+    told = jnp.stack([found, low, high])
     return jnp.where(told >= bounds[1], jnp.inf, jnp.maximum(told, 0.0))
 
 

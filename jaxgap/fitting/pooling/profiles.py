@@ -25,7 +25,7 @@ from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import horizon, typical_size
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import Ends, profile_ends
+from jaxgap.fitting.profile import both_ends, profile_ends
 from jaxgap.fitting.result import FitResult, Source
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
@@ -121,34 +121,28 @@ def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " n
     typical = jnp.stack([jnp.asarray(typical_size(p, curves)) for p in problem.reported])
     far = jnp.stack([horizon(p, curves) for p in problem.reported])
     bounds = jnp.clip(natural, far[:, :1], far[:, 1:])[indices]
-    centres = jnp.clip(
-        problem.numbers(raw.coordinates, curves)[indices], bounds[:, 0], bounds[:, 1]
-    )
+    estimates = problem.numbers(raw.coordinates, curves)[indices]
+    centres = jnp.clip(estimates, bounds[:, 0], bounds[:, 1])
     # A positive number, such as a rate, is known in parts of itself.
     typical = jnp.maximum(typical[indices], jnp.abs(centres) * (natural[indices, 0] == 0))
 
-    rows, sides, levels = (
-        axis.ravel()
-        for axis in jnp.meshgrid(
-            jnp.arange(len(indices)), jnp.arange(2), jnp.asarray(QUANTILES), indexing="ij"
-        )
+    wanted = both_ends(
+        indices[:, None],
+        estimates[:, None],
+        bounds[:, None],
+        first_distance=_FIRST * typical[:, None],
+        typical=typical[:, None],
+        quantile=jnp.asarray(QUANTILES),
     )
     ends = profile_ends(
         lambda z, curves, index: problem.numbers(z, curves)[index],
         problem.residuals,
         problem.minimiser,
         one_fit(problem, minimised(problem, curves, raw)),
-        Ends(
-            fit=jnp.zeros_like(rows),
-            number=indices[rows],
-            centre=centres[rows],
-            direction=2.0 * sides - 1,
-            first_distance=_FIRST * typical[rows],
-            bound=bounds[rows, sides],
-            quantile=levels,
-        ),
+        wanted,
     )
-    return centres, ends.reshape(len(indices), 2, len(QUANTILES)), bounds
+    by_number = ends.reshape(len(indices), len(QUANTILES), 2)
+    return centres, by_number.swapaxes(1, 2), bounds
 
 
 def _profile(
