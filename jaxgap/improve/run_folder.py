@@ -82,7 +82,7 @@ class RunFolder:
         """The folder of an interrupted run; :meth:`rewind` says where it goes on.
 
         Lines of times and of notes that are damaged are left out, as :attr:`left_out` then says:
-        nothing is computed from them.
+        nothing that is measured follows from them.
 
         **Raises:** `InputError` if it is not the folder of a run, or its settings are damaged.
         """
@@ -118,6 +118,14 @@ class RunFolder:
     def rows(self) -> tuple[dict[str, float], ...]:
         """The measurements of every checkpoint so far."""
         return tuple(self._rows)
+
+    @property
+    def timings(self) -> tuple[dict[str, Any], ...]:
+        """The rows of `timings.jsonl`, less damaged ones: `t`, and by its stage what was written.
+
+        Of a reopened run only `t` is known to be a number.
+        """
+        return tuple(self._timings)
 
     @property
     def last_timed(self) -> float:
