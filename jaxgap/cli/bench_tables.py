@@ -32,6 +32,10 @@ def print_bench(console: Terminal, found: Bench) -> None:
         console.print("?: the gain is not beyond two standard errors.", style="dim")
     if any(row.result.warnings for row in rows):
         console.print("The warnings of the fits are in bench.json.", style="dim")
+    untimed = [row.name for row in rows if row.seconds is None]
+    if untimed:
+        said = "has no time of some stage that could be read, and so no seconds"
+        console.print(f"timings.jsonl of {', '.join(untimed)} {said}.", style="dim")
     for name, why in found.failed.items():
         console.print(f"{name} failed: {why}", style="red")
 

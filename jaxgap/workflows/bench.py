@@ -95,7 +95,7 @@ def run_bench(
     rows = []
     for (name, (metrics, cost)), result in zip(done.items(), results, strict=True):
         config = configs[name]
-        seconds = seconds_of(folder / name, config)
+        seconds = seconds_of(folder / name, config, len(metrics))
         rows.append(BenchRow(name, config, settings[name], metrics, result, cost, seconds))
     return Bench(tuple(rows), failed)
 

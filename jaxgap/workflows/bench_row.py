@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from jaxgap.improve import ImproveConfig
 from jaxgap.improve.cost import Cost, trained_on
 from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.improve.run_folder import RunFolder
 
 _ANSWERING = ("generate", "verify", "select")
 
@@ -29,7 +30,7 @@ class BenchRow:
     - `metrics`: of every checkpoint.
     - `result`: the paper's law fitted to the held-out curves.
     - `cost`: tokens and operations of its rounds.
-    - `seconds`: that its rounds took, as :func:`seconds_of` counts them.
+    - `seconds`: that its rounds took, as :func:`seconds_of` counts them; None where it cannot.
     """
 
     name: str
@@ -38,7 +39,7 @@ class BenchRow:
     metrics: tuple[RoundMetrics, ...]
     result: FitResult
     cost: Cost
-    seconds: float
+    seconds: float | None
 
     @property
     def accuracy(self) -> tuple[float, float]:
@@ -57,13 +58,13 @@ class BenchRow:
         return Estimate(100 * (last.mean - first.mean), 100 * error)
 
     @property
-    def amounts(self) -> dict[str, float]:
-        """What the run cost, in each unit."""
+    def amounts(self) -> dict[str, float | None]:
+        """What the run cost, in each unit; None where that is not known."""
         return {"tokens": self.cost.tokens, "flops": self.cost.flops, "seconds": self.seconds}
 
     @property
     def cost_per_point(self) -> dict[str, float | None]:
-        """What a point of accuracy cost; None where none was gained."""
+        """What a point of accuracy cost; None where none was gained, or the cost is not known."""
         return per_point(self.amounts, self.gained.mean)
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,13 +86,16 @@ class BenchRow:
         return first.held_out.solver_accuracy, last.held_out.solver_accuracy
 
 
-def per_point(amounts: Mapping[str, float], gained: float) -> dict[str, float | None]:
-    """Amounts over the points gained; None where none was gained."""
-    return {name: amount / gained if gained > 0 else None for name, amount in amounts.items()}
+def per_point(amounts: Mapping[str, float | None], gained: float) -> dict[str, float | None]:
+    """Amounts over the points gained; None where none was gained, or the amount is not known."""
+    return {
+        name: amount / gained if amount is not None and gained > 0 else None
+        for name, amount in amounts.items()
+    }
 
 
 def gain_to_dict(
-    accuracy: tuple[float, float], gained: Estimate, amounts: Mapping[str, float]
+    accuracy: tuple[float, float], gained: Estimate, amounts: Mapping[str, float | None]
 ) -> dict[str, Any]:
     """What was gained and what it cost, as JSON."""
     first, last = accuracy
@@ -103,7 +107,7 @@ def gain_to_dict(
     }
 
 
-def seconds_of(run: Path, config: ImproveConfig) -> float:
+def seconds_of(run: Path, config: ImproveConfig, num_checkpoints: int) -> float | None:
     """How long the stages took that improve the model, in each round as long as in the median one.
 
     The first run of a bench compiles what the others find compiled, in whatever round a shape is
@@ -113,12 +117,22 @@ def seconds_of(run: Path, config: ImproveConfig) -> float:
 
     - `run`: the RUN folder.
     - `config`: its configuration.
+    - `num_checkpoints`: that it measured, of which times may be lost.
+
+    **Returns:** None where no time of some stage is left.
     """
-    rows = [parse_json(line, str(run)) for line in read_text(run / "timings.jsonl").splitlines()]
-    answering = sum(_median(rows, stage) for stage in _ANSWERING)
-    return len(trained_on(config, rows)) * answering + (len(rows) - 1) * _median(rows, "train")
+    rows = RunFolder.reopen(run).timings
+    medians = {stage: _median(rows, stage) for stage in (*_ANSWERING, "train")}
+    known = {stage: median for stage, median in medians.items() if median is not None}
+    if len(known) < len(medians):
+        return None
+    num_answered = len(trained_on(config, range(num_checkpoints)))
+    answering = sum(known[stage] for stage in _ANSWERING)
+    return num_answered * answering + (num_checkpoints - 1) * known["train"]
 
 
-def _median(rows: Sequence[Mapping[str, float]], stage: str) -> float:
+def _median(rows: Sequence[Mapping[str, Any]], stage: str) -> float | None:
     """Of two in the middle the lower one: with two rounds, the one that did not compile."""
-    return float(statistics.median_low([row[stage] for row in rows if stage in row]))
+    times = [float(row[stage]) for row in rows if type(row.get(stage)) in (int, float)]
+    sound = [time for time in times if math.isfinite(time) and time >= 0]
+    return statistics.median_low(sound) if sound else None

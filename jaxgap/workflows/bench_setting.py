@@ -75,10 +75,14 @@ class Setting:
         }
 
     @property
-    def amounts(self) -> dict[str, float]:
-        """What a run cost on average, in each unit."""
-        names = self.rows[0].amounts
-        return {name: statistics.fmean(row.amounts[name] for row in self.rows) for name in names}
+    def amounts(self) -> dict[str, float | None]:
+        """What a run cost on average, in each unit; None where that of some run is not known."""
+        of_runs = {name: [row.amounts[name] for row in self.rows] for name in self.rows[0].amounts}
+        known = {name: [each for each in of if each is not None] for name, of in of_runs.items()}
+        return {
+            name: statistics.fmean(amounts) if len(amounts) == len(self.rows) else None
+            for name, amounts in known.items()
+        }
 
     @property
     def cost_per_point(self) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ from jaxgap.improve.cost import num_product_parameters, run_cost
 from jaxgap.tasks import named_task
 from jaxgap.workflows.bench import Bench, run_bench
 from jaxgap.workflows.bench_grid import Grid
-from jaxgap.workflows.bench_row import seconds_of
+from jaxgap.workflows.bench_setting import Setting
 
 BASE = ImproveConfig(
     num_rounds=2, num_train_prompts=8, num_held_out_prompts=6, num_candidates=2, batch_size=4
@@ -176,17 +176,6 @@ def test_fixed_candidates_cost_once(bench, tmp_path):
     assert cost.trained == pytest.approx(2 * (prompts + 8 * first.verifier_length.mean))
 
 
-def test_seconds_leave_out_what_the_first_run_compiles(bench, tmp_path):
-    _, _, rows = bench
-    config = rows[1].config
-    round_, slow = {"generate": 1.0, "verify": 2.0, "select": 4.0, "measure": 99.0}, {"train": 60.0}
-    timings = [round_ | {"generate": 50.0}, round_ | slow, round_ | {"train": 8.0, "verify": 30.0}]
-    (tmp_path / "timings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in timings))
-    assert seconds_of(tmp_path, config) == 2 * 7 + 2 * 8
-    fixed = dataclasses.replace(config, candidates="fixed")
-    assert seconds_of(tmp_path, fixed) == 7 + 2 * 8
-
-
 @pytest.mark.parametrize(
     ("error", "why"),
     [
@@ -211,6 +200,20 @@ def test_where_every_run_fails_there_is_nothing_to_compare(copied):
     grid, folder = copied
     watch, _ = raising(RunError("a loss is NaN"), "true-false", "majority")
     said = r"^no run reached its last round: true-false: a loss is NaN \(and 1 more, named above\)$"
+def test_a_run_without_times_has_no_seconds_and_the_others_are_as_they_were(copied):
+    grid, folder = copied
+    (folder / "majority" / "timings.jsonl").unlink()
+    found = run_bench(grid, folder)
+    judged, counted = found.rows
+    assert judged.seconds > 0
+    assert counted.seconds is None
+    form = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert form["runs"][1]["cost"]["seconds"] is None
+    both = Setting("both", found.rows)
+    assert both.amounts["seconds"] is None
+    assert both.amounts["tokens"] == pytest.approx((judged.cost.tokens + counted.cost.tokens) / 2)
+
+
     with pytest.raises(RunError, match=said):
         run_bench(grid, folder, watch)
 

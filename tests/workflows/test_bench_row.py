@@ -1,0 +1,64 @@
+"""One run of a bench: the seconds it took, whatever is left of its times."""
+
+import dataclasses
+import json
+
+import pytest
+
+from jaxgap.improve import ImproveConfig, RunFolder
+from jaxgap.workflows.bench_row import per_point, seconds_of
+
+CONFIG = ImproveConfig(num_rounds=2)
+ROUND = {"generate": 1.0, "verify": 2.0, "select": 4.0, "measure": 99.0}
+TIMINGS = [
+    {"t": 0.0} | ROUND | {"generate": 50.0},
+    {"t": 1.0} | ROUND | {"train": 60.0},
+    {"t": 2.0} | ROUND | {"train": 8.0, "verify": 30.0},
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    RunFolder.create(tmp_path, CONFIG)
+    return tmp_path
+
+
+def write(folder, rows):
+    (folder / "timings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_seconds_leave_out_what_the_first_run_compiles(folder):
+    write(folder, TIMINGS)
+    assert seconds_of(folder, CONFIG, 3) == 2 * 7 + 2 * 8
+    fixed = dataclasses.replace(CONFIG, candidates="fixed")
+    assert seconds_of(folder, fixed, 3) == 7 + 2 * 8
+
+
+def test_rounds_whose_times_are_lost_count_as_the_others(folder):
+    write(folder, TIMINGS[1:])
+    whole = seconds_of(folder, CONFIG, 3)
+    assert whole == 2 * 7 + 2 * 8
+    (folder / "timings.jsonl").write_text(
+        "not JSON\n[1]\n" + "".join(json.dumps(row) + "\n" for row in TIMINGS[1:])
+    )
+    assert seconds_of(folder, CONFIG, 3) == whole
+
+
+@pytest.mark.parametrize("value", ["abc", None, True, -1.0, 1e999])
+def test_a_time_that_is_none_is_left_out(folder, value):
+    text = "".join(json.dumps(row) + "\n" for row in [*TIMINGS, TIMINGS[0] | {"select": value}])
+    (folder / "timings.jsonl").write_text(text.replace("Infinity", "1e999"))
+    assert seconds_of(folder, CONFIG, 3) == 2 * 7 + 2 * 8
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\n", b"\xff\xfe", b'{"t": 0.0, "generate": 1.0}\n'])
+def test_without_the_times_of_some_stage_there_are_no_seconds(folder, data):
+    if data is not None:
+        (folder / "timings.jsonl").write_bytes(data)
+    assert seconds_of(folder, CONFIG, 3) is None
+
+
+def test_what_is_not_known_or_bought_nothing_has_no_cost_a_point():
+    amounts = {"tokens": 10.0, "seconds": None}
+    assert per_point(amounts, 2.0) == {"tokens": 5.0, "seconds": None}
+    assert per_point(amounts, 0.0) == {"tokens": None, "seconds": None}
