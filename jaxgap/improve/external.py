@@ -25,6 +25,7 @@ from jaxgap.tasks.problem import normal_prompt
 from jaxgap.tasks.records import Record, read_records
 
 _SUM_TOLERANCE = 1e-6
+_ROUNDING = 1e-9  # of a sum of shares, times a number of responses
 
 
 def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
@@ -134,7 +135,8 @@ def read_external(
         raise InputError(f"{path}: holds no responses: leave the file out, or give one with some")
     rows = np.array(list(found))
     order = rows[np.asarray(jax.random.permutation(key, len(rows)))]
-    ends = np.round(np.cumsum(eta) * len(rows)).astype(int)
+    # Halves go up: to the nearest even number, equal shares would come in unequal steps.
+    ends = np.floor(np.cumsum(eta) * len(rows) + 0.5 + _ROUNDING).astype(int)
     return ExternalResponses(order, tuple(found[int(row)] for row in order), ends)
 
 

@@ -22,7 +22,7 @@ class Assessment(NamedTuple):
     **Fields:**
 
     - `correct`: whether each is right.
-    - `answers`: the answer in each, so that equal answers are equal texts.
+    - `answers`: the answer in each, so that equal answers are equal texts; "" for none.
     """
 
     correct: Bool[np.ndarray, "prompts candidates"]
@@ -93,5 +93,5 @@ def measure(
         overrating=estimate(scores - correct),
         fallback=estimate(selected.fallback),
         truncated=estimate(np.logical_not(candidates.finished)),
-        distinct_answers=estimate(np.array([len(set(each)) for each in assessment.answers])),
+        distinct_answers=estimate(np.array([len({*each} - {""}) for each in assessment.answers])),
     )

@@ -37,7 +37,8 @@ class SplitMetrics:
     - `overrating`: mean score minus the share that is right; above zero the verifier flatters.
     - `fallback`: prompts for which no candidate reached the threshold.
     - `truncated`: candidates cut at the length limit.
-    - `distinct_answers`: number of different answers among a prompt's candidates.
+    - `distinct_answers`: number of different answers among a prompt's candidates; having none is
+        not one.
     """
 
     solver: Estimate

@@ -22,6 +22,9 @@ from jaxgap.tasks import NEXT_QUESTION, Prompt, as_messages, as_text, has_exampl
 # Apart from every number that is folded into a run's key, those of rounds among them.
 _REDRAWN = 2**32 - 3
 
+# By how much the sums of rounded probabilities may leave the range of a score.
+_ROUNDING = 1e-5
+
 
 @dataclasses.dataclass(frozen=True)
 class Prompts:
@@ -112,7 +115,7 @@ Scores = Float[np.ndarray, "prompts candidates"]
 def as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
     """What a verifier gave as numbers, which may be yes and no.
 
-    **Raises:** `ValueError` unless it is one a candidate.
+    **Raises:** `ValueError` unless it is one a candidate, and from 0 to 1 where it is finite.
     """
     scores = 1.0 * np.asarray(values)
     if scores.shape != candidates.finished.shape:
@@ -120,6 +123,10 @@ def as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
             f"a verifier must give one score a candidate, {candidates.finished.shape}, got an "
             f"array of shape {scores.shape}"
         )
+    numbers = scores[np.isfinite(scores)]
+    beyond = numbers[(numbers < -_ROUNDING) | (numbers > 1 + _ROUNDING)]
+    if beyond.size:
+        raise ValueError(f"a verifier's scores must be from 0 to 1, got {beyond[0]:g}")
     return scores
 
 
@@ -168,11 +175,15 @@ class Training(NamedTuple):
         in nats.
     - `gradient_norm`: the largest of its steps' global norms, before clipping.
     - `learning_rate`: that of its last step.
+    - `trained_tokens`: read by its steps, those of prompts included.
+    - `target_tokens`: those of completions among them, which were to be predicted.
     """
 
     loss: float
     gradient_norm: float
     learning_rate: float
+    trained_tokens: float
+    target_tokens: float
 
     @classmethod
     def from_row(cls, row: Mapping[str, float]) -> "Training | None":

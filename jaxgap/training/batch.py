@@ -81,3 +81,8 @@ class TrainingBatch(NamedTuple):
     def num_tokens(self) -> int:
         """Real tokens read, padding left out."""
         return int((np.asarray(self.segments) > 0).sum())
+
+    @property
+    def num_targets(self) -> int:
+        """Predictions, those that count in the loss."""
+        return int((np.asarray(self.weights) > 0).sum())

@@ -37,12 +37,15 @@ class Constant(AbstractSchedule):
 
 @dataclasses.dataclass(frozen=True)
 class _WarmUpAndDecay(AbstractSchedule):
-    """From zero to the peak in a line, then down to the final learning rate, where it stays.
+    """Up to the peak in a line, then down to the final learning rate, where it stays.
+
+    The first step is one part of the way up, not at zero: it would train nothing, and a round may
+    have no other.
 
     **Fields:**
 
     - `peak`: the highest learning rate, > 0.
-    - `warm_up_steps`: steps on the way up, >= 0.
+    - `warm_up_steps`: steps before that at the peak, >= 0.
     - `num_steps`: steps until the final learning rate, those on the way up included.
     - `final`: the last learning rate, 0 to `peak`.
 
@@ -62,7 +65,8 @@ class _WarmUpAndDecay(AbstractSchedule):
         _require(self, "final", 0 <= self.final <= self.peak, f"0 to peak={self.peak}")
 
     def schedule(self) -> optax.Schedule:
-        warm_up = optax.linear_schedule(0.0, self.peak, self.warm_up_steps)
+        first = self.peak / (self.warm_up_steps + 1)
+        warm_up = optax.linear_schedule(first, self.peak, self.warm_up_steps)
         return optax.join_schedules([warm_up, self._decay()], [self.warm_up_steps])
 
     @abc.abstractmethod
@@ -74,7 +78,7 @@ class LinearDecay(_WarmUpAndDecay):
 
     >>> rate = LinearDecay(peak=1.0, warm_up_steps=2, num_steps=6).schedule()
     >>> [round(float(rate(step)), 2) for step in range(7)]
-    [0.0, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0]
+    [0.33, 0.67, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
     def _decay(self) -> optax.Schedule:
@@ -86,7 +90,7 @@ class CosineDecay(_WarmUpAndDecay):
 
     >>> rate = CosineDecay(peak=1.0, warm_up_steps=2, num_steps=6).schedule()
     >>> [round(float(rate(step)), 2) for step in range(7)]
-    [0.0, 0.5, 1.0, 0.85, 0.5, 0.15, 0.0]
+    [0.33, 0.67, 1.0, 0.85, 0.5, 0.15, 0.0]
     """
 
     def _decay(self) -> optax.Schedule:

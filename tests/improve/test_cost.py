@@ -1,26 +1,19 @@
 """The cost of a run counts the tokens that its model reads and trains on, as often as it does."""
 
+import dataclasses
+
 import jax
+import numpy as np
 import pytest
 
 from jaxgap.improve import self_improve
-from jaxgap.improve.cost import run_cost
+from jaxgap.improve.cost import product_parameters, run_cost
+from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.loop import Observer
 from jaxgap.improve.measure import assess, measure
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.sampling import continued_logits
-from jaxgap.tasks import AbstractTask, Addition, Problem
 from jaxgap.training import pack
-
-
-class SumsOfDigits(AbstractTask):
-    """Sums whose prompts are equally long."""
-
-    def problems(self, count, *, seed):
-        return [Problem(f"{i // 10}+{i % 10}=", str(i // 10 + i % 10)) for i in range(count)]
-
-    def grade(self, problem, completion):
-        return Addition().grade(problem, completion)
 
 
 def test_judging_reads_a_problem_once_and_each_candidate(make_loop, tiny_params, monkeypatch):
@@ -43,16 +36,44 @@ def test_judging_reads_a_problem_once_and_each_candidate(make_loop, tiny_params,
     assert cost.read == pytest.approx(prompts.batch.mask.sum() + sum(read) + unseen)
 
 
-def test_what_a_pass_leaves_out_is_not_trained_on(make_loop, tiny_params, monkeypatch):
-    # Of completions of one token, each as long as another, it does not matter which are left out.
-    loop = make_loop(SumsOfDigits(), max_new_tokens=1, batch_size=5, epochs_per_round=2)
-    trained = []
+@pytest.mark.parametrize("external", [False, True])
+def test_what_a_round_trains_on_is_what_its_steps_read(
+    make_loop, tiny_params, monkeypatch, external
+):
+    """A pass leaves a remainder out; a stronger model's responses are as long as they are."""
+    loop = make_loop(batch_size=5, epochs_per_round=2)
+    if external:
+        responses = ExternalResponses(np.array([2, 7]), ((1,) * 9, (2, 3)), np.array([1, 2]))
+        loop = dataclasses.replace(loop, external=responses)
+    batches = []
 
     def record(examples, shape):
-        trained.append(int(examples.prompts.mask.sum() + examples.mask.sum()))
-        return pack(examples, shape)
+        batches.append(pack(examples, shape))
+        return batches[-1]
 
     monkeypatch.setattr("jaxgap.improve.train.pack", record)
+    loop = dataclasses.replace(loop, config=dataclasses.replace(loop.config, max_new_tokens=9))
     metrics = [each.metrics for each in self_improve(loop, loop.init_state(tiny_params))]
     shapes = jax.eval_shape(loop.model.init, jax.random.key(0))
-    assert run_cost(loop, shapes, metrics).trained == pytest.approx(sum(trained))
+    assert run_cost(loop, shapes, metrics).trained == sum(each.num_tokens for each in batches)
+    per_round = len(batches) // loop.config.num_rounds
+    for number, each in enumerate(metrics[1:]):
+        of_round = batches[number * per_round : (number + 1) * per_round]
+        assert each.training.trained_tokens == sum(batch.num_tokens for batch in of_round)
+        assert each.training.target_tokens == sum((batch.weights > 0).sum() for batch in of_round)
+
+
+def test_operations_are_those_of_the_products(make_loop, tiny_params):
+    """Each token passes the layers; the vocabulary is only for those that are predicted."""
+    loop = make_loop()
+    metrics = [each.metrics for each in self_improve(loop, loop.init_state(tiny_params))]
+    shapes = jax.eval_shape(loop.model.init, jax.random.key(0))
+    cost = run_cost(loop, shapes, metrics)
+    layers, vocabulary = product_parameters(loop, shapes)
+    judged = 2 * len(loop.split.train) * loop.config.num_candidates
+    targets = sum(each.training.target_tokens for each in metrics[1:])
+    assert cost.flops == pytest.approx(
+        2 * layers * (cost.sampled + cost.read)
+        + 2 * vocabulary * (cost.sampled + judged)
+        + 6 * (layers * cost.trained + vocabulary * targets)
+    )

@@ -70,6 +70,16 @@ def test_each_response_is_used_once_in_the_share_of_its_round(tmp_path_factory, 
         assert abs(rows - share * count) <= 0.5 + 1e-9
 
 
+@pytest.mark.parametrize(("count", "num_rounds"), [(6, 12), (3, 6), (5, 10), (9, 3), (10, 5)])
+def test_equal_shares_come_in_equal_steps(tmp_path, count, num_rounds):
+    path = write(tmp_path / "r.jsonl", [(each.text, "99") for each in PROBLEMS[:count]])
+    ends = read(path, shares("uniform", num_rounds)).ends
+    every = max(1, num_rounds // count)
+    in_turn = np.diff(ends, prepend=0).reshape(-1, every).sum(axis=1)
+    assert set(in_turn.tolist()) == {max(1, count // num_rounds)}
+    assert np.ptp(np.diff(np.flatnonzero(np.diff(ends, prepend=0)))) == 0
+
+
 def test_a_response_replaces_its_prompts_completion_alone(tmp_path):
     external = read(write(tmp_path / "r.jsonl", [("3+1=", "777")]), eta=(0, 1))
     rng = np.random.default_rng(0)

@@ -178,6 +178,17 @@ def test_a_verifier_and_a_grader_may_say_yes_and_no_as_they_like(make_loop, tiny
     assert metrics.judging_brier.mean == pytest.approx(brier)
 
 
+@pytest.mark.parametrize("score", [7.0, -0.5])
+def test_scores_beyond_their_range_are_told(make_loop, tiny_params, score):
+    class Marks(Undecided):
+        def __call__(self, params, prompts, candidates, key):
+            return 0 * super().__call__(params, prompts, candidates, key) + score
+
+    loop = dataclasses.replace(make_loop(), verifier=Marks(0.5))
+    with pytest.raises(ValueError, match=f"scores must be from 0 to 1, got {score:g}"):
+        next(self_improve(loop, loop.init_state(tiny_params)))
+
+
 def test_scores_that_are_not_one_a_candidate_are_told(make_loop, tiny_params):
     class OneAPrompt(Undecided):
         def __call__(self, params, prompts, candidates, key):
@@ -227,8 +238,8 @@ def test_completions_without_any_text_are_no_fault(make_loop, tiny_model, tiny_p
     ("changes", "expected"),
     [
         ({}, [1, 1, 1, 1, 1, 1]),
-        ({"warm_up_steps": 2}, [0, 0.5, 1, 1, 1, 1]),
-        ({"schedule": "linear", "warm_up_steps": 2}, [0, 0.5, 1, 0.75, 0.5, 0.25]),
+        ({"warm_up_steps": 2}, [1 / 3, 2 / 3, 1, 1, 1, 1]),
+        ({"schedule": "linear", "warm_up_steps": 2}, [1 / 3, 2 / 3, 1, 0.75, 0.5, 0.25]),
         ({"schedule": "cosine"}, [(1 + np.cos(np.pi * i / 6)) / 2 for i in range(6)]),
     ],
 )

@@ -58,7 +58,7 @@ def test_accuracies_and_gaps(checkpoint):
 def test_counts(checkpoint):
     assert checkpoint.fallback.mean == 0.5
     assert checkpoint.truncated.mean == 0.25
-    assert checkpoint.distinct_answers.mean == 1.5
+    assert checkpoint.distinct_answers.mean == 1  # two of one prompt, none of the other
 
 
 def test_a_row_has_every_mean_and_its_error_for_both_splits(checkpoint):
@@ -117,6 +117,17 @@ def test_answers_are_told_apart_as_the_task_spells_them():
     selected = Selected(np.zeros(1, int), np.zeros(1, bool))
     assessment = assess(Trimming(), [Problem("1+1=", "2")], candidates)
     assert measure(candidates, np.ones((1, 3)), selected, assessment).distinct_answers.mean == 2
+
+
+def test_to_have_no_answer_is_no_answer():
+    """Else a model that learns to answer would seem to differ less from itself."""
+    mask = np.ones((1, 3, 1), bool)
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "", "2"),))
+    selected = Selected(np.zeros(1, int), np.zeros(1, bool))
+    correct = np.array([[True, False, True]])
+    for answers, distinct in ((["2", "", "2"], 1), (["2", "3", ""], 2), (["", "", ""], 0)):
+        found = measure(candidates, np.ones((1, 3)), selected, Assessment(correct, [answers]))
+        assert found.distinct_answers.mean == distinct
 
 
 def test_of_one_prompt_no_error_is_known_and_none_is_written(checkpoint):

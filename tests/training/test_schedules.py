@@ -20,13 +20,13 @@ def test_schedules_follow_their_formulas():
     }
     np.testing.assert_allclose(rates[Constant], 3e-4, rtol=1e-6)
     done = np.clip((steps - 10) / 100, 0, 1)
-    line = np.where(steps < 10, 1e-3 * steps / 10, 1e-3 - 9e-4 * done)
+    line = np.where(steps < 10, 1e-3 * (steps + 1) / 11, 1e-3 - 9e-4 * done)
     np.testing.assert_allclose(rates[LinearDecay], line, rtol=1e-5)
     cosine = 1e-4 + 9e-4 * (1 + np.cos(np.pi * done)) / 2
-    cosine = np.where(steps < 10, 1e-3 * steps / 10, cosine)
+    cosine = np.where(steps < 10, 1e-3 * (steps + 1) / 11, cosine)
     np.testing.assert_allclose(rates[CosineDecay], cosine, rtol=1e-5)
-    ours = optax.warmup_cosine_decay_schedule(0.0, 1e-3, 10, 110, 1e-4)
-    np.testing.assert_allclose(rates[CosineDecay], [ours(step) for step in steps], rtol=1e-5)
+    theirs = optax.warmup_cosine_decay_schedule(1e-3 / 11, 1e-3, 10, 110, 1e-4)
+    np.testing.assert_allclose(rates[CosineDecay], [theirs(step) for step in steps], rtol=1e-5)
 
 
 def test_a_warm_up_of_no_steps_starts_at_the_peak():

