@@ -199,10 +199,6 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(copied, error, why):
     assert form["failed"] == [{"run": "true-false", "reason": found.failed["true-false"]}]
 
 
-def test_where_every_run_fails_there_is_nothing_to_compare(copied):
-    grid, folder = copied
-    watch, _ = raising(RunError("a loss is NaN"), "true-false", "majority")
-    said = r"^no run reached its last round: true-false: a loss is NaN \(and 1 more, named above\)$"
 def test_a_run_without_times_has_no_seconds_and_the_others_are_as_they_were(copied):
     grid, folder = copied
     (folder / "majority" / "timings.jsonl").unlink()
@@ -217,6 +213,10 @@ def test_a_run_without_times_has_no_seconds_and_the_others_are_as_they_were(copi
     assert both.amounts["tokens"] == pytest.approx((judged.cost.tokens + counted.cost.tokens) / 2)
 
 
+def test_where_every_run_fails_there_is_nothing_to_compare(copied):
+    grid, folder = copied
+    watch, _ = raising(RunError("a loss is NaN"), "true-false", "majority")
+    said = r"^no run reached its last round: true-false: a loss is NaN \(and 1 more, named above\)$"
     with pytest.raises(RunError, match=said):
         run_bench(grid, folder, watch)
 
