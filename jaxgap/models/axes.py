@@ -14,7 +14,7 @@ from jax.sharding import Mesh, SingleDeviceSharding
 from jax.tree_util import DictKey as _DictKey
 
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.decoder import Decoder
+from jaxgap.models.decoder import abstract_decoder
 from jaxgap.models.lora import Params
 from jaxgap.sharding import named_sharding
 
@@ -94,8 +94,7 @@ def decoder_shardings(config: DecoderConfig) -> Any:
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return None
-    model = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
-    shapes = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+    shapes = nnx.to_pure_dict(nnx.state(abstract_decoder(config), nnx.Param))
     return parameter_shardings(mesh, config, shapes)
 
 

@@ -13,6 +13,7 @@ rematerialise layer by layer, can stack the layers' parameters inside it.
 from __future__ import annotations
 
 import functools
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -133,3 +134,24 @@ class Decoder(nnx.Module):
         if self.config.tie_embeddings:
             return self.embedding.embedding[...].T
         return self.unembedding.kernel[...]
+
+
+def abstract_decoder(config: DecoderConfig, lora: LoraConfig | None = None) -> Decoder:
+    """A decoder with shapes (`jax.ShapeDtypeStruct`) in place of its parameters; none is drawn.
+
+    **Arguments:** as for :class:`Decoder`.
+    """
+    # Not Flax's own, whose counter would be traced: each step of it costs the more the more
+    # parameters there are already.
+    rngs = cast(nnx.Rngs, _OneKey(jax.random.key(0)))
+    return nnx.eval_shape(lambda: Decoder(config, lora, rngs=rngs))
+
+
+class _OneKey:
+    """Stands for `nnx.Rngs` where no number is drawn: shapes are the same for every key."""
+
+    def __init__(self, key: jax.Array):
+        self.key = key
+
+    def params(self) -> jax.Array:
+        return self.key

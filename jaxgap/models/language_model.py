@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.decoder import Decoder
+from jaxgap.models.decoder import Decoder, abstract_decoder
 from jaxgap.models.lora import LoraConfig, Params
 from jaxgap.models.places import Cache
 from jaxgap.models.tokenizer import AbstractTokenizer
@@ -50,9 +50,9 @@ class LanguageModel:
                 f"config.vocab_size must be the tokenizer's {self.tokenizer.vocab_size}, "
                 f"got {self.config.vocab_size}"
             )
-        model = nnx.eval_shape(lambda: Decoder(self.config, self.lora, rngs=nnx.Rngs(0)))
+        graphdef, _ = _split(abstract_decoder(self.config, self.lora))
         # Frozen, but derived: the definition follows from the configuration.
-        object.__setattr__(self, "graphdef", _split(model)[0])
+        object.__setattr__(self, "graphdef", graphdef)
 
     def init(self, key: jax.Array) -> Params:
         """Draw initial parameters, in float32."""
@@ -60,7 +60,7 @@ class LanguageModel:
 
     def shapes(self) -> Params:
         """The parameters as a dict of `jax.ShapeDtypeStruct`, without allocating any."""
-        return jax.eval_shape(self.init, jax.random.key(0))
+        return _split(abstract_decoder(self.config, self.lora))[1]
 
     @overload
     def apply(

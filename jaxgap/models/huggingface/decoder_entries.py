@@ -16,6 +16,7 @@ import numpy as np
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.shards import read_entries
 from jaxgap.models.huggingface.tensor_names import PREFIX, naming_of
+from jaxgap.models.outside import ModelFileError
 from jaxgap.models.safetensors_file import Entry
 
 # Constants that older files carry along, and that the configuration gives.
@@ -34,7 +35,8 @@ def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig,
     - `folder`: with safetensors.
     - `config`: what its `config.json` says.
 
-    **Raises:** `ModelFileError` in one line if a file is missing or refused.
+    **Raises:** `ModelFileError` in one line if a file is missing or refused, or if there are fewer
+    tensors than layers.
     """
     naming = naming_of(config)
     entries = {
@@ -42,6 +44,12 @@ def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig,
         for name, entry in _prefixed(read_entries(folder), naming.unembedding).items()
         if not _DERIVED.fullmatch(name)
     }
+    # Few names in the files, so few layers: a configuration cannot ask for a model of more.
+    if config.num_layers > len(entries):
+        raise ModelFileError(
+            f"{folder}: config.json says {config.num_layers} layers, "
+            f"but the files hold {len(entries)} tensors"
+        )
     if not config.tie_embeddings or naming.unembedding not in entries:
         return config, entries
     embedding = entries.setdefault(naming.embedding, entries[naming.unembedding])

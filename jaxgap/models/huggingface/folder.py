@@ -16,7 +16,6 @@ from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
-from jaxgap.models.outside import ModelFileError
 from jaxgap.models.safetensors_file import Entry, check_tensors
 
 
@@ -64,12 +63,6 @@ def _read(
     dtype: Any,
     shardings: Params | None,
 ) -> Params:
-    # Few names in the files, so few layers: a configuration cannot ask for a longer list than that.
-    if config.num_layers > len(entries):
-        raise ModelFileError(
-            f"{folder}: config.json says {config.num_layers} layers, "
-            f"but the files hold {len(entries)} tensors"
-        )
     shardings = shardings or decoder_shardings(config)
     stored = list(stored_tensors(config, naming_of(config)))
     found = {name: entry.shape for name, entry in entries.items()}

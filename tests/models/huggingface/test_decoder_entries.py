@@ -1,5 +1,6 @@
 """Names and tying are taken from the files as transformers takes them."""
 
+import json
 import shutil
 
 import jax
@@ -93,6 +94,14 @@ def test_an_untied_model_without_an_unembedding_is_refused(tiny_folder, tmp_path
     assert decoder_entries(folder, config)[1].keys() == tensors.keys()
     with pytest.raises(ModelFileError, match=r"1 missing tensors, for example 'lm_head\.weight'"):
         load_params(folder, config)
+
+
+def test_more_layers_than_tensors_are_refused_before_a_model_is_made(folder, monkeypatch):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_hidden_layers": 1000}))
+    monkeypatch.setattr("jaxgap.models.huggingface.folder.LanguageModel", None)
+    with pytest.raises(ModelFileError, match="says 1000 layers, but the files hold 20 tensors"):
+        load_model(folder)
 
 
 @pytest.mark.slow
