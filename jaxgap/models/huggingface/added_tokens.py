@@ -1,17 +1,20 @@
-"""Tokens that `tokenizer_config.json` adds to those of `tokenizer.json`, as transformers adds them.
+"""Tokens that a folder's files add to those of `tokenizer.json`, as transformers adds them.
 
-Its `added_tokens_decoder` gives tokens with their ids, and how each takes the white space around
-it; tokens that it names (`eos_token` and others) are special, whatever `tokenizer.json` says.
+The `added_tokens_decoder` of `tokenizer_config.json` gives tokens with their ids, and how each
+takes the white space around it; older folders have `added_tokens.json` for that, with ids alone.
+Tokens that the settings name (`eos_token` and others) are special, whatever `tokenizer.json` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from jaxgap.models.extra import import_extra
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.outside import ModelFileError, read_json
 
+_TABLE, _OLDER_FILE = "added_tokens_decoder", "added_tokens.json"
 _NAMES = (
     "bos_token",
     "eos_token",
@@ -25,30 +28,30 @@ _LISTS = ("additional_special_tokens", "extra_special_tokens")
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
-def add_tokens(backend: Any, settings: dict[str, Any], where: str) -> None:
-    """Add to a backend what the settings know of tokens.
+def add_tokens(backend: Any, settings: dict[str, Any], folder: Path) -> None:
+    """Add to a backend what a folder's files know of tokens.
 
     No id is made up: a token that is named, but has no id anywhere, is left out.
 
     **Arguments:**
 
     - `backend`: the `tokenizers.Tokenizer`, changed in place.
-    - `settings`: of `tokenizer_config.json`.
-    - `where`: that file, for messages.
+    - `settings`: of `tokenizer_config.json`, completed from the files that older folders have.
+    - `folder`: whose settings they are; where they have no `added_tokens_decoder`, its
+        `added_tokens.json` is read.
 
-    **Raises:** `ModelFileError` in one line if a token of `added_tokens_decoder` cannot have the id
-    that it is given there.
+    **Raises:** `ModelFileError` in one line if a token cannot have the id that it is given.
     """
-    stated = _stated(settings, where)
+    where, stated = _stated(backend, settings, folder)
     new = {number: token for number, token in stated.items() if _id(backend, token) is None}
     _register(backend, [stated[number] for number in sorted(stated)])
     for number, token in new.items():
         if _id(backend, token) != number:
             raise ModelFileError(
-                f"{where}: added_tokens_decoder gives {token.content!r:.80} the id {number}, "
+                f"{where} gives {token.content!r:.80} the id {number}, "
                 f"but after those of tokenizer.json it gets {_id(backend, token)}"
             )
-    known = {token.content: token for token in backend.get_added_tokens_decoder().values()}
+    known = _known(backend)
     named = (
         _special(known.get(token.content, token))
         for value in _named(settings)
@@ -64,20 +67,40 @@ def token_text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _stated(settings: dict[str, Any], where: str) -> dict[int, Any]:
-    """The tokens of `added_tokens_decoder`, by id."""
-    table = settings.get("added_tokens_decoder") or {}
+def _stated(backend: Any, settings: dict[str, Any], folder: Path) -> tuple[str, dict[int, Any]]:
+    """Where tokens are given their ids, and these tokens by id."""
+    older = folder / _OLDER_FILE
+    if _TABLE not in settings and older.exists():
+        return str(older), _from_older(backend, settings, older)
+    where = f"{folder / 'tokenizer_config.json'}: {_TABLE}"
+    return where, _from_table(settings.get(_TABLE) or {}, where)
+
+
+def _from_table(table: Any, where: str) -> dict[int, Any]:
     if not isinstance(table, dict):
-        raise ModelFileError(f"{where}: added_tokens_decoder must be an object from ids to tokens")
+        raise ModelFileError(f"{where} must be an object from ids to tokens")
     stated = {}
     for number, value in table.items():
         token = _token(value)
         if not number.isdecimal() or len(number) > 9 or token is None:
             raise ModelFileError(
-                f"{where}: added_tokens_decoder must be an object from ids to tokens, "
-                f"got {number!r:.40}"
+                f"{where} must be an object from ids to tokens, got {number!r:.40}"
             )
         stated[int(number)] = token
+    return stated
+
+
+def _from_older(backend: Any, settings: dict[str, Any], path: Path) -> dict[int, Any]:
+    """Tokens that the settings name are special; `tokenizer.json` knows the flags of its own."""
+    special = {token_text(value) for value in _named(settings)}
+    known, stated = _known(backend), {}
+    for text, number in read_json(path).items():
+        if not text or type(number) is not int or number in stated:
+            raise ModelFileError(
+                f"{path}: must be an object from tokens to ids, each given once, got {text!r:.40}"
+            )
+        flags = {"special": text in special, "normalized": text not in special}
+        stated[number] = known.get(text) or _token({"content": text} | flags)
     return stated
 
 
@@ -107,6 +130,11 @@ def _token(value: Any) -> Any:
 def _special(token: Any) -> Any:
     flags = {name: getattr(token, name) for name in _FLAGS} | {"special": True}
     return import_extra("tokenizers").AddedToken(token.content, **flags)
+
+
+def _known(backend: Any) -> dict[str, Any]:
+    """The added tokens that a backend has, by text."""
+    return {token.content: token for token in backend.get_added_tokens_decoder().values()}
 
 
 def _id(backend: Any, token: Any) -> int | None:

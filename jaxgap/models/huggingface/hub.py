@@ -14,6 +14,7 @@ _PATTERNS = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
     "model*.safetensors",
     "model.safetensors.index.json",

@@ -46,7 +46,7 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
 def _load(folder: Path, num_ids: int) -> FastTokenizer:
     backend = load_backend(regular_file(folder / "tokenizer.json"))
     settings = _settings(folder)
-    add_tokens(backend, settings, str(folder / "tokenizer_config.json"))
+    add_tokens(backend, settings, folder)
     special = {name: text for name in _NAMES if (text := token_text(settings.get(name)))}
     stated = [
         _optional(folder / name).get("eos_token_id")
@@ -104,8 +104,8 @@ def _end_id(backend: Any, text: str | None, folder: Path) -> int | None:
     number = None if text is None else backend.token_to_id(text)
     if text is not None and number is None:
         raise ModelFileError(
-            f"{folder}: eos_token {text!r:.80} has no id in tokenizer.json or in "
-            "added_tokens_decoder; name a token that has one"
+            f"{folder}: eos_token {text!r:.80} has no id in tokenizer.json, "
+            "added_tokens_decoder or added_tokens.json; name a token that has one"
         )
     return number
 

@@ -22,19 +22,22 @@ print("IDS", json.dumps([ids, tokenizer.eos_token_id, tokenizer.pad_token_id]))
 def write(tmp_path):
     """Write a tokenizer of a few words, with these added tokens and settings."""
 
-    def write(added=(), special_tokens_map=None, **settings):
+    def write(added=(), special_tokens_map=None, added_tokens=None, normalizer=None, **settings):
         ids = {word: number for number, word in enumerate(WORDS)}
         backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(ids, unk_token="<unk>"))
         split = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"\w+|\n|[^\w\n ]"), "isolated")
         backend.pre_tokenizer = split
+        if normalizer is not None:
+            backend.normalizer = normalizer
         backend.add_tokens(list(added))
         backend.save(str(tmp_path / "tokenizer.json"))
         settings = {"tokenizer_class": "PreTrainedTokenizerFast"} | settings
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
         (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-        if special_tokens_map is not None:
-            path = tmp_path / "special_tokens_map.json"
-            path.write_text(json.dumps(special_tokens_map))
+        older = {"special_tokens_map.json": special_tokens_map, "added_tokens.json": added_tokens}
+        for name, values in older.items():
+            if values is not None:
+                (tmp_path / name).write_text(json.dumps(values))
         return tmp_path
 
     return write
@@ -97,6 +100,43 @@ CASES = {
         [3, 2],
         2,
     ),
+    "in an older file": (
+        {"eos_token": "<|end|>", "added_tokens": {"<|end|>": END, "<|start|>": START}},
+        "<|start|>the<|end|>\nworld",
+        [START, 3, END, 5, 4],
+        END,
+    ),
+    "in an older file, with names in another": (
+        {
+            "special_tokens_map": {"eos_token": _token("<END>")},
+            "added_tokens": {"<Start>": START, "<END>": END},
+            "normalizer": tokenizers.normalizers.Lowercase(),
+        },
+        # What is not special is looked for in normalised text, what is special in the text itself.
+        "<start><START>THE<END>",
+        [START, START, 3, END],
+        END,
+    ),
+    "in an older file and in tokenizer.json": (
+        {
+            "added": [tokenizers.AddedToken("<|start|>", rstrip=True)],
+            "eos_token": "<|end|>",
+            "added_tokens": {"<|start|>": START, "<|end|>": END},
+        },
+        "<|start|>\nthe<|end|>",
+        [START, 3, END],
+        END,
+    ),
+    "in an older file that newer ones do without": (
+        {
+            "eos_token": "</s>",
+            "added_tokens_decoder": {"2": _token("</s>")},
+            "added_tokens": {"world": 100},
+        },
+        "the</s>",
+        [3, 2],
+        2,
+    ),
 }
 
 
@@ -141,6 +181,23 @@ def test_an_end_without_an_id_is_refused(write):
 )
 def test_tokens_that_cannot_be_added_are_refused_in_one_line(write, table, message):
     folder = write(eos_token="</s>", added_tokens_decoder=table)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_tokenizer(folder, 16)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ({"<|end|>": END}, r"added_tokens\.json gives '<\|end\|>' the id 8, but .* it gets 7"),
+        ({"<|end|>": "7"}, r"added_tokens\.json: must be .* tokens to ids, .* got '<\|end\|>'"),
+        ({"<|end|>": 7, "<|start|>": 7}, r"each given once, got '<\|start\|>'"),
+        ({"": 7}, "must be an object from tokens to ids, each given once, got ''"),
+        ([["<|end|>", 7]], r"added_tokens\.json: must hold a JSON object"),
+    ],
+)
+def test_an_older_file_that_cannot_be_used_is_refused_in_one_line(write, tokens, message):
+    folder = write(eos_token="</s>", added_tokens=tokens)
     with pytest.raises(ModelFileError, match=message) as caught:
         load_tokenizer(folder, 16)
     assert "\n" not in str(caught.value)

@@ -79,14 +79,14 @@ def test_nobody_listening_is_one_line(use_endpoint):
         download("a/b")
 
 
-def test_all_that_names_special_tokens_is_fetched(monkeypatch):
+def test_all_that_tells_of_tokens_is_fetched(monkeypatch):
     asked = {}
     monkeypatch.setattr(
         huggingface_hub, "snapshot_download", lambda name, **rest: asked.update(rest) or "here"
     )
     download("a/b")
-    wanted = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
-    assert wanted <= set(asked["allow_patterns"])
+    wanted = {"tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens"}
+    assert {f"{name}.json" for name in wanted} <= set(asked["allow_patterns"])
 
 
 def test_a_transfer_that_fails_is_one_line(monkeypatch):
