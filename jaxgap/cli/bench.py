@@ -93,7 +93,7 @@ def _drawn(setting: Setting) -> BenchSetting:
         )
         for row in setting.rows
     ]
-    return BenchSetting(setting.name, seeds, setting.gained.stderr)
+    return BenchSetting(setting.name, seeds, setting.gained.reach)
 
 
 @contextlib.contextmanager

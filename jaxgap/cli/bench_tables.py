@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from jaxgap.cli.tables import limit_cell
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import interval, number
-from jaxgap.improve.estimate import Estimate
+from jaxgap.fitting import Estimate, FitResult
+from jaxgap.fitting.fit_report import number
 from jaxgap.workflows.bench import Bench
-from jaxgap.workflows.bench_row import BenchRow
+from jaxgap.workflows.bench_row import BenchRow, Gain
 from jaxgap.workflows.bench_setting import OverSeeds, Setting
 
 _DIGITS = 3
@@ -25,11 +26,17 @@ def print_bench(console: Terminal, found: Bench) -> None:
     mean_gains = [_gain(_name(setting), setting) for setting in means]
     console.print(_table(title, _GAINS, gains, mean_gains))
     title = "The law fitted to each run"
-    console.print(_table(title, _LAWS, [*map(_law, rows)], [*map(_mean_law, means)]))
+    laws, mean_laws = [*map(_law, rows)], [*map(_mean_law, means)]
+    console.print(_table(title, _LAWS, laws, mean_laws))
     if means:
         console.print("n: means of so many seeds, ± standard error over seeds.", style="dim")
-    if any(_is_doubtful(each.gained) for each in (*rows, *means)):
-        console.print("?: the gain is not beyond two standard errors.", style="dim")
+    if any("?" in cell for cells in (*gains, *mean_gains) for cell in cells[1:]):
+        console.print("?: the 95% interval of the gain includes zero.", style="dim")
+    if any("*" in cell for cells in laws for cell in cells[1:]):
+        console.print("*: the run does not bound this number.", style="dim")
+    if any("of" in cell for cells in mean_laws for cell in cells[1:]):
+        said = "no mean, as so many of the runs bound this number; jaxgap compare pools runs"
+        console.print(f"(k of n): {said}.", style="dim")
     if any(row.result.warnings for row in rows):
         console.print("The warnings of the fits are in bench.json.", style="dim")
     untimed = [row.name for row in rows if row.seconds is None]
@@ -59,19 +66,26 @@ def _table(
 
 
 def _gain(name: str, of: BenchRow | Setting) -> list[str]:
-    costs = _costs(of.cost_per_point, _is_doubtful(of.gained))
+    costs = _costs(of.cost_per_point, of.gained.is_doubtful)
     return [name, _from_to(*of.accuracy), _points(of.gained), *costs]
 
 
 def _law(row: BenchRow) -> list[str]:
-    limit, parameters = row.result.limits["solver"], row.result.parameters
-    return [
-        row.name,
-        number(parameters["rate"].estimate, _DIGITS),
-        number(parameters["ratio"].estimate, _DIGITS),
-        f"{number(limit.estimate, _DIGITS)} {interval(limit, _DIGITS)}",
-        str(len(row.result.warnings)),
-    ]
+    result = row.result
+    limit = limit_cell(result, _DIGITS) + _mark(result.limits["solver"])
+    rate, ratio = (_parameter(result, name) for name in ("rate", "ratio"))
+    return [row.name, rate, ratio, limit, str(len(result.warnings))]
+
+
+def _parameter(result: FitResult, name: str) -> str:
+    value = result.parameters[name]
+    return number(value.estimate, _DIGITS) + _mark(value) if result.converged else "–"
+
+
+def _mark(value: Estimate) -> str:
+    """What stands behind an estimate that the data do not bound, such as one on its bound."""
+    held = value.estimate is None or value.identifiability == "identifiable"
+    return "" if held else "*"
 
 
 def _mean_law(setting: Setting) -> list[str]:
@@ -80,11 +94,11 @@ def _mean_law(setting: Setting) -> list[str]:
 
 
 def _mean(value: OverSeeds, num_seeds: int) -> str:
-    """A mean, and of how many seeds where some do not hold the number."""
+    """A mean, or how few seeds bound the number."""
+    if value.mean is None:
+        return f"– ({value.num} of {num_seeds})"
     text = number(value.mean, _DIGITS)
-    if value.stderr is not None:
-        text += f" ± {value.stderr:.2g}"
-    return text if value.num in (0, num_seeds) else f"{text} ({value.num} of {num_seeds})"
+    return text if value.stderr is None else f"{text} ± {value.stderr:.2g}"
 
 
 def _name(setting: Setting) -> str:
@@ -95,12 +109,8 @@ def _from_to(first: float, last: float) -> str:
     return f"{first:.1%} → {last:.1%}"
 
 
-def _points(gained: Estimate) -> str:
+def _points(gained: Gain) -> str:
     return f"{gained.mean:+.1f} ± {gained.stderr:.1f}"
-
-
-def _is_doubtful(gained: Estimate) -> bool:
-    return abs(gained.mean) <= 2 * gained.stderr
 
 
 def _costs(costs: Mapping[str, float | None], doubtful: bool) -> list[str]:

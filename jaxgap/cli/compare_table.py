@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from jaxgap.cli.tables import print_warnings
+from jaxgap.cli.tables import limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.fit_report import interval, number, percent
+from jaxgap.fitting.fit_report import number, percent
 from jaxgap.fitting.pooling import Interval
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
@@ -47,7 +47,7 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
         table.add_row(
             run.name,
             str(result.num_points),
-            _limit(result.limits["solver"]) if result.converged else "not fitted",
+            limit_cell(result, _DIGITS),
             number(rate.estimate, _DIGITS),
             number(ratio.estimate, _DIGITS),
             number(result.r2["solver"], _DIGITS),
@@ -67,14 +67,6 @@ def _parameter(result: FitResult, name: str) -> Estimate:
     """A parameter as far as the law has it and the fit found it."""
     absent = Estimate.absent("")
     return result.parameters.get(name, absent) if result.converged else absent
-
-
-def _limit(limit: Estimate) -> str:
-    if limit.identifiability == "refuted":
-        return "already beyond it"
-    if limit.estimate is None:
-        return f"withheld {interval(limit, _DIGITS)}" if limit.interval else "withheld"
-    return f"{number(limit.estimate, _DIGITS)} {interval(limit, _DIGITS)}"
 
 
 def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.fit_report import (
     duration,
+    interval,
     limit_sentence,
     number,
     percent,
@@ -33,6 +34,18 @@ def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
     console.print(before, end="")
     console.print(limit, style="bold", end="")
     console.print(after)
+
+
+def limit_cell(result: "FitResult", digits: int) -> str:
+    """The solver's limit with its interval, or in a word why it is not given."""
+    limit = result.limits["solver"]
+    if not result.converged:
+        return "not fitted"
+    if limit.identifiability == "refuted":
+        return "already beyond it"
+    if limit.estimate is None:
+        return f"withheld {interval(limit, digits)}" if limit.interval else "withheld"
+    return f"{number(limit.estimate, digits)} {interval(limit, digits)}"
 
 
 def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:

@@ -10,10 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jaxgap.report.style import MUTED, new_figure
+from jaxgap.report.style import MUTED, new_figure, shortened
 
 _MARKERS = "osD^v<>Ph*"
 _FAINT = 0.35
+_WIDTH = 10.5
+# Inches of the legend: a letter, a line, and the marker beside a name.
+_LETTER, _LINE, _HANDLE = 0.062, 0.17, 0.5
+_LONGEST_NAME = 120
+# The least part of the axis between two settings, the least factor from its left to its right, and
+# the factor beyond what is drawn.
+_APART = 0.02
+_LEAST_FACTOR = 2.0
+_MARGIN = 1.1
 
 
 class BenchCurve(NamedTuple):
@@ -38,53 +47,99 @@ class BenchSetting(NamedTuple):
 
     - `name`: in the legend.
     - `seeds`: its runs, one or more.
-    - `gained_se`: the standard error of what they gained on average.
+    - `gained_reach`: half of the 95 % interval of what they gained on average.
     """
 
     name: str
     seeds: Sequence[BenchCurve]
-    gained_se: float
+    gained_reach: float
 
 
 def draw_bench(settings: Sequence[BenchSetting]) -> Figure:
     """Accuracy over the rounds, and points gained against operations.
 
-    Where a setting has several seeds, they are faint, and their mean is drawn with its error.
+    Where a setting has several seeds, they are faint, and their mean is drawn with its interval.
     """
-    height = max(3.6, 0.22 * len(settings) + 1.2)
-    with new_figure(10.5, height) as figure:
+    names = [shortened(setting.name, _LONGEST_NAME) for setting in settings]
+    num_columns = max(1, int(_WIDTH / (_LETTER * max(map(len, names)) + _HANDLE)))
+    num_lines = -(-len(names) // num_columns)
+    costs = np.array([np.mean([seed.flops for seed in each.seeds]) for each in settings])
+    moves = _apart(costs) / costs
+    flops = [
+        move * seed.flops for each, move in zip(settings, moves, strict=True) for seed in each.seeds
+    ]
+    with new_figure(_WIDTH, 3.7 + _LINE * num_lines) as figure:
         left, right = figure.subplots(1, 2)
         colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(settings)))
         markers = itertools.cycle(_MARKERS)
-        for setting, colour, marker in zip(settings, colours, markers, strict=False):
-            _draw(left, right, setting, colour, marker)
+        for setting, name, colour, marker, move in zip(
+            settings, names, colours, markers, moves, strict=False
+        ):
+            _draw_rounds(left, setting, name, colour, marker)
+            _draw_cost(right, setting, colour, marker, float(move))
         left.set_xlabel("rounds")
         left.xaxis.set_major_locator(MaxNLocator(integer=True))
         left.set_ylabel("share of sampled answers that is right")
         left.set_title("Accuracy on held-out prompts")
         right.axhline(0, color=MUTED, linewidth=0.8)
-        right.set_xscale("log")
-        right.tick_params(axis="x", which="minor", labelsize=7)  # they may stand close together
-        right.set_xlabel("floating-point operations")
-        right.set_ylabel("points gained, ± 2 standard errors")
+        _set_cost_axis(right, flops, apart=not np.allclose(moves, 1.0))
+        right.set_ylabel("points gained, 95% interval")
         right.set_title("What it cost")
-        figure.legend(loc="outside right upper")
+        figure.legend(loc="outside lower left", ncols=num_columns, fontsize=7.5)
     return figure
 
 
-def _draw(left: Axes, right: Axes, setting: BenchSetting, colour: np.ndarray, marker: str) -> None:
+def _apart(costs: np.ndarray) -> np.ndarray:
+    """The costs, those that nearly agree moved a little so that none covers another.
+
+    Each is as far to the right as those left of it demand, and as far to the left as those right of
+    it do, halved.
+    """
+    order = np.argsort(costs, kind="stable")
+    logs = np.log(costs[order])
+    step = _APART * max(float(np.ptp(logs)), np.log(_LEAST_FACTOR))
+    steps = step * np.arange(len(logs))
+    to_right = np.maximum.accumulate(logs - steps) + steps
+    to_left = np.minimum.accumulate((logs - steps)[::-1])[::-1] + steps
+    shown = np.empty_like(costs)
+    shown[order] = np.exp((to_right + to_left) / 2)
+    return shown
+
+
+def _set_cost_axis(ax: Axes, flops: Sequence[float], apart: bool) -> None:
+    """A logarithmic axis over what is drawn, on which a small difference looks small."""
+    low, high = min(flops), max(flops)
+    wider = _MARGIN * max(1.0, (_LEAST_FACTOR * low / high) ** 0.5)
+    ax.set_xlim(low / wider, high * wider)
+    ax.set_xscale("log")
+    ax.tick_params(axis="x", which="minor", labelsize=7)  # they may stand close together
+    ax.set_xlabel("floating-point operations" + (", equal ones set a little apart" * apart))
+
+
+def _draw_rounds(
+    ax: Axes, setting: BenchSetting, name: str, colour: np.ndarray, marker: str
+) -> None:
     seeds = setting.seeds
     rounds = range(len(seeds[0].accuracy))
     if len(seeds) > 1:
         for seed in seeds:
-            left.plot(rounds, seed.accuracy, color=colour, linewidth=0.8, alpha=_FAINT)
-            right.plot(seed.flops, seed.gained, color=colour, marker=marker, alpha=_FAINT)
+            ax.plot(rounds, seed.accuracy, color=colour, linewidth=0.8, alpha=_FAINT)
     mean = np.mean([seed.accuracy for seed in seeds], axis=0)
-    left.plot(rounds, mean, color=colour, marker=marker, markersize=4, label=setting.name)
-    right.errorbar(
-        np.mean([seed.flops for seed in seeds]),
+    ax.plot(rounds, mean, color=colour, marker=marker, markersize=4, label=name)
+
+
+def _draw_cost(
+    ax: Axes, setting: BenchSetting, colour: np.ndarray, marker: str, move: float
+) -> None:
+    """Points against operations times `move`."""
+    seeds = setting.seeds
+    if len(seeds) > 1:
+        for seed in seeds:
+            ax.plot(move * seed.flops, seed.gained, color=colour, marker=marker, alpha=_FAINT)
+    ax.errorbar(
+        move * np.mean([seed.flops for seed in seeds]),
         np.mean([seed.gained for seed in seeds]),
-        yerr=2 * setting.gained_se,
+        yerr=setting.gained_reach,
         color=colour,
         marker=marker,
         capsize=3,

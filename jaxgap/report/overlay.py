@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.fit_report import percent
 from jaxgap.fitting.pooling import Interval
-from jaxgap.report.style import MEASURED, MUTED, new_figure, unit_of
+from jaxgap.report.style import MEASURED, MUTED, new_figure, shortened, unit_of
 from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette without black and yellow; more runs than this share a gradient.
@@ -148,7 +148,9 @@ def _draw_limits(
             _draw_pooled(ax, len(labels), own[key], colours[members[-1].name])
             labels.append(f"{key}, {own[key].label}")
     size = 8.5 if len(labels) <= 20 else 7
-    ax.set_yticks(range(len(labels)), labels=[_short(label) for label in labels], fontsize=size)
+    ax.set_yticks(
+        range(len(labels)), labels=[shortened(label, 28) for label in labels], fontsize=size
+    )
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.grid(visible=False, axis="y")
     level = runs[0].result.level
@@ -219,8 +221,3 @@ def _say(ax: Axes, row: int, words: str) -> None:
     ax.text(
         0.5, row, words, color=MUTED, fontsize=7.5, ha="center", va="center", transform=transform
     )
-
-
-def _short(label: str) -> str:
-    """A name that leaves room for the picture."""
-    return label if len(label) <= 28 else f"{label[:13]}…{label[-14:]}"

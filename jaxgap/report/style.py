@@ -49,6 +49,16 @@ def unit_of(kind: str) -> str:
     return " (nats)" if kind == "uncertainty" else " (accuracy)"
 
 
+def shortened(name: str, most: int) -> str:
+    """A name that leaves room for the picture: its two ends, if it is longer than `most`.
+
+    >>> shortened("a-very-long-name", 10)
+    'a-ver…name'
+    """
+    half = most // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[half + 1 - most :]}"
+
+
 @contextmanager
 def new_figure(width: float, height: float) -> Iterator[Figure]:
     """A figure of the given size in inches, drawn and laid out in jaxgap's style."""

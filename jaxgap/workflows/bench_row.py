@@ -7,9 +7,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxgap.fitting import FitResult
+from jaxgap.fitting.noise.abstract_noise import t_quantile
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.cost import Cost, trained_on
 from jaxgap.improve.estimate import Estimate
@@ -17,6 +18,37 @@ from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.run_folder import RunFolder
 
 _ANSWERING = ("generate", "verify", "select")
+_LEVEL = 0.95
+
+
+class Gain(NamedTuple):
+    """Points of accuracy that were gained.
+
+    **Fields:**
+
+    - `mean`: of the points.
+    - `stderr`: its standard error.
+    - `num`: over how many that was taken, runs or prompts; two or more.
+    """
+
+    mean: float
+    stderr: float
+    num: int
+
+    @property
+    def reach(self) -> float:
+        """Half of the 95 % interval, by Student's t: of two runs or three the error is a guess."""
+        return self.stderr * (t_quantile(_LEVEL, self.num - 1) or math.inf)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether that interval holds no gain at all."""
+        return abs(self.mean) <= self.reach
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form."""
+        interval = [self.mean - self.reach, self.mean + self.reach]
+        return {"mean": self.mean, "stderr": self.stderr, "interval": interval}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +80,15 @@ class BenchRow:
         return first.mean, last.mean
 
     @property
-    def gained(self) -> Estimate:
+    def gained(self) -> Gain:
         """Points of that accuracy from the first checkpoint to the last.
 
         The standard error takes the two as independent; they share prompts, so it is too large.
         """
         first, last = self._ends
         error = (first.stderr**2 + last.stderr**2) ** 0.5
-        return Estimate(100 * (last.mean - first.mean), 100 * error)
+        num_prompts = self.config.num_held_out_prompts
+        return Gain(100 * (last.mean - first.mean), 100 * error, num_prompts)
 
     @property
     def amounts(self) -> dict[str, float | None]:
@@ -95,13 +128,13 @@ def per_point(amounts: Mapping[str, float | None], gained: float) -> dict[str, f
 
 
 def gain_to_dict(
-    accuracy: tuple[float, float], gained: Estimate, amounts: Mapping[str, float | None]
+    accuracy: tuple[float, float], gained: Gain, amounts: Mapping[str, float | None]
 ) -> dict[str, Any]:
     """What was gained and what it cost, as JSON."""
     first, last = accuracy
     return {
         "accuracy": {"first": first, "last": last},
-        "points_gained": gained._asdict(),
+        "points_gained": gained.to_dict(),
         "cost": amounts,
         "cost_per_point": per_point(amounts, gained.mean),
     }

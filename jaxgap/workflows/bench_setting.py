@@ -5,21 +5,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jaxgap.improve.estimate import Estimate
-from jaxgap.workflows.bench_row import BenchRow, gain_to_dict, per_point
+from jaxgap.fitting import Estimate
+from jaxgap.workflows.bench_row import BenchRow, Gain, gain_to_dict, per_point
 
 
 class OverSeeds(NamedTuple):
-    """A number over those seeds whose fits hold it.
+    """A number of the fitted laws over the seeds of a setting.
 
     **Fields:**
 
-    - `mean`: None where none does.
-    - `stderr`: the standard error of the mean; None for fewer than two.
-    - `num`: how many do.
+    - `mean`: None where the data of some seed do not bound the number: what a fit then puts in its
+        place is no measurement, and the other seeds may be those that agree with the law.
+    - `stderr`: the standard error of the mean; None without a mean, or of one seed.
+    - `num`: how many seeds bound it.
     """
 
     mean: float | None
@@ -27,16 +28,24 @@ class OverSeeds(NamedTuple):
     num: int
 
     @classmethod
-    def of(cls, values: Iterable[float | None]) -> OverSeeds:
-        """From one value a seed.
+    def of(cls, numbers: Sequence[Estimate]) -> OverSeeds:
+        """From one number a seed.
 
-        >>> OverSeeds.of([1.0, None, 3.0])
+        >>> OverSeeds.of([Estimate(1.0, 0.1, (0.8, 1.2)), Estimate(3.0, 0.1, (2.8, 3.2))])
         OverSeeds(mean=2.0, stderr=1.0, num=2)
+        >>> OverSeeds.of([Estimate(1.0, 0.1, (0.8, 1.2)), Estimate.absent("flat")])
+        OverSeeds(mean=None, stderr=None, num=1)
         """
-        known = [value for value in values if value is not None]
-        if len(known) < 2:
-            return cls(known[0] if known else None, None, len(known))
-        return cls(*_over_seeds(known), len(known))
+        bounded = [
+            number.estimate
+            for number in numbers
+            if number.estimate is not None and number.identifiability == "identifiable"
+        ]
+        if len(bounded) < len(numbers):
+            return cls(None, None, len(bounded))
+        if len(bounded) == 1:
+            return cls(bounded[0], None, 1)
+        return cls(*_over_seeds(bounded), len(bounded))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,19 +68,21 @@ class Setting:
         return statistics.fmean(first), statistics.fmean(last)
 
     @property
-    def gained(self) -> Estimate:
+    def gained(self) -> Gain:
         """Points of that accuracy, with the standard error over seeds; of one run, over prompts."""
         gains = [row.gained for row in self.rows]
-        return gains[0] if len(gains) == 1 else _over_seeds([gain.mean for gain in gains])
+        if len(gains) == 1:
+            return gains[0]
+        return Gain(*_over_seeds([gain.mean for gain in gains]), len(gains))
 
     @property
     def law(self) -> dict[str, OverSeeds]:
         """What the fitted laws say."""
         results = [row.result for row in self.rows]
         return {
-            "rate": OverSeeds.of(result.parameters["rate"].estimate for result in results),
-            "ratio": OverSeeds.of(result.parameters["ratio"].estimate for result in results),
-            "limit": OverSeeds.of(result.limits["solver"].estimate for result in results),
+            "rate": OverSeeds.of([result.parameters["rate"] for result in results]),
+            "ratio": OverSeeds.of([result.parameters["ratio"] for result in results]),
+            "limit": OverSeeds.of([result.limits["solver"] for result in results]),
         }
 
     @property
@@ -99,6 +110,6 @@ class Setting:
         }
 
 
-def _over_seeds(values: Sequence[float]) -> Estimate:
-    stderr = statistics.stdev(values) / math.sqrt(len(values))
-    return Estimate(statistics.fmean(values), stderr)
+def _over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard error."""
+    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))

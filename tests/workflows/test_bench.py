@@ -13,7 +13,7 @@ from jaxgap.improve.cost import product_parameters, run_cost
 from jaxgap.tasks import named_task
 from jaxgap.workflows.bench import Bench, run_bench
 from jaxgap.workflows.bench_grid import Grid
-from jaxgap.workflows.bench_setting import Setting
+from jaxgap.workflows.bench_setting import OverSeeds, Setting
 
 BASE = ImproveConfig(
     num_rounds=2, num_train_prompts=8, num_held_out_prompts=6, num_candidates=2, batch_size=4
@@ -250,8 +250,7 @@ def test_seeds_of_a_setting_are_summarised(bench):
     form = json.loads(json.dumps(setting.to_dict(), allow_nan=False))
     assert form["setting"] == "x"
     assert form["cost"]["tokens"] == pytest.approx(sum(row.cost.tokens for row in seeds) / 2)
-    limits = [row.result.limits["solver"].estimate for row in seeds]
-    assert form["limit"]["num"] == sum(limit is not None for limit in limits)
+    assert form["limit"] == OverSeeds.of([row.result.limits["solver"] for row in seeds])._asdict()
     assert found.to_dict()["settings"] == [setting.to_dict()]
 
 

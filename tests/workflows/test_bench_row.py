@@ -1,12 +1,13 @@
-"""One run of a bench: the seconds it took, whatever is left of its times."""
+"""One run of a bench: what it gained, and the seconds it took, whatever is left of its times."""
 
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from jaxgap.improve import ImproveConfig, RunFolder
-from jaxgap.workflows.bench_row import per_point, seconds_of
+from jaxgap.workflows.bench_row import Gain, per_point, seconds_of
 
 CONFIG = ImproveConfig(num_rounds=2)
 ROUND = {"generate": 1.0, "verify": 2.0, "select": 4.0, "measure": 99.0}
@@ -62,3 +63,25 @@ def test_what_is_not_known_or_bought_nothing_has_no_cost_a_point():
     amounts = {"tokens": 10.0, "seconds": None}
     assert per_point(amounts, 2.0) == {"tokens": 5.0, "seconds": None}
     assert per_point(amounts, 0.0) == {"tokens": None, "seconds": None}
+
+
+def test_two_seeds_say_less_of_a_gain_than_a_thousand_prompts():
+    """Of two normal numbers the mean is beyond two standard errors of zero in 30 % of cases."""
+    assert Gain(10.0, 2.0, 2).reach == pytest.approx(12.706 * 2, rel=1e-4)
+    assert Gain(10.0, 2.0, 2).is_doubtful
+    assert not Gain(10.0, 2.0, 1000).is_doubtful
+    assert Gain(-10.0, 6.0, 1000).is_doubtful
+    assert Gain(0.0, 0.0, 1000).is_doubtful
+    assert Gain(10.0, 2.0, 3).to_dict() == {
+        "mean": 10.0,
+        "stderr": 2.0,
+        "interval": pytest.approx([10 - 4.3027 * 2, 10 + 4.3027 * 2], rel=1e-4),
+    }
+
+
+def test_doubt_is_rare_enough_where_nothing_is_gained():
+    rng = np.random.default_rng(0)
+    for num in (2, 3, 5):
+        gains = rng.standard_normal((2000, num))
+        found = [Gain(g.mean(), g.std(ddof=1) / num**0.5, num).is_doubtful for g in gains]
+        assert np.mean(found) == pytest.approx(0.95, abs=0.02)
