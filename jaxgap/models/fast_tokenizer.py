@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxgap.errors import InputError
 from jaxgap.models.chat_template import THOUGHT_BEGINS, THOUGHT_ENDS, ChatTemplate
+from jaxgap.models.outside import library_failures
 from jaxgap.models.tokenizer import AbstractTokenizer, Message
 
 _MARK = re.compile(r"[^\w\s]")
@@ -86,13 +87,7 @@ class FastTokenizer(AbstractTokenizer):
         return self.encode_batch([text], begin=False)[0]
 
     def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
-        try:
-            encoded = self.backend.encode_batch(list(texts), add_special_tokens=begin)
-        except TypeError:
-            raise InputError(
-                "a text holds half of a pair of surrogates, which is no character"
-            ) from None
-        rows = [encoding.ids for encoding in encoded]
+        rows = self._rows(texts, begin=begin)
         largest = max((max(row, default=0) for row in rows), default=0)
         if largest >= self.num_ids:
             raise InputError(
@@ -103,8 +98,20 @@ class FastTokenizer(AbstractTokenizer):
             return rows
         return [row[1:] if row[:2] == [self.bos_id] * 2 else row for row in rows]
 
+    def _rows(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
+        """The ids of several texts, also those that the decoder has no logits for."""
+        with library_failures("the model's tokenizer cannot encode a text"):
+            try:
+                encoded = self.backend.encode_batch(list(texts), add_special_tokens=begin)
+            except TypeError:
+                raise InputError(
+                    "a text holds half of a pair of surrogates, which is no character"
+                ) from None
+        return [encoding.ids for encoding in encoded]
+
     def decode(self, ids: Iterable[int]) -> str:
-        return self.backend.decode([int(i) for i in ids], skip_special_tokens=True)
+        with library_failures("the model's tokenizer cannot decode its tokens"):
+            return self.backend.decode([int(i) for i in ids], skip_special_tokens=True)
 
     @property
     def has_chat(self) -> bool:
@@ -131,10 +138,8 @@ class FastTokenizer(AbstractTokenizer):
         if self.chat_template is None:
             return set()
         added = self.backend.get_added_tokens_decoder()
-        pieces = self.backend.encode_batch(
-            self.chat_template.around_turns(), add_special_tokens=False
-        )
-        written = {number for piece in pieces for number in piece.ids} & added.keys()
+        pieces = self._rows(self.chat_template.around_turns(), begin=False)
+        written = {number for piece in pieces for number in piece} & added.keys()
         marks = {text for number in written if _MARK.search(text := added[number].content)}
         return marks - {THOUGHT_BEGINS, THOUGHT_ENDS}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,20 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 
 class ModelFileError(InputError):
     """A file of a model that cannot be used, said in one line."""
+
+
+@contextlib.contextmanager
+def library_failures(problem: str) -> Iterator[None]:
+    """Have whatever a library raises about a file said in one line that begins with `problem`.
+
+    One that is written in Rust may panic, which is no `Exception`.
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise ModelFileError(f"{problem} ({error!s:.80})") from None
 
 
 def regular_file(path: Path) -> Path:

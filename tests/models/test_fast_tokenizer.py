@@ -233,6 +233,66 @@ def test_half_a_character_is_refused(folder):
         load_tokenizer(folder, 64).encode("w2 \ud800")
 
 
+def _change_backend(folder, **parts):
+    """Give `tokenizer.json` other parts than its own."""
+    path = folder / "tokenizer.json"
+    values = json.loads(path.read_text())
+    model = values["model"] | parts.pop("model", {})
+    path.write_text(json.dumps(values | parts | {"model": model}))
+
+
+BEGINNING = {
+    "type": "TemplateProcessing",
+    "single": [
+        {"SpecialToken": {"id": "q", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    ],
+    "pair": [],
+    "special_tokens": {},
+}
+
+
+def test_a_tokenizer_that_fails_on_a_text_is_one_line(folder):
+    """The library raises an `Exception` for an unknown token that has no id."""
+    _change(folder / "tokenizer_config.json", chat_template="{{ messages[0].content }} zzz")
+    _change_backend(folder, model={"unk_token": "<none>"})
+    tokenizer = load_tokenizer(folder, 64)
+    message = r"^the model's tokenizer cannot encode a text \(WordLevel error: Missing \[UNK\]"
+    for use in (tokenizer.encode, tokenizer.without_special_tokens):
+        with pytest.raises(InputError, match=message):
+            use("w1 zzz")
+    assert tokenizer.encode("w1") == [1]
+
+
+def test_a_tokenizer_that_panics_is_one_line(folder):
+    """What the library raises then is no `Exception`."""
+    strip = {"type": "Strip", "content": "w", "start": 1, "stop": 1}
+    vocabulary = {f"w{i}" if i else "w": i for i in range(64)}
+    _change_backend(
+        folder,
+        post_processor=BEGINNING,
+        decoder=strip,
+        model={"vocab": vocabulary, "unk_token": "w"},
+    )
+    tokenizer = load_tokenizer(folder, 64)
+    with pytest.raises(InputError, match=r"cannot encode a text \(no entry found for key\)$"):
+        tokenizer.encode_batch(["w1"], begin=True)
+    with pytest.raises(InputError, match=r"cannot decode its tokens \(slice index starts at 1"):
+        tokenizer.decode([0])
+
+
+def test_an_interrupt_is_not_taken_for_a_failure_of_the_tokenizer(make_tokenizer):
+    class Interrupted:
+        def __getattr__(self, name):
+            raise KeyboardInterrupt("stop")
+
+    tokenizer = make_tokenizer(8)
+    object.__setattr__(tokenizer, "backend", Interrupted())
+    for use in (lambda: tokenizer.encode("w1"), lambda: tokenizer.decode([1])):
+        with pytest.raises(KeyboardInterrupt, match="stop"):
+            use()
+
+
 def test_files_that_do_not_fit_are_refused(folder):
     with pytest.raises(
         ModelFileError, match="the tokenizer has ids from 0 to 63, but the decoder's"

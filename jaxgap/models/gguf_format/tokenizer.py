@@ -14,7 +14,7 @@ from jaxgap.models.chat_template import ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.gguf_format.pre_tokenizers import byte_level_parts
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.outside import ModelFileError, library_failures
 
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 # A chat ends its turns with one of these, whatever the file calls its end of text. As in llama.cpp
@@ -59,27 +59,24 @@ def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastT
     if kind not in ("gpt2", "llama"):
         raise vocabulary.error(f"tokenizer.ggml.model must be gpt2 or llama, got {kind!r:.40}")
     try:
-        backend = _byte_level(vocabulary) if kind == "gpt2" else _sentencepiece(vocabulary)
-        takes_space = kind == "llama" and metadata.get("general.architecture") == "phi3"
-        _add_special_tokens(backend, vocabulary, takes_space=takes_space)
-        bos = _add_bos(backend, vocabulary, default=kind == "llama")
-        return FastTokenizer(
-            backend,
-            num_ids,
-            vocabulary.stop_ids(),
-            vocabulary.pad_id(),
-            bos,
-            _chat_template(metadata, vocabulary),
-            begins_chats=True,
-        )
+        with library_failures(f"{where}: its tokenizer cannot be built"):
+            backend = _byte_level(vocabulary) if kind == "gpt2" else _sentencepiece(vocabulary)
+            takes_space = kind == "llama" and metadata.get("general.architecture") == "phi3"
+            _add_special_tokens(backend, vocabulary, takes_space=takes_space)
+            bos = _add_bos(backend, vocabulary, default=kind == "llama")
+            return FastTokenizer(
+                backend,
+                num_ids,
+                vocabulary.stop_ids(),
+                vocabulary.pad_id(),
+                bos,
+                _chat_template(metadata, vocabulary),
+                begins_chats=True,
+            )
     except ModelFileError:
         raise
     except InputError as error:
         raise vocabulary.error(str(error)) from None
-    except BaseException as error:  # the library says what does not fit by many kinds of error
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-        raise vocabulary.error(f"its tokenizer cannot be built ({error!s:.80})") from None
 
 
 class _Vocabulary:

@@ -11,7 +11,13 @@ from jaxgap.models.chat_template import MAX_TEMPLATE_CHARS, ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.huggingface.added_tokens import add_tokens, token_text
-from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, read_json, regular_file
+from jaxgap.models.outside import (
+    MAX_JSON_BYTES,
+    ModelFileError,
+    library_failures,
+    read_json,
+    regular_file,
+)
 
 _NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
 _DISPENSABLE = ("pad_token", "bos_token")
@@ -125,15 +131,11 @@ def load_backend(path: Path) -> Any:
     tokenizers = import_extra("tokenizers")
     if path.stat().st_size > MAX_JSON_BYTES:
         raise ModelFileError(f"{path}: larger than {MAX_JSON_BYTES} bytes")
-    try:
+    with library_failures(f"{path}: not a tokenizer"):
         backend = tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
         backend.no_truncation()
         backend.no_padding()
         return backend
-    except BaseException as error:  # a panic of the library is no Exception
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-        raise ModelFileError(f"{path}: not a tokenizer ({error!s:.80})") from None
 
 
 def _optional(path: Path) -> dict[str, Any]:
