@@ -23,7 +23,7 @@ from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR, AbstractNoise
 from jaxgap.fitting.noise.gaussian import EstimatedScale
 from jaxgap.fitting.priors import IndexedPrior
-from jaxgap.fitting.profile import Minimised, both_ends, first_distance, profile_ends
+from jaxgap.fitting.profile import Minimised, both_ends, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
@@ -284,7 +284,7 @@ def _intervals(
         jnp.asarray(indices),
         numbers,
         bounds,
-        first_distance(stderrs, quantiles[:, None], typical),
+        stderrs,
         typical,
         quantiles[:, None],
         fit=jnp.arange(len(numbers))[:, None],
@@ -331,7 +331,7 @@ def bands(
         (ts[:, None], jnp.arange(3)),
         estimates,
         far,
-        first_distance(noise, quantile, curves.value_scale),
+        noise,
         curves.value_scale,
         quantile,
     )

@@ -81,19 +81,11 @@ class Ends(NamedTuple):
     longest: Float[Array, " ends"]
 
 
-def first_distance(
-    stderr: Float[Array, "..."], quantile: Float[Array, "..."], typical: Float[Array, "..."]
-) -> Float[Array, "..."]:
-    """How far from a number to look first for an end, by its standard error if that is of use."""
-    sensible = jnp.isfinite(stderr) & (stderr > 1e-12 * typical)
-    return jnp.where(sensible, jnp.minimum(quantile * stderr, typical), 0.1 * typical)
-
-
 def both_ends(
     number: PyTree,
     estimates: Float[Array, "..."],
     bounds: Float[Array, "... 2"],
-    first_distance: Float[Array, "..."],
+    stderrs: Float[Array, "..."],
     typical: Float[Array, "..."],
     quantile: Float[Array, "..."],
     fit: Int[Array, "..."] | int = 0,
@@ -108,14 +100,17 @@ def both_ends(
     - `number`: which numbers, as their function takes them.
     - `estimates`: the numbers at their fits.
     - `bounds`: how far they may go down and up.
-    - `first_distance`: how far to go at first.
+    - `stderrs`: their standard errors, at least nearly, by which to look first: a step that is far
+        too long would lose the way. Infinite or NaN where none is known.
     - `typical`: the size that such numbers have, > 0.
     - `quantile`: of the interval.
     - `fit`: of which fit each number is.
     """
     centres = jnp.clip(estimates, bounds[..., 0], bounds[..., 1])
     inside = centres == estimates
-    each = (number, centres, first_distance, typical, quantile, fit)
+    sensible = jnp.isfinite(stderrs) & (stderrs > 1e-12 * typical)
+    near = jnp.where(sensible, jnp.minimum(quantile * stderrs, typical), 0.1 * typical)
+    each = (number, centres, near, fit)
     shape = np.broadcast_shapes(*(jnp.shape(leaf) for leaf in jax.tree.leaves(each)))
 
     def twice(leaf) -> Array:
@@ -126,7 +121,7 @@ def both_ends(
         number=jax.tree.map(twice, number),
         centre=twice(centres),
         direction=jnp.tile(jnp.array([-1.0, 1.0]), math.prod(shape)),
-        first_distance=twice(jnp.where(inside, first_distance, typical)),
+        first_distance=twice(jnp.where(inside, near, typical)),
         bound=jnp.broadcast_to(bounds, (*shape, 2)).ravel(),
         quantile=twice(quantile),
         longest=twice(jnp.where(inside, jnp.inf, typical)),

@@ -24,7 +24,7 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import both_ends, first_distance, profile_ends
+from jaxgap.fitting.profile import both_ends, profile_ends
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule, check_rounds
 
@@ -252,7 +252,7 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
         (rows[:, None], jnp.arange(len(_NUMBERS))),
         estimates,
         far,
-        first_distance(stderrs, quantile, curves.value_scale),
+        stderrs,
         curves.value_scale,
         quantile,
     )

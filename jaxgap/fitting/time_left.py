@@ -8,6 +8,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -16,7 +17,7 @@ from jaxgap.dynamics import GapDynamics, time_to_solver_limit
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
+from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE
 from jaxgap.fitting.precision import double_precision
@@ -121,21 +122,23 @@ def _profiled(
         assert isinstance(dynamics, GapDynamics)  # by `_why_none`
         return _signed_time_left(dynamics, near, curves)
 
-    found = left(raw.coordinates, curves, epsilon)
+    fit = minimised(problem, curves, raw)
+    found = left(fit.coordinates, curves, epsilon)
+    slopes = jax.jacfwd(lambda z: left(z, curves, epsilon))(fit.coordinates)
     bounds = jnp.array([-2.0, FARTHEST]) * curves.duration
     ends = both_ends(
         epsilon,
         found,
         bounds,
-        first_distance=0.1 * jnp.asarray(curves.duration),
-        typical=jnp.asarray(curves.duration),
-        quantile=quantile,
+        standard_errors(problem, fit, slopes[None])[0],
+        jnp.asarray(curves.duration),
+        quantile,
     )
     low, high = profile_ends(
         left,
         problem.residuals,
         problem.minimiser,
-        one_fit(problem, minimised(problem, curves, raw)),
+        one_fit(problem, fit),
         ends,
     )
     told = jnp.stack([found, low, high])

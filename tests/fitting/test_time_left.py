@@ -66,6 +66,19 @@ def test_the_interval_is_the_profile_of_the_time_itself():
     np.testing.assert_allclose([left.estimate, *left.interval], expected, rtol=2e-3)
 
 
+@pytest.mark.parametrize("noise", [1e-3, 1e-5, 1e-7, 0.0])
+def test_precise_curves_bound_it_all_the_more(noise):
+    ts = np.arange(12.0)
+    rng = np.random.default_rng(1)
+    solver = 1 + 3 * np.exp(-0.3 * ts) + noise * rng.normal(size=12)
+    left = fit(LinearLaw(), Trajectory(ts, solver)).time_left(EPSILON)
+    truth = np.log(3 / EPSILON) / 0.3 - 11
+    low, high = left.interval
+    assert low <= left.estimate <= high
+    assert high - low < max(400 * noise, 1e-6)
+    assert abs(left.estimate - truth) < max(400 * noise, 1e-6)
+
+
 @pytest.mark.parametrize(
     "law",
     [

@@ -16,11 +16,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit
+from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit, standard_errors
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import horizon, typical_size
@@ -31,8 +32,6 @@ from jaxgap.fitting.result import FitResult, Source
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
 QUANTILES = np.arange(0.5, 4.01, 0.5)
 _BOUNDED = 2.0
-# How far to look first, as a part of the typical size.
-_FIRST = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +120,9 @@ def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " n
     typical = jnp.stack([jnp.asarray(typical_size(p, curves)) for p in problem.reported])
     far = jnp.stack([horizon(p, curves) for p in problem.reported])
     bounds = jnp.clip(natural, far[:, :1], far[:, 1:])[indices]
-    estimates = problem.numbers(raw.coordinates, curves)[indices]
+    fit = minimised(problem, curves, raw)
+    estimates = problem.numbers(fit.coordinates, curves)[indices]
+    slopes = jax.jacfwd(lambda z: problem.numbers(z, curves)[indices])(fit.coordinates)
     centres = jnp.clip(estimates, bounds[:, 0], bounds[:, 1])
     # A positive number, such as a rate, is known in parts of itself.
     typical = jnp.maximum(typical[indices], jnp.abs(centres) * (natural[indices, 0] == 0))
@@ -130,15 +131,15 @@ def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " n
         indices[:, None],
         estimates[:, None],
         bounds[:, None],
-        first_distance=_FIRST * typical[:, None],
-        typical=typical[:, None],
-        quantile=jnp.asarray(QUANTILES),
+        standard_errors(problem, fit, slopes)[:, None],
+        typical[:, None],
+        jnp.asarray(QUANTILES),
     )
     ends = profile_ends(
         lambda z, curves, index: problem.numbers(z, curves)[index],
         problem.residuals,
         problem.minimiser,
-        one_fit(problem, minimised(problem, curves, raw)),
+        one_fit(problem, fit),
         wanted,
     )
     by_number = ends.reshape(len(indices), len(QUANTILES), 2)

@@ -52,6 +52,18 @@ def test_the_profile_is_the_least_cost_with_the_number_held(result):
     np.testing.assert_allclose(np.abs(profile.zetas), expected, atol=0.02)
 
 
+@pytest.mark.parametrize("noise", [1e-4, 1e-6])
+def test_profiles_of_precise_curves_are_as_narrow(noise):
+    rng = np.random.default_rng(2)
+    run = Trajectory(TS, *(c + noise * rng.normal(size=14) for c in (1 + 2 * DECAY, 0.8 + DECAY)))
+    result = fit(LinearLaw(), run)
+    for name, estimate in {"solver": result.limits["solver"], **result.parameters}.items():
+        profile = profiles_of(result, [name])[name]
+        assert profile.bounded, name
+        assert estimate.interval[0] > profile.values[0] > estimate.estimate - 100 * noise
+        assert estimate.interval[1] < profile.values[-1] < estimate.estimate + 100 * noise
+
+
 def test_a_run_that_has_not_turned_is_open_on_one_side():
     noise = np.random.default_rng(1).normal(0, 0.02, 14)
     run = Trajectory(TS, 3 - 0.05 * TS + noise)
