@@ -47,7 +47,8 @@ def parse_config(path: Path) -> DecoderConfig:
     num_heads = fields.integer("num_attention_heads", maximum=MAX_SIZE)
     hidden_size = fields.integer("hidden_size", maximum=MAX_SIZE)
     head_dim = 128 if family == "qwen3" else max(hidden_size // num_heads, 1)
-    kv_heads = 32 if family.startswith("qwen") else num_heads
+    absent = "num_key_value_heads" not in values  # null is as many as there are heads
+    kv_heads = 32 if absent and family.startswith("qwen") else num_heads
     shape: dict[str, Any] = {
         "vocab_size": fields.integer("vocab_size", maximum=MAX_SIZE),
         "hidden_size": hidden_size,
@@ -79,20 +80,18 @@ def _context_length(fields: Fields, family: str) -> int:
 
 def _refuse_unsupported(fields: Fields, family: str) -> None:
     values = fields.values
-    required = {
-        "hidden_act": ("silu",),
-        "attention_bias": (False,),
-        "mlp_bias": (False,),
-        "quantization_config": (),
-        "pretraining_tp": (1,),
-    }
+    required: dict[str, Any] = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
     if family.startswith("qwen"):
-        required["use_sliding_window"] = (False,)
-    for name, allowed in required.items():
-        value = values.get(name)
-        if value is not None and value not in allowed:
-            legal = f"{allowed[0]!r}" if allowed else "absent (quantised in another format)"
-            raise fields.error(name, f"{legal}: nothing else is supported")
+        required["use_sliding_window"] = False
+    for name, only in required.items():
+        if values.get(name) not in (None, only):
+            raise fields.error(name, f"{only!r}: nothing else is supported")
+    # Null would be false to transformers.
+    if values.get("is_causal", True) is not True:
+        raise fields.error("is_causal", "true: nothing else is supported")
+    if values.get("quantization_config"):
+        legal = "absent or empty: no quantised format but GGUF is supported"
+        raise fields.error("quantization_config", legal)
     if family == "llama" and values.get("sliding_window") is not None:
         raise fields.error("sliding_window", "absent: only phi3 has one here")
     layers = values.get("layer_types")

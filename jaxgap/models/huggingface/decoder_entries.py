@@ -20,7 +20,7 @@ from jaxgap.models.outside import ModelFileError
 from jaxgap.models.safetensors_file import Entry
 
 # Constants that older files carry along, and that the configuration gives.
-_DERIVED = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
+_DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")
 _ELEMENTS_AT_ONCE = 1 << 22
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -161,7 +162,9 @@ def test_a_family_that_is_none_is_refused():
         ),
         ({"attention_bias": True}, "attention_bias must be False: nothing else"),
         ({"sliding_window": 4096}, "sliding_window must be absent"),
-        ({"quantization_config": {"bits": 4}}, "quantization_config must be absent"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config must be absent or empty: no"),
+        ({"is_causal": False}, "is_causal must be true: nothing else is supported, got False"),
+        ({"is_causal": None}, "is_causal must be true: nothing else is supported, got None"),
         (
             {"rope_scaling": {"rope_type": "yarn"}},
             "rope_type must be one of default, linear, llama3",
@@ -217,6 +220,57 @@ def test_hostile_and_unknown_configs_are_refused_in_one_line(tmp_path, change, m
         _parse(tmp_path, LLAMA | change)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pretraining_tp": 2},
+        {"quantization_config": {}},
+        {"quantization_config": None},
+        {"is_causal": True},
+        {"attention_bias": None},
+    ],
+)
+def test_what_changes_no_arithmetic_is_taken(tmp_path, change):
+    assert _parse(tmp_path, LLAMA | change) == _parse(tmp_path, LLAMA)
+
+
+KV_HEADS = [("llama", {}), ("qwen2", {})] + [
+    (family, {"num_key_value_heads": number})
+    for family in ("llama", "phi3", "qwen2", "qwen3")
+    for number in (None, 2)
+]
+
+
+@pytest.mark.parametrize(("family", "change"), KV_HEADS)
+def test_key_and_value_heads_that_are_not_stated(tmp_path, family, change):
+    heads = {"num_attention_heads": 64, "hidden_size": 512}
+    config = _parse(tmp_path, LLAMA | heads | {"model_type": family} | change)
+    unstated = 32 if family == "qwen2" and not change else 64
+    assert config.num_kv_heads == (change.get("num_key_value_heads") or unstated)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "change"), KV_HEADS)
+def test_transformers_takes_as_many_heads(tmp_path, family, change, run_with_peers):
+    heads = {"num_attention_heads": 64, "hidden_size": 512}
+    config = _parse(tmp_path, LLAMA | heads | {"model_type": family} | change)
+    ask = "import sys, transformers as t; c = t.AutoConfig.from_pretrained(sys.argv[1]); "
+    said = run_with_peers("-c", ask + "print('HEADS', c.num_key_value_heads)", tmp_path)
+    assert int(said.partition("HEADS ")[2]) == config.num_kv_heads
+
+
+@pytest.mark.slow
+def test_transformers_computes_the_same_whatever_it_was_cut_for(
+    tiny_folder, tmp_path, run_peers, check_logits, load_tiny
+):
+    """Early Llama-2 files say in `pretraining_tp` over how many devices they were trained."""
+    folder = shutil.copytree(tiny_folder("llama2"), tmp_path / "model")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pretraining_tp": 2}))
+    run_peers("logits", folder, tmp_path / "theirs.npz")
+    check_logits(*load_tiny("llama2"), tmp_path / "theirs.npz")
 
 
 @pytest.mark.parametrize(

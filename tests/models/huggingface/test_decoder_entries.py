@@ -16,6 +16,7 @@ from jaxgap.models.huggingface.folder import load_params
 from jaxgap.models.outside import ModelFileError
 
 EMBEDDING, UNEMBEDDING = "model.embed_tokens.weight", "lm_head.weight"
+FREQUENCIES = "rotary_emb.inv_freq"
 
 
 @pytest.fixture
@@ -85,6 +86,13 @@ def test_names_without_their_prefix_are_read(folder, tensors, load_tiny):
         load_model(folder)
 
 
+@pytest.mark.parametrize("place", ["", "layers.0.self_attn.", "layers.1.self_attn."])
+def test_frequencies_that_the_configuration_gives_are_not_read(folder, tensors, load_tiny, place):
+    _save(folder, tensors | {f"model.{place}{FREQUENCIES}": np.ones(4, np.float32)})
+    params = load_model(folder)[1]
+    jax.tree.map(np.testing.assert_array_equal, params, load_tiny("smollm2")[1])
+
+
 def test_an_untied_model_without_an_unembedding_is_refused(tiny_folder, tmp_path):
     folder = shutil.copytree(tiny_folder("llama2"), tmp_path / "model")
     tensors = safetensors.numpy.load_file(folder / "model.safetensors")
@@ -105,7 +113,7 @@ def test_more_layers_than_tensors_are_refused_before_a_model_is_made(folder, mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", ["other head", "head alone", "no prefix"])
+@pytest.mark.parametrize("change", ["other head", "head alone", "no prefix", "frequencies"])
 def test_transformers_takes_them_alike(
     folder, tensors, change, run_peers, check_logits, make_tokenizer, tmp_path
 ):
@@ -113,6 +121,8 @@ def test_transformers_takes_them_alike(
         tensors[UNEMBEDDING] = _other_head(tensors)
     elif change == "head alone":
         tensors[UNEMBEDDING] = tensors.pop(EMBEDDING)
+    elif change == "frequencies":
+        tensors["model." + FREQUENCIES] = np.ones(4, np.float32)
     else:
         tensors = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
     _save(folder, tensors)
