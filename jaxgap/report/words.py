@@ -28,6 +28,9 @@ PARAMETER_MEANINGS = {
 _DESCRIBES = 0.5
 # In fewer, no autocorrelation of the residuals is beyond chance, and nothing else is tested.
 _TELLING_ROWS = 6
+# So many standard errors as for the signs of a collapse that a run watches for.
+_CLEARLY = 4.0
+_HALF = 0.5
 
 
 def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]]:
@@ -58,24 +61,52 @@ def accuracy_sentence(run: Trajectory) -> str | None:
     if ends is None:
         return None
     first, last = ends
-    sure = "fell" if run.solver[-1] < run.solver[0] else "rose"
+    name, unit = ("uncertainty", " nats") if run.kind == "uncertainty" else ("accuracy", "")
+    way = "fell" if run.solver[-1] < run.solver[0] else "rose"
     moved = (
         f"Accuracy at temperature 1 went from {first:.1%} to {last:.1%} while the solver's "
-        f"uncertainty {sure} from {number(run.solver[0], 3)} to {number(run.solver[-1], 3)} nats."
+        f"{name} {way} from {number(run.solver[0], 3)} to {number(run.solver[-1], 3)}{unit}."
     )
-    if last < first and sure == "fell":
-        return moved + (
-            " The model became surer and worse: its verifier selects wrong answers, and the limit "
-            "of its uncertainty is no limit of its skill."
-        )
-    return moved
+    if not _surer_and_worse(run):
+        return moved
+    selected = _measured(run, "verifier_accuracy")
+    low = len(selected) and selected[-1] < _HALF
+    blamed = "most answers that its verifier selects are wrong, and " if low else ""
+    return (
+        f"{moved} The model became surer and worse: {blamed}the limit of its uncertainty is no "
+        "limit of its skill."
+    )
+
+
+def _surer_and_worse(run: Trajectory) -> bool:
+    """Whether uncertainty and accuracy both fell by more than their errors explain."""
+    accuracy, error = (run.extra.get(f"solver_accuracy{end}") for end in ("", "_se"))
+    if run.kind != "uncertainty" or accuracy is None:
+        return False
+    return _clearly_fell(accuracy, error) and _clearly_fell(run.solver, run.solver_se)
+
+
+def _clearly_fell(values: np.ndarray, errors: np.ndarray | None) -> bool:
+    """Whether the last measured value is clearly below the first; without errors none is clear."""
+    if errors is None:
+        return False
+    known = np.flatnonzero(np.isfinite(values) & np.isfinite(errors))
+    if len(known) < 2:
+        return False
+    first, last = known[[0, -1]]
+    return bool(values[first] - values[last] > _CLEARLY * math.hypot(errors[first], errors[last]))
 
 
 def accuracy_ends(run: Trajectory) -> tuple[float, float] | None:
     """The first and the last accuracy that was measured; `None` with fewer than two."""
-    accuracy = np.asarray(run.extra.get("solver_accuracy", ()), float)
-    measured = accuracy[np.isfinite(accuracy)]
+    measured = _measured(run, "solver_accuracy")
     return (float(measured[0]), float(measured[-1])) if len(measured) > 1 else None
+
+
+def _measured(run: Trajectory, name: str) -> np.ndarray:
+    """The values of an additional series where there are some."""
+    values = np.asarray(run.extra.get(name, ()), float)
+    return values[np.isfinite(values)]
 
 
 def forecast_sentence(run: Trajectory, known: FitResult) -> str:

@@ -32,6 +32,42 @@ def test_nothing_is_said_of_accuracies_with_fewer_than_two(accuracies):
     assert accuracy_sentence(run_with(accuracies)) is None
 
 
+def falling(last, *, error=0.01, selected=0.3, solver_se=0.01):
+    """A run whose uncertainty falls by far, and whose accuracy falls from one half."""
+    ts = np.arange(5.0)
+    extra = {
+        "solver_accuracy": np.linspace(0.5, last, 5),
+        "solver_accuracy_se": np.full(5, error),
+        "verifier_accuracy": np.full(5, selected),
+    }
+    return Trajectory(ts, 2 - 0.2 * ts, solver_se=np.full(5, solver_se), extra=extra)
+
+
+def test_surer_and_worse_is_said_of_a_clear_fall_alone():
+    said = accuracy_sentence(falling(0.4))
+    assert "surer and worse: most answers that its verifier selects are wrong, and the" in said
+    # Four standard errors of the difference are 0.057.
+    assert "worse" in accuracy_sentence(falling(0.44))
+    assert "worse" not in accuracy_sentence(falling(0.45))
+    assert "worse" not in accuracy_sentence(falling(0.4, solver_se=0.5))
+    assert "worse" not in accuracy_sentence(run_with([0.9, 0.8, 0.7, 0.6, 0.5]))  # no errors
+
+
+def test_a_verifier_that_selects_right_answers_is_not_blamed():
+    said = accuracy_sentence(falling(0.3, selected=0.8))
+    assert said.endswith("surer and worse: the limit of its uncertainty is no limit of its skill.")
+
+
+def test_a_run_of_accuracies_has_no_nats():
+    run = run_with([0.3, 0.3, 0.25, 0.2, 0.2])
+    ts = run.ts
+    measured = Trajectory(ts, 0.6 - 0.05 * ts, kind="accuracy", extra=dict(run.extra))
+    assert accuracy_sentence(measured) == (
+        "Accuracy at temperature 1 went from 30.0% to 20.0% while the solver's accuracy fell from "
+        "0.600 to 0.400."
+    )
+
+
 def lawful_run(num_rows, rng):
     t = np.linspace(0, 6, num_rows)
     noise = 0.05 * rng.standard_normal((2, num_rows))
