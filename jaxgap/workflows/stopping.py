@@ -18,6 +18,15 @@ from jaxgap.workflows.host import on_host
 _MIN_CHECKPOINTS = 5
 
 
+def require_gain(option: str, cost: float) -> None:
+    """Refuse what no round can have to gain.
+
+    **Raises:** `InputError` naming the option.
+    """
+    if not 0 <= cost < float("inf"):
+        raise InputError(f"{option} must be a gain in nats, 0 or more, got {cost}")
+
+
 def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
     """A watcher that, beside what `watcher` does, ends the run in `folder` by :class:`EndRun`.
 
@@ -34,9 +43,7 @@ def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
 
     **Raises:** `InputError` if the cost is negative or not finite.
     """
-    if not 0 <= cost < float("inf"):
-        raise InputError(f"--stop-when must be a gain in nats, 0 or more, got {cost}")
-
+    require_gain("--stop-when", cost)
     settings = ImproveConfig()
 
     def on_start(config: ImproveConfig, num_done: int) -> None:

@@ -13,7 +13,9 @@ from jaxgap.fitting.forecasting import Forecast, forecast
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import is_locked
 from jaxgap.trajectory import Trajectory, read_csv
+from jaxgap.trajectory.outside import read_text
 from jaxgap.trajectory.record import MIN_ROWS
+from jaxgap.workflows.stopping import require_gain
 
 
 class Sight(NamedTuple):
@@ -49,10 +51,13 @@ def look(
     - `folder`: the RUN folder.
     - `key`: of the forecast's draws.
     - `level`: of the intervals.
-    - `cost`: what one more round has to gain to be worth it, in nats.
+    - `cost`: what one more round has to gain to be worth it, in nats, >= 0.
 
-    **Raises:** `InputError` if it is not the folder of a run.
+    **Raises:** `InputError` if it is not the folder of a run, what it measured cannot be read, or
+    the cost is negative or not finite.
     """
+    if cost is not None:
+        require_gain("--cost", cost)
     if folder.is_file():
         raise InputError(f"{folder} is a file and no RUN folder; for it there is jaxgap forecast")
     if not (folder / "config.json").is_file():
@@ -70,4 +75,6 @@ def look(
 
 
 def _num_lines(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+    if not path.exists() or not path.stat().st_size:
+        return 0
+    return len(read_text(path).splitlines())

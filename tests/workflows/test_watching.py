@@ -85,6 +85,24 @@ def test_before_the_third_checkpoint_there_is_nothing_to_fit(tmp_path):
         look(tmp_path, key=KEY)
 
 
+def test_measurements_that_are_not_text_are_refused_in_one_line(tmp_path):
+    run = write_run(tmp_path / "run", [1.5, 1.2], 12).folder
+    (run / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(InputError, match=r"metrics\.jsonl:1: not a text file in UTF-8"):
+        look(run, key=KEY)
+    (run / "metrics.jsonl").write_bytes(b"")
+    assert look(run, key=KEY).num_done == 0
+
+
+@pytest.mark.parametrize("cost", ["-1", "nan", "inf"])
+def test_a_round_cannot_have_to_gain_so_much(half_way, cost, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["watch", str(half_way), "--once", "--cost", cost])
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "--cost must be a gain in nats, 0 or more, got" in line
+
+
 def test_the_command_says_it_in_words(half_way, capsys):
     run_command(["watch", str(half_way), "--once", "--cost", "0.2"])
     said = " ".join(capsys.readouterr().out.split())
