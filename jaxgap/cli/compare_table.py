@@ -88,12 +88,12 @@ class _Remarks:
     """Letters for remarks; those that differ only in their details share one."""
 
     def __init__(self):
-        self._known: dict[str, list[str]] = {}
+        self._known: dict[tuple[str, ...], list[str]] = {}
 
     def letters(self, remarks: Iterable[str]) -> list[str]:
         found = []
         for remark in remarks:
-            kind = _NUMBER.sub("#", _head(remark))
+            kind = tuple(_NUMBER.split(_head(remark)))
             self._known.setdefault(kind, []).append(remark)
             found.append(_letter(list(self._known).index(kind)))
         return list(dict.fromkeys(found))

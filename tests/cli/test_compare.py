@@ -160,6 +160,19 @@ def test_a_remark_that_several_runs_share_says_what_holds_for_all_of_them(tmp_pa
     assert f"the run changes about epoch {early} to {late} (details in the JSON)" in said
 
 
+def test_remarks_may_hold_a_sign_in_the_place_of_a_number(folder, capsys):
+    collection = read_runs([folder], None, kind="accuracy")
+    found = compare_runs(collection, LinearLaw())
+    notes = ["column 'run 12' is not used", "column 'run #' is not used"]
+    runs = [
+        dataclasses.replace(run, notes=(note,))
+        for run, note in zip(found.runs, notes, strict=False)
+    ]
+    print_comparison(Terminal(), dataclasses.replace(found, runs=tuple(runs)))
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(note in said for note in notes)
+
+
 def write_creeping(path):
     """A run that goes on slowly beyond where the law has its limit."""
     ts = np.arange(40.0)
