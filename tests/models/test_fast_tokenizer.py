@@ -188,13 +188,10 @@ def _change(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def test_every_stated_end_stops(folder):
-    _change(folder / "generation_config.json", eos_token_id=[5, 6])
-    _change(folder / "config.json", eos_token_id=7)
+def test_a_padding_and_an_end_of_the_tokenizer(folder):
     _change(folder / "tokenizer_config.json", eos_token={"content": "w9"}, pad_token="w4")
     tokenizer = load_tokenizer(folder, 64)
-    assert tokenizer.stop_ids == (9, 5, 6, 7)
-    assert tokenizer.pad_id == 4
+    assert (tokenizer.eos_id, tokenizer.pad_id) == (9, 4)
 
 
 def test_named_templates_and_template_files(folder):

@@ -26,11 +26,11 @@ _DISPENSABLE = ("pad_token", "bos_token")
 def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
     """The tokenizer in a folder.
 
-    What ends a completion is every `eos_token_id` of `generation_config.json` and `config.json`,
-    the tokenizer's own end token, and the special token with which the chat template ends a reply,
-    of which base models may say nothing. As in transformers, a rendered conversation begins as its
-    template writes it. A padding or beginning token that the decoder has no logits for is done
-    without.
+    What ends a completion is the tokenizer's own end token, every `eos_token_id` of
+    `generation_config.json`, or of `config.json` where that one gives none, and the special token
+    with which the chat template ends a reply, of which base models may say nothing. As in
+    transformers, a rendered conversation begins as its template writes it. A padding or beginning
+    token that the decoder has no logits for is done without.
 
     **Arguments:**
 
@@ -54,14 +54,9 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
     settings = _settings(folder)
     add_tokens(backend, settings, folder)
     special = {name: text for name in _NAMES if (text := token_text(settings.get(name)))}
-    stated = [
-        _optional(folder / name).get("eos_token_id")
-        for name in ("generation_config.json", "config.json")
-    ]
     eos = _end_id(backend, special.get("eos_token"), folder)
-    stop_ids = _unique(
-        [eos, *(i for ids in stated for i in (ids if isinstance(ids, list) else [ids]))]
-    )
+    stated = _stated_ends(folder)
+    stop_ids = tuple(dict.fromkeys(stated if eos is None else [eos, *stated]))
     if not stop_ids:
         raise ModelFileError(f"{folder}: nothing says which token ends a text (eos_token)")
     pad, bos = (_usable_id(backend, special.get(name), num_ids) for name in _DISPENSABLE)
@@ -105,6 +100,16 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings | _optional(folder / "special_tokens_map.json")
 
 
+def _stated_ends(folder: Path) -> list[int]:
+    """The ids that the model's files name as ends: those of one file alone, as in transformers."""
+    for name in ("generation_config.json", "config.json"):
+        stated = _optional(folder / name).get("eos_token_id")
+        ids = [i for i in (stated if isinstance(stated, list) else [stated]) if type(i) is int]
+        if ids:
+            return ids
+    return []
+
+
 def _end_id(backend: Any, text: str | None, folder: Path) -> int | None:
     """The id of the end token that is named, if one is."""
     number = None if text is None else backend.token_to_id(text)
@@ -140,10 +145,6 @@ def load_backend(path: Path) -> Any:
 
 def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
-
-
-def _unique(ids: list[Any]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(i for i in ids if type(i) is int))
 
 
 def _chat_template(

@@ -96,6 +96,52 @@ def test_an_end_or_a_vocabulary_that_the_decoder_lacks_is_refused(folder):
         load_tokenizer(folder, 64)
 
 
+ENDS = [
+    # The numbers of Llama 3.1, Qwen2.5 and Phi-3: a list beside one of its ends, or beside all.
+    ([5, 6], 7, [5, 6]),
+    ([5, 6], 5, [5, 6]),
+    ([5, 6, 7], [5, 6, 7], [5, 6, 7]),
+    (0, [5, 6], [0]),
+    # Without a file, or without an end in it.
+    ("no file", [5, 6], [5, 6]),
+    ("no file", 0, [0]),
+    (None, 7, [7]),
+    ([], 7, [7]),
+    (None, None, []),
+]
+
+
+def _state_ends(folder, generation, config):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": config}))
+    (folder / "generation_config.json").unlink()
+    if generation != "no file":
+        ends = json.dumps({"eos_token_id": generation})
+        (folder / "generation_config.json").write_text(ends)
+
+
+@pytest.mark.parametrize(("generation", "config", "ends"), ENDS)
+def test_ends_are_those_of_the_tokenizer_and_of_one_file(folder, generation, config, ends):
+    _state_ends(folder, generation, config)
+    assert load_tokenizer(folder, 64).stop_ids == (2, *ends)
+    _change_settings(folder, eos_token=None)
+    if ends:
+        assert load_tokenizer(folder, 64).stop_ids == tuple(ends)
+    else:
+        with pytest.raises(ModelFileError, match="nothing says which token ends a text"):
+            load_tokenizer(folder, 64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("generation", "config", "ends"), [case for case in ENDS if case[0]])
+def test_transformers_takes_these_ends(folder, generation, config, ends, run_with_peers):
+    _state_ends(folder, generation, config)
+    ask = "import sys, transformers as t; m = t.AutoModelForCausalLM.from_pretrained(sys.argv[1]); "
+    said = run_with_peers("-c", ask + "print('ENDS', m.generation_config.eos_token_id)", folder)
+    theirs = json.loads(said.partition("ENDS ")[2])
+    assert (theirs if isinstance(theirs, list) else [theirs]) == ends
+
+
 CHAT = "{% for m in messages %}{{ '<|start|> ' + m.content + ' END ' }}{% endfor %}"
 
 
