@@ -11,7 +11,11 @@ from typing import Any
 
 from jaxgap.errors import InputError
 
-MAX_JSON_BYTES = 64 * 1024 * 1024
+# Of settings, and of headers and lists of tensors, which take 2 MiB for a thousand layers. Hostile
+# JSON takes some 25 times its size in memory.
+MAX_JSON_BYTES = 4 * 1024 * 1024
+# Of tables of tokens.
+MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
 
 
 class ModelFileError(InputError):
@@ -40,11 +44,11 @@ def regular_file(path: Path) -> Path:
     return path
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file: at most 64 MiB, without NaN or infinities."""
+def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The JSON object in a file of at most so many bytes, without NaN or infinities."""
     size = regular_file(path).stat().st_size
-    if size > MAX_JSON_BYTES:
-        raise ModelFileError(f"{path}: {size} bytes of JSON; at most {MAX_JSON_BYTES} are read")
+    if size > max_bytes:
+        raise ModelFileError(f"{path}: {size} bytes of JSON; at most {max_bytes} are read")
     return parse_json(path.read_bytes(), str(path))
 
 

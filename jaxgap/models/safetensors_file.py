@@ -17,7 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from jaxgap.errors import write_failure
-from jaxgap.models.outside import ModelFileError, parse_json, regular_file
+from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, parse_json, regular_file
 from jaxgap.trajectory.atomic import current_umask
 
 DTYPES: dict[str, Any] = {
@@ -25,7 +25,6 @@ DTYPES: dict[str, Any] = {
     "F16": np.dtype(np.float16),
     "BF16": np.dtype(ml_dtypes.bfloat16),
 }
-_MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library itself
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -> None:
@@ -79,16 +78,21 @@ def read_header(path: Path) -> dict[str, Entry]:
     """The tensors of a file, by name.
 
     **Raises:** `ModelFileError` in one line if the file is not safetensors, is truncated or longer
-    than its header says, or has tensors that overlap, leave a gap or are no floats.
+    than its header says, has a header of more than 4 MiB, or tensors that overlap, leave a gap or
+    are no floats.
     """
     size = regular_file(path).stat().st_size
     with path.open("rb") as file:
         prefix = file.read(8)
         length = int.from_bytes(prefix, "little")
-        if len(prefix) < 8 or length > min(size - 8, _MAX_HEADER_BYTES):
+        if len(prefix) < 8 or length > size - 8:
             raise ModelFileError(f"{path}: not a safetensors file, or truncated in its header")
+        if length > MAX_JSON_BYTES:
+            raise ModelFileError(
+                f"{path}: a safetensors header of {length} bytes; at most {MAX_JSON_BYTES} are read"
+            )
         header = parse_json(file.read(length), f"{path}: the safetensors header")
-    header.pop("__metadata__", None)
+    _check_metadata(header.pop("__metadata__", None), path)
     start = 8 + length
     ranges, entries = [], {}
     for name, values in header.items():
@@ -99,6 +103,13 @@ def read_header(path: Path) -> dict[str, Entry]:
         entries[name] = Entry(path, dtype, shape, start + begin)
     _check_contiguous(sorted(ranges), size - start, path)
     return entries
+
+
+def _check_metadata(metadata: Any, path: Path) -> None:
+    """Refuse what the library refuses; nothing of it is read."""
+    known = {} if metadata is None else metadata
+    if not isinstance(known, dict) or not all(isinstance(text, str) for text in known.values()):
+        raise ModelFileError(f"{path}: __metadata__ must be an object from names to texts")
 
 
 def _type(values: Any, where: str) -> tuple[np.dtype, tuple[int, ...]]:

@@ -1,13 +1,17 @@
 """Weights survive a round trip, and files that lie are refused from their header."""
 
 import json
+import tracemalloc
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors
 
+from jaxgap.models.huggingface.config_json import MAX_LAYERS
 from jaxgap.models.outside import ModelFileError
+from jaxgap.models.safetensors_file import read_header
 from jaxgap.models.weights import load_weights, save_weights
 
 SHAPES = {
@@ -71,6 +75,51 @@ def test_hostile_files_are_refused_in_one_line(tmp_path, header, size, message):
     with pytest.raises(ModelFileError, match=message) as caught:
         load_weights(_file(tmp_path, header, bytes(size)), SHAPES)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, {}, {"format": "pt"}, {"a": 1}, {"a": None}, {"a": ["b"]}, {"a": {}}, [], ["a"], "a", 3],
+)
+def test_metadata_is_taken_where_the_library_takes_it(tmp_path, metadata):
+    path = _file(tmp_path, GOOD | {"__metadata__": metadata}, bytes(40))
+    try:
+        with safetensors.safe_open(path, "np"):
+            pass
+    except safetensors.SafetensorError:
+        with pytest.raises(ModelFileError, match="__metadata__ must be an object from names to"):
+            load_weights(path, SHAPES)
+    else:
+        np.testing.assert_array_equal(load_weights(path, SHAPES)["b"][0], 0)
+
+
+NESTED = b'{"__metadata__": [' + 5_000_000 * b"[]," + b"1]}"
+
+
+@pytest.mark.parametrize("header", [NESTED, GOOD | {"__metadata__": {"a": 5_000_000 * "b"}}])
+def test_a_header_that_no_decoder_needs_is_not_parsed(tmp_path, header):
+    """Parsed, it would take many times its own size."""
+    path = _file(tmp_path, header, bytes(40))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match=r"header of \d+ bytes; at most 4194304 are read"):
+            load_weights(path, SHAPES)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_longest_header_that_a_decoder_needs_is_read(tmp_path):
+    """As many layers as are read, all projections adapted, with PEFT's names and room to spare."""
+    modules = [f"self_attn.{name}_proj" for name in "qkvo"]
+    modules += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
+    header = {
+        f"base_model.model.model.layers.{layer}.{module}.lora_{matrix}.weight": {
+            "dtype": "BF16", "shape": [0, 10**6], "data_offsets": [0, 0], " " * 40: ""
+        }
+        for layer in range(MAX_LAYERS) for module in modules for matrix in "AB"
+    }  # fmt: skip
+    assert len(read_header(_file(tmp_path, header))) == 14 * MAX_LAYERS
 
 
 @pytest.mark.parametrize("length", [10**18, 2**64 - 1, 500])

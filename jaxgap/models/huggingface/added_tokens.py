@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.models.extra import import_extra
-from jaxgap.models.outside import ModelFileError, read_json
+from jaxgap.models.outside import MAX_TOKENIZER_BYTES, ModelFileError, read_json
 
 _TABLE, _OLDER_FILE = "added_tokens_decoder", "added_tokens.json"
 _NAMES = (
@@ -94,7 +94,7 @@ def _from_older(backend: Any, settings: dict[str, Any], path: Path) -> dict[int,
     """Tokens that the settings name are special; `tokenizer.json` knows the flags of its own."""
     special = {token_text(value) for value in _named(settings)}
     known, stated = _known(backend), {}
-    for text, number in read_json(path).items():
+    for text, number in read_json(path, MAX_TOKENIZER_BYTES).items():
         if not text or type(number) is not int or number in stated:
             raise ModelFileError(
                 f"{path}: must be an object from tokens to ids, each given once, got {text!r:.40}"

@@ -13,6 +13,7 @@ from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.huggingface.added_tokens import add_tokens, token_text
 from jaxgap.models.outside import (
     MAX_JSON_BYTES,
+    MAX_TOKENIZER_BYTES,
     ModelFileError,
     library_failures,
     read_json,
@@ -103,7 +104,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _stated_ends(folder: Path) -> list[int]:
     """The ids that the model's files name as ends: those of one file alone, as in transformers."""
     for name in ("generation_config.json", "config.json"):
-        stated = _optional(folder / name).get("eos_token_id")
+        stated = _optional(folder / name, MAX_JSON_BYTES).get("eos_token_id")
         ids = [i for i in (stated if isinstance(stated, list) else [stated]) if type(i) is int]
         if ids:
             return ids
@@ -134,8 +135,8 @@ def load_backend(path: Path) -> Any:
     count as real.
     """
     tokenizers = import_extra("tokenizers")
-    if path.stat().st_size > MAX_JSON_BYTES:
-        raise ModelFileError(f"{path}: larger than {MAX_JSON_BYTES} bytes")
+    if path.stat().st_size > MAX_TOKENIZER_BYTES:
+        raise ModelFileError(f"{path}: larger than {MAX_TOKENIZER_BYTES} bytes")
     with library_failures(f"{path}: not a tokenizer"):
         backend = tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
         backend.no_truncation()
@@ -143,8 +144,8 @@ def load_backend(path: Path) -> Any:
         return backend
 
 
-def _optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.exists() else {}
+def _optional(path: Path, max_bytes: int = MAX_TOKENIZER_BYTES) -> dict[str, Any]:
+    return read_json(path, max_bytes) if path.exists() else {}
 
 
 def _chat_template(

@@ -281,6 +281,7 @@ def test_transformers_computes_the_same_whatever_it_was_cut_for(
         ("[" * 100_000, "not valid JSON"),
         ('{"rms_norm_eps": NaN}', "NaN is not a JSON number"),
         ('{"vocab_size": ' + "9" * 5000 + "}", "not valid JSON"),
+        ('{"a": [' + "[]," * 2_000_000 + "0]}", "6000010 bytes of JSON; at most 4194304 are read"),
     ],
 )
 def test_what_is_no_json_is_refused(tmp_path, text, message):

@@ -96,6 +96,17 @@ def test_an_end_or_a_vocabulary_that_the_decoder_lacks_is_refused(folder):
         load_tokenizer(folder, 64)
 
 
+def test_settings_may_hold_as_many_tokens_as_a_model_of_sounds_has(folder):
+    """Tens of thousands, for which other settings have no room."""
+    flags = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
+    table = {
+        str(64 + i): {"content": f"<custom_token_{i}>", "special": True} | flags
+        for i in range(40_000)
+    }
+    _change_settings(folder, added_tokens_decoder=table)
+    assert load_tokenizer(folder, 40_064).encode("<custom_token_39999>w5") == [40_063, 5]
+
+
 ENDS = [
     # The numbers of Llama 3.1, Qwen2.5 and Phi-3: a list beside one of its ends, or beside all.
     ([5, 6], 7, [5, 6]),
