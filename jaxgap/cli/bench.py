@@ -25,8 +25,9 @@ class Bench:
     rate, ratio and limit of the fitted law; with several seeds, also their means by setting.
 
     DIR gets one RUN folder for each combination, bench.json and bench.png. The same command goes on
-    where it was interrupted. A run that cannot go on is named, the rest goes on, and the exit
-    status is 1; the same command tries it again. All other settings are shared.
+    where it was interrupted, and one that asks for more adds to what was compared. A run that
+    cannot go on is named, the rest goes on, and the exit status is 1; the same command tries it
+    again. All other settings are shared.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
@@ -55,6 +56,7 @@ class Bench:
         from jaxgap.report.bench import draw_bench
         from jaxgap.report.style import to_png
         from jaxgap.workflows.bench import Grid, failure_line, run_bench
+        from jaxgap.workflows.bench_checks import PICTURE, TABLE
 
         grid = Grid(
             self.config,
@@ -70,10 +72,10 @@ class Bench:
         with _said_again(), resumable(self.out), LoopProgress(console) as progress:
             found = run_bench(grid, self.out, progress.watcher_of)
         print_bench(console, found)
-        write_json(found.to_dict(), self.out / "bench.json")
+        write_json(found.to_dict(), self.out / TABLE)
         figure = draw_bench([*map(_drawn, found.settings)])
-        write_output(to_png(figure), self.out / "bench.png")
-        console.print_line(f"Wrote {self.out / 'bench.json'} and bench.png")
+        write_output(to_png(figure), self.out / PICTURE)
+        console.print_line(f"Wrote {self.out / TABLE} and {PICTURE}")
         if found.failed:
             raise RunError(
                 f"{len(found.failed)} of {len(found.failed) + len(found.rows)} runs failed, which "

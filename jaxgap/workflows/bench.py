@@ -76,27 +76,29 @@ def run_bench(
     **Arguments:**
 
     - `grid`: what to run.
-    - `folder`: holds one RUN folder for each; made if it is not there.
+    - `folder`: holds one RUN folder for each; made if it is not there. Runs that an earlier bench
+        did here are not done again, also where this one has other names for them.
     - `watch`: from a run's name to who is told what happens in it.
 
     **Raises:** `InputError`, before anything runs, if the combinations do not fit together, a model
-    or a task is not there, or a folder in `folder` holds a run of the same name with other
-    settings; `DiskFullError` if the disk is full; `RunError` if no run reached its last round.
+    or a task is not there, a folder in `folder` holds a run of the same name with other settings,
+    its bench.json compares runs that are not in the grid, or it cannot be written to;
+    `DiskFullError` if the disk is full; `RunError` if no run reached its last round.
     """
     folder, configs, settings = Path(folder), grid.configs(), grid.settings()
     if grid.base.num_rounds < MIN_ROUNDS:
         raise InputError(f"num_rounds must be at least {MIN_ROUNDS} here, for the fits")
-    check_runs(configs, folder)
-    done, failed = _run_all(configs, folder, watch)
+    places = check_runs(configs, folder)
+    done, failed = _run_all(configs, places, watch)
     if not done:
         raise RunError(f"no run reached its last round: {failure_line(failed)}")
     with on_host():
         results = fit_many(LinearLaw(), [to_trajectory(metrics) for metrics, _ in done.values()])
     rows = []
     for (name, (metrics, cost)), result in zip(done.items(), results, strict=True):
-        config = configs[name]
-        seconds = seconds_of(folder / name, config, len(metrics))
-        rows.append(BenchRow(name, config, settings[name], metrics, result, cost, seconds))
+        config, run = configs[name], places[name]
+        seconds = seconds_of(run, config, len(metrics))
+        rows.append(BenchRow(name, run, config, settings[name], metrics, result, cost, seconds))
     return Bench(tuple(rows), failed)
 
 
@@ -108,7 +110,9 @@ def failure_line(failed: Mapping[str, str]) -> str:
 
 
 def _run_all(
-    configs: Mapping[str, ImproveConfig], folder: Path, watch: Callable[[str], Watcher]
+    configs: Mapping[str, ImproveConfig],
+    places: Mapping[str, Path],
+    watch: Callable[[str], Watcher],
 ) -> tuple[dict[str, _Done], dict[str, str]]:
     """What each run measured and cost, and why those failed that could not go on."""
     done, failed = {}, {}
@@ -116,7 +120,7 @@ def _run_all(
         watcher = watch(name)
         # Of an error its words alone are kept: its traceback would keep the run's memory.
         try:
-            done[name] = _run(config, folder / name, watcher)
+            done[name] = _run(config, places[name], watcher)
             continue
         except DiskFullError:  # which every other run would meet as well
             raise

@@ -1,10 +1,11 @@
-"""What of a bench can be refused before its first run begins."""
+"""What of a bench can be refused before its first run begins, and where its runs are."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,99 @@ from jaxgap.improve.run_folder import RunFolder, require_free
 from jaxgap.improve.run_lock import is_locked
 from jaxgap.models.huggingface import parse_config
 from jaxgap.models.load import find_model
+from jaxgap.trajectory.outside import parse_json, read_text
+
+TABLE, PICTURE = "bench.json", "bench.png"
 
 
-def check_runs(configs: Mapping[str, ImproveConfig], folder: Path) -> None:
+def check_runs(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Path]:
     """Refuse folders, models and problems that are known to be wrong without running anything.
+
+    **Returns:** by its name, the folder of each run. `folder` is there, and can be written to.
 
     **Raises:** `InputError` in one line.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: name a folder by --out")
+    _check_place(folder)
+    places = _places(configs, folder)
     for name, config in configs.items():
-        _check_folder(folder / name, config)
+        _check_folder(places[name], config)
     for source in dict.fromkeys(config.model for config in configs.values()):
         _check_model(source)
-    new = [config for name, config in configs.items() if not is_begun(folder / name)]
+    new = [config for name, config in configs.items() if not is_begun(places[name])]
     for config in {_problems_of(config): config for config in new}.values():
         draw_problems(config)
+    _check_writable(folder)
+    return places
 
 
 def is_begun(run: Path) -> bool:
     """Whether a folder holds a run, which then goes on."""
     return (run / "config.json").exists()
+
+
+def _check_place(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: name a folder by --out")
+    for path in (folder / TABLE, folder / PICTURE):
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder, where a file is to be written: move it away, or name another "
+                "folder by --out"
+            )
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder if it is not there, and write to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: nothing can be written there ({error.strerror}); name another folder by "
+            "--out"
+        ) from error
+
+
+def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Path]:
+    """The folder of each run: that of its name, or where an earlier bench has the same run.
+
+    A bench names its runs by what it varies, so where more is varied their names are others.
+
+    **Raises:** `InputError` if the earlier bench compares more than this one, as what it found is
+    replaced.
+    """
+    earlier = _compared(folder / TABLE)
+    begun = [name for name in earlier if is_begun(folder / name)]
+    known = {name: RunFolder.reopen(folder / name).config for name in begun}
+    places = {}
+    for name, config in configs.items():
+        same = [other for other, settings in known.items() if settings == config]
+        places[name] = folder / (same[0] if same and not is_begun(folder / name) else name)
+    lost = [name for name in earlier if folder / name not in places.values()]
+    if lost:
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        raise InputError(
+            f"{folder / TABLE} compares runs that this command leaves out "
+            f"({', '.join(lost[:3])}{more}): ask for them too, name another folder by --out, or "
+            "move that file away"
+        )
+    return places
+
+
+def _compared(table: Path) -> Sequence[str]:
+    """The folders of the runs that an earlier bench compares; none if there was no other."""
+    if not table.exists():
+        return []
+    try:
+        runs = parse_json(read_text(table), str(table))["runs"]
+        names = [run.get("folder", run["run"]) for run in runs]
+        if all(Path(name).name == name for name in names):
+            return names
+    except (InputError, AttributeError, KeyError, TypeError):
+        pass
+    raise InputError(
+        f"{table} is not what jaxgap bench writes: move it away, or name another folder by --out"
+    )
 
 
 def _check_folder(run: Path, config: ImproveConfig) -> None:

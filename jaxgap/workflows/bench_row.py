@@ -57,7 +57,7 @@ class BenchRow:
 
     **Fields:**
 
-    - `name`, `config`: the run.
+    - `name`, `folder`, `config`: the run.
     - `setting`: the name that it shares with its other seeds.
     - `metrics`: of every checkpoint.
     - `result`: the paper's law fitted to the held-out curves.
@@ -66,6 +66,7 @@ class BenchRow:
     """
 
     name: str
+    folder: Path
     config: ImproveConfig
     setting: str
     metrics: tuple[RoundMetrics, ...]
@@ -104,6 +105,7 @@ class BenchRow:
         """The public JSON form: nothing in it is NaN or infinite."""
         return {
             "run": self.name,
+            "folder": self.folder.name,
             "setting": self.setting,
             "config": dataclasses.asdict(self.config),
             "rate": self.result.parameters["rate"].to_dict(),

@@ -1,6 +1,7 @@
 """The tables of a bench: what is marked, what is withheld, and what is said below them."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def row(name, result, *, last=0.6, seconds=10.0):
         split = SplitMetrics(**dict.fromkeys(NAMES, Estimate(accuracy, 0.01)))
         metrics.append(RoundMetrics(index, split, split))
     cost = Cost(1.0, 1.0, 1.0, 1e9)
-    return BenchRow(name, ImproveConfig(), "run", tuple(metrics), result, cost, seconds)
+    return BenchRow(name, Path(name), ImproveConfig(), "run", tuple(metrics), result, cost, seconds)
 
 
 def said_of(capsys, *rows):

@@ -12,6 +12,7 @@ from jaxgap.improve import ImproveConfig, Watcher, assemble
 from jaxgap.improve.cost import product_parameters, run_cost
 from jaxgap.tasks import named_task
 from jaxgap.workflows.bench import Bench, run_bench
+from jaxgap.workflows.bench_checks import TABLE
 from jaxgap.workflows.bench_grid import Grid
 from jaxgap.workflows.bench_setting import OverSeeds, Setting
 
@@ -95,6 +96,33 @@ def test_what_is_done_is_not_done_again(bench):
 
     again = run_bench(grid, folder, lambda name: Watcher(on_stage=on_stage))
     assert [row.metrics for row in again.rows] == [row.metrics for row in rows]
+
+
+def test_a_bench_that_asks_for_more_takes_what_an_earlier_one_did_under_other_names(tmp_path):
+    """A bench of one verifier has no verifier in its runs' names."""
+    begun = []
+
+    def watch(name):
+        return Watcher(on_stage=lambda round_index, stage: begun.append(name))
+
+    def bench(verifiers, seeds):
+        begun.clear()
+        found = run_bench(Grid(BASE, verifiers=verifiers, seeds=seeds), tmp_path, watch)
+        (tmp_path / TABLE).write_text(json.dumps(found.to_dict()))
+        return {row.name: row.folder.name for row in found.rows}, set(begun)
+
+    assert bench(["majority"], [0]) == ({"run": "run"}, {"run"})
+    assert bench(["majority"], [0, 1]) == ({"seed0": "run", "seed1": "seed1"}, {"seed1"})
+    places = {
+        "majority-seed0": "run",
+        "majority-seed1": "seed1",
+        "random-seed0": "random-seed0",
+        "random-seed1": "random-seed1",
+    }
+    assert bench(["majority", "random"], [0, 1]) == (places, {"random-seed0", "random-seed1"})
+    assert bench(["majority", "random"], [0, 1]) == (places, set())
+    with pytest.raises(InputError, match=r"compares runs that this command leaves out \(random-s"):
+        bench(["majority"], [0, 1])
 
 
 def test_problems_are_drawn_up_front_for_new_runs_alone_and_once_by_each_run(

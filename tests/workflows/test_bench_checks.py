@@ -1,5 +1,8 @@
 """What of a bench is refused before its first run begins."""
 
+import errno
+import json
+
 import pytest
 
 from jaxgap.errors import InputError
@@ -64,3 +67,53 @@ def test_a_bench_beside_another_on_the_same_folder(tmp_path):
     with locked(run), pytest.raises(InputError, match="random is in use by another process"):
         run_bench(Grid(BASE, verifiers=("majority", "random")), tmp_path / "bench")
     assert not (tmp_path / "bench" / "majority").exists()
+
+
+def written(folder, text):
+    folder.mkdir()
+    (folder / "bench.json").write_text(text)
+    return folder
+
+
+def test_runs_that_an_earlier_bench_compared_are_not_left_out_unsaid(tmp_path):
+    names = ["a", "random", "b", "c", "d"]
+    earlier = json.dumps({"runs": [{"run": name} for name in names]})
+    folder = written(tmp_path / "bench", earlier)
+    said = r"bench\.json compares runs that this command leaves out \(a, b, c and 1 more\): ask for"
+    with pytest.raises(InputError, match=said):
+        run_bench(Grid(BASE, verifiers=("majority", "random")), folder)
+    assert [path.name for path in folder.iterdir()] == ["bench.json"]
+    assert (folder / "bench.json").read_text() == earlier
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"runs": [1]}', '{"runs": [{"run": 1}]}', '{"runs": [{"run": "../a"}]}'],
+)
+def test_what_no_bench_wrote_is_not_replaced(tmp_path, text):
+    folder = written(tmp_path / "bench", text)
+    with pytest.raises(InputError, match=r"bench\.json is not what jaxgap bench writes: move it"):
+        run_bench(Grid(BASE), folder)
+    assert (folder / "bench.json").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["bench.json", "bench.png"])
+def test_a_folder_in_the_place_of_a_result(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"{name} is a folder, where a file is to be written"):
+        run_bench(Grid(BASE), tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_made_or_written_to(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/bench: nothing can be written there \(Not a dir"):
+        run_bench(Grid(BASE), tmp_path / "file" / "bench")
+
+    def refuse(dir):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"nothing can be written there \(Read-only file system\)"):
+        run_bench(Grid(BASE), tmp_path / "bench")
+    assert not (tmp_path / "bench" / "run").exists()
