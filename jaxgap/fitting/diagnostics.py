@@ -14,6 +14,7 @@ from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 # Fewer rows leave residuals that are the law's as much as the noise's.
 _MIN_ROWS = 6
+_ROUND_OFF = 10 * NOISE_FLOOR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,18 +144,23 @@ def r_squared(measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"]
 
 def _lag_one(residuals: Float[np.ndarray, " T"]) -> float | None:
     power = float((residuals**2).sum())
-    if power == 0 or not math.isfinite(power) or len(residuals) < 4:
+    if not math.isfinite(power) or len(residuals) < 4 or _is_round_off(residuals):
         return None
     return float((residuals[1:] * residuals[:-1]).sum()) / power
+
+
+def _is_round_off(residuals: Float[np.ndarray, " T"]) -> bool:
+    """Whether a solver's steps end there: what is left has no scatter to be judged."""
+    return not float(np.sqrt(np.mean(residuals**2))) > _ROUND_OFF
 
 
 def _noise_ratio(
     solver: Float[np.ndarray, " T"], verifier: Float[np.ndarray, " T"]
 ) -> float | None:
     """`None` for a curve that passes through its rows, which leaves nothing to compare."""
-    of_solver, of_verifier = (float(np.sqrt(np.mean(rows**2))) for rows in (solver, verifier))
-    if len(solver) < _MIN_ROWS or not min(of_solver, of_verifier) > NOISE_FLOOR:
+    if len(solver) < _MIN_ROWS or _is_round_off(solver) or _is_round_off(verifier):
         return None
+    of_solver, of_verifier = (float(np.sqrt(np.mean(rows**2))) for rows in (solver, verifier))
     return finite_or_none(of_verifier / of_solver)
 
 

@@ -107,9 +107,10 @@ def refutations(limits: Mapping[str, Estimate]) -> list[str]:
 def fit_report(result: "FitResult") -> str:
     """The report of one law's fit, in lines of at most 80 characters except for sentences."""
     criteria = result.criteria
+    agreed = "found this minimum" if result.converged else "came as low"
     statistics = [
         f"{result.stopped[0].upper()}{result.stopped[1:]}; {result.num_agreeing} of "
-        f"{result.num_starts} starts found this minimum.",
+        f"{result.num_starts} starts {agreed}.",
         r2_sentence(result.r2),
         f"{criteria.num_parameters} free parameters, log-likelihood "
         f"{number(criteria.log_likelihood)}, AICc {number(criteria.finite_aicc)}, BIC "
@@ -149,7 +150,7 @@ def averaged_report(result: "AveragedResult") -> str:
     heading = ("", "weight", "free", "AICc", "next row", "to end", "solver limit")
     return _joined(
         [
-            f"An average over {len(result.laws)} laws on {_extent(result)}",
+            f"An average over {_laws(len(result.laws))} on {_extent(result)}",
             f"{result.stopped[0].upper()}{result.stopped[1:]}.",
             r2_sentence(result.r2),
             limit_sentence(result),
@@ -171,6 +172,10 @@ def withheld(result: "FitResult | AveragedResult") -> list[str]:
         if value.reason is not None and value.identifiability != "held":
             by_reason.setdefault(value.reason, []).append(name)
     return [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _laws(count: int) -> str:
+    return "one law" if count == 1 else f"{count} laws"
 
 
 def _extent(result: "FitResult | AveragedResult") -> str:

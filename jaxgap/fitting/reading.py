@@ -18,6 +18,10 @@ from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 _HELD = "held by the constraints: it is not estimated"
+_STANDS_STILL = (
+    "the curves do not move at all: they tell neither how fast they go nor where to, nor their "
+    "noise (standard errors or a number of items would)"
+)
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 _NEGATIVE_GAP = (
     "the limit of the gap is below zero: the solver ends more capable than its verifier, so its "
@@ -115,8 +119,8 @@ def _estimates(
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     indices = visible(problem, curves.has_verifier)
     redundant = np.zeros(len(problem.reported), bool)
-    unsure = f"the fit {_stopped(raw)}" if not raw.converged else NO_NOISE
-    sure = raw.converged and quantile is not None
+    unsure = _why_unsure(trajectory, curves, raw, quantile)
+    sure = unsure is None
     if sure and not np.isfinite(raw.intervals).all(axis=1).all():
         # What nothing could hold has no closed interval: only then is it worth asking.
         redundant = without_effect(problem, curves)
@@ -135,9 +139,11 @@ def _estimates(
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
         elif not sure:
-            # A limit is nothing without its interval, and that is nothing but at a minimum.
-            shown = None if is_limit else value
-            estimates[index] = Estimate.without_noise(shown, unsure)
+            # A limit is nothing without its interval, and that is nothing but at a minimum. What
+            # never moved has a value, and nothing else.
+            told = parameter.unit == "capability" or unsure != _STANDS_STILL
+            shown = value if told and not is_limit else None
+            estimates[index] = Estimate.without_noise(shown, str(unsure))
         else:
             found = Estimate.measured(
                 value,
@@ -150,8 +156,23 @@ def _estimates(
                 redundant=bool(redundant[index]),
             )
             # Cut only now: what the data hold is told by all of what they allow.
-            estimates[index] = found.within(0.0, 1.0) if mirrored and is_limit else found
+            estimates[index] = found.within(0.0, 1.0) if mirrored else found
     return estimates
+
+
+def _why_unsure(
+    trajectory: Trajectory, curves: Curves, raw: RawFit, quantile: float | None
+) -> str | None:
+    """Why no number of the fit has an interval, if none has."""
+    if not raw.converged:
+        return f"the fit {_stopped(raw)}"
+    if quantile is None:
+        return NO_NOISE
+    series = [each for each in (trajectory.solver, trajectory.verifier) if each is not None]
+    noise_told = bool(curves.noise_known) or float(curves.num_items) > 0
+    if not noise_told and not np.ptp(series, axis=1).any():
+        return _STANDS_STILL
+    return None
 
 
 def _without_passed(

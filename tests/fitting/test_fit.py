@@ -203,15 +203,6 @@ def test_standard_errors_too_small_for_the_residuals_are_noticed():
     assert any("exceed the standard errors" in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("law", [LinearLaw(), PowerLaw()])
-def test_a_flat_run_holds_no_rate(law):
-    result = fit(law, Trajectory(TS, np.full(14, 1.0), np.full(14, 0.5)))
-    assert result.parameters["rate"].estimate is None
-    assert "flat" in result.parameters["rate"].reason
-    assert result.r2["solver"] is None
-    assert_json_is_clean(result)
-
-
 def test_a_straight_line_holds_no_limit():
     rng = np.random.default_rng(0)
     solver, verifier = (2 - s * TS + 0.02 * rng.standard_normal(14) for s in (0.1, 0.05))
@@ -220,6 +211,43 @@ def test_a_straight_line_holds_no_limit():
     assert result.limits["solver"].interval[0] is None
     assert "do not bound it from below" in result.limits["solver"].reason
     assert_json_is_clean(result)
+
+
+@pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
+@pytest.mark.parametrize("law", [LinearLaw(), PowerLaw()])
+def test_a_run_that_never_moved_has_no_limit(law, kind):
+    """Any limit is as good, with a rate that is slow enough: a width of zero would be a lie."""
+    result = fit(law, Trajectory(TS, np.full(14, 1.0), np.full(14, 0.5), kind=kind))
+    assert result.parameters["solver_initial"].estimate == pytest.approx(1.0)
+    for each in (*result.limits.values(), result.parameters["rate"]):
+        assert each.estimate is None
+        assert each.interval is None
+        assert "the curves do not move at all" in each.reason
+    assert result.time_left().estimate is None
+    assert result.r2["solver"] is None
+    assert_json_is_clean(result)
+
+
+def test_counts_say_what_a_run_that_never_moved_may_yet_do():
+    run = Trajectory(TS, np.full(14, 0.5), kind="accuracy", num_items=100)
+    limit = fit(LinearLaw(), run).limits["solver"]
+    assert limit.interval is not None
+    assert limit.interval[0] is None or limit.interval[0] < 0.45
+
+
+def test_round_off_is_not_judged():
+    decay = np.exp(-0.3 * TS)
+    result = fit(LinearLaw(), Trajectory(TS, 1 + 3 * decay, 0.8 + decay))
+    assert result.diagnostics.autocorrelation == {"solver": None, "verifier": None}
+    assert not result.warnings
+
+
+def test_an_accuracy_begins_between_none_and_all():
+    accuracy = 0.3 - 0.28 * np.exp(-0.6 * TS)
+    noise = 0.04 * np.random.default_rng(2).standard_normal(14)
+    run = Trajectory(TS, np.maximum(accuracy + noise, 0.0), kind="accuracy")
+    initial = fit(LinearLaw(), run).parameters["solver_initial"]
+    assert initial.interval[0] == 0.0
 
 
 def test_a_rising_run_is_fitted():
