@@ -86,7 +86,12 @@ class ChatTemplate:
         the sandbox or a budget, or fails.
         """
         template = self._compiled
-        values = {"messages": [dict(message) for message in messages], "tools": None}
+        # What transformers gives a template besides the messages: nothing, but by name.
+        values = {
+            "messages": [dict(message) for message in messages],
+            "tools": None,
+            "documents": None,
+        }
         if not thinks:
             values["enable_thinking"] = False
         try:

@@ -50,7 +50,11 @@ def find_model(source: str | Path, revision: str | None = None) -> Path:
     **Raises:** `InputError` in one line if there is no such model.
     """
     path = Path(source)
-    if path.exists():
+    try:
+        found = path.exists()
+    except OSError as error:  # a name too long for a file, a folder that may not be looked into
+        raise InputError(f"{source!s:.200}: cannot be looked for: {error.strerror}") from None
+    if found:
         return path
     if path.suffix == ".gguf" or not _HUB_NAME.fullmatch(str(source)):
         raise InputError(f"{source}: no such folder or file, and no name on the hub (owner/name)")

@@ -51,6 +51,7 @@ def test_a_published_form_of_template():
          "{% endfor %}{{ ns.n }}", "2"),
         ("{{ messages[0].content.split(' ')[-1].upper() ~ '!' }}", "BRIEF.!"),
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') * 2 }}", "<a><a>"),
+        ("{{ documents is none }}{{ tools is none }}{{ documents is defined }}", "TrueTrueTrue"),
         ("{%- for m in messages if m.role == 'user' -%} {{ m.role }} {%- endfor -%}", "user"),
         ("{% if tools is none and missing is not defined %}yes{% endif %}", "yes"),
         ("{{ strftime_now('%d %b %Y') }}", "26 Jul 2024"),

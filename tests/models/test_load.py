@@ -68,6 +68,14 @@ def test_what_is_nowhere_is_said(source):
         load_model("missing.gguf")
 
 
+@pytest.mark.parametrize("source", ["a" * 5000, "a/" + "b" * 5000, "a" * 5000 + ".gguf"])
+def test_a_name_that_no_file_can_have_is_one_line(source):
+    with pytest.raises(
+        InputError, match=r"^a[ab/]{199}: cannot be looked for: File name too long$"
+    ):
+        load_model(source)
+
+
 @pytest.fixture
 def one_tensor_gguf(tmp_path):
     """A file whose header is good up to its first tensor."""

@@ -158,12 +158,21 @@ def _chat_template(
             raise ModelFileError(f"{beside}: larger than any chat template")
         source = beside.read_text("utf-8", errors="strict")
     if isinstance(source, list):
-        named = {
-            entry.get("name"): entry.get("template") for entry in source if isinstance(entry, dict)
-        }
-        source = named.get("default")
+        source = _default_template(source)
     if source is None:
         return None
     if not isinstance(source, str):
-        raise InputError("chat_template must be text")
+        raise InputError("chat_template must be text, or a list of named texts")
     return ChatTemplate(source, special)
+
+
+def _default_template(entries: list[Any]) -> Any:
+    """The one of several templates that is for chats without tools or documents."""
+    named = {}
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            raise InputError(
+                "chat_template must be a list of objects that each have a name, a text"
+            )
+        named[entry["name"]] = entry.get("template")
+    return named.get("default")
