@@ -11,6 +11,9 @@ from typing import Any
 
 from jaxgap.errors import InputError
 
+MAX_LAYERS = 1_000
+# Of a width, a count of heads, a vocabulary.
+MAX_SIZE = 10_000_000
 # Of settings, and of headers and lists of tensors, which take 2 MiB for a thousand layers. Hostile
 # JSON takes some 25 times its size in memory.
 MAX_JSON_BYTES = 4 * 1024 * 1024

@@ -9,8 +9,7 @@ import numpy as np
 
 from jaxgap.models.config import FAMILIES, DecoderConfig
 from jaxgap.models.gguf_format.header import GgufHeader
-from jaxgap.models.huggingface.config_json import MAX_LAYERS, MAX_SIZE
-from jaxgap.models.outside import Fields, ModelFileError
+from jaxgap.models.outside import MAX_LAYERS, MAX_SIZE, Fields, ModelFileError
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
     LinearScaling,

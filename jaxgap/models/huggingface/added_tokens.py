@@ -15,7 +15,7 @@ from jaxgap.models.extra import import_extra
 from jaxgap.models.outside import MAX_TOKENIZER_BYTES, ModelFileError, read_json
 
 _TABLE, _OLDER_FILE = "added_tokens_decoder", "added_tokens.json"
-_NAMES = (
+SPECIAL_NAMES = (
     "bos_token",
     "eos_token",
     "unk_token",
@@ -24,7 +24,7 @@ _NAMES = (
     "cls_token",
     "mask_token",
 )
-_LISTS = ("additional_special_tokens", "extra_special_tokens")
+_SPECIAL_LISTS = ("additional_special_tokens", "extra_special_tokens")
 _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
@@ -106,9 +106,9 @@ def _from_older(backend: Any, settings: dict[str, Any], path: Path) -> dict[int,
 
 def _named(settings: dict[str, Any]) -> Iterator[Any]:
     """What stands where special tokens are named."""
-    for name in _NAMES:
+    for name in SPECIAL_NAMES:
         yield settings.get(name)
-    for name in _LISTS:
+    for name in _SPECIAL_LISTS:
         values = settings.get(name)
         if isinstance(values, dict):
             values = list(values.values())

@@ -11,24 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.models.config import FAMILIES, DecoderConfig
-from jaxgap.models.huggingface.rope_json import parse_rope, rope_json
-from jaxgap.models.outside import Fields, ModelFileError, read_json
-from jaxgap.models.rope_scaling import LinearScaling, Llama3Scaling, LongRope, NoScaling
+from jaxgap.models.huggingface.rope_json import SCALINGS, parse_rope, rope_json
+from jaxgap.models.outside import MAX_LAYERS, MAX_SIZE, Fields, ModelFileError, read_json
 
-MAX_LAYERS = 1_000
-MAX_SIZE = 10_000_000
 _FULL = "full_attention"
 _ARCHITECTURES = {
     "llama": "LlamaForCausalLM",
     "phi3": "Phi3ForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
-}
-_SCALINGS = {
-    "llama": (NoScaling, LinearScaling, Llama3Scaling),
-    "phi3": (NoScaling, LongRope),
-    "qwen2": (NoScaling, LinearScaling),
-    "qwen3": (NoScaling, LinearScaling),
 }
 
 
@@ -122,7 +113,7 @@ def _computes(family: str, config: DecoderConfig) -> bool:
     ):
         return False
     return (
-        isinstance(config.rope_scaling, _SCALINGS[family])
+        isinstance(config.rope_scaling, tuple(SCALINGS[family].values()))
         and config.qkv_bias == (family == "qwen2")
         and config.qk_norm == (family == "qwen3")
     )

@@ -21,6 +21,14 @@ from jaxgap.models.rope_scaling import (
     longrope_attention_factor,
 )
 
+SCALINGS: dict[str, dict[str, type[AbstractRopeScaling]]] = {
+    "llama": {"default": NoScaling, "linear": LinearScaling, "llama3": Llama3Scaling},
+    # Early files say "su".
+    "phi3": {"default": NoScaling, "longrope": LongRope, "su": LongRope},
+    "qwen2": {"default": NoScaling, "linear": LinearScaling},
+    "qwen3": {"default": NoScaling, "linear": LinearScaling},
+}
+"""The scalings that each family has, by the names that files give them."""
 _MAX_LENGTH = 10**12
 _MAX_PAIRS = 100_000
 _OLDER, _NEWER = "rope_scaling", "rope_parameters"
@@ -65,18 +73,18 @@ def _refuse_loss(fields: Fields, newer: dict[str, Any], numbers: dict[str, float
 
 
 def _parse_scaling(rope: Fields, family: str, context_length: int) -> AbstractRopeScaling:
+    kinds = SCALINGS[family]
     kind = rope.values.get("rope_type", rope.values.get("type", "default"))
-    if family == "phi3":
-        # Early Phi-3 files call it "su".
-        kinds = {"default": _no_scaling, "longrope": _longrope, "su": _longrope}
-    elif family == "llama":
-        kinds = {"default": _no_scaling, "linear": _linear, "llama3": _llama3}
-    else:
-        kinds = {"default": _no_scaling, "linear": _linear}
     if not isinstance(kind, str) or kind not in kinds:
         rope.values["rope_type"] = kind
         raise rope.error("rope_type", f"one of {', '.join(kinds)} in the family {family}")
-    return kinds[kind](rope, context_length)
+    read = {
+        NoScaling: _no_scaling,
+        LinearScaling: _linear,
+        Llama3Scaling: _llama3,
+        LongRope: _longrope,
+    }[kinds[kind]]
+    return read(rope, context_length)
 
 
 def _no_scaling(rope: Fields, context_length: int) -> AbstractRopeScaling:

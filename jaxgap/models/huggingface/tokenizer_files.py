@@ -10,7 +10,7 @@ from jaxgap.errors import InputError
 from jaxgap.models.chat_template import MAX_TEMPLATE_CHARS, ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
-from jaxgap.models.huggingface.added_tokens import add_tokens, token_text
+from jaxgap.models.huggingface.added_tokens import SPECIAL_NAMES, add_tokens, token_text
 from jaxgap.models.outside import (
     MAX_JSON_BYTES,
     MAX_TOKENIZER_BYTES,
@@ -20,7 +20,6 @@ from jaxgap.models.outside import (
     regular_file,
 )
 
-_NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
 _DISPENSABLE = ("pad_token", "bos_token")
 
 
@@ -54,7 +53,7 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
     backend = load_backend(regular_file(folder / "tokenizer.json"))
     settings = _settings(folder)
     add_tokens(backend, settings, folder)
-    special = {name: text for name in _NAMES if (text := token_text(settings.get(name)))}
+    special = {name: text for name in SPECIAL_NAMES if (text := token_text(settings.get(name)))}
     eos = _end_id(backend, special.get("eos_token"), folder)
     stated = _stated_ends(folder)
     stop_ids = tuple(dict.fromkeys(stated if eos is None else [eos, *stated]))

@@ -153,6 +153,14 @@ def test_transformers_takes_these_ends(folder, generation, config, ends, run_wit
     assert (theirs if isinstance(theirs, list) else [theirs]) == ends
 
 
+def test_a_template_may_name_every_special_token(folder):
+    names = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+    tokens = {f"{name}_token": f"w{number}" for number, name in enumerate(names)}
+    source = "{{ " + " ~ '|' ~ ".join(tokens) + " }}"
+    _change_settings(folder, chat_template=source, **tokens)
+    assert load_tokenizer(folder, 64).render_chat([]) == "|".join(tokens.values())
+
+
 CHAT = "{% for m in messages %}{{ '<|start|> ' + m.content + ' END ' }}{% endfor %}"
 
 
