@@ -7,7 +7,16 @@ from matplotlib.figure import Figure
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
 from jaxgap.fitting.fit_report import percent
 from jaxgap.fitting.selection import AveragedResult
-from jaxgap.report.style import GAP, SOLVER, VERIFIER, fill_band, mark_limit, new_figure, unit_of
+from jaxgap.report.style import (
+    GAP,
+    SOLVER,
+    VERIFIER,
+    capability_label,
+    fill_band,
+    mark_limit,
+    new_figure,
+    unit_of,
+)
 from jaxgap.trajectory import Trajectory
 
 # How far past the last measurement the curves are drawn, as a part of the time measured.
@@ -55,7 +64,7 @@ def _draw_capabilities(
     _draw_limit(ax, result.limits["verifier"], VERIFIER)
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
     ax.set_xlabel(f"time ({run.time_unit}s)")
-    ax.set_ylabel("uncertainty (nats)" if run.kind == "uncertainty" else "accuracy")
+    ax.set_ylabel(capability_label(run.kind))
     ax.set_title(f"{_what(result)}; {percent(result.level)} bands; dashed: limits")
     ax.legend(loc="best")
 

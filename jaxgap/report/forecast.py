@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, FitResult
-from jaxgap.report.style import SOLVER, VERIFIER, fill_band, new_figure
+from jaxgap.report.style import SOLVER, VERIFIER, capability_label, fill_band, new_figure
 from jaxgap.trajectory import Trajectory
 
 
@@ -36,7 +36,7 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
         now = (run.ts[num_known - 1] + run.ts[num_known]) / 2
         ax.axvspan(now, run.ts[-1], color="#EDEDED", zorder=0, label="not seen by the fit")
         ax.set_xlabel(f"time ({run.time_unit}s)")
-        ax.set_ylabel("uncertainty (nats)" if run.kind == "uncertainty" else "accuracy")
+        ax.set_ylabel(capability_label(run.kind))
         ax.set_title(f"Forecast from the first {num_known} of {run.num_rows} measurements")
         ax.legend()
     return figure

@@ -6,6 +6,7 @@ of an experiment, the mean of its limits (diamond, with interval) and the next s
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.fit_report import percent
 from jaxgap.fitting.pooling import Interval
-from jaxgap.report.style import MEASURED, MUTED, new_figure, shortened, unit_of
+from jaxgap.report.style import MEASURED, MUTED, capability_label, new_figure, shortened, unit_of
 from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette without black and yellow; more runs than this share a gradient.
@@ -122,8 +123,7 @@ def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) 
         ax.plot(each.ts, each.fitted, color=colour, linewidth=1.1, alpha=faint)
     result = runs[0].result
     ax.set_xlabel(f"time ({result.time_unit}s)")
-    uncertain = result.kind == "uncertainty"
-    ax.set_ylabel("solver's uncertainty (nats)" if uncertain else "solver's accuracy")
+    ax.set_ylabel(f"solver's {capability_label(result.kind)}")
     ax.set_title(f"{len(runs)} runs: measured, and the {result.model} law")
 
 
@@ -195,25 +195,55 @@ def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
             if end is not None and left <= end <= right:
                 ax.plot([end], [row], arrow, color=colour, markersize=5)
         return
-    ends = (left if low is None else max(low, left), right if high is None else min(high, right))
-    ax.plot(ends, [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
-    # An end at the frame goes on beyond it, or has none.
-    for end, edge, arrow in ((ends[0], left, "<"), (ends[1], right, ">")):
+    ends = (-math.inf if low is None else low, math.inf if high is None else high)
+    _draw_range(ax, row, ends, colour, linewidth=1.6)
+    _draw_point(ax, row, limit.estimate, "o", colour, markersize=4)
+
+
+def _draw_range(
+    ax: Axes,
+    row: int,
+    ends: tuple[float, float],
+    colour: str,
+    *,
+    linewidth: float,
+    alpha: float = 1.0,
+) -> None:
+    """A bar cut at the frame, with an arrow where it goes on beyond it or has no end."""
+    edges = ax.get_xlim()
+    shown = max(ends[0], edges[0]), min(ends[1], edges[1])
+    bar = {"linewidth": linewidth, "alpha": alpha, "solid_capstyle": "butt"}
+    ax.plot(shown, [row, row], color=colour, **bar)
+    for end, edge, arrow in zip(shown, edges, "<>", strict=True):
         if end == edge:
             ax.plot([end], [row], arrow, color=colour, markersize=5, clip_on=False)
-    outside = "<" if limit.estimate < left else ">" if limit.estimate > right else None
-    shown = min(max(limit.estimate, left), right)
-    ax.plot([shown], [row], outside or "o", color=colour, markersize=4, clip_on=outside is None)
+
+
+def _draw_point(
+    ax: Axes, row: int, value: float, marker: str, colour: str, *, markersize: float
+) -> None:
+    """A point, or an arrow at the frame that it is beyond."""
+    left, right = ax.get_xlim()
+    outside = "<" if value < left else ">" if value > right else None
+    shown = min(max(value, left), right)
+    ax.plot(
+        [shown],
+        [row],
+        outside or marker,
+        color=colour,
+        markersize=markersize,
+        clip_on=outside is None,
+    )
 
 
 def _draw_pooled(ax: Axes, row: int, limit: PooledLimit, colour: str) -> None:
     if limit.mean is None or limit.next_run is None:
         _say(ax, row, limit.absence)
         return
-    ends = (limit.next_run.low, limit.next_run.high)
-    ax.plot(ends, [row, row], color=colour, linewidth=7, alpha=0.25, solid_capstyle="butt")
-    ax.plot([limit.mean.low, limit.mean.high], [row, row], color=MEASURED, linewidth=1.6)
-    ax.plot([limit.mean.estimate], [row], "D", color=MEASURED, markersize=4.5)
+    next_run, mean = limit.next_run, limit.mean
+    _draw_range(ax, row, (next_run.low, next_run.high), colour, linewidth=7, alpha=0.25)
+    _draw_range(ax, row, (mean.low, mean.high), MEASURED, linewidth=1.6)
+    _draw_point(ax, row, mean.estimate, "D", MEASURED, markersize=4.5)
 
 
 def _say(ax: Axes, row: int, words: str) -> None:

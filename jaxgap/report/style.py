@@ -49,6 +49,11 @@ def unit_of(kind: str) -> str:
     return " (nats)" if kind == "uncertainty" else " (accuracy)"
 
 
+def capability_label(kind: str) -> str:
+    """What an axis measures on which capabilities of that kind are drawn."""
+    return "uncertainty (nats)" if kind == "uncertainty" else "accuracy"
+
+
 def shortened(name: str, most: int) -> str:
     """A name that leaves room for the picture: its two ends, if it is longer than `most`.
 

@@ -1,21 +1,23 @@
 """Limits in one picture: what of an interval is seen, and what is said of the rest."""
 
 import numpy as np
+import pytest
 
 from jaxgap.fitting import LinearLaw, fit
-from jaxgap.report.overlay import OverlayRun, draw_overlay
+from jaxgap.fitting.pooling import Interval
+from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
 from jaxgap.trajectory import Trajectory
 
 T = np.arange(0.0, 120.0, 10.0)
 
 
-def drawn(runs):
+def drawn(runs, pooled=None):
     overlaid = []
     for name, run in runs.items():
         result = fit(LinearLaw(), run)
         fitted = result.predict(T).solver.estimate
         overlaid.append(OverlayRun(name, "seeds", run, result, T, fitted))
-    figure = draw_overlay(overlaid, {})
+    figure = draw_overlay(overlaid, pooled or {})
     return figure.axes[1], {each.name: each.result.limits["solver"] for each in overlaid}
 
 
@@ -40,3 +42,16 @@ def test_an_end_beyond_the_frame_is_an_arrow():
     assert limits["slow"].interval[1] > right
     arrows = [line for line in ax.lines if line.get_marker() == ">"]
     assert [list(line.get_xdata()) for line in arrows] == [[right]]
+
+
+@pytest.mark.parametrize("high", [9.0, np.inf])
+def test_a_next_seed_beyond_the_frame_is_an_arrow(high):
+    pooled = PooledLimit(Interval(0.7, 0.68, 0.72), Interval(0.7, -9.0, high), 3, 0, 0)
+    ax, _ = drawn({f"seed{seed}": rising(seed) for seed in (3, 4, 5)}, {"seeds": pooled})
+    left, right = ax.get_xlim()
+    (bar,) = (line for line in ax.lines if line.get_linewidth() == 7)
+    assert list(bar.get_xdata()) == [left, right]
+    arrows = [line for line in ax.lines if line.get_marker() in ("<", ">")]
+    assert sorted(float(line.get_xdata()[0]) for line in arrows) == [left, right]
+    (diamond,) = (line for line in ax.lines if line.get_marker() == "D")
+    assert list(diamond.get_xdata()) == [0.7]
