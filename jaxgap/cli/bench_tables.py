@@ -35,7 +35,7 @@ def print_bench(console: Terminal, found: Bench) -> None:
     if any("*" in cell for cells in laws for cell in cells[1:]):
         console.print("*: the run does not bound this number.", style="dim")
     if any("of" in cell for cells in mean_laws for cell in cells[1:]):
-        said = "no mean, as so many of the runs bound this number; jaxgap compare pools runs"
+        said = "no mean, as only k of the n runs bound this number; jaxgap compare pools them"
         console.print(f"(k of n): {said}.", style="dim")
     if any(row.result.warnings for row in rows):
         console.print("The warnings of the fits are in bench.json.", style="dim")
