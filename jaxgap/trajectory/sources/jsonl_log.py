@@ -1,4 +1,7 @@
-"""JSON lines of another tool as a log: one object a line, of which the numbers count."""
+"""JSON lines of another tool as a log: one object a line, of which the numbers count.
+
+Objects within it are groups of metrics: the number in `{"eval": {"acc": 0.4}}` is `eval/acc`.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +11,9 @@ from jaxgap.trajectory.metadata import HEADER, checked_metadata
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs, numbers_of
+
+# Deeper than any logger groups its metrics; a hostile file may nest thousands.
+_DEPTH = 8
 
 
 def read_jsonl_log(path: Path) -> Log:
@@ -28,11 +34,22 @@ def read_jsonl_log(path: Path) -> Log:
         if index == 0 and list(found) == [HEADER]:
             metadata = checked_metadata(found[HEADER], where)
             continue
-        values = numbers_of(found) | _run_names(found)
+        values = _grouped(found) | _run_names(found)
         if values:
             entries.append(Entry(where, values))
     names = dict.fromkeys(name for entry in entries for name in entry.values)
     return Log(str(path), named(names, CLOCKS), tuple(entries), metadata)
+
+
+def _grouped(fields: Mapping[str, Any], depth: int = _DEPTH) -> dict[str, float]:
+    """The numbers of an object and of those within it, `GROUP/NAME`; a full name counts first."""
+    within = {
+        f"{group}/{name}": number
+        for group, inner in fields.items()
+        if isinstance(inner, dict) and depth > 0
+        for name, number in _grouped(inner, depth - 1).items()
+    }
+    return within | numbers_of(fields)
 
 
 def _run_names(fields: Mapping[str, Any]) -> dict[str, str]:
