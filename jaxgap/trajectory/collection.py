@@ -20,7 +20,7 @@ from jaxgap.trajectory.read import (
     run_files,
 )
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
-from jaxgap.trajectory.rows import CORE_COLUMNS
+from jaxgap.trajectory.rows import own_columns
 from jaxgap.trajectory.sources.log import UNNAMED, Log
 from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.split import split
@@ -158,7 +158,7 @@ def _runs_in(
             raise
         # It may be a tidy table of several runs that names its columns as jaxgap does.
         log = read_log(path)
-        columns = {name: name for name in CORE_COLUMNS if name in log.names}
+        columns = own_columns(log.names)
         if len(log.by_run(columns.get("t"))) < 2:
             raise
     return _runs_of(log, columns, **metadata)
@@ -168,9 +168,9 @@ def _runs_of(
     log: Log, columns: Mapping[str, str], **metadata: Any
 ) -> Iterator[tuple[str, Trajectory | str]]:
     runs = split(log, columns)
-    for name, (own, own_columns) in runs.items():
+    for name, (own, wanted) in runs.items():
         try:
-            yield name, select(own, own_columns, **metadata)
+            yield name, select(own, wanted, **metadata)
         except TrajectoryError as error:
             if len(runs) == 1:
                 raise

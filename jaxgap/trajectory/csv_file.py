@@ -15,9 +15,9 @@ import numpy as np
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
-from jaxgap.trajectory.record import Trajectory
-from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
-from jaxgap.trajectory.table import check_width, table_rows
+from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.rows import Row, cell_hint, checked_names, trajectory_from_rows
+from jaxgap.trajectory.table import read_table
 
 
 def sidecar_path(path: str | Path) -> Path:
@@ -30,7 +30,9 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
 
     **Arguments:**
 
-    - `path`: the CSV file, in UTF-8, with a header line.
+    - `path`: the CSV file, in UTF-8, with a header line. The names of jaxgap's own columns may be
+        written in any case that leaves no doubt. Columns without name and value are dropped, and
+        percentages are fractions where every number of a column has the sign.
     - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the sidecar's.
 
     **Raises:** `TrajectoryError` naming file, line and column: for missing or repeated columns,
@@ -39,15 +41,10 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
     negative standard errors.
     """
     path = Path(path)
-    names: list[str] | None = None
-    rows = []
-    for line, cells in table_rows(read_text(path), path):
-        if names is None:
-            names = [cell.strip() for cell in cells]
-            check_header(names, f"{path}:{line}")
-        else:
-            rows.append(_row(cells, names, path, line))
-    return trajectory_from_rows(path, names or [], rows, with_given(read_sidecar(path), metadata))
+    table = read_table(path)
+    names = checked_names(table.names, f"{path}:{table.line}")
+    rows = [_row(cells, names, path, line) for line, cells in table.rows]
+    return trajectory_from_rows(path, names, rows, with_given(read_sidecar(path), metadata))
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
@@ -78,11 +75,14 @@ def write_csv(run: Trajectory, path: str | Path) -> None:
 
 
 def _row(cells: list[str], names: list[str], path: Path, line: int) -> Row:
-    check_width(cells, names, f"{path}:{line}")
-    return Row(
-        line,
-        [
-            parse_number(cell, f"{path}:{line}: column '{name}'") if cell.strip() else None
-            for name, cell in zip(names, cells, strict=True)
-        ],
-    )
+    named = zip(names, cells, strict=True)
+    return Row(line, [_number(cell, name, f"{path}:{line}") for name, cell in named])
+
+
+def _number(cell: str, name: str, where: str) -> float | None:
+    if not cell.strip():
+        return None
+    try:
+        return parse_number(cell, f"{where}: column '{name}'")
+    except TrajectoryError as error:
+        raise TrajectoryError(f"{error}{cell_hint(name, cell)}") from error

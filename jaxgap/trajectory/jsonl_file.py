@@ -16,7 +16,7 @@ from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import HEADER, checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
-from jaxgap.trajectory.rows import Row, check_header, trajectory_from_rows
+from jaxgap.trajectory.rows import Row, cell_hint, checked_names, trajectory_from_rows
 
 
 def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
@@ -39,12 +39,15 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
     if objects and HEADER in objects[0][1]:
         number, first = objects.pop(0)
         header = checked_metadata(first[HEADER], f"{path}:{number}")
-    names = list(dict.fromkeys(name for _, fields in objects for name in fields))
-    check_header(names, str(path))
+    written = list(dict.fromkeys(name for _, fields in objects for name in fields))
+    names = checked_names(written, str(path))
     rows = [
         Row(
             number,
-            [_number(fields.get(name), f"{path}:{number}: column '{name}'") for name in names],
+            [
+                _number(fields.get(key), name, f"{path}:{number}")
+                for key, name in zip(written, names, strict=True)
+            ],
         )
         for number, fields in objects
     ]
@@ -68,12 +71,17 @@ def _object(line: str, where: str) -> dict[str, Any]:
     return found
 
 
-def _number(value: Any, where: str) -> float | None:
+def _number(value: Any, name: str, where: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TrajectoryError(f"{where}: must be a number, got {shown(json.dumps(value))}")
+        text = json.dumps(value)
+        raise TrajectoryError(
+            f"{where}: column '{name}': must be a number, got {shown(text)}{cell_hint(name, text)}"
+        )
     try:
         return float(value)
     except OverflowError as error:
-        raise TrajectoryError(f"{where}: {shown(str(value))} is too large for a number") from error
+        raise TrajectoryError(
+            f"{where}: column '{name}': {shown(str(value))} is too large for a number"
+        ) from error

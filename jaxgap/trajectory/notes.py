@@ -1,5 +1,8 @@
 """What a reader of results has to know of how a file was read: said, never only recorded."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from jaxgap.trajectory.record import Series, Trajectory
@@ -23,6 +26,31 @@ def reading_notes(run: Trajectory) -> list[str]:
     listed = recorded if isinstance(recorded, list) else []
     found = [note for note in listed if isinstance(note, str)]
     return list(dict.fromkeys([*found, *irregular_times(run.ts), *accuracy_like(run)]))
+
+
+def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:
+    """A provenance with more notes, after those that it has."""
+    earlier = provenance.get("notes")
+    if not notes:
+        return dict(provenance)
+    return {**provenance, "notes": [*(earlier if isinstance(earlier, list) else []), *notes]}
+
+
+def with_assumed_kind(run: Trajectory, metadata: Mapping[str, Any]) -> Trajectory:
+    """The run with a note of the kind that was assumed, where its values could be of either.
+
+    Numbers in [0, 1] without a verifier may be uncertainties or, even if they do not rise,
+    accuracies. `metadata` is what the file and its reader say; with a `kind` nothing was assumed.
+    """
+    if "kind" in metadata or run.verifier is not None or accuracy_like(run):
+        return run
+    if run.solver.min() < 0 or run.solver.max() > 1:
+        return run
+    note = (
+        "no kind is given: the solver's values, all in [0, 1], are read as uncertainties in nats, "
+        "the less the better; if they are accuracies, give --kind accuracy"
+    )
+    return run.replace(provenance=with_notes(run.provenance, [note]))
 
 
 def irregular_times(ts: Series) -> list[str]:

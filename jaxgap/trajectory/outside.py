@@ -16,6 +16,9 @@ MAX_BYTES = 64 * 1024 * 1024
 
 # What Python's float() takes beyond this ("1_000", "١", "nan") is no number in a data file.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# What is written for a value that is none, by JavaScript, Python, NumPy, R and spreadsheets; the
+# last is what is left of dashes.
+_MISSING = ("nan", "inf", "infinity", "null", "none", "na", "n/a", "<na>", "#n/a", "#div/0!", "")
 
 
 def read_text(path: Path) -> str:
@@ -28,7 +31,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TrajectoryError(
-            f"{path}:{line}: not a text file in UTF-8 (byte {error.start})"
+            f"{path}:{line}: not a text file in UTF-8 (byte {error.start}); "
+            "if it is text, save it in UTF-8, which Excel calls CSV UTF-8"
         ) from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
@@ -70,11 +74,28 @@ def parse_number(cell: str, where: str) -> float:
         raise TrajectoryError(f"{where}: must be a finite number, got {shown(text)}")
     if not _NUMBER.fullmatch(text):
         found = f"got {shown(text)}" if text else "the cell is empty"
+        found += (
+            "; a % is read where every number of a column has one" if text.endswith("%") else ""
+        )
         raise TrajectoryError(f"{where}: must be a number, {found}")
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise TrajectoryError(f"{where}: {shown(text)} is too large for a number")
     return value
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of text holds a number as data files have it."""
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell of text says that there is no value, or none that is finite.
+
+    >>> is_missing("-inf"), is_missing("#N/A"), is_missing("-"), is_missing("x")
+    (True, True, True, False)
+    """
+    return cell.strip().lower().lstrip("+-") in _MISSING
 
 
 def shown(text: str) -> str:

@@ -193,6 +193,8 @@ class Trajectory:
 
 _CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
 _RESERVED = (*_CORE, "t", "trajectory")
+# Reserved in any case: a file that lacks them may write them in any.
+_OPTIONAL = ("verifier", "solver_se", "verifier_se")
 _RESUMED = (
     "; --columns t=NAME,solver=NAME sorts them, and of times a resumed run repeats keeps the later"
 )
@@ -218,7 +220,8 @@ def _check(run: Trajectory) -> None:
     """Raise `TrajectoryError` at the first thing that no fit could use."""
     _check_metadata(run)
     for name in run.extra:
-        if name != name.strip() or not name or not name.isprintable() or name in _RESERVED:
+        reserved = name in _RESERVED or name.lower() in _OPTIONAL
+        if name != name.strip() or not name or not name.isprintable() or reserved:
             raise TrajectoryError(f"an extra measurement cannot be named {name!r}")
     for name, values in run.columns().items():
         if len(values) != len(run.ts):

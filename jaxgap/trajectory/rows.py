@@ -5,17 +5,19 @@ be, that only extra columns may have gaps, and how an error names file, line and
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxgap.trajectory.outside import repeated
+from jaxgap.trajectory.notes import with_assumed_kind
+from jaxgap.trajectory.outside import is_missing, repeated
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 
 _CORE = ("solver", "verifier", "solver_se", "verifier_se")
 CORE_COLUMNS = ("t", *_CORE)
+_BY_NAME = "--columns t=NAME,solver=NAME"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,21 +28,53 @@ class Row:
     values: Sequence[float | None]
 
 
-def check_header(names: Sequence[str], where: str) -> None:
-    """Refuse repeated or nameless columns and a table without `t` and `solver`."""
+def own_columns(names: Collection[str]) -> dict[str, str]:
+    """Which of a file's names stands for each of jaxgap's columns, where one does.
+
+    That is its name, or the only one that is its name in another case.
+
+    >>> own_columns(["t", "T", "Solver", "VERIFIER", "verifiER"])
+    {'t': 't', 'solver': 'Solver'}
+    """
+    found = {}
+    for column in CORE_COLUMNS:
+        alike = [name for name in names if name.lower() == column]
+        if column in alike or len(alike) == 1:
+            found[column] = column if column in alike else alike[0]
+    return found
+
+
+def checked_names(names: Sequence[str], where: str) -> list[str]:
+    """The names of a file's columns, jaxgap's own in small letters.
+
+    **Raises:** `TrajectoryError` for repeated or nameless columns, and without `t` and `solver`.
+    """
     if "" in names:
-        raise TrajectoryError(f"{where}: column {list(names).index('') + 1} has no name")
+        raise TrajectoryError(
+            f"{where}: {_place(names)} has no name; "
+            f"{_BY_NAME} passes over columns that are not named there"
+        )
     twice = repeated(names)
     if twice is not None:
         raise TrajectoryError(f"{where}: column '{twice}' is given twice")
-    missing = [name for name in ("t", "solver") if name not in names]
+    own = own_columns(names)
+    missing = [name for name in ("t", "solver") if name not in own]
     if missing:
         raise TrajectoryError(
             f"{where}: missing column{'s'[: len(missing) - 1]} "
-            f"{' and '.join(repr(name) for name in missing)}; found {', '.join(names)[:200]}"
+            f"{' and '.join(repr(name) for name in missing)}; found {', '.join(names)[:200]}; "
+            f"say which is which: {_BY_NAME}, or in Python read_trajectory's columns"
         )
     if "ts" in names:
         raise TrajectoryError(f"{where}: column 'ts' would shadow the times; rename it")
+    known = {name: column for column, name in own.items()}
+    return [known.get(name, name) for name in names]
+
+
+def _place(names: Sequence[str]) -> str:
+    """Where the first column without a name stands."""
+    before = list(names).index("")
+    return f"the column after '{names[before - 1]}'" if before else "the first column"
 
 
 def trajectory_from_rows(
@@ -58,23 +92,33 @@ def trajectory_from_rows(
             elif name in CORE_COLUMNS:
                 raise TrajectoryError(
                     f"{path}:{row.line}: column '{name}': the cell is empty; "
-                    f"only extra columns may have gaps{_hint(name)}"
+                    f"only extra columns may have gaps{_gap_hint(name)}"
                 )
     columns = {name: table[:, j] for j, name in enumerate(names)}
     core = {name: columns.pop(name) for name in _CORE if name in columns}
     try:
-        return Trajectory(columns.pop("t"), **core, extra=columns, **metadata)
+        run = Trajectory(columns.pop("t"), **core, extra=columns, **metadata)
     except TrajectoryError as error:
         raise _located(error, path, rows) from error
+    return with_assumed_kind(run, metadata)
 
 
-def _hint(column: str) -> str:
-    """What to do about a verifier that was measured less often than the solver."""
+def cell_hint(column: str, cell: str) -> str:
+    """What to do about a cell that holds no number; nothing where that is a plain mistake."""
+    if is_missing(cell):
+        return f"; {_BY_NAME} counts it as not measured"
+    if column not in CORE_COLUMNS:
+        return f"; {_BY_NAME} passes over columns that are not named there"
+    return ""
+
+
+def _gap_hint(column: str) -> str:
+    """What to do about an empty cell, as of a verifier measured less often than the solver."""
     if column not in ("verifier", "verifier_se"):
-        return ""
+        return f"; {_BY_NAME} passes over such rows"
     return (
-        ": --columns t=t,solver=solver fits the solver alone on all rows, "
-        "and with verifier=verifier too both on the rows that have both"
+        f": {_BY_NAME} fits the solver alone on all rows, "
+        "and with verifier=NAME too both on the rows that have both"
     )
 
 

@@ -1,15 +1,54 @@
 """The rows of a text table, whichever of the usual ways its cells are told apart."""
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jaxgap.trajectory.outside import is_number, read_text
 from jaxgap.trajectory.record import TrajectoryError
 
-_COMMENTS = re.compile(r"\A(?:#[^\n]*(?:\n|\Z))+")
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
+# Remarks, and the line `sep=;` by which Excel tells itself how the cells are separated.
+_ABOVE_THE_HEADER = re.compile(r"\A(?:(?:#[^\n]*|sep=.\r?)(?:\n|\Z))+", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of text: the names of its columns and the line they stand in, and its rows.
+
+    A row is its line (1-based) and one cell for each column.
+    """
+
+    line: int
+    names: list[str]
+    rows: list[tuple[int, list[str]]]
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file, without what spreadsheets leave in it that says nothing.
+
+    Columns without a name and without a value are dropped, as are empty cells beyond the header's
+    last. Percentages are fractions where every number of a column has the sign.
+
+    **Raises:** `TrajectoryError` naming the line, for what is no table, or has rows of other widths
+    than its header.
+    """
+    lines = list(table_rows(read_text(path), path))
+    if not lines:
+        raise TrajectoryError(f"{path}: the table is empty")
+    line, header = lines[0]
+    names = [cell.strip() for cell in header]
+    rows = [(number, _fitted(cells, names, f"{path}:{number}")) for number, cells in lines[1:]]
+    kept = [j for j, name in enumerate(names) if name or any(cells[j].strip() for _, cells in rows)]
+    percent = {j for j in kept if _in_percent([cells[j] for _, cells in rows])}
+    cleaned = [
+        (number, [_fraction(cells[j]) if j in percent else cells[j] for j in kept])
+        for number, cells in rows
+    ]
+    return Table(line, [names[j] for j in kept], cleaned)
 
 
 def table_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -17,11 +56,11 @@ def table_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
 
     Cells stand between commas; between semicolons or tabs where the header has these and no comma,
     as spreadsheets write tables in countries of the decimal comma, which is then read as a point.
-    Lines that begin with `#` above the header are passed over.
+    Lines above the header that begin with `#` or say `sep=;` are passed over.
 
     **Raises:** `TrajectoryError` naming the line, for what is no such table.
     """
-    first, text = _without_comments(text)
+    first, text = _from_header(text)
     delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
@@ -34,18 +73,37 @@ def table_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def check_width(cells: Sequence[str], header: Sequence[str], where: str) -> None:
-    """Refuse a row with more or fewer cells than columns: `TrajectoryError`."""
-    if len(cells) != len(header):
+def _fitted(cells: list[str], header: Sequence[str], where: str) -> list[str]:
+    """The cells of a row, one for each column: `TrajectoryError` if it has more or fewer."""
+    width = len(header)
+    fitted = cells[:width] if not any(map(str.strip, cells[width:])) else cells
+    if len(fitted) != width:
         raise TrajectoryError(
-            f"{where}: {len(cells)} cells, but the header names {len(header)} "
-            f"{'column' if len(header) == 1 else 'columns'}; the first line has to name them all"
+            f"{where}: {len(cells)} cells, but the header names {width} "
+            f"{'column' if width == 1 else 'columns'}; the first line has to name them all"
         )
+    return fitted
 
 
-def _without_comments(text: str) -> tuple[int, str]:
+def _in_percent(cells: Sequence[str]) -> bool:
+    """Whether the numbers of a column have the sign %, all of them."""
+    return any("%" in cell for cell in cells) and not any(map(is_number, cells))
+
+
+def _fraction(cell: str) -> str:
+    """A percentage as the fraction that it is; any other cell as it is.
+
+    >>> _fraction("30.9 %"), _fraction("x %")
+    ('30.9e-2', 'x %')
+    """
+    number, sign, rest = cell.strip().partition("%")
+    in_percent = sign and not rest and is_number(number) and "e" not in number.lower()
+    return f"{number.strip()}e-2" if in_percent else cell
+
+
+def _from_header(text: str) -> tuple[int, str]:
     """How many lines stand above the header, and the text from there on."""
-    rest = _COMMENTS.sub("", text, count=1)
+    rest = _ABOVE_THE_HEADER.sub("", text, count=1)
     return text[: len(text) - len(rest)].count("\n"), rest
 
 

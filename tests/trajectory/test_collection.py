@@ -125,8 +125,9 @@ def test_a_long_table_of_runs_and_seeds(tmp_path):
     assert runs == {"demo_seed0": [3, 2, 1], "demo_seed1": [4, 3, 2]}
 
 
-def test_a_tidy_table_with_own_columns_needs_no_more(tmp_path):
-    lines = ["run,t,solver"] + [f"{name},{t},{3 - t}" for name in "ab" for t in range(3)]
+@pytest.mark.parametrize("header", ["run,t,solver", "Run,T,Solver"])
+def test_a_tidy_table_with_own_columns_needs_no_more(tmp_path, header):
+    lines = [header] + [f"{name},{t},{3 - t}" for name in "ab" for t in range(3)]
     (tmp_path / "tidy.csv").write_text("\n".join(lines))
     assert found([tmp_path / "tidy.csv"]) == {"a": [3, 2, 1], "b": [3, 2, 1]}
 

@@ -21,10 +21,11 @@ FORMATS = [("run.csv", write_csv, read_csv), ("run.jsonl", write_jsonl, read_jso
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 RESERVED = {"t", "ts", "solver", "verifier", "solver_se", "verifier_se", "trajectory"}
+BY_NAME = "--columns t=NAME,solver=NAME"
 names = (
     st.text(min_size=1, max_size=12)
     .map(str.strip)
-    .filter(lambda name: name and name.isprintable() and name not in RESERVED)
+    .filter(lambda name: name and name.isprintable() and name.lower() not in RESERVED)
 )
 
 
@@ -79,19 +80,40 @@ def test_the_number_of_items_goes_with_the_files_kind(tmp_path, name, write, rea
 ROWS = "0,1.0\n1,0.5\n2,0.25\n"
 
 BAD_CSV = [
-    ("t,verifier\n" + ROWS, r":1: missing column 'solver'; found t, verifier$"),
+    (
+        "t,verifier\n" + ROWS,
+        rf":1: missing column 'solver'; found t, verifier; say which is which: {BY_NAME}, or in "
+        "Python read_trajectory's columns$",
+    ),
     ("a,b\n" + ROWS, r":1: missing columns 't' and 'solver'"),
+    ("t,Solver,SOLVER\n0,1,1\n", r":1: missing column 'solver'; found t, Solver, SOLVER;"),
     ("t,solver,solver\n0,1,1\n", r":1: column 'solver' is given twice"),
-    ("t,solver,\n0,1,1\n", r":1: column 3 has no name"),
+    ("t,solver,\n0,1,1\n", r":1: the column after 'solver' has no name"),
+    (
+        ",t,solver\n0,0,1\n1,1,2\n2,2,3\n",
+        rf":1: the first column has no name; {BY_NAME} passes over",
+    ),
     ("t,solver\n0,1\n1,two\n2,3\n", r":3: column 'solver': must be a number, got 'two'"),
     ("t,solver\n0,1\n1,1_0\n2,3\n", r":3: column 'solver': must be a number, got '1_0'"),
-    ("t,solver\n0,1\n1,nan\n2,3\n", r":3: column 'solver': must be a finite number, got 'nan'"),
+    ("t,solver\n0,1\n1,two\n2,3\n", r"must be a number, got 'two'$"),
+    (
+        "t,solver\n0,1\n1,nan\n2,3\n",
+        rf":3: column 'solver': must be a finite number, got 'nan'; {BY_NAME} counts it as not",
+    ),
+    ("t,solver\n0,1\n1,#N/A\n2,3\n", rf":3: .* got '#N/A'; {BY_NAME} counts it as not measured"),
+    (
+        "t,solver,note\n0,1,lr drop\n1,2,\n2,3,\n",
+        rf":2: column 'note': must be a number, got 'lr drop'; {BY_NAME} passes over columns",
+    ),
     ("t,solver,x\n0,1,1\n1,2,-inf\n2,3,1\n", r":3: column 'x': must be a finite number"),
     ("t,solver\n0,1\n1,1e999\n2,3\n", r":3: column 'solver': '1e999' is too large"),
-    ("t,solver\n0,1\n1,\n2,3\n", r":3: column 'solver': the cell is empty; only extra"),
+    (
+        "t,solver\n0,1\n1,\n2,3\n",
+        rf":3: column 'solver': the cell is empty; only extra .*; {BY_NAME} passes over such rows",
+    ),
     (
         "t,solver,verifier\n0,1,1\n1,1,\n2,3,1\n",
-        r":3: column 'verifier': .*--columns t=t,solver=solver fits the solver alone on all rows",
+        r":3: column 'verifier': .*--columns t=NAME,solver=NAME fits the solver alone on all rows",
     ),
     ("t,solver\n0,1\n2,1\n2,3\n", r":4: column 't': times must increase, got 2.0"),
     ("t,solver\n\n0,1\n\n2,1\n1,3\n", r":6: column 't': times must increase, got 1.0"),
@@ -100,6 +122,8 @@ BAD_CSV = [
     ("t,solver,solver_se\n0,1,1\n1,1,-1\n2,1,1\n", r":3: column 'solver_se': .*not be negative"),
     ("", r"run.csv: the file is empty"),
     (" \n\n", r"run.csv: the file is empty"),
+    ("# nothing else\n", r"run.csv: the table is empty"),
+    ("t,solver\n", r"run.csv: at least 3 rows are needed, got 0"),
     ('t,solver\n0,"1\n', r"not valid CSV"),
     ("t,solver\n0,1\n1,\0\n", r":3: a binary file"),
 ]
@@ -136,6 +160,40 @@ def test_accuracies_in_percent_are_refused_with_what_to_do(tmp_path):
         read_csv(path, kind="accuracy")
 
 
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("run.csv", "T,Solver,VERIFIER,T2\n0,3,2,9\n1,2,1,8\n2,1,0.5,7\n"),
+        (
+            "run.jsonl",
+            "".join(
+                f'{{"T": {t}, "Solver": {3 - t}, "VERIFIER": {2 / 2**t}, "T2": {9 - t}}}\n'
+                for t in range(3)
+            ),
+        ),
+    ],
+)
+def test_own_columns_may_be_written_in_any_case(tmp_path, name, rows):
+    (tmp_path / name).write_text(rows)
+    run = (read_csv if name.endswith("csv") else read_jsonl)(tmp_path / name)
+    expected = Trajectory([0, 1, 2], [3, 2, 1], [2, 1, 0.5], extra={"T2": [9, 8, 7]})
+    assert run == expected
+
+
+def test_a_column_of_another_case_beside_the_own_one_is_extra(tmp_path):
+    (tmp_path / "run.csv").write_text("t,solver,T\n0,3,0.7\n1,2,0.7\n2,1,0.7\n")
+    run = read_csv(tmp_path / "run.csv")
+    assert run.ts.tolist() == [0, 1, 2]
+    assert run.extra["T"].tolist() == [0.7, 0.7, 0.7]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_text_in_another_encoding_is_refused_with_what_to_do(tmp_path, encoding):
+    (tmp_path / "run.csv").write_bytes(("t;solver;Gr\u00f6\u00dfe\n" + ROWS).encode(encoding))
+    with pytest.raises(TrajectoryError, match=r"save it in UTF-8, which Excel calls CSV UTF-8$"):
+        read_csv(tmp_path / "run.csv")
+
+
 def test_binary_and_missing_files_are_refused(tmp_path):
     (tmp_path / "run.csv").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
     with pytest.raises(TrajectoryError, match=r"run.csv:1: not a text file in UTF-8 \(byte 0\)"):
@@ -152,6 +210,10 @@ BAD_JSONL = [
     ('{"t": 0, "solver": 1, "t": 2}\n', r":1: not valid JSON: key 't' is given twice"),
     ('{"t": 0, "solver": "1"}\n', r":1: column 'solver': must be a number"),
     ('{"t": 0, "solver": true}\n', r":1: column 'solver': must be a number"),
+    (
+        '{"t": 0, "solver": 1, "eval": {"acc": 1}}\n',
+        rf":1: column 'eval': must be a number, got .*; {BY_NAME} passes over columns",
+    ),
     ('{"t": 0, "solver": 1' + "0" * 400 + "}\n", r":1: column 'solver': .* is too large"),
     ('{"t": 0}\n{"t": 1}\n{"t": 2}\n', r"missing column 'solver'"),
     ('{"t": 0, "solver": 1}\n{"t": 1}\n{"t": 2}\n', r":2: column 'solver': the cell is empty"),

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
-from jaxgap.trajectory import Trajectory
+from jaxgap.trajectory import Trajectory, write_csv
 from jaxgap.trajectory.notes import reading_notes
+from jaxgap.trajectory.read import read_trajectory
 
 RISING = 0.8 - 0.5 * np.exp(-0.3 * np.arange(12.0))
 
@@ -29,6 +30,46 @@ def test_rising_values_in_the_range_of_accuracies_are_asked_about(scale):
 )
 def test_others_are_not(run):
     assert reading_notes(run) == []
+
+
+UP_AND_DOWN = [0.03, 0.34, 0.3, 0.25, 0.23]
+FALLING = [0.9, 0.6, 0.4, 0.3, 0.25]
+
+
+def write_run(path, solver, verifier=None):
+    """A file of jaxgap's own columns, without a sidecar."""
+    rows = zip(solver, verifier or [""] * len(solver), strict=True)
+    lines = [f"{t},{u},{v}" for t, (u, v) in enumerate(rows)]
+    path.write_text("\n".join([f"t,solver,{'verifier' if verifier else ''}", *lines]))
+    return path
+
+
+@pytest.mark.parametrize("columns", [None, {"t": "t", "solver": "solver"}])
+@pytest.mark.parametrize("solver", [UP_AND_DOWN, FALLING, [1.0] * 5])
+def test_the_kind_that_was_assumed_is_said_where_it_may_be_either(tmp_path, solver, columns):
+    path = write_run(tmp_path / "run.csv", solver)
+    (note,) = reading_notes(read_trajectory(path, columns))
+    assert "no kind is given" in note
+    assert "read as uncertainties in nats" in note
+    assert "if they are accuracies, give --kind accuracy" in note
+    for kind in ("uncertainty", "accuracy"):
+        assert reading_notes(read_trajectory(path, columns, kind=kind)) == []
+
+
+def test_the_kind_is_not_asked_about_where_the_file_or_its_values_say_it(tmp_path):
+    write_csv(Trajectory(np.arange(5), FALLING), tmp_path / "own.csv")
+    paths = [
+        tmp_path / "own.csv",
+        write_run(tmp_path / "two.csv", FALLING, [0.8, 0.5, 0.3, 0.2, 0.2]),
+        write_run(tmp_path / "nats.csv", [3 * value for value in FALLING]),
+        write_run(tmp_path / "negative.csv", [value - 0.5 for value in FALLING]),
+    ]
+    assert [reading_notes(read_trajectory(path)) for path in paths] == [[], [], [], []]
+
+
+def test_rising_values_are_asked_about_once(tmp_path):
+    (note,) = reading_notes(read_trajectory(write_run(tmp_path / "run.csv", list(RISING))))
+    assert "the solver rises" in note
 
 
 @pytest.mark.parametrize("command", [["fit"], ["forecast", "--horizon", "15"], ["compare"]])

@@ -48,6 +48,7 @@ def test_head_keeps_the_first_rows_of_every_column():
         ({"ts": [0, 0, 1]}, "column 'ts', row 2: times must increase"),
         ({"extra": {"x": [1.0, np.inf, 0.0]}}, "column 'x', row 2: must be a finite number or"),
         ({"extra": {"t": [1.0, 1.0, 0.0]}}, "an extra measurement cannot be named 't'"),
+        ({"extra": {"Verifier": [1.0, 1.0, 0.0]}}, "measurement cannot be named 'Verifier'"),
         ({"extra": {"a\nb": [1.0, 1.0, 0.0]}}, "an extra measurement cannot be named 'a.nb'"),
         ({"kind": "loss"}, "kind must be one of uncertainty, accuracy, got 'loss'"),
         ({"kind": "accuracy", "num_items": 0}, "num_items must be a positive whole number"),

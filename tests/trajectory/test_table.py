@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgap.trajectory import TrajectoryError
+from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.read import read_trajectory
 from jaxgap.trajectory.table import table_rows
 
@@ -15,6 +15,14 @@ WRITTEN = {
     "tabs": PLAIN.replace(",", "\t"),
     "remarks above the header": "# by me\r\n# in 2026\r\n" + PLAIN.replace("\n", "\r\n"),
     "a byte order mark": "\ufeff" + PLAIN.replace(",", ";"),
+    "Excel's line on the separator": "sep=;\r\n" + PLAIN.replace(",", ";").replace("\n", "\r\n"),
+    "columns without anything": PLAIN.replace(",", ",,").replace("\n", ",,\n"),
+    "empty cells beyond the header": PLAIN.replace("0.41\n", "0.41,,\n"),
+    "an index without a name": "".join(
+        f"{n or ''},{row}\n" for n, row in enumerate(PLAIN.splitlines())
+    ),
+    "percentages": "Step,eval acc\n0,41%\n10,52 %\n20,58.5%\n30,60.0%\n",
+    "percentages with decimal commas": "Step;eval acc\n0;41%\n10;52\u00a0%\n20;58,5 %\n30;60,0%\n",
 }
 
 
@@ -31,6 +39,39 @@ def test_every_way_of_writing_it_is_the_same_run(tmp_path, text):
 def test_own_columns_may_stand_between_semicolons_too(tmp_path):
     (tmp_path / "run.csv").write_text("t;solver\n0;3,5\n1;2,25\n2;2\n")
     assert read_trajectory(tmp_path / "run.csv").solver.tolist() == [3.5, 2.25, 2.0]
+
+
+@pytest.mark.parametrize("header", ["t,solver,,", "t,,solver,"])
+def test_columns_without_name_and_value_are_dropped_from_own_files_too(tmp_path, header):
+    place = header.split(",").index("solver")
+    rows = "".join(f"{t}{',' * place}{3 - t}{',' * (3 - place)}\n" for t in range(3))
+    (tmp_path / "run.csv").write_text(f"{header}\n{rows},,,\n")
+    run = read_csv(tmp_path / "run.csv")
+    assert run == Trajectory([0, 1, 2], [3, 2, 1])
+
+
+def test_percentages_are_fractions_of_any_size(tmp_path):
+    rows = "t,solver,solver_se\n0,0.3%,0.1%\n1,0.5%,0.1%\n2,0.9%,0.1%\n"
+    (tmp_path / "run.csv").write_text(rows)
+    for columns in (None, {"t": "t", "solver": "solver", "solver_se": "solver_se"}):
+        run = read_trajectory(tmp_path / "run.csv", columns, kind="accuracy")
+        assert run.solver.tolist() == [0.003, 0.005, 0.009]
+        assert run.solver_se is not None
+        assert run.solver_se.tolist() == [0.001, 0.001, 0.001]
+
+
+@pytest.mark.parametrize("columns", [None, {"t": "t", "solver": "solver"}])
+def test_percentages_among_numbers_without_the_sign_are_refused(tmp_path, columns):
+    (tmp_path / "run.csv").write_text("t,solver\n0,0.3\n1,45%\n2,56%\n")
+    message = r":3: column 'solver': .* got '45%'; a % is read where every number of a column has"
+    with pytest.raises(TrajectoryError, match=message):
+        read_trajectory(tmp_path / "run.csv", columns)
+
+
+def test_cells_without_a_value_do_not_keep_percentages_from_being_read(tmp_path):
+    (tmp_path / "run.csv").write_text("step,acc\n0,30%\n1,-\n2,\n3,45%\n4,50%\n")
+    run = read_trajectory(tmp_path / "run.csv", {"solver": "acc"})
+    assert run.solver.tolist() == [0.3, 0.45, 0.5]
 
 
 def test_lines_are_counted_from_the_top_of_the_file():

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from jaxgap.trajectory.csv_file import read_sidecar
-from jaxgap.trajectory.outside import read_text, repeated
+from jaxgap.trajectory.outside import repeated
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named
-from jaxgap.trajectory.table import check_width, table_rows
+from jaxgap.trajectory.table import read_table
 
 _METRIC_NAMES = ("metric", "name", "key", "tag")
 
@@ -15,33 +15,27 @@ def read_csv_log(path: Path) -> Log:
     """The log in a CSV file.
 
     A table with a column `metric` (or `name`, `key`, `tag`) and a column `value` is long: each row
-    gives one value of one metric. Every other table is wide. A sidecar beside it, as
+    gives one value of one metric. Every other table is wide. Columns without a name, such as an
+    index that pandas writes, cannot be asked for and are passed over. A sidecar beside it, as
     :func:`~jaxgap.trajectory.read_csv` reads it, is the log's metadata.
 
     **Raises:** `TrajectoryError` for a file that is no CSV table, or a sidecar that is none.
     """
-    header: list[str] = []
-    entries = []
-    for line, cells in table_rows(read_text(path), path):
-        where = f"{path}:{line}"
-        if not header:
-            header = _checked_header(cells, where)
-            continue
-        check_width(cells, header, where)
-        row = zip(header, cells, strict=True)
-        entries.append(Entry(where, {name: cell for name, cell in row if cell.strip()}))
-    metric, value = named(header, _METRIC_NAMES), named(header, ("value",))
+    table = read_table(path)
+    twice = repeated(filter(None, table.names))
+    if twice is not None:
+        raise TrajectoryError(f"{path}:{table.line}: column '{twice}' is given twice")
+    entries = [Entry(f"{path}:{line}", _values(table.names, cells)) for line, cells in table.rows]
+    metric, value = named(table.names, _METRIC_NAMES), named(table.names, ("value",))
     if metric and value:
         entries = [_wide(entry, metric, value) for entry in entries]
-    return Log(str(path), named(header, CLOCKS), tuple(entries), read_sidecar(path))
+    return Log(str(path), named(table.names, CLOCKS), tuple(entries), read_sidecar(path))
 
 
-def _checked_header(cells: list[str], where: str) -> list[str]:
-    header = [cell.strip() for cell in cells]
-    twice = repeated(header)
-    if twice is not None:
-        raise TrajectoryError(f"{where}: column '{twice}' is given twice")
-    return header
+def _values(names: list[str], cells: list[str]) -> dict[str, str]:
+    """The cells of a row that hold something, by the name of their column."""
+    row = zip(names, cells, strict=True)
+    return {name: cell for name, cell in row if name and cell.strip()}
 
 
 def _wide(entry: Entry, metric: str, value: str) -> Entry:

@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from jaxgap.trajectory.metadata import with_given
-from jaxgap.trajectory.notes import irregular_times
-from jaxgap.trajectory.outside import parse_number
+from jaxgap.trajectory.notes import irregular_times, with_assumed_kind, with_notes
+from jaxgap.trajectory.outside import is_missing, parse_number
 from jaxgap.trajectory.percent import looks_like_percent
 from jaxgap.trajectory.record import MIN_ROWS, Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import CORE_COLUMNS
 from jaxgap.trajectory.sources.join import Measured, join
 from jaxgap.trajectory.sources.log import Entry, Log
-
-# What loggers write for a value that is none: JavaScript's, Python's and NumPy's spellings.
-_NOT_FINITE = ("nan", "inf", "infinity", "null", "none", "n/a")
 
 
 def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
@@ -25,7 +22,8 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     Rows of the same time are joined. Where the time of a column steps back and earlier times are
     written again, as after a run resumed from a checkpoint, the later values replace those from
     there on; other columns out of order are sorted by time, and a log with the newest row first is
-    read from its end. Values that are NaN or infinite count as not measured. Accuracies in
+    read from its end. Values that are NaN, infinite or marked as none (`#N/A`, `-`) count as not
+    measured. Accuracies in
     percent become fractions. Each of these, and irregular times, leaves a sentence in
     `provenance["notes"]`.
 
@@ -53,15 +51,14 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
         _to_fractions(table, names, log, notes)
     notes += irregular_times(table["t"])
     provenance = {"source": log.source} | dict(metadata.pop("provenance", None) or {})
-    earlier = provenance.get("notes")
-    if notes:
-        provenance["notes"] = [*(earlier if isinstance(earlier, list) else []), *notes]
+    provenance = with_notes(provenance, notes)
     core = {column: table.pop(column) for column in CORE_COLUMNS if column in table}
     ts = core.pop("t")
     try:
-        return Trajectory(ts, **core, extra=table, provenance=provenance, **metadata)
+        run = Trajectory(ts, **core, extra=table, provenance=provenance, **metadata)
     except TrajectoryError as error:
         raise TrajectoryError(f"{log.source}: {error}") from error
+    return with_assumed_kind(run, metadata)
 
 
 def _with_clock(log: Log, columns: Mapping[str, str]) -> dict[str, str]:
@@ -125,7 +122,7 @@ def _number(entry: Entry, name: str) -> float | None:
     """A number of an entry; `None` for what is not finite."""
     value = entry.values[name]
     if isinstance(value, str):
-        if value.strip().lower().lstrip("+-") in _NOT_FINITE:
+        if is_missing(value):
             return None
         return parse_number(value, f"{entry.where}: column '{name}'")
     try:

@@ -293,6 +293,35 @@ def test_json_lines_of_another_tool(tmp_path):
     assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3.0, 2.0, 1.0]
 
 
+def test_numbers_in_groups_are_found_by_the_name_of_the_group(tmp_path):
+    lines = [{"step": n, "eval": {"acc": {"dev": 0.1 * n}, "nll": 3.0 - n}} for n in range(3)]
+    lines[1]["eval/nll"] = 2.5
+    path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
+    run = read_trajectory(path, {"solver": "eval/nll", "dev": "eval/acc/dev"})
+    assert run.solver.tolist() == [3.0, 2.5, 1.0]
+    assert run.extra["dev"].tolist() == [0.0, 0.1, 0.2]
+
+
+def test_groups_beyond_any_depth_of_a_logger_are_passed_over(tmp_path):
+    deep = '{"a":' * 500 + "1" + "}" * 500
+    rows = [f'{{"step": {n}, "nll": {3 - n}, "deep": {deep}}}' for n in range(3)]
+    path = write(tmp_path / "log.jsonl", "\n".join(rows))
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("mark", ["#N/A", "NA", "<NA>", "-", "--", "#DIV/0!", "NaN", "-inf"])
+def test_cells_that_say_that_there_is_no_value_count_as_not_measured(tmp_path, mark):
+    path = write(tmp_path / "log.csv", f"step,nll\n0,4\n10,{mark}\n20,2\n30,1\n")
+    run = read_trajectory(path, {"solver": "nll"})
+    assert run.solver.tolist() == [4, 2, 1]
+    assert "1 values of 'nll' are not finite and count as not measured" in notes(run)
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path):
+    path = write(tmp_path / "log.csv", ",step,,nll\n0,0,a,3\n1,10,b,2\n2,20,c,1\n")
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3, 2, 1]
+
+
 def test_a_time_given_twice_is_said(tmp_path):
     path = write(tmp_path / "log.csv", "step,nll\n0,4\n10,3\n10,2.9\n20,2\n")
     run = read_trajectory(path, {"solver": "nll"})
