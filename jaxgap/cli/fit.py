@@ -75,18 +75,21 @@ class Fit:
         from jaxgap.fitting.result_file import encode_result
         from jaxgap.fitting.selection import CANDIDATES, fit_auto
 
+        console = Terminal()
         if self.model == "auto":
-            result = fit_auto(run, level=self.level)
+            # Seconds afterwards, but a command that is silent for so long seems to hang.
+            with console.status("fitting every law (what a machine is new to takes minutes)"):
+                result = fit_auto(run, level=self.level)
         else:
             (law,) = (law for law in CANDIDATES if law.name == self.model)
-            result = fit(
-                law,
-                run,
-                level=self.level,
-                noise=noise_of(self.noise),
-                constraints=constraints_of(self.fix, self.bound),
-            )
-        console = Terminal()
+            with console.status("fitting"):
+                result = fit(
+                    law,
+                    run,
+                    level=self.level,
+                    noise=noise_of(self.noise),
+                    constraints=constraints_of(self.fix, self.bound),
+                )
         print_notes(console, run)
         print_fit(console, result)
         write_json(result.to_dict(), self.json)

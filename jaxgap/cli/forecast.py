@@ -49,9 +49,11 @@ class Forecast:
         from jaxgap.fitting.forecasting import forecast
 
         key = random_key(self.seed)
-        result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
         console = Terminal()
+        with console.status("forecasting"):
+            result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
+            law = fit(LinearLaw(), run, level=self.level)
         print_notes(console, run)
         print_forecast(console, result)
-        print_unopposed(console, fit(LinearLaw(), run, level=self.level))
+        print_unopposed(console, law)
         write_json(result.to_dict(), self.json)

@@ -10,6 +10,8 @@ from typing import Any
 
 from jaxgap.errors import InputError
 
+_PICTURE = "--plot"
+
 
 def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
     """Refuse output files that could not be written, before minutes are spent on their content.
@@ -25,6 +27,8 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
     given = {f"--{option}": path for option, path in outputs.items() if path is not None}
     for option, path in given.items():
         _check_writable(path, option)
+        if option == _PICTURE and path.suffix.lower() not in ("", ".png"):
+            raise InputError(f"{option} {path}: pictures are written as PNG; name it .png")
         if _place(path) in held:
             raise InputError(f"{option} {path}: belongs to what is read; name another file")
     for (one, path), (other, again) in itertools.combinations(given.items(), 2):

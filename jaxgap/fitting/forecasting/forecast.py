@@ -44,22 +44,30 @@ _FEW_DRAWS = 100
 
 @dataclasses.dataclass(frozen=True)
 class Predictive:
-    """A distribution of one number by draws, with its mean, median and interval."""
+    """A distribution of one number by draws, with its mean, median and interval.
+
+    The mean is `None` where it lies outside of the interval: then a few draws decide it, of a tail
+    so long that another seed would give another mean.
+    """
 
     draws: Float[np.ndarray, " draws"] = dataclasses.field(repr=False)
-    mean: float
+    mean: float | None
     median: float
     interval: tuple[float, float]
 
     @classmethod
     def of_draws(cls, draws: Float[np.ndarray, " draws"], level: float) -> "Predictive":
         """The central interval at `level` and what else is reported."""
-        low, median, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
-        return cls(draws, float(draws.mean()), float(median), (float(low), float(high)))
+        low, median, high = map(float, np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2]))
+        mean = float(draws.mean())
+        return cls(draws, mean if low <= mean <= high else None, median, (low, high))
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
-        return {"mean": self.mean, "median": self.median, "interval": list(self.interval)}
+        form = {"mean": self.mean, "median": self.median, "interval": list(self.interval)}
+        if self.mean is None:
+            form["reason"] = "the mean is outside of the interval: a few draws decide it"
+        return form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -325,5 +333,5 @@ def _check(
     for name, value in (("epsilon", epsilon), ("round_length", round_length)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be above zero, got {value}")
-    if cost is not None and not np.isfinite(cost):
-        raise InputError(f"cost must be finite, got {cost}")
+    if cost is not None and not 0 <= cost < np.inf:
+        raise InputError(f"cost must be finite and not below zero, got {cost}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.forecasting import forecast, forecast_average
+from jaxgap.fitting.forecasting import Predictive, forecast, forecast_average
 from jaxgap.trajectory import Trajectory
 
 # The package's function of the same name hides the module.
@@ -50,6 +50,15 @@ def test_the_json_form_is_complete_and_finite():
     assert form["advice"] in ("stop", "continue", "cannot tell")
     assert sum(form["weights"].values()) == pytest.approx(1.0)
     json.dumps(form, allow_nan=False)
+
+
+def test_a_mean_that_a_few_draws_decide_is_withheld():
+    tailed = np.append(np.linspace(1.0, 2.0, 999), 1e9)
+    form = Predictive.of_draws(tailed, 0.9).to_dict()
+    assert form["mean"] is None
+    assert "a few draws decide it" in form["reason"]
+    assert form["median"] == pytest.approx(1.5, abs=0.01)
+    assert Predictive.of_draws(tailed[:-1], 0.9).mean == pytest.approx(1.5)
 
 
 def test_without_a_verifier_there_is_a_reason():
@@ -128,6 +137,7 @@ def test_rounds_left_grows_as_epsilon_shrinks():
         ({"epsilon": 0.0}, "epsilon must be above zero"),
         ({"round_length": -1.0}, "round_length must be above zero"),
         ({"cost": np.inf}, "cost must be finite"),
+        ({"cost": -0.1}, "cost must be finite and not below zero, got -0.1"),
     ],
 )
 def test_misuse_is_refused(changes, message):
