@@ -52,6 +52,8 @@ _STATIONARY = 1e-4
 _FLAT = 1e-8
 # A coordinate shows in the residuals if the longest step along it changes them by more than this.
 _NOTHING = 1e-12
+# A sum of squares so small is round-off of the data, whose gradient points anywhere.
+_ROUND_OFF = 1e-18
 
 
 class Status(enum.IntEnum):
@@ -186,7 +188,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         cost = 2 * state.at.cost
         flat = self.max_change * jnp.abs(state.at.gradient) <= _FLAT * state.at.cost
         level = flat | (_cosines(state.at) < _STATIONARY)
-        stationary = jnp.all(level) | (cost <= self.atol)
+        stationary = jnp.all(level) | (cost <= _ROUND_OFF)
         ended = has_converged(state.status) | (state.status == Status.MAX_STEPS)
         return Minimum(state.y, cost, ended & stationary, state.num_steps)
 

@@ -120,6 +120,8 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
         shown = len(raw.numbers) == len(visible(problem, curves.has_verifier))
         fits = raw.fitted.shape == curves.ys.shape
         return named and shown and fits and _computable(problem, curves, raw.coordinates)
+    if any(law.limits and set(law.limits) != set(result.limits) for law in result.laws.values()):
+        return False
     return bool(result.candidates) and all(
         name in result.weights
         and each.fit.coordinates.shape[:1] == (1,)

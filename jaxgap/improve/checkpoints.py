@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
+import inspect
 import logging
 import os
 import shutil
@@ -223,10 +225,10 @@ class CheckpointStore:
             # Of a save that failed, `wait` has told already.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 self._orbax.close()
-            if not self._failed:
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            if not self._failed:  # else what was under way may end as late as the process does
+                gc.collect()  # what damage has left behind, as long as it is not heard
                 self._quiet.close()
-            else:  # what was under way may end as late as the process does
-                warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
@@ -358,8 +360,10 @@ def _quiet_threads() -> Iterator[None]:
     unraisable, thread_hook = sys.unraisablehook, threading.excepthook
 
     def hook(failure: Any) -> None:
-        # Where one write fails, others that were under way tell a loop that has ended by then.
-        if str(failure.exc_value) != "Event loop is closed":
+        # Where one array fails, the others that were under way are left where they are. They tell
+        # a loop that has ended by then, or raise once more when they are collected.
+        told = str(failure.exc_value) == "Event loop is closed"
+        if not (told or inspect.iscoroutine(failure.object)):
             unraisable(failure)
 
     sys.unraisablehook, threading.excepthook = hook, lambda failure: None

@@ -1,10 +1,12 @@
 """Checkpoints come back exactly, or not at all."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import pickle
 import shutil
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -87,6 +89,27 @@ def test_ctrl_c_while_a_checkpoint_is_waited_for_leaves_it_to_be_finished(tmp_pa
     with pytest.raises(KeyboardInterrupt, match="now"), contextlib.closing(store):
         store.wait()
     assert pending.waits == 2
+
+
+def test_what_a_failed_read_leaves_behind_is_not_heard(tmp_path, monkeypatch):
+    """A coroutine that raises once more when it is closed, in a circle that is found late."""
+
+    async def read():
+        try:
+            await asyncio.Future(loop=loop)
+        finally:
+            raise ValueError("cut short")
+
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda failure: heard.append(failure.object))
+    loop = asyncio.new_event_loop()
+    with contextlib.closing(CheckpointStore(tmp_path / "kept", 2, ORIGIN)):
+        circle: list = [read()]
+        circle[0].send(None)
+        circle.append(circle)
+        del circle
+    assert not heard
+    loop.close()
 
 
 def newest(folder, abstract):
