@@ -27,10 +27,10 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
     given = {f"--{option}": path for option, path in outputs.items() if path is not None}
     for option, path in given.items():
         _check_writable(path, option)
-        if option == _PICTURE and path.suffix.lower() not in ("", ".png"):
-            raise InputError(f"{option} {path}: pictures are written as PNG; name it .png")
         if _place(path) in held:
             raise InputError(f"{option} {path}: belongs to what is read; name another file")
+        if option == _PICTURE and path.suffix.lower() not in ("", ".png"):
+            raise InputError(f"{option} {path}: pictures are written as PNG; name it .png")
     for (one, path), (other, again) in itertools.combinations(given.items(), 2):
         if _is_replaced(path) and _place(path) == _place(again):
             raise InputError(f"{one} and {other} name the same file, {path}")

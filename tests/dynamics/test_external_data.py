@@ -153,7 +153,9 @@ def test_gradients_of_the_simulation(adjoint, mode):
     [(None, jax.jacrev), (diffrax.ForwardMode(), jax.jacfwd)],
     ids=["rev", "fwd"],
 )
-@pytest.mark.parametrize("times", [[1.0, 2.0], [0.0, 1.0, 1.0, 3.0]], ids=repr)
+@pytest.mark.parametrize(
+    "times", [pytest.param([1.0, 2.0], marks=pytest.mark.slow), [0.0, 1.0, 1.0, 3.0]], ids=repr
+)
 def test_slopes_by_times_that_coincide(adjoint, jacobian, times):
     """A measurement at a jump belongs to the segment that ends there, with its whole slope."""
     law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)

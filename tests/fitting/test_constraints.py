@@ -61,7 +61,10 @@ def test_free_parameters_without_effect_change_nothing(run):
         np.testing.assert_allclose(other.interval, estimate.interval, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("duration", "rate"), [(2e5, 3e-6), (2e6, 1e-6), (2e5, 4e-5)])
+@pytest.mark.parametrize(
+    ("duration", "rate"),
+    [pytest.param(2e5, 3e-6, marks=pytest.mark.slow), (2e6, 1e-6), (2e5, 4e-5)],
+)
 def test_bounds_however_wide_find_what_is_found_without_them(duration, rate):
     ts = np.linspace(0.0, duration, 40)
     noise = 0.005 * np.random.default_rng(0).standard_normal((2, 40))

@@ -228,6 +228,7 @@ def test_a_run_that_never_moved_has_no_limit(law, kind):
     assert_json_is_clean(result)
 
 
+@pytest.mark.slow
 def test_counts_say_what_a_run_that_never_moved_may_yet_do():
     run = Trajectory(TS, np.full(14, 0.5), kind="accuracy", num_items=100)
     limit = fit(LinearLaw(), run).limits["solver"]

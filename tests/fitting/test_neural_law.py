@@ -33,7 +33,7 @@ def _float64():
         yield
 
 
-@pytest.fixture(params=UNKNOWN, name="truth")
+@pytest.fixture(params=[pytest.param("power", marks=pytest.mark.slow), "saturating"], name="truth")
 def _truth(request):
     return GapDynamics(UNKNOWN[request.param], RankOneCoupling(0.4), 3.0, 1.5)
 

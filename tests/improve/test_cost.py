@@ -36,7 +36,7 @@ def test_judging_reads_a_problem_once_and_each_candidate(make_loop, tiny_params,
     assert cost.read == pytest.approx(prompts.batch.mask.sum() + sum(read) + unseen)
 
 
-@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("external", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_a_round_trains_on_is_what_its_steps_read(
     make_loop, tiny_params, monkeypatch, external
 ):

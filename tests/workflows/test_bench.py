@@ -98,6 +98,7 @@ def test_what_is_done_is_not_done_again(bench):
     assert [row.metrics for row in again.rows] == [row.metrics for row in rows]
 
 
+@pytest.mark.slow
 def test_a_bench_that_asks_for_more_takes_what_an_earlier_one_did_under_other_names(tmp_path):
     """A bench of one verifier has no verifier in its runs' names."""
     begun = []
