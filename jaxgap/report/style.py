@@ -23,6 +23,9 @@ MEASURED, MUTED = "#222222", "#777777"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+# How many pictures further a band goes that has no end.
+_FAR = 100.0
+
 _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -92,9 +95,17 @@ def fill_band(
     frame: tuple[float, float],
     colour: str,
 ) -> None:
-    """The band of a curve, cut where it leaves the frame, as one without an end must."""
-    ends = np.clip(lower, *frame), np.clip(upper, *frame)
+    """The band of a curve. The picture makes room for it within the frame, and what leaves that
+    goes on to the picture's edge, as a band without an end must."""
+    span = frame[1] - frame[0]
+    furthest = frame[0] - _FAR * span, frame[1] + _FAR * span
+    seen = ax.dataLim.frozen()
+    ends = np.clip(lower, *furthest), np.clip(upper, *furthest)
     ax.fill_between(ts, *ends, color=colour, alpha=0.18, linewidth=0)
+    ax.dataLim.set(seen)
+    for end in (lower, upper):
+        ax.update_datalim(np.column_stack([ts, np.clip(end, *frame)]))
+    ax.autoscale_view()
 
 
 def mark_limit(ax: Axes, limit: float, colour: str, low: float | None, high: float | None) -> None:

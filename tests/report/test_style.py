@@ -2,10 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from jaxgap.report.bench import BenchCurve, BenchSetting, draw_bench
-from jaxgap.report.style import new_figure, to_svg
+from jaxgap.report.style import fill_band, new_figure, to_svg
 
 
 def texts(figure):
@@ -30,6 +31,21 @@ def test_powers_on_a_logarithmic_axis_are_text(base, limits, shown):
         ax.set_yscale("log", base=base)
     assert texts(figure).count(shown) == 2
     assert not [text for text in texts(figure) if "$" in text]
+
+
+@pytest.mark.parametrize("open_below", [False, True])
+def test_a_band_without_end_leaves_the_picture_and_no_other_does(open_below):
+    ts, curve = np.arange(5.0), np.linspace(2.0, 1.0, 5)
+    lower = np.where(ts > 2, -np.inf if open_below else 0.9, curve - 0.1)
+    with new_figure(6, 4) as figure:
+        ax = figure.add_subplot()
+        ax.plot(ts, curve)
+        fill_band(ax, ts, lower, curve + 0.1, (0.7, 2.3), "black")
+        ends = ax.collections[0].get_paths()[0].vertices[:, 1]
+        bottom, top = ax.get_ylim()
+    assert (ends.min() < bottom) == open_below
+    assert 0.5 < bottom < 0.9
+    assert ends.max() < top
 
 
 def test_a_bench_shows_names_as_they_are_and_operations_as_powers():
