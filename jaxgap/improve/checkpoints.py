@@ -248,6 +248,7 @@ class CheckpointStore:
         written = {n: value for n, value in record.digests.items() if not n.startswith(unread)}
         # The record is whole, so this is no damage: read as it is, it would be called that.
         others = sorted(written.keys() ^ leaf_names(abstract))
+        others += Training.missing_in(record.rows[-1])
         if others:
             raise InputError(
                 f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "

@@ -190,6 +190,11 @@ class Training(NamedTuple):
         """What the row of a checkpoint says of it; the first one says nothing."""
         return cls(*map(row.__getitem__, cls._fields)) if "loss" in row else None
 
+    @classmethod
+    def missing_in(cls, row: Mapping[str, float]) -> list[str]:
+        """What the row of another version does not say of it."""
+        return [name for name in cls._fields if "loss" in row and name not in row]
+
 
 class LoopState(NamedTuple):
     """All that changes from round to round: a pytree, to be saved and restored whole.

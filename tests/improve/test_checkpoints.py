@@ -168,6 +168,15 @@ def test_one_of_an_optimiser_of_another_version_is_refused(folder, abstract, loo
     assert newest(folder, abstract)[0].state.round_index == 3
 
 
+def test_one_of_a_version_that_measured_less_of_training_is_refused(loop_state, abstract, tmp_path):
+    store = CheckpointStore(tmp_path / "kept", 2, ORIGIN)
+    saved = saved_at(loop_state, 1, 0.9)
+    store.save(saved._replace(rows=(saved.rows[0], saved.rows[1] | {"loss": 1.0})))
+    store.close()
+    with pytest.raises(InputError, match="whose state has no gradient_norm: go on with those"):
+        newest(tmp_path / "kept", abstract)
+
+
 def data_files(folder, step):
     """The files with the arrays' bytes, the largest first."""
     found = [path for path in (folder / str(step)).rglob("d/*") if path.is_file()]
