@@ -56,17 +56,14 @@ def train(
     rows_at_once = even_rows(min(batch_size, microbatch_size))
     shape = BatchShape.of(batch_size, rows_at_once, row_length=longest)
     params, opt_state = state.params, state.opt_state
-    numbers, num_tokens, num_targets = [], 0, 0
+    numbers, sizes = [], []
     for epoch in range(epochs):
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), len(prompts)))
         for start in range(0, len(order) - batch_size + 1, batch_size):
             rows = order[start : start + batch_size]
             batch = TokenBatch(prompts.batch.tokens[rows], prompts.batch.mask[rows])
             packed = pack(Examples(batch, tokens[rows], mask[rows]), shape)
-            num_tokens, num_targets = (
-                num_tokens + packed.num_tokens,
-                num_targets + packed.num_targets,
-            )
+            sizes.append((packed.num_tokens, packed.num_targets))
             examples = rows_to_devices(packed, axis=1)
             step = update(model, optimizer, computation, params, frozen, opt_state, examples)
             params, opt_state = step.trainable, step.opt_state
@@ -78,11 +75,6 @@ def train(
             raise NotFinite(state.round_index, f"a training {name}")
     num_done = state.round_index + 1
     rate = optimizer.schedule.schedule()(num_done * len(numbers) - 1)  # each round has as many
-    training = Training(
-        float(losses.mean()),
-        float(norms.max()),
-        float(np.asarray(rate)),
-        float(num_tokens),
-        float(num_targets),
-    )
+    told = (losses.mean(), norms.max(), np.asarray(rate), *np.sum(sizes, axis=0))
+    training = Training(*map(float, told))
     return LoopState(params, opt_state, state.key, num_done, training)

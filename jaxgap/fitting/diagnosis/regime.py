@@ -17,11 +17,10 @@ from jaxtyping import Float
 
 from jaxgap.fitting.diagnosis.blocks import in_blocks
 from jaxgap.fitting.diagnosis.finding import Finding
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 _NUM_SIMULATIONS = 1000
 _MAX_BREAKS = 32
-# Weighted residuals so small are round-off: the data have no noise.
-_ROUND_OFF = 1e-9
 # And so large that squares of them are no numbers: whatever was fitted, it was not to these data.
 _OVERFLOW = 1e100
 # A segment has at least as many rows as a line and its noise need.
@@ -60,7 +59,7 @@ def one_regime(
     bases = [_basis(_split(jacobian, at)) for at in breaks]
     spare = min(residuals.size - basis.shape[1] for basis in bases)
     flat = residuals.reshape(1, -1)
-    if spare < 3 or not np.abs(flat).max() > _ROUND_OFF:
+    if spare < 3 or not np.abs(flat).max() > NOISE_FLOOR:
         return None
     statistics = _f_statistics(flat, whole, bases)
     best = int(np.argmax(statistics[0]))
