@@ -6,8 +6,8 @@ invisible. Activations have the parameters' floating type; logits are float32.
 
 Layers are written out one after another rather than scanned. For SmolLM2's 30 layers that costs a
 few seconds of compilation more, and saves cutting each layer's weights out of stacked ones at every
-decoded token, which on a CPU is a copy (experiments/LOG.md). A training step that wants a scan, to
-rematerialise layer by layer, can stack the layers' parameters inside it.
+decoded token, which on a CPU is a copy (experiments/LOG.md). A training step that computes layers
+again stacks their parameters and scans them itself (:mod:`jaxgap.training.forward`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A decoder split once into its static definition and its parameters.
 
-Hot paths jit pure functions of `(graphdef, params, ...)` with the definition static, and merge
-inside; the parameters are a plain nested dict of arrays.
+Hot paths jit pure functions of `(model, params, ...)` with the model static, and merge inside; the
+parameters are a plain nested dict of arrays.
 """
 
 from __future__ import annotations
