@@ -24,7 +24,8 @@ from jaxgap.tasks import Problem
 from jaxgap.tasks.problem import normal_prompt
 from jaxgap.tasks.records import Record, read_records
 
-_SUM_TOLERANCE = 1e-6
+# Shares typed by a person sum to one within this, as a planned schedule's do, and are scaled to it.
+_SUM_TOLERANCE = 1e-3
 _ROUNDING = 1e-9  # of a sum of shares, times a number of responses
 
 
@@ -34,7 +35,8 @@ def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
     **Arguments:**
 
     - `allocation`: `early` (all in the first round), `uniform`, `late` (all in the last), or the
-        shares themselves separated by commas; rounds beyond them get none.
+        shares themselves separated by commas; within 0.1 % of one in sum, they are scaled to it.
+        Rounds beyond them get none.
     - `num_rounds`: of the run.
 
     **Raises:** `InputError` if it is none of these, or the shares do not sum to 1.
@@ -53,12 +55,15 @@ def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
         given = [float(share) for share in allocation.split(",")]
     except ValueError:
         given = []
-    legal = given and all(0 <= share <= 1 for share in given)
-    if not legal or abs(math.fsum(given) - 1) > _SUM_TOLERANCE or len(given) > num_rounds:
+    legal = given and all(0 <= share <= 1 + _SUM_TOLERANCE for share in given)
+    total = math.fsum(given) if legal else 0.0
+    if abs(total - 1) > _SUM_TOLERANCE or len(given) > num_rounds:
         raise InputError(
             f"allocation must be early, uniform, late, or at most {num_rounds} shares that sum to "
             f"1, separated by commas, got {allocation!r:.80}"
         )
+    if abs(total - 1) > _ROUNDING:
+        given = [share / total for share in given]
     return (*given, *(0.0,) * (num_rounds - len(given)))
 
 
