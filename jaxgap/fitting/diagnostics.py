@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import fdtrc, gammaincc
 
+from jaxgap.fitting.diagnosis.autocorrelation import lag_one
 from jaxgap.fitting.diagnosis.finding import SIGNIFICANCE, chance
 from jaxgap.fitting.estimate import finite_or_none
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
@@ -146,7 +147,7 @@ def _lag_one(residuals: Float[np.ndarray, " T"]) -> float | None:
     power = float((residuals**2).sum())
     if not math.isfinite(power) or len(residuals) < 4 or _is_round_off(residuals):
         return None
-    return float((residuals[1:] * residuals[:-1]).sum()) / power
+    return lag_one(residuals)
 
 
 def _is_round_off(residuals: Float[np.ndarray, " T"]) -> bool:

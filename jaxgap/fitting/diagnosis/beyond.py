@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtrit
 
+from jaxgap.fitting.diagnosis.autocorrelation import noise_memory
 from jaxgap.fitting.diagnosis.blocks import in_blocks
 
 _MIN_ROWS = 7
@@ -72,7 +73,7 @@ def level_at_end(
     at_end = design[-1] @ fit_line
     scatter = residuals - design @ (fit_line @ residuals)
     lags = np.abs(np.subtract.outer(np.arange(half), np.arange(half)))
-    correlations = _lag_one(scatter) ** lags
+    correlations = noise_memory(scatter, of_line=True) ** lags
     variance = scatter @ scatter / (half - 2) * (at_end @ correlations @ at_end)
     if errors is not None:
         given = in_blocks(errors**2)[-half:] / (size // num_rows)
@@ -94,10 +95,3 @@ def is_beyond(level: Level, interval: tuple[float, float], from_above: bool) -> 
     low, high = interval
     further = low - level.value if from_above else level.value - high
     return further > float(stdtrit(level.dof, _CONFIDENCE)) * level.stderr
-
-
-def _lag_one(scatter: Float[np.ndarray, " T"]) -> float:
-    """Raised by what a line and estimating it cost it on average, and never negative."""
-    power = float(scatter @ scatter)
-    rho = float(scatter[1:] @ scatter[:-1]) / max(power, 1e-300)
-    return float(np.clip(rho + (2 + 4 * rho) / len(scatter), 0.0, 0.95))

@@ -14,21 +14,22 @@ gap, $r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
 Distances may be autocorrelated, since a run strays and comes back. So the regression is by
 generalised least squares with a first-order autoregression, whose coefficient is estimated from
 the residuals of the bent line (Prais and Winsten) and raised by what estimating costs it on
-average, $(1 + 4 \hat\rho) / T$ (Kendall 1954). It is never taken to be negative. Errors with a
-longer memory than that can still be mistaken for a bend.
+average (:mod:`jaxgap.fitting.diagnosis.autocorrelation`). It is never taken to be negative. Errors
+with a longer memory than that can still be mistaken for a bend.
 
 How the ratio drifts is said by slopes of the points themselves, by total least squares over the
 first and the last third of the rows: the bent line is a parabola, and its tangents at the ends are
 no slopes that any points have.
 
 References: Fuller, *Measurement Error Models* (1987), chapter 1, for the line; Prais and Winsten,
-Cowles Commission Discussion Paper 383 (1954); Kendall, Biometrika 41 (1954).
+Cowles Commission Discussion Paper 383 (1954).
 """
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import fdtrc
 
+from jaxgap.fitting.diagnosis.autocorrelation import noise_memory
 from jaxgap.fitting.diagnosis.finding import Finding
 
 _MIN_ROWS = 7
@@ -116,8 +117,7 @@ def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T
     for _ in range(_ROUNDS):
         beta = np.linalg.lstsq(_whitened(design, rho), _whitened(y, rho), rcond=None)[0]
         residuals = y - design @ beta
-        lag_one = float(residuals[1:] @ residuals[:-1] / max(residuals @ residuals, 1e-300))
-        rho = float(np.clip(lag_one + (1 + 4 * lag_one) / num_rows, 0.0, 0.95))
+        rho = noise_memory(residuals)
     white_y, white = _whitened(y, rho), _whitened(design, rho)
     beta, *_ = np.linalg.lstsq(white, white_y, rcond=None)
     straight = np.linalg.lstsq(white[:, :-1], white_y, rcond=None)[0]

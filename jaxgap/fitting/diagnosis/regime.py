@@ -15,6 +15,7 @@ negatively: the test then asks for a change beyond that.
 import numpy as np
 from jaxtyping import Float
 
+from jaxgap.fitting.diagnosis.autocorrelation import noise_memory
 from jaxgap.fitting.diagnosis.blocks import in_blocks
 from jaxgap.fitting.diagnosis.finding import Finding
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
@@ -63,7 +64,7 @@ def one_regime(
         return None
     statistics = _f_statistics(flat, whole, bases)
     best = int(np.argmax(statistics[0]))
-    rho = _lag_one(_off(flat, bases[best]).reshape(num_rows, num_series))
+    rho = noise_memory(_off(flat, bases[best]).reshape(num_rows, num_series))
     noise = _autoregressive(num_rows, num_series, rho).reshape(_NUM_SIMULATIONS, -1)
     chance = _f_statistics(noise, whole, bases).max(axis=1)
     statistic = float(statistics[0, best])
@@ -107,13 +108,6 @@ def _f_statistics(noise: Float[np.ndarray, "n m"], whole, bases) -> Float[np.nda
         gained, spare = basis.shape[1] - whole.shape[1], basis.shape[0] - basis.shape[1]
         found.append((one - two) / two * spare / gained if gained > 0 else np.zeros_like(one))
     return np.stack(found, axis=1)
-
-
-def _lag_one(residuals: Float[np.ndarray, "T series"]) -> float:
-    """Raised by what estimating it costs on average, and never negative."""
-    power = float((residuals**2).sum())
-    rho = float((residuals[1:] * residuals[:-1]).sum()) / max(power, 1e-300)
-    return float(np.clip(rho + (1 + 4 * rho) / residuals.size, 0.0, 0.95))
 
 
 def _autoregressive(num_rows: int, num_series: int, rho: float) -> np.ndarray:
