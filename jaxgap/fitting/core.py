@@ -7,14 +7,14 @@ of it is one compiled program.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.fitting.curves import Curves
@@ -327,21 +327,39 @@ def bands(
         return jnp.stack([solver, verifier, solver - verifier])
 
     estimates = jax.vmap(lambda t: states(fit.coordinates, curves, t))(ts)
+    found = ends_of_rows(problem, fit, states, ts, estimates, far, noise, quantile)
+    return jnp.concatenate([estimates[..., None], found], axis=-1)
+
+
+def ends_of_rows(
+    problem: Problem,
+    fit: Minimised,
+    numbers: Callable[[Float[Array, " n"], Curves, Any], Float[Array, " k"]],
+    rows: Shaped[Array, " rows"],
+    estimates: Float[Array, "rows k"],
+    bounds: Float[Array, "k 2"],
+    stderrs: Float[Array, "..."],
+    quantile: Float[Array, ""],
+) -> Float[Array, "rows k 2"]:
+    """Both ends of the profile interval of each of `numbers(z, curves, row)`, for every row.
+
+    An end on its bound is infinite. `fit` is a single one, without a leading axis; `stderrs` of the
+    numbers, roughly, have the estimates' shape or are the same for all.
+    """
     ends = both_ends(
-        (ts[:, None], jnp.arange(3)),
+        (rows[:, None], jnp.arange(estimates.shape[1])),
         estimates,
-        far,
-        noise,
-        curves.value_scale,
+        bounds,
+        stderrs,
+        fit.data.value_scale,
         quantile,
     )
     found = profile_ends(
-        lambda z, curves, number: states(z, curves, number[0])[number[1]],
+        lambda z, curves, number: numbers(z, curves, number[0])[number[1]],
         problem.residuals,
         problem.minimiser,
         one_fit(problem, fit),
         ends,
     )
     found = jnp.where(found == ends.bound, ends.direction * jnp.inf, found)
-    found = found.reshape(*estimates.shape, 2)
-    return jnp.concatenate([estimates[..., None], found], axis=-1)
+    return found.reshape(*estimates.shape, 2)

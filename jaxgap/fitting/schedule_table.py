@@ -19,12 +19,11 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.best_schedule import LimitSlopes, invalid_reason, limit_slopes
-from jaxgap.fitting.core import Problem, minimised, one_fit, standard_errors
+from jaxgap.fitting.core import Problem, ends_of_rows, minimised, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import both_ends, profile_ends
 from jaxgap.fitting.result import FitResult
 from jaxgap.fitting.schedules import Schedule, check_rounds
 
@@ -248,20 +247,5 @@ def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength,
 
     rows = jnp.arange(len(shares))
     estimates, stderrs = jax.vmap(of_row)(rows)
-    ends = both_ends(
-        (rows[:, None], jnp.arange(len(_NUMBERS))),
-        estimates,
-        far,
-        stderrs,
-        curves.value_scale,
-        quantile,
-    )
-    found = profile_ends(
-        lambda z, curves, number: numbers(z, curves, number[0])[number[1]],
-        problem.residuals,
-        problem.minimiser,
-        one_fit(problem, fit),
-        ends,
-    )
-    found = jnp.where(found == ends.bound, ends.direction * jnp.inf, found)
-    return estimates, stderrs, found.reshape(*estimates.shape, 2)
+    ends = ends_of_rows(problem, fit, numbers, rows, estimates, far, stderrs, quantile)
+    return estimates, stderrs, ends
