@@ -19,7 +19,7 @@ from jaxgap.dynamics.drifting_ratio import DriftingRatioCoupling
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.linear_potential import LinearPotential
 from jaxgap.dynamics.types import RealScalar
-from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, Real
+from jaxgap.fitting.bijectors import AbstractBijector, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter
 from jaxgap.fitting.quasi_random import quasi_random
@@ -31,6 +31,7 @@ from jaxgap.fitting.rank_one_law import (
     VERIFIER_INITIAL,
     rate_bijector,
     regress_rank_one,
+    verifier_bijectors,
 )
 
 
@@ -64,11 +65,7 @@ class DriftingRatioLaw(AbstractLaw):
 
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         value = curves.value_scale
-        if curves.has_verifier:
-            verifier: AbstractBijector = Real(curves.ys[0, 1], value)
-            ratio: AbstractBijector = Between(0.0, MAX_RATIO)
-        else:
-            verifier, ratio = Fixed(0.0), Fixed(0.0)
+        verifier, ratio = verifier_bijectors(curves)
         slope = Real(0.0, value / curves.duration)
         solver = Real(curves.ys[0, 0], value)
         return (solver, verifier, ratio, ratio, slope, rate_bijector(curves))

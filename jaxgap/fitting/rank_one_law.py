@@ -66,16 +66,10 @@ class AbstractRankOneLaw(AbstractLaw):
 
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         value = curves.value_scale
-        if curves.has_verifier:
-            verifier: tuple[AbstractBijector, ...] = (
-                Real(curves.ys[0, 1], value),
-                Between(0.0, MAX_RATIO),
-            )
-        else:
-            # A verifier that stands still at zero: the gap is then the solver's own curve.
-            verifier = (Fixed(0.0), Fixed(0.0))
+        verifier, ratio = verifier_bijectors(curves)
         slope = Real(0.0, value / curves.duration)
-        return (Real(curves.ys[0, 0], value), *verifier, slope, *self.shape_bijectors(curves))
+        solver = Real(curves.ys[0, 0], value)
+        return (solver, verifier, ratio, slope, *self.shape_bijectors(curves))
 
     def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
         bijectors = self.bijectors(curves)
@@ -138,6 +132,14 @@ def regress_rank_one(
     )
     ratio = jnp.clip(verifier_slope / jnp.where(slope == 0, 1.0, slope), 0.02, 0.98)
     return solver, verifier, ratio, slope
+
+
+def verifier_bijectors(curves: Curves) -> tuple[AbstractBijector, AbstractBijector]:
+    """For the verifier's first value and for a ratio."""
+    if curves.has_verifier:
+        return Real(curves.ys[0, 1], curves.value_scale), Between(0.0, MAX_RATIO)
+    # A verifier that stands still at zero: the gap is then the solver's own curve.
+    return Fixed(0.0), Fixed(0.0)
 
 
 def rate_bijector(curves: Curves) -> AbstractBijector:

@@ -17,18 +17,18 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics, gain_and_loss
 from jaxgap.dynamics.types import RealScalar
-from jaxgap.fitting.bijectors import AbstractBijector, Between, Fixed, GreaterThan, Real
+from jaxgap.fitting.bijectors import AbstractBijector, Between, GreaterThan, Real
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import AbstractLaw, Parameter
 from jaxgap.fitting.quasi_random import quasi_random
 from jaxgap.fitting.rank_one_law import (
-    MAX_RATIO,
     RATE,
     RATIO,
     SOLVER_INITIAL,
     VERIFIER_INITIAL,
     rate_bijector,
     regress_rank_one,
+    verifier_bijectors,
 )
 from jaxgap.fitting.regression import regress
 
@@ -64,16 +64,9 @@ class RiseThenFallLaw(AbstractLaw):
 
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         value = curves.value_scale
-        if curves.has_verifier:
-            verifier: tuple[AbstractBijector, ...] = (
-                Real(curves.ys[0, 1], value),
-                Between(0.0, MAX_RATIO),
-            )
-        else:
-            verifier = (Fixed(0.0), Fixed(0.0))
         gain = Real(0.0, value / curves.duration)
         shape = (rate_bijector(curves), Between(0.0, 1.0), GreaterThan(0.0))
-        return (Real(curves.ys[0, 0], value), *verifier, gain, *shape)
+        return (Real(curves.ys[0, 0], value), *verifier_bijectors(curves), gain, *shape)
 
     def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
         bijectors = self.bijectors(curves)
