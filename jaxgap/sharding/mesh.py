@@ -11,11 +11,13 @@ on the devices that are closest, so `tensor` is the last axis.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh
 
 from jaxgap.errors import InputError
@@ -72,18 +74,41 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
     - `devices`: as many as the shape has; ordered so that neighbours in the mesh are neighbours in
         the machine.
 
-    **Raises:** `InputError` if their number is not the shape's.
+    **Raises:** `InputError` if their number is not the shape's, or they cannot be laid out so.
     """
     devices = jax.devices() if devices is None else list(devices)
     if len(devices) != shape.num_devices:
         raise InputError(
             f"a mesh of {_words(shape)} needs {shape.num_devices} devices, there are {len(devices)}"
         )
-    # Of a topology that is only described, jax.make_mesh asks nothing but coordinates.
-    mesh = jax.make_mesh(
-        tuple(shape), MESH_AXES, devices=devices, axis_types=(AxisType.Auto,) * len(MESH_AXES)
+    try:
+        ordered = _neighbours(shape, devices)
+    except (ValueError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"a mesh of {_words(shape)} has no place here ({reason})") from error
+    return Mesh(ordered, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+
+def _neighbours(shape: MeshShape, devices: list[Any]) -> np.ndarray:
+    """The devices as a box of this shape; of one only described, coordinates are all that is asked.
+
+    Devices of one slice have links of their own: those of a host with GPUs, or of a slice of TPUs.
+    Between slices lies a slower network, so the first axes reach over it, as far as they divide:
+    what is exchanged most often stays within.
+    """
+    num_slices = len({getattr(device, "slice_index", 0) for device in devices})
+    if num_slices == 1:
+        # Split only where no assignment of whole axes of the machine is found.
+        return mesh_utils.create_device_mesh(shape, devices, allow_split_physical_axes=True)
+    within, between, left = [], [], num_slices
+    for size in shape:
+        over = math.gcd(size, left)
+        within.append(size // over)
+        between.append(over)
+        left //= over
+    return mesh_utils.create_hybrid_device_mesh(
+        within, between, devices, allow_split_physical_axes=True
     )
-    return Mesh(np.asarray(mesh.devices), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
 
 
 def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:

@@ -42,6 +42,61 @@ def test_a_mesh_takes_all_devices():
         make_mesh(MeshShape(data=64))
 
 
+class Described:
+    """A GPU or a TPU, as JAX shows it."""
+
+    def __init__(self, number, slice_index, coords=None, kind="NVIDIA H100 80GB HBM3"):
+        self.platform = "gpu" if coords is None else "tpu"
+        self.id, self.device_kind, self.core_on_chip = number, kind, 0
+        self.slice_index = self.process_index = slice_index
+        self.coords = coords
+
+
+def gpu_hosts(*sizes):
+    """Hosts of so many GPUs, each a slice of its own."""
+    hosts = [host for host, size in enumerate(sizes) for _ in range(size)]
+    return [Described(number, host) for number, host in enumerate(hosts)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "between"),
+    [
+        (MeshShape(fsdp=16), "fsdp"),
+        (MeshShape(fsdp=2, tensor=8), "fsdp"),
+        (MeshShape(data=2, fsdp=8), "data"),
+        (MeshShape(data=4, fsdp=2, tensor=2), "data"),
+        (MeshShape(tensor=16), "tensor"),
+    ],
+)
+def test_the_first_axes_reach_from_host_to_host(shape, between):
+    mesh = make_mesh(shape, gpu_hosts(8, 8))
+    assert (mesh.axis_names, mesh.axis_types) == (MESH_AXES, (AxisType.Auto,) * 3)
+    numbers = np.vectorize(lambda device: device.id)(mesh.devices)
+    np.testing.assert_array_equal(numbers, np.arange(16).reshape(shape))
+    hosts = np.moveaxis(numbers // 8, MESH_AXES.index(between), 0)
+    for half, host in zip(np.split(hosts, 2), (0, 1), strict=True):
+        assert (half == host).all()
+
+
+def test_what_does_not_divide_lies_within_a_host():
+    mesh = make_mesh(MeshShape(data=3, fsdp=4), gpu_hosts(6, 6))
+    hosts = np.vectorize(lambda device: device.slice_index)(mesh.devices)[..., 0]
+    np.testing.assert_array_equal(hosts, [[0, 0, 1, 1]] * 3)
+
+
+def test_hosts_of_different_sizes_are_refused_in_one_line():
+    with pytest.raises(InputError, match="fsdp=12,tensor=1 has no place here") as refused:
+        make_mesh(MeshShape(fsdp=12), gpu_hosts(8, 4))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["TPU v5 lite", "TPU v6 lite", "TPU v5p"])
+@pytest.mark.parametrize("shape", [MeshShape(fsdp=8, tensor=2), MeshShape(2, 2, 4)])
+def test_an_axis_of_a_torus_may_be_split(kind, shape):
+    chips = [Described(4 * y + x, 0, (x, y, 0), kind) for y in range(4) for x in range(4)]
+    assert make_mesh(shape, chips).devices.shape == tuple(shape)
+
+
 def test_on_one_device_nothing_is_said_about_rows():
     x = np.ones((2, 3))
     assert by_rows(x) is x
