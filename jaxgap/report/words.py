@@ -12,6 +12,7 @@ from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.estimate import NO_NOISE, finite_or_none
 from jaxgap.fitting.fit_report import identifiable, interval, number, percent, refutations
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
+from jaxgap.fitting.noise.binomial import count_errors
 from jaxgap.fitting.result import measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
@@ -144,9 +145,7 @@ def _error_at_end(run: Trajectory, known: FitResult, predicted: float) -> float:
     if run.solver_se is not None and run.solver_se[-1] > 0:
         return float(run.solver_se[-1])
     if run.kind == "accuracy" and run.num_items is not None:
-        # By Laplace's rule, as no count of items is without an error.
-        share = (min(max(predicted, 0.0), 1.0) * run.num_items + 1) / (run.num_items + 2)
-        return math.sqrt(share * (1 - share) / run.num_items)
+        return float(count_errors(np.clip(predicted, 0.0, 1.0), run.num_items))
     source = known.source
     measured, fitted = measured_and_fitted(
         source.curves, np.asarray(source.raw.fitted), known.num_points

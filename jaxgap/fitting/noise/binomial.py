@@ -43,7 +43,7 @@ class Binomial(AbstractNoise):
             )
         series = [trajectory.solver, trajectory.verifier]
         columns = [
-            _standard_errors(accuracies, trajectory.num_items)
+            count_errors(accuracies, trajectory.num_items)
             for accuracies in series
             if accuracies is not None
         ]
@@ -115,7 +115,7 @@ def _inside(predicted: Float[Array, "times 2"], n: Float[Array, ""]) -> Float[Ar
     return jnp.clip(predicted, _INSIDE / n, 1 - _INSIDE / n)
 
 
-def _standard_errors(accuracies: Float[np.ndarray, " T"], num_items: int) -> np.ndarray:
-    """The standard error of a fraction of `num_items`, kept from zero by Laplace's rule."""
+def count_errors(accuracies: Float[np.ndarray, "..."], num_items: int) -> np.ndarray:
+    """The standard errors of fractions of `num_items`, kept from zero by Laplace's rule."""
     p = (accuracies * num_items + 1) / (num_items + 2)
     return np.sqrt(p * (1 - p) / num_items)
