@@ -17,29 +17,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from jaxgap.fitting import (
-    DriftingRatioLaw,
-    FitResult,
-    GeneralLinearLaw,
-    LaggedLaw,
-    LinearLaw,
-    PowerLaw,
-    RiseThenFallLaw,
-    SaturatingLaw,
-    fit_many,
-)
+from jaxgap.fitting import FitResult, fit_many
 from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
-from jaxgap.fitting.bijectors import Fixed
+from jaxgap.fitting.criteria import num_free
+from jaxgap.fitting.selection import CANDIDATES
 
-LAWS = (
-    LinearLaw(),
-    PowerLaw(),
-    SaturatingLaw(),
-    LaggedLaw(),
-    DriftingRatioLaw(),
-    GeneralLinearLaw(),
-    RiseThenFallLaw(),
-)
 # Fewer rows than this hold no more than a straight line or two.
 MIN_ROWS = 5
 # A weighted squared error as small as this is round-off: the law is exact.
@@ -55,13 +37,6 @@ def aicc(cost: float, num_points: int, num_free: int) -> float | None:
     return num_points * math.log(cost / num_points) + penalty
 
 
-def num_free(result: FitResult) -> int:
-    """How many coordinates the fit was free in."""
-    source = result.source
-    bijectors = source.problem.law.bijectors(source.curves)
-    return sum(not isinstance(bijector, Fixed) for bijector in bijectors)
-
-
 def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, Any]:
     """Squared errors relative to the paper's law, AICc, and what the fits found."""
     has_verifier = entry.run.verifier is not None
@@ -71,7 +46,8 @@ def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, An
     costs = {name: float(result.source.raw.cost) for name, result in by_law.items()}
     exact = costs["linear"] < EXACT
     criteria = {
-        name: aicc(costs[name], num_points, num_free(result)) for name, result in by_law.items()
+        name: aicc(costs[name], num_points, num_free(result.source.problem, result.source.curves))
+        for name, result in by_law.items()
     }
     known = {name: value for name, value in criteria.items() if value is not None}
     return {
@@ -97,7 +73,7 @@ def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, An
 def table(series: list[dict[str, Any]]) -> str:
     """A row for each run: relative squared errors, and the law that AICc prefers."""
     width = max(len(each["file"]) for each in series)
-    names = [law.name for law in LAWS[1:]]
+    names = [law.name for law in CANDIDATES[1:]]
     lines = [f"{'':<{width}}" + "".join(f"{name:>16}" for name in names) + "  best by AICc"]
     for each in series:
         errors = each["relative_squared_error"]
@@ -114,7 +90,7 @@ def main() -> None:
     """Fit all laws to all runs, print the table, and write the JSON."""
     parser = argparse.ArgumentParser(description="which law describes which run")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     found = read_manifest(args.data)
     curves = [each for each in found if isinstance(each, ManifestEntry)]
@@ -122,13 +98,14 @@ def main() -> None:
         if isinstance(each, UnreadableEntry):
             print(f"left out: {each.problem}")
     entries = [each for each in curves if each.run.num_rows >= MIN_ROWS]
-    fits = {law.name: fit_many(law, [entry.run for entry in entries]) for law in LAWS}
+    fits = {law.name: fit_many(law, [entry.run for entry in entries]) for law in CANDIDATES}
     series = [
         describe(entry, {name: results[index] for name, results in fits.items()})
         for index, entry in enumerate(entries)
     ]
     print(table(series))
-    args.json.write_text(json.dumps(series, indent=1, allow_nan=False) + "\n")
+    if args.json is not None:
+        args.json.write_text(json.dumps(series, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":
