@@ -30,7 +30,7 @@ from jaxgap.fitting.least_squares import NUM_LANES, AbstractMinimiser, ResidualF
 NumberFn = Callable[[Float[Array, " n"], Any, Any], Float[Array, ""]]
 
 # The spring's scale as a part of the distance that g has moved.
-_SLACK = 0.02
+SLACK = 0.02
 _MAX_STEPS = 24
 # So near to the quantile the profile is straight, and its slope tells where the end is.
 _NEAR = 1e-3
@@ -263,7 +263,7 @@ class _Searches(AbstractIteration):
         # A refit that did not follow the spring stood where its map is flat: do not begin there.
         costs = jnp.append(start_costs, jnp.where(lane.search.stuck, jnp.inf, lane.inner_cost))
         target = end.centre + end.direction * distance
-        loose = costs + ((numbers - target) * _SLACK * _stiffness(fit, end, distance)) ** 2
+        loose = costs + ((numbers - target) * SLACK * _stiffness(fit, end, distance)) ** 2
         candidates = jnp.concatenate([fit.starts, lane.search.inner[None]])
         start = candidates[jnp.argmin(jnp.where(jnp.isnan(loose), jnp.inf, loose))]
         return lane._replace(refit=self.minimiser.begin(start))
@@ -275,7 +275,7 @@ def _room(end: Ends) -> Float[Array, ""]:
 
 def _stiffness(fit: Minimised, end: Ends, distance: Float[Array, ""]) -> Float[Array, ""]:
     """Of the spring: its scale is a small part of the distance."""
-    return jnp.sqrt(fit.variance) / jnp.minimum(distance, end.longest) / _SLACK
+    return jnp.sqrt(fit.variance) / jnp.minimum(distance, end.longest) / SLACK
 
 
 class _Search(NamedTuple):

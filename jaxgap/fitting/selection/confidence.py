@@ -26,12 +26,11 @@ from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, horizon
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.profile import SLACK
 from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
 
 # The tails at which a curve is traced, from its centre outward.
 _TAILS = (0.35, 0.2, 0.1, 0.05, 0.02, 0.005)
-# The spring's scale as a part of the distance: that of jaxgap.fitting.profile.
-_SLACK = 0.02
 
 
 class Query(NamedTuple):
@@ -234,7 +233,7 @@ def _trace(problem: Problem, batch: Curves, fits: Fits, variances, elapsed, indi
         stiffness = jnp.sqrt(variance) / jnp.maximum(distance, 1e-12 * scale)
         loose = lanes._replace(target=centre + direction * distance, stiffness=stiffness)
         other = jax.vmap(lambda *each: _nearest(problem, *each))(starts, loose)
-        tight = loose._replace(stiffness=stiffness / _SLACK)
+        tight = loose._replace(stiffness=stiffness / SLACK)
         found = _better_of(problem, tight, inner, other)
         values = number_fn(found.y, lanes)
         spring = ((values - tight.target) * tight.stiffness) ** 2
