@@ -1,6 +1,6 @@
 """Prompts read once, candidates decoded together and drawn exactly, and the logits of judging."""
 
-from jaxgap.sampling.batch import TokenBatch, encode_prompts, longest, pad_left
+from jaxgap.sampling.batch import TokenBatch, encode_prompts, pad_left
 from jaxgap.sampling.categorical import inverse_cdf, masses, row_uniforms
 from jaxgap.sampling.completions import Completions, Progress
 from jaxgap.sampling.continuations import Continuations, split_beginnings
@@ -20,7 +20,6 @@ __all__ = [
     "draw",
     "encode_prompts",
     "inverse_cdf",
-    "longest",
     "masses",
     "pad_left",
     "row_uniforms",

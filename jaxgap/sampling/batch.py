@@ -54,8 +54,3 @@ def encode_prompts(
         if not 0 < len(ids) <= width:
             raise ValueError(f"a prompt must have 1 to {width} tokens, got {len(ids)}: {text!r}")
     return pad_left(rows, width, tokenizer.pad_id)
-
-
-def longest(tokenizer: AbstractTokenizer, texts: Sequence[str], *, begin: bool = True) -> int:
-    """The number of tokens of the longest text, encoded as by :func:`encode_prompts`."""
-    return max(map(len, tokenizer.encode_batch(texts, begin=begin)))
