@@ -21,8 +21,12 @@ class Compare:
     below the table. What cannot be read is named, the rest goes on, and the exit status is 2.
     """
 
-    paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH ...")]
-    """The runs."""
+    paths: Annotated[
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="PATH ...", help_behavior_hint="(required)"),
+    ]
+    """One or more files, folders or logs."""
     model: Literal["linear", "power"] = "linear"
     """The law: the paper's, under which the gap decays exponentially, or a power of the gap."""
     group: Annotated[str | None, tyro.conf.arg(metavar="REGEX")] = None

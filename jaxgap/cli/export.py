@@ -16,7 +16,7 @@ class Export:
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """The RUN folder, as `jaxgap improve --model ... --out RUN` makes it."""
-    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The folder to write; it must not hold anything yet."""
     round: Annotated[int | None, tyro.conf.arg(metavar="K")] = None
     """The checkpoint after K rounds, of those that are kept (the newest few and that of the highest

@@ -18,6 +18,7 @@ from jaxgap.cli.demo import Demo
 from jaxgap.cli.export import Export
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
+from jaxgap.cli.help_texts import filled_help_texts
 from jaxgap.cli.improve import Improve
 from jaxgap.cli.plan import Plan
 from jaxgap.cli.processes import RUN_ERROR
@@ -83,6 +84,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
                     "run it, measure it, forecast its limit."
                 ),
                 args=list(argv),
+                registry=filled_help_texts(),
             )
         if isinstance(command, Improve):
             typed = frozenset(option.replace("_", "-") for option in _options(argv))

@@ -14,10 +14,10 @@ STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """The sizes of a round's steps. Those of a run with jaxgap improve's own defaults are
-    --prompts-per-call 64 --completion-length 256 --dtype float32 --rows 4 --num-microbatches 16;
-    where 4 rows are no multiple of the mesh's data x fsdp, take the next multiple, and 64 divided
-    by it, rounded up, as microbatches.
+    """The sizes of a round's steps. Those of a run with jaxgap improve's own defaults are as
+    with --prompts-per-call 64 --completion-length 256 --dtype float32 --rows 4
+    and --num-microbatches 16; where 4 rows are no multiple of the mesh's data x fsdp, take the next
+    multiple, and 64 divided by it, rounded up, as microbatches.
     """
 
     prompt_length: int = 512
