@@ -13,10 +13,10 @@ from jaxgap.improve.config import ImproveConfig
 if TYPE_CHECKING:
     from jaxgap.improve.kept_run import Watcher
 
-_WITH_RESUME = {
+_WITH_RESUME = (
     *("--resume", "--more-rounds", "--stop-when", "--mesh"),
     *("--coordinator", "--num-processes", "--process-id"),
-}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Improve:
     trains on those that it selects. On held-out prompts the solver's and the verifier's capability
     are measured, before the first round and after each. RUN then holds config.json, versions.json,
     metrics.jsonl, checkpoints, with which an interrupted run goes on by --resume RUN as if nothing
-    had happened, and from the third checkpoint on trajectory.csv, ready for `jaxgap fit` and
-    `jaxgap report`.
+    had happened, and from the third checkpoint on trajectory.csv, ready for `jaxgap fit`
+    and `jaxgap report`.
 
     Without --model it is the embedded model on sums. With one, a task goes with it:
 
@@ -92,10 +92,12 @@ class Improve:
             raise InputError("name a new folder by --out, or an interrupted run by --resume")
         if self.out is not None:
             raise InputError("give --out for a new run, or --resume for an interrupted one")
-        if self.typed - _WITH_RESUME or self.config != ImproveConfig(mesh=self.config.mesh):
+        is_changed = self.config != ImproveConfig(mesh=self.config.mesh)
+        if is_changed or self.typed.difference(_WITH_RESUME):
+            *others, last = (option for option in _WITH_RESUME if option != "--resume")
             raise InputError(
                 "with --resume the run's own settings are used: leave out all others but "
-                "--more-rounds, --stop-when and --mesh"
+                f"{', '.join(others)} and {last}"
             )
         return self.resume
 
