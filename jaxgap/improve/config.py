@@ -71,7 +71,8 @@ class ImproveConfig:
     """How the step size goes on after the warm-up: constant, or down to zero over all rounds (those
     that --more-rounds adds included), in a line or as a cosine."""
     warm_up_steps: int = 0
-    """Training steps in which the step size rises from zero, fewer than the run has."""
+    """Training steps in which the step size rises to --learning-rate in a line; the first is one
+    part of the way up, not at zero. Fewer than the run has."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW, >= 0."""
     clip_norm: float = 1.0

@@ -2,7 +2,9 @@
 
 Each round the model answers the training prompts several times, judges its own answers, and trains
 on the ones it selects. Measuring repeats the first three on held-out prompts, and is where the
-true answers come in; they go nowhere else.
+true answers come in; they go nowhere else. It is done of the model as it came (checkpoint 0) and
+after each round's training: once the next round's completions are selected, before they are trained
+on.
 """
 
 from __future__ import annotations
