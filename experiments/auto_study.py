@@ -243,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="coverage of intervals averaged over laws")
     parser.add_argument("--per-design", type=int, default=7, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--json", type=Path, help="where to write the result")
+    parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     study = run(args.per_design, args.seed)
     print(f"{study['num_curves']} curves, level {LEVEL}, {study['not_converged']} not converged")

@@ -104,7 +104,7 @@ def simulated_backtest(num_curves: int) -> BacktestReport:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score forecasts of measured and simulated runs.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--num-simulated", type=int, default=150)
     options = parser.parse_args()
     measured = backtest(options.folder, key=jax.random.key(SEED))
@@ -114,7 +114,8 @@ def main() -> None:
         "simulated": by_prefix(list(simulated.series)) | {"coverage": simulated.coverage},
         "measured": measured.to_dict(),
     }
-    options.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
     print(json.dumps({key: found[key] for key in ("grpo_long", "simulated")}, indent=1))
     print(f"coverage over all measured curves: {measured.coverage:.3f}")
 

@@ -140,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="coverage of the intervals of a fit")
     parser.add_argument("--per-design", type=int, default=40, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261124)
-    parser.add_argument("--json", type=Path, help="where to write the result")
+    parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     study = run(LinearLaw(), args.per_design, args.seed, designs())
     print(f"{study['num_curves']} curves, level {LEVEL}, {study['not_converged']} not converged")

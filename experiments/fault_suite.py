@@ -266,6 +266,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Faults done to real runs.")
     parser.add_argument("--num-kills", type=int, default=50, help="of SIGKILL; others a fifth")
     parser.add_argument("--seconds", type=float, default=15.0, help="the latest moment to kill at")
-    parser.add_argument("--json", type=Path, help="write the table as JSON to this file")
+    parser.add_argument("--json", type=Path, help="write the results here")
     arguments = parser.parse_args()
     main(arguments.num_kills, arguments.seconds, arguments.json)

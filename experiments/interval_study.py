@@ -143,7 +143,8 @@ def main() -> None:
     parser.add_argument("--per-design", type=int, default=200, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261125)
     parser.add_argument("--designs", type=int, nargs="+", help="by place in the grid; else all")
-    parser.add_argument("--json", type=Path, required=True, help="where the results are and go")
+    said = "write the results here; designs that are there already are not run again"
+    parser.add_argument("--json", type=Path, required=True, help=said)
     args = parser.parse_args()
     study: dict[str, Any] = {"level": LEVEL, "noise": NOISE, "designs": {}}
     if args.json.exists():

@@ -1,4 +1,4 @@
-"""SmolLM2-135M improves itself at products of two digits: three seeds of twenty checkpoints.
+"""SmolLM2-135M improves itself at one-digit products: three seeds of twenty checkpoints.
 
 The problems are the one-digit products of reasoning-gym's `products`, asked as "What is 7 * 8?"
 with four solved ones before each: asked plainly, the model writes essays (1 % right). They are

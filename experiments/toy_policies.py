@@ -274,12 +274,13 @@ def _draw_forecast(ax, run: PolicyRun, fitted: FitResult) -> None:
 def main() -> None:
     """Run the study, print its table, and write the JSON and the picture."""
     parser = argparse.ArgumentParser(description="E(G) of toy policies, derived")
-    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument("--plot", type=Path, required=True)
     args = parser.parse_args()
     result, runs, fits = study()
     print(table(result))
-    args.json.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    if args.json is not None:
+        args.json.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
     with new_figure(11.0, 8.0) as figure:
         draw(figure, runs, fits)
         args.plot.write_bytes(to_png(figure, dots_per_inch=110))
