@@ -27,6 +27,6 @@ class Terminal(Console):
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def print_line(self, line: str, style: str | None = None) -> None:
+    def print_line(self, line: str) -> None:
         """A line that is never broken, for what somebody may copy, or a program read."""
-        self.print(line, style=style, soft_wrap=True)
+        self.print(line, soft_wrap=True)

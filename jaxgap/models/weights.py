@@ -17,16 +17,15 @@ from jaxgap.models.lora import Params
 from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
 
 
-def save_weights(path: str | Path, params: Params, dtype: Any = jnp.bfloat16) -> None:
-    """Write parameters as safetensors, each tensor named by its path joined with dots.
+def save_weights(path: str | Path, params: Params) -> None:
+    """Write parameters as safetensors in bfloat16, each tensor named by its path joined with dots.
 
     **Arguments:**
 
     - `path`: the file.
     - `params`: a nested dict of arrays.
-    - `dtype`: the floating type stored.
     """
-    flat = {name: np.asarray(leaf).astype(dtype) for name, leaf in _flatten(params).items()}
+    flat = {name: np.asarray(leaf).astype(jnp.bfloat16) for name, leaf in _flatten(params).items()}
     write_tensors(Path(path), flat)
 
 

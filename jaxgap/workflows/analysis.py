@@ -22,15 +22,9 @@ class Analysis(NamedTuple):
     known: FitResult | None
 
 
-def analyse(run: Trajectory, level: float = 0.9) -> Analysis:
-    """Fit the paper's law to a run, and to its first half alone.
-
-    **Arguments:**
-
-    - `run`: the measurements.
-    - `level`: of the intervals.
-    """
+def analyse(run: Trajectory) -> Analysis:
+    """Fit the paper's law to a run, and to its first half alone."""
     half = (run.num_rows + 1) // 2
     enough = half >= _MIN_KNOWN and half < run.num_rows
-    known = fit(LinearLaw(), run.head(half), level=level) if enough else None
-    return Analysis(run, fit(LinearLaw(), run, level=level), known)
+    known = fit(LinearLaw(), run.head(half)) if enough else None
+    return Analysis(run, fit(LinearLaw(), run), known)
