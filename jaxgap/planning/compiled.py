@@ -83,14 +83,14 @@ class StepCosts:
         }
 
 
-def compile_step(traced: Any, held_bytes: int, most_turns: Sequence[int]) -> StepCosts:
+def compile_step(traced: Any, held_bytes: int, max_trip_counts: Sequence[int]) -> StepCosts:
     """Compile a traced step and count.
 
     **Arguments:**
 
     - `traced`: from `jitted.trace(...)`, its arguments on the devices to compile for.
     - `held_bytes`: what the run holds on each chip beside the step's arguments.
-    - `most_turns`: as in :func:`count_costs`.
+    - `max_trip_counts`: as in :func:`count_costs`.
     """
     try:
         compiled = traced.lower(lowering_platforms=("tpu",)).compile()
@@ -107,7 +107,7 @@ def compile_step(traced: Any, held_bytes: int, most_turns: Sequence[int]) -> Ste
         + memory.temp_size_in_bytes
         + memory.generated_code_size_in_bytes
     )
-    costs = count_costs(parse_module(compiled.as_text()), most_turns)
+    costs = count_costs(parse_module(compiled.as_text()), max_trip_counts)
     return StepCosts(used + held_bytes, held_bytes, costs)
 
 

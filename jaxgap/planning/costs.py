@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from jaxgap.planning.hlo import Computation, Instruction, Module
 from jaxgap.planning.products import product_flops
 from jaxgap.planning.traffic import COLLECTIVES, traffic
-from jaxgap.planning.turns import known_turns
+from jaxgap.planning.trip_counts import known_trip_count
 
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
 
@@ -49,21 +49,21 @@ class Costs:
             self.collective_bytes[kind] += times * number
 
 
-def count_costs(module: Module, most_turns: Sequence[int] = ()) -> Costs:
+def count_costs(module: Module, max_trip_counts: Sequence[int] = ()) -> Costs:
     """Costs of one run of a program on one device.
 
     **Arguments:**
 
     - `module`: the program, partitioned as a device runs it.
-    - `most_turns`: how often loops turn at most whose number of turns depends on data: that of the
+    - `max_trip_counts`: the most that loops turn whose trip count depends on data: that of the
         outermost ones, of those in them, and so on; any deeper count once.
     """
-    return _Counter(module, most_turns).of(module.entry, 0)
+    return _Counter(module, max_trip_counts).of(module.entry, 0)
 
 
 class _Counter:
-    def __init__(self, module: Module, most_turns: Sequence[int]):
-        self._module, self._most_turns = module, most_turns
+    def __init__(self, module: Module, max_trip_counts: Sequence[int]):
+        self._module, self._max_trip_counts = module, max_trip_counts
         self._channels: set[str] = set()
 
     def of(self, name: str, depth: int, in_fusion: bool = False) -> Costs:
@@ -86,11 +86,11 @@ class _Counter:
         total: Costs,
     ) -> None:
         if instruction.op == "while":
-            turns = known_turns(self._module, instruction, computation)
-            if turns is None:
-                turns = self._most_turns[depth] if depth < len(self._most_turns) else 1
+            count = known_trip_count(self._module, instruction, computation)
+            if count is None:
+                count = self._max_trip_counts[depth] if depth < len(self._max_trip_counts) else 1
                 depth += 1
-            total.add(self.of(instruction.attribute("body") or "", depth, in_fusion), turns)
+            total.add(self.of(instruction.attribute("body") or "", depth, in_fusion), count)
         elif instruction.op == "conditional":
             branches = [self.of(name, depth, in_fusion) for name in _branches(instruction)]
             total.add(max(branches, key=lambda costs: (costs.flops, costs.hbm_bytes)))

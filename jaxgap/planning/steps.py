@@ -81,7 +81,7 @@ class Steps:
                 model, layout.params(params), *caches, rows, *scalars, max_steps=STEPS
             ),
             held_bytes=self._held_while_sampling(workload),
-            most_turns=(STEPS,),
+            max_trip_counts=(STEPS,),
         )
 
     def decode_shapes(self, workload: Workload) -> DecodeShapes:
@@ -138,7 +138,7 @@ class Steps:
                 model, _OPTIMIZER, computation, trainable, frozen, opt_state, batch
             ),
             held_bytes=0,
-            most_turns=(workload.num_microbatches, -(-workload.row_length // size)),
+            max_trip_counts=(workload.num_microbatches, -(-workload.row_length // size)),
         )
 
     @property
@@ -146,10 +146,10 @@ class Steps:
         return Layout(self.config, self.mesh)
 
     def _compile(
-        self, trace: Callable[[], Any], held_bytes: int, most_turns: tuple[int, ...] = ()
+        self, trace: Callable[[], Any], held_bytes: int, max_trip_counts: tuple[int, ...] = ()
     ) -> StepCosts:
         with jax.set_mesh(self.mesh):
-            return compile_step(trace(), held_bytes, most_turns)
+            return compile_step(trace(), held_bytes, max_trip_counts)
 
     def _model(self, workload: Workload) -> LanguageModel:
         lora = (

@@ -1,4 +1,4 @@
-"""Programs are counted as XLA counts them where nothing loops, and loops by their turns."""
+"""Programs are counted as XLA counts them where nothing loops, and loops by their trip counts."""
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,9 @@ MATRIX = jax.ShapeDtypeStruct((WIDTH, WIDTH), jnp.float32)
 PRODUCT = 2 * WIDTH**3
 
 
-def costs(function, *arguments, most_turns=()):
+def costs(function, *arguments, max_trip_counts=()):
     compiled = jax.jit(function).lower(*arguments).compile()
-    return count_costs(parse_module(compiled.as_text()), most_turns), compiled
+    return count_costs(parse_module(compiled.as_text()), max_trip_counts), compiled
 
 
 def test_a_scan_counts_as_often_as_it_turns():
@@ -46,7 +46,7 @@ def test_a_loop_that_depends_on_data_counts_as_often_as_it_may_turn():
 
     number = jax.ShapeDtypeStruct((), jnp.int32)
     assert costs(nested, MATRIX, number)[0].flops == 2 * PRODUCT
-    assert costs(nested, MATRIX, number, most_turns=(5, 3))[0].flops == 5 * (3 + 1) * PRODUCT
+    assert costs(nested, MATRIX, number, max_trip_counts=(5, 3))[0].flops == 5 * (3 + 1) * PRODUCT
 
 
 def test_the_costliest_branch_counts():

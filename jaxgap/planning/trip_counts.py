@@ -1,6 +1,6 @@
-"""How often a loop in a compiled program turns, read from the program.
+"""The trip count of a loop, how often it turns, read from the compiled program.
 
-A loop whose number of turns is known counts: its condition compares one entry of what it carries
+A loop whose trip count is known counts: its condition compares one entry of what it carries
 with a constant, and its body adds a constant to that entry (one, or more where the compiler has
 merged several turns into one).
 """
@@ -14,7 +14,7 @@ from jaxgap.planning.hlo import Computation, Instruction, Module
 _SAME = {"copy", "bitcast", "convert", "copy-done", "copy-start"}
 
 
-def known_turns(module: Module, loop: Instruction, within: Computation) -> int | None:
+def known_trip_count(module: Module, loop: Instruction, within: Computation) -> int | None:
     """How often a loop turns, or None if that depends on data.
 
     **Arguments:**
