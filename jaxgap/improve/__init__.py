@@ -10,11 +10,11 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 
 if TYPE_CHECKING:
     from jaxgap.improve.assembly import assemble, run
-    from jaxgap.improve.estimate import Estimate
     from jaxgap.improve.external import ExternalResponses
     from jaxgap.improve.kept_run import EndRun, Watcher, improve_to_folder, resume_folder
     from jaxgap.improve.loop import Checkpoint, Loop, Observer, Stage, self_improve
     from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
+    from jaxgap.improve.prompt_mean import PromptMean
     from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
     from jaxgap.improve.run_folder import RunFolder, to_trajectory
     from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
@@ -30,7 +30,6 @@ __all__ = [
     "Candidates",
     "Checkpoint",
     "EndRun",
-    "Estimate",
     "ExactVerifier",
     "ExternalResponses",
     "ImproveConfig",
@@ -39,6 +38,7 @@ __all__ = [
     "LoopState",
     "MajorityVerifier",
     "Observer",
+    "PromptMean",
     "Prompts",
     "Question",
     "RandomVerifier",
@@ -66,10 +66,10 @@ _HOMES = {
     "Observer": "loop",
     "Stage": "loop",
     "self_improve": "loop",
-    "Estimate": "estimate",
     "ExternalResponses": "external",
     "RoundMetrics": "metrics",
     "SplitMetrics": "metrics",
+    "PromptMean": "prompt_mean",
     "Candidates": "records",
     "LoopState": "records",
     "Prompts": "records",

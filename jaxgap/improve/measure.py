@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxgap.improve.auc import area_under_curve
-from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import SplitMetrics
+from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.records import Candidates, Scores, Selected
 from jaxgap.sharding import of_first
 from jaxgap.tasks import AbstractTask, Problem
@@ -66,7 +66,7 @@ def measure(
     prompt, which estimates the same as the paper's one sample with less variance.
     """
     correct = assessment.correct
-    estimate = Estimate.over_prompts
+    estimate = PromptMean.over_prompts
     accuracy = correct.mean(axis=1)
     accuracy_gap = selected.of(correct) - accuracy
     error_rate = 1 - accuracy.mean()

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from jaxgap.improve.estimate import Estimate
+from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.records import Training
 
 _TRAIN = "train_"
@@ -41,26 +41,26 @@ class SplitMetrics:
         not one.
     """
 
-    solver: Estimate
-    verifier: Estimate
-    gap: Estimate
-    solver_per_token: Estimate
-    verifier_per_token: Estimate
-    gap_per_token: Estimate
-    solver_length: Estimate
-    verifier_length: Estimate
-    solver_accuracy: Estimate
-    verifier_accuracy: Estimate
-    pass_at_k: Estimate
-    generation_verification_gap: Estimate
-    relative_gap: Estimate
-    judging_accuracy: Estimate
-    judging_brier: Estimate
-    judging_auc: Estimate
-    overrating: Estimate
-    fallback: Estimate
-    truncated: Estimate
-    distinct_answers: Estimate
+    solver: PromptMean
+    verifier: PromptMean
+    gap: PromptMean
+    solver_per_token: PromptMean
+    verifier_per_token: PromptMean
+    gap_per_token: PromptMean
+    solver_length: PromptMean
+    verifier_length: PromptMean
+    solver_accuracy: PromptMean
+    verifier_accuracy: PromptMean
+    pass_at_k: PromptMean
+    generation_verification_gap: PromptMean
+    relative_gap: PromptMean
+    judging_accuracy: PromptMean
+    judging_brier: PromptMean
+    judging_auc: PromptMean
+    overrating: PromptMean
+    fallback: PromptMean
+    truncated: PromptMean
+    distinct_answers: PromptMean
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(SplitMetrics))
@@ -104,7 +104,9 @@ class RoundMetrics:
         held_out, train = (
             SplitMetrics(
                 **{
-                    name: Estimate(row[f"{prefix}{name}"], row.get(f"{prefix}{name}_se", math.nan))
+                    name: PromptMean(
+                        row[f"{prefix}{name}"], row.get(f"{prefix}{name}_se", math.nan)
+                    )
                     for name in _NAMES
                 }
             )

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.estimate import Estimate
 from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
+from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.trajectory.read import read_trajectory
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
@@ -21,7 +21,7 @@ NAMES = [field.name for field in dataclasses.fields(SplitMetrics)]
 def measured(round_index):
     values = np.random.default_rng(round_index).uniform(size=(2, len(NAMES), 2)).tolist()
     held_out, train = (
-        SplitMetrics(**{n: Estimate(*value) for n, value in zip(NAMES, split, strict=True)})
+        SplitMetrics(**{n: PromptMean(*value) for n, value in zip(NAMES, split, strict=True)})
         for split in values
     )
     return RoundMetrics(round_index, held_out, train)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from jaxgap.improve import Candidates, Estimate, RoundMetrics, Selected, to_trajectory
+from jaxgap.improve import Candidates, PromptMean, RoundMetrics, Selected, to_trajectory
 from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.measure import Assessment, assess, measure
 from jaxgap.tasks import Addition, Problem
@@ -28,23 +28,23 @@ def checkpoint():
 
 
 def test_uncertainties_are_totals_in_nats(checkpoint):
-    assert checkpoint.solver == Estimate(4.0, 0.0)
-    assert checkpoint.verifier == Estimate(3.0, 1.0)
+    assert checkpoint.solver == PromptMean(4.0, 0.0)
+    assert checkpoint.verifier == PromptMean(3.0, 1.0)
     assert checkpoint.solver_per_token.mean == pytest.approx(np.mean([2, 1, 4, 4 / 3]))
     assert checkpoint.verifier_per_token.mean == np.mean([1, 4])
     assert checkpoint.solver_length.mean == 2.25
     assert checkpoint.verifier_length.mean == 1.5
     # 12 and 6 nats over 3 and 2 tokens for the first prompt, whose second candidate is selected.
-    assert checkpoint.gap == Estimate(1.0, 1.0)
+    assert checkpoint.gap == PromptMean(1.0, 1.0)
     per_token = np.array([(2 + 1) / 2 - 1, (4 + 4 / 3) / 2 - 4])
     assert checkpoint.gap_per_token.mean == pytest.approx(per_token.mean())
 
 
 def test_accuracies_and_gaps(checkpoint):
-    assert checkpoint.solver_accuracy == Estimate(0.25, 0.25)
-    assert checkpoint.verifier_accuracy == Estimate(0.5, 0.5)
+    assert checkpoint.solver_accuracy == PromptMean(0.25, 0.25)
+    assert checkpoint.verifier_accuracy == PromptMean(0.5, 0.5)
     assert checkpoint.pass_at_k.mean == 0.5
-    assert checkpoint.generation_verification_gap == Estimate(0.25, 0.25)
+    assert checkpoint.generation_verification_gap == PromptMean(0.25, 0.25)
     assert checkpoint.relative_gap.mean == pytest.approx(0.25 / 0.75)
     # Scores above one half: right only for the second prompt's second candidate's low score.
     assert checkpoint.judging_accuracy.mean == 0.25
@@ -78,12 +78,12 @@ def test_where_all_is_right_the_relative_gap_is_zero():
     selected = Selected(np.zeros(2, int), np.zeros(2, bool))
     right = np.ones((2, 1), bool)
     metrics = measure(candidates, np.ones((2, 1)), selected, Assessment(right, candidates.texts))
-    assert metrics.relative_gap == Estimate(0.0, 0.0)
+    assert metrics.relative_gap == PromptMean(0.0, 0.0)
 
 
 def test_standard_error_is_over_prompts():
     values = np.random.default_rng(0).normal(size=(400, 7))
-    estimate = Estimate.over_prompts(values)
+    estimate = PromptMean.over_prompts(values)
     assert estimate.mean == pytest.approx(values.mean())
     assert estimate.stderr == pytest.approx(values.mean(1).std(ddof=1) / 20)
 
@@ -131,7 +131,7 @@ def test_to_have_no_answer_is_no_answer():
 
 
 def test_of_one_prompt_no_error_is_known_and_none_is_written(checkpoint):
-    alone = Estimate.over_prompts(np.array([[0.0, 1.0]]))
+    alone = PromptMean.over_prompts(np.array([[0.0, 1.0]]))
     assert alone.mean == 0.5
     assert math.isnan(alone.stderr)
     area = area_under_curve(np.array([[0.9, 0.1]]), np.array([[True, False]]))
