@@ -6,8 +6,12 @@
    one, what follows the last `\\boxed`, up to white space or the end of the formula, if it has a
    digit or a command in it or is a single letter;
 3. after the last `####`, or the last `answer is` or `answer:` that something comes after, to the
-   end of the line: whichever of the two begins later;
+   end of the line, or of the sentence before the next of them: whichever of the two begins later.
+   What speaks of an answer that was given ("this answer is", "the answer is correct") counts only
+   where nothing else does;
 4. on the last line.
+
+A text that has something after its last `</think>` is looked at from there: a draft is no answer.
 
 Lines that are empty, or only begin or end display mathematics, bold type or code, are passed over
 by 3 and 4. Surrounding white space is taken off, and of what is not marked by 1 or 2 also what
@@ -20,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import TypeAlias
 
 MAX_CHARACTERS = 100_000
 """How much of a completion's end is looked at."""
@@ -41,6 +46,18 @@ _HASHES = re.compile(
     r"^[^\n]*(?P<marker>####)(?:[^\n#]{0,40}\banswer[ \t\r*]{0,9}$)?", re.IGNORECASE | re.MULTILINE
 )
 _SAID = re.compile(r"(?P<marker>answer)\*{0,3}(?:\s{0,3}is\*{0,3}:?|:)", re.IGNORECASE)
+# What only speaks of an answer that was given, before and after the marker.
+_THIS = re.compile(r"\b(?:this|that)\s{1,3}\Z", re.IGNORECASE)
+_SPEAKS = re.compile(
+    r"\s{1,3}(?:also\s|indeed\s)?(?:accurate|consistent|correct|helpful|reasonable|rounded|verified"
+    r"|in\s(?:(?:the|its|square|simplest|lowest)\s){0,2}(?:cents|dollars|form|hours|minutes|terms"
+    r"|units))\b",
+    re.IGNORECASE,
+)
+# Where the sentence of a marker begins, looked for so far before it.
+_SENTENCE = re.compile(r"[.!?]\W{0,3}\s|\n|\(")
+_BEFORE_MARKER = 60
+_THOUGHT_ENDS = "</think>"
 _DECORATION = re.compile(r"(?:\\[\[\]]|\$\$|\*\*|```)\.?")
 _FIRST_LINE = re.compile(rf"\s*(?:{_DECORATION.pattern}[^\S\n]*(?:\n\s*|\Z))*(?P<line>[^\n]*)")
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
@@ -139,7 +156,7 @@ def enclosed_answer(text: str) -> str | None:
     >>> enclosed_answer("<answer>42</answer>"), enclosed_answer("#### 42")
     ('42', None)
     """
-    end = text[-MAX_CHARACTERS:]
+    end = after_thought(text)[-MAX_CHARACTERS:]
     held = _tagged(end)
     held = boxed(end) if held is None else held
     return None if held is None else held.strip()
@@ -153,7 +170,7 @@ def marked_answer(text: str, holds: Callable[[str], object] = _anything) -> str 
     """What a text marks as its answer, by rules 1 to 3; None where it marks nothing.
 
     `holds` says whether a line can be an answer. One after `####` that cannot is a heading, which
-    marks nothing; one after "answer is" counts only where no `####` marks an answer.
+    marks nothing; one after "answer is" that cannot counts only where nothing else marks an answer.
 
     >>> marked_answer("6 * 7\\n#### 42"), marked_answer("42")
     ('42', None)
@@ -163,9 +180,8 @@ def marked_answer(text: str, holds: Callable[[str], object] = _anything) -> str 
     enclosed = enclosed_answer(text)
     if enclosed is not None:
         return enclosed
-    end = text[-MAX_CHARACTERS:]
-    stated = [*_after(_HASHES, end, holds), *_after(_SAID, end, bool)]
-    best = max(stated, key=lambda found: (bool(holds(found[1])), found[0]), default=None)
+    end = after_thought(text)[-MAX_CHARACTERS:]
+    best = max([*_after_hashes(end, holds), *_after_said(end, holds)], default=None)
     return None if best is None else best[1]
 
 
@@ -175,8 +191,19 @@ def last_line(text: str) -> str:
     >>> last_line("first\\n\\nsecond\\n"), last_line("\\\\[\\n6 * 7 = 42\\n\\\\]")
     ('second', '6 * 7 = 42')
     """
-    lines = (line.strip() for line in reversed(text[-MAX_CHARACTERS:].split("\n")))
+    end = after_thought(text)[-MAX_CHARACTERS:]
+    lines = (line.strip() for line in reversed(end.split("\n")))
     return bare(next((line for line in lines if line and not _DECORATION.fullmatch(line)), ""))
+
+
+def after_thought(text: str) -> str:
+    """What follows the last `</think>` of a text, unless it is blank; else all of it.
+
+    >>> after_thought("<think>4?</think>5"), after_thought("<think>4</think> ")
+    ('5', '<think>4</think> ')
+    """
+    _, _, said_after = text.rpartition(_THOUGHT_ENDS)
+    return said_after if said_after.strip() else text
 
 
 def boxed(text: str) -> str | None:
@@ -334,19 +361,47 @@ def _braced(text: str) -> Iterator[tuple[int, int]]:
                 yield opening.end(), match.start()
 
 
-def _after(
-    marker: re.Pattern[str], text: str, holds: Callable[[str], object]
-) -> Iterator[tuple[int, str]]:
-    """Where the last marker begins whose line holds something, and that line; nothing without one.
+_Rank: TypeAlias = tuple[bool, bool, int]
+"""Whether a line can be an answer, and whether it states one; where its marker begins."""
 
-    Lines are matched in place: a slice for each of many markers would take quadratic time.
-    """
-    for match in reversed(list(marker.finditer(text))):
-        first = _FIRST_LINE.match(text, match.end())
-        line = bare(first["line"] if first else "")
-        if holds(line):
-            yield match.start("marker"), line
+
+def _after_hashes(text: str, holds: Callable[[str], object]) -> Iterator[tuple[_Rank, str]]:
+    """The last line after `####` that can be an answer; nothing without one."""
+    for match in reversed(list(_HASHES.finditer(text))):
+        if holds(line := _line(text, match.end(), len(text))):
+            yield (True, True, match.start("marker")), line
             return
+
+
+def _after_said(text: str, holds: Callable[[str], object]) -> Iterator[tuple[_Rank, str]]:
+    """The lines after "answer is", from the last to the first that none before it can outrank.
+
+    Each ends before the next marker, so that together they are no longer than the text.
+    """
+    end = len(text)
+    for match in reversed(list(_SAID.finditer(text))):
+        begin = match.start("marker")
+        # Up to where the sentence of the next marker begins.
+        reach = max(match.end(), end - _BEFORE_MARKER)
+        sentence = _last_match(_SENTENCE, text[reach:end]) if end < len(text) else None
+        if line := _line(text, match.end(), reach + sentence.start() if sentence else end):
+            speaks = _THIS.search(text[max(0, begin - 8) : begin]) or (
+                match.group()[-1] in "sS" and _SPEAKS.match(text, match.end())
+            )
+            rank = (bool(holds(line)), not speaks, begin)
+            yield rank, line
+            if rank[:2] == (True, True):
+                return
+        end = begin
+
+
+def _line(text: str, begin: int, end: int) -> str:
+    """The first line between two places that holds something.
+
+    It is matched in place: a slice for each of many markers would take quadratic time.
+    """
+    first = _FIRST_LINE.match(text, begin, end)
+    return bare(first["line"] if first else "")
 
 
 def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

@@ -84,6 +84,17 @@ PLAIN = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1,
         ("the ANSWER is: $42$.", "42"),
         ("Answer: **True**", "True"),
         ("The answer is 1. No, the answer is 2.\nDone.", "2"),
+        ("The answer is Paris.\n\nI hope this answer is helpful!", "Paris"),
+        ("The answer is 18. I hope this answer is helpful!", "18"),
+        ("#### Paris\nI hope this answer is helpful!", "Paris"),
+        ("The answer is 18.\nNote: the answer is rounded to the nearest dollar.", "18"),
+        ("The answer is 18.5. The answer is in dollars.", "18.5"),
+        ("The answer is 18 (the answer is in square units).", "18"),
+        ("So the answer is:\n18\n\nThe answer is verified.", "18"),
+        ("Answer: 18\nCheck: this answer is reasonable since 9*2 = 18.", "18"),
+        ("Let me know if the answer is correct.", "correct"),
+        ("Answer: wrong or correct?\nAnswer: correct", "correct"),
+        ("The answer is in the kitchen", "in the kitchen"),
         ("first\n\nsecond line.\n\n", "second line"),
         ("", ""),
         ("   \n ", ""),
@@ -102,9 +113,32 @@ def test_a_marked_answer_is_found_after_anything(before, answer):
     assert boxed(f"{before}\\boxed{{{answer}}}") == answer
 
 
+STATED = ["<answer>{}</answer>", "\\boxed{{{}}}", "#### {}", "The answer is {}.", "{}"]
+DRAFTS = [*STATED[:4], "<answer>", "####", "The answer is", "\\boxed{{", "<think>{}</think>"]
+
+
+@given(st.sampled_from(DRAFTS), st.sampled_from(STATED), PLAIN, PLAIN)
+def test_a_draft_in_a_thought_is_no_answer(draft, stated, first, second):
+    thought = f"<think>{draft.format(first)}\n</think>"
+    assert final_answer(f"{thought}\n\n{stated.format(second)}") == second
+    # Who thinks and says nothing may have answered there.
+    assert final_answer(f"{thought}\n") == final_answer(thought)
+
+
+@given(st.sampled_from(["this answer is helpful", "the answer is correct", "that answer is mine"]))
+def test_what_speaks_of_an_answer_is_no_other(remark):
+    for stated in ("#### 42", "The answer is 42.", "Answer:\n42\n"):
+        assert final_answer(f"{stated}\nI hope {remark}!") == "42"
+    assert final_answer(f"I hope {remark}!") == remark.split(" is ")[1] + "!"
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
+        ("The answer is 42.\nI hope the answer is of use.", "42"),
+        ("The answer is 42. Now the answer is of use.", "42"),
+        ("The answer is 42.\nNo, the answer is 43, and the answer is final", "43, and the"),
+        ("The answer is none.\nThe answer is nothing", "nothing"),
         ("#### 42\n#### Hence", "42"),
         ("#### 42\nI hope this answer is good.", "42"),
         ("#### 42\nNo, the answer is 43.", "43"),
@@ -355,6 +389,10 @@ HOSTILE = {
     "brackets that are multiplied": "x (" * 700_000,
     "thousands": "1 thousand " * 200_000,
     "units": "1 " + "a " * 700_000,
+    "answers that are none": "The answer is no. " * 170_000,
+    "answers in brackets": "(answer is " * 200_000,
+    "answers spoken of": "this answer is correct " * 130_000,
+    "thoughts": "<think></think>" * 200_000,
     "tags spoken of": "<answer> and </answer>" * 200_000,
 }
 
