@@ -47,6 +47,10 @@ def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[L
     - `config`: the run.
     - `task`: one of your own in place of the one that `config` names.
 
+    **Returns:** the loop, whose configuration has no 0 that stands for another value, and the tree
+    that is trained: all parameters, or the adapters where there are any, the others being in
+    `Loop.frozen`.
+
     **Raises:** `InputError` in one line if the model, the task or a file cannot be read, or they do
     not fit together.
     """

@@ -192,7 +192,11 @@ def self_improve(
     - `training_set`: that of an earlier checkpoint of the same state, if the run goes on from
         there: it is trained on at once, and the checkpoint is not yielded again.
 
-    **Raises:** `NotFinite` if a probability or a loss is NaN or infinite.
+    **Returns:** an iterator over the checkpoints of all rounds from that of `state` to
+    `config.num_rounds`. Nothing runs until it is asked for the next.
+
+    **Raises:** `NotFinite` if a probability, a score or a loss is NaN or infinite; `ValueError` if
+    a verifier's scores are of another shape than the candidates, or outside [0, 1].
     """
     config = loop.config
     train_prompts, held_out_prompts = loop.prompts("train"), loop.prompts("held_out")

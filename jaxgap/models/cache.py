@@ -75,6 +75,9 @@ def init_cache(
     - `config`: the decoder's shape.
     - `batch_size`, `num_slots`: the room.
     - `dtype`: that of the parameters it will be used with.
+
+    **Returns:** the cache, of zeros that count as no tokens; on the mesh that is set, cut by rows
+    and heads.
     """
     shape = (batch_size, config.num_kv_heads, num_slots, config.head_dim)
 

@@ -36,6 +36,8 @@ def load_model(
     - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
         or on the mesh that is set as :mod:`jaxgap.models.axes` says.
 
+    **Returns:** the model, which holds no arrays, and its parameters as a nested dict of arrays.
+
     **Raises:** `InputError` in one line if there is no such model, if its files are damaged,
     hostile or of a kind that is not supported, or if the extra `lm` is missing.
     """

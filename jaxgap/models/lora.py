@@ -161,7 +161,15 @@ def projection_size(config: DecoderConfig, name: str) -> tuple[int, int]:
 
 
 def join_adapters(params: Params, adapters: Params) -> Params:
-    """One tree of both that shares their arrays: what a model with LoRA is applied to."""
+    """One tree of both that shares their arrays: what a model with LoRA is applied to.
+
+    **Arguments:**
+
+    - `params`: of the model without adapters.
+    - `adapters`: as :func:`init_adapters` gives them; where both have an array, theirs is taken.
+
+    **Returns:** a new nested dict; neither argument changes.
+    """
     joined = dict(params)
     for name, entry in adapters.items():
         joined[name] = (
@@ -178,6 +186,9 @@ def merge_adapters(params: Params, adapters: Params, lora: LoraConfig) -> Params
     - `params`: of the model without adapters; arrays not adapted are shared with the result.
     - `adapters`: as :func:`init_adapters` gives them.
     - `lora`: their ranks and scales.
+
+    **Returns:** a tree like `params`, each kernel in the type that it has there; the product is
+    computed and added in float32.
     """
     merged = params
     for layer, block in adapters["blocks"].items():

@@ -18,6 +18,9 @@ def rotary_angles(
     - `config`: theta, the part of a head that turns, and the scaling.
     - `positions`: of the tokens.
     - `lengths`: real tokens in each row, those in the cache included.
+
+    **Returns:** both in float32, for half of the entries of a head that turn (`half`), the same for
+    all heads.
     """
     pairs = jnp.arange(0, config.rotary_dim, 2, dtype=jnp.float32)
     frequencies = config.rope_theta ** (-pairs / config.rotary_dim)

@@ -24,7 +24,16 @@ class TokenBatch(NamedTuple):
 
 
 def pad_left(rows: Sequence[Sequence[int] | np.ndarray], width: int, pad_id: int) -> TokenBatch:
-    """Token ids of several texts, all ending in the last of `width` columns."""
+    """Token ids of several texts, all ending in the last of `width` columns.
+
+    **Arguments:**
+
+    - `rows`: the ids of each, at most `width`.
+    - `width`: columns, >= 1.
+    - `pad_id`: what stands before them.
+
+    **Returns:** tokens and mask, each of shape (rows, width).
+    """
     tokens = np.full((len(rows), width), pad_id, np.int32)
     # By length: in many models the padding id is also a token that prompts contain.
     mask = np.zeros(tokens.shape, bool)
@@ -46,6 +55,8 @@ def encode_prompts(
     - `width`: columns, >= 1.
     - `begin`: as in `encode_batch`; of conversations that the tokenizer has rendered, its
         `begins_prompts`.
+
+    **Returns:** tokens and mask, each of shape (texts, width).
 
     **Raises:** `ValueError` if a text is empty or has more than `width` tokens.
     """

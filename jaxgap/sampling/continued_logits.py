@@ -27,6 +27,9 @@ def continued_logits(
     - `model`, `params`: the model.
     - `prefixes`, `prefix_of`, `rests`: the rows, as
         :func:`jaxgap.sampling.split_beginnings` gives them.
+
+    **Returns:** the float32 logits of each row, of the model at temperature 1, in the order of
+    `rests`.
     """
     dtype = jax.tree.leaves(params)[0].dtype
     num_prefixes, num_slots = prefixes.tokens.shape

@@ -56,6 +56,9 @@ def sample(
         and speed, not about results. On a mesh it is rounded up to groups that can be cut evenly.
     - `on_progress`: called every few steps.
 
+    **Returns:** the completions with the log-probability in nats of each token, as NumPy arrays of
+    shape (prompts, candidates, steps), where there are as many steps as the highest limit has.
+
     **Raises:** `ValueError` if an argument is out of its range, or a prompt leaves no room in the
     model's context.
     """

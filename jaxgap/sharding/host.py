@@ -30,6 +30,8 @@ def rows_to_devices(tree: Any, axis: int = 0) -> Any:
 
     - `tree`: of arrays whose numbers of rows :func:`even_rows` gives.
     - `axis`: the one that counts rows.
+
+    **Returns:** the tree, as it is where no mesh is set.
     """
     mesh = jax.sharding.get_mesh()
     if mesh.empty:

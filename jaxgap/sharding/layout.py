@@ -39,6 +39,9 @@ def partition(
     - `names`: of the array's axes.
     - `shape`: their sizes.
     - `num_kv_heads`: of the decoder, which bounds how attention may be cut.
+
+    **Returns:** one entry for each of `names`; `None` where an axis stays whole, as do those that
+    the mesh does not divide.
     """
 
     def place(name: str | None, size: int) -> tuple[str, ...] | None:
@@ -53,5 +56,5 @@ def partition(
 
 
 def named_sharding(mesh: Mesh, names: Any, shape: tuple[int, ...], num_kv_heads: int) -> Any:
-    """:func:`partition` as a sharding."""
+    """The sharding of an array on `mesh`; arguments as for :func:`partition`."""
     return NamedSharding(mesh, partition(mesh, names, shape, num_kv_heads))

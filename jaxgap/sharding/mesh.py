@@ -74,6 +74,8 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
     - `devices`: as many as the shape has; ordered so that neighbours in the mesh are neighbours in
         the machine.
 
+    **Returns:** a mesh with the axes of :data:`MESH_AXES`; the compiler shares work along them.
+
     **Raises:** `InputError` if their number is not the shape's, or they cannot be laid out so.
     """
     devices = jax.devices() if devices is None else list(devices)

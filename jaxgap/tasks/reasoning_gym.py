@@ -110,7 +110,7 @@ class ReasoningGym(AbstractTask):
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw the splits from different seeds, leaving out what repeats a prompt.
 
-        **Raises:** `ValueError` if a count is below 1; `InputError` if there are too few problems.
+        **Raises:** `InputError` if a count is below 1, or there are too few problems.
         """
         check_sizes(num_train, num_held_out)
         seen: set[str] = set()

@@ -33,6 +33,8 @@ def training_loss(
     - `computation`: how the pass is run.
     - `params`: the decoder's parameters, those of its adapters included.
     - `batch`: the completions.
+
+    **Returns:** a float32 scalar.
     """
     loss = functools.partial(_microbatch_loss, model, computation, {}, params)
     return _sum_over_microbatches(loss, batch, jnp.float32(0))
@@ -45,7 +47,16 @@ def loss_and_gradients(
     frozen: Params,
     batch: TrainingBatch,
 ) -> tuple[Float[Array, ""], Params]:
-    """:func:`training_loss` and its gradients by `trainable`."""
+    """:func:`training_loss` and its gradients by `trainable`.
+
+    **Arguments:**
+
+    - `trainable`: the parameters to be trained.
+    - `frozen`: the others, `{}` if there are none.
+    - the others: as for :func:`training_loss`.
+
+    **Returns:** the loss, and a tree like `trainable` in its floating types.
+    """
     loss = functools.partial(_microbatch_loss, model, computation, frozen)
     of_microbatch = functools.partial(jax.value_and_grad(loss), trainable)
     zeros = (jnp.float32(0), jax.tree.map(jnp.zeros_like, trainable))

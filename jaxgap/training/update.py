@@ -66,6 +66,9 @@ def update(
     - `opt_state`: from the last step; at first `optimizer.transformation().init(trainable)`.
     - `batch`: as :func:`jaxgap.training.pack` gives it.
 
+    **Returns:** the new parameters and state, the loss before the step, in nats, and the global
+    norm of its gradient before it is clipped.
+
     **Raises:** `ValueError` if a parameter to update is narrower than float32.
     """
     _refuse_narrow(trainable)

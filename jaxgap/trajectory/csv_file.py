@@ -35,6 +35,8 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
         percentages are fractions where every number of a column has the sign.
     - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the sidecar's.
 
+    **Returns:** the trajectory; columns with other names are its extra measurements.
+
     **Raises:** `TrajectoryError` naming file, line and column: for missing or repeated columns,
     text, NaN or infinity in a number column, gaps outside extra columns, times that do not
     increase, fewer than three rows, an empty or binary file, accuracies outside [0, 1] and
@@ -63,6 +65,14 @@ def write_csv(run: Trajectory, path: str | Path) -> None:
 
     Numbers are written with as many digits as identify them. Each file is replaced in one step,
     the sidecar first, so that an interruption leaves either the old table or the new.
+
+    **Arguments:**
+
+    - `run`: the trajectory.
+    - `path`: the file, replaced if it is there; its folder must be there.
+
+    **Raises:** `InputError` where `path` is a device, a pipe or a folder, and `OSError` where it
+    cannot be written.
     """
     columns = run.columns()
     buffer = io.StringIO(newline="")

@@ -27,6 +27,8 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
     - `path`: the file; a column that a line lacks, or has as `null`, is empty there.
     - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the file's.
 
+    **Returns:** the trajectory; columns with other names are its extra measurements.
+
     **Raises:** `TrajectoryError`, as :func:`jaxgap.trajectory.read_csv`.
     """
     path = Path(path)
@@ -55,7 +57,16 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
 
 
 def write_jsonl(run: Trajectory, path: str | Path) -> None:
-    """Write a trajectory as JSON lines; reading them gives it back."""
+    """Write a trajectory as JSON lines; reading them gives it back.
+
+    **Arguments:**
+
+    - `run`: the trajectory.
+    - `path`: the file, replaced if it is there; its folder must be there.
+
+    **Raises:** `InputError` where `path` is a device, a pipe or a folder, and `OSError` where it
+    cannot be written.
+    """
     columns = {"t" if name == "ts" else name: values for name, values in run.columns().items()}
     lines = [json.dumps({HEADER: run.metadata()})]
     for values in zip(*columns.values(), strict=True):

@@ -46,6 +46,8 @@ def baseline_forecasts(run: Trajectory, ts: Float[np.ndarray, " times"]) -> dict
 
     - `run`: what was measured.
     - `ts`: times after its last.
+
+    **Returns:** the forecast of each baseline by its name.
     """
     accuracy = run.kind == "accuracy"
     values = 1.0 - run.solver if accuracy else np.array(run.solver)

@@ -18,6 +18,13 @@ def crps_of_draws(draws: Float[np.ndarray, " draws"], truth: float) -> float:
 
     which is the absolute error for a forecast that is a single number.
 
+    **Arguments:**
+
+    - `draws`: of the forecast, at least one.
+    - `truth`: what was measured.
+
+    **Returns:** the score, 0 or more; lower is better.
+
     >>> crps_of_draws(np.array([2.0]), 5.0)
     3.0
     """
@@ -35,6 +42,10 @@ def log_score_of_draws(draws: Float[np.ndarray, " draws"], truth: float) -> floa
     The density is a Gaussian kernel estimate with Silverman's bandwidth for heavy tails (*Density
     Estimation*, 1986, equation 3.31). Infinite is avoided where no draw is near: the kernels reach
     on, and the score grows with the squared distance.
+
+    **Arguments:** as for :func:`crps_of_draws`.
+
+    **Returns:** the score in nats; lower is better.
     """
     low, high = np.quantile(draws, [0.25, 0.75])
     spread = min(float(draws.std()), float(high - low) / 1.34) or float(draws.std())

@@ -76,6 +76,8 @@ def diagnose(
 
     - `problem`, `curves`, `coordinates`: the law, the measured curves, and the best fit.
     - `time_unit`: for the words.
+
+    **Returns:** what each test found; `None` for those that the data do not allow.
     """
     weights = np.asarray(curves.weights)
     num_rows = int((weights[:, 0] > 0).sum())

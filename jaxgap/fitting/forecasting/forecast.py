@@ -218,6 +218,11 @@ def forecast_average(
     - `ts`: one or more increasing times, all after the last measured one.
     - the others: as for :func:`forecast`.
 
+    **Returns:**
+
+    The distribution of that mean, the noise of the measurements included, with its interval at
+    `level`.
+
     **Raises:**
 
     `InputError` (a `ValueError`) for other times, and as :func:`forecast` does.

@@ -79,6 +79,9 @@ def pool(profiles: Sequence[Profile], level: float = 0.9) -> RandomEffects:
         both sides.
     - `level`: of the intervals, in (0, 1).
 
+    **Returns:** the mean over runs, their spread, what a next run would have, and each run anew, on
+    the scale of the profiles.
+
     **Raises:** `ValueError` if fewer than two are bounded.
 
     **Example:**

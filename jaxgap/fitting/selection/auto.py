@@ -65,8 +65,9 @@ def fit_auto(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if the level is not in (0, 1) or no law has finite curves on the
-    trajectory, and `ValueError` without any law.
+    `InputError` (a `ValueError`) if the level is not in (0, 1), if the trajectory is too long or
+    its numbers are too large or too small to compute with, or if no law has finite curves on it;
+    `ValueError` without any law.
 
     **Example:**
 
@@ -92,6 +93,19 @@ def fit_auto_many(
     level: float = 0.9,
 ) -> list[AveragedResult]:
     """:func:`fit_auto` for each of many trajectories, side by side in batches.
+
+    **Arguments:**
+
+    - `trajectories`: the measurements.
+    - `laws`, `level`: as for :func:`fit_auto`.
+
+    **Returns:**
+
+    One :class:`AveragedResult` for each trajectory, in their order.
+
+    **Raises:**
+
+    As :func:`fit_auto`, if it would for any of them.
 
     **Example:**
 

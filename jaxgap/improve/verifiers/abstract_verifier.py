@@ -33,4 +33,8 @@ class AbstractVerifier(abc.ABC):
         - `prompts`: what was asked.
         - `candidates`: what it answered.
         - `key`: randomness of this stage of this round.
+
+        **Returns:** one score a candidate, of shape (prompts, candidates). The loop raises
+        `ValueError` for another shape and for a score outside [0, 1], and `NotFinite` for one that
+        is NaN or infinite: a run that is kept then draws the round afresh, `num_retries` times.
         """
