@@ -20,7 +20,16 @@ _BLOCK = 256
 def row_uniforms(
     key: jax.Array, row_ids: Int[Array, " batch"], steps: Int[Array, "batch steps"]
 ) -> Float[Array, "batch steps"]:
-    """Uniforms in (0, 1) from a stream of each row's own: a function of key, row id and step."""
+    """Uniforms in (0, 1) from a stream of each row's own: a function of key, row id and step.
+
+    **Arguments:**
+
+    - `key`: of all rows.
+    - `row_ids`: which stream is a row's; equal ones have the same.
+    - `steps`: the places in it to read.
+
+    **Returns:** one float32 for each row and step, the middle of one of 2^23 equal cells of (0, 1).
+    """
 
     def stream(row_id, steps):
         row_key = jax.random.fold_in(key, row_id)
