@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jaxgap.tasks.answers import after_thought
 from jaxgap.tasks.file_task import AbstractFileTask, LeftOut
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.programs import AssertionForm, ProgramJudge, ProgramTests, is_python
@@ -23,8 +24,16 @@ from jaxgap.tasks.sandbox import Isolation, Limits
 MAX_PROGRAM_CHARACTERS = 100_000
 """Longer programs are wrong."""
 
-_FENCE = re.compile(r"^([ \t]*)```([^`\n]*)$", re.MULTILINE)
 _PYTHON = ("python", "py", "python3")
+# On a line of its own, or behind words where it says that it is Python.
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?:(?P<words>[^`\s][^`\n]*)(?=```(?:python|py)3?[ \t]*$))?"
+    r"```(?P<info>[^`\n]*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ITEM = re.compile(r"(?:[-*+]|\d{1,3}[.)])[ \t]{1,4}")
+# Behind the last line of a program.
+_CLOSING = re.compile(r"(?<=[^\s`])```[ \t]*$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +127,10 @@ def program_in(completion: str) -> str:
     >>> program_in("Here it is:\\n```python\\nx = 1\\n```\\nIt sets x.")
     'x = 1\\n'
     """
-    if len(completion) > MAX_PROGRAM_CHARACTERS:
+    text = after_thought(completion)
+    if len(text) > MAX_PROGRAM_CHARACTERS:
         return ""
-    text = completion.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")
     _, program = min(_blocks(text), key=_rank, default=("", text))
     return textwrap.dedent(program)
 
@@ -134,17 +144,39 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """The fenced blocks, each after the first word behind its fence; the last may be open.
 
     A fence that is deeper than the one that opened the block is part of the program: it stands in a
-    docstring. One that names a language ends a block and opens the next.
+    docstring. One that names a language ends a block and opens the next. A single one that says
+    nothing may close a program that nothing opened.
     """
     opening = None
-    for fence in _FENCE.finditer(text):
-        if opening is not None and _indent(fence) > _indent(opening):
+    fences = list(_FENCE.finditer(text))
+    if len(fences) == 1 and not fences[0]["info"].strip() and _is_program(text, fences[0]):
+        yield "", text[: fences[0].start()]
+        return
+    for fence in fences:
+        if opening is not None and (fence["words"] or _indent(fence) > _indent(opening)):
             continue
         if opening is not None:
-            yield _language(opening), text[opening.end() + 1 : fence.start()]
+            yield _language(opening), _until_closed(text[opening.end() + 1 : fence.start()])
         opening = fence if opening is None or _language(fence) else None
     if opening is not None:
-        yield _language(opening), text[opening.end() + 1 :]
+        yield _language(opening), _until_closed(text[opening.end() + 1 :])
+
+
+def _is_program(text: str, fence: re.Match[str]) -> bool:
+    """Whether a program stands before a fence, which then only closes it, and none behind."""
+    before, after = (
+        bool(part.strip()) and is_python(textwrap.dedent(part))
+        for part in (text[: fence.start()], text[fence.end() :])
+    )
+    return before and not after
+
+
+def _until_closed(block: str) -> str:
+    """A block up to a closing fence on the last line of its program; all of one in Python."""
+    closing = _CLOSING.search(block)
+    if closing is None or is_python(textwrap.dedent(block)):
+        return block
+    return block[: closing.start()]
 
 
 def _rank(block: tuple[str, str]) -> int:
@@ -158,11 +190,13 @@ def _rank(block: tuple[str, str]) -> int:
 
 
 def _indent(fence: re.Match[str]) -> int:
-    return len(fence[1].expandtabs())
+    """Of an item of a list the column behind its marker."""
+    words = fence["words"] or ""
+    return len((fence["indent"] + (words if _ITEM.fullmatch(words) else "")).expandtabs())
 
 
 def _language(fence: re.Match[str]) -> str:
-    words = fence[2].casefold().split()
+    words = fence["info"].casefold().split()
     return words[0].strip("{.}") if words else ""
 
 

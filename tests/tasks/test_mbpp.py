@@ -1,6 +1,8 @@
 """MBPP in its two forms: the references pass, and programs are found in completions."""
 
 import json
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,47 @@ def test_any_fence_that_is_not_deeper_ends_a_block():
     assert program_in(f"```python\n{documented}```\nIt does nothing.") == documented
     in_a_list = "- So:\n\t```python\n\tx = 1\n        ```\n- Done."
     assert program_in(in_a_list) == "x = 1\n"
+
+
+PROGRAM = 'def f(x):\n    """Doubles."""\n    return 2 * x\n'
+FORMS = {
+    "after words": f"Here is the code: ```python\n{PROGRAM}```\nIt doubles.",
+    "after words, open": f"Sure! ```Python\n{PROGRAM}",
+    "in a list": "- ```python\n" + textwrap.indent(PROGRAM, "  ") + "  ```\n- It doubles.",
+    "in a numbered list": "1. ```py\n" + textwrap.indent(PROGRAM, "   ") + "   ```",
+    "closed only": f"{PROGRAM}```\nExplanation: it doubles",
+    "closed only, at the end": f"{PROGRAM}```\n",
+    "closed on the last line": f"```python\n{PROGRAM.rstrip()}```\nIt doubles.",
+    "closed on the last line, before another": (
+        f"```python\n{PROGRAM.rstrip()}```\nExample:\n```\nf(2)\n```"
+    ),
+    "closed on the last line, before a program": (
+        f"```\n{PROGRAM.rstrip()}```\nExample:\n```bash\nls\n```"
+    ),
+    "after a draft": f"<think>\n```python\nx = 1\n```\nNo.\n</think>\n\n```python\n{PROGRAM}```",
+    "after a sketch": f"<think>\n```python\nf(1)\n</think>\n{PROGRAM}",
+    "after a long thought": f"<think>{'x' * MAX_PROGRAM_CHARACTERS}</think>\n{PROGRAM}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_fences_need_not_begin_a_line(form):
+    assert program_in(FORMS[form]).strip() == PROGRAM.strip()
+
+
+def test_fences_in_programs_end_none():
+    for line in ('s = """```\n"""', "s = '```'", "s = 'x ```python'  #", "# x```"):
+        assert program_in(f"```python\n{line}\nx = 1\n```\nSo.") == f"{line}\nx = 1\n"
+    assert program_in("Solution\n```\nx = 1") == "x = 1"
+
+
+@pytest.mark.parametrize("piece", ["```", "x```\n", "a ", " ", "- ```python\n", "`", "(", "\t- "])
+def test_hostile_texts_take_no_time(piece):
+    text = (piece * MAX_PROGRAM_CHARACTERS)[:MAX_PROGRAM_CHARACTERS]
+    begin = time.process_time()
+    program_in(text)
+    program_in(f"```python\n{text}"[:MAX_PROGRAM_CHARACTERS])
+    assert time.process_time() - begin < 2
 
 
 def test_programs_that_differ_in_space_are_the_same_answer(task):
