@@ -53,7 +53,9 @@ class AbstractFileTask(AbstractTask):
         self.path = Path(path)
         self.held_out_path = None if held_out_path is None else Path(held_out_path)
         stated = self._stated(read_records(self.path))
-        if num_examples >= max(len(stated), 1):
+        if not stated:
+            raise InputError(f"{path}: has no usable record")
+        if num_examples >= len(stated):
             raise InputError(
                 f"{path}: has {len(stated)} usable records, too few for {num_examples} examples "
                 "and a problem"

@@ -8,6 +8,7 @@ before them in `test_setup_code` (sanitized: `test_imports`).
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ from jaxgap.tasks.programs import AssertionForm, ProgramJudge, ProgramTests, is_
 from jaxgap.tasks.prompts import MBPP
 from jaxgap.tasks.records import Record
 from jaxgap.tasks.sandbox import Isolation, Limits
+
+_logger = logging.getLogger(__name__)
 
 MAX_PROGRAM_CHARACTERS = 100_000
 """Longer programs are wrong."""
@@ -52,17 +55,18 @@ class Mbpp(AbstractFileTask):
     """Programming problems from `mbpp.jsonl` or `sanitized-mbpp.json` as published.
 
     The prompt shows `test_list`, as is usual; a program is right if it satisfies these and
-    `challenge_test_list`. A record with a test that cannot be judged from outside the program is
-    left out. Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`), with Python's
-    standard library alone, and cannot forge a verdict (:mod:`jaxgap.tasks.programs`).
+    `challenge_test_list`. A record with a test that cannot be judged from outside the program, or
+    whose reference program fails, is left out. Programs run in a sandbox
+    (:mod:`jaxgap.tasks.sandbox`), with Python's standard library alone, and cannot forge a verdict
+    (:mod:`jaxgap.tasks.programs`).
 
     **Arguments:**
 
     - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
     - `limits`: the bounds of one program with all its tests.
 
-    **Raises:** `InputError` for a bad file, and on grading (a `SandboxUnavailable`) where programs
-    cannot be run safely.
+    **Raises:** `InputError` for a bad file, and (a `SandboxUnavailable`) where programs cannot be
+    run safely.
     """
 
     def __init__(
@@ -83,6 +87,22 @@ class Mbpp(AbstractFileTask):
         **Raises:** `SandboxUnavailable`.
         """
         return self._judge.isolation
+
+    def _stated(self, records: Sequence[Record]) -> list[tuple[Record, Problem]]:
+        """Without the records whose own program fails.
+
+        One whose program reaches a limit is kept: every machine must keep the same records.
+        """
+        stated = super()._stated(records)
+        jobs = [(problem.answer, _tests_of(problem)) for _, problem in stated]
+        sound = []
+        for each, verdict in zip(stated, self._judge.judge_all(jobs), strict=True):
+            if verdict.raised:
+                where, why = each[0].where, verdict.reason
+                _logger.warning("left out: %s: its own program fails the tests: %s", where, why)
+            else:
+                sound.append(each)
+        return sound
 
     def _problem(self, record: Record) -> Problem:
         shown = [test.strip() for test in record.texts("test_list")]

@@ -10,6 +10,7 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.tasks import Gsm8k, Mbpp, PromptAnswers, ProntoQA
 from jaxgap.tasks.records import MAX_FIELD_CHARACTERS, read_records
+from jaxgap.tasks.sandbox import Limits
 
 FILES = Path(__file__).parent / "files"
 
@@ -423,7 +424,7 @@ def test_bad_programming_problems(tmp_path, change, message):
         Mbpp(path)
 
 
-def test_programming_problems_that_cannot_be_judged_are_left_out(tmp_path, caplog):
+def test_programming_problems_that_cannot_be_judged_are_left_out(sandbox, tmp_path, caplog):
     good = json.loads((FILES / "mbpp.jsonl").read_text().splitlines()[0])
     inside = good | {"text": "b", "test_list": ["assert all([f(x) for x in (1, 2)])"]}
     none = good | {"text": "c", "test_list": [], "challenge_test_list": []}
@@ -433,6 +434,24 @@ def test_programming_problems_that_cannot_be_judged_are_left_out(tmp_path, caplo
     assert "some.jsonl:3: there are no tests" in caplog.text
     with pytest.raises(InputError, match=r"some.jsonl: has 1 distinct problems, 2 are asked for"):
         task.problems(2, seed=0)
+    with pytest.raises(InputError, match=r"none.jsonl: has no usable record"):
+        Mbpp(lines(tmp_path / "none.jsonl", none))
+
+
+def test_programs_that_fail_their_own_tests_are_left_out(sandbox, tmp_path, caplog):
+    test = {"test_list": ["assert f(1) == 2"]}
+    good = {"text": "a", "code": "def f(x): return 2 * x"} | test
+    wrong = {"text": "b", "code": "def f(x): return 3 * x"} | test
+    endless = {"text": "c", "code": "def f(x):\n    while True: pass"} | test
+    limits = Limits(wall_seconds=1, cpu_seconds=1, memory_mebibytes=128)
+    task = Mbpp(lines(tmp_path / "some.jsonl", wrong, good, endless), limits=limits, num_examples=1)
+    assert "left out: " in caplog.text
+    assert "some.jsonl:1: its own program fails the tests: raised AssertionError" in caplog.text
+    # Whether a limit is reached may depend on the machine, and the problems drawn must not.
+    (problem,) = task.problems(1, seed=0)
+    assert (problem.messages[0].content[0], problem.messages[2].content[0]) == ("a", "c")
+    with pytest.raises(InputError, match=r"none.jsonl: has no usable record"):
+        Mbpp(lines(tmp_path / "none.jsonl", wrong), limits=limits)
 
 
 @pytest.mark.parametrize(

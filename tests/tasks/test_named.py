@@ -15,9 +15,12 @@ def test_names_of_files():
     assert isinstance(task, Gsm8k)
     assert task.path == FILES / "gsm8k.jsonl"
     assert task.held_out_path == FILES / "gsm8k_test.jsonl"
-    assert isinstance(named_task(f"mbpp:{FILES}/mbpp.jsonl"), Mbpp)
     assert isinstance(named_task(f"prontoqa:{FILES}/prontoqa.jsonl"), ProntoQA)
     assert isinstance(named_task("addition"), Addition)
+
+
+def test_a_file_of_programs(sandbox):
+    assert isinstance(named_task(f"mbpp:{FILES}/mbpp.jsonl"), Mbpp)
 
 
 def test_options_are_passed_on():

@@ -63,11 +63,19 @@ class ProgramTests:
         return cls(imports_of(setup), setup, judge_setup, tuple(parsed))
 
 
+_RAISED = "raised "
+
+
 class Verdict(NamedTuple):
     """Whether a program passed, and the first thing that went wrong otherwise."""
 
     passed: bool
     reason: str
+
+    @property
+    def raised(self) -> bool:
+        """Whether it or a test raised an error; what reaches a limit elsewhere may not do so."""
+        return self.reason.startswith(_RAISED)
 
 
 class _Pair(NamedTuple):
@@ -150,5 +158,5 @@ def _ask(session: Session, request: dict[str, Any], expected: str) -> Any:
     if not isinstance(reply, dict) or expected not in reply:
         raised = reply.get("raised") if isinstance(reply, dict) else None
         named = isinstance(raised, str) and raised.isidentifier()
-        raise _Failed(f"raised {raised}" if named else "a reply of another form")
+        raise _Failed(f"{_RAISED}{raised}" if named else "a reply of another form")
     return reply[expected]
