@@ -99,13 +99,14 @@ def inverse_cdf(
     """
     ends = jnp.cumsum(masses.blocks, axis=-1)
     targets = uniforms * ends[:, -1]
-    block = _first_beyond(ends, targets)
+    block = _first_beyond(ends, masses.blocks, targets)
     before = jnp.where(block > 0, _at(ends, jnp.maximum(block - 1, 0)), 0.0)
     # Weights are made twice, of all and of one block, which costs less than keeping them.
     blocks = _blocks(logits)
     chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
-    chosen = jnp.cumsum(_weights(chosen, masses.largest, masses.temperature), axis=-1)
-    return block * blocks.shape[-1] + _first_beyond(chosen, targets - before)
+    weights = _weights(chosen, masses.largest, masses.temperature)
+    token = _first_beyond(jnp.cumsum(weights, axis=-1), weights, targets - before)
+    return block * blocks.shape[-1] + token
 
 
 def first_largest(
@@ -147,12 +148,19 @@ def _weights(
 
 
 def _first_beyond(
-    ends: Float[Array, "batch parts"], targets: Float[Array, " batch"]
+    ends: Float[Array, "batch parts"],
+    weights: Float[Array, "batch parts"],
+    targets: Float[Array, " batch"],
 ) -> Int[Array, " batch"]:
-    """The first part that ends beyond the target; the last one of any weight if none does."""
-    beyond = jnp.sum(ends <= targets[:, None], axis=-1, dtype=jnp.int32)
-    # Rounding may leave a target at, or behind, the end of all.
-    last = jnp.sum(ends < ends[:, -1:], axis=-1, dtype=jnp.int32)
+    """The first part of any weight that ends beyond the target; the last one if none does.
+
+    XLA adds long sums up in pieces, so that ends may fall a little, or rise over a part of weight
+    0; and rounding may leave a target at, or before, the end of one.
+    """
+    numbers = jnp.arange(weights.shape[-1], dtype=jnp.int32)
+    some = weights > 0
+    beyond = _first(some & (ends > targets[:, None]))
+    last = jnp.where(some, numbers, 0).max(-1)
     return jnp.minimum(beyond, last)
 
 

@@ -61,6 +61,29 @@ def test_the_ends_of_the_unit_interval_are_tokens_of_some_weight():
     assert _drawn(across_blocks, uniforms, 1.0).tolist() == [300, 600]
 
 
+def _all_but(num_kept, logits):
+    """The logits with all but the largest of each row excluded, as a filter excludes them."""
+    smallest = -np.sort(-logits, axis=1)[:, num_kept - 1 : num_kept]
+    return jnp.asarray(np.where(logits >= smallest, logits, -np.inf))
+
+
+def test_of_a_large_vocabulary_no_excluded_token_is_drawn():
+    # XLA's cumulative sums over so many blocks fall in places, and rise over some of weight 0.
+    logits = np.random.default_rng(1).normal(size=(64, 151_936)).astype(np.float32) * 3
+    logits = _all_but(50, logits)
+    drawn = _drawn(logits, jnp.full(64, 1 - 2.0**-24, jnp.float32), 1.0)
+    assert jnp.isfinite(logits[jnp.arange(64), drawn]).all()
+
+
+def test_a_uniform_on_a_boundary_draws_no_excluded_token():
+    # What is left of this one in its block is a little less than nothing: compiled for many rows,
+    # the product and the difference are one operation, which is rounded once.
+    logits = (np.random.default_rng(0).normal(size=(64, 1000)) * 3).astype(np.float32)[9:10]
+    logits = jnp.tile(_all_but(50, logits), (64, 1))
+    drawn = jax.jit(_drawn)(logits, jnp.full(64, 0.14010328, jnp.float32), 1.0)
+    assert jnp.isfinite(logits[0, drawn]).all()
+
+
 def test_the_smallest_uniform_draws_no_word_that_is_less_probable():
     logits = jnp.array([[-20.0, 0.0], [-16.0, 0.0]])  # of probabilities 2e-9 and 1e-7
     assert _drawn(logits, jnp.full(2, 2.0**-24), 1.0).tolist() == [1, 0]
