@@ -15,20 +15,20 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
+from jaxgap.fitting.assemble_result import assemble_result
 from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.constraints import Constraint, check_names, check_visible, constrained
 from jaxgap.fitting.core import CurveFn, Problem, RawFit
 from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, padded_length
+from jaxgap.fitting.estimable_noise import noise_is_estimable
 from jaxgap.fitting.law import AbstractLaw
 from jaxgap.fitting.least_squares import AbstractMinimiser
 from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale, JointScale, weighted_curves
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.priors import AbstractPrior, IndexedPrior
-from jaxgap.fitting.reading import read_result
 from jaxgap.fitting.result import FitResult
-from jaxgap.fitting.told_noise import tells_noise
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.computable import check_computable
 
@@ -230,13 +230,13 @@ def _fit_alike(problem: Problem, batch: list[_Prepared], level: float) -> list[F
     quantiles = [problem.noise.quantile(level, int(each.num_measurements), free) for each in curves]
     raw = fit_curves(problem, curves, free, [quantile or 1.0 for quantile in quantiles])
     return [
-        read_result(
+        assemble_result(
             problem,
             run.trajectory,
             run.curves,
             raw[row],
             num_free=free,
-            quantile=_told(problem, run.curves, raw[row], quantiles[row]),
+            quantile=_if_estimable(problem, run.curves, raw[row], quantiles[row]),
             level=level,
             remarks=run.remarks,
         )
@@ -244,7 +244,10 @@ def _fit_alike(problem: Problem, batch: list[_Prepared], level: float) -> list[F
     ]
 
 
-def _told(problem: Problem, curves: Curves, raw: RawFit, quantile: float | None) -> float | None:
+def _if_estimable(
+    problem: Problem, curves: Curves, raw: RawFit, quantile: float | None
+) -> float | None:
     """The quantile, but `None` where the fit has shown that the noise cannot be estimated."""
-    told = quantile is not None and tells_noise(problem, curves, np.asarray(raw.coordinates))
-    return quantile if told else None
+    if quantile is None or noise_is_estimable(problem, curves, np.asarray(raw.coordinates)):
+        return quantile
+    return None

@@ -32,7 +32,7 @@ _NEGATIVE_GAP = (
 _ON_BOUND = 1e-3
 
 
-def read_result(
+def assemble_result(
     problem: Problem,
     trajectory: Trajectory,
     curves: Curves,

@@ -25,7 +25,9 @@ _SPARE_ROWS = 2
 _RANK_TOLERANCE = 1e-9
 
 
-def tells_noise(problem: Problem, curves: Curves, coordinates: Float[np.ndarray, " n"]) -> bool:
+def noise_is_estimable(
+    problem: Problem, curves: Curves, coordinates: Float[np.ndarray, " n"]
+) -> bool:
     """Whether the scales found are of the noise, and not of curves that pass through the rows.
 
     **Arguments:**
@@ -40,10 +42,10 @@ def tells_noise(problem: Problem, curves: Curves, coordinates: Float[np.ndarray,
     scales = np.asarray(problem.scales(jnp.asarray(coordinates), curves))
     if on_floor(scales):
         return False
-    return len(scales) < 2 or _each_series_tells(problem, curves, len(coordinates) - len(scales))
+    return len(scales) < 2 or _each_series_can_tell(problem, curves, len(coordinates) - len(scales))
 
 
-def _each_series_tells(problem: Problem, curves: Curves, num_parameters: int) -> bool:
+def _each_series_can_tell(problem: Problem, curves: Curves, num_parameters: int) -> bool:
     """Whether each of two series could tell a scale of its own."""
     measured = np.asarray(curves.weights) > 0
     if any(np.ptp(ys[rows]) == 0 for ys, rows in zip(curves.ys.T, measured.T, strict=True)):

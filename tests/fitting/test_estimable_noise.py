@@ -21,7 +21,10 @@ def test_a_curve_through_all_rows_of_a_series_tells_nothing_of_its_noise(noise):
     assert (limit.estimate, limit.interval) == (None, None)
     assert "nothing is left to tell the noise from" in (limit.reason or "")
     assert result.parameters["rate"].interval is None
-    assert result.predict([3.0]) is not None
+    predicted = result.predict([3.0])
+    for band in (predicted.solver, predicted.verifier, predicted.gap):
+        assert np.isfinite(band.estimate).all()
+        assert (band.lower.item(), band.upper.item()) == (-np.inf, np.inf)
 
 
 def test_a_scale_of_its_own_takes_two_rows_more_than_a_series_holds():
