@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
+from jaxgap.errors import InputError
 from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.metrics import SplitMetrics
 from jaxgap.improve.prompt_mean import PromptMean
@@ -47,14 +48,32 @@ def grade(
 
     One that ran out of time here and not there would leave processes with different checkpoints as
     the best, to keep.
+
+    **Raises:** `InputError` if the grader gives anything but true or false for each.
     """
     pairs = [
         (problem, completion)
         for problem, completions in zip(problems, candidates.texts, strict=True)
         for completion in completions
     ]
-    correct = np.array(task.grade_all(pairs), bool)
+    correct = _as_verdicts(task.grade_all(pairs), len(pairs), type(task).__name__)
     return of_first(correct).reshape(candidates.finished.shape)
+
+
+def _as_verdicts(grades: Sequence[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
+    """Grades that are true or false, as numpy has them; part of a point is neither."""
+    if len(grades) != count:
+        raise InputError(
+            f"{name}.grade_all must give one grade for each completion: it gave {len(grades)} for "
+            f"{count}"
+        )
+    for each in grades:
+        if not (isinstance(each, int | float | np.bool_ | np.number) and each in (0, 1)):
+            raise InputError(
+                f"{name}.grade (or grade_all) must give True or False for a completion, got "
+                f"{each!r:.40}"
+            )
+    return np.array(grades, bool)
 
 
 def measure(

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from jaxgap.errors import InputError
 from jaxgap.improve import Candidates, PromptMean, RoundMetrics, Selected, to_trajectory
 from jaxgap.improve.auc import area_under_curve
-from jaxgap.improve.measure import Assessment, assess, measure
+from jaxgap.improve.measure import Assessment, assess, grade, measure
 from jaxgap.tasks import Addition, Problem
 
 
@@ -96,6 +97,37 @@ def test_grading_uses_the_task():
     assessment = assess(Addition(), problems, candidates)
     assert assessment.correct.tolist() == [[True, False], [True, False]]
     assert assessment.answers == [["2", "3"], ["3", ""]]
+
+
+def graded(grades):
+    """What is made of these grades of three candidates of one prompt."""
+
+    class Own(Addition):
+        def grade_all(self, pairs):
+            return grades
+
+    mask = np.ones((1, 3, 1), bool)
+    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "3", ""),))
+    return grade(Own(), [Problem("1+1=", "2")], candidates)
+
+
+@pytest.mark.parametrize("true", [True, np.True_, 1, 1.0, np.int8(1)])
+@pytest.mark.parametrize("false", [False, np.False_, 0, np.float32(0)])
+def test_grades_are_true_or_false(true, false):
+    for kind in (list, tuple, np.array):
+        assert graded(kind([true, false, true])).tolist() == [[True, False, True]]
+
+
+@pytest.mark.parametrize("part", [0.25, 2, -1, None, "True", math.nan, np.float32(0.5), [True]])
+def test_part_of_a_point_is_no_grade(part):
+    with pytest.raises(InputError, match=r"Own.grade \(or grade_all\) must give True or False"):
+        graded([True, part, False])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 6])
+def test_grades_are_as_many_as_completions(count):
+    with pytest.raises(InputError, match=f"grade for each completion: it gave {count} for 3"):
+        graded([True] * count)
 
 
 def test_what_the_first_process_found_right_is_right_in_all(monkeypatch):
