@@ -134,10 +134,17 @@ class AbstractTask(abc.ABC):
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw both splits at once, so that they share no prompt.
 
-        **Raises:** `InputError` if a count is below 1, or the task repeats a prompt.
+        **Raises:** `InputError` if a count is below 1, or the task repeats a prompt or gives
+        another number of problems than it is asked for.
         """
         check_sizes(num_train, num_held_out)
-        drawn = self.problems(num_train + num_held_out, seed=seed)
+        count = num_train + num_held_out
+        drawn = self.problems(count, seed=seed)
+        if len(drawn) != count:
+            raise InputError(
+                f"{type(self).__name__}.problems gave {len(drawn)} problems, where {count} are "
+                f"asked for ({num_train} to train on, {num_held_out} held out)"
+            )
         return TaskSplit(train=tuple(drawn[:num_train]), held_out=tuple(drawn[num_train:]))
 
 

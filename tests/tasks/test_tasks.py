@@ -73,6 +73,25 @@ def test_a_task_that_repeats_itself_is_refused():
         Broken().split(1, 1, seed=0)
 
 
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 30))
+def test_a_task_that_gives_another_number_of_problems_is_refused(num_train, num_held_out, given_):
+    class Miscounted(AbstractTask):
+        def problems(self, count, *, seed):
+            return [Problem(f"{number}?", "") for number in range(given_)]
+
+        def grade(self, problem, completion):
+            return True
+
+    count = num_train + num_held_out
+    if given_ == count:
+        assert len(Miscounted().split(num_train, num_held_out, seed=0).held_out) == num_held_out
+        return
+    message = f"Miscounted.problems gave {given_} problems, where {count} are asked for"
+    with pytest.raises(InputError, match=message) as caught:
+        Miscounted().split(num_train, num_held_out, seed=0)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("num_train", "num_held_out"), [(0, 1), (1, 0), (-1, 5)])
 def test_empty_splits_are_refused(num_train, num_held_out):
     with pytest.raises(ValueError, match="must be at least 1"):
