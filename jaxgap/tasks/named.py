@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jaxgap.errors import InputError
@@ -46,7 +47,15 @@ def named_task(name: str, options: str = "{}") -> AbstractTask:
     legal = {"addition": (), "json": ("num_examples", "prompt_field", "answer_field")}
     for option, value in given.items():
         _check(option, value, legal.get(kind, ("num_examples",)), name)
-    return _maker(kind)(*place.split(",", 1), **given) if place else _maker(kind)()
+    return _maker(kind)(*_files(place, name), **given) if place else _maker(kind)()
+
+
+def _files(place: str, name: str) -> list[Path]:
+    """One file, or that of the training problems and that of the held-out ones."""
+    parts = [part.strip() for part in place.split(",", 1)]
+    if not all(parts):
+        raise InputError(f"task {name!r:.80} names an empty file: give FILE, or FILE,FILE")
+    return [Path(part).expanduser() for part in parts]
 
 
 def _maker(kind: str) -> Callable[..., AbstractTask]:

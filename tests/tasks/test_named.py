@@ -19,6 +19,15 @@ def test_names_of_files():
     assert isinstance(named_task("addition"), Addition)
 
 
+@pytest.mark.parametrize("place", ["{0}/gsm8k.jsonl , {0}/gsm8k_test.jsonl", "~/gsm8k.jsonl"])
+def test_files_are_named_as_in_a_shell(monkeypatch, place):
+    monkeypatch.setenv("HOME", str(FILES))
+    task = named_task("gsm8k: " + place.format(FILES))
+    assert isinstance(task, Gsm8k)
+    assert task.path == FILES / "gsm8k.jsonl"
+    assert task.held_out_path == (FILES / "gsm8k_test.jsonl" if "," in place else None)
+
+
 def test_a_file_of_programs(sandbox):
     assert isinstance(named_task(f"mbpp:{FILES}/mbpp.jsonl"), Mbpp)
 
@@ -38,6 +47,7 @@ def test_options_are_passed_on():
         ("gsm8k", "{}", "task 'gsm8k' must look like gsm8k:FILE"),
         ("addition:f", "{}", "task 'addition:f' must look like addition"),
         ("reasoning-gym", "{}", "must look like reasoning-gym:SET"),
+        *[(f"gsm8k:{each}", "{}", "names an empty file") for each in ("f,", ",f", "f, ", " ", ",")],
         ("gsm8k:none.jsonl", "{}", "none.jsonl: no such file"),
         ("gsm8k:f", "[1]", r"the task's options must be a JSON object, got '\[1\]'"),
         ("gsm8k:f", "{", "the task's options must be a JSON object"),
