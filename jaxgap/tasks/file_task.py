@@ -116,14 +116,24 @@ def _distinct(
 ) -> list[Problem]:
     """The problems after `shots`, each prompt once, without those that are solved in them."""
     problems: dict[str, Problem] = {}
-    for _, problem in stated:
+    differing = []
+    for record, problem in stated:
         if normal_prompt(problem.text) in shown:
             continue
         if shots:
             problem = dataclasses.replace(problem, prompt=(*shots, *problem.messages))
-        problems.setdefault(normal_prompt(problem.text), problem)
+        first = problems.setdefault(normal_prompt(problem.text), problem)
+        if first.answer != problem.answer:
+            differing.append(record.where)
     if len(problems) < len(stated):
         _logger.info("%d of %d prompts repeat another", len(stated) - len(problems), len(stated))
+    if differing:
+        _logger.warning(
+            "left out: %s: %d prompts repeat an earlier one, up to case and white space, with "
+            "another answer",
+            differing[0],
+            len(differing),
+        )
     return list(problems.values())
 
 

@@ -90,6 +90,17 @@ def test_prompts_that_repeat_are_left_out():
         Gsm8k(FILES / "gsm8k.jsonl").problems(6, seed=0)
 
 
+@pytest.mark.parametrize(("answer", "warned"), [("no", True), ("yes", False)])
+def test_repeats_with_other_answers_are_said(tmp_path, caplog, answer, warned):
+    prompts = [("Is A a vowel?", "yes"), ("is a  A vowel?", answer), ("Is B?", "no")]
+    records = [{"prompt": prompt, "answer": each} for prompt, each in prompts]
+    task = PromptAnswers(lines(tmp_path / "own.jsonl", *records))
+    assert {problem.answer for problem in task.problems(2, seed=0)} == {"yes", "no"}
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    said = "own.jsonl:2: 1 prompts repeat an earlier one, up to case and white space, with another"
+    assert [said in each for each in warnings] == [True] * warned
+
+
 def test_held_out_problems_may_have_a_file_of_their_own():
     task = Gsm8k(FILES / "gsm8k.jsonl", FILES / "gsm8k_test.jsonl")
     split = task.split(5, 2, seed=3)
