@@ -15,11 +15,11 @@ shift
 if [ -e "$run/config.json" ]; then
   kept=()
   while [ $# -gt 0 ]; do
-    case $1 in
+    option=${1%%=*}
+    case ${option//_/-} in  # as jaxgap takes them, --stop_when too
       --mesh | --stop-when | --coordinator | --num-processes | --process-id)
-        kept+=("$1" "${2?$1 needs a value}"); shift ;;
-      --mesh=* | --stop-when=* | --coordinator=* | --num-processes=* | --process-id=*)
-        kept+=("$1") ;;
+        kept+=("$1")
+        if [ "$option" = "$1" ]; then kept+=("${2?$1 needs a value}"); shift; fi ;;
     esac
     shift
   done

@@ -171,7 +171,10 @@ def test_skypilot_starts_a_process_on_every_node(start, tmp_path):
     assert improve_options(argv).config.task == "gsm8k:train.jsonl"
 
 
-@pytest.mark.parametrize("rule", [["--stop-when", "0.1"], ["--stop-when=0.1"]])
+@pytest.mark.parametrize(
+    "rule",
+    [["--stop-when", "0.1"], ["--stop-when=0.1"], ["--stop_when", "0.1"], ["--stop_when=0.1"]],
+)
 def test_a_run_goes_on_with_its_rule_for_stopping(start, tmp_path, rule):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").touch()
@@ -182,11 +185,16 @@ def test_a_run_goes_on_with_its_rule_for_stopping(start, tmp_path, rule):
     assert (options.stop_when, options.config) == (0.1, ImproveConfig())
 
 
+@pytest.mark.parametrize("dash", ["-", "_"])
 @pytest.mark.parametrize("glue", [" ", "="])
-def test_a_run_goes_on_with_the_processes_it_is_given(start, tmp_path, glue):
+def test_a_run_goes_on_with_the_processes_it_is_given(start, tmp_path, glue, dash):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").touch()
-    pairs = [("--coordinator", "host:1"), ("--num-processes", "2"), ("--process-id", "1")]
+    pairs = [
+        ("--coordinator", "host:1"),
+        (f"--num{dash}processes", "2"),
+        (f"--process{dash}id", "1"),
+    ]
     given = [part for pair in pairs for part in glue.join(pair).split(" ")]
     command = ["bash", "launch/improve.sh", str(tmp_path / "run"), *OPTIONS[:4], *given]
     _, ((_, argv),) = start(*command, **dict.fromkeys(MEMBERSHIP, ""))
