@@ -52,8 +52,8 @@ def sample(
     - `sampling`: temperature and filters; changing them compiles nothing.
     - `stop_ids`: tokens that end a completion; those of the tokenizer if None.
     - `stop_strings`: texts that end a completion as soon as they appear in it.
-    - `rows_at_once`: the most completions decoded together, >= num_candidates; decides about memory
-        and speed, not about results. On a mesh it is rounded up to groups that can be cut evenly.
+    - `rows_at_once`: the most completions decoded together, >= 1; decides about memory and
+        speed, not about results. On a mesh it is rounded up to groups that can be cut evenly.
     - `on_progress`: called every few steps.
 
     **Returns:** the completions with the log-probability in nats of each token, as NumPy arrays of
