@@ -13,20 +13,28 @@ from pathlib import Path
 from jaxgap.errors import InputError
 
 LOCK_FILE = "run.lock"
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder; the lock goes with the process, however it dies.
 
-    **Raises:** `InputError` naming the process that holds it, or if the lock is a link.
+    **Raises:** `InputError` naming the process that holds it, or if the lock is a link, or the file
+    system has no locks.
     """
     # A link in a folder from somebody else may lead to any file of the user's.
     descriptor = _open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _HELD:
+                reason = os.strerror(error.errno or 0)
+                raise InputError(
+                    f"{folder} cannot be locked ({reason}): take a folder on a file system with "
+                    "locks, as Lustre has when mounted with -o flock"
+                ) from error
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
             raise InputError(
                 f"{folder} is in use by {holder or 'another process'}: let it end, or stop it"
@@ -39,15 +47,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the folder."""
+    """Whether a process holds the folder; none does where the file system has no locks."""
     try:
         descriptor = _open(folder / LOCK_FILE, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno in _HELD
     finally:
         os.close(descriptor)
     return False

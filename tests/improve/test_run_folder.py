@@ -1,6 +1,8 @@
 """A RUN folder is complete, readable at any moment, and the same for the same seed."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -112,6 +114,18 @@ def test_a_lock_that_is_a_link_is_not_written(tmp_path):
     with pytest.raises(InputError, match=r"run\.lock is a link"):
         is_locked(tmp_path)
     assert (tmp_path / "mine").read_text() == "all I have"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_not_another_process(monkeypatch, tmp_path, number):
+    def flock(descriptor, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("jaxgap.improve.run_lock.fcntl.flock", flock)
+    said = rf"cannot be locked \({os.strerror(number)}\): take a folder on a file system with locks"
+    with pytest.raises(InputError, match=said), locked(tmp_path):
+        pass
+    assert not is_locked(tmp_path)
 
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path):
