@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from jaxgap.errors import InputError, RunError
+from jaxgap.improve.run_files import CONFIG_FILE
 
 RUN_ERROR = 1
 
@@ -103,7 +104,7 @@ def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
     )
     lines = [lost + _RESUMED.format(folder), lost + _SAME]
     survivor = subprocess.Popen(
-        [sys.executable, "-S", "-c", program, str(folder / "config.json"), *lines],
+        [sys.executable, "-S", "-c", program, str(folder / CONFIG_FILE), *lines],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,  # signals to the whole job reach it not
@@ -137,7 +138,7 @@ def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator
         line = str(error)
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:150]
-        is_run = (folder / "config.json").exists()
+        is_run = (folder / CONFIG_FILE).exists()
         again = _RESUMED.format(folder) if is_run else _SAME
         line = f"another process has gone, or could not go on ({reason}): {again}"
     else:

@@ -47,6 +47,8 @@ def ignore_signals() -> None:
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does; either leaves the folder's last checkpoint whole."""
+    from jaxgap.improve.run_files import CONFIG_FILE
+
     _told.clear()
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, _stop) for number in numbers}
@@ -55,7 +57,7 @@ def resumable(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         word = "terminated" if isinstance(stop, Terminated) else "interrupted"
-        if not (folder / "config.json").exists():
+        if not (folder / CONFIG_FILE).exists():
             raise
         raise type(stop)(f"{word}; jaxgap improve --resume {folder} goes on") from None
     finally:

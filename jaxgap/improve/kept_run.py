@@ -28,6 +28,7 @@ from jaxgap.improve.loop import Loop, Observer, Stage, self_improve
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.origin import origin_of
 from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.run_files import CONFIG_FILE
 from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
 from jaxgap.models import Params
@@ -133,8 +134,8 @@ def resume_folder(
     folder = Path(folder)
     if more_rounds < 0:
         raise InputError(f"more_rounds must be 0 or more, got {more_rounds}")
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder} holds no run to go on with: it has no config.json")
+    if not (folder / CONFIG_FILE).is_file():
+        raise InputError(f"{folder} holds no run to go on with: it has no {CONFIG_FILE}")
     with _held(folder):
         run = RunFolder.reopen(folder)
         wanted = _prolonged(run.config, more_rounds)
@@ -204,7 +205,7 @@ class _KeptRun:
                 self._note(f"ended early: {end}")
             return self._run.metrics
 
-    def _go_on_with_versions(self) -> None:
+    def _note_changed_versions(self) -> None:
         for name, (before, now) in self._run.changed_versions().items():
             self._note(f"goes on with {name} {now}, until here {before}")
         self._run.write_versions()
@@ -214,7 +215,7 @@ class _KeptRun:
         state, training_set = self._start(store)
         self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
         if len(self._run.rows) <= self._run.config.num_rounds:
-            self._go_on_with_versions()
+            self._note_changed_versions()
         num_failures, furthest = 0, -1
         while (fault := self._first_fault(store, state, training_set)) is not None:
             del state, training_set  # so that they need not fit beside their checkpoint
@@ -275,7 +276,7 @@ class _KeptRun:
         saved = self._newest(store)
         for line in self._run.left_out:
             self._note(line)
-        self._miss_checkpoint(newest)
+        self._note_missing_checkpoint(newest)
         self._rewind(() if saved is None else saved.rows)
         if saved is None:
             with on_mesh(self._run.config.mesh):
@@ -291,7 +292,7 @@ class _KeptRun:
         for end in range(1, len(history) + 1):
             self._watch_for_collapse(history[:end])
 
-    def _miss_checkpoint(self, newest: int) -> None:
+    def _note_missing_checkpoint(self, newest: int) -> None:
         """Say that of a round that was measured there is no checkpoint: deleted, or never whole."""
         measured = self._run.last_timed
         if measured > newest:

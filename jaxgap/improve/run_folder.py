@@ -33,6 +33,7 @@ from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.events import EventFile
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.run_files import CONFIG_FILE, METRICS_FILE
 from jaxgap.improve.run_lock import LOCK_FILE
 from jaxgap.improve.versions import versions
 from jaxgap.sharding import is_first
@@ -40,13 +41,12 @@ from jaxgap.trajectory import Trajectory, write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text, shown
+from jaxgap.trajectory.read import OWN_FILE
 from jaxgap.trajectory.record import MIN_ROWS
 
 _CHECKPOINTS = "checkpoints"
-_METRICS = "metrics.jsonl"
 _TIMINGS = "timings.jsonl"
 _NOTES = "notes.jsonl"
-_TABLE = "trajectory.csv"
 _VERSIONS = "versions.json"
 
 
@@ -87,7 +87,7 @@ class RunFolder:
         **Raises:** `InputError` if it is not the folder of a run, or its settings are damaged.
         """
         folder = Path(folder)
-        settings = folder / "config.json"
+        settings = folder / CONFIG_FILE
         config = ImproveConfig.from_dict(_read_json(settings), str(settings))
         self = cls(folder, config)
         self._timings = self._intact_rows(_TIMINGS, (int, float))
@@ -134,7 +134,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> tuple[RoundMetrics, ...]:
-        """The same as records."""
+        """`rows` as :class:`RoundMetrics`."""
         return tuple(map(RoundMetrics.from_row, self._rows))
 
     def change(self, config: ImproveConfig) -> None:
@@ -198,22 +198,22 @@ class RunFolder:
         self._write_text(_NOTES, _lines(self._notes))
 
     def _write(self) -> None:
-        for name, rows in ((_METRICS, self._rows), (_TIMINGS, self._timings)):
+        for name, rows in ((METRICS_FILE, self._rows), (_TIMINGS, self._timings)):
             if rows or (self.folder / name).exists():
                 self._write_text(name, _lines(rows))
         if len(self._rows) >= MIN_ROWS:
             trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
-            self._guarded(lambda: write_csv(trajectory, self.folder / _TABLE))
+            self._guarded(lambda: write_csv(trajectory, self.folder / OWN_FILE))
         else:  # of a run that went back further than a table reaches
             self._guarded(self._remove_table)
 
     def _remove_table(self) -> None:
-        table = self.folder / _TABLE
+        table = self.folder / OWN_FILE
         for path in (table, sidecar_path(table)):
             path.unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
-        self._write_text("config.json", _pretty(dataclasses.asdict(self.config)))
+        self._write_text(CONFIG_FILE, _pretty(dataclasses.asdict(self.config)))
 
     def _write_text(self, name: str, text: str) -> None:
         self._guarded(lambda: write_atomically(self.folder / name, text))
@@ -289,11 +289,11 @@ def require_free(folder: str | Path) -> Path:
 
 
 def _is_left_over(path: Path) -> bool:
-    return path.name == LOCK_FILE or path.name.startswith(".config.json.")
+    return path.name == LOCK_FILE or path.name.startswith(f".{CONFIG_FILE}.")
 
 
 def _without_run(folder: Path) -> Path:
-    if (folder / "config.json").exists():
+    if (folder / CONFIG_FILE).exists():
         raise InputError(f"{folder} holds a run already: go on with it by --resume {folder}")
     return folder
 

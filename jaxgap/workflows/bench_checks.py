@@ -13,6 +13,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
+from jaxgap.improve.run_files import CONFIG_FILE
 from jaxgap.improve.run_folder import RunFolder, require_free
 from jaxgap.improve.run_lock import is_locked
 from jaxgap.models.huggingface import parse_config
@@ -44,7 +45,7 @@ def check_runs(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, 
 
 def is_begun(run: Path) -> bool:
     """Whether a folder holds a run, which then goes on."""
-    return (run / "config.json").exists()
+    return (run / CONFIG_FILE).exists()
 
 
 def _check_place(folder: Path) -> None:

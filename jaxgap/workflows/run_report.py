@@ -28,10 +28,10 @@ from jaxgap.report.words import (
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.trajectory.read import OWN_FILE
 from jaxgap.workflows.analysis import Analysis, analyse
 
 REPORT_FILE = "report.html"
-_TRAJECTORY_FILE = "trajectory.csv"
 
 
 def write_report(folder: Path) -> tuple[Path, Analysis]:
@@ -45,10 +45,10 @@ def write_report(folder: Path) -> tuple[Path, Analysis]:
         raise TrajectoryError(f"{folder} is a file and no RUN folder; for it there is jaxgap fit")
     if not folder.is_dir():
         raise TrajectoryError(f"{folder}: no such folder; name the RUN of jaxgap improve")
-    path = folder / _TRAJECTORY_FILE
+    path = folder / OWN_FILE
     if not path.exists():
         raise TrajectoryError(
-            f"{folder}: has no {_TRAJECTORY_FILE}; is it a RUN with three checkpoints or more?"
+            f"{folder}: has no {OWN_FILE}; is it a RUN with three checkpoints or more?"
         )
     analysis = analyse(read_csv(path))
     settings = {name: _read_settings(folder / f"{name}.json") for name in ("config", "versions")}

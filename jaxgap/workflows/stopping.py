@@ -12,6 +12,7 @@ from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.kept_run import EndRun, Watcher
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.trajectory import read_csv
+from jaxgap.trajectory.read import OWN_FILE
 from jaxgap.workflows.host import on_host
 
 # Fewer checkpoints than this leave nearly everything to the prior.
@@ -64,7 +65,7 @@ def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -
     """End the run after this round if the next is not worth `cost`."""
     if round_index + 1 < _MIN_CHECKPOINTS or round_index == config.num_rounds:
         return
-    run = read_csv(folder / "trajectory.csv")
+    run = read_csv(folder / OWN_FILE)
     horizon = float(run.ts[-1]) + 1.0
     with on_host():
         key = jax.random.fold_in(jax.random.key(config.seed), round_index)
