@@ -38,9 +38,9 @@ class Watch:
         import time
 
         from jaxgap.cli.host import compute_on_host
-        from jaxgap.cli.sight import print_sight
+        from jaxgap.cli.run_status import print_status
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.workflows.watching import look
+        from jaxgap.workflows.watching import read_status
 
         if not 0 < self.every <= _MAX_EVERY:
             raise InputError(
@@ -52,10 +52,10 @@ class Watch:
         console = Terminal()
         num_shown = -1
         while True:
-            sight = look(self.folder, key=key, level=self.level, cost=self.cost)
-            if sight.num_done != num_shown:
-                print_sight(console, sight)
-                num_shown = sight.num_done
-            if self.once or not sight.at_work or console.quiet:
+            status = read_status(self.folder, key=key, level=self.level, cost=self.cost)
+            if status.num_done != num_shown:
+                print_status(console, status)
+                num_shown = status.num_done
+            if self.once or not status.at_work or console.quiet:
                 return
             time.sleep(self.every)

@@ -10,15 +10,17 @@ from jaxtyping import Array, Key
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit
 from jaxgap.fitting.forecasting import Forecast, forecast
+from jaxgap.improve.run_files import CONFIG_FILE, METRICS_FILE
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.improve.run_lock import is_locked
 from jaxgap.trajectory import Trajectory, read_csv
 from jaxgap.trajectory.outside import read_text
+from jaxgap.trajectory.read import OWN_FILE
 from jaxgap.trajectory.record import MIN_ROWS
 from jaxgap.workflows.stopping import require_gain
 
 
-class Sight(NamedTuple):
+class RunStatus(NamedTuple):
     """A run as it stands.
 
     **Fields:**
@@ -39,9 +41,9 @@ class Sight(NamedTuple):
     outlook: Forecast | None
 
 
-def look(
+def read_status(
     folder: Path, *, key: Key[Array, ""], level: float = 0.9, cost: float | None = None
-) -> Sight:
+) -> RunStatus:
     """Read a RUN folder as it stands, fit what was measured, and forecast the rest.
 
     Nothing in the folder is changed, and a process at work on it is not disturbed.
@@ -60,18 +62,19 @@ def look(
         require_gain("--cost", cost)
     if folder.is_file():
         raise InputError(f"{folder} is a file and no RUN folder; for it there is jaxgap forecast")
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder} holds no run to watch: it has no config.json")
+    if not (folder / CONFIG_FILE).is_file():
+        raise InputError(f"{folder} holds no run to watch: it has no {CONFIG_FILE}")
     num_asked = RunFolder.reopen(folder).config.num_rounds + 1
     at_work = is_locked(folder)
-    table = folder / "trajectory.csv"
+    table = folder / OWN_FILE
     if not table.exists():
-        num_done = _num_lines(folder / "metrics.jsonl")
-        return Sight(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)
+        num_done = _num_lines(folder / METRICS_FILE)
+        return RunStatus(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)
     run = read_csv(table)
     horizon = max(float(num_asked - 1), float(run.ts[-1]) + 1.0)
     outlook = forecast(run, horizon, key=key, level=level, cost=cost, round_length=1.0)
-    return Sight(run.num_rows, num_asked, at_work, run, fit(LinearLaw(), run, level=level), outlook)
+    result = fit(LinearLaw(), run, level=level)
+    return RunStatus(run.num_rows, num_asked, at_work, run, result, outlook)
 
 
 def _num_lines(path: Path) -> int:

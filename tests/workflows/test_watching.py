@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
-from jaxgap.cli.sight import print_sight
+from jaxgap.cli.run_status import print_status
 from jaxgap.cli.terminal import Terminal
 from jaxgap.errors import InputError
 from jaxgap.improve import (
     EndRun,
-    Estimate,
     ImproveConfig,
+    PromptMean,
     RoundMetrics,
     RunFolder,
     SplitMetrics,
@@ -23,7 +23,7 @@ from jaxgap.improve import (
 )
 from jaxgap.improve.run_lock import locked
 from jaxgap.workflows.stopping import stop_when_not_worth
-from jaxgap.workflows.watching import look
+from jaxgap.workflows.watching import read_status
 
 KEY = jax.random.key(0)
 
@@ -32,11 +32,11 @@ def measured(round_index, solver):
     """A checkpoint of a run whose solver's uncertainty is given, and the verifier's half of it."""
     rng = np.random.default_rng(round_index)
     names = [field.name for field in dataclasses.fields(SplitMetrics)]
-    estimates = {name: Estimate(0.5, 0.01) for name in names}
+    estimates = {name: PromptMean(0.5, 0.01) for name in names}
     noise = 0.003 * rng.normal(size=2)
     estimates |= {
-        "solver": Estimate(solver + noise[0], 0.003),
-        "verifier": Estimate(solver / 2 + noise[1], 0.003),
+        "solver": PromptMean(solver + noise[0], 0.003),
+        "verifier": PromptMean(solver / 2 + noise[1], 0.003),
     }
     split = SplitMetrics(**estimates)
     return RoundMetrics(round_index, split, split)
@@ -65,33 +65,33 @@ def test_a_record_comes_back_from_its_row():
 
 def test_it_sees_how_far_a_run_is_and_where_it_goes(half_way):
     before = {path: path.read_bytes() for path in half_way.iterdir()}
-    sight = look(half_way, key=KEY)
-    assert (sight.num_done, sight.num_asked, sight.at_work) == (9, 13, False)
-    low, high = sight.result.limits["solver"].interval
+    status = read_status(half_way, key=KEY)
+    assert (status.num_done, status.num_asked, status.at_work) == (9, 13, False)
+    low, high = status.result.limits["solver"].interval
     assert low < 0.5 < high
-    low, high = sight.outlook.solver.interval
-    assert sight.outlook.horizon == 12
+    low, high = status.outlook.solver.interval
+    assert status.outlook.horizon == 12
     assert low < 0.5 + np.exp(-6.0) < high
     assert {path: path.read_bytes() for path in half_way.iterdir()} == before
     with locked(half_way):
-        assert look(half_way, key=KEY).at_work
+        assert read_status(half_way, key=KEY).at_work
 
 
 def test_before_the_third_checkpoint_there_is_nothing_to_fit(tmp_path):
     write_run(tmp_path / "run", [1.5, 1.2], 12)
-    sight = look(tmp_path / "run", key=KEY)
-    assert (sight.num_done, sight.result, sight.outlook) == (2, None, None)
+    status = read_status(tmp_path / "run", key=KEY)
+    assert (status.num_done, status.result, status.outlook) == (2, None, None)
     with pytest.raises(InputError, match="holds no run to watch"):
-        look(tmp_path, key=KEY)
+        read_status(tmp_path, key=KEY)
 
 
 def test_measurements_that_are_not_text_are_refused_in_one_line(tmp_path):
     run = write_run(tmp_path / "run", [1.5, 1.2], 12).folder
     (run / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
     with pytest.raises(InputError, match=r"metrics\.jsonl:1: not a text file in UTF-8"):
-        look(run, key=KEY)
+        read_status(run, key=KEY)
     (run / "metrics.jsonl").write_bytes(b"")
-    assert look(run, key=KEY).num_done == 0
+    assert read_status(run, key=KEY).num_done == 0
 
 
 @pytest.mark.parametrize("cost", ["-1", "nan", "inf"])
@@ -113,8 +113,8 @@ def test_the_command_says_it_in_words(half_way, capsys):
     assert "stop: with probability" in said
 
 
-def said_of(sight, capsys):
-    print_sight(Terminal(), sight)
+def said_of(status, capsys):
+    print_status(Terminal(), status)
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -124,19 +124,19 @@ def test_a_verdict_against_the_law_stands_beside_its_limit_and_doubts_are_told_o
     """A solver that gains, and then loses most of it again."""
     curve = np.concatenate([np.linspace(2.0, 0.8, 8), np.linspace(0.9, 1.7, 8)])
     write_run(tmp_path / "run", curve, 20)
-    sight = look(tmp_path / "run", key=KEY)
-    said = said_of(sight, capsys)
+    status = read_status(tmp_path / "run", key=KEY)
+    said = said_of(status, capsys)
     assert "The solver-verifier law does not describe this run: the solver worsens" in said
-    warnings = (*sight.result.warnings, *sight.outlook.warnings)
+    warnings = (*status.result.warnings, *status.outlook.warnings)
     assert len(warnings) > 1
     assert all(said.count(warning[1:]) == 1 for warning in warnings)
     assert "Beware: the residuals exceed the standard errors given" in said
 
 
 def test_a_fit_that_failed_gives_no_limit_to_a_watcher(half_way, capsys):
-    sight = look(half_way, key=KEY)
-    failed = dataclasses.replace(sight.result, converged=False, stopped="failed: no start")
-    said = said_of(sight._replace(result=failed), capsys)
+    status = read_status(half_way, key=KEY)
+    failed = dataclasses.replace(status.result, converged=False, stopped="failed: no start")
+    said = said_of(status._replace(result=failed), capsys)
     assert "The linear law could not be fitted: failed: no start." in said
     assert "The solver's limit is" not in said
     assert "By curves of several shapes: U_s" in said
@@ -146,10 +146,10 @@ def test_a_fit_that_failed_gives_no_limit_to_a_watcher(half_way, capsys):
 def test_a_limit_that_the_run_has_passed_is_not_told_as_one(tmp_path, capsys):
     curve = 0.5 + 1.5 * (1 + 2 * np.arange(30.0)) ** -0.35
     write_run(tmp_path / "run", curve, 40)
-    sight = look(tmp_path / "run", key=KEY)
-    refuted = sight.result.limits["solver"]
+    status = read_status(tmp_path / "run", key=KEY)
+    refuted = status.result.limits["solver"]
     assert refuted.identifiability == "refuted"
-    said = said_of(sight, capsys)
+    said = said_of(status, capsys)
     assert said.count(refuted.reason) == 1
     assert "does not describe this run" in said
     assert "By the linear law" not in said

@@ -1,4 +1,4 @@
-"""What is seen of a run under way, in a few lines for each checkpoint."""
+"""What is said of a run under way, in a few lines for each checkpoint."""
 
 from typing import TYPE_CHECKING
 
@@ -10,22 +10,22 @@ from jaxgap.report.words import accuracy_sentence, objection
 if TYPE_CHECKING:
     from jaxgap.fitting import FitResult
     from jaxgap.fitting.forecasting import Forecast
-    from jaxgap.workflows.watching import Sight
+    from jaxgap.workflows.watching import RunStatus
 
 
-def print_sight(console: Terminal, sight: "Sight") -> None:
+def print_status(console: Terminal, status: "RunStatus") -> None:
     """How far it is, where it is going, and whether to go on."""
-    state = "" if sight.at_work else ", and nothing is at work on it"
-    head = f"{sight.num_done} of {sight.num_asked} checkpoints{state}"
+    state = "" if status.at_work else ", and nothing is at work on it"
+    head = f"{status.num_done} of {status.num_asked} checkpoints{state}"
     console.print(head, style="bold")
-    if sight.run is None or sight.result is None or sight.outlook is None:
+    if status.run is None or status.result is None or status.outlook is None:
         console.print("  a fit needs three checkpoints", style="dim")
         return
-    lines = [accuracy_sentence(sight.run), *_by_the_law(sight.result), *_ahead(sight.outlook)]
+    lines = [accuracy_sentence(status.run), *_by_the_law(status.result), *_ahead(status.outlook)]
     said = [line for line in lines if line]
     for line in said:
         console.print(f"  {line}")
-    print_warnings(console, unsaid((*sight.result.warnings, *sight.outlook.warnings), said))
+    print_warnings(console, unsaid((*status.result.warnings, *status.outlook.warnings), said))
 
 
 def _by_the_law(result: "FitResult") -> list[str | None]:
