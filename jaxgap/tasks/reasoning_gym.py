@@ -6,7 +6,10 @@ to Python's `eval`, directly or through SymPy, so all of them run in a sandbox.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import itertools
 import json
 import pickle
 from collections.abc import Mapping, Sequence
@@ -35,6 +38,8 @@ LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_by
 
 _PACKAGES = ("reasoning_gym", "sympy", "mpmath", "dateutil", "zss", "tabulate", "pyfiglet")
 _NUM_TRIED = 5  # problems whose own answers are scored before a set is accepted
+_NO_ANSWERS = ("?", "nonsense")
+_ANSWERS = ("", "0")  # to some problems, but not to all
 _NUM_CHUNKS = 20  # of as many problems as are asked for, before a set is said to have too few
 
 
@@ -64,7 +69,8 @@ class ReasoningGym(AbstractTask):
     - `limits`: the bounds of grading one answer.
 
     **Raises:** `InputError` without the extra, for an unknown set or parameter, for values that it
-    refuses or fails with, and for a set whose grader does not accept its own reference answers.
+    refuses or fails with, and for a set whose grader does not accept its own reference answers,
+    or accepts what is no answer.
     """
 
     def __init__(
@@ -76,14 +82,11 @@ class ReasoningGym(AbstractTask):
     ):
         require("reasoning_gym", "reasoning-gym's sets")
         self.name, self.config = name, _as_mapping(config)
-        dataset = make_dataset(name, self.config, seed=_seed([0]), size=_NUM_TRIED)
-        for index in range(dataset.size):
-            score = self._reference_score(dataset, index)
-            if score < RIGHT:
-                raise InputError(
-                    f"reasoning-gym's set {name!r} cannot be used: its grader gives its own "
-                    f"reference answer {score:g} of 1"
-                )
+        fault = self._fault(make_dataset(name, self.config, seed=_seed([0]), size=_NUM_TRIED))
+        if fault:
+            raise InputError(
+                f"reasoning-gym's set {name!r} cannot be used: its grader gives {fault}"
+            )
         self._grader = SandboxedGrader(
             "jaxgap.tasks.gym_grader:make_handler",
             {"name": name, "config": self.config},
@@ -163,11 +166,40 @@ class ReasoningGym(AbstractTask):
             f"further distinct problems, {count} are asked for"
         )
 
-    def _reference_score(self, dataset: Any, index: int) -> float:
-        """What the grader makes of the library's own answer, which needs no sandbox."""
-        with refusals(self.name, self.config):
-            entry = dataset[index]
-            return float(dataset.score_answer(entry["answer"], entry))
+    def _fault(self, dataset: Any) -> str:
+        """What the grader makes of texts of the library's own that it should not; empty if sound.
+
+        None of them needs a sandbox.
+        """
+        entries = []
+        for index in range(dataset.size):
+            with refusals(self.name, self.config):
+                entry = dataset[index]
+                score = float(dataset.score_answer(entry["answer"], entry))
+            if score < RIGHT:
+                return f"its own reference answer {score:g} of 1"
+            entries.append(entry)
+        differ = len({canonical_text(str(entry["answer"])) for entry in entries}) > 1
+        for text in (*_NO_ANSWERS, *_ANSWERS):
+            given = [_is_right(dataset, text, entry) for entry in entries]
+            if (text in _NO_ANSWERS and any(given)) or (differ and all(given)):
+                return f"{text!r} the full score"
+        # Some problems have several answers, but not all of them those of the others.
+        others = [
+            _is_right(dataset, other["answer"], entry)
+            for entry, other in itertools.permutations(entries, 2)
+            if entry["question"] != other["question"]
+            and canonical_text(str(entry["answer"])) != canonical_text(str(other["answer"]))
+        ]
+        return "answers to other problems the full score" if others and all(others) else ""
+
+
+def _is_right(dataset: Any, answer: Any, entry: Mapping[str, Any]) -> bool:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # where some graders say why not
+            return float(dataset.score_answer(answer, entry)) >= RIGHT
+    except Exception:
+        return False
 
 
 def _seed(entropy: Sequence[int]) -> int:
