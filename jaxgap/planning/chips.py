@@ -9,6 +9,7 @@ describes two devices a chip, of which JAX makes one where it runs.
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import re
 from typing import Any, NamedTuple
@@ -45,13 +46,15 @@ CHIPS = {
         Chip("v6e", int(31.25 * _GIB), 918e12, 1638e9, 400e9),
     )
 }
-_TOPOLOGY = re.compile(r"(\w+):\d+x\d+(x\d+)?")
+_TOPOLOGY = re.compile(r"(\w+):(\d{1,4}(?:x\d{1,4}){1,2})")
+_LARGEST = {"v5e": (16, 16), "v5p": (16, 16, 24), "v6e": (16, 16)}
+"""The largest slice of each. The compiler describes larger ones, and boxes of other dimensions."""
 
 
 def chip_of(topology: str) -> Chip:
     """The chip of a topology such as `v5e:4x4`.
 
-    **Raises:** `InputError` if it is none that is known.
+    **Raises:** `InputError` if it is none that is known, or there is no such slice.
 
     >>> chip_of("v5e:4x4").hbm_bytes / 2**30
     15.75
@@ -61,7 +64,22 @@ def chip_of(topology: str) -> Chip:
         raise InputError(
             f"a topology must look like v5e:4x4, with one of {', '.join(CHIPS)}, got {topology!r}"
         )
-    return CHIPS[found.group(1)]
+    name, sides = found.group(1), [int(side) for side in found.group(2).split("x")]
+    if not _exists(sides, _LARGEST[name]):
+        largest = "x".join(map(str, _LARGEST[name]))
+        raise InputError(f"a slice of {name} is a box of at most {largest} chips, got {topology!r}")
+    return CHIPS[name]
+
+
+def _exists(sides: list[int], largest: tuple[int, ...]) -> bool:
+    """Whether a slice of these sides may exist.
+
+    A v5p's cubes are joined by switches, to boxes longer than the largest; the others lie in one
+    square.
+    """
+    if len(sides) != len(largest) or not 1 <= math.prod(sides) <= math.prod(largest):
+        return False
+    return len(sides) == 3 or max(sides) <= max(largest)
 
 
 def describe(topology: str) -> list[Any]:
@@ -77,6 +95,7 @@ def describe(topology: str) -> list[Any]:
         "TPU_SKIP_MDS_QUERY": "1",
         "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
         "TPU_WORKER_HOSTNAMES": "localhost",
+        "TPU_HOST_BOUNDS": "1,1,1",  # of this host, for which it otherwise looks aloud
     }.items():
         os.environ.setdefault(name, value)
     import jax

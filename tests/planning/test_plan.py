@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from typing import ClassVar
 
 import jax
@@ -27,6 +30,33 @@ SMALL = Workload(
 def test_other_topologies_are_refused(topology):
     with pytest.raises(InputError, match="a topology must look like v5e:4x4"):
         chip_of(topology)
+
+
+@pytest.mark.parametrize(
+    ("topology", "largest"),
+    [("v5e:2x2x2", "16x16"), ("v5e:100x100", "16x16"), ("v6e:32x8", "16x16"), ("v5e:0x4", "16x16"),
+     ("v5p:4x4", "16x16x24"), ("v5p:32x32x32", "16x16x24")],
+)  # fmt: skip
+def test_slices_that_do_not_exist_are_refused(topology, largest):
+    with pytest.raises(InputError, match=f"is a box of at most {largest} chips, got '{topology}'"):
+        chip_of(topology)
+
+
+@pytest.mark.parametrize("topology", ["v5e:1x1", "v6e:16x16", "v5p:2x2x1", "v5p:16x16x24"])
+def test_slices_that_exist_are_planned_for(topology):
+    assert chip_of(topology).name == topology[:3]
+
+
+def test_a_topology_is_described_in_silence():
+    pytest.importorskip("libtpu")
+    program = "from jaxgap.planning.chips import describe; print(len(describe('v5e:2x4')))"
+    environment = {name: value for name, value in os.environ.items() if "TPU" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("8\n", "")
 
 
 def test_a_workload_of_nothing_is_refused():
