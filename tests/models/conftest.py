@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import safetensors.numpy
 from jaxgap.models import LanguageModel
 from jaxgap.models.checkpoint import stored_tensors
 from jaxgap.models.huggingface.config_json import parse_config
-from jaxgap.models.huggingface.folder import load_params
+from jaxgap.models.huggingface.folder import load_folder
 from jaxgap.models.huggingface.tensor_names import naming_of
 
 _PATH = Path(__file__).with_name("peers.py")
@@ -72,8 +73,8 @@ def check_logits(peers):
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(peers, tmp_path_factory):
-    """Write a tiny model's folder, `config.json` as transformers wrote it; no tokenizer."""
+def tiny_folder(peers, write_tokenizer, tmp_path_factory):
+    """Write a tiny model's folder, `config.json` as transformers wrote it."""
     root = tmp_path_factory.mktemp("tiny")
 
     def write(family):
@@ -87,6 +88,7 @@ def tiny_folder(peers, tmp_path_factory):
                 for stored in stored_tensors(config, naming_of(config))
             }
             safetensors.numpy.save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+            write_tokenizer(folder, config.vocab_size)
         return folder
 
     return write
@@ -110,6 +112,18 @@ def make_tokenizer():
 
 
 @pytest.fixture(scope="session")
+def write_tokenizer(make_tokenizer):
+    """Write such a tokenizer into a model's folder."""
+    settings = {"pad_token": "w0", "bos_token": "w1", "eos_token": "w2"}
+
+    def write(folder, num_ids):
+        (folder / "tokenizer.json").write_text(make_tokenizer(num_ids).backend.to_str())
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def load_tiny(tiny_folder, make_tokenizer):
     """A tiny model and its parameters, loaded once."""
     loaded = {}
@@ -119,7 +133,7 @@ def load_tiny(tiny_folder, make_tokenizer):
             folder = tiny_folder(family)
             config = parse_config(folder / "config.json")
             model = LanguageModel(config, make_tokenizer(config.vocab_size))
-            loaded[family] = model, load_params(folder, config)
+            loaded[family] = model, load_folder(folder)[1]
         return loaded[family]
 
     return load

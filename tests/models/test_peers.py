@@ -19,7 +19,7 @@ from jaxgap.models import (
     save_folder,
 )
 from jaxgap.models.huggingface.config_json import parse_config
-from jaxgap.models.huggingface.folder import load_params
+from jaxgap.models.huggingface.folder import load_folder
 from jaxgap.models.language_model import LanguageModel
 
 FAMILIES = ("llama3", "phi3_mini", "phi35_mini", "phi4_mini", "qwen25", "qwen3")
@@ -28,7 +28,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_exports_both_ways(family, run_peers, check_logits, load_tiny, make_tokenizer, tmp_path):
+def test_exports_both_ways(
+    family, run_peers, check_logits, load_tiny, make_tokenizer, write_tokenizer, tmp_path
+):
     """Ours gives transformers the same logits; what it saves, in shards, is read by us."""
     model, params = load_tiny(family)
     save_folder(tmp_path / "ours", model, params, max_shard_bytes=20_000)
@@ -38,7 +40,8 @@ def test_exports_both_ways(family, run_peers, check_logits, load_tiny, make_toke
     run_peers("save", family, tmp_path / "theirs")
     config = parse_config(tmp_path / "theirs" / "config.json")
     assert (tmp_path / "theirs" / "model.safetensors.index.json").exists()
-    reloaded = load_params(tmp_path / "theirs", config)
+    write_tokenizer(tmp_path / "theirs", config.vocab_size)
+    reloaded = load_folder(tmp_path / "theirs")[1]
     jax.tree.map(np.testing.assert_array_equal, reloaded, params)
     check_logits(LanguageModel(config, make_tokenizer(64)), reloaded, tmp_path / "ours.npz")
 

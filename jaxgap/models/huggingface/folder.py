@@ -9,14 +9,13 @@ import jax.numpy as jnp
 
 from jaxgap.models.axes import decoder_shardings
 from jaxgap.models.checkpoint import assemble, stored_tensors
-from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.models.huggingface.decoder_entries import decoder_entries
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
-from jaxgap.models.safetensors_file import Entry, check_tensors
+from jaxgap.models.safetensors_file import check_tensors
 
 
 def load_folder(
@@ -41,32 +40,10 @@ def load_folder(
     config, entries = decoder_entries(folder, parse_config(folder / "config.json"))
     # First what is small, so that nothing is refused after the weights are read.
     model = LanguageModel(config, load_tokenizer(folder, config.vocab_size))
-    return model, _read(folder, config, entries, dtype, shardings)
-
-
-def load_params(
-    folder: Path,
-    config: DecoderConfig,
-    *,
-    dtype: Any = jnp.float32,
-    shardings: Params | None = None,
-) -> Params:
-    """The parameters alone, for a configuration already read; see :func:`load_folder`."""
-    config, entries = decoder_entries(folder, config)
-    return _read(folder, config, entries, dtype, shardings)
-
-
-def _read(
-    folder: Path,
-    config: DecoderConfig,
-    entries: dict[str, Entry],
-    dtype: Any,
-    shardings: Params | None,
-) -> Params:
     shardings = shardings or decoder_shardings(config)
     stored = list(stored_tensors(config, naming_of(config)))
     found = {name: entry.shape for name, entry in entries.items()}
     check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, folder)
-    return assemble(
+    return model, assemble(
         iter(stored), lambda tensor: entries[tensor.name].map(), dtype, shardings, folder
     )

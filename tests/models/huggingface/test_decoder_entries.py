@@ -12,7 +12,7 @@ from jaxgap.models import LanguageModel, load_model, save_folder
 from jaxgap.models.huggingface import decoder_entries as module
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.models.huggingface.decoder_entries import decoder_entries
-from jaxgap.models.huggingface.folder import load_params
+from jaxgap.models.huggingface.folder import load_folder
 from jaxgap.models.outside import ModelFileError
 
 EMBEDDING, UNEMBEDDING = "model.embed_tokens.weight", "lm_head.weight"
@@ -101,7 +101,7 @@ def test_an_untied_model_without_an_unembedding_is_refused(tiny_folder, tmp_path
     config = parse_config(folder / "config.json")
     assert decoder_entries(folder, config)[1].keys() == tensors.keys()
     with pytest.raises(ModelFileError, match=r"1 missing tensors, for example 'lm_head\.weight'"):
-        load_params(folder, config)
+        load_folder(folder)
 
 
 def test_more_layers_than_tensors_are_refused_before_a_model_is_made(folder, monkeypatch):

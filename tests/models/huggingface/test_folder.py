@@ -12,8 +12,7 @@ import safetensors.numpy
 
 from jaxgap.models.axes import logical_axes
 from jaxgap.models.checkpoint import Part, Stored, _Pieces
-from jaxgap.models.huggingface.config_json import parse_config
-from jaxgap.models.huggingface.folder import load_params
+from jaxgap.models.huggingface.folder import load_folder
 from jaxgap.models.outside import ModelFileError
 
 
@@ -28,7 +27,7 @@ def tensors(folder):
 
 
 def _load(folder):
-    return load_params(folder, parse_config(folder / "config.json"))
+    return load_folder(folder)[1]
 
 
 def _shard(folder, tensors, **changes):
@@ -67,7 +66,7 @@ def test_parameters_go_where_their_sharding_says(folder):
         logical_axes(params),
         is_leaf=lambda x: isinstance(x, tuple),
     )
-    placed = load_params(folder, parse_config(folder / "config.json"), shardings=shardings)
+    placed = load_folder(folder, shardings=shardings)[1]
     jax.tree.map(np.testing.assert_array_equal, placed, params)
     assert jax.tree.all(jax.tree.map(lambda x, s: x.sharding == s, placed, shardings))
 
@@ -185,8 +184,7 @@ def test_the_single_file_comes_before_an_index_that_was_left_over(folder, tensor
 def test_a_number_too_large_for_the_type_asked_for_is_told_from_an_infinity(folder, tensors):
     tensors["model.norm.weight"][3] = 70_000
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
-    config = parse_config(folder / "config.json")
     message = r"'model\.norm\.weight' has a number beyond float16's largest, 65504; load it"
     with pytest.raises(ModelFileError, match=message):
-        load_params(folder, config, dtype=jnp.float16)
-    assert load_params(folder, config, dtype=jnp.bfloat16)["norm"]["scale"][3] == 70_144
+        load_folder(folder, dtype=jnp.float16)
+    assert load_folder(folder, dtype=jnp.bfloat16)[1]["norm"]["scale"][3] == 70_144

@@ -19,7 +19,7 @@ from jaxgap.models import (
     save_folder,
 )
 from jaxgap.models.huggingface.config_json import config_json, parse_config
-from jaxgap.models.huggingface.folder import load_folder, load_params
+from jaxgap.models.huggingface.folder import load_folder
 
 WINDOW = 7
 
@@ -39,9 +39,7 @@ def phi4_folder(tiny_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def phi4(phi4_folder, make_tokenizer):
     config = parse_config(phi4_folder / "config.json")
-    return LanguageModel(config, make_tokenizer(config.vocab_size)), load_params(
-        phi4_folder, config
-    )
+    return LanguageModel(config, make_tokenizer(config.vocab_size)), load_folder(phi4_folder)[1]
 
 
 def test_a_phi_without_its_features_is_still_one(phi4, peers, golden_logits):
