@@ -68,8 +68,7 @@ _UNBRACED = re.compile(
 # What a box without braces may hold; other words after it only speak of the box.
 _BOXABLE = re.compile(r"\d|\\[A-Za-z]|\A[A-Za-z]\Z")
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
-# Thin and unbreakable spaces, as typesetters have them between thousands; LaTeX's, and its comma.
-_THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,!]|,\\!|\{,\})(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0~]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
 # What begins and ends a formula in a text; no brackets.
 _FORMULA_ENDS = re.compile(r"\\[()[\]]")
 _FORMULAS = (r"\(\)", r"\[\]")
@@ -279,7 +278,7 @@ def canonical_text(text: str, *, keep_case: bool = False) -> str:
 def _plain(text: str) -> str:
     """The end of a text with one sign for minus, commas between thousands, no ends of formulas."""
     text = _FORMULA_ENDS.sub(" ", text[-MAX_CHARACTERS:])
-    text = _THOUSANDS.sub(",", text.translate(_MINUS_SIGNS))
+    text = between_thousands(",", text.translate(_MINUS_SIGNS))
     text = _NEGATIVE.sub("-", _SIGN_APART.sub(r"\g<before>-", text))
     return _SCALED.sub(_in_full, text)
 
@@ -418,6 +417,15 @@ def without_text_commands(text: str) -> str:
     'New York'
     """
     return _TEXT_COMMAND.sub(r"\1", text)
+
+
+def between_thousands(mark: str, text: str) -> str:
+    r"""A text with `mark` where typesetters have thin or unbreakable spaces, and LaTeX its own.
+
+    >>> between_thousands("", r"10\,000 or 10{,}000 or 10~000")
+    '10000 or 10000 or 10000'
+    """
+    return _THOUSANDS.sub(mark, text)
 
 
 def bare(text: str) -> str:

@@ -73,6 +73,10 @@ def _canonical(value: Any) -> str:
         return value
     if isinstance(value, sympy.Eq) and isinstance(value.lhs, sympy.Symbol):
         value = value.rhs
+    if isinstance(value, sympy.Basic):
+        # Decimals as they are written: rounded, 4.99999999 would be 5.
+        exact = {number: sympy.Rational(str(number)) for number in value.atoms(sympy.Float)}
+        value = value.xreplace(exact)
     if isinstance(value, sympy.Expr) and value.is_number:
         value = sympy.nsimplify(value, rational=value.is_rational is not False)
     return sympy.sstr(sympy.simplify(value) if isinstance(value, sympy.Expr) else value)

@@ -12,7 +12,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxgap.tasks.answers import boxed, canonical_text, final_answer, without_text_commands
+from jaxgap.tasks.answers import (
+    DENIAL,
+    between_thousands,
+    boxed,
+    canonical_text,
+    enclosed_answer,
+    final_answer,
+    without_text_commands,
+)
 from jaxgap.tasks.file_task import AbstractFileTask
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import MATH
@@ -24,6 +32,17 @@ MAX_ANSWER_CHARACTERS = 2_000
 """Longer final answers are wrong."""
 
 _PERCENT = re.compile(r"\s*\\?%$")
+_DEGREES = re.compile(r"\^?°")
+_FULL_STOP = re.compile(r"(?<=[\d})])\.$")
+_BASED = re.compile(r"(?P<digits>\d[\dA-Z]*)\s?_\s?(?P<brace>\{)?(?P<base>\d{1,2})(?(brace)\})")
+# The only formula of a line, and what around it changes what it says.
+_FORMULA = re.compile(r"(?<!\\)\$(?P<formula>[^\s$](?:[^$]*[^\s\\$])?)\$(?!\d)")
+_CHANGED = re.compile(
+    rf"{DENIAL}|[-+*/^=<>%±()\[\]\d]|\b(?:no|neither|or|and|of|than|between|about|approximately"
+    r"|most|least|negative|minus|plus|times|twice|half|root|squared|cubed|percent|hundred|thousand"
+    r"|million|billion|dozen)\b",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*")
 
 LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=64 * 1024)
@@ -88,11 +107,12 @@ class MathProblems(AbstractFileTask):
 
     def grade_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[bool]:
         """Whether each final answer equals its reference; each distinct pair is compared once."""
-        answers = [(problem.answer, _final(completion)) for problem, completion in pairs]
+        answers = [(_normal(problem.answer), _final(completion)) for problem, completion in pairs]
         unequal = list(dict.fromkeys(pair for pair in answers if not _same_text(*pair)))
-        requests = [json.dumps({"equal": pair}).encode() for pair in unequal if pair[1]]
-        replies = self._grader.ask_all(requests)
-        equal = dict(zip((pair for pair in unequal if pair[1]), replies, strict=True))
+        # math-verify does not look at bases.
+        asked = [pair for pair in unequal if pair[1] and not all(map(_BASED.fullmatch, pair))]
+        requests = [json.dumps({"equal": pair}).encode() for pair in asked]
+        equal = dict(zip(asked, self._grader.ask_all(requests), strict=True))
         return [_same_text(*pair) or equal.get(pair) is True for pair in answers]
 
     def canonical_answer(self, completion: str) -> str:
@@ -106,7 +126,11 @@ class MathProblems(AbstractFileTask):
         finals = [_final(completion) for completion in completions]
         answers = [_PERCENT.sub("", final) for final in finals]
         signs = ["%" if _PERCENT.search(final) else "" for final in finals]
-        distinct = [a for a in dict.fromkeys(answers) if not _WORDS.fullmatch(a)]
+        distinct = [
+            answer
+            for answer in dict.fromkeys(answers)
+            if not (_WORDS.fullmatch(answer) or _BASED.fullmatch(answer))
+        ]
         requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
         written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))
         return [
@@ -117,7 +141,26 @@ class MathProblems(AbstractFileTask):
 
 def _final(completion: str) -> str:
     answer = final_answer(completion)
-    return _in_words(answer) if len(answer) <= MAX_ANSWER_CHARACTERS else ""
+    if len(answer) > MAX_ANSWER_CHARACTERS:
+        return ""
+    return _in_words(_normal(answer if enclosed_answer(completion) else _only_formula(answer)))
+
+
+def _only_formula(line: str) -> str:
+    """The formula of a line that has no other, and nothing around it that changes it."""
+    formula = _FORMULA.search(line)
+    if formula is None or line.count("$") != 2:
+        return line
+    around = f"{line[: formula.start()]} {line[formula.end() :]}"
+    return line if _CHANGED.search(around) else formula["formula"]
+
+
+def _normal(answer: str) -> str:
+    """An answer without what math-verify stumbles over."""
+    answer = _DEGREES.sub(r"^\\circ", answer).replace(r"\varnothing", r"\emptyset")
+    answer = _FULL_STOP.sub("", between_thousands("", answer))
+    based = _BASED.fullmatch(answer)
+    return f"{based['digits']}_{based['base']}" if based else answer
 
 
 def _in_words(answer: str) -> str:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxgap.errors import InputError
 from jaxgap.tasks import MathProblems, Problem
@@ -45,10 +47,28 @@ WRONG = [
     ("-2", "2"),
     ("\\{1,2,3\\}", "\\{1,2\\}"),
     ("1000", "1,00"),
+    ("5", "4.99999999"),
     ("I", "i"),
     ("\\Phi(2)", "\\phi(2)"),
     ("2", ""),
     ("2", "I do not know"),
+]
+# Where math-verify is told more than it sees.
+RIGHT_AS_WELL = [
+    ("90^\\circ", "90°"),
+    ("90°", "90"),
+    ("1234", "1\\,234"),
+    ("1\\ 234", "1234"),
+    ("70000", "70~000."),
+    ("12", "12."),
+    ("\\varnothing", "\\emptyset"),
+    ("\\{\\}", "\\varnothing"),
+    ("2516_8", "2516_{8}"),
+    ("2516_8", "2516"),
+]
+WRONG_AS_WELL = [
+    ("2516_8", "2516_9"),
+    ("1F_{16}", "1F_{15}"),
 ]
 HOSTILE = {
     "a power": "\\boxed{9^{9^{9^{9}}}}",
@@ -81,12 +101,13 @@ def test_references_are_the_last_boxed(task):
 
 
 def test_a_table_of_pairs(task):
+    right, wrong = RIGHT + RIGHT_AS_WELL, WRONG + WRONG_AS_WELL
     pairs = [
-        (Problem("?", reference), f"So $\\boxed{{{said}}}$.") for reference, said in RIGHT + WRONG
+        (Problem("?", reference), f"So $\\boxed{{{said}}}$.") for reference, said in right + wrong
     ]
-    graded = dict(zip(RIGHT + WRONG, task.grade_all(pairs), strict=True))
-    assert [pair for pair in RIGHT if not graded[pair]] == []
-    assert [pair for pair in WRONG if graded[pair]] == []
+    graded = dict(zip(right + wrong, task.grade_all(pairs), strict=True))
+    assert [pair for pair in right if not graded[pair]] == []
+    assert [pair for pair in wrong if graded[pair]] == []
 
 
 def test_grades_agree_with_math_verify_itself(task):
@@ -103,6 +124,42 @@ def test_where_the_answer_is_looked_for(task):
     assert task.grade_all([(problem, text) for text in completions]) == [True] * 4
 
 
+@pytest.mark.parametrize(
+    ("completion", "right"),
+    [
+        ("The answer is $5$ dollars.", True),
+        ("So there are $5$ ways.", True),
+        ("The answer is $x = 5$, which is odd.", True),
+        ("The answer is $5$.\n\nI hope this answer is helpful!", True),
+        ("The answer is not $5$.", False),
+        ("The answer is $5$ or $6$.", False),
+        ("The answer is $5$ or six", False),
+        ("The answer is $5 or $6.", False),
+        ("The answer is more than $5$.", False),
+        ("The answer is half of $5$", False),
+        ("The answer is 2 + $5$", False),
+    ],
+)
+def test_the_only_formula_of_a_line_is_its_answer(task, completion, right):
+    assert task.grade(Problem("?", "5"), completion) == right
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_one_canonical_form_one_grade(task, data):
+    said = [said for pair in RIGHT + WRONG for said in pair] + [
+        "5",
+        "4.9999999",
+        "5.0",
+        "4.99999999",
+    ]
+    reference, first, second = (data.draw(st.sampled_from(said)) for _ in range(3))
+    pairs = [(Problem("?", reference), f"\\boxed{{{answer}}}") for answer in (first, second)]
+    if len(set(task.canonical_answers([text for _, text in pairs]))) == 1:
+        assert len(set(task.grade_all(pairs))) == 1
+
+
 def test_equal_answers_have_one_canonical_form(task):
     groups = [
         ["\\boxed{0.5}", "The answer is 1/2.", "\\boxed{\\frac12}", "\\boxed{\\dfrac{2}{4}}"],
@@ -112,6 +169,11 @@ def test_equal_answers_have_one_canonical_form(task):
         ["\\boxed{x=5}", "\\boxed{5}"],
         ["\\boxed{10\\%}", "The answer is 10%."],
         ["\\boxed{0.1}"],
+        ["\\boxed{6}", "\\boxed{6.0}", "The answer is $6$."],
+        ["\\boxed{5.99999999}"],
+        ["\\boxed{2516_8}", "\\boxed{2516_{8}}"],
+        ["\\boxed{2516_9}"],
+        ["\\boxed{2516}", "\\boxed{2\\,516}", "\\boxed{2516.}"],
         ["\\boxed{(2,3)}"],
         ["\\boxed{(3,2)}"],
         [""],
