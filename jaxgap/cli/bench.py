@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """Run self-improvement loops that differ in model, task, verifier, N, threshold or seed, and
-    compare them: accuracy gained, tokens, operations and seconds for each point of accuracy, and
-    rate, ratio and limit of the fitted law; with several seeds, also their means by setting.
+    """Run and compare loops that differ in model, task, verifier, N, threshold or seed.
+
+    They are compared by accuracy gained, tokens, operations and seconds for each point of accuracy,
+    and rate, ratio and limit of the fitted law; with several seeds, also by their means of each
+    setting.
 
     DIR gets one RUN folder for each combination, bench.json and bench.png. The same command goes on
     where it was interrupted, and one that asks for more adds to what was compared. A run that

@@ -2,12 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
+import itertools
+import operator
 import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import tyro
 
@@ -29,20 +32,20 @@ from jaxgap.errors import InputError, RunError, is_disk_full
 
 USAGE_ERROR = 2
 
-Command = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Improve, tyro.conf.subcommand("improve")]
-    | Annotated[Watch, tyro.conf.subcommand("watch")]
-    | Annotated[Fit, tyro.conf.subcommand("fit")]
-    | Annotated[Forecast, tyro.conf.subcommand("forecast")]
-    | Annotated[Backtest, tyro.conf.subcommand("backtest")]
-    | Annotated[Compare, tyro.conf.subcommand("compare")]
-    | Annotated[Bench, tyro.conf.subcommand("bench")]
-    | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Schedule, tyro.conf.subcommand("schedule")]
-    | Annotated[Plan, tyro.conf.subcommand("plan")]
-)
+_COMMANDS = {
+    "demo": Demo,
+    "improve": Improve,
+    "watch": Watch,
+    "fit": Fit,
+    "forecast": Forecast,
+    "backtest": Backtest,
+    "compare": Compare,
+    "bench": Bench,
+    "report": Report,
+    "export": Export,
+    "schedule": Schedule,
+    "plan": Plan,
+}
 
 
 class _Runs(Protocol):
@@ -77,7 +80,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
     try:
         with contextlib.redirect_stderr(said):
             command = tyro.cli(
-                Command,  # pyright: ignore[reportArgumentType]
+                _choice(argv),
                 prog="jaxgap",
                 description=(
                     "Self-improvement of language models through the solver-verifier gap: "
@@ -95,6 +98,16 @@ def _parse(argv: Sequence[str]) -> _Runs:
             refused = _refused_value(stop)
             _refuse(_one_line(said.getvalue()) if refused is None else _as_typed(refused, argv))
         raise
+
+
+def _choice(argv: Sequence[str]) -> Any:
+    """The commands, all but the one that is asked for described by their first sentence alone."""
+
+    def described(name: str, command: type) -> Any:
+        summary = None if argv[:1] == [name] else (command.__doc__ or "").partition("\n\n")[0]
+        return Annotated[command, tyro.conf.subcommand(name, description=summary)]
+
+    return functools.reduce(operator.or_, itertools.starmap(described, _COMMANDS.items()))
 
 
 def _refused_value(stop: SystemExit) -> InputError | None:

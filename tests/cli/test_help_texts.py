@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import re
 
 import pytest
 
@@ -65,6 +66,17 @@ def test_no_line_of_a_help_text_is_ragged(argv, width, monkeypatch):
     lines = help_lines(argv, width, monkeypatch)
     assert max(len(line) for line in lines if line[:1] == "│") <= width
     assert not ragged(lines)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_all_commands_are_shown_by_one_sentence_each_and_one_by_all_there_is(name, monkeypatch):
+    shown = " ".join(help_lines([], 10_000, monkeypatch))
+    alone = " ".join(help_lines([name], 10_000, monkeypatch))
+    sentences = re.search(rf"• {name} +([^•│]*)", shown)[1].strip()
+    assert sentences.endswith(".")
+    assert ". " not in sentences
+    first = alone.index(sentences)
+    assert alone[first + len(sentences) :].strip()[0] not in "╭│"  # more of it follows
 
 
 def test_ragged_lines_are_seen():
