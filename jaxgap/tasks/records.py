@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxgap.errors import InputError
+from jaxgap.trajectory.outside import parse_json, read_text
 
 MAX_BYTES = 512 * 2**20
 """The largest file that is read."""
@@ -130,34 +131,15 @@ def read_records(path: str | Path) -> list[Record]:
     path = Path(path)
     if path.is_dir():
         files = sorted(path.rglob("*.json"))
-        records = [_record(_read(file), str(file)) for file in files]
+        records = [_record(read_text(file, MAX_BYTES), str(file)) for file in files]
         if not records:
             raise InputError(f"{path}: the folder has no .json files")
         return records
-    text = _read(path)
+    text = read_text(path, MAX_BYTES)
     if path.suffix == ".json" and not _is_lines(text):
         return list(_members(path, text))
     lines = enumerate(text.split("\n"), start=1)
     return [_record(line, f"{path}:{number}") for number, line in lines if line.strip()]
-
-
-def _read(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise InputError(f"{path}: {size} bytes; at most {MAX_BYTES} are read")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if not data.strip():
-        raise InputError(f"{path}: the file is empty")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line}: not a text file in UTF-8 (byte {error.start})") from error
 
 
 def _is_lines(text: str) -> bool:
@@ -195,12 +177,8 @@ def _record(text: str, where: str) -> Record:
 
 
 def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise InputError(f"{where}: JSON nested too deeply") from error
-    except ValueError as error:
-        raise InputError(f"{where}: not valid JSON: {error}") from error
+    """JSON without repeated keys. NaN passes: data sets have it in fields that no task reads."""
+    return parse_json(text, where, finite=False)
 
 
 def _shown(value: Any) -> str:

@@ -21,9 +21,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MISSING = ("nan", "inf", "infinity", "null", "none", "na", "n/a", "<na>", "#n/a", "#div/0!", "")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """The text of a file from outside, or a `TrajectoryError` in one line."""
-    data = _read_bytes(path)
+    data = _read_bytes(path, max_bytes)
     if not data.strip():
         raise TrajectoryError(f"{path}: the file is empty")
     try:
@@ -36,11 +36,11 @@ def read_text(path: Path) -> str:
         ) from error
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise TrajectoryError(f"{path}:{line}: a binary file, not a table in text")
+        raise TrajectoryError(f"{path}:{line}: a binary file, not text")
     return text
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
     """All of a regular file, if it is not too large; a pipe or a device is never opened."""
     try:
         if not path.exists():
@@ -48,10 +48,10 @@ def _read_bytes(path: Path) -> bytes:
         if not path.is_file():
             raise TrajectoryError(f"{path}: not a file")
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise TrajectoryError(f"{path}: {size} bytes; a trajectory has at most {MAX_BYTES}")
+        if size > max_bytes:
+            raise TrajectoryError(f"{path}: {size} bytes; at most {max_bytes} are read")
         with path.open("rb") as file:
-            return file.read(MAX_BYTES)
+            return file.read(max_bytes)
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -333,6 +333,11 @@ BAD = [
     ('{"question": "a?", "answer": "1"}', r"field 'answer': must end with '#### ' and a number"),
     ('{"question": "a?", "answer": "#### x"}', r"must end with '#### ' and a number"),
     ("[" * 100_000, r"bad.jsonl:1: JSON nested too deeply"),
+    (
+        '{"question": "a?", "answer": "#### 1", "answer": "#### 2"}',
+        r"bad.jsonl:1: not valid JSON: key 'answer' is given twice",
+    ),
+    ("\0", r"bad.jsonl:1: a binary file, not text"),
     ("", r"bad.jsonl: the file is empty"),
     (b"\xff\xfe", r"bad.jsonl:1: not a text file in UTF-8 \(byte 0\)"),
     (
@@ -356,6 +361,12 @@ def test_the_line_of_a_mistake_is_named(tmp_path):
     path.write_text('{"question": "a?", "answer": "#### 1"}\n\n{"question": "b?"}\n')
     with pytest.raises(InputError, match=r"bad.jsonl:3: has no field 'answer'"):
         Gsm8k(path)
+
+
+def test_no_number_in_a_field_that_is_not_read_is_let_pass(tmp_path):
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"question": "a?", "answer": "#### 1", "score": NaN}')
+    assert len(Gsm8k(path).problems(1, seed=0)) == 1
 
 
 def test_files_that_are_not_there_or_too_large(tmp_path, monkeypatch):
