@@ -22,10 +22,10 @@ from jaxgap.planning.workload import Workload
 from jaxgap.sampling import Continuations, TokenBatch, continued_logits
 from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import decode
-from jaxgap.sampling.job import PREFILL_TOKENS, STEPS, group_size
+from jaxgap.sampling.job import STEPS, group_size, prompts_at_once
 from jaxgap.sampling.prefix import prefill
 from jaxgap.sampling.shapes import DecodeShapes
-from jaxgap.sharding import even_rows, num_row_shards
+from jaxgap.sharding import even_rows
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
 from jaxgap.training.loss import positions_at_once
 
@@ -63,7 +63,7 @@ class Steps:
         """How many prompts the loop reads at a time, and how often for those of a call."""
         num_prompts, slots = workload.prompts_per_call, bucket(workload.prompt_length - 1)
         with jax.set_mesh(self.mesh):
-            most = max(1, num_row_shards() * PREFILL_TOKENS // slots)
+            most = prompts_at_once(slots)
             return row_bucket(min(most, num_prompts)), -(-num_prompts // most)
 
     def decode(self, workload: Workload) -> StepCosts:

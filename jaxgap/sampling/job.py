@@ -30,7 +30,7 @@ from jaxgap.sharding import even_rows, num_row_shards, rows_to_devices, to_host
 STEPS = 16  # of one call of the decode loop
 _STEPS_TO_STRINGS = 4  # the same where stop strings are looked for in between
 _FIRST_SLOTS = 32  # of the ring, which then doubles
-PREFILL_TOKENS = 1024  # read at a time by a device, padding included
+_PREFILL_TOKENS = 1024  # the most read at a time by a device, padding included
 _SMALLEST_PART = 4  # of the rows is what they shrink to as the last ones end
 
 
@@ -41,6 +41,15 @@ def group_size(num_candidates: int, prompt_length: int) -> int:
     there is of a prompt, the more sharing is worth.
     """
     return min(num_candidates, max(2, prompt_length // 32))
+
+
+def prompts_at_once(num_slots: int) -> int:
+    """The most prompts of so many tokens that are read together, on the mesh that is set.
+
+    A power of two, since others are filled up with copies; one a device where a prompt is longer.
+    """
+    most = num_row_shards() * max(1, _PREFILL_TOKENS // num_slots)
+    return 1 << (most.bit_length() - 1)
 
 
 class Job:
@@ -165,7 +174,7 @@ class Job:
         while prompts:
             slots = max(self._prefixes.num_slots, self._slots(prompts[0]))
             fit = [prompt for prompt in prompts if self._slots(prompt) <= slots]
-            batch = fit[: max(1, num_row_shards() * PREFILL_TOKENS // slots)]
+            batch = fit[: prompts_at_once(slots)]
             if slots > self._prefixes.num_slots:
                 self._prefixes = rearranged_prefixes(self._prefixes, None, slots)
             yield batch

@@ -11,6 +11,7 @@ from jaxgap.planning.costs import Costs
 from jaxgap.planning.steps import Steps
 from jaxgap.planning.workload import Workload
 from jaxgap.sampling import TokenBatch, sample
+from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import decode
 from jaxgap.sampling.prefix import prefill
 from jaxgap.sharding import MeshShape, make_mesh
@@ -62,7 +63,7 @@ def sizes_of_a_run(monkeypatch, workload, num_prompts):
     return reads, decoded
 
 
-@pytest.mark.parametrize("prompt_length", [40, 300, 700])
+@pytest.mark.parametrize("prompt_length", [40, 97, 300, 700])
 def test_prompts_are_read_and_decoded_as_planned(monkeypatch, prompt_length):
     workload = Workload(prompt_length, 8, prompts_per_call=4, num_candidates=2)
     steps = steps_on(MeshShape())
@@ -95,6 +96,23 @@ def test_groups_are_filled_up_to_what_the_mesh_cuts(shape, prompt_length):
 )
 def test_a_device_reads_no_more_than_its_tokens_at_a_time(shape, expected):
     assert steps_on(shape).reads(Workload(512, prompts_per_call=16)) == expected
+
+
+@pytest.mark.parametrize("shape", [MeshShape(), MeshShape(fsdp=4), MeshShape(data=3, fsdp=2)])
+def test_a_device_reads_at_most_1024_tokens_padding_included(shape):
+    for prompt_length in range(9, 1000, 8):
+        num_rows, num_reads = steps_on(shape).reads(Workload(prompt_length, prompts_per_call=96))
+        slots = bucket(prompt_length - 1)
+        assert num_rows * slots <= 1024 * shape.num_row_shards
+        assert num_rows * num_reads >= 96
+
+
+def test_of_a_full_read_no_row_is_a_copy():
+    for prompt_length in (13, 97, 193, 300):  # of 12, 96, 192 and 384 slots
+        num_rows, num_reads = steps_on(MeshShape()).reads(
+            Workload(prompt_length, prompts_per_call=128)
+        )
+        assert num_rows * num_reads == 128
 
 
 def test_a_step_repeated_does_as_much_more_in_the_same_memory():
