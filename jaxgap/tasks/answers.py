@@ -22,6 +22,7 @@ is looked at, and nothing here takes more than linear time, so that no completio
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TypeAlias
@@ -91,8 +92,11 @@ _SCALED = re.compile(
     re.IGNORECASE,
 )
 _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
-# What ends the statement of an answer; a comma between thousands does not.
-_EXPLANATION = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|;|\b(?:since|because)\b", re.IGNORECASE)
+# `½`, and a fraction after a whole number.
+_VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
+_MIXED = re.compile(r"(?<![\d.,/^])(\d{1,9})\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
+# What ends the statement of an answer; a comma between digits does not.
+_EXPLANATION = re.compile(r"(?<!\d),|,(?!\s?\d{3}(?!\d)|\d)|;|\b(?:since|because)\b", re.IGNORECASE)
 
 # Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole
 # number; a sign may stand before a currency.
@@ -108,8 +112,11 @@ _NUMBER = re.compile(
 # A few letters and signs of a unit, and the number that an operation goes on with.
 _UNIT = r"(?:[ -]?(?:\\?[A-Za-z$%°]{1,15}|\\text\{[^{}]{0,20}\})){0,2}?"
 _NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
+_MEASURE = r"(?:dollar|feet|foot|ft|hour|hr|h|inche|lb|min|minute|month|pound|week|yard|year)s?"
 # Where the number before is only a part of what is meant, as in "2 hours and 5 minutes".
 _GOES_ON = re.compile(
+    r",\d|,?\s\d{3}(?![\d-])|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
+    rf"|\s?(?:\\text\{{\s?)?{_MEASURE}[\s}}]{{1,3}}\d|"
     r"!\s?[-+*×/÷^]|[²³\u2070-\u2079]|e\d"
     rf"|(?:\s?\^|\s?[-/÷]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
     rf"|{_UNIT}(?:\s?(?:[+×·]|(?<![A-Za-z])x)|\s[-*/÷]\s|\s?\\(?:times|cdot|div|pm)"
@@ -279,8 +286,14 @@ def _plain(text: str) -> str:
     """The end of a text with one sign for minus, commas between thousands, no ends of formulas."""
     text = _FORMULA_ENDS.sub(" ", text[-MAX_CHARACTERS:])
     text = between_thousands(",", text.translate(_MINUS_SIGNS))
+    text = _MIXED.sub(r"\1 \2/\3", _VULGAR.sub(_in_digits, text))
     text = _NEGATIVE.sub("-", _SIGN_APART.sub(r"\g<before>-", text))
     return _SCALED.sub(_in_full, text)
+
+
+def _in_digits(vulgar: re.Match[str]) -> str:
+    """` 1/2` for "½"."""
+    return " " + unicodedata.normalize("NFKC", vulgar[1]).replace("\u2044", "/")
 
 
 def _in_full(scaled: re.Match[str]) -> str:

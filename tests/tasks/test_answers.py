@@ -292,6 +292,18 @@ def test_numbers_as_they_are_written(text, number):
         ("2,500 thousand", "2500000"),
         ("5 km", "5"),
         ("5 hundred-dollar bills", "5"),
+        ("2\\frac{1}{2}", "5/2"),
+        ("$-1 \\dfrac{3}{4}$ cups", "-7/4"),
+        ("2½ hours", "5/2"),
+        ("-2 ½", "-5/2"),
+        ("⅔", "2/3"),
+        ("70\\ 000", "70000"),
+        ("$70~000$", "70000"),
+        ("8:00 PM", "8"),
+        ("18, 5 of them red", "18"),
+        ("18 100-gram bags", "18"),
+        ("18 hours", "18"),
+        ("2 + 3=5,5*4=20", "20"),
     ],
 )
 def test_the_number_that_a_marked_answer_states(marked, number):
@@ -307,12 +319,36 @@ def test_the_number_that_a_marked_answer_states(marked, number):
         *("\\sqrt{16}", "\\sqrt[3]{8}", "sqrt(16)", "\u221a16", "10^{3}", "10\u00b3", "\\frac36"),
         *("18-20", "18 - 20", "18\u201320", "18 to 20", "between 17 and 19"),
         *("less than 18", "more than $18", "x > 18"),
+        *("1,00,000", "1, 234", "12,34", "70 000", "10:30", "3:2", "5'6\"", "5\u2019 6"),
+        *(
+            "5 feet 6 inches",
+            "5 ft 6 in",
+            "18 hours 30 minutes",
+            "18h 30",
+            "18 remainder 2",
+            "18R2",
+        ),
+        *("18\\text{ hours }30\\text{ minutes}", "1\\frac34", "2\\dfrac3{4}", "$18 dollars 50"),
         *("2 hours and 5 minutes", "2 and a half hours", "18 dollars and 50 cents"),
         *("2 1/2 million", "1\\text{ million}"),
     ],
 )
 def test_what_is_only_a_part_or_a_bound_states_no_number(marked):
     assert stated_number(marked) is None
+
+
+@given(st.integers(1, 999), st.integers(1, 99), st.integers(1, 99), st.sampled_from("dt "))
+def test_mixed_fractions_are_read_whole(whole, top, bottom, kind):
+    number = str(whole + Fraction(top, bottom))
+    for between in ("", " "):
+        text = f"{whole}{between}\\{kind.strip()}frac{{{top}}}{{{bottom}}}"
+        assert stated_number(text) == canonical_number(text) == number
+
+
+@given(st.integers(1000, 10**12), st.sampled_from(["~", "\\ ", "\\,", "{,}", "\u202f", ","]))
+def test_thousands_are_read_whole(value, between):
+    text = f"{value:,}".replace(",", between)
+    assert stated_number(text) == canonical_number(text) == str(value)
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["- ", "minus ", "negative ", "-", "\u2212"]))
@@ -388,6 +424,14 @@ HOSTILE = {
     "denials of words": "not " * 700_000 + "1",
     "brackets that are multiplied": "x (" * 700_000,
     "thousands": "1 thousand " * 200_000,
+    "mixed": "1\\frac" * 400_000,
+    "mixed fractions": "1\\frac{1}{2}" * 200_000,
+    "digits before a fraction": "1" * 90_000 + "\\frac{1}{2}",
+    "vulgar": " ½" * 1_000_000,
+    "ratios": "1:1" * 800_000,
+    "measures": "1 hour " * 400_000,
+    "thousands apart": "1 111" + ", 111" * 500_000,
+    "thousands in formulas": "1" + "\\ 111" * 400_000,
     "units": "1 " + "a " * 700_000,
     "answers that are none": "The answer is no. " * 170_000,
     "answers in brackets": "(answer is " * 200_000,
