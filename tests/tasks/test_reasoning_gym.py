@@ -244,6 +244,23 @@ def test_answers_that_sympy_evaluates_do_no_harm(sandbox, name):
     assert task.grade(problem, problem.answer)
 
 
+def test_a_target_is_reached_by_the_given_numbers_alone(sandbox):
+    task = ReasoningGym("countdown")
+    (problem,) = task.problems(1, seed=0)
+    numbers, target = (problem.entry["metadata"][key] for key in ("numbers", "target"))
+    none = f"False*({'+'.join(map(str, numbers))})"
+    others = [
+        f"{none} + len('{'a' * target}')",
+        none + " + x/x" * target,
+        none + " + True" * target,
+        none + " + b'a'[False]/b'a'[False]" * target,
+    ]
+    assert (
+        task.grade_all([(problem, f"<answer>{other}</answer>") for other in others]) == [False] * 4
+    )
+    assert task.grade(problem, f"<answer>({problem.answer})\n</answer>")
+
+
 def test_an_integral_is_not_solved_by_asking_sympy(sandbox):
     task = ReasoningGym("simple_integration")
     for problem in task.problems(2, seed=0):
