@@ -114,7 +114,10 @@ def room_for_programs():
     XLA's CPU backend maps several pieces of memory for each program, and a process may have 65,530
     maps (vm.max_map_count); beyond that it crashes.
     """
+    # Closing a run's checkpoints looks for garbage: not among what is imported and traced already.
+    gc.freeze()
     yield
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        gc.unfreeze()
         jax.clear_caches()
