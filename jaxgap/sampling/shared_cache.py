@@ -66,13 +66,18 @@ class SharedPrefixCache(NamedTuple):
         num_groups, num_kv_heads, head_dim, prefix_slots = prefix_keys.shape
         by_group = (num_groups, self._group_size, num_kv_heads, -1)
         by_row = (num_groups * self._group_size, num_kv_heads, -1)
-        query_by_group = (query / head_dim**0.5).reshape(*by_group, head_dim)
+        # Narrow queries would be rounded once more: their scores are scaled, as in `attend`.
+        of_query, of_scores = head_dim**0.5, 1.0
+        if query.dtype != jnp.float32:
+            of_query, of_scores = of_scores, of_query
+        query_by_group = (query / of_query).reshape(*by_group, head_dim)
         query_by_row = query_by_group.reshape(*by_row, head_dim)
 
         shared = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
         shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
-        shared = _masked(shared, shared_mask)
-        own = _masked(ring.scores(layer, query_by_row), mask[:, :, None, prefix_slots:])
+        shared = _masked(shared / of_scores, shared_mask)
+        own = ring.scores(layer, query_by_row) / of_scores
+        own = _masked(own, mask[:, :, None, prefix_slots:])
 
         largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
         shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
