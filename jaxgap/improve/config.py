@@ -89,7 +89,8 @@ class ImproveConfig:
     lora_alpha: float = 32.0
     """The adapters' product is multiplied by this divided by --lora-rank; > 0."""
     dtype: FloatingType = "float32"
-    """Floating type of activations and products; parameters that are trained stay float32."""
+    """Floating type of activations and products; parameters that are trained stay float32. TPUs and
+    recent GPUs multiply float32 as bf16 or TF32 unless JAX_DEFAULT_MATMUL_PRECISION=highest."""
     max_new_tokens: int = 0
     """Where a completion is cut, the end token counted; 0 stands for 6 with the embedded model and
     256 with others."""

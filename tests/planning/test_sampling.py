@@ -115,6 +115,17 @@ def test_of_a_full_read_no_row_is_a_copy():
         assert num_rows * num_reads == 128
 
 
+@pytest.mark.parametrize("precision", [None, "highest"])
+def test_products_are_planned_in_the_precision_that_is_set(monkeypatch, precision):
+    traced = []
+    monkeypatch.setattr(
+        "jaxgap.planning.steps.compile_step", lambda step, *_: traced.append(str(step.jaxpr))
+    )
+    with jax.default_matmul_precision(precision):
+        steps_on(MeshShape()).decode(Workload(32, 32, prompts_per_call=4, dtype="float32"))
+    assert ("Precision.HIGHEST" in traced[0]) == (precision == "highest")
+
+
 def test_a_step_repeated_does_as_much_more_in_the_same_memory():
     costs = Costs(2.0, 3.0)
     costs.num_collectives["all-gather"] = 5
