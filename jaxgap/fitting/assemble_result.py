@@ -30,6 +30,8 @@ _NEGATIVE_GAP = (
 )
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
+# Nearer to its limit than this part of the way there, on which side a curve is is round-off.
+_ARRIVED = 1e-6
 
 
 def assemble_result(
@@ -196,13 +198,20 @@ def _without_passed(
         low, high = limit.interval
         if level is None or low is None or high is None:
             continue
-        if is_beyond(level, (low, high), from_above=bool(series[1][-1] > limit.estimate)):
+        away = series[1] - limit.estimate
+        if is_beyond(level, (low, high), from_above=bool(_last_seen(away) > 0)):
             found[name] = Estimate.refuted(
                 f"the {name} is already beyond the law's limit ({number(limit.estimate)} "
                 f"{interval(limit)}; at the last row it stands at {number(level.value)} ± "
                 f"{number(level.stderr, 2)})"
             )
     return found
+
+
+def _last_seen(away: Float[np.ndarray, " T"]) -> float:
+    """How far a fitted curve was from its limit before it arrived there."""
+    seen = away[np.abs(away) > _ARRIVED * np.abs(away).max()]
+    return float(seen[-1]) if len(seen) else 0.0
 
 
 def _errors(curves: Curves, num_rows: int) -> dict[str, Float[np.ndarray, " T"] | None]:

@@ -134,3 +134,15 @@ def test_beyond_is_past_the_far_end_by_more_than_chance(value, beyond):
     assert is_beyond(level, (0.4, 0.45), from_above=True) == beyond
     mirrored = Level(-value, 0.02, 10)
     assert is_beyond(mirrored, (-0.45, -0.4), from_above=False) == beyond
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e3, 7.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_curve_that_arrived_long_ago_is_beyond_its_limit_in_no_unit_of_time(seed, unit):
+    """It came from above and climbs again, so it stands on the side that it came from."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(24.0)
+    shape = 5 * np.exp(-2.5 * t) + 0.06 * np.maximum(t - 12, 0)
+    solver, verifier = (level + shape + 0.02 * rng.standard_normal(24) for level in (3, 2))
+    result = fit(LinearLaw(), Trajectory(t * unit, solver, verifier))
+    assert [limit.identifiability for limit in result.limits.values()] == ["identifiable"] * 3
