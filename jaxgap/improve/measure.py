@@ -49,7 +49,7 @@ def grade(
     One that ran out of time here and not there would leave processes with different checkpoints as
     the best, to keep.
 
-    **Raises:** `InputError` if the grader gives anything but true or false for each.
+    **Raises:** `InputError` if the grader does not give one grade for each, or part of a point.
     """
     pairs = [
         (problem, completion)
@@ -61,19 +61,19 @@ def grade(
 
 
 def _as_verdicts(grades: Sequence[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
-    """Grades that are true or false, as numpy has them; part of a point is neither."""
+    """Grades as Python takes them for true or false; part of a point, or a word, is neither."""
     if len(grades) != count:
         raise InputError(
             f"{name}.grade_all must give one grade for each completion: it gave {len(grades)} for "
             f"{count}"
         )
     for each in grades:
-        if not (isinstance(each, int | float | np.bool_ | np.number) and each in (0, 1)):
+        if isinstance(each, int | float | np.number | str) and each not in (0, 1):
             raise InputError(
                 f"{name}.grade (or grade_all) must give True or False for a completion, got "
                 f"{each!r:.40}"
             )
-    return np.array(grades, bool)
+    return np.array([bool(each) for each in grades], bool)
 
 
 def measure(
