@@ -39,6 +39,7 @@ def test_a_run_holds_what_it_was_and_what_it_measured(run_folder):
     assert run.time_unit == "round"
 
 
+@pytest.mark.slow  # as the folders of runs do that no command began
 def test_the_same_seed_gives_the_same_bytes(run_folder, tmp_path):
     run_command(["improve", "--out", str(tmp_path / "second"), *SMALL])
     for name in REPEATED:

@@ -189,7 +189,9 @@ def flip(path, bit):
     path.write_bytes(bytes(raw))
 
 
-@pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize(
+    "part", [0.5, *(pytest.param(p, marks=pytest.mark.slow) for p in (0.1, 0.3, 0.7, 0.9))]
+)
 def test_a_flipped_bit_is_noticed_and_the_checkpoint_before_is_used(folder, abstract, part):
     largest = data_files(folder, 3)[0]
     flip(largest, int(8 * largest.stat().st_size * part))

@@ -80,7 +80,21 @@ def test_a_run_that_goes_back_to_two_checkpoints_has_no_table(run_folder, tmp_pa
     assert not [path for path in folder.iterdir() if path.name.startswith("trajectory.csv")]
 
 
-@pytest.mark.parametrize("damage", ["{", "[1]", '{"t": "two"}', '{"t": true}', '{"note": "x"}'])
+DAMAGES = ("{", "[1]", '{"t": "two"}', '{"t": true}', '{"note": "x"}')
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["timings.jsonl", "notes.jsonl"])
+def test_a_damaged_line_of_times_or_notes_is_seen(run_folder, tmp_path, name, damage):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    with (folder / name).open("a") as file:
+        file.write(damage + "\n")
+    assert RunFolder.reopen(folder).left_out == [f"damaged lines of {name}, left out: 1"]
+
+
+@pytest.mark.parametrize(
+    "damage", [DAMAGES[0], *(pytest.param(d, marks=pytest.mark.slow) for d in DAMAGES[1:])]
+)
 @pytest.mark.parametrize("name", ["timings.jsonl", "notes.jsonl"])
 def test_a_damaged_line_of_times_or_notes_is_left_out_and_said(run_folder, tmp_path, name, damage):
     folder = shutil.copytree(run_folder, tmp_path / "run")

@@ -30,6 +30,24 @@ def bench(tmp_path_factory):
     return grid, folder, found.rows
 
 
+@pytest.fixture(scope="module")
+def again(bench):
+    """The same bench once more: its rows, and whose problems were drawn."""
+    grid, folder, _ = bench
+    drawn = []
+
+    def named(*named_by):
+        drawn.append(named_by)
+        return named_task(*named_by)
+
+    def on_stage(round_index, stage):
+        raise AssertionError(stage)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxgap.improve.assembly.named_task", named)
+        return run_bench(grid, folder, lambda name: Watcher(on_stage=on_stage)).rows, drawn
+
+
 @pytest.fixture
 def copied(bench, tmp_path):
     """The grid, and a copy of its finished runs."""
@@ -37,13 +55,17 @@ def copied(bench, tmp_path):
     return grid, shutil.copytree(folder, tmp_path / "bench")
 
 
-def raising(error, *names):
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def raising(**errors):
     """Watchers of these runs raise as their run starts; the others say what was noted."""
 
     def watch(name):
         def on_start(config, num_done):
-            if name in names:
-                raise error
+            if name in errors:
+                raise errors[name]
 
         return Watcher(on_start=on_start, on_note=noted.append)
 
@@ -88,14 +110,10 @@ def test_a_task_that_cannot_be_read_is_told_before_anything_runs(tmp_path):
     assert not (tmp_path / "bench").exists()
 
 
-def test_what_is_done_is_not_done_again(bench):
-    grid, folder, rows = bench
-
-    def on_stage(round_index, stage):
-        raise AssertionError(stage)
-
-    again = run_bench(grid, folder, lambda name: Watcher(on_stage=on_stage))
-    assert [row.metrics for row in again.rows] == [row.metrics for row in rows]
+def test_what_is_done_is_not_done_again(bench, again):
+    rows, drawn = again
+    assert [row.metrics for row in rows] == [row.metrics for row in bench[2]]
+    assert len(drawn) == 2  # by each run, and not up front
 
 
 @pytest.mark.slow
@@ -126,10 +144,10 @@ def test_a_bench_that_asks_for_more_takes_what_an_earlier_one_did_under_other_na
         bench(["majority"], [0, 1])
 
 
-def test_problems_are_drawn_up_front_for_new_runs_alone_and_once_by_each_run(
+def test_problems_are_drawn_up_front_for_new_runs_and_once_by_each_run(
     bench, tmp_path, monkeypatch
 ):
-    grid, folder, _ = bench
+    grid, _, _ = bench
     drawn = []
 
     class Stop(Exception):
@@ -143,9 +161,6 @@ def test_problems_are_drawn_up_front_for_new_runs_alone_and_once_by_each_run(
         return named_task(*named_by)
 
     monkeypatch.setattr("jaxgap.improve.assembly.named_task", named)
-    run_bench(grid, folder)
-    assert len(drawn) == 2
-    drawn.clear()
     with pytest.raises(Stop, match="before the first round"):
         run_bench(grid, tmp_path, lambda name: Watcher(on_start=on_start))
     assert len(drawn) == 2  # for both runs, and by the first of them
@@ -211,14 +226,15 @@ def test_fixed_candidates_cost_once(bench, tmp_path):
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (RunError("a loss is NaN"), "a loss is NaN"),
-        (InputError("a prompt has 9 tokens"), "a prompt has 9 tokens"),
+        # Both of these are raised where every run fails, too.
+        slow(RunError("a loss is NaN"), "a loss is NaN"),
+        slow(InputError("a prompt has 9 tokens"), "a prompt has 9 tokens"),
         (JaxRuntimeError("RESOURCE_EXHAUSTED: 9G"), "it does not fit the device's memory"),
     ],
 )
 def test_a_run_that_fails_is_named_and_the_others_go_on(copied, error, why):
     grid, folder = copied
-    watch, noted = raising(error, "true-false")
+    watch, noted = raising(**{"true-false": error})
     found = run_bench(grid, folder, watch)
     assert [row.name for row in found.rows] == ["majority"]
     assert list(found.failed) == ["true-false"]
@@ -244,10 +260,14 @@ def test_a_run_without_times_has_no_seconds_and_the_others_are_as_they_were(copi
 
 def test_where_every_run_fails_there_is_nothing_to_compare(copied):
     grid, folder = copied
-    watch, _ = raising(RunError("a loss is NaN"), "true-false", "majority")
+    errors = {"true-false": "a loss is NaN", "majority": "a prompt has 9 tokens"}
+    watch, noted = raising(
+        **{"true-false": RunError(errors["true-false"]), "majority": InputError(errors["majority"])}
+    )
     said = r"^no run reached its last round: true-false: a loss is NaN \(and 1 more, named above\)$"
     with pytest.raises(RunError, match=said):
         run_bench(grid, folder, watch)
+    assert noted == [f"{name} failed: {error}" for name, error in errors.items()]
 
 
 @pytest.mark.parametrize(
@@ -255,12 +275,12 @@ def test_where_every_run_fails_there_is_nothing_to_compare(copied):
     [
         (DiskFullError("cannot be written"), "cannot be written"),
         (JaxRuntimeError("INTERNAL: broken"), "INTERNAL"),
-        (KeyboardInterrupt("interrupted"), "interrupted"),
+        slow(KeyboardInterrupt("interrupted"), "interrupted"),
     ],
 )
 def test_what_the_other_runs_would_meet_as_well_stops_the_bench(copied, error, said):
     grid, folder = copied
-    watch, noted = raising(error, "true-false")
+    watch, noted = raising(**{"true-false": error})
     with pytest.raises(type(error), match=said):
         run_bench(grid, folder, watch)
     assert not noted
