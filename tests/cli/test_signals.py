@@ -37,7 +37,11 @@ def test_a_signal_says_how_to_go_on_where_there_is_a_run(tmp_path, number, error
 
 
 @pytest.mark.parametrize(
-    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+    ("number", "word"),
+    [
+        pytest.param(signal.SIGINT, "interrupted", marks=pytest.mark.slow),
+        (signal.SIGTERM, "terminated"),
+    ],
 )
 def test_a_signal_during_garbage_collection_is_not_lost(tmp_path, number, word):
     def interrupted_callback(phase, info):

@@ -150,7 +150,11 @@ def test_gradients_of_the_simulation(adjoint, mode):
 
 @pytest.mark.parametrize(
     ("adjoint", "jacobian"),
-    [(None, jax.jacrev), (diffrax.ForwardMode(), jax.jacfwd)],
+    [
+        # Backwards through the simulation goes the test above, too.
+        pytest.param(None, jax.jacrev, marks=pytest.mark.slow),
+        (diffrax.ForwardMode(), jax.jacfwd),
+    ],
     ids=["rev", "fwd"],
 )
 @pytest.mark.parametrize(

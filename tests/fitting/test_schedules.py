@@ -68,7 +68,12 @@ def stays_at_or_above_zero(law, schedule, strength):
 # Strengths at which the lowest limit is beyond the model, and some other is not.
 @pytest.mark.parametrize(
     ("name", "gap_limit", "strength"),
-    [("early", 0.2, 0.4), ("early", 0.2, 0.6), ("between", 0.2, 4.0), ("between", 0.0, 4.0)],
+    [
+        ("early", 0.2, 0.4),
+        pytest.param("early", 0.2, 0.6, marks=pytest.mark.slow),
+        pytest.param("between", 0.2, 4.0, marks=pytest.mark.slow),
+        ("between", 0.0, 4.0),
+    ],
 )
 def test_best_is_the_best_within_the_model(name, gap_limit, strength):
     times, num = [0.0, 1.0, 4.0], 20

@@ -83,8 +83,10 @@ def test_precise_curves_bound_it_all_the_more(noise):
     "law",
     [
         LinearLaw(),
-        PowerLaw(),
-        *(pytest.param(x, marks=pytest.mark.slow) for x in (SaturatingLaw(), LaggedLaw())),
+        *(
+            pytest.param(law, marks=pytest.mark.slow)
+            for law in (PowerLaw(), SaturatingLaw(), LaggedLaw())
+        ),
     ],
 )
 def test_it_is_the_time_of_the_fitted_dynamics(law):

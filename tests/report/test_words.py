@@ -104,6 +104,7 @@ def test_a_verifier_that_does_not_move_is_no_departure_from_the_law():
     assert said.endswith("little beside noise is to be seen (R² verifier 0.00).")
 
 
+@pytest.mark.slow
 def test_a_lawful_run_is_outside_what_was_expected_as_often_as_the_level_says():
     rng = np.random.default_rng(1)
     runs = [lawful_run(20, rng) for _ in range(120)]
@@ -118,8 +119,11 @@ def test_a_lawful_run_is_outside_what_was_expected_as_often_as_the_level_says():
 def test_the_error_of_an_accuracy_is_that_of_its_count(num_items, error):
     t = np.arange(20.0)
     run = Trajectory(t, 0.9 - 0.6 * np.exp(-0.4 * t), kind="accuracy", num_items=num_items)
-    said = forecast_sentence(run, fit(LinearLaw(), run.head(10)))
-    assert f"measured was 0.8997 ± {error}: inside" in said
+    known = fit(LinearLaw(), run.head(10))
+    assert f"measured was 0.8997 ± {error}: inside" in forecast_sentence(run, known)
+    fallen = run.replace(solver=np.append(run.solver[:-1], 0.5))
+    assert "measured was 0.5000 ± " in forecast_sentence(fallen, known)
+    assert ": outside what" in forecast_sentence(fallen, known)
 
 
 def test_nothing_is_expected_of_a_fit_that_cannot_tell_its_noise_or_failed():

@@ -4,6 +4,7 @@ They run in one process, since compiled programs make the difference between mil
 seconds; a few run as processes of their own.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -141,7 +142,12 @@ def test_options_at_the_edge_of_their_range(pattern, values, status_of):
     assert {value: status_of(pattern, value) for value in values} == dict.fromkeys(values, 0)
 
 
-@pytest.mark.parametrize("prefix", ["-1", "0", "1", "nan", "inf", "1e308", "0.001", "0.999"])
+# The last is in its range, and a backtest of seconds.
+PREFIXES = ["-1", "0", "1", "nan", "inf", "1e308", "0.999"]
+PREFIXES.append(pytest.param("0.001", marks=pytest.mark.slow))
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_prefixes_out_of_their_range(prefix, attacked, attempt):
     manifest = attacked("manifest.csv", b"file,kind\nrun.csv,uncertainty\n")
     attempt(["backtest", str(manifest.parent), "--prefix", prefix])
@@ -159,13 +165,16 @@ HARD = {
 
 
 # The others take longest, and differ least from these.
-QUICK = ("zeros", "jump", "three")
+QUICK = {("zeros", "uncertainty"), ("jump", "uncertainty"), ("three", "accuracy")}
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in HARD]
+    ("name", "kind"),
+    [
+        pytest.param(*each, marks=() if each in QUICK else pytest.mark.slow)
+        for each in itertools.product(HARD, ("uncertainty", "accuracy"))
+    ],
 )
-@pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
 def test_curves_that_fit_nothing(name, kind, attacked, commands, attempt):
     text = "t,solver,verifier\n" + "".join(f"{t},{y!r},{y!r}\n" for t, y in enumerate(HARD[name]))
     file = attacked("run.csv", text.encode())

@@ -38,7 +38,7 @@ def lawful_accuracies(num_runs, num_rows, num_items):
     "runs",
     [
         lawful_runs(400, 8, 4.0),
-        lawful_runs(400, 20, 8.0),
+        pytest.param(lawful_runs(400, 20, 8.0), marks=pytest.mark.slow),
         pytest.param(lawful_runs(400, 50, 20.0), marks=pytest.mark.slow),
         lawful_accuracies(400, 15, 200),
     ],

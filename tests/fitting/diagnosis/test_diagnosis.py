@@ -157,7 +157,7 @@ def test_a_change_of_regime_is_found_where_it_is():
     assert "about round 1.5" in found.says or "about round 1.4" in found.says
 
 
-@pytest.mark.parametrize("slope", [0.0, 1.0])
+@pytest.mark.parametrize("slope", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_a_fall_is_not_seen_in_noise(slope):
     rng = np.random.default_rng(3)
     t = np.linspace(0, 1, 20)

@@ -28,8 +28,23 @@ def accuracies(rng, num_rows=14, num_items=500):
     )
 
 
-def test_a_clean_exponential_is_continued():
-    ahead = forecast(RUN, 20.0, key=KEY)
+@pytest.fixture(scope="module", name="ahead")
+def _ahead():
+    return forecast(RUN, 20.0, key=KEY)
+
+
+@pytest.fixture(scope="module", name="next_round")
+def _next_round():
+    return forecast(RUN, 13.0, key=KEY)
+
+
+@pytest.fixture(scope="module", name="alone")
+def _alone():
+    """Without a verifier."""
+    return forecast(RUN.replace(verifier=None), 20.0, key=KEY)
+
+
+def test_a_clean_exponential_is_continued(ahead):
     truths = {"solver": 1 + 2 * np.exp(-10.0), "verifier": 0.5 + np.exp(-10.0)}
     for name, truth in truths.items():
         predictive = getattr(ahead, name)
@@ -39,8 +54,8 @@ def test_a_clean_exponential_is_continued():
     assert ahead.gap.interval[0] < 0.5 + np.exp(-10.0) < ahead.gap.interval[1]
 
 
-def test_the_json_form_is_complete_and_finite():
-    form = forecast(RUN, 20.0, key=KEY).to_dict()
+def test_the_json_form_is_complete_and_finite(ahead):
+    form = ahead.to_dict()
     assert form["horizon"] == 20.0
     assert form["level"] == 0.9
     for name in ("solver", "verifier", "gap"):
@@ -61,25 +76,23 @@ def test_a_mean_that_a_few_draws_decide_is_withheld():
     assert Predictive.of_draws(tailed[:-1], 0.9).mean == pytest.approx(1.5)
 
 
-def test_without_a_verifier_there_is_a_reason():
-    form = forecast(RUN.replace(verifier=None), 20.0, key=KEY).to_dict()
+def test_without_a_verifier_there_is_a_reason(alone):
+    form = alone.to_dict()
     assert form["verifier"] is None
     assert form["gap"] is None
     assert "no verifier" in form["reason"]
 
 
-def test_the_same_key_gives_the_same_forecast():
-    first, second = (forecast(RUN, 13.0, key=KEY).to_dict() for _ in range(2))
-    assert first == second
+def test_the_same_key_gives_the_same_forecast(next_round):
+    assert forecast(RUN, 13.0, key=KEY).to_dict() == next_round.to_dict()
 
 
-def test_neither_the_unit_of_time_nor_that_of_the_capability_matters():
+def test_neither_the_unit_of_time_nor_that_of_the_capability_matters(alone):
     scaled = Trajectory(7 + 3 * TS, 5 * np.asarray(RUN.solver))
-    alone = RUN.replace(verifier=None)
-    there, here = forecast(scaled, 7 + 60.0, key=KEY), forecast(alone, 20.0, key=KEY)
-    np.testing.assert_allclose(there.solver.median, 5 * here.solver.median, rtol=1e-6)
+    there = forecast(scaled, 7 + 60.0, key=KEY)
+    np.testing.assert_allclose(there.solver.median, 5 * alone.solver.median, rtol=1e-6)
     np.testing.assert_allclose(
-        there.solver.interval, np.multiply(5, here.solver.interval), rtol=1e-6
+        there.solver.interval, np.multiply(5, alone.solver.interval), rtol=1e-6
     )
 
 
@@ -112,8 +125,8 @@ def test_a_curve_that_turned_is_said_to_have_turned(shared_data):
     assert ahead.advice.verdict != "continue"
 
 
-def test_a_curve_that_only_gains_is_not_said_to_have_turned():
-    assert not forecast(RUN, 13.0, key=KEY).warnings
+def test_a_curve_that_only_gains_is_not_said_to_have_turned(next_round):
+    assert not next_round.warnings
 
 
 def test_a_falling_curve_with_much_to_gain_goes_on_and_a_dear_round_does_not():
@@ -123,7 +136,8 @@ def test_a_falling_curve_with_much_to_gain_goes_on_and_a_dear_round_does_not():
 
 
 def test_rounds_left_grows_as_epsilon_shrinks():
-    rough, fine = (forecast(RUN, 13.0, key=KEY, epsilon=e).rounds_left for e in (0.5, 0.001))
+    run = RUN.replace(verifier=None)
+    rough, fine = (forecast(run, 13.0, key=KEY, epsilon=e).rounds_left for e in (0.5, 0.001))
     assert rough.median is not None
     assert fine.median is None or fine.median >= rough.median
 
