@@ -216,10 +216,12 @@ def test_seeds_that_the_theory_does_not_describe_are_named_below_what_they_are_p
     tmp_path, capsys
 ):
     out = tmp_path / "out.json"
-    run_command(["compare", str(SEEDS), "--json", str(out)])
+    seeds = [str(path) for path in sorted(SEEDS.glob("demo_seed*.csv"))]
+    run_command(["compare", *seeds, "--json", str(out)])
     said = " ".join(capsys.readouterr().out.split())
     found = strict(out)
     verdicts = {run["run"]: run["diagnostics"]["verdict"] for run in found["runs"]}
+    assert len(found["groups"]) == 1
     for group in found["groups"]:
         astray = [run for run in group["runs"] if verdicts[run] is not None]
         assert group["not_described"] == astray

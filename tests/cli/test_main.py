@@ -78,8 +78,10 @@ def test_what_does_not_apply_is_null_beside_a_reason(tmp_path):
 
 def test_columns_of_another_tool(tmp_path, capsys):
     path = tmp_path / "log.csv"
-    path.write_text("step,eval/nll\n" + "".join(f"{t},{3 + 2**-t}\n" for t in range(8)))
-    run_command(["fit", str(path), "--columns", "t=step,solver=eval/nll", "--time-unit", "step"])
+    rows = "".join(f"{t},{3 + 2**-t},{1 + 2**-t / 2}\n" for t in range(12))
+    path.write_text("step,eval/nll,eval/best\n" + rows)
+    columns = "t=step,solver=eval/nll,verifier=eval/best"
+    run_command(["fit", str(path), "--columns", columns, "--time-unit", "step"])
     assert "limit is 3" in capsys.readouterr().out
 
 

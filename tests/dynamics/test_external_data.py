@@ -134,7 +134,11 @@ def test_gradients_in_everything(dynamics, mode):
 
 @pytest.mark.parametrize(
     ("adjoint", "mode"),
-    [(diffrax.RecursiveCheckpointAdjoint(), "rev"), (diffrax.ForwardMode(), "fwd")],
+    [
+        (diffrax.RecursiveCheckpointAdjoint(), "rev"),
+        # The test below goes forwards, too.
+        pytest.param(diffrax.ForwardMode(), "fwd", marks=pytest.mark.slow),
+    ],
 )
 def test_gradients_of_the_simulation(adjoint, mode):
     two = ExternalData(np.array([1.0, 3.0]), np.array([0.4, 0.6]), 0.3)

@@ -104,7 +104,7 @@ def test_gradients_of_the_closed_form(dynamics, mode):
     ("adjoint", "mode"),
     [
         (diffrax.RecursiveCheckpointAdjoint(), "rev"),
-        (diffrax.DirectAdjoint(), "fwd"),
+        pytest.param(diffrax.DirectAdjoint(), "fwd", marks=pytest.mark.slow),
         (diffrax.ForwardMode(), "fwd"),
     ],
 )

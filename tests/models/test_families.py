@@ -21,6 +21,8 @@ FAMILIES = (
     "qwen3",
     "smollm2",
 )
+# Those whose keys are each turned, scaled by the length, windowed or normed in a way of its own.
+CACHED = ("llama3", "phi3_mini", "phi35_mini", "qwen3")
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -50,7 +52,9 @@ def test_logits_are_those_of_transformers(family, loaded, peers, golden_logits):
         assert np.abs(theirs[seen]).max() > 1
 
 
-def test_a_cache_changes_nothing(family, loaded, peers, golden_logits):
+def test_a_cache_changes_nothing(family, loaded, peers, golden_logits, request):
+    if family not in CACHED and not request.config.getoption("--slow"):
+        pytest.skip("slow: run with --slow")
     model, params = loaded
     for (tokens, mask), name in ((peers.short_case(), "short"), (peers.long_case(), "long")):
         golden = golden_logits(family)[name]

@@ -156,7 +156,7 @@ def test_half_precision_keeps_parameters_in_float32(tiny_model, tiny_params, exa
     assert ours @ theirs > 0.999 * jnp.linalg.norm(ours) * jnp.linalg.norm(theirs)
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_parameters_too_coarse_for_small_steps_are_refused(
     tiny_model, tiny_params, examples, optimizer, dtype
 ):

@@ -63,18 +63,30 @@ def test_a_record_comes_back_from_its_row():
     assert RoundMetrics.from_row(json.loads(json.dumps(metrics.row()))) == metrics
 
 
-def test_it_sees_how_far_a_run_is_and_where_it_goes(half_way):
+@pytest.fixture(scope="module")
+def seen(half_way):
+    """Its status, for which nothing of it was written."""
     before = {path: path.read_bytes() for path in half_way.iterdir()}
     status = read_status(half_way, key=KEY)
+    assert {path: path.read_bytes() for path in half_way.iterdir()} == before
+    return status
+
+
+def test_it_sees_how_far_a_run_is_and_where_it_goes(seen):
+    status = seen
     assert (status.num_done, status.num_asked, status.at_work) == (9, 13, False)
     low, high = status.result.limits["solver"].interval
     assert low < 0.5 < high
     low, high = status.outlook.solver.interval
     assert status.outlook.horizon == 12
     assert low < 0.5 + np.exp(-6.0) < high
-    assert {path: path.read_bytes() for path in half_way.iterdir()} == before
-    with locked(half_way):
-        assert read_status(half_way, key=KEY).at_work
+
+
+def test_it_sees_that_a_process_is_at_work(tmp_path):
+    run = write_run(tmp_path / "run", [1.5, 1.2], 12).folder
+    assert not read_status(run, key=KEY).at_work
+    with locked(run):
+        assert read_status(run, key=KEY).at_work
 
 
 def test_before_the_third_checkpoint_there_is_nothing_to_fit(tmp_path):
@@ -133,10 +145,9 @@ def test_a_verdict_against_the_law_stands_beside_its_limit_and_doubts_are_told_o
     assert "Beware: the residuals exceed the standard errors given" in said
 
 
-def test_a_fit_that_failed_gives_no_limit_to_a_watcher(half_way, capsys):
-    status = read_status(half_way, key=KEY)
-    failed = dataclasses.replace(status.result, converged=False, stopped="failed: no start")
-    said = said_of(status._replace(result=failed), capsys)
+def test_a_fit_that_failed_gives_no_limit_to_a_watcher(seen, capsys):
+    failed = dataclasses.replace(seen.result, converged=False, stopped="failed: no start")
+    said = said_of(seen._replace(result=failed), capsys)
     assert "The linear law could not be fitted: failed: no start." in said
     assert "The solver's limit is" not in said
     assert "By curves of several shapes: U_s" in said

@@ -88,7 +88,7 @@ def test_a_run_that_stays_at_the_edge_is_forecast_to_stay(edge):
     assert found.solver.interval[0] <= edge <= found.solver.interval[1]
 
 
-@pytest.mark.parametrize("num_rows", [3, 4, 5])
+@pytest.mark.parametrize("num_rows", [3, pytest.param(4, marks=pytest.mark.slow), 5])
 @pytest.mark.parametrize(
     "curve", [lambda t: 0.5 + 0 * t, lambda t: 0.5 + 0.1 * t, lambda t: t == 1]
 )
