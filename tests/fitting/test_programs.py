@@ -17,7 +17,7 @@ def restricted(number):
         LinearLaw(),
         RUN,
         noise=StudentT(dof=4 + number),
-        constraints={"gap_limit": Held(0.5 + number), "ratio": Bounded(number, 0.9)},
+        constraints={"gap_limit": Bounded(number, 0.9), "ratio": Held(0.5 + number)},
         priors={"rate": LogNormal(0.4, 1 + number)},
     )
 

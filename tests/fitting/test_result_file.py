@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgap.dynamics import GapDynamics, PowerPotential, RankOneCoupling
 from jaxgap.errors import InputError
 from jaxgap.fitting import (
     Bounded,
@@ -79,7 +80,8 @@ def test_where_a_link_leads_the_fit_is_written(linear, tmp_path):
 
 
 def test_open_ends_and_missing_series_come_back(tmp_path):
-    few = fit(PowerLaw(), Trajectory([0, 1, 2], [0.3, 0.4, 0.45], kind="accuracy", num_items=50))
+    few = fit(LinearLaw(), Trajectory([0, 1, 2], [0.3, 0.4, 0.45], kind="accuracy", num_items=50))
+    assert few.limits["solver"].interval[1] is None
     assert encode(back(few, tmp_path)) == encode(few)
 
 
@@ -94,7 +96,9 @@ def test_ways_of_computing_curves_are_named_by_what_is_not_their_default():
     form = encode(OdeCurves(max_steps=77))
     assert form["fields"] == {"max_steps": 77}
     assert decode(form).max_steps == 77
-    assert encode(decode(encode(NeuralLaw()))) == encode(NeuralLaw())
+    power = GapDynamics(PowerPotential(0.1, 0.2, 1.5), RankOneCoupling(0.4), 2.0, 1.0)
+    for each in (NeuralLaw(), PowerLaw(), power):
+        assert encode(decode(encode(each))) == encode(each)
 
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 5e-324, np.float64(1 / 3), float("nan"), np.inf])
