@@ -220,7 +220,7 @@ def test_any_table(text, attacked, attempt):
 
 
 @given(value=json_values)
-@settings(max_examples=40, **quiet)
+@settings(max_examples=25, **quiet)
 def test_any_json(value, attacked, attempt):
     check_json(value, attacked, attempt)
 
