@@ -104,7 +104,7 @@ def _choice(argv: Sequence[str]) -> Any:
     """The commands, all but the one that is asked for described by their first sentence alone."""
 
     def described(name: str, command: type) -> Any:
-        summary = None if argv[:1] == [name] else (command.__doc__ or "").partition("\n\n")[0]
+        summary = None if name in argv[:1] else (command.__doc__ or "").partition("\n\n")[0]
         return Annotated[command, tyro.conf.subcommand(name, description=summary)]
 
     return functools.reduce(operator.or_, itertools.starmap(described, _COMMANDS.items()))

@@ -85,7 +85,7 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
         )
     try:
         ordered = _neighbours(shape, devices)
-    except (ValueError, NotImplementedError) as error:
+    except (ValueError, NotImplementedError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"a mesh of {_words(shape)} has no place here ({reason})") from error
     return Mesh(ordered, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))

@@ -55,7 +55,10 @@ def _files(place: str, name: str) -> list[Path]:
     parts = [part.strip() for part in place.split(",", 1)]
     if not all(parts):
         raise InputError(f"task {name!r:.80} names an empty file: give FILE, or FILE,FILE")
-    return [Path(part).expanduser() for part in parts]
+    try:
+        return [Path(part).expanduser() for part in parts]
+    except RuntimeError:
+        raise InputError(f"task {name!r:.80}: there is no such home folder") from None
 
 
 def _maker(kind: str) -> Callable[..., AbstractTask]:

@@ -51,7 +51,7 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         if size > max_bytes:
             raise TrajectoryError(f"{path}: {size} bytes; at most {max_bytes} are read")
         with path.open("rb") as file:
-            return file.read(max_bytes)
+            return file.read(min(size + 1, max_bytes))  # as much as is asked for is reserved
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -97,6 +97,15 @@ def test_an_axis_of_a_torus_may_be_split(kind, shape):
     assert make_mesh(shape, chips).devices.shape == tuple(shape)
 
 
+def test_chips_that_fill_no_box_are_refused_in_one_line():
+    chips = [
+        Described(i, 0, at, "TPU v5p") for i, at in enumerate([(0, 0, 0), (1, 0, 0), (0, 1, 0)])
+    ]
+    with pytest.raises(InputError, match="fsdp=3,tensor=1 has no place here") as refused:
+        make_mesh(MeshShape(fsdp=3), chips)
+    assert "\n" not in str(refused.value)
+
+
 def test_on_one_device_nothing_is_said_about_rows():
     x = np.ones((2, 3))
     assert by_rows(x) is x

@@ -49,6 +49,7 @@ def test_options_are_passed_on():
         ("reasoning-gym", "{}", "must look like reasoning-gym:SET"),
         *[(f"gsm8k:{each}", "{}", "names an empty file") for each in ("f,", ",f", "f, ", " ", ",")],
         ("gsm8k:none.jsonl", "{}", "none.jsonl: no such file"),
+        ("gsm8k:~nobody-of-that-name/f", "{}", "there is no such home folder"),
         ("gsm8k:f", "[1]", r"the task's options must be a JSON object, got '\[1\]'"),
         ("gsm8k:f", "{", "the task's options must be a JSON object"),
         ("gsm8k:f", '{"limits": 1}', "has the options num_examples, not 'limits'"),
