@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jaxgap.fitting.diagnosis import Diagnosis
+from jaxgap.fitting.diagnosis.beyond import is_beyond
 from jaxgap.fitting.diagnostics import Diagnostics
 from jaxgap.fitting.estimate import NO_VERIFIER, Estimate
 
@@ -79,8 +80,10 @@ def time_left_sentence(result: "FitResult") -> str | None:
         if result.limits["solver"].estimate is None or left.reason is None:
             return None
         return f"When it comes within {near} of that cannot be told: {left.reason}."
+    if left.estimate == 0 and (off := _where_off(result, left.epsilon)) is not None:
+        return f"By this law it should be within {near} of that, but at the last row it {off}."
     if left.interval[1] == 0:
-        return f"It is within {near} of that already."
+        return f"By this law it is within {near} of that already."
     low, high = (duration(end) for end in left.interval if end is not None)
     if left.estimate == 0:
         return (
@@ -91,6 +94,17 @@ def time_left_sentence(result: "FitResult") -> str | None:
         f"By this law it comes within {near} of that in {duration(left.estimate)} "
         f"{result.time_unit}s, {percent(result.level)} interval [{low}, {high}]."
     )
+
+
+def _where_off(result: "FitResult", epsilon: float) -> str | None:
+    """Where the last rows stand, if that is further from the solver's limit than chance allows."""
+    level, limit = result.last_level, result.limits["solver"].estimate
+    if level is None or limit is None:
+        return None
+    near = limit - epsilon, limit + epsilon
+    if not any(is_beyond(level, near, from_above) for from_above in (False, True)):
+        return None
+    return f"stands at {number(level.value)} ± {number(level.stderr, 2)}"
 
 
 def duration(time: float) -> str:

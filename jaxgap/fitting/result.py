@@ -17,6 +17,7 @@ from jaxgap.fitting.correlations import correlation_matrix
 from jaxgap.fitting.criteria import Criteria, criteria, num_free
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
+from jaxgap.fitting.diagnosis.beyond import Level, level_at_end
 from jaxgap.fitting.diagnostics import Diagnostics
 from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.fit_report import fit_report
@@ -94,6 +95,19 @@ class FitResult:
         num_parameters += source.problem.noise.num_estimated(source.curves)
         log_likelihood = float(source.raw.log_likelihoods.sum())
         return criteria(log_likelihood, num_parameters, int(source.curves.num_measurements))
+
+    @cached_property
+    def last_level(self) -> Level | None:
+        """Where the rows say that the solver stands at the last of them, in their own terms.
+
+        `None` where there are fewer than seven.
+        """
+        source = self.source
+        num_rows, mirrored = self.num_points, self.kind == "accuracy"
+        pair = measured_and_fitted(source.curves, np.asarray(source.raw.fitted), num_rows)
+        series = (1.0 - each["solver"] if mirrored else each["solver"] for each in pair)
+        weights = np.asarray(source.curves.weights)[:num_rows, 0]
+        return level_at_end(*series, 1.0 / weights if source.curves.noise_known else None)
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:

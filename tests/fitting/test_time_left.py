@@ -128,6 +128,27 @@ def test_a_run_that_has_arrived_has_no_time_left():
     assert (left.estimate, left.interval) == (0.0, (0.0, 0.0))
 
 
+def test_that_it_has_arrived_is_said_by_the_law():
+    result = fit(LinearLaw(), run_of(rate=0.8))
+    near = f"{result.time_left().epsilon:#.2g}"
+    assert time_left_sentence(result) == f"By this law it is within {near} of that already."
+
+
+@pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
+def test_rows_that_stand_off_are_not_said_to_have_arrived(kind):
+    """A run that falls at once and jumps back later: the law's limit is between its levels."""
+    ts = np.arange(21.0)
+    solver = np.where(ts < 4, 0.55, np.where(ts < 13, 0.2, 0.5))
+    solver += 0.005 * np.random.default_rng(0).standard_normal(21)
+    run = Trajectory(ts, 1 - solver if kind == "accuracy" else solver, kind=kind)
+    result = fit(LinearLaw(), run)
+    level = result.last_level
+    assert abs(level.value - run.solver[-1]) < 3 * level.stderr
+    said = time_left_sentence(result)
+    assert "already" not in said
+    assert f"but at the last row it stands at {level.value:#.4g} ± " in said
+
+
 def test_a_run_that_was_near_from_the_first_has_no_time_left():
     left = fit(LinearLaw(), run_of()).time_left(4.0)
     assert (left.estimate, left.interval) == (0.0, (0.0, 0.0))
