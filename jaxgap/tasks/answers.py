@@ -69,7 +69,7 @@ _UNBRACED = re.compile(
 # What a box without braces may hold; other words after it only speak of the box.
 _BOXABLE = re.compile(r"\d|\\[A-Za-z]|\A[A-Za-z]\Z")
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
-_THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0~]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
 # What begins and ends a formula in a text; no brackets.
 _FORMULA_ENDS = re.compile(r"\\[()[\]]")
 _FORMULAS = (r"\(\)", r"\[\]")
@@ -95,8 +95,13 @@ _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 # `½`, and a fraction after a whole number.
 _VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
 _MIXED = re.compile(r"(?<![\d.,/^])(\d{1,9})\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
+# Three digits of their own go on with a number where at most a unit follows: "1, 234 dollars".
+_GROUP = (
+    r"\s\d{3}(?![\d-])(?=(?:\s?[A-Za-z$%€£°]{1,15})?[\s.!$)}]{0,3}"
+    r"(?:\Z|;|,?\s?\b(?:since|because)\b))"
+)
 # What ends the statement of an answer; a comma between digits does not.
-_EXPLANATION = re.compile(r"(?<!\d),|,(?!\s?\d{3}(?!\d)|\d)|;|\b(?:since|because)\b", re.IGNORECASE)
+_EXPLANATION = re.compile(rf"(?<!\d),|,(?!\d|{_GROUP})|;|\b(?:since|because)\b", re.IGNORECASE)
 
 # Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole
 # number; a sign may stand before a currency.
@@ -115,10 +120,10 @@ _NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
 _MEASURE = r"(?:dollar|feet|foot|ft|hour|hr|h|inche|lb|min|minute|month|pound|week|yard|year)s?"
 # Where the number before is only a part of what is meant, as in "2 hours and 5 minutes".
 _GOES_ON = re.compile(
-    r",\d|,?\s\d{3}(?![\d-])|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
-    rf"|\s?(?:\\text\{{\s?)?{_MEASURE}[\s}}]{{1,3}}\d|"
+    rf",\d|,?{_GROUP}|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
+    rf"|\s?(?:\\text\{{\s?)?{_MEASURE}[\s}}]{{1,3}}\d{{1,3}}(?!\d)|"
     r"!\s?[-+*×/÷^]|[²³\u2070-\u2079]|e\d"
-    rf"|(?:\s?\^|\s?[-/÷]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
+    rf"|(?:\s?\^|\s?[-/÷~]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
     rf"|{_UNIT}(?:\s?(?:[+×·]|(?<![A-Za-z])x)|\s[-*/÷]\s|\s?\\(?:times|cdot|div|pm)"
     rf"|\s(?:and|plus|minus|times|(?:divided|multiplied)\sby)\b){_NEXT}"
     rf"|{_UNIT}\sand\s(?:a|one)\s(?:half|third|quarter)\b"
@@ -435,8 +440,10 @@ def without_text_commands(text: str) -> str:
 def between_thousands(mark: str, text: str) -> str:
     r"""A text with `mark` where typesetters have thin or unbreakable spaces, and LaTeX its own.
 
+    Not where there is a tilde, which is as often that of a range.
+
     >>> between_thousands("", r"10\,000 or 10{,}000 or 10~000")
-    '10000 or 10000 or 10000'
+    '10000 or 10000 or 10~000'
     """
     return _THOUSANDS.sub(mark, text)
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxgap.tasks.answers import (
-    DENIAL,
     between_thousands,
     boxed,
     canonical_text,
@@ -32,16 +31,25 @@ MAX_ANSWER_CHARACTERS = 2_000
 """Longer final answers are wrong."""
 
 _PERCENT = re.compile(r"\s*\\?%$")
-_DEGREES = re.compile(r"\^?°")
+_DEGREES = re.compile(r"\^\{°\}|\^?°")
 _FULL_STOP = re.compile(r"(?<=[\d})])\.$")
 _BASED = re.compile(r"(?P<digits>\d[\dA-Z]*)\s?_\s?(?P<brace>\{)?(?P<base>\d{1,2})(?(brace)\})")
-# The only formula of a line, and what around it changes what it says.
-_FORMULA = re.compile(r"(?<!\\)\$(?P<formula>[^\s$](?:[^$]*[^\s\\$])?)\$(?!\d)")
-_CHANGED = re.compile(
-    rf"{DENIAL}|[-+*/^=<>%±()\[\]\d]|\b(?:no|neither|or|and|of|than|between|about|approximately"
-    r"|most|least|negative|minus|plus|times|twice|half|root|squared|cubed|percent|hundred|thousand"
-    r"|million|billion|dozen)\b",
-    re.IGNORECASE,
+# A formula among words that are known not to change what it says. It begins as an answer does, not
+# with an operator or a relation.
+_FILLER = r"(?i:there|is|are|the|so|we|get|have|a total of|equal to)"
+_UNIT = (
+    r"(?:dollars?|cents?|degrees?|(?:square |cubic )?(?:units?|inch(?:es)?|foot|feet|yards?|miles?"
+    r"|cm|km|m|(?:centi|kilo)?meters?)|hours?|minutes?|seconds?|days?|weeks?|months?|years?|ways?"
+    r"|points?|solutions?|people|students?)"
+)
+_BEGINNING = (
+    r"-?(?:[A-Za-z\d(\[|.{]|\\\{|\\(?:[dt]?frac|sqrt|pi|left|begin|infty|binom|text)(?![a-z]))"
+)
+_IN_A_LINE = re.compile(
+    rf"(?:{_FILLER}[,:]?[ ]+)*:?[ ]*"
+    rf"\$(?P<formula>(?={_BEGINNING})[^\s$](?:[^$]*[^\s\\$])?)\$"
+    rf"(?:[ ]+{_UNIT})?\.?",
+    re.ASCII,
 )
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*")
 
@@ -147,17 +155,14 @@ def _final(completion: str) -> str:
 
 
 def _only_formula(line: str) -> str:
-    """The formula of a line that has no other, and nothing around it that changes it."""
-    formula = _FORMULA.search(line)
-    if formula is None or line.count("$") != 2:
-        return line
-    around = f"{line[: formula.start()]} {line[formula.end() :]}"
-    return line if _CHANGED.search(around) else formula["formula"]
+    """The formula of a line that has nothing around it but words known to change nothing."""
+    only = _IN_A_LINE.fullmatch(line)
+    return only["formula"] if only else line
 
 
 def _normal(answer: str) -> str:
     """An answer without what math-verify stumbles over."""
-    answer = _DEGREES.sub(r"^\\circ", answer).replace(r"\varnothing", r"\emptyset")
+    answer = _DEGREES.sub(r"^{\\circ}", answer).replace(r"\varnothing", r"\emptyset")
     answer = _FULL_STOP.sub("", between_thousands("", answer))
     based = _BASED.fullmatch(answer)
     return f"{based['digits']}_{based['base']}" if based else answer

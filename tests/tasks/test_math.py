@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jaxgap.errors import InputError
 from jaxgap.tasks import MathProblems, Problem
 from jaxgap.tasks import sandboxed_grader as sandboxed_grader_module
-from jaxgap.tasks.math_problems import LIMITS
+from jaxgap.tasks.math_problems import LIMITS, _final
 from jaxgap.tasks.sandboxed_grader import require
 
 FILES = Path(__file__).parent / "files"
@@ -59,7 +59,10 @@ RIGHT_AS_WELL = [
     ("90°", "90"),
     ("1234", "1\\,234"),
     ("1\\ 234", "1234"),
-    ("70000", "70~000."),
+    ("70000", "70\\,000."),
+    ("20^\\circ C", "20°C"),
+    ("2.5", "2.5^°"),
+    ("2.5^{°}", "2.5"),
     ("12", "12."),
     ("\\varnothing", "\\emptyset"),
     ("\\{\\}", "\\varnothing"),
@@ -129,7 +132,7 @@ def test_where_the_answer_is_looked_for(task):
     [
         ("The answer is $5$ dollars.", True),
         ("So there are $5$ ways.", True),
-        ("The answer is $x = 5$, which is odd.", True),
+        ("So we have a total of $5$ square units.", True),
         ("The answer is $5$.\n\nI hope this answer is helpful!", True),
         ("The answer is not $5$.", False),
         ("The answer is $5$ or $6$.", False),
@@ -142,6 +145,31 @@ def test_where_the_answer_is_looked_for(task):
 )
 def test_the_only_formula_of_a_line_is_its_answer(task, completion, right):
     assert task.grade(Problem("?", "5"), completion) == right
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        *((line, line) for line in ("−$5$", "$2$π", "x ≠ $5$", "$2$x", "double $5$", "sin $5$")),
+        *((line, line) for line in ("x$^2$", "x $< 5$", "y $= 2x$", "$5$!", "$5$² cm", "√$5$")),
+        *((line, line) for line in ("$5$ factorial", "$5$ M", "$< 5$ cm", "there are no $5$ ways")),
+        *((line, line) for line in ("$5$ thirds", "2 $5$ cm", "$5$ cm $6$ m", "iſ $5$ cm")),
+        ("$x$+$y$", "x$+$y"),
+        ("there are $-5$", "-5"),
+        ("Equal to: $\\{1, 2\\}$", "\\{1, 2\\}"),
+        ("$\\frac12$ cubic inches", "\\frac12"),
+    ],
+)
+def test_a_formula_is_taken_only_among_words_that_change_nothing(said, answer):
+    assert _final(f"The answer is {said}.") == answer
+
+
+def test_what_stands_around_a_formula_counts(task):
+    said = {"−$5$": "-5", "$2$π": "2\\pi", "$2$x": "2x", "x$^2$": "x^2", "y $= 2x$": "y=2x"}
+    pairs = [(Problem("?", right), f"The answer is {line}.") for line, right in said.items()]
+    bare = [(Problem("?", "5"), f"The answer is {line}.") for line in ("−$5$", "x ≠ $5$")]
+    bare += [(Problem("?", "2"), f"The answer is {line}.") for line in ("$2$π", "$2$x")]
+    assert task.grade_all(pairs + bare) == [True] * len(pairs) + [False] * len(bare)
 
 
 @pytest.mark.slow
