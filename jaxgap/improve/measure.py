@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,20 +60,37 @@ def grade(
     return of_first(correct).reshape(candidates.finished.shape)
 
 
-def _as_verdicts(grades: Sequence[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
-    """Grades as Python takes them for true or false; part of a point, or a word, is neither."""
-    if len(grades) != count:
+def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
+    """Grades that equal true or false, None among the latter; all others are refused."""
+    try:
+        given = list(grades)
+    except TypeError:
         raise InputError(
-            f"{name}.grade_all must give one grade for each completion: it gave {len(grades)} for "
+            f"{name}.grade_all must give one grade for each completion, got {grades!r:.40}"
+        ) from None
+    if len(given) != count:
+        raise InputError(
+            f"{name}.grade_all must give one grade for each completion: it gave {len(given)} for "
             f"{count}"
         )
-    for each in grades:
-        if isinstance(each, int | float | np.number | str) and each not in (0, 1):
+    for each in given:
+        if not _is_verdict(each):
             raise InputError(
                 f"{name}.grade (or grade_all) must give True or False for a completion, got "
                 f"{each!r:.40}"
             )
-    return np.array([bool(each) for each in grades], bool)
+    return np.array([bool(each) for each in given], bool)
+
+
+def _is_verdict(grade: object) -> bool:
+    """Whether it is None or equals 0 or 1; what cannot be compared with them, as arrays, does not.
+
+    A comparison may be anybody's, and raise anything.
+    """
+    try:
+        return grade is None or bool(grade == 0) or bool(grade == 1)
+    except Exception:
+        return False
 
 
 def measure(

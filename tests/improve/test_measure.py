@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import math
-import re
+from decimal import Decimal
+from fractions import Fraction
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -112,17 +114,28 @@ def graded(grades):
     return grade(Own(), [Problem("1+1=", "2")], candidates)
 
 
-@pytest.mark.parametrize("true", [True, np.True_, 1, 1.0, np.int8(1), re.match("", "")])
+@pytest.mark.parametrize("true", [True, np.True_, 1, 1.0, np.int8(1), jnp.float32(1), np.array(1)])
 @pytest.mark.parametrize("false", [False, np.False_, 0, np.float32(0), None])
 def test_grades_are_true_or_false(true, false):
-    for kind in (list, tuple, np.array):
+    for kind in (list, tuple, np.array, iter):
         assert graded(kind([true, false, true])).tolist() == [[True, False, True]]
 
 
-@pytest.mark.parametrize("part", [0.25, 2, -1, "False", math.nan, np.float32(0.5)])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(0.25, 2, -1, "False", "", b"no", math.nan, np.float32(0.5), jnp.float32(0.5)),
+        *(np.array(0.5), np.array([0, 1]), Fraction(1, 2), Decimal("0.5"), [], object()),
+    ],
+)
 def test_part_of_a_point_is_no_grade(part):
     with pytest.raises(InputError, match=r"Own.grade \(or grade_all\) must give True or False"):
         graded([True, part, False])
+
+
+def test_grades_that_are_no_list_are_refused():
+    with pytest.raises(InputError, match=r"one grade for each completion, got True"):
+        graded(True)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 6])
