@@ -17,7 +17,7 @@ from pathlib import Path
 from jaxgap.tasks.answers import after_thought
 from jaxgap.tasks.file_task import AbstractFileTask, LeftOut
 from jaxgap.tasks.problem import Problem
-from jaxgap.tasks.programs import AssertionForm, ProgramJudge, ProgramTests, is_python
+from jaxgap.tasks.programs import AssertionForm, ProgramJudge, ProgramTests, Verdict, is_python
 from jaxgap.tasks.prompts import MBPP
 from jaxgap.tasks.records import Record
 from jaxgap.tasks.sandbox import Isolation, Limits
@@ -39,6 +39,11 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,3}[.)])[ \t]{1,4}")
 _CLOSING = re.compile(r"(?<=[^\s`])```[ \t]*$", re.MULTILINE)
 
 
+# What came of the files' own programs in this process, and where it was told of those that fail.
+_references: dict[Limits, dict[tuple[str, ProgramTests], Verdict]] = {}
+_warned_of: set[tuple[str, tuple[str, ProgramTests]]] = set()
+
+
 @dataclasses.dataclass(frozen=True)
 class ProgrammingProblem(Problem):
     """A problem whose answers are programs; its reference answer is one that passes.
@@ -56,9 +61,9 @@ class Mbpp(AbstractFileTask):
 
     The prompt shows `test_list`, as is usual; a program is right if it satisfies these and
     `challenge_test_list`. A record with a test that cannot be judged from outside the program, or
-    whose reference program fails, is left out. Programs run in a sandbox
-    (:mod:`jaxgap.tasks.sandbox`), with Python's standard library alone, and cannot forge a verdict
-    (:mod:`jaxgap.tasks.programs`).
+    whose reference program fails, is left out; one whose reference program reaches a limit (on
+    time, memory or depth) is kept. Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`), with
+    Python's standard library alone, and cannot forge a verdict (:mod:`jaxgap.tasks.programs`).
 
     **Arguments:**
 
@@ -77,7 +82,8 @@ class Mbpp(AbstractFileTask):
         num_examples: int = 0,
         limits: Limits | None = None,
     ):
-        self._judge = ProgramJudge(limits)
+        self._limits = limits or Limits()
+        self._judge = ProgramJudge(self._limits)
         super().__init__(path, held_out_path, num_examples=num_examples)
 
     @property
@@ -91,17 +97,25 @@ class Mbpp(AbstractFileTask):
     def _stated(self, records: Sequence[Record]) -> list[tuple[Record, Problem]]:
         """Without the records whose own program fails.
 
-        One whose program reaches a limit is kept: every machine must keep the same records.
+        One whose program reaches a limit is kept: every machine must keep the same records. Each
+        program runs, and is warned of, once in a process: every run of a bench opens the file.
         """
         stated = super()._stated(records)
         jobs = [(problem.answer, _tests_of(problem)) for _, problem in stated]
+        known = _references.setdefault(self._limits, {})
+        unknown = [job for job in dict.fromkeys(jobs) if job not in known]
+        known.update(zip(unknown, self._judge.judge_all(unknown), strict=True))
         sound = []
-        for each, verdict in zip(stated, self._judge.judge_all(jobs), strict=True):
-            if verdict.raised:
-                where, why = each[0].where, verdict.reason
-                _logger.warning("left out: %s: its own program fails the tests: %s", where, why)
-            else:
-                sound.append(each)
+        for (record, problem), job in zip(stated, jobs, strict=True):
+            if not known[job].raised:
+                sound.append((record, problem))
+            elif (left_out := (record.where, job)) not in _warned_of:
+                _warned_of.add(left_out)
+                _logger.warning(
+                    "left out: %s: its own program fails the tests: %s",
+                    record.where,
+                    known[job].reason,
+                )
         return sound
 
     def _problem(self, record: Record) -> Problem:

@@ -9,6 +9,7 @@ import pytest
 
 from jaxgap.tasks import Mbpp, Problem
 from jaxgap.tasks.mbpp import MAX_PROGRAM_CHARACTERS, program_in
+from jaxgap.tasks.programs import ProgramJudge
 from jaxgap.tasks.sandbox import Limits
 
 FILES = Path(__file__).parent / "files"
@@ -59,6 +60,49 @@ def test_examples_have_the_line_ends_of_prompts(sandbox, tmp_path):
     path.write_text("".join(json.dumps(record) + "\n" for record in (published, *others)))
     (problem,) = Mbpp(path, num_examples=1, limits=LIMITS).problems(1, seed=0)
     assert problem.messages[1].content == f"```python\n{first['code'].strip()}\n```"
+
+
+def test_references_run_once_a_process(sandbox, tmp_path, caplog, monkeypatch):
+    judged = []
+    judge_all = ProgramJudge.judge_all
+
+    def counted(self, jobs):
+        judged.extend(jobs)
+        return judge_all(self, jobs)
+
+    monkeypatch.setattr(ProgramJudge, "judge_all", counted)
+    path = tmp_path / "mbpp.jsonl"
+
+    def opened(*numbers, limits=LIMITS):
+        """How many programs ran and how often it warned; those of odd numbers fail."""
+        records = [
+            {"text": f"{n}", "code": f"def f(): return {n}", "test_list": [f"assert f() == {n}"]}
+            for n in numbers
+        ]
+        for record in records[1::2]:
+            record["test_list"] = ["assert f() == -1"]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        judged.clear()
+        caplog.clear()
+        task = Mbpp(path, limits=limits)
+        assert len(task.problems((len(numbers) + 1) // 2, seed=0)) == (len(numbers) + 1) // 2
+        return len(judged), caplog.text.count("its own program fails")
+
+    assert opened(100, 101, 102) == (3, 1)
+    assert opened(100, 101, 102) == (0, 0)
+    assert opened(100, 101, 104) == (1, 0)
+    assert opened(100, 101, 104, limits=Limits(wall_seconds=6)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "body", ["return len(bytearray(2**33))", "return f()", "while True: pass", "raise MemoryError"]
+)
+def test_references_that_reach_a_limit_are_kept(sandbox, tmp_path, body):
+    path = tmp_path / "mbpp.jsonl"
+    record = {"text": "a", "code": f"def f():\n    {body}", "test_list": ["assert f() == 1"]}
+    path.write_text(json.dumps(record) + "\n")
+    limits = Limits(wall_seconds=2, cpu_seconds=1, memory_mebibytes=128)
+    assert len(Mbpp(path, limits=limits).problems(1, seed=0)) == 1
 
 
 def test_isolation_is_said(task):

@@ -64,6 +64,7 @@ class ProgramTests:
 
 
 _RAISED = "raised "
+_AT_A_LIMIT = (f"{_RAISED}MemoryError", f"{_RAISED}RecursionError")
 
 
 class Verdict(NamedTuple):
@@ -74,8 +75,11 @@ class Verdict(NamedTuple):
 
     @property
     def raised(self) -> bool:
-        """Whether it or a test raised an error; what reaches a limit elsewhere may not do so."""
-        return self.reason.startswith(_RAISED)
+        """Whether it or a test raised an error other than that of a limit on memory or depth.
+
+        What reaches a limit here may not do so elsewhere.
+        """
+        return self.reason.startswith(_RAISED) and self.reason not in _AT_A_LIMIT
 
 
 class _Pair(NamedTuple):
