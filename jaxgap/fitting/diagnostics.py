@@ -16,6 +16,8 @@ from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 # Fewer rows leave residuals that are the law's as much as the noise's.
 _MIN_ROWS = 6
 _ROUND_OFF = 10 * NOISE_FLOOR
+# In standard errors, where these are known: a bound keeps a curve so far from rows on it.
+_STANDS_STILL = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Diagnostics:
 
         `one_scale` is whether the fit takes the noise of all series to have one unknown scale.
         """
-        correlations = {name: _lag_one(values) for name, values in residuals.items()}
+        least = _STANDS_STILL if noise_known else _ROUND_OFF
+        correlations = {name: _lag_one(values, least) for name, values in residuals.items()}
         sizes = {name: len(values) for name, values in residuals.items()}
         p_values = [
             _ljung_box_p_value(rho, sizes[name])
@@ -143,16 +146,16 @@ def r_squared(measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"]
     return finite_or_none(1.0 - float(((measured - fitted) ** 2).sum()) / total)
 
 
-def _lag_one(residuals: Float[np.ndarray, " T"]) -> float | None:
+def _lag_one(residuals: Float[np.ndarray, " T"], least: float) -> float | None:
     power = float((residuals**2).sum())
-    if not math.isfinite(power) or len(residuals) < 4 or _is_round_off(residuals):
+    if not math.isfinite(power) or len(residuals) < 4 or _is_round_off(residuals, least):
         return None
     return lag_one(residuals)
 
 
-def _is_round_off(residuals: Float[np.ndarray, " T"]) -> bool:
+def _is_round_off(residuals: Float[np.ndarray, " T"], least: float = _ROUND_OFF) -> bool:
     """Whether a solver's steps end there: what is left has no scatter to be judged."""
-    return not float(np.sqrt(np.mean(residuals**2))) > _ROUND_OFF
+    return not float(np.sqrt(np.mean(residuals**2))) > least
 
 
 def _noise_ratio(

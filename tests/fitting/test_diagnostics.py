@@ -112,6 +112,14 @@ def test_curves_without_noise_have_none_to_compare():
     assert fit(LinearLaw(), run).diagnostics.noise_ratio is None
 
 
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_rows_on_a_bound_leave_no_residuals_to_be_autocorrelated(accuracy):
+    ts, rows = np.arange(12.0), np.full(12, accuracy)
+    result = fit(LinearLaw(), Trajectory(ts, rows, kind="accuracy", num_items=200))
+    assert result.diagnostics.autocorrelation == {"solver": None}
+    assert not result.diagnostics.doubts()
+
+
 def test_one_scale_is_asked_about_beside_priors_too():
     (run,) = runs(0.05, 0.005, 12, 1)
     result = fit(LinearLaw(), run, priors={"rate": LogNormal(0.3, 1.0)})
