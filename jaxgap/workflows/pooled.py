@@ -34,6 +34,8 @@ _NUMBERS = {
 _TINY = 1e-12
 # Fewer runs than this that bound a number cannot say how far runs differ.
 _MIN_BOUNDED = 2
+# An interval of rates, or of a ratio's odds, that spans more than this factor says nothing.
+_MOST_FACTOR = 1e3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +153,9 @@ def _pooled(
         reason = f"{num_bounded} of {len(results)} runs bound it on both sides; two are needed"
         return dataclasses.replace(_absent(scale, reason), left_out=left_out)
     effects: RandomEffects = pool(list(own.values()), level)
+    too_wide = _too_wide(effects.mean, scale, list(results.values()))
+    if too_wide is not None:
+        return dataclasses.replace(_absent(scale, too_wide), left_out=left_out)
     kinds = {result.kind for result in results.values()}
     bounds = (0.0, 1.0) if name == "solver" and kinds == {"accuracy"} else (-math.inf, math.inf)
 
@@ -168,6 +173,19 @@ def _pooled(
         left_out,
         None,
     )
+
+
+def _too_wide(mean: Interval, scale: Scale, results: Sequence[FitResult]) -> str | None:
+    """Why the runs do not hold their mean, if they do not: one that is open can carry it away."""
+    width = mean.high - mean.low
+    if scale != "identity":
+        if width <= math.log(_MOST_FACTOR):
+            return None
+        return f"its interval spans more than a factor of {_MOST_FACTOR:,.0f}"
+    most = max(float(result.source.curves.value_scale) for result in results)
+    if width <= most:
+        return None
+    return f"its interval is wider than all that was seen of the runs, {most:.3g}"
 
 
 def _failure(result: FitResult, name: str) -> str | None:
