@@ -125,7 +125,8 @@ def compare_schedules(
 
     **Raises:**
 
-    `InputError` if the run has no verifier, or a round is before its first time.
+    `InputError` if the run has no verifier, a round is before its first time, there are no
+    schedules or they have different numbers of rounds, or the strength is negative or not finite.
 
     **Example:**
 
@@ -142,6 +143,12 @@ def compare_schedules(
     Derived from the jump in section 5 of Sun et al. (arXiv:2507.00075v4).
     """
     dynamics = law_of(result)
+    if not (np.isfinite(strength) and strength >= 0):
+        raise InputError(f"strength must be finite and not negative, got {strength:g}")
+    sizes = sorted({len(schedule.times) for schedule in schedules})
+    if len(sizes) != 1:
+        got = ", ".join(map(str, sizes)) or "none"
+        raise InputError(f"there must be schedules, over the same number of rounds, got {got}")
     for schedule in schedules:
         check_rounds(schedule.times, float(dynamics.t0))
     nothing = unplannable(result)
@@ -210,6 +217,9 @@ def _numbers(
         if source.quantile is None:
             # None of these is anything without its interval.
             return Estimate.without_noise(None, NO_NOISE)
+        if strength == 0 and column == 1:
+            # No data improve nothing, whatever the law; a profile of a constant finds no ends.
+            return Estimate(0.0, 0.0, (0.0, 0.0))
         low, high = map(float, ends[row, column])
         return Estimate.measured(
             float(estimates[row, column]),

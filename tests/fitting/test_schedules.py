@@ -134,6 +134,30 @@ def test_limits_come_with_the_fits_intervals():
     assert early.invalid is None
 
 
+@pytest.mark.parametrize(
+    ("rounds", "strength", "message"),
+    [
+        ([[0.0, 5.0]], -0.1, "strength must be finite and not negative, got -0.1"),
+        ([[0.0, 5.0]], float("nan"), "strength must be finite and not negative, got nan"),
+        ([[0.0, 5.0]], float("inf"), "strength must be finite and not negative, got inf"),
+        ([], 0.1, "there must be schedules, over the same number of rounds, got none"),
+        ([[0.0, 5.0], [0.0, 4.0, 5.0]], 0.1, "the same number of rounds, got 2, 3"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(fits, rounds, strength, message):
+    with pytest.raises(InputError, match=message):
+        compare_schedules(fits[0], [Schedule.early(each) for each in rounds], strength)
+
+
+def test_without_strength_nothing_improves(fits):
+    rounds = [0.0, 5.0]
+    found = compare_schedules(fits[0], [Schedule.early(rounds), Schedule.late(rounds)], 0.0)
+    for outcome in found:
+        assert (outcome.improvement.estimate, outcome.improvement.interval) == (0.0, (0.0, 0.0))
+        plain = fits[0].limits["solver"]
+        assert outcome.limit.interval == pytest.approx(plain.interval, rel=1e-6)
+
+
 def test_numbers_outside_the_model_are_withheld_with_the_reason(fits):
     rounds = [0.0, 5.0]
     early, late = compare_schedules(
