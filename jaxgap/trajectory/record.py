@@ -1,6 +1,7 @@
 """The record itself: arrays over the measured times, what they mean, and what makes them valid."""
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -108,7 +109,7 @@ class Trajectory:
         frozen = {name: _frozen(values, name) for name, values in (extra or {}).items()}
         object.__setattr__(self, "extra", MappingProxyType(frozen))
         object.__setattr__(self, "kind", kind)
-        object.__setattr__(self, "num_items", num_items)
+        object.__setattr__(self, "num_items", _whole(num_items))
         object.__setattr__(self, "time_unit", time_unit)
         object.__setattr__(self, "provenance", MappingProxyType(dict(provenance or {})))
         _check(self)
@@ -206,7 +207,11 @@ _MIXED = "; the column has values on both sides of 1: if it is percent, divide a
 
 def _frozen(values: ArrayLike, name: str) -> Series:
     """A read-only float64 copy of one column."""
+    if np.ma.is_masked(values):
+        raise TrajectoryError("has masked values: leave their rows out", name)
     try:
+        if np.asarray(values).dtype.kind in "cmM":
+            raise TypeError("complex numbers and dates are no float64")
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TrajectoryError("holds something that is not a number", name) from error
@@ -214,6 +219,16 @@ def _frozen(values: ArrayLike, name: str) -> Series:
         raise TrajectoryError(f"must have one dimension, got shape {array.shape}", name)
     array.flags.writeable = False
     return array
+
+
+def _whole(value: Any) -> Any:
+    """A whole number of any library as Python's own; anything else as it is."""
+    if isinstance(value, bool | np.bool_):
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        return value
 
 
 def _check(run: Trajectory) -> None:
@@ -270,7 +285,7 @@ def _check_metadata(run: Trajectory) -> None:
         raise TrajectoryError(f"time_unit must be a word such as 'epoch', got {run.time_unit!r}")
     if run.num_items is None:
         return
-    if isinstance(run.num_items, bool) or not isinstance(run.num_items, int) or run.num_items < 1:
+    if type(run.num_items) is not int or run.num_items < 1:
         raise TrajectoryError(f"num_items must be a positive whole number, got {run.num_items!r}")
     if run.num_items > _MAX_ITEMS:
         raise TrajectoryError(f"num_items must be at most {_MAX_ITEMS:g}")

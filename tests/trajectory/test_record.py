@@ -44,6 +44,18 @@ def test_head_keeps_the_first_rows_of_every_column():
         ({"solver": [1.0, 2.0]}, "column 'solver': has 2 rows, but 'ts' has 3"),
         ({"solver": [[1.0], [2.0], [3.0]]}, "column 'solver': must have one dimension"),
         ({"solver": ["a", "b", "c"]}, "column 'solver': holds something that is not a number"),
+        ({"solver": [1.0, 1j, 1.0]}, "column 'solver': holds something that is not a number"),
+        (
+            {"ts": np.arange("2020-01", "2020-04", dtype="datetime64[M]")},
+            "column 'ts': holds something that is not a number",
+        ),
+        (
+            {"solver": np.ma.masked_array([0.5, 0.4, 0.3], mask=[False, True, False])},
+            "column 'solver': has masked values",
+        ),
+        ({"solver": np.array([3, 2, 1]) + 0j}, "column 'solver': holds something that is not"),
+        ({"kind": "accuracy", "num_items": True}, "num_items must be a positive whole number"),
+        ({"kind": "accuracy", "num_items": 5.0}, "num_items must be a positive whole number"),
         ({"solver": [1.0, np.nan, 1.0]}, "column 'solver', row 2: must be a finite number"),
         ({"ts": [0, 0, 1]}, "column 'ts', row 2: times must increase"),
         ({"extra": {"x": [1.0, np.inf, 0.0]}}, "column 'x', row 2: must be a finite number or"),
@@ -61,3 +73,13 @@ def test_what_no_fit_could_use_is_refused(fields, message):
     valid = {"ts": [0, 1, 2], "solver": [0.5, 0.4, 0.3]}
     with pytest.raises(TrajectoryError, match=message):
         Trajectory(**(valid | fields))
+
+
+def test_test_items_may_be_counted_by_numpy():
+    counted = Trajectory([0, 1, 2], [0.3, 0.4, 0.5], kind="accuracy", num_items=np.int64(200))
+    assert (type(counted.num_items), counted.num_items) == (int, 200)
+
+
+def test_a_masked_array_without_a_masked_value_is_an_array():
+    run = Trajectory([0, 1, 2], np.ma.masked_array([3.0, 2.0, 1.0], mask=False))
+    assert type(run.solver) is np.ndarray
