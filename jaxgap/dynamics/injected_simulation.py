@@ -53,8 +53,9 @@ def simulate_injected(
     **Raises:**
 
     `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is empty, not one-dimensional, or has a time before `dynamics.t0` (inside of a compiled
-    function, an error at run time). A failed solve raises Diffrax's error.
+    is empty, not one-dimensional, not finite, out of order, or has a time before `dynamics.t0`
+    (inside of a compiled function only the last is looked for, at run time). A failed solve raises
+    Diffrax's error.
 
     **Example:**
 

@@ -60,8 +60,9 @@ def simulate(
     **Raises:**
 
     `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is empty, not one-dimensional, or has a time before `dynamics.t0` (inside of a compiled
-    function, an error at run time). A failed solve raises Diffrax's error, if `throw`.
+    is empty, not one-dimensional, not finite, out of order, or has a time before `dynamics.t0`
+    (inside of a compiled function the last two are errors at run time, and NaN is not looked for).
+    A failed solve raises Diffrax's error, if `throw`.
 
     **Example:**
 
@@ -100,12 +101,17 @@ def simulate(
 
 
 def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " times"]:
-    """Times as floats; an error if there are none, if they are no list, or if one is before t0."""
+    """Times as floats; an error if they are no list of finite times in order, none before t0."""
     ts = jnp.asarray(ts, dtype=float)
     if ts.ndim != 1:
         raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
     if not ts.size:
         raise ValueError("ts must have at least one time, got none")
+    if not isinstance(ts, Tracer):
+        if not jnp.isfinite(ts).all():
+            raise ValueError(f"ts must be finite, got {ts.tolist()}")
+        if (jnp.diff(ts) < 0).any():
+            raise ValueError(f"ts must increase, got {ts.tolist()}")
     early = ts < t0
     if not isinstance(early, Tracer) and early.any():
         raise ValueError(f"{BEFORE_T0}, {float(t0)}: got {float(ts.min())}")

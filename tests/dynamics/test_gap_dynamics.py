@@ -161,6 +161,11 @@ def test_misuse_is_refused():
         GapDynamics(Saturating(0.3), RankOneCoupling(0.4), 0.9, 0.4).closed_form(TS)
     with pytest.raises(ValueError, match=r"ts must have one dimension, got shape \(\)"):
         simulate(LINEAR, 3.0)
+    with pytest.raises(ValueError, match=r"ts must be finite, got \[1\.0, nan, 2\.0\]"):
+        simulate(LINEAR, np.array([1.0, np.nan, 2.0]))
+    with pytest.raises(ValueError, match=r"ts must increase, got \[1\.0, 3\.0, 2\.0\]"):
+        simulate(LINEAR, np.array([1.0, 3.0, 2.0]))
+    assert simulate(LINEAR, np.array([1.0, 2.0, 2.0])).ys.shape == (3, 2)
     with jax.enable_x64(False), pytest.raises(ValueError, match="needs 64-bit floats"):
         simulate(LINEAR, TS)
 
