@@ -239,7 +239,9 @@ class _Searches(AbstractIteration):
         end, fit, _ = self._of(problem)
         search = state.search
         # A search that ran out of steps on its way out has an end further than it got: the bound.
-        lost = jnp.isinf(search.high) & ~(jnp.abs(search.relative) < _NEAR)
+        # And one that never came out inside has none: it fell back to the fit, where zeta is zero.
+        astray = jnp.isinf(search.high) | (search.low == 0)
+        lost = astray & ~(jnp.abs(search.relative) < _NEAR)
         beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
         distance = jnp.where(beyond, 0.0, search.value)
         return jnp.where(beyond, end.bound, end.centre + end.direction * distance)

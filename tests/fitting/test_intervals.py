@@ -9,7 +9,7 @@ from scipy.optimize import approx_fprime, brentq, least_squares, minimize_scalar
 from scipy.special import stdtrit
 from scipy.stats import binom
 
-from jaxgap.fitting import LinearLaw, fit, fit_many
+from jaxgap.fitting import LinearLaw, RiseThenFallLaw, fit, fit_many
 from jaxgap.trajectory import Trajectory
 
 STUDY = Path(__file__).resolve().parents[2] / "experiments" / "coverage_study.py"
@@ -205,3 +205,21 @@ def test_a_run_that_jumps_at_once_has_the_limit_of_its_mean(num_items):
     assert limit.estimate == pytest.approx(scatter.mean(), abs=1e-4)
     half = 1.645 * np.sqrt(0.3 * 0.7 / 1024 / 24)
     np.testing.assert_allclose(np.abs(np.subtract(limit.interval, limit.estimate)), half, rtol=0.3)
+
+
+def test_a_parameter_on_its_bound_does_not_close_the_intervals_of_the_others():
+    # Erosion is on its bound, towards a loss so great that their product is a slope.
+    rng = np.random.default_rng(0)
+    ts = np.arange(14.0)
+    gained, lost = np.exp(-0.8 * ts), -np.expm1(-0.08 * ts)
+    for _ in range(7):
+        noise = 0.02 * np.stack([rng.normal(size=14), rng.normal(size=14)])
+    solver = 1.0 + 2.0 * gained + 0.5 * lost + noise[0]
+    verifier = 0.7 + 1.0 * gained + 0.25 * lost + noise[1]
+    result = fit(RiseThenFallLaw(), Trajectory(ts, solver, verifier))
+    assert result.parameters["erosion"].estimate < 1e-4
+    for name in ("rate", "ratio", "solver_initial", "verifier_initial"):
+        number = result.parameters[name]
+        low, high = number.interval
+        assert number.estimate - low > 0.5 * number.stderr
+        assert high - number.estimate > 0.5 * number.stderr
