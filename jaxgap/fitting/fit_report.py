@@ -141,6 +141,7 @@ def fit_report(result: "FitResult") -> str:
         _section("Parameters", _estimate_table(result.parameters, result.level)),
         _section("Limits", _estimate_table(result.limits, result.level)),
         _section("Withheld", withheld(result)),
+        _section("Shown without a standard error", without_stderr(result)),
         _section(f"Correlations of {_CORRELATION:g} and more", pairs),
         _section("Tests", _test_lines(result.diagnostics, result.diagnosis)),
         ["", *_warning_lines(result)],
@@ -173,6 +174,7 @@ def averaged_report(result: "AveragedResult") -> str:
         _section("Parameters", _estimate_table(result.parameters, result.level)),
         _section("Limits", _estimate_table(result.limits, result.level)),
         _section("Withheld", withheld(result)),
+        _section("Shown without a standard error", without_stderr(result)),
         _section("Tests", _test_lines(result.diagnostics, result.diagnosis)),
         ["", *_warning_lines(result)],
     )
@@ -180,10 +182,20 @@ def averaged_report(result: "AveragedResult") -> str:
 
 def withheld(result: "FitResult | AveragedResult") -> list[str]:
     """Why the data do not hold some numbers, those of one reason together."""
+    return _reasons(result, shown=False)
+
+
+def without_stderr(result: "FitResult | AveragedResult") -> list[str]:
+    """Why some numbers that are shown have no standard error: most of these are on a bound."""
+    return _reasons(result, shown=True)
+
+
+def _reasons(result: "FitResult | AveragedResult", shown: bool) -> list[str]:
     named = dict(result.parameters) | {f"{name} limit": v for name, v in result.limits.items()}
     by_reason: dict[str, list[str]] = {}
     for name, value in named.items():
-        if value.reason is not None and value.identifiability != "held":
+        given = value.reason is not None and value.identifiability != "held"
+        if given and (value.estimate is not None) == shown:
             by_reason.setdefault(value.reason, []).append(name)
     return [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 

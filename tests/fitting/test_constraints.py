@@ -8,7 +8,7 @@ from scipy.stats import t as student_t
 from jaxgap.errors import InputError
 from jaxgap.fitting import Bounded, EstimatedScale, Held, LinearLaw, LogNormal, Normal, Tied, fit
 from jaxgap.fitting.constraints import constrained
-from jaxgap.fitting.fit_report import withheld
+from jaxgap.fitting.fit_report import withheld, without_stderr
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -42,6 +42,8 @@ def test_held_and_bounded_parameters_against_scipy(run):
     assert "held by the constraints" in found.parameters["gap_limit"].reason
     assert found.parameters["gap_limit"].identifiability == "held"
     assert not any("gap_limit" in line for line in withheld(found))
+    assert not any("rate" in line for line in withheld(found))
+    assert any(line.startswith("  rate: the estimate is on the") for line in without_stderr(found))
     assert found.limits["gap"].estimate == 0.0
     assert found.limits["solver"].estimate == pytest.approx(found.limits["verifier"].estimate)
     assert found.parameters["rate"].interval[1] <= 0.3
