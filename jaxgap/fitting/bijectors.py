@@ -42,6 +42,11 @@ class AbstractBijector(eqx.Module):
         at_bound = (coordinate < low - flat) | (coordinate > high + flat)
         return jnp.where(at_bound, moved, coordinate)
 
+    def low_side(self, coordinate: Float[Array, "..."], inside: float) -> Float[Array, "..."]:
+        """The coordinate `inside` before where the map begins to bend; zero without bounds."""
+        low, _ = self._bends()
+        return jnp.broadcast_to(jnp.where(jnp.isfinite(low), low - inside, 0.0), coordinate.shape)
+
     def _bends(self) -> tuple[RealScalar, RealScalar]:
         """The coordinates beyond which the map goes to its lower and its upper bound."""
         return 0.0, 0.0

@@ -29,6 +29,8 @@ CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "tim
 
 # So far past where a bounded map bends it is all but flat, and so far it is to come back to.
 _FLAT, _INSIDE = 8.0, 4.0
+# A coordinate that raises the squares by no more than this part of the variance has no effect.
+_NO_RISE = 1e-9
 # Starts whose cost is within this factor of the best agree on where the minimum is.
 _AGREEMENT = 1e-6
 
@@ -87,6 +89,15 @@ class Problem(eqx.Module):
         bijectors = self.law.bijectors(curves)
         of_law = [
             bijector.off_bounds(coordinates[index], _FLAT, _INSIDE)
+            for index, bijector in enumerate(bijectors)
+        ]
+        return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
+
+    def low_side(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
+        """Each coordinate at the low side of what is inside its bounds, or at zero without any."""
+        bijectors = self.law.bijectors(curves)
+        of_law = [
+            bijector.low_side(coordinates[index], _INSIDE)
             for index, bijector in enumerate(bijectors)
         ]
         return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
@@ -169,7 +180,9 @@ def fit_batch(
     inside = fits._replace(coordinates=jax.vmap(lambda fit: _set_out(problem, fit))(fits))
     indices = np.array(visible(problem, curves.has_verifier))
     numbers, stderrs = jax.vmap(lambda fit: _numbers(problem, fit, indices))(fits)
-    intervals = _intervals(problem, inside, indices, numbers, stderrs, quantiles, num_curves)
+    # How far to look first is told by the curvature where the searches set out.
+    _, nearby = jax.vmap(lambda fit: _numbers(problem, fit, indices))(inside)
+    intervals = _intervals(problem, inside, indices, numbers, nearby, quantiles, num_curves)
     # Filtered: a potential of one's own may hold what is no array, such as a network's activation.
     dynamics = eqx.filter_vmap(problem.dynamics)(coordinates, curves)
     fitted = eqx.filter_vmap(problem.curve_fn)(dynamics, curves.ts)
@@ -241,11 +254,18 @@ def _set_out(problem: Problem, fit: Minimised) -> Float[Array, " n"]:
     than the worst of the starts, and no refit finds the way back: each ends in a worse minimum, and
     the interval would close on the fit itself.
     """
-    moved = problem.off_bounds(fit.coordinates, fit.data)
 
     def cost(z):
         return jnp.sum(problem.residuals(z, fit.data) ** 2)
 
+    # Where nothing changes, any rate fits. One that is slow can bring a limit from anywhere, but no
+    # refit finds it from one that is so fast that the data cannot tell.
+    low = problem.low_side(fit.coordinates, fit.data)
+    one_low = jnp.where(jnp.eye(len(low), dtype=bool), low, fit.coordinates)
+    rise = jnp.abs(jax.vmap(cost)(one_low) - cost(fit.coordinates))
+    free = jnp.where(rise <= _NO_RISE * fit.variance, low, fit.coordinates)
+
+    moved = problem.off_bounds(free, fit.data)
     is_fair = cost(moved) <= jnp.nanmax(jax.vmap(cost)(fit.starts))
     return jnp.where(is_fair, moved, fit.coordinates)
 

@@ -223,3 +223,14 @@ def test_a_parameter_on_its_bound_does_not_close_the_intervals_of_the_others():
         low, high = number.interval
         assert number.estimate - low > 0.5 * number.stderr
         assert high - number.estimate > 0.5 * number.stderr
+
+
+@pytest.mark.parametrize("num_items", [20, 200, 1319, 5000])
+def test_answers_that_are_all_wrong_hold_no_limit_as_they_hold_no_rate(num_items):
+    run = Trajectory(np.arange(12.0), np.zeros(12), kind="accuracy", num_items=num_items)
+    result = fit(LinearLaw(), run)
+    assert result.parameters["rate"].interval == (0.0, None)
+    assert result.limits["solver"].estimate is None
+    # From a straight line upwards, at the slope that the rows allow.
+    _, high = result.limits["solver"].interval
+    assert high is None or high > 0.5
