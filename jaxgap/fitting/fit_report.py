@@ -194,8 +194,9 @@ def _reasons(result: "FitResult | AveragedResult", shown: bool) -> list[str]:
     named = dict(result.parameters) | {f"{name} limit": v for name, v in result.limits.items()}
     by_reason: dict[str, list[str]] = {}
     for name, value in named.items():
-        given = value.reason is not None and value.identifiability != "held"
-        if given and (value.estimate is not None) == shown:
+        if value.reason is None or value.identifiability == "held":
+            continue
+        if (value.estimate is not None) == shown:
             by_reason.setdefault(value.reason, []).append(name)
     return [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 

@@ -105,9 +105,10 @@ class FitResult:
         source = self.source
         num_rows, mirrored = self.num_points, self.kind == "accuracy"
         pair = measured_and_fitted(source.curves, np.asarray(source.raw.fitted), num_rows)
-        series = (1.0 - each["solver"] if mirrored else each["solver"] for each in pair)
+        measured, fitted = (1.0 - each["solver"] if mirrored else each["solver"] for each in pair)
         weights = np.asarray(source.curves.weights)[:num_rows, 0]
-        return level_at_end(*series, 1.0 / weights if source.curves.noise_known else None)
+        errors = 1.0 / weights if source.curves.noise_known else None
+        return level_at_end(measured, fitted, errors)
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:
