@@ -9,6 +9,7 @@ from typing import Any
 
 import diffrax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
@@ -108,10 +109,11 @@ def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " 
     if not ts.size:
         raise ValueError("ts must have at least one time, got none")
     if not isinstance(ts, Tracer):
-        if not jnp.isfinite(ts).all():
-            raise ValueError(f"ts must be finite, got {ts.tolist()}")
-        if (jnp.diff(ts) < 0).any():
-            raise ValueError(f"ts must increase, got {ts.tolist()}")
+        known = np.asarray(ts)  # JAX would trace what is asked of it while another function is
+        if not np.isfinite(known).all():
+            raise ValueError(f"ts must be finite, got {known.tolist()}")
+        if (np.diff(known) < 0).any():
+            raise ValueError(f"ts must increase, got {known.tolist()}")
     early = ts < t0
     if not isinstance(early, Tracer) and early.any():
         raise ValueError(f"{BEFORE_T0}, {float(t0)}: got {float(ts.min())}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -83,12 +84,14 @@ def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.nda
 
 
 def _is_verdict(grade: object) -> bool:
-    """Whether it is None or equals 0 or 1; what cannot be compared with them, as arrays, does not.
+    """Whether it is None, what a regular expression found, or equals 0 or 1, which no array does.
 
     A comparison may be anybody's, and raise anything.
     """
     try:
-        return grade is None or bool(grade == 0) or bool(grade == 1)
+        if grade is None or isinstance(grade, re.Match):
+            return True
+        return bool(grade == 0) or bool(grade == 1)
     except Exception:
         return False
 
