@@ -14,7 +14,7 @@ from jaxgap.fitting.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
 from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.rank_one_law import MAX_RATIO
-from jaxgap.fitting.result import FitResult, Source, measured_and_fitted
+from jaxgap.fitting.result import FitResult, Source, in_own_terms, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 _HELD = "held by the constraints: it is not estimated"
@@ -184,21 +184,16 @@ def _without_passed(
     limits: dict[str, Estimate],
 ) -> dict[str, Estimate]:
     """The limits, but for those that the run is already beyond: these are withheld."""
-    measured, predicted = measured_and_fitted(curves, fitted, trajectory.num_rows)
-    errors = _errors(curves, trajectory.num_rows)
     found = dict(limits)
-    for name, stderrs in errors.items():
+    for name, series in in_own_terms(curves, fitted, trajectory.num_rows, trajectory.kind).items():
         limit = limits[name]
         if limit.estimate is None or limit.interval is None:
             continue
-        series = measured[name], predicted[name]
-        if trajectory.kind == "accuracy":
-            series = 1.0 - series[0], 1.0 - series[1]
-        level = level_at_end(*series, stderrs)
+        level = level_at_end(*series)
         low, high = limit.interval
         if level is None or low is None or high is None:
             continue
-        away = series[1] - limit.estimate
+        away = series.fitted - limit.estimate
         if is_beyond(level, (low, high), from_above=bool(_last_seen(away) > 0)):
             found[name] = Estimate.refuted(
                 f"the {name} is already beyond the law's limit ({number(limit.estimate)} "
@@ -212,16 +207,6 @@ def _last_seen(away: Float[np.ndarray, " T"]) -> float:
     """How far a fitted curve was from its limit before it arrived there."""
     seen = away[np.abs(away) > _ARRIVED * np.abs(away).max()]
     return float(seen[-1]) if len(seen) else 0.0
-
-
-def _errors(curves: Curves, num_rows: int) -> dict[str, Float[np.ndarray, " T"] | None]:
-    """The measured series, each with its standard errors if they are known."""
-    weights = np.asarray(curves.weights)[:num_rows].T
-    names = ("solver", "verifier")[: 1 + curves.has_verifier]
-    return {
-        name: 1.0 / column if curves.noise_known else None
-        for name, column in zip(names, weights, strict=False)
-    }
 
 
 def _bound_hit(parameter: Parameter, value: float, curves: Curves) -> float | None:

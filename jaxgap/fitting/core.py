@@ -7,16 +7,17 @@ of it is one compiled program.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.fitting.bijectors import AbstractBijector
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, horizon, typical_size
 from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
@@ -86,20 +87,21 @@ class Problem(eqx.Module):
         There its map is flat and no least-squares search would move it: what starts there would
         hold it.
         """
-        bijectors = self.law.bijectors(curves)
-        of_law = [
-            bijector.off_bounds(coordinates[index], _FLAT, _INSIDE)
-            for index, bijector in enumerate(bijectors)
-        ]
-        return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
+        return self._by_bijector(lambda b, z: b.off_bounds(z, _FLAT, _INSIDE), coordinates, curves)
 
     def low_side(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
         """Each coordinate at the low side of what is inside its bounds, or at zero without any."""
+        return self._by_bijector(lambda b, z: b.low_side(z, _INSIDE), coordinates, curves)
+
+    def _by_bijector(
+        self,
+        move: Callable[[AbstractBijector, Float[Array, ""]], Float[Array, ""]],
+        coordinates: Float[Array, " n"],
+        curves: Curves,
+    ) -> Float[Array, " n"]:
+        """The law's coordinates moved, each by its bijector; those of the noise stay."""
         bijectors = self.law.bijectors(curves)
-        of_law = [
-            bijector.low_side(coordinates[index], _INSIDE)
-            for index, bijector in enumerate(bijectors)
-        ]
+        of_law = [move(bijector, coordinates[index]) for index, bijector in enumerate(bijectors)]
         return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
 
     def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
@@ -342,60 +344,3 @@ def _span(
     """How large the numbers of one curve typically are, and how far off is too far."""
     typical = [jnp.asarray(typical_size(parameter, curves), float) for parameter in reported]
     return jnp.stack(typical), jnp.stack([horizon(parameter, curves) for parameter in reported])
-
-
-def bands(
-    problem: Problem, fit: Minimised, ts: Float[Array, " times"], quantile: Float[Array, ""]
-) -> Float[Array, "times 3 3"]:
-    """The solver, the verifier and the gap at each of `ts`: estimate, lower and upper end.
-
-    The ends are those of the profile-likelihood interval of the curve itself at that time. `fit` is
-    a single one, without a leading axis.
-    """
-    curves = fit.data
-    # The noise's own scale: the curve is known about as well as one measurement, or better.
-    noise = jnp.sqrt(fit.variance) / jnp.max(curves.weights)
-    # The curves lie where their limits do.
-    far = jnp.stack([horizon(limit, curves) for limit in LIMITS])
-
-    def states(z, curves, t):
-        solver, verifier = problem.curve_fn(problem.dynamics(z, curves), t[None])[0]
-        return jnp.stack([solver, verifier, solver - verifier])
-
-    estimates = jax.vmap(lambda t: states(fit.coordinates, curves, t))(ts)
-    found = ends_of_rows(problem, fit, states, ts, estimates, far, noise, quantile)
-    return jnp.concatenate([estimates[..., None], found], axis=-1)
-
-
-def ends_of_rows(
-    problem: Problem,
-    fit: Minimised,
-    numbers: Callable[[Float[Array, " n"], Curves, Any], Float[Array, " k"]],
-    rows: Shaped[Array, " rows"],
-    estimates: Float[Array, "rows k"],
-    bounds: Float[Array, "k 2"],
-    stderrs: Float[Array, "..."],
-    quantile: Float[Array, ""],
-) -> Float[Array, "rows k 2"]:
-    """Both ends of the profile interval of each of `numbers(z, curves, row)`, for every row.
-
-    An end on its bound is infinite. `fit` is a single one, without a leading axis; `stderrs` of the
-    numbers, roughly, have the estimates' shape or are the same for all.
-    """
-    ends = both_ends(
-        (rows[:, None], jnp.arange(estimates.shape[1])),
-        estimates,
-        bounds,
-        stderrs,
-        fit.data.value_scale,
-        quantile,
-    )
-    found = profile_ends(
-        lambda z, curves, number: numbers(z, curves, number[0])[number[1]],
-        problem.residuals,
-        problem.minimiser,
-        one_fit(problem, fit),
-        ends,
-    )
-    found = jnp.where(found == ends.bound, ends.direction * jnp.inf, found)
-    return found.reshape(*estimates.shape, 2)

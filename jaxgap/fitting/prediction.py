@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from jaxgap.fitting.core import Problem, RawFit, bands, minimised
+from jaxgap.fitting.bands import bands
+from jaxgap.fitting.core import Problem, RawFit, minimised
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Kind

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Key
@@ -103,12 +103,10 @@ class FitResult:
         `None` where there are fewer than seven.
         """
         source = self.source
-        num_rows, mirrored = self.num_points, self.kind == "accuracy"
-        pair = measured_and_fitted(source.curves, np.asarray(source.raw.fitted), num_rows)
-        measured, fitted = (1.0 - each["solver"] if mirrored else each["solver"] for each in pair)
-        weights = np.asarray(source.curves.weights)[:num_rows, 0]
-        errors = 1.0 / weights if source.curves.noise_known else None
-        return level_at_end(measured, fitted, errors)
+        fitted = np.asarray(source.raw.fitted)
+        return level_at_end(
+            *in_own_terms(source.curves, fitted, self.num_points, self.kind)["solver"]
+        )
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:
@@ -302,3 +300,28 @@ def measured_and_fitted(
             series |= {"verifier": verifier, "gap": solver - verifier}
         pair.append(series)
     return pair[0], pair[1]
+
+
+class Series(NamedTuple):
+    """One series as measured and as fitted, and the standard errors of it if they are known."""
+
+    measured: Float[np.ndarray, " T"]
+    fitted: Float[np.ndarray, " T"]
+    stderrs: Float[np.ndarray, " T"] | None
+
+
+def in_own_terms(
+    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int, kind: Kind
+) -> dict[str, Series]:
+    """The solver, and the verifier if it was measured, in the trajectory's own terms."""
+    measured, predicted = measured_and_fitted(curves, fitted, num_rows)
+    if kind == "accuracy":
+        measured, predicted = (
+            {name: 1.0 - values for name, values in each.items()} for each in (measured, predicted)
+        )
+    weights = np.asarray(curves.weights)[:num_rows].T
+    names = ("solver", "verifier")[: 1 + curves.has_verifier]
+    return {
+        name: Series(measured[name], predicted[name], 1.0 / column if curves.noise_known else None)
+        for name, column in zip(names, weights, strict=False)
+    }

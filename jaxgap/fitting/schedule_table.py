@@ -18,8 +18,9 @@ from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
+from jaxgap.fitting.bands import ends_of_rows
 from jaxgap.fitting.best_schedule import LimitSlopes, invalid_reason, limit_slopes
-from jaxgap.fitting.core import Problem, ends_of_rows, minimised, standard_errors
+from jaxgap.fitting.core import Problem, minimised, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.law import LIMITS, Parameter, horizon
