@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import (
-    MAX_CHARACTERS,
-    canonical_number,
-    last_line,
-    marked_answer,
-    stated_number,
-)
+from jaxgap.tasks.answers import MAX_CHARACTERS, last_line, marked_answer
 from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.numbers import canonical_number, stated_number
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import GSM8K
 from jaxgap.tasks.records import Record
@@ -30,7 +25,7 @@ class Gsm8k(AbstractFileTask):
 
     A completion is right if the number that it marks as its answer, or the last one on its last
     line, equals the reference, exactly: commas, currency, units and trailing zeros do not matter.
-    Of a marked answer that number counts which :func:`jaxgap.tasks.answers.stated_number` finds:
+    Of a marked answer that number counts which :func:`jaxgap.tasks.numbers.stated_number` finds:
     not those of its explanation.
     """
 

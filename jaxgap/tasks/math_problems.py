@@ -12,15 +12,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxgap.tasks.answers import (
-    between_thousands,
-    boxed,
-    canonical_text,
-    enclosed_answer,
-    final_answer,
-    without_text_commands,
-)
+from jaxgap.tasks.answers import boxed, enclosed_answer, final_answer, without_text_commands
 from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.numbers import between_thousands, canonical_text
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import MATH
 from jaxgap.tasks.records import Record

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from jaxgap.tasks.answers import (
     bare,
-    canonical_text,
     enclosed_answer,
     final_answer,
     marked_answer,
     without_text_commands,
 )
 from jaxgap.tasks.file_task import AbstractFileTask
+from jaxgap.tasks.numbers import canonical_text
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.records import Record
 

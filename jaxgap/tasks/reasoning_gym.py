@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from jaxgap.errors import InputError
-from jaxgap.tasks.answers import canonical_text, final_answer
+from jaxgap.tasks.answers import final_answer
 from jaxgap.tasks.gym_draws import Draw, drawing
 from jaxgap.tasks.gym_sets import make_dataset, refusals
+from jaxgap.tasks.numbers import canonical_text
 from jaxgap.tasks.problem import AbstractTask, Problem, TaskSplit, check_sizes, normal_prompt
 from jaxgap.tasks.prompts import REASONING_GYM
 from jaxgap.tasks.sandbox import Isolation, Limits

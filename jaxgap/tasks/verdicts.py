@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.answers import DENIAL
+from jaxgap.tasks.numbers import DENIAL
 
 _VERDICT = re.compile(r"\b(?P<word>true|false|untrue)\b", re.IGNORECASE)
 # What a text quotes is not what it says.
