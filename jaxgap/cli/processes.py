@@ -128,12 +128,12 @@ def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator
     """
     import jax
 
-    from jaxgap.sharding import meet
+    from jaxgap.sharding import barrier
 
     try:
         yield
         # Who is done waits for the others: `jax.distributed` would give them half a minute.
-        meet()
+        barrier()
     except RunError as error:
         line = str(error)
     except jax.errors.JaxRuntimeError as error:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.digests import json_digest
-from jaxgap.sharding import all_agree, of_first
+from jaxgap.sharding import all_agree, broadcast_from_first
 
 
 def require_same(parts: Mapping[str, int]) -> None:
@@ -27,7 +27,7 @@ def require_same(parts: Mapping[str, int]) -> None:
     **Raises:** `InputError` that names the first part that differs.
     """
     ours = np.array(list(parts.values()), np.uint32)
-    same = ours == of_first(ours)
+    same = ours == broadcast_from_first(ours)
     if all_agree(bool(same.all())):
         return
     # One after another, as each process has to learn of what differs in another.

@@ -29,7 +29,7 @@ from orbax.checkpoint import v1 as ocp
 from jaxgap.errors import InputError, RunError, write_failure
 from jaxgap.improve.digests import digests, json_digest, leaf_names
 from jaxgap.improve.records import LoopState, Training, TrainingSet
-from jaxgap.sharding import all_agree, is_first, meet, to_host
+from jaxgap.sharding import all_agree, barrier, is_first, to_host
 
 # What may come back from a damaged file is anything; what must not come back is a wrong number.
 _DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
@@ -151,7 +151,7 @@ class CheckpointStore:
         trouble of the system, which leaves it as it is; `InputError` if it goes with another model
         or other problems, or its state is in parts of other names.
         """
-        meet()  # so that every process sees the same checkpoints
+        barrier()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
             saved, reason = None, "for another process"
             try:
@@ -177,10 +177,10 @@ class CheckpointStore:
         Orbax takes no checkpoint below the newest that it knows.
         """
         later = [each for each in self.steps() if each > step]
-        meet()  # so that every process has looked
+        barrier()  # so that every process has looked
         if later and is_first():
             self._guarded(lambda: self._set_aside(later))
-        meet()
+        barrier()
         if later:
             self._orbax.reload()
 
@@ -196,10 +196,10 @@ class CheckpointStore:
     def _lay_aside(self, step: int) -> None:
         """Make room for a checkpoint; Orbax would delete the old one before it writes the new."""
         is_there = step in self.steps()
-        meet()  # so that every process has looked
+        barrier()  # so that every process has looked
         if is_there and is_first():
             self._guarded(lambda: _move(self._folder / str(step), self._aside))
-        meet()
+        barrier()
         if is_there:
             self._orbax.reload()
 
@@ -211,7 +211,7 @@ class CheckpointStore:
                     self._folder.mkdir(exist_ok=True)
                     path.rename(self._folder / path.name)
             shutil.rmtree(self._aside, ignore_errors=True)
-        meet()
+        barrier()
 
     def steps(self) -> list[int]:
         """The rounds of which there is a checkpoint, whole or not."""

@@ -33,7 +33,7 @@ from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
 from jaxgap.models import Params
 from jaxgap.sampling import Progress
-from jaxgap.sharding import all_agree, by_first, each_on_mesh, meet, on_mesh
+from jaxgap.sharding import all_agree, barrier, each_on_mesh, on_mesh, run_on_first
 
 
 class EndRun(Exception):
@@ -92,11 +92,11 @@ def improve_to_folder(
     not finite however often it is drawn. An interruption leaves what :func:`resume_folder` goes on
     with.
     """
-    by_first(lambda: require_free(folder))
+    run_on_first(lambda: require_free(folder))
     config = config.resolved()
     parts = _parts(config, assemble)
     folder = Path(folder)
-    by_first(lambda: empty_folder(folder))
+    run_on_first(lambda: empty_folder(folder))
     with _held(folder):
         run = _KeptRun(RunFolder.create(folder, config), watcher, assemble, parts)
         del parts  # whose parameters are the run's to give up
@@ -141,7 +141,7 @@ def resume_folder(
         wanted = _prolonged(run.config, more_rounds)
         wanted = wanted if mesh is None else dataclasses.replace(wanted, mesh=mesh)
         parts = _parts(wanted, assemble)
-        meet()  # before the first process writes what the others read
+        barrier()  # before the first process writes what the others read
         run.change(wanted)
         kept = _KeptRun(run, watcher, assemble, parts)
         del parts  # whose parameters are the run's to give up
@@ -163,7 +163,7 @@ def _prolonged(config: ImproveConfig, more_rounds: int) -> ImproveConfig:
 def _held(folder: Path) -> Iterator[None]:
     """Hold the folder, by the first process, for all of them."""
     with contextlib.ExitStack() as stack:
-        by_first(lambda: stack.enter_context(locked(folder)))
+        run_on_first(lambda: stack.enter_context(locked(folder)))
         yield
 
 

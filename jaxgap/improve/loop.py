@@ -36,7 +36,7 @@ from jaxgap.improve.train import train
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import LanguageModel, Params, join_adapters
 from jaxgap.sampling import Progress
-from jaxgap.sharding import of_first
+from jaxgap.sharding import broadcast_from_first
 from jaxgap.tasks import AbstractTask, TaskSplit
 from jaxgap.training import (
     AbstractSchedule,
@@ -167,7 +167,7 @@ class Loop:
             raise NotFinite(round_index, "a probability of a sampled token")
         observer.on_stage(round_index, "verify")
         # Of a verifier of one's own, which may run out of time in one process and not in another.
-        scores = of_first(
+        scores = broadcast_from_first(
             as_scores(self.verifier(params, prompts, candidates, verify_key), candidates)
         )
         if not np.isfinite(scores).all():

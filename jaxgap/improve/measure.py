@@ -14,7 +14,7 @@ from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.metrics import SplitMetrics
 from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.records import Candidates, Scores, Selected
-from jaxgap.sharding import of_first
+from jaxgap.sharding import broadcast_from_first
 from jaxgap.tasks import AbstractTask, Problem
 
 
@@ -58,7 +58,7 @@ def grade(
         for completion in completions
     ]
     correct = _as_verdicts(task.grade_all(pairs), len(pairs), type(task).__name__)
-    return of_first(correct).reshape(candidates.finished.shape)
+    return broadcast_from_first(correct).reshape(candidates.finished.shape)
 
 
 def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:

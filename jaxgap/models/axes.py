@@ -67,7 +67,7 @@ def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> An
 
 
 def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
-    """The same parameters, adapters or moments, cut over the mesh that is set, if any."""
+    """The same parameters, adapters or moments, sharded over the mesh that is set, if any."""
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return params

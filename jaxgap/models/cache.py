@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.places import LayerBuffer, Places, attend, place
-from jaxgap.sharding import by_rows, by_rows_and_heads
+from jaxgap.sharding import shard_rows, shard_rows_and_heads
 
 
 class KVCache(NamedTuple):
@@ -76,18 +76,20 @@ def init_cache(
     - `batch_size`, `num_slots`: the room.
     - `dtype`: that of the parameters it will be used with.
 
-    **Returns:** the cache, of zeros that count as no tokens; on the mesh that is set, cut by rows
-    and heads.
+    **Returns:** the cache, of zeros that count as no tokens, sharded by rows and heads over the
+    mesh that is set, if any.
     """
     shape = (batch_size, config.num_kv_heads, num_slots, config.head_dim)
 
     def buffers() -> tuple[LayerBuffer, ...]:
-        return tuple(by_rows_and_heads(jnp.zeros(shape, dtype)) for _ in range(config.num_layers))
+        return tuple(
+            shard_rows_and_heads(jnp.zeros(shape, dtype)) for _ in range(config.num_layers)
+        )
 
     return KVCache(
         keys=buffers(),
         values=buffers(),
-        valid=by_rows(jnp.zeros((batch_size, num_slots), bool)),
+        valid=shard_rows(jnp.zeros((batch_size, num_slots), bool)),
         length=jnp.zeros((), jnp.int32),
     )
 

@@ -121,7 +121,7 @@ def assemble(
 ) -> Params:
     """Parameters from stored tensors, one tensor at a time.
 
-    Of a tensor that is cut over a mesh each process looks at what its own devices hold.
+    Of a tensor that is sharded each process reads only what its own devices hold.
 
     **Arguments:**
 

@@ -24,7 +24,7 @@ from jaxgap.models.attention import Attention
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import LoraConfig, projection
 from jaxgap.models.places import Cache, Places, place
-from jaxgap.sharding import by_rows, by_vocabulary
+from jaxgap.sharding import shard_rows, shard_vocab
 
 
 class FeedForward(nnx.Module):
@@ -53,7 +53,7 @@ class Block(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch seq hidden"], places: Places, cache: Cache | None, layer: int
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
-        x = by_rows(x)
+        x = shard_rows(x)
         attended, cache = self.attention(self.attention_norm(x), places, cache, layer)
         x = x + attended
         return x + self.feed_forward(self.feed_forward_norm(x)), cache
@@ -117,12 +117,12 @@ class Decoder(nnx.Module):
         x = self.embed(tokens)
         for layer, block in enumerate(self.blocks):
             x, cache = block(x, places, cache, layer)
-        return self.norm(by_rows(x)), cache
+        return self.norm(shard_rows(x)), cache
 
     def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:
         """What the first layer reads."""
         # Not by calling the embedding, whose floating type was fixed when it was made.
-        return jnp.take(by_vocabulary(self.embedding.embedding[...]), tokens, axis=0)
+        return jnp.take(shard_vocab(self.embedding.embedding[...]), tokens, axis=0)
 
     def logits(self, hidden: Float[Array, "*batch hidden"]) -> Float[Array, "*batch vocab"]:
         """Float32 logits of the next token."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxgap.models import KVCache, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
-from jaxgap.sharding import by_heads, by_rows, by_rows_and_heads, whole
+from jaxgap.sharding import replicate, shard_heads, shard_rows, shard_rows_and_heads
 
 
 @functools.partial(jax.jit, static_argnames=("model",))
@@ -39,8 +39,8 @@ def continued_logits(
     # Whole before rows take them: there are fewer beginnings than rows, so that this is the least
     # that devices can exchange.
     keys, values = jax.tree.map(
-        lambda part: by_rows_and_heads(by_heads(part)[prefix_of]), cache[:2]
+        lambda part: shard_rows_and_heads(shard_heads(part)[prefix_of]), cache[:2]
     )
-    cache = KVCache(keys, values, by_rows(whole(cache.valid)[prefix_of]), cache.length)
+    cache = KVCache(keys, values, shard_rows(replicate(cache.valid)[prefix_of]), cache.length)
     hidden, _ = model.hidden_states(params, rests.tokens, rests.mask, cache)
     return model.logits(params, hidden[:, -1])

@@ -21,7 +21,7 @@ from jaxgap.sampling.draw import draw
 from jaxgap.sampling.prefix import Prefixes
 from jaxgap.sampling.settings import Settings
 from jaxgap.sampling.shared_cache import Ring, SharedPrefixCache
-from jaxgap.sharding import by_rows, by_rows_and_words, whole
+from jaxgap.sharding import replicate, shard_rows, shard_rows_and_vocab
 
 
 class Rows(NamedTuple):
@@ -95,9 +95,9 @@ def decode(
         step, rows, drawn = carry.step, carry.rows, carry.drawn
         cache = SharedPrefixCache(prefix, carry.ring, rows.ages)
         hidden, cache = model.hidden_states(params, rows.tokens[:, None], rows.live[:, None], cache)
-        logits = by_rows_and_words(model.logits(params, hidden[:, 0]))
+        logits = shard_rows_and_vocab(model.logits(params, hidden[:, 0]))
         # Each row is drawn from whole, so that how the vocabulary is cut changes no sum.
-        tokens, logprobs = draw(by_rows(logits), uniforms[:, step], settings)
+        tokens, logprobs = draw(shard_rows(logits), uniforms[:, step], settings)
         drawn = Drawn(
             drawn.tokens.at[:, step].set(tokens),
             drawn.logprobs.at[:, step].set(logprobs),
@@ -114,4 +114,4 @@ def decode(
     shape = (rows.tokens.shape[0], max_steps)
     nothing = Drawn(jnp.zeros(shape, jnp.int32), jnp.zeros(shape), jnp.zeros(shape, bool))
     carry = jax.lax.while_loop(busy, advance, _Carry(jnp.int32(0), ring, rows, nothing))
-    return carry.ring, carry.rows, jax.tree.map(whole, carry.drawn)
+    return carry.ring, carry.rows, jax.tree.map(replicate, carry.drawn)

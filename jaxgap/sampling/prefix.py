@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxgap.models import DecoderConfig, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.freed_memory import in_place_of
-from jaxgap.sharding import by_rows, by_rows_and_heads
+from jaxgap.sharding import shard_rows, shard_rows_and_heads
 
 
 class Prefixes(NamedTuple):
@@ -46,9 +46,9 @@ def init_prefixes(config: DecoderConfig, num_groups: int, num_slots: int, dtype:
 
     def buffers(*shape: int) -> tuple[Array, ...]:
         zeros = [jnp.zeros((*heads, *shape), dtype) for _ in range(config.num_layers)]
-        return tuple(map(by_rows_and_heads, zeros))
+        return tuple(map(shard_rows_and_heads, zeros))
 
-    valid = by_rows(jnp.zeros((num_groups, num_slots), bool))
+    valid = shard_rows(jnp.zeros((num_groups, num_slots), bool))
     return Prefixes(buffers(config.head_dim, num_slots), buffers(num_slots, config.head_dim), valid)
 
 
@@ -59,8 +59,8 @@ def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> Prefix
     num_prompts, num_slots = prompts.tokens.shape
     cache = init_cache(model.config, num_prompts, num_slots, dtype)
     cache = model.hidden_states(params, prompts.tokens, prompts.mask, cache)[1]
-    keys = tuple(by_rows_and_heads(layer.swapaxes(2, 3)) for layer in cache.keys)
-    return Prefixes(keys, jax.tree.map(by_rows_and_heads, cache.values), by_rows(cache.valid))
+    keys = tuple(shard_rows_and_heads(layer.swapaxes(2, 3)) for layer in cache.keys)
+    return Prefixes(keys, jax.tree.map(shard_rows_and_heads, cache.values), shard_rows(cache.valid))
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
@@ -106,4 +106,4 @@ def _taken(buffer: Array, groups: Array | None, *, slot_axis: int, num_slots: in
     padding = [(0, 0)] * buffer.ndim
     padding[slot_axis] = (0, num_slots - buffer.shape[slot_axis])
     taken = jnp.pad(taken, padding)
-    return by_rows_and_heads(taken) if slot_axis > 1 else by_rows(taken)
+    return shard_rows_and_heads(taken) if slot_axis > 1 else shard_rows(taken)

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxgap.models import DecoderConfig
 from jaxgap.sampling.freed_memory import in_place_of
-from jaxgap.sharding import by_rows_and_heads
+from jaxgap.sharding import shard_rows_and_heads
 
 FLOAT32: Any = {"preferred_element_type": jnp.float32}
 _BLOCK = 64
@@ -122,7 +122,7 @@ def _zeros(shape: jax.ShapeDtypeStruct) -> Array:
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _cut_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """Made where it belongs: whole, a layer may be too large for a device."""
-    return by_rows_and_heads(jnp.zeros(shape, dtype))
+    return shard_rows_and_heads(jnp.zeros(shape, dtype))
 
 
 def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots: int) -> Ring:
@@ -144,7 +144,7 @@ def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots
 @jax.jit
 def _taken_values(values: Array, rows: Array | None, slots: Array) -> Array:
     taken = values if rows is None else jnp.take(values, rows, axis=0)
-    return by_rows_and_heads(jnp.take(taken, slots, axis=2))
+    return shard_rows_and_heads(jnp.take(taken, slots, axis=2))
 
 
 @jax.jit
@@ -155,4 +155,4 @@ def _taken_keys(keys: Array, rows: Array | None, slots: Array) -> Array:
     by_block = slots.reshape(_num_blocks(len(slots)), -1)
     # An index of the third axis and one of the fifth: what they index comes first.
     found = taken[:, :, by_block // width, :, by_block % width].transpose(2, 3, 0, 4, 1)
-    return by_rows_and_heads(found if len(by_block) > 1 else found[:, :, 0])
+    return shard_rows_and_heads(found if len(by_block) > 1 else found[:, :, 0])

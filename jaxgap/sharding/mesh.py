@@ -61,7 +61,7 @@ class MeshShape(NamedTuple):
 
     @property
     def num_row_shards(self) -> int:
-        """Parts that the rows of a batch are cut into."""
+        """Shards of the rows of a batch."""
         return self.data * self.fsdp
 
 
@@ -117,7 +117,7 @@ def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
     """Set the mesh that a user writes, of all devices there are; "" sets none.
 
     While it is set, arrays that are made lie on all of its devices, and functions of
-    :mod:`jaxgap.sharding` say where they are cut.
+    :mod:`jaxgap.sharding` constrain how they are sharded.
 
     **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`, or if there are
     several processes and no mesh that they could share.

@@ -2,8 +2,8 @@
 
 All of them do the same, in the same order, on the same numbers on their hosts; what the devices
 compute together they compute as one. What must not be done twice (writing a file) or may come out
-otherwise (looking at a disk, a grader that runs out of time) the first process does, and tells the
-others. A process that dies takes the others with it: `jax.distributed` counts heartbeats.
+otherwise (looking at a disk, a grader that runs out of time) the first process does, and broadcasts
+the result. A process that dies takes the others with it: `jax.distributed` counts heartbeats.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AUTO = "auto"
 """The coordinator's address where JAX finds out by itself: under Slurm, Open MPI, or on TPUs."""
 
 HEARTBEAT_SECONDS = 60
-"""How long a process may be silent before the others give it up."""
+"""How long a process may be silent before the others count it as dead."""
 
 _JOIN_SECONDS = 300
 _LEAVE_SECONDS = 30
@@ -57,7 +57,7 @@ def join_processes(
             cluster_detection_method=None if coordinator == AUTO else "deactivate",
         )
         # While all are here: on CPUs (Gloo) the first exchange has to begin within half a minute.
-        meet()
+        barrier()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunError(f"the processes do not come together at {coordinator}: {reason}") from error
@@ -83,11 +83,11 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def of_first(value: np.ndarray) -> np.ndarray:
-    """What the first process has of an array that each has one of, of the same shape and type."""
+def broadcast_from_first(value: np.ndarray) -> np.ndarray:
+    """The first process's array; all processes give one, of the same shape and type."""
     if jax.process_count() == 1:
         return value
-    # As bytes: on their way arrays become those of JAX, which has no float64 here.
+    # As bytes: on the way arrays become JAX's own, which has no float64 here.
     flat = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
     return np.frombuffer(_of_all(flat)[0].tobytes(), value.dtype).reshape(value.shape)
 
@@ -97,13 +97,13 @@ def all_agree(satisfied: bool) -> bool:
     return bool(_of_all(satisfied).all())
 
 
-def meet() -> None:
-    """Wait until every process is here."""
+def barrier() -> None:
+    """Wait until every process has come this far."""
     all_agree(True)
 
 
-def by_first(action: Callable[[], object]) -> None:
-    """Let the first process do something before any goes on.
+def run_on_first(action: Callable[[], object]) -> None:
+    """Run an action in the first process while the others wait.
 
     **Raises:** `InputError` in all of them where the action does.
     """

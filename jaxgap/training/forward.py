@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from jaxgap.models import Decoder, DecoderConfig
 from jaxgap.models.places import Places
 from jaxgap.models.rope import rotary_angles
-from jaxgap.sharding import by_rows
+from jaxgap.sharding import shard_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def packed_hidden_states(
             x, _ = block(x, places, None, layer)
     else:
         x = _scanned(decoder, x, places, remat_policy)
-    return decoder.norm(by_rows(x))
+    return decoder.norm(shard_rows(x))
 
 
 def _scanned(

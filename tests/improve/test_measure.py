@@ -146,7 +146,7 @@ def test_grades_are_as_many_as_completions(count):
 
 def test_what_the_first_process_found_right_is_right_in_all(monkeypatch):
     """A grader may run out of time in one process alone."""
-    monkeypatch.setattr("jaxgap.improve.measure.of_first", np.logical_not)
+    monkeypatch.setattr("jaxgap.improve.measure.broadcast_from_first", np.logical_not)
     mask = np.ones((1, 2, 1), bool)
     candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "3"),))
     assessment = assess(Addition(), [Problem("1+1=", "2")], candidates)

@@ -22,10 +22,10 @@ def main() -> None:
     from jaxgap.sampling import TokenBatch
     from jaxgap.sharding import (
         MeshShape,
+        barrier,
         is_first,
         join_processes,
         make_mesh,
-        meet,
         rows_sharding,
         to_host,
     )
@@ -89,7 +89,7 @@ def main() -> None:
     copy = jax.tree.map(jax.numpy.array, params)
     expected, alone = results(copy, batch, lambda array: array)
     # Where cores are few one may be far behind, and Gloo does not wait long on new connections.
-    meet()
+    barrier()
     for shape in (MeshShape(2, 2, 2), MeshShape(fsdp=8), MeshShape(data=4, tensor=2)):
         mesh = make_mesh(shape)
         with jax.set_mesh(mesh):
@@ -105,7 +105,7 @@ def main() -> None:
             print(json.dumps({"shape": shape} | numbers))
     if is_first():
         print(json.dumps({"shape": [1, 1, 1]} | alone))
-    meet()
+    barrier()
 
 
 if __name__ == "__main__":

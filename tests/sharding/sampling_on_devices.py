@@ -135,7 +135,7 @@ def _draws_apart(mesh):
     from jax.sharding import PartitionSpec as P
 
     from jaxgap.sampling import Sampling, draw
-    from jaxgap.sharding import by_rows
+    from jaxgap.sharding import shard_rows
 
     rng = np.random.default_rng(0)
     logits = 3 * rng.standard_normal((64, 49152)).astype(np.float32)
@@ -145,7 +145,7 @@ def _draws_apart(mesh):
         expected = np.asarray(jax.jit(draw)(logits, uniforms, sampling.settings())[0])
         with jax.set_mesh(mesh):
             cut = jax.device_put(logits, NamedSharding(mesh, P(("data", "fsdp"), "tensor")))
-            on_mesh = jax.jit(lambda logits, *rest: draw(by_rows(logits), *rest))
+            on_mesh = jax.jit(lambda logits, *rest: draw(shard_rows(logits), *rest))
             num_apart += int(
                 (np.asarray(on_mesh(cut, uniforms, sampling.settings())[0]) != expected).sum()
             )

@@ -7,7 +7,7 @@ from jax.sharding import AbstractMesh, AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxgap.errors import InputError
-from jaxgap.sharding import MESH_AXES, MeshShape, by_rows, even_rows, make_mesh, partition
+from jaxgap.sharding import MESH_AXES, MeshShape, even_rows, make_mesh, partition, shard_rows
 
 MESH = AbstractMesh((2, 2, 4), MESH_AXES, axis_types=(AxisType.Auto,) * 3)
 
@@ -108,8 +108,8 @@ def test_chips_that_fill_no_box_are_refused_in_one_line():
 
 def test_on_one_device_nothing_is_said_about_rows():
     x = np.ones((2, 3))
-    assert by_rows(x) is x
-    assert "sharding_constraint" not in str(jax.make_jaxpr(by_rows)(x))
+    assert shard_rows(x) is x
+    assert "sharding_constraint" not in str(jax.make_jaxpr(shard_rows)(x))
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, 4), (4, 4), (5, 8), (64, 64)])

@@ -115,7 +115,9 @@ def test_processes_that_are_told_otherwise_are_refused(start_together, config, o
 
 
 def test_the_first_part_that_differs_is_named(monkeypatch):
-    monkeypatch.setattr(agreement, "of_first", lambda value: value + np.array([0, 1, 1], np.uint32))
+    monkeypatch.setattr(
+        agreement, "broadcast_from_first", lambda value: value + np.array([0, 1, 1], np.uint32)
+    )
     with pytest.raises(InputError, match="what the first has: its problems; start all of them"):
         agreement.require_same({"the frozen weights": 1, "its problems": 2, "others": 3})
 
@@ -205,6 +207,6 @@ def test_one_that_is_lost_as_soon_as_it_has_joined_is_one_line(initialized, monk
     def lost():
         raise jax.errors.JaxRuntimeError("UNKNOWN: Gloo:\nconnection closed")
 
-    monkeypatch.setattr(processes, "meet", lost)
+    monkeypatch.setattr(processes, "barrier", lost)
     with pytest.raises(RunError, match="come together at host:1: UNKNOWN: Gloo: connection closed"):
         join_processes("host:1", 2, 1)

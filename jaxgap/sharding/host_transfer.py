@@ -1,8 +1,8 @@
 """From the host to the mesh that is set, and back.
 
 Every process of a run holds the same arrays on its host (prompts, seats, batches) and hands its own
-devices their parts of them; no process sees another's devices. What comes back is first made whole
-on every device, so that each process reads it from one of its own. Outside of a mesh arrays are
+devices their shards of them; no process sees another's devices. What comes back is first
+replicated, so that each process reads it from a device of its own. Outside of a mesh arrays are
 taken as they are.
 """
 
@@ -24,7 +24,7 @@ def _put(values: np.ndarray, sharding: Sharding) -> jax.Array:
 
 
 def rows_to_devices(tree: Any, axis: int = 0) -> Any:
-    """NumPy arrays, cut along the axis that counts rows over the mesh that is set, if any.
+    """NumPy arrays, sharded along the axis that counts rows over the mesh that is set, if any.
 
     **Arguments:**
 
@@ -43,6 +43,6 @@ def to_host(tree: Any) -> Any:
     """Arrays as NumPy arrays, wherever on the mesh that is set they lie."""
     mesh = jax.sharding.get_mesh()
     if not mesh.empty:
-        everywhere = NamedSharding(mesh, P())
-        tree = jax.tree.map(lambda array: jax.device_put(array, everywhere), tree)
+        replicated = NamedSharding(mesh, P())
+        tree = jax.tree.map(lambda array: jax.device_put(array, replicated), tree)
     return jax.device_get(tree)

@@ -1,8 +1,8 @@
-"""From the names of an array's axes to its place on the mesh.
+"""Logical axis rules: from the names of an array's axes to a `PartitionSpec` on the mesh.
 
-An axis is cut where its name says, if its size allows it: one that does not divide evenly is whole
-on every device, which costs memory but no correctness. The widths of heads are cut between heads
-only, so whether they divide is asked of the number of heads; and queries are cut only where the
+An axis is sharded along the mesh axes of its name if its size allows it. One that does not divide
+evenly is replicated, which costs memory but no correctness. The widths of heads are split between
+heads only, so it is the number of heads that must divide; and queries are sharded only where the
 keys that they look at are, so that every group of heads stays on one device.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from jax.sharding import AbstractMesh, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-PLACES: Mapping[str, tuple[str, ...]] = {
+LOGICAL_AXIS_RULES: Mapping[str, tuple[str, ...]] = {
     "batch": ("data", "fsdp"),
     "embed": ("fsdp",),
     "heads": ("tensor",),
@@ -22,7 +22,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "mlp": ("tensor",),
     "vocab": ("tensor",),
 }
-"""The mesh axes that each named axis is cut along; other names are whole everywhere."""
+"""The mesh axes that each named axis is sharded along; other names are replicated."""
 
 
 def partition(
@@ -31,28 +31,28 @@ def partition(
     shape: tuple[int, ...],
     num_kv_heads: int,
 ) -> P:
-    """Which mesh axes each axis of an array is cut along.
+    """The mesh axes that each axis of an array is sharded along.
 
     **Arguments:**
 
     - `mesh`: with the axes of :data:`jaxgap.sharding.MESH_AXES`.
     - `names`: of the array's axes.
     - `shape`: their sizes.
-    - `num_kv_heads`: of the decoder, which bounds how attention may be cut.
+    - `num_kv_heads`: of the decoder, which bounds how attention may be sharded.
 
-    **Returns:** one entry for each of `names`; `None` where an axis stays whole, as do those that
-    the mesh does not divide.
+    **Returns:** one entry for each of `names`; `None` where an axis is replicated, as are those
+    that the mesh does not divide.
     """
 
-    def place(name: str | None, size: int) -> tuple[str, ...] | None:
-        axes = PLACES.get(name or "", ())
+    def mesh_axes(name: str | None, size: int) -> tuple[str, ...] | None:
+        axes = LOGICAL_AXIS_RULES.get(name or "", ())
         parts = 1
         for axis in axes:
             parts *= mesh.shape[axis]
         divides = num_kv_heads if name in ("heads", "kv_heads") else size
         return axes if parts > 1 and divides % parts == 0 else None
 
-    return P(*map(place, names, shape))
+    return P(*map(mesh_axes, names, shape))
 
 
 def named_sharding(mesh: Mesh, names: Any, shape: tuple[int, ...], num_kv_heads: int) -> Any:
