@@ -51,7 +51,7 @@ from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
 
-from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
+from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
 
 COUNTS_WITHIN = 1e-6
 

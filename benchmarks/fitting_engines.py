@@ -21,7 +21,7 @@ from interleave import Engine
 from jaxtyping import Array
 from scipy.optimize import least_squares
 
-from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
+from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
 
 PYPESTO = "pypesto"
 _PYPESTO = ("pypesto[amici]==0.7.0", "amici==1.0.1", "petab>=0.8,<0.9")

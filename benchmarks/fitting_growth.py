@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from fitting_case import Problems, closed_form_residuals
 from jaxtyping import Array, Float
 
-from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
+from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
 
 
 def bumps(y: Float[Array, " params"], args: Any) -> Float[Array, " rows"]:

@@ -20,9 +20,9 @@ import numpy as np
 
 from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
 from jaxgap.fitting import LinearLaw, fit
-from jaxgap.fitting.best_schedule import best_schedule, limit_slopes
-from jaxgap.fitting.schedule_table import invalid_reason, law_of
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.external_data.best_schedule import best_schedule, limit_slopes
+from jaxgap.fitting.external_data.schedule import Schedule
+from jaxgap.fitting.external_data.schedule_table import invalid_reason, law_of
 from jaxgap.trajectory.read import read_trajectory
 
 ROUNDS = np.arange(1.0, 11.0)

@@ -19,7 +19,7 @@ from typing import Any
 
 from jaxgap.fitting import FitResult, fit_many
 from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
-from jaxgap.fitting.criteria import num_free
+from jaxgap.fitting.results.criteria import num_free
 from jaxgap.fitting.selection import CANDIDATES
 
 # Fewer rows than this hold no more than a straight line or two.

@@ -8,7 +8,7 @@ from rich.table import Table
 from jaxgap.cli.tables import limit_cell
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.fit_report import number
+from jaxgap.fitting.results.fit_report import number
 from jaxgap.workflows.bench import Bench
 from jaxgap.workflows.bench_row import BenchRow, Gain
 from jaxgap.workflows.bench_setting import OverSeeds, Setting

@@ -10,8 +10,8 @@ from rich.table import Table
 from jaxgap.cli.tables import limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.fit_report import number, percent
 from jaxgap.fitting.pooling import Interval
+from jaxgap.fitting.results.fit_report import number, percent
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
 

@@ -72,7 +72,7 @@ class Fit:
         from jaxgap.cli.tables import print_fit
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import fit
-        from jaxgap.fitting.result_file import encode_result
+        from jaxgap.fitting.saving.result_file import encode_result
         from jaxgap.fitting.selection import CANDIDATES, fit_auto
 
         console = Terminal()

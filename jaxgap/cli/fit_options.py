@@ -8,7 +8,7 @@ import tyro
 from jaxgap.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxgap.fitting.constraints import Constraint
+    from jaxgap.fitting.laws.constraints import Constraint
     from jaxgap.fitting.noise import AbstractNoise
 
 Noise = Literal["as-recorded", "given", "estimated", "per-series", "binomial", "student-t"]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from jaxgap.cli.tables import print_warnings, rounds_left_words, unsaid
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import limit_sentence, number, percent, time_left_sentence
+from jaxgap.fitting.results.fit_report import limit_sentence, number, percent, time_left_sentence
 from jaxgap.report.words import accuracy_sentence, objection
 
 if TYPE_CHECKING:

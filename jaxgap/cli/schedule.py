@@ -60,9 +60,9 @@ class Schedule:
         from jaxgap.cli.schedule_table import print_plan
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
-        from jaxgap.fitting.schedule_table import check_verifier
-        from jaxgap.fitting.schedules import Schedule as Shares
-        from jaxgap.fitting.schedules import check_rounds
+        from jaxgap.fitting.external_data.schedule import Schedule as Shares
+        from jaxgap.fitting.external_data.schedule import check_rounds
+        from jaxgap.fitting.external_data.schedule_table import check_verifier
         from jaxgap.workflows.external_plan import plan_external_data
 
         compute_on_host()

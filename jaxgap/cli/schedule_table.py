@@ -6,9 +6,9 @@ from rich.table import Table
 from jaxgap.cli.tables import print_warnings, unsaid
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
-from jaxgap.fitting.fit_report import limit_sentence, number
-from jaxgap.fitting.schedule_table import ScheduleOutcome
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.external_data.schedule import Schedule
+from jaxgap.fitting.external_data.schedule_table import ScheduleOutcome
+from jaxgap.fitting.results.fit_report import limit_sentence, number
 from jaxgap.report.words import objection
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.fit_report import (
+from jaxgap.fitting.results.fit_report import (
     duration,
     interval,
     limit_sentence,

@@ -7,32 +7,32 @@ how squares are minimised are objects that can be exchanged.
 
 from typing import TYPE_CHECKING
 
-from jaxgap.fitting.constraints import Bounded, Held, Tied
-from jaxgap.fitting.diagnostics import Diagnostics
-from jaxgap.fitting.drifting_ratio_law import DriftingRatioLaw
-from jaxgap.fitting.estimate import Estimate
 from jaxgap.fitting.fit import closed_form, fit, fit_many
-from jaxgap.fitting.general_linear_law import GeneralLinearLaw
-from jaxgap.fitting.lagged_law import LaggedLaw
-from jaxgap.fitting.law import AbstractLaw, Parameter
-from jaxgap.fitting.least_squares import AbstractMinimiser, Minimum
-from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
-from jaxgap.fitting.linear_law import LinearLaw
-from jaxgap.fitting.neural_law import NeuralLaw
+from jaxgap.fitting.laws.constraints import Bounded, Held, Tied
+from jaxgap.fitting.laws.drifting_ratio_law import DriftingRatioLaw
+from jaxgap.fitting.laws.general_linear_law import GeneralLinearLaw
+from jaxgap.fitting.laws.lagged_law import LaggedLaw
+from jaxgap.fitting.laws.law import AbstractLaw, Parameter
+from jaxgap.fitting.laws.linear_law import LinearLaw
+from jaxgap.fitting.laws.neural_law import NeuralLaw
+from jaxgap.fitting.laws.power_law import PowerLaw
+from jaxgap.fitting.laws.rank_one_law import AbstractRankOneLaw
+from jaxgap.fitting.laws.rise_then_fall_law import RiseThenFallLaw
+from jaxgap.fitting.laws.saturating_law import SaturatingLaw
+from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser, Minimum
 from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
-from jaxgap.fitting.power_law import PowerLaw
-from jaxgap.fitting.prediction import Band, Prediction
 from jaxgap.fitting.priors import LogNormal, Normal
-from jaxgap.fitting.rank_one_law import AbstractRankOneLaw
-from jaxgap.fitting.result import FitResult
-from jaxgap.fitting.result_file import load_result, save_result
-from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw
-from jaxgap.fitting.saturating_law import SaturatingLaw
-from jaxgap.fitting.time_left import TimeLeft
+from jaxgap.fitting.results.diagnostics import Diagnostics
+from jaxgap.fitting.results.estimate import Estimate
+from jaxgap.fitting.results.prediction import Band, Prediction
+from jaxgap.fitting.results.result import FitResult
+from jaxgap.fitting.results.time_left import TimeLeft
+from jaxgap.fitting.saving.result_file import load_result, save_result
 
 if TYPE_CHECKING:
+    from jaxgap.fitting.least_squares.optimistix_minimiser import OptimistixMinimiser
     from jaxgap.fitting.ode_curves import OdeCurves
-    from jaxgap.fitting.optimistix_minimiser import OptimistixMinimiser
 
 __all__ = [
     "AbstractLaw",
@@ -82,7 +82,7 @@ def __getattr__(name: str):
 
         return OdeCurves
     if name == "OptimistixMinimiser":
-        from jaxgap.fitting.optimistix_minimiser import OptimistixMinimiser
+        from jaxgap.fitting.least_squares.optimistix_minimiser import OptimistixMinimiser
 
         return OptimistixMinimiser
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

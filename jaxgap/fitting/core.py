@@ -17,14 +17,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.fitting.bijectors import AbstractBijector
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.law import LIMITS, AbstractLaw, Parameter, horizon, typical_size
-from jaxgap.fitting.least_squares import AbstractMinimiser, minimise
+from jaxgap.fitting.intervals.profile import Minimised, both_ends, profile_ends
+from jaxgap.fitting.laws.bijectors import AbstractBijector
+from jaxgap.fitting.laws.law import LIMITS, AbstractLaw, Parameter, horizon, typical_size
+from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser, minimise
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR, AbstractNoise
 from jaxgap.fitting.noise.gaussian import EstimatedScale
 from jaxgap.fitting.priors import IndexedPrior
-from jaxgap.fitting.profile import Minimised, both_ends, profile_ends
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 

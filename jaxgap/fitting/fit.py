@@ -15,20 +15,20 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
-from jaxgap.fitting.assemble_result import assemble_result
 from jaxgap.fitting.batches import fit_curves
-from jaxgap.fitting.constraints import Constraint, check_names, check_visible, constrained
 from jaxgap.fitting.core import CurveFn, Problem, RawFit
-from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, padded_length
-from jaxgap.fitting.estimable_noise import noise_is_estimable
-from jaxgap.fitting.law import AbstractLaw
-from jaxgap.fitting.least_squares import AbstractMinimiser
-from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
+from jaxgap.fitting.laws.constraints import Constraint, check_names, check_visible, constrained
+from jaxgap.fitting.laws.law import AbstractLaw
+from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale, JointScale, weighted_curves
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.priors import AbstractPrior, IndexedPrior
-from jaxgap.fitting.result import FitResult
+from jaxgap.fitting.results.assemble_result import assemble_result
+from jaxgap.fitting.results.criteria import num_free
+from jaxgap.fitting.results.result import FitResult
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.computable import check_computable
 

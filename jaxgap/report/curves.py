@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
-from jaxgap.fitting.fit_report import percent
+from jaxgap.fitting.results.fit_report import percent
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.report.style import (
     GAP,

@@ -18,8 +18,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.fit_report import percent
 from jaxgap.fitting.pooling import Interval
+from jaxgap.fitting.results.fit_report import percent
 from jaxgap.report.style import MEASURED, MUTED, capability_label, new_figure, shortened, unit_of
 from jaxgap.trajectory import Trajectory
 

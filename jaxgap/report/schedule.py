@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import FitResult
-from jaxgap.fitting.schedule_table import unplannable
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.external_data.schedule import Schedule
+from jaxgap.fitting.external_data.schedule_table import unplannable
 from jaxgap.report.style import GAP, MEASURED, MUTED, SOLVER, VERIFIER, new_figure
 
 _LOOKS = {

@@ -8,12 +8,12 @@ import math
 import numpy as np
 
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.criteria import num_free
-from jaxgap.fitting.estimate import NO_NOISE, finite_or_none
-from jaxgap.fitting.fit_report import identifiable, interval, number, percent, refutations
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.noise.binomial import count_errors
-from jaxgap.fitting.result import measured_and_fitted
+from jaxgap.fitting.results.criteria import num_free
+from jaxgap.fitting.results.estimate import NO_NOISE, finite_or_none
+from jaxgap.fitting.results.fit_report import identifiable, interval, number, percent, refutations
+from jaxgap.fitting.results.result import measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {

@@ -11,14 +11,19 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.best_schedule import (
+from jaxgap.fitting.external_data.best_schedule import (
     BestSchedule,
     best_schedule,
     invalid_reason,
     limit_slopes,
 )
-from jaxgap.fitting.schedule_table import ScheduleOutcome, compare_schedules, law_of, unplannable
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.external_data.schedule import Schedule
+from jaxgap.fitting.external_data.schedule_table import (
+    ScheduleOutcome,
+    compare_schedules,
+    law_of,
+    unplannable,
+)
 
 _NUM_STRENGTHS = 9
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.fitting.fit_report import (
+from jaxgap.fitting.results.fit_report import (
     interval,
     limit_sentence,
     number,

@@ -8,8 +8,8 @@ from jax.test_util import check_grads
 
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, NeuralLaw, OdeCurves, closed_form
 from jaxgap.fitting.core import Problem
+from jaxgap.fitting.draws.nuts import log_posterior, sampled_problem
 from jaxgap.fitting.noise import weighted_curves
-from jaxgap.fitting.posterior import log_posterior, sampled_problem
 from jaxgap.fitting.selection import CANDIDATES
 from jaxgap.trajectory import Trajectory
 

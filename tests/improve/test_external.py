@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.schedules import Schedule
+from jaxgap.fitting.external_data.schedule import Schedule
 from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import read_external, shares

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.curves import padded_length
+from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Trajectory
 

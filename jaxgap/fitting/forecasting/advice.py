@@ -14,7 +14,7 @@ from jaxtyping import Float
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures
 from jaxgap.fitting.forecasting.shapes import RandomWalk
-from jaxgap.fitting.time_left import FARTHEST
+from jaxgap.fitting.results.time_left import FARTHEST
 
 # Advice is given at odds of four to one.
 _CONFIDENT = 0.8

@@ -20,7 +20,6 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy.typing import ArrayLike
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.estimate import NO_VERIFIER
 from jaxgap.fitting.forecasting.advice import (
     Advice,
     RoundsLeft,
@@ -32,7 +31,8 @@ from jaxgap.fitting.forecasting.advice import (
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import Futures, sample_futures
 from jaxgap.fitting.forecasting.thinning import rows_a_block, thinned
-from jaxgap.fitting.time_left import EPSILON_ACCURACY, EPSILON_RELATIVE
+from jaxgap.fitting.results.estimate import NO_VERIFIER
+from jaxgap.fitting.results.time_left import EPSILON_ACCURACY, EPSILON_RELATIVE
 from jaxgap.trajectory import Kind, Trajectory
 from jaxgap.trajectory.computable import check_computable
 

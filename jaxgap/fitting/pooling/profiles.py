@@ -22,12 +22,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit, standard_errors
-from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.law import horizon, typical_size
+from jaxgap.fitting.intervals.profile import both_ends, profile_ends
+from jaxgap.fitting.laws.law import horizon, typical_size
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import both_ends, profile_ends
-from jaxgap.fitting.result import FitResult, Source
+from jaxgap.fitting.results.criteria import num_free
+from jaxgap.fitting.results.result import FitResult, Source
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
 QUANTILES = np.arange(0.5, 4.01, 0.5)

@@ -6,14 +6,14 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.drifting_ratio_law import DriftingRatioLaw
-from jaxgap.fitting.general_linear_law import GeneralLinearLaw
-from jaxgap.fitting.lagged_law import LaggedLaw
-from jaxgap.fitting.law import AbstractLaw
-from jaxgap.fitting.linear_law import LinearLaw
-from jaxgap.fitting.power_law import PowerLaw
-from jaxgap.fitting.rise_then_fall_law import RiseThenFallLaw
-from jaxgap.fitting.saturating_law import SaturatingLaw
+from jaxgap.fitting.laws.drifting_ratio_law import DriftingRatioLaw
+from jaxgap.fitting.laws.general_linear_law import GeneralLinearLaw
+from jaxgap.fitting.laws.lagged_law import LaggedLaw
+from jaxgap.fitting.laws.law import AbstractLaw
+from jaxgap.fitting.laws.linear_law import LinearLaw
+from jaxgap.fitting.laws.power_law import PowerLaw
+from jaxgap.fitting.laws.rise_then_fall_law import RiseThenFallLaw
+from jaxgap.fitting.laws.saturating_law import SaturatingLaw
 from jaxgap.fitting.selection.averaged import AveragedResult
 from jaxgap.fitting.selection.averaging import averaged_result
 from jaxgap.fitting.selection.candidates import Candidate, fit_candidates

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
-from jaxgap.fitting.diagnostics import Diagnostics
-from jaxgap.fitting.estimate import NO_VERIFIER, Estimate, finite_or_none
-from jaxgap.fitting.fit_report import averaged_report
-from jaxgap.fitting.prediction import Prediction, checked_times
-from jaxgap.fitting.result import with_reason
+from jaxgap.fitting.results.diagnostics import Diagnostics
+from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate, finite_or_none
+from jaxgap.fitting.results.fit_report import averaged_report
+from jaxgap.fitting.results.prediction import Prediction, checked_times
+from jaxgap.fitting.results.result import with_reason
 from jaxgap.fitting.selection.candidates import Candidate
 from jaxgap.fitting.selection.confidence import (
     ConfidenceCurve,
@@ -38,7 +38,7 @@ class LawSummary:
     - `weight`: how much it counts.
     - `limits`: by name, as this law alone has them; empty for a law whose weight is too small to
         be asked.
-    - `log_likelihood`, `num_parameters`, `aicc`, `bic`: see :mod:`jaxgap.fitting.criteria`;
+    - `log_likelihood`, `num_parameters`, `aicc`, `bic`: see :mod:`jaxgap.fitting.results.criteria`;
         `aicc` is `None` where there are too few measurements for it.
     - `one_ahead`, `to_end`: means of the held-out log scores over origins, in nats; `None` where
         the run is too short to hold anything out.
@@ -128,7 +128,7 @@ class AveragedResult:
         return (*self.remarks, *self.diagnosis.warnings())
 
     def report(self) -> str:
-        """All of this as text: see :mod:`jaxgap.fitting.fit_report`."""
+        """All of this as text: see :mod:`jaxgap.fitting.results.fit_report`."""
         return averaged_report(self)
 
     def predict(self, ts: ArrayLike) -> Prediction:

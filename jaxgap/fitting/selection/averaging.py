@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting.assemble_result import goodness, limit_warnings
-from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.estimate import NO_VERIFIER, Estimate
-from jaxgap.fitting.law import LIMITS
+from jaxgap.fitting.laws.law import LIMITS
 from jaxgap.fitting.noise import Binomial, weighted_curves
+from jaxgap.fitting.results.assemble_result import goodness, limit_warnings
+from jaxgap.fitting.results.criteria import num_free
+from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate
 from jaxgap.fitting.selection.averaged import AveragedResult, LawSummary, averaged_estimate
 from jaxgap.fitting.selection.candidates import Candidate
 from jaxgap.fitting.selection.confidence import ConfidenceCurve

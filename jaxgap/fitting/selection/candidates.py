@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.fitting.core import Problem
-from jaxgap.fitting.criteria import Criteria, criteria_of_fit, num_free
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.fit import closed_form
-from jaxgap.fitting.law import AbstractLaw
-from jaxgap.fitting.levenberg_marquardt import LevenbergMarquardt
+from jaxgap.fitting.laws.law import AbstractLaw
+from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.results.criteria import Criteria, criteria_of_fit, num_free
 from jaxgap.fitting.selection.rolling import Scores, held_out_scores, origins
 from jaxgap.fitting.selection.search import Fits, best_fits
 from jaxgap.trajectory import Trajectory

@@ -1,10 +1,11 @@
 r"""Confidence curves: what one fit says of a number at every level at once.
 
 Where the profile likelihood of a number $c$ has the signed root $\zeta(c)$ (see
-:mod:`jaxgap.fitting.profile`), $C(c) = F(\zeta(c))$, with $F$ the distribution of Student's t, is
-the confidence that the number lies below $c$: its $\alpha / 2$ and $1 - \alpha / 2$ points are the
-ends of the profile interval, for every $\alpha$. Averaging over laws needs all of that curve,
-since an end of the average is in the middle of one law's curve and in the tail of another's.
+:mod:`jaxgap.fitting.intervals.profile`), $C(c) = F(\zeta(c))$, with $F$ the distribution of
+Student's t, is the confidence that the number lies below $c$: its $\alpha / 2$ and $1 - \alpha / 2$
+points are the ends of the profile interval, for every $\alpha$. Averaging over laws needs all of
+that curve, since an end of the average is in the middle of one law's curve and in the tail of
+another's.
 
 A curve is traced from its centre outward, each refit starting from the last, at distances chosen
 to meet fixed levels of confidence. Every refit is exactly on the profile wherever it ends up, so
@@ -21,12 +22,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from jaxgap.fitting.batched_levenberg_marquardt import LeastSquares, levenberg_marquardt
 from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.law import LIMITS, horizon
+from jaxgap.fitting.intervals.profile import SLACK
+from jaxgap.fitting.laws.law import LIMITS, horizon
+from jaxgap.fitting.least_squares.batched_levenberg_marquardt import (
+    LeastSquares,
+    levenberg_marquardt,
+)
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.profile import SLACK
 from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
 
 # The tails at which a curve is traced, from its centre outward.

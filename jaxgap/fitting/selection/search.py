@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxgap.fitting.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.core import Problem
-from jaxgap.fitting.criteria import num_free
 from jaxgap.fitting.curves import Curves, stack
+from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.results.criteria import num_free
 
 # The most curves in one call of the compiled program, and the fewest that it is compiled for.
 _BATCH = 512

@@ -9,8 +9,9 @@ weight to laws with one parameter more, among which the true one is. That a shor
 is in the laws' own intervals, by Student's t. Equal weights cover a little more, with intervals
 that mostly have no end.
 
-The criterion is irregular where a law reduces to a simpler one (:mod:`jaxgap.fitting.criteria`):
-weights then lean to the simpler law, whose interval is a part of the other's.
+The criterion is irregular where a law reduces to a simpler one
+(:mod:`jaxgap.fitting.results.criteria`): weights then lean to the simpler law, whose interval is a
+part of the other's.
 
 Source: Akaike (1978), Biometrika 66; Burnham and Anderson (2002), section 2.9.
 """

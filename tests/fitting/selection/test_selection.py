@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from jaxgap.errors import InputError
 from jaxgap.fitting import LinearLaw, PowerLaw, fit
-from jaxgap.fitting.criteria import Criteria, criteria_of_fit
+from jaxgap.fitting.results.criteria import Criteria, criteria_of_fit
 from jaxgap.fitting.selection import (
     ConfidenceCurve,
     average,

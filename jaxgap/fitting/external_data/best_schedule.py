@@ -1,0 +1,258 @@
+r"""The best schedule: where to spend a budget of external data, by gradient.
+
+The solver's limit is a smooth function of the shares, and the shares lie on a simplex,
+$\eta \ge 0$, $\sum\eta = 1$. The best point is often a corner (all of it at once) or on an edge. A
+softmax would reach those only at infinity, so the constraints are left as they are: SciPy's SLSQP
+takes JAX's exact gradient, from the corners at both ends, the centre and two slopes between.
+
+The limit need not be convex in the shares, hence the several starts. How good the result is is
+reported rather than hoped: `slack` bounds, to first order, what moving the budget could still gain.
+
+The equations know no floor, so the lowest limit may be one that the model does not allow. Between
+the jumps both capabilities fall, and where they end they differ by $G_\infty$ whatever the shares:
+so a law that is valid by itself leaves the model just where $U_{s,\infty} < \max(0, G_\infty)$.
+No schedule within the model can end below that, and some mixture of one that does and one that
+does not ends exactly there.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
+
+from jaxgap.dynamics.external_data import ExternalData
+from jaxgap.dynamics.gap_dynamics import GapDynamics
+from jaxgap.dynamics.injected_dynamics import InjectedDynamics
+from jaxgap.dynamics.types import as_floats
+from jaxgap.dynamics.validity import Validity
+from jaxgap.fitting.external_data.schedule import Schedule, check_rounds
+from jaxgap.fitting.precision import double_precision
+
+# Shares smaller than this are the optimiser's dust.
+_DUST = 1e-9
+# How far from the model's edge to stay, as a part of the first U_s, so that round-off cannot cross.
+_CLEARANCE = 1e-9
+_NUM_HALVINGS = 50
+
+
+class LimitSlopes(NamedTuple):
+    """The solver's limit under a schedule, and its slopes.
+
+    - `limit`: $U_{s,\\infty}$, in the unit of the capabilities.
+    - `by_shares`: $dU_{s,\\infty} / d\\eta_j$, in that unit. A budget of fixed size only moves, so
+        what counts is how these differ between rounds.
+    - `by_strength`: $dU_{s,\\infty} / d\\gamma$, in that unit.
+    """
+
+    limit: float
+    by_shares: Float[np.ndarray, " rounds"]
+    by_strength: float
+
+
+class BestSchedule(NamedTuple):
+    """The schedule within the model that has the lowest limit of the solver.
+
+    - `schedule`: of which the name is "best". Where no schedule is within the model, the lowest
+        all the same.
+    - `slopes`: the limit and its slopes there.
+    - `slack`: how much lower than its limit the limit could still be made, to first order: zero
+        where no small move of the budget helps, or where the limit is the lowest that the model
+        allows. The lesser of $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$, with $g$ the slopes by
+        shares, and $U_{s,\\infty} - \\max(0, G_\\infty)$ where that is not negative.
+    - `lowest`: the schedule that has the lowest limit whether or not the model holds there.
+    - `reason`: in words, where the model breaks down under `lowest`; `None` where it holds, and
+        `lowest` is `schedule`.
+    """
+
+    schedule: Schedule
+    slopes: LimitSlopes
+    slack: float
+    lowest: Schedule
+    reason: str | None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the model holds under `schedule`."""
+        return self.reason is None or self.schedule is not self.lowest
+
+
+def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
+    """Where the model breaks down under a schedule, in words; `None` where it holds."""
+    with double_precision():
+        return _validity(*as_floats((dynamics, schedule.external(strength)))).reason()
+
+
+def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> LimitSlopes:
+    """The solver's limit under a schedule, and how it depends on the shares and the strength.
+
+    **Arguments:**
+
+    - `dynamics`: a law with a closed form and a rank-one coupling.
+    - `schedule`: its first round is not before `dynamics.t0`.
+    - `strength`: $\\gamma \\ge 0$.
+
+    **Raises:**
+
+    `ValueError` for another law.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
+    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
+    >>> slopes = limit_slopes(dynamics, Schedule.early([0.0, 4.0]), strength=0.2)
+    >>> round(slopes.limit, 9), round(slopes.by_strength, 3)
+    (0.0, -4.167)
+    """
+    with double_precision():
+        arrays = as_floats((dynamics, schedule.times, schedule.shares, strength))
+        limit, (by_shares, by_strength) = _limit_and_slopes(*arrays)
+    return LimitSlopes(float(limit), np.asarray(by_shares), float(by_strength))
+
+
+def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> BestSchedule:
+    r"""The shares of a budget over given rounds that bring the solver's limit lowest.
+
+    $$\min_{\eta} U_{s,\infty}(\eta) \quad \text{with} \quad \eta_j \ge 0,\ \sum_j \eta_j = 1,
+      \ U_{s,\infty} \ge \max(0, G_\infty).$$
+
+    Without the last condition, which keeps $U_s$ and $U_v$ from falling below zero, it would be
+    `lowest`. Where the condition counts, many schedules reach the same limit; of these it is the
+    one between `lowest` and the one that spends least early.
+
+    **Arguments:**
+
+    - `dynamics`: a law with a closed form and a rank-one coupling.
+    - `strength`: $\gamma \ge 0$.
+    - `times`: the rounds to choose from, increasing, none before `dynamics.t0`.
+
+    **Returns:**
+
+    A :class:`BestSchedule`.
+
+    **Raises:**
+
+    `InputError` for times that do not increase from `dynamics.t0` on, `ValueError` for another law.
+
+    **Example:**
+
+    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
+    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
+    >>> best_schedule(dynamics, 0.2, [0.0, 1.0, 2.0]).schedule.shares.round(6).tolist()
+    [1.0, 0.0, 0.0]
+
+    The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which holds
+    that no schedule is better than another.
+    """
+    times = Schedule.uniform(times).times
+    check_rounds(times, float(dynamics.t0))
+    shares = _lowest_shares(dynamics, strength, times)
+    lowest = Schedule("best", times, shares)
+    reason = invalid_reason(dynamics, lowest, strength)
+    within = None if reason is None else _on_the_edge(dynamics, strength, lowest)
+    schedule = lowest if within is None else within
+    slopes = limit_slopes(dynamics, schedule, strength)
+    slack = float(schedule.shares @ slopes.by_shares - slopes.by_shares.min())
+    above = slopes.limit - _least_limit(dynamics)
+    return BestSchedule(
+        schedule, slopes, min(slack, above) if above >= 0 else slack, lowest, reason
+    )
+
+
+def _lowest_shares(
+    dynamics: GapDynamics, strength: float, times: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """The shares of the lowest limit, whether or not the model holds there."""
+    found = []
+    with double_precision():
+        law, rounds, gamma = as_floats((dynamics, times, strength))
+        for start in _starts(times.size):
+            shares = _descend(law, rounds, gamma, start)
+            found.append((float(_limit_and_slopes(law, rounds, shares, gamma)[0]), shares))
+    return min(found, key=lambda each: each[0])[1]
+
+
+def _on_the_edge(dynamics: GapDynamics, strength: float, lowest: Schedule) -> Schedule | None:
+    """A schedule with the least limit that the model allows; `None` where none is within it."""
+
+    def of(shares: Float[np.ndarray, " n"]) -> Schedule:
+        return Schedule("best", lowest.times, shares)
+
+    def limit(schedule: Schedule) -> float:
+        return limit_slopes(dynamics, schedule, strength).limit
+
+    def mixed(part: float) -> Schedule:
+        return of((1 - part) * lowest.shares + part * mildest.shares)
+
+    mildest = max(map(of, _starts(lowest.times.size)), key=limit)
+    least = _least_limit(dynamics) + _CLEARANCE * abs(float(dynamics.solver_initial))
+    outside, within = 0.0, 1.0
+    for _ in range(_NUM_HALVINGS):
+        part = 0.5 * (outside + within)
+        if limit(mixed(part)) >= least:
+            within = part
+        else:
+            outside = part
+    schedule = mixed(within)
+    return None if invalid_reason(dynamics, schedule, strength) else schedule
+
+
+def _least_limit(dynamics: GapDynamics) -> float:
+    """The least limit of the solver at which neither it nor the verifier is below zero."""
+    with double_precision():
+        return max(0.0, float(dynamics.limits().gap))
+
+
+def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """SLSQP from one start; the result is on the simplex exactly, and no worse than the start."""
+    first, (slopes, _) = _limit_and_slopes(dynamics, times, start, strength)
+    # In units of what the budget does at all, tolerances mean the same for every law.
+    scale = max(float(jnp.max(jnp.abs(slopes))), np.finfo(np.float64).tiny)
+
+    def objective(shares):
+        limit, (slopes, _) = _limit_and_slopes(dynamics, times, shares, strength)
+        return float(limit - first) / scale, np.asarray(slopes) / scale
+
+    solution = minimize(
+        objective,
+        start,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * start.size,
+        constraints={
+            "type": "eq",
+            "fun": lambda shares: shares.sum() - 1,
+            "jac": lambda shares: np.ones_like(shares),
+        },
+        options={"ftol": 1e-14, "maxiter": 200},
+    )
+    shares = np.where(solution.x > _DUST, solution.x, 0.0)
+    if not (np.isfinite(shares).all() and shares.sum() > 0):
+        return start
+    shares = shares / shares.sum()
+    return shares if objective(shares)[0] <= 0 else start
+
+
+def _starts(num: int) -> list[Float[np.ndarray, " n"]]:
+    """All at either end, the same everywhere, and falling at two speeds."""
+    rounds = np.arange(num)
+    weights = [rounds == 0, rounds == num - 1, np.ones(num), 0.5**rounds, 0.8**rounds]
+    return [weight / weight.sum() for weight in weights]
+
+
+@eqx.filter_jit
+def _validity(dynamics: GapDynamics, external: ExternalData) -> Validity:
+    return InjectedDynamics(dynamics, external).validity()
+
+
+@eqx.filter_jit
+def _limit_and_slopes(dynamics, times, shares, strength):
+    def limit(shares: Float[Array, " n"], strength: Float[Array, ""]) -> Float[Array, ""]:
+        external = ExternalData(times, shares, strength)
+        return InjectedDynamics(dynamics, external).unchecked_limits().solver
+
+    return jax.value_and_grad(limit, argnums=(0, 1))(jnp.asarray(shares), strength)

@@ -1,0 +1,1 @@
+"""How well data determine the numbers of a fit: profile likelihoods and identifiability."""

@@ -1,0 +1,114 @@
+"""Least squares as an iteration: what a fit asks of whatever minimises its squares.
+
+A fit solves the same small problem (five parameters, forty residuals) thousands of times: from
+every start, at every point of a likelihood profile, for every curve. So a minimiser is not a
+function that runs to its end but a step that a lane of a batch takes
+(:mod:`jaxgap.fitting.least_squares.lanes`), and a search that consists of many solves begins the
+next one in the same lane.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from jaxgap.fitting.least_squares.lanes import AbstractIteration, run_lanes
+
+ResidualFn = Callable[[Float[Array, " n"], Any], Float[Array, " m"]]
+
+# How many problems step together: what a CPU does at once, and few to wait for at the end.
+NUM_LANES = 64
+
+
+class Minimum(NamedTuple):
+    """Where a least-squares solve ended.
+
+    - `coordinates`: the best point found.
+    - `cost`: the sum of squared residuals there.
+    - `converged`: whether a minimum was reached; if not, the steps ran out.
+    - `num_steps`: how many steps were tried.
+    """
+
+    coordinates: Float[Array, " n"]
+    cost: Float[Array, ""]
+    converged: Bool[Array, ""]
+    num_steps: Int[Array, ""]
+
+
+class AbstractMinimiser(eqx.Module):
+    """Something that minimises a sum of squares step by step."""
+
+    @abc.abstractmethod
+    def begin(self, start: Float[Array, " n"]) -> PyTree:
+        """The state of a solve that sets out from `start`; it evaluates nothing."""
+
+    @abc.abstractmethod
+    def step(self, residual_fn: ResidualFn, state: PyTree, args: Any) -> PyTree:
+        """One step towards the least sum of squares of `residual_fn(coordinates, args)`."""
+
+    @abc.abstractmethod
+    def finished(self, state: PyTree) -> Bool[Array, ""]:
+        """Whether the solve has ended; after a bounded number of steps it has."""
+
+    @abc.abstractmethod
+    def minimum(self, state: PyTree) -> Minimum:
+        """Where the solve stands."""
+
+
+def minimise(
+    minimiser: AbstractMinimiser,
+    residual_fn: ResidualFn,
+    starts: Float[Array, "batch n"],
+    args_fn: Callable[[Int[Array, ""]], Any] = lambda problem: None,
+    num_problems: Int[Array, ""] | int | None = None,
+) -> Minimum:
+    """Minimise many sums of squares, in lanes.
+
+    **Arguments:**
+
+    - `minimiser`, `residual_fn`: how, and what.
+    - `starts`: one for each problem.
+    - `args_fn`: from a problem's index to its `args`.
+    - `num_problems`: how many of the starts to use; by default all.
+
+    **Returns:**
+
+    A :class:`Minimum` with a leading axis.
+
+    **Example:**
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
+    >>> targets = jnp.array([4.0, 9.0])
+    >>> found = minimise(LevenbergMarquardt(), lambda z, a: z**2 - a, jnp.ones((2, 1)),
+    ...                  lambda problem: targets[problem])
+    >>> [round(float(z), 3) for z in found.coordinates[:, 0]]
+    [2.0, 3.0]
+    """
+    capacity = len(starts)
+    number = capacity if num_problems is None else num_problems
+    return run_lanes(_Solve(minimiser, residual_fn, starts, args_fn), capacity, number, NUM_LANES)
+
+
+class _Solve(AbstractIteration):
+    """One solve from each start."""
+
+    minimiser: AbstractMinimiser
+    residual_fn: ResidualFn
+    starts: Float[Array, "batch n"]
+    args_fn: Callable[[Int[Array, ""]], Any]
+
+    def begin(self, problem: Int[Array, ""]) -> PyTree:
+        return self.minimiser.begin(self.starts[problem])
+
+    def step(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
+        return self.minimiser.step(self.residual_fn, state, self.args_fn(problem))
+
+    def finished(self, state: PyTree) -> Bool[Array, ""]:
+        return self.minimiser.finished(state)
+
+    def result(self, problem: Int[Array, ""], state: PyTree) -> Minimum:
+        del problem
+        return self.minimiser.minimum(state)

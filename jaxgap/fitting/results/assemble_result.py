@@ -1,0 +1,277 @@
+"""From the numbers that the core finds to a result in the trajectory's own terms."""
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.fitting.core import Problem, RawFit, visible
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
+from jaxgap.fitting.intervals.identifiability import without_effect
+from jaxgap.fitting.laws.law import LIMITS, Parameter, typical_size
+from jaxgap.fitting.laws.rank_one_law import MAX_RATIO
+from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
+from jaxgap.fitting.noise.joint_scale import JointScale
+from jaxgap.fitting.results.diagnostics import Diagnostics, r_squared
+from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
+from jaxgap.fitting.results.fit_report import interval, number, refutations
+from jaxgap.fitting.results.result import FitResult, Source, in_own_terms, measured_and_fitted
+from jaxgap.trajectory import Trajectory
+
+_HELD = "held by the constraints: it is not estimated"
+_STANDS_STILL = (
+    "the curves do not move at all: they tell neither how fast they go nor where to, nor their "
+    "noise (standard errors or a number of items would)"
+)
+_TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
+_NEGATIVE_GAP = (
+    "the limit of the gap is below zero: the solver ends more capable than its verifier, so its "
+    "gains are not what the verifier is ahead by; check that both are measured on the same "
+    "problems and scale, and that the columns are not exchanged"
+)
+# A number nearer to its natural bound than this part of its typical size counts as on it.
+_ON_BOUND = 1e-3
+# Nearer to its limit than this part of the way there, on which side a curve is is round-off.
+_ARRIVED = 1e-6
+
+
+def assemble_result(
+    problem: Problem,
+    trajectory: Trajectory,
+    curves: Curves,
+    raw: RawFit,
+    *,
+    num_free: int,
+    quantile: float | None,
+    level: float,
+    remarks: list[str],
+) -> FitResult:
+    """Everything that the core found for one trajectory, in words where words are needed."""
+    estimates = _estimates(problem, trajectory, curves, raw, quantile)
+    names = [parameter.name for parameter in problem.law.parameters]
+    parameters = dict(zip(names, estimates, strict=False))
+    limit_names = [limit.name for limit in LIMITS]
+    limits = dict(zip(limit_names, estimates[len(names) :], strict=True))
+    fitted = np.asarray(raw.fitted)
+    limits = _without_passed(trajectory, curves, fitted, limits)
+    r2, diagnostics = goodness(problem.noise, curves, fitted, trajectory.num_rows, num_free)
+    return FitResult(
+        model=problem.law.name,
+        parameters=parameters,
+        limits=limits,
+        level=level,
+        r2=r2,
+        converged=bool(raw.converged),
+        stopped=_stopped(raw),
+        num_points=trajectory.num_rows,
+        num_starts=len(raw.start_costs),
+        num_agreeing=int(raw.num_agreeing),
+        remarks=(
+            *remarks,
+            *_fit_warnings(raw, int(curves.num_measurements), num_free),
+            *_bound_warnings(problem, trajectory, curves, raw),
+            *limit_warnings(trajectory, limits),
+            *diagnostics.warnings(),
+        ),
+        diagnostics=diagnostics,
+        kind=trajectory.kind,
+        time_unit=trajectory.time_unit,
+        dynamics=raw.dynamics,
+        source=Source(problem, curves, raw, quantile),
+    )
+
+
+def goodness(
+    noise: AbstractNoise,
+    curves: Curves,
+    fitted: Float[np.ndarray, "times 2"],
+    num_rows: int,
+    num_free: int,
+) -> tuple[dict[str, float | None], Diagnostics]:
+    """How much of each series fitted curves explain, and what their residuals still hold."""
+    measured, predicted = measured_and_fitted(curves, fitted, num_rows)
+    series = [name for name in measured if name != "gap"]
+    weights = np.asarray(curves.weights)[:num_rows].T
+    residuals = {
+        name: (measured[name] - predicted[name]) * weight
+        for name, weight in zip(series, weights, strict=False)
+    }
+    r2 = {
+        limit.name: r_squared(measured[limit.name], predicted[limit.name])
+        if limit.name in measured
+        else None
+        for limit in LIMITS
+    }
+    diagnostics = Diagnostics.of_residuals(
+        residuals,
+        num_free,
+        noise_known=bool(curves.noise_known),
+        one_scale=isinstance(noise, EstimatedScale | JointScale),
+    )
+    return r2, diagnostics
+
+
+def _estimates(
+    problem: Problem,
+    trajectory: Trajectory,
+    curves: Curves,
+    raw: RawFit,
+    quantile: float | None,
+) -> list[Estimate]:
+    """One for every parameter and limit, the invisible ones included."""
+    estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
+    indices = visible(problem, curves.has_verifier)
+    redundant = np.zeros(len(problem.reported), bool)
+    unsure = _why_unsure(trajectory, curves, raw, quantile)
+    sure = unsure is None
+    if sure and not np.isfinite(raw.intervals).all(axis=1).all():
+        # What nothing could hold has no closed interval: only then is it worth asking.
+        redundant = without_effect(problem, curves)
+    for position, index in enumerate(indices):
+        parameter = problem.reported[index]
+        is_limit = index >= len(problem.law.parameters)
+        value, stderr = float(raw.numbers[position]), float(raw.stderrs[position])
+        low, high = (float(end) for end in raw.intervals[position])
+        at_bound = _bound_hit(parameter, value, curves) is not None
+        bounds = (parameter.lower, parameter.upper)
+        in_capability = parameter.unit in ("capability", "gap", "change")
+        mirrored = parameter.is_mirrored(trajectory.kind)
+        if mirrored:
+            value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
+            bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
+        if index in problem.held:
+            estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
+        elif not sure:
+            # A limit is nothing without its interval, and that is nothing but at a minimum. What
+            # never moved has a value, and nothing else.
+            told = parameter.unit == "capability" or unsure != _STANDS_STILL
+            shown = value if told and not is_limit else None
+            estimates[index] = Estimate.without_noise(shown, str(unsure))
+        else:
+            found = Estimate.measured(
+                value,
+                stderr,
+                (low, high),
+                bounds=bounds,
+                at_bound=at_bound,
+                most=float(curves.value_scale) if in_capability else np.inf,
+                is_limit=is_limit,
+                redundant=bool(redundant[index]),
+            )
+            # Cut only now: what the data hold is told by all of what they allow.
+            estimates[index] = found.within(0.0, 1.0) if mirrored else found
+    return estimates
+
+
+def _why_unsure(
+    trajectory: Trajectory, curves: Curves, raw: RawFit, quantile: float | None
+) -> str | None:
+    """Why no number of the fit has an interval, if none has."""
+    if not raw.converged:
+        return f"the fit {_stopped(raw)}"
+    if quantile is None:
+        return NO_NOISE
+    series = [each for each in (trajectory.solver, trajectory.verifier) if each is not None]
+    noise_told = bool(curves.noise_known) or float(curves.num_items) > 0
+    if not noise_told and not np.ptp(series, axis=1).any():
+        return _STANDS_STILL
+    return None
+
+
+def _without_passed(
+    trajectory: Trajectory,
+    curves: Curves,
+    fitted: Float[np.ndarray, "times 2"],
+    limits: dict[str, Estimate],
+) -> dict[str, Estimate]:
+    """The limits, but for those that the run is already beyond: these are withheld."""
+    found = dict(limits)
+    for name, series in in_own_terms(curves, fitted, trajectory.num_rows, trajectory.kind).items():
+        limit = limits[name]
+        if limit.estimate is None or limit.interval is None:
+            continue
+        level = level_at_end(*series)
+        low, high = limit.interval
+        if level is None or low is None or high is None:
+            continue
+        away = series.fitted - limit.estimate
+        if is_beyond(level, (low, high), from_above=bool(_last_seen(away) > 0)):
+            found[name] = Estimate.refuted(
+                f"the {name} is already beyond the law's limit ({number(limit.estimate)} "
+                f"{interval(limit)}; at the last row it stands at {number(level.value)} ± "
+                f"{number(level.stderr, 2)})"
+            )
+    return found
+
+
+def _last_seen(away: Float[np.ndarray, " T"]) -> float:
+    """How far a fitted curve was from its limit before it arrived there."""
+    seen = away[np.abs(away) > _ARRIVED * np.abs(away).max()]
+    return float(seen[-1]) if len(seen) else 0.0
+
+
+def _bound_hit(parameter: Parameter, value: float, curves: Curves) -> float | None:
+    """The bound on which a parameter sits, if it does, in the equations' terms."""
+    near = _ON_BOUND * float(typical_size(parameter, curves))
+    bounds = (parameter.lower, parameter.upper)
+    return next((bound for bound in bounds if abs(value - bound) < near), None)
+
+
+def _stopped(raw: RawFit) -> str:
+    if raw.converged:
+        return "converged: no direction lowers the squared error any further"
+    if not np.isfinite(raw.cost):
+        return "failed: no start gave finite curves"
+    return "stopped before a minimum: the steps ran out, or no step lowered the squared error"
+
+
+def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str]:
+    found = []
+    if not raw.converged:
+        found.append("the fit did not converge: do not rely on its estimates")
+    if num_measurements < num_free + 2:
+        found.append(
+            f"{num_measurements} measurements for {num_free} free parameters: hardly anything is "
+            "left to judge the fit by"
+        )
+    if raw.num_agreeing == 1:
+        found.append(f"only one of {len(raw.start_costs)} starts found this minimum")
+    return found
+
+
+def _bound_warnings(
+    problem: Problem, trajectory: Trajectory, curves: Curves, raw: RawFit
+) -> list[str]:
+    found = []
+    for position, index in enumerate(visible(problem, curves.has_verifier)):
+        parameter = problem.reported[index]
+        bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
+        # A limit has the bounds of the parameter that it is, of which this has been said.
+        is_limit = index >= len(problem.law.parameters)
+        if bound is None or is_limit or index in problem.held:
+            continue
+        shown = 1.0 - bound if parameter.is_mirrored(trajectory.kind) else bound
+        too_fast = bound == MAX_RATIO and parameter.unit == "1"
+        found.append(
+            f"{parameter.name} is on its bound {shown:g}" + (_TOO_FAST if too_fast else "")
+        )
+    return found
+
+
+def limit_warnings(trajectory: Trajectory, limits: dict[str, Estimate]) -> list[str]:
+    """Limits that no such measurement can reach, or that the run is already beyond.
+
+    And a gap that ends below zero, which a law has no trouble with, but the theory's reading has.
+    """
+    found = refutations(limits)
+    _, most = limits["gap"].interval or (None, None)
+    if limits["gap"].estimate is not None and most is not None and most < 0:
+        found.append(_NEGATIVE_GAP)
+    for name in ("solver", "verifier"):
+        limit = limits[name].estimate
+        if limit is None:
+            continue
+        if trajectory.kind == "uncertainty" and limit < 0:
+            found.append(f"the limit of the {name} is below zero, which no uncertainty can be")
+        if trajectory.kind == "accuracy" and not 0 <= limit <= 1:
+            found.append(f"the limit of the {name} is outside [0, 1], which no accuracy can be")
+    return found

@@ -1,0 +1,88 @@
+r"""Information criteria: how well a law fits, less what its parameters could have bought.
+
+$$\mathrm{AICc} = -2 \ln L + 2 k + \frac{2 k (k + 1)}{n - k - 1}, \qquad
+  \mathrm{BIC} = -2 \ln L + k \ln n,$$
+
+with $L$ the likelihood of all $n$ measurements at the best fit and $k$ the number of free
+parameters, the noise's scale among them where it is estimated.
+
+Both rest on a likelihood that is quadratic about an inner point. That fails where a law reduces to
+a simpler one: on the bound q = 1 of the power law, or where two rates of the general linear law
+meet and its limit is no longer unique. A superfluous parameter there costs less than it is charged,
+so the criteria lean to the simpler law. Held-out scores do not depend on it.
+
+Sources: Hurvich and Tsai, Biometrika 76 (1989), for AICc; Schwarz, Ann. Stat. 6 (1978), for BIC.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgap.fitting.core import Problem
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.laws.bijectors import Fixed
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
+from jaxgap.fitting.results.estimate import finite_or_none
+
+
+def num_free(problem: Problem, curves: Curves) -> int:
+    """How many of a law's coordinates such curves can move."""
+    return sum(not isinstance(each, Fixed) for each in problem.law.bijectors(curves))
+
+
+class Criteria(NamedTuple):
+    """Of one law on one trajectory; lower `aicc` and `bic` are better.
+
+    `aicc` is infinite where there are too few measurements for the law.
+    """
+
+    log_likelihood: float
+    num_parameters: int
+    aicc: float
+    bic: float
+
+    @property
+    def finite_aicc(self) -> float | None:
+        """AICc, or `None` where there are too few measurements for it."""
+        return self.aicc if np.isfinite(self.aicc) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form."""
+        form = {name: finite_or_none(value) for name, value in self._asdict().items()}
+        if form["log_likelihood"] is None:
+            return form | {"reason": "the fit failed: it has no likelihood"}
+        if form["aicc"] is None:
+            return form | {"reason": "aicc: too few measurements for so many parameters"}
+        return form
+
+
+def criteria(log_likelihood: float, num_parameters: int, num_measurements: int) -> Criteria:
+    """AICc and BIC from the log-likelihood at the best fit.
+
+    **Example:**
+
+    >>> found = criteria(-10.0, 3, 20)
+    >>> round(found.aicc, 3), round(found.bic, 3)
+    (27.5, 28.987)
+    """
+    left = num_measurements - num_parameters - 1
+    spent = -2 * log_likelihood + 2 * num_parameters
+    correction = 2 * num_parameters * (num_parameters + 1) / left if left > 0 else np.inf
+    bic = -2 * log_likelihood + num_parameters * np.log(num_measurements)
+    return Criteria(log_likelihood, num_parameters, float(spent + correction), float(bic))
+
+
+def criteria_of_fit(curves: Curves, cost: float, num_free: int) -> Criteria:
+    """Of a fit with `num_free` parameters, from its sum of weighted squares.
+
+    The weights' common scale is one parameter more where it is estimated.
+    """
+    weights = np.asarray(curves.weights)
+    count = int(curves.num_measurements)
+    log_weights = float(np.log(weights[weights > 0]).sum())
+    if curves.noise_known:
+        log_likelihood = log_weights - 0.5 * (cost + count * np.log(2 * np.pi))
+        return criteria(log_likelihood, num_free, count)
+    variance = max(cost / count, NOISE_FLOOR**2)
+    log_likelihood = log_weights - 0.5 * count * (np.log(2 * np.pi * variance) + 1)
+    return criteria(log_likelihood, num_free + 1, count)

@@ -1,0 +1,179 @@
+"""Whether a fit may be believed: how much it explains, and what its residuals still hold."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import fdtrc, gammaincc
+
+from jaxgap.fitting.diagnosis.autocorrelation import lag_one
+from jaxgap.fitting.diagnosis.finding import SIGNIFICANCE, chance
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
+from jaxgap.fitting.results.estimate import finite_or_none
+
+# Fewer rows leave residuals that are the law's as much as the noise's.
+_MIN_ROWS = 6
+_ROUND_OFF = 10 * NOISE_FLOOR
+# In standard errors, where these are known: a bound keeps a curve so far from rows on it.
+_STANDS_STILL = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """Statistics of the residuals.
+
+    - `autocorrelation`: by series, the lag-1 autocorrelation of the weighted residuals.
+    - `autocorrelation_p_value`: the least chance, over the series and corrected for their number,
+        of so large a value in independent residuals (Ljung-Box at lag 1).
+    - `inflation`: by how much the standard errors would have to grow if the residuals were a
+        first-order autoregression with the largest of these; it is not applied.
+    - `reduced_chi_squared`, `chi_squared_p_value`: of the fit, where the noise is known.
+    - `noise_ratio`, `noise_ratio_p_value`: the verifier's residuals over the solver's (root mean
+        squares), and the chance of a ratio so far from one, where the fit takes one unknown scale
+        for the noise of both: an F test with the parameters shared between the two.
+    """
+
+    autocorrelation: dict[str, float | None]
+    autocorrelation_p_value: float | None
+    inflation: float | None
+    reduced_chi_squared: float | None
+    chi_squared_p_value: float | None
+    noise_ratio: float | None
+    noise_ratio_p_value: float | None
+
+    @classmethod
+    def of_residuals(
+        cls,
+        residuals: dict[str, Float[np.ndarray, " T"]],
+        num_free: int,
+        *,
+        noise_known: bool,
+        one_scale: bool,
+    ) -> "Diagnostics":
+        """From the weighted residuals of each series.
+
+        `one_scale` is whether the fit takes the noise of all series to have one unknown scale.
+        """
+        least = _STANDS_STILL if noise_known else _ROUND_OFF
+        correlations = {name: _lag_one(values, least) for name, values in residuals.items()}
+        sizes = {name: len(values) for name, values in residuals.items()}
+        p_values = [
+            _ljung_box_p_value(rho, sizes[name])
+            for name, rho in correlations.items()
+            if rho is not None and rho > 0
+        ]
+        found = [rho for rho in correlations.values() if rho is not None]
+        worst = min(max([0.0, *found]), 0.99)
+        dof = sum(sizes.values()) - num_free
+        squares = float(sum((values**2).sum() for values in residuals.values()))
+        judged = noise_known and dof > 0 and math.isfinite(squares)
+        compared = one_scale and len(residuals) == 2 and dof > 0
+        ratio = _noise_ratio(*residuals.values()) if compared else None
+        return cls(
+            autocorrelation=correlations,
+            autocorrelation_p_value=min(1.0, len(found) * min([1.0, *p_values])) if found else None,
+            inflation=math.sqrt((1 + worst) / (1 - worst)) if found else None,
+            reduced_chi_squared=squares / dof if judged else None,
+            chi_squared_p_value=float(gammaincc(dof / 2, squares / 2)) if judged else None,
+            noise_ratio=ratio,
+            noise_ratio_p_value=None if ratio is None else _variance_p_value(ratio**2, dof / 2),
+        )
+
+    def warnings(self) -> list[str]:
+        """What of this a reader has to know, in words."""
+        return [*self.doubts(), *self._shared_errors(), *self._unequal_noise()]
+
+    def doubts(self) -> list[str]:
+        """What of this speaks against the law, in words."""
+        found = []
+        p_value = self.autocorrelation_p_value
+        if p_value is not None and p_value < SIGNIFICANCE:
+            values = ", ".join(
+                f"{name} {rho:.2f}" for name, rho in self.autocorrelation.items() if rho is not None
+            )
+            found.append(
+                f"the residuals are autocorrelated (lag 1: {values}; {chance(p_value)}): the law "
+                "does not follow the curves closely, and the intervals are too narrow, by a factor "
+                f"of about {self.inflation:.1f}"
+            )
+        p_value = self.chi_squared_p_value
+        if p_value is not None and p_value < SIGNIFICANCE:
+            found.append(
+                f"the residuals exceed the standard errors given (reduced chi-squared "
+                f"{self.reduced_chi_squared:.2f}, {chance(p_value)}): the law or the standard "
+                "errors are wrong, and the intervals are too narrow"
+            )
+        return found
+
+    def _shared_errors(self) -> list[str]:
+        p_value = self.chi_squared_p_value
+        if p_value is None or 1.0 - p_value >= SIGNIFICANCE:
+            return []
+        return [
+            "the residuals are smaller than the standard errors given (reduced chi-squared "
+            f"{self.reduced_chi_squared:.2g}, {chance(1.0 - p_value)}): the rows share a "
+            "part of their errors, as rows measured on the same prompts do, or the errors are too "
+            "large; rates, ratios and limits on these prompts are known better than the intervals "
+            "say (`ScalePerSeries`, `--noise per-series`), and limits on other prompts less well"
+        ]
+
+    def _unequal_noise(self) -> list[str]:
+        p_value = self.noise_ratio_p_value
+        if p_value is None or p_value >= SIGNIFICANCE:
+            return []
+        return [
+            f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
+            f"solver's (F test, {chance(p_value)}): the fit takes one scale for both, so that "
+            "the intervals of the louder series are too narrow and those of the other too "
+            "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-like values."""
+        return dataclasses.asdict(self)
+
+
+def r_squared(measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"]) -> float | None:
+    """The unweighted part of the variance explained.
+
+    `None` for a series that does not vary, and for a fit that failed.
+    """
+    total = float(((measured - measured.mean()) ** 2).sum())
+    if total == 0:
+        return None
+    return finite_or_none(1.0 - float(((measured - fitted) ** 2).sum()) / total)
+
+
+def _lag_one(residuals: Float[np.ndarray, " T"], least: float) -> float | None:
+    power = float((residuals**2).sum())
+    if not math.isfinite(power) or len(residuals) < 4 or _is_round_off(residuals, least):
+        return None
+    return lag_one(residuals)
+
+
+def _is_round_off(residuals: Float[np.ndarray, " T"], least: float = _ROUND_OFF) -> bool:
+    """Whether a solver's steps end there: what is left has no scatter to be judged."""
+    return not float(np.sqrt(np.mean(residuals**2))) > least
+
+
+def _noise_ratio(
+    solver: Float[np.ndarray, " T"], verifier: Float[np.ndarray, " T"]
+) -> float | None:
+    """`None` for a curve that passes through its rows, which leaves nothing to compare."""
+    if len(solver) < _MIN_ROWS or _is_round_off(solver) or _is_round_off(verifier):
+        return None
+    of_solver, of_verifier = (float(np.sqrt(np.mean(rows**2))) for rows in (solver, verifier))
+    return finite_or_none(of_verifier / of_solver)
+
+
+def _variance_p_value(ratio: float, dof: float) -> float:
+    """The chance of two variances of equal scale, each of `dof`, as far apart as this."""
+    return float(min(1.0, 2.0 * fdtrc(dof, dof, max(ratio, 1.0 / ratio))))
+
+
+def _ljung_box_p_value(rho: float, size: int) -> float:
+    """The chance of so large a lag-1 autocorrelation among independent values."""
+    statistic = size * (size + 2) / (size - 1) * rho**2
+    return math.erfc(math.sqrt(statistic / 2))

@@ -1,0 +1,146 @@
+"""One reported number: its estimate, how sure it is, and why a part of it is missing."""
+
+import dataclasses
+import math
+from typing import Any
+
+from jaxgap.fitting.intervals.identifiability import Identifiability
+
+NO_NOISE = (
+    "too few measurements for the free parameters, or curves that pass through all of them: "
+    "nothing is left to tell the noise from"
+)
+NO_VERIFIER = "the trajectory has no verifier"
+_ON_BOUND = "the estimate is on the bound of what is allowed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A parameter or a limit with its uncertainty.
+
+    - `estimate`: the value, or `None` where the data do not hold it.
+    - `stderr`: the standard error by the delta method, or `None` where it would mislead.
+    - `interval`: both ends of the interval at the fit's level; an end is `None` where the data set
+        no bound on that side, all of it where there is no interval.
+    - `reason`: why something is `None`, in words; `None` where nothing is.
+    - `identifiability`: `"identifiable"`, `"practically unidentifiable"`, `"structurally
+        unidentifiable"`, `"refuted"` or `"held"`, of which `reason` says why
+        (:mod:`jaxgap.fitting.intervals.identifiability`).
+    """
+
+    estimate: float | None
+    stderr: float | None
+    interval: tuple[float | None, float | None] | None
+    reason: str | None = None
+    identifiability: Identifiability = "identifiable"
+
+    @classmethod
+    def absent(cls, reason: str) -> "Estimate":
+        """A number that no such trajectory can show."""
+        return cls(None, None, None, reason, "structurally unidentifiable")
+
+    @classmethod
+    def without_noise(cls, estimate: float | None, reason: str) -> "Estimate":
+        """A number whose uncertainty is unknown."""
+        return cls(finite_or_none(estimate), None, None, reason, "practically unidentifiable")
+
+    @classmethod
+    def refuted(cls, reason: str) -> "Estimate":
+        """A number that the law has, but that the measurements contradict."""
+        return cls(None, None, None, reason, "refuted")
+
+    @classmethod
+    def measured(
+        cls,
+        estimate: float,
+        stderr: float,
+        interval: tuple[float, float],
+        *,
+        bounds: tuple[float, float] = (-math.inf, math.inf),
+        at_bound: bool = False,
+        most: float = math.inf,
+        is_limit: bool = False,
+        redundant: bool = False,
+    ) -> "Estimate":
+        """A number with its interval, of which any part that is not finite is withheld.
+
+        **Arguments:**
+
+        - `estimate`, `stderr`, `interval`: as found; an open end is infinite.
+        - `bounds`: the natural bounds of the number.
+        - `at_bound`: whether the estimate lies on one of them.
+        - `most`: how wide an interval may be of which it can be said that the data hold the number.
+        - `is_limit`: whether it is where a curve goes, which a run may not have come near.
+        - `redundant`: whether it can change without changing any measured curve.
+        """
+        low, high = interval
+        ends = (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
+        open_sides = [
+            side for side, end in (("below", low), ("above", high)) if not math.isfinite(end)
+        ]
+        if redundant:
+            reason = "it can change without changing any measured curve, whatever the data"
+            return cls(None, None, None, reason, "structurally unidentifiable")
+        if open_sides or not math.isfinite(estimate):
+            reason = _open_reason(open_sides, is_limit)
+            return cls(None, None, ends, reason, "practically unidentifiable")
+        if (low, high) == bounds:
+            reason = f"all it may be, from {low:g} to {high:g}, fits the data about as well"
+            return cls(None, None, ends, reason, "practically unidentifiable")
+        if high - low > most:
+            reason = f"its interval is wider than all that was seen of the run, {most:.3g}"
+            return cls(None, None, ends, reason, "practically unidentifiable")
+        if at_bound:
+            return cls(estimate, None, ends, _ON_BOUND, "practically unidentifiable")
+        if not math.isfinite(stderr):
+            return cls(estimate, None, ends, "the curvature at the fit is singular")
+        if stderr == 0:
+            return cls(estimate, None, ends, "the fit is at the edge of what the law allows")
+        return cls(estimate, stderr, ends)
+
+    def within(self, lower: float, upper: float) -> "Estimate":
+        """The part between two natural bounds, which a law that knows nothing of them may leave.
+
+        An estimate beyond a bound is put on it, as one that the data do not hold. What is open, or
+        beyond the bounds in all of its interval, stays as it is: that is to be seen.
+        """
+        low, high = self.interval or (None, None)
+        if low is None or high is None or low > upper or high < lower:
+            return self
+        kept = dataclasses.replace(self, interval=(max(low, lower), min(high, upper)))
+        if self.estimate is None or lower <= self.estimate <= upper:
+            return kept
+        return dataclasses.replace(
+            kept,
+            estimate=min(max(self.estimate, lower), upper),
+            stderr=None,
+            reason=_ON_BOUND,
+            identifiability="practically unidentifiable",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form; `"reason"` is there where something is null."""
+        form: dict[str, Any] = {
+            "estimate": self.estimate,
+            "stderr": self.stderr,
+            "interval": None if self.interval is None else list(self.interval),
+            "identifiability": self.identifiability,
+        }
+        return form if self.reason is None else form | {"reason": self.reason}
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number as JSON can hold it.
+
+    **Example:**
+
+    >>> finite_or_none(0.5), finite_or_none(math.nan)
+    (0.5, None)
+    """
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _open_reason(open_sides: list[str], is_limit: bool) -> str:
+    sides = " nor ".join(open_sides) or "anywhere"
+    reason = f"the data do not bound it from {sides}: its profile likelihood is flat there"
+    return reason + "; the run has not come near enough to its limit" if is_limit else reason

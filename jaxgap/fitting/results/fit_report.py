@@ -1,0 +1,273 @@
+"""A fit as text: what was found, how sure it is, and what to beware of, to be read by people.
+
+:func:`fit_report` is what `print(result.report())` shows and what `jaxgap fit` prints.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jaxgap.fitting.diagnosis import Diagnosis
+from jaxgap.fitting.diagnosis.beyond import is_beyond
+from jaxgap.fitting.results.diagnostics import Diagnostics
+from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate
+
+if TYPE_CHECKING:
+    from jaxgap.fitting.results.result import FitResult
+    from jaxgap.fitting.selection import AveragedResult
+
+# Correlations weaker than this are left out, as most are.
+_CORRELATION = 0.9
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with so many significant digits; a dash for none."""
+    return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
+
+
+def percent(level: float) -> str:
+    """A level as it was given: 0.999 is not 100%."""
+    return f"{100 * level:.12g}%"
+
+
+def interval(estimate: Estimate, digits: int = 4) -> str:
+    """An interval as `[low, high]`, with an open end where the data set no bound."""
+    if estimate.interval is None:
+        return "–"
+    low, high = estimate.interval
+    left = "(open" if low is None else f"[{number(low, digits)}"
+    right = "open)" if high is None else f"{number(high, digits)}]"
+    return f"{left}, {right}"
+
+
+def identifiable(estimate: Estimate) -> str:
+    """Whether the data hold a number, in a word or two."""
+    kind = estimate.identifiability.partition(" ")[0]
+    known = {"identifiable": "yes", "refuted": "refuted", "held": "held"}
+    return known.get(kind, f"{kind} not")
+
+
+def r2_sentence(r2: Mapping[str, float | None]) -> str:
+    """How much of each series the law explains."""
+    parts = [f"{name} {value:.4f}" for name, value in r2.items() if value is not None]
+    return "R² " + ", ".join(parts) if parts else "R² does not apply: the series do not vary"
+
+
+def limit_sentence(result: "FitResult | AveragedResult") -> str:
+    """Where the solver goes, or why that cannot be said."""
+    limit = result.limits["solver"]
+    # In an average one law of many that did not converge is told, and counts for what it is worth.
+    if result.model != "auto" and not result.converged:
+        return f"No limit of the solver can be given: the fit {result.stopped}."
+    if limit.identifiability == "refuted":
+        return f"No limit of the solver can be given: {limit.reason}."
+    if limit.estimate is None:
+        return f"The data do not hold the solver's limit: {limit.reason}."
+    doubt = "" if limit.reason is None else f": {limit.reason}"
+    # What is read first must not sound surer than what the tests say further down.
+    if result.diagnosis.verdict is not None:
+        doubt += ", by a law that does not describe this run"
+    return (
+        f"The solver's limit is {number(limit.estimate)}, "
+        f"{percent(result.level)} interval {interval(limit)}{doubt}."
+    )
+
+
+def time_left_sentence(result: "FitResult") -> str | None:
+    """When the solver is near its limit by the law; `None` where that has no limit or no times."""
+    left = result.time_left()
+    near = number(left.epsilon, 2)
+    if left.estimate is None:
+        if result.limits["solver"].estimate is None or left.reason is None:
+            return None
+        return f"When it comes within {near} of that cannot be told: {left.reason}."
+    if left.estimate == 0 and (off := _where_off(result, left.epsilon)) is not None:
+        return f"By this law it should be within {near} of that, but at the last row it {off}."
+    if left.interval[1] == 0:
+        return f"By this law it is within {near} of that already."
+    low, high = (duration(end) for end in left.interval if end is not None)
+    if left.estimate == 0:
+        return (
+            f"By this law it is within {near} of that already, or at the latest in {high} "
+            f"{result.time_unit}s (end of the {percent(result.level)} interval)."
+        )
+    return (
+        f"By this law it comes within {near} of that in {duration(left.estimate)} "
+        f"{result.time_unit}s, {percent(result.level)} interval [{low}, {high}]."
+    )
+
+
+def _where_off(result: "FitResult", epsilon: float) -> str | None:
+    """Where the last rows stand, if that is further from the solver's limit than chance allows."""
+    level, limit = result.last_level, result.limits["solver"].estimate
+    if level is None or limit is None:
+        return None
+    near = limit - epsilon, limit + epsilon
+    if not any(is_beyond(level, near, from_above) for from_above in (False, True)):
+        return None
+    return f"stands at {number(level.value)} ± {number(level.stderr, 2)}"
+
+
+def duration(time: float) -> str:
+    """With about two digits, and never as a power of ten."""
+    return f"{time:.0f}" if time >= 10 or time == 0 else number(time, 2)
+
+
+def refutations(limits: Mapping[str, Estimate]) -> list[str]:
+    """Which limits the run is already beyond, in words."""
+    refuted = [each for each in limits.values() if each.identifiability == "refuted"]
+    return [each.reason for each in refuted if each.reason is not None]
+
+
+def fit_report(result: "FitResult") -> str:
+    """The report of one law's fit, in lines of at most 80 characters except for sentences."""
+    criteria = result.criteria
+    agreed = "found this minimum" if result.converged else "came as low"
+    statistics = [
+        f"{result.stopped[0].upper()}{result.stopped[1:]}; {result.num_agreeing} of "
+        f"{result.num_starts} starts {agreed}.",
+        r2_sentence(result.r2),
+        f"{criteria.num_parameters} free parameters, log-likelihood "
+        f"{number(criteria.log_likelihood)}, AICc {number(criteria.finite_aicc)}, BIC "
+        f"{number(criteria.bic)}",
+    ]
+    pairs = [
+        f"  {first}, {second}: {value:+.3f}"
+        for (first, second), value in result.correlations.items()
+        if abs(value) >= _CORRELATION
+    ]
+    return _joined(
+        [f"The {result.model} law on {_extent(result)}", *statistics, limit_sentence(result)],
+        [sentence] if (sentence := time_left_sentence(result)) else [],
+        _section("Parameters", _estimate_table(result.parameters, result.level)),
+        _section("Limits", _estimate_table(result.limits, result.level)),
+        _section("Withheld", withheld(result)),
+        _section("Shown without a standard error", without_stderr(result)),
+        _section(f"Correlations of {_CORRELATION:g} and more", pairs),
+        _section("Tests", _test_lines(result.diagnostics, result.diagnosis)),
+        ["", *_warning_lines(result)],
+    )
+
+
+def averaged_report(result: "AveragedResult") -> str:
+    """The report of an average over laws."""
+    rows = [
+        (
+            name,
+            f"{law.weight:.3f}",
+            str(law.num_parameters),
+            number(law.aicc),
+            number(law.one_ahead, 3),
+            number(law.to_end, 3),
+            interval(law.limits["solver"]) if law.limits else "–",
+        )
+        for name, law in sorted(result.laws.items(), key=lambda item: -item[1].weight)
+    ]
+    heading = ("", "weight", "free", "AICc", "next row", "to end", "solver limit")
+    return _joined(
+        [
+            f"An average over {_laws(len(result.laws))} on {_extent(result)}",
+            f"{result.stopped[0].upper()}{result.stopped[1:]}.",
+            r2_sentence(result.r2),
+            limit_sentence(result),
+        ],
+        _section("Laws, with held-out log scores", _table(heading, rows)),
+        _section("Parameters", _estimate_table(result.parameters, result.level)),
+        _section("Limits", _estimate_table(result.limits, result.level)),
+        _section("Withheld", withheld(result)),
+        _section("Shown without a standard error", without_stderr(result)),
+        _section("Tests", _test_lines(result.diagnostics, result.diagnosis)),
+        ["", *_warning_lines(result)],
+    )
+
+
+def withheld(result: "FitResult | AveragedResult") -> list[str]:
+    """Why the data do not hold some numbers, those of one reason together."""
+    return _reasons(result, shown=False)
+
+
+def without_stderr(result: "FitResult | AveragedResult") -> list[str]:
+    """Why some numbers that are shown have no standard error: most of these are on a bound."""
+    return _reasons(result, shown=True)
+
+
+def _reasons(result: "FitResult | AveragedResult", shown: bool) -> list[str]:
+    named = dict(result.parameters) | {f"{name} limit": v for name, v in result.limits.items()}
+    by_reason: dict[str, list[str]] = {}
+    for name, value in named.items():
+        if value.reason is None or value.identifiability == "held":
+            continue
+        if (value.estimate is not None) == shown:
+            by_reason.setdefault(value.reason, []).append(name)
+    return [f"  {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _laws(count: int) -> str:
+    return "one law" if count == 1 else f"{count} laws"
+
+
+def _extent(result: "FitResult | AveragedResult") -> str:
+    alone = result.limits["verifier"].reason == NO_VERIFIER
+    series = "solver" if alone else "solver and verifier"
+    kinds = {"accuracy": "accuracies", "uncertainty": "uncertainties in nats"}
+    return (
+        f"{result.num_points} rows of {series} ({kinds[result.kind]}), time in {result.time_unit}s"
+    )
+
+
+def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str]:
+    heading = ("", "estimate", "std. error", f"{percent(level)} interval", "identifiable")
+    rows = [
+        (
+            name,
+            number(value.estimate),
+            number(value.stderr, 2),
+            interval(value),
+            identifiable(value),
+        )
+        for name, value in estimates.items()
+    ]
+    return _table(heading, rows)
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as they need, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    lines = []
+    for first, *others in (heading, *rows):
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  " + "  ".join([first.ljust(widths[0]), *cells]))
+    return lines
+
+
+def _test_lines(diagnostics: Diagnostics, diagnosis: Diagnosis) -> list[str]:
+    """Every test that could be made, with its statistic and p-value."""
+    rows = [
+        (name.replace("_", " "), found.method, number(found.statistic, 3), f"{found.p_value:.2g}")
+        for name, found in diagnosis.findings().items()
+    ]
+    if diagnostics.autocorrelation_p_value is not None:
+        worst = max(v for v in diagnostics.autocorrelation.values() if v is not None)
+        p_value = f"{diagnostics.autocorrelation_p_value:.2g}"
+        rows.append(("independent errors", "lag-1 autocorrelation", number(worst, 3), p_value))
+    if diagnostics.chi_squared_p_value is not None:
+        p_value = f"{diagnostics.chi_squared_p_value:.2g}"
+        chi_squared = number(diagnostics.reduced_chi_squared, 3)
+        rows.append(("errors as given", "reduced chi-squared", chi_squared, p_value))
+    if diagnostics.noise_ratio is not None:
+        p_value = f"{diagnostics.noise_ratio_p_value:.2g}"
+        rows.append(
+            ("one scale of noise", "residuals' ratio", number(diagnostics.noise_ratio, 3), p_value)
+        )
+    return _table(("", "statistic", "value", "p"), rows) if rows else []
+
+
+def _warning_lines(result: "FitResult | AveragedResult") -> list[str]:
+    return [f"Beware: {warning}" for warning in result.warnings]
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", title, *lines] if lines else []
+
+
+def _joined(*parts: Sequence[str]) -> str:
+    return "\n".join(line.rstrip() for part in parts for line in part)

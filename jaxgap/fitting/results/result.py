@@ -1,0 +1,329 @@
+"""What a fit says: estimates with their uncertainty, how good it is, and what to beware of."""
+
+import dataclasses
+import itertools
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float, Key
+from numpy.typing import ArrayLike
+
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.errors import InputError
+from jaxgap.fitting.core import Problem, RawFit
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.diagnosis import Diagnosis, diagnose
+from jaxgap.fitting.diagnosis.beyond import Level, level_at_end
+from jaxgap.fitting.draws.bootstrap import Bootstrap, bootstrap
+from jaxgap.fitting.draws.nuts import Posterior, posterior
+from jaxgap.fitting.intervals.correlations import correlation_matrix
+from jaxgap.fitting.results.criteria import Criteria, criteria, num_free
+from jaxgap.fitting.results.diagnostics import Diagnostics
+from jaxgap.fitting.results.estimate import NO_NOISE, Estimate
+from jaxgap.fitting.results.fit_report import fit_report
+from jaxgap.fitting.results.prediction import Prediction, checked_times, predict_bands
+from jaxgap.fitting.results.time_left import TimeLeft, time_left_of
+from jaxgap.trajectory import Kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What a result was computed from, kept so that it can be asked for more."""
+
+    problem: Problem
+    curves: Curves
+    raw: RawFit
+    quantile: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """A law fitted to one trajectory.
+
+    - `model`: the law's name.
+    - `parameters`, `limits`: by name, each an :class:`Estimate`. Capabilities are in the
+        trajectory's own terms: accuracies where it holds accuracies.
+    - `level`: of the intervals.
+    - `r2`: the unweighted R^2 of the solver, the verifier and the gap, or `None`.
+    - `converged`, `stopped`: whether a minimum was reached, and in words why the search ended.
+    - `num_points`: the number of rows of the trajectory.
+    - `num_starts`, `num_agreeing`: how many starts there were, and how many found this minimum.
+    - `remarks`: what was found on the way that a reader has to know.
+    - `diagnostics`: statistics of the residuals.
+    - `kind`, `time_unit`: those of the trajectory.
+    - `dynamics`: the fitted law in the equations' own terms, uncertainties or error rates. Its
+        leaves are float64 NumPy, which no setting of jax rounds. Without a verifier its ratio and
+        its `verifier_initial` are placeholders of zero.
+    - `source`: what the result was computed from.
+    """
+
+    model: str
+    parameters: dict[str, Estimate]
+    limits: dict[str, Estimate]
+    level: float
+    r2: dict[str, float | None]
+    converged: bool
+    stopped: str
+    num_points: int
+    num_starts: int
+    num_agreeing: int
+    remarks: tuple[str, ...]
+    diagnostics: Diagnostics
+    kind: Kind
+    time_unit: str
+    dynamics: AbstractDynamics = dataclasses.field(repr=False)
+    source: Source = dataclasses.field(repr=False)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Whether the law, and the theory behind it, describe this run; tested when asked for."""
+        source = self.source
+        coordinates = np.asarray(source.raw.coordinates)
+        return diagnose(source.problem, source.curves, coordinates, self.time_unit)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader has to know: the remarks, and what the diagnosis found."""
+        return (*self.remarks, *self.diagnosis.warnings())
+
+    @cached_property
+    def criteria(self) -> Criteria:
+        """AICc and BIC, to be compared between laws on the same trajectory."""
+        source = self.source
+        num_parameters = num_free(source.problem, source.curves)
+        num_parameters += source.problem.noise.num_estimated(source.curves)
+        log_likelihood = float(source.raw.log_likelihoods.sum())
+        return criteria(log_likelihood, num_parameters, int(source.curves.num_measurements))
+
+    @cached_property
+    def last_level(self) -> Level | None:
+        """Where the rows say that the solver stands at the last of them, in their own terms.
+
+        `None` where there are fewer than seven.
+        """
+        source = self.source
+        fitted = np.asarray(source.raw.fitted)
+        return level_at_end(
+            *in_own_terms(source.curves, fitted, self.num_points, self.kind)["solver"]
+        )
+
+    @cached_property
+    def correlations(self) -> dict[tuple[str, str], float]:
+        """Of the estimates of each two parameters that are held, by the curvature at the fit.
+
+        In the trajectory's own terms: what raises an error rate lowers an accuracy.
+        """
+        held = [name for name, value in self.parameters.items() if value.stderr is not None]
+        source = self.source
+        parameters = source.problem.law.parameters
+        names = [parameter.name for parameter in parameters]
+        coordinates = np.asarray(source.raw.coordinates)
+        found = correlation_matrix(source.problem, source.curves, coordinates)
+        signs = [-1.0 if parameter.is_mirrored(self.kind) else 1.0 for parameter in parameters]
+        found = found[: len(names), : len(names)] * np.outer(signs, signs)
+        index = {name: names.index(name) for name in held}
+        return {
+            (first, second): float(found[index[first], index[second]])
+            for first, second in itertools.combinations(held, 2)
+        }
+
+    @cached_property
+    def covariance(self) -> dict[tuple[str, str], float]:
+        """Of the estimates of each two parameters that are held, and of each with itself."""
+        stderrs = {n: each.stderr for n, each in self.parameters.items() if each.stderr is not None}
+        variances = {(name, name): stderr**2 for name, stderr in stderrs.items()}
+        return variances | {
+            (first, second): correlation * stderrs[first] * stderrs[second]
+            for (first, second), correlation in self.correlations.items()
+        }
+
+    def report(self) -> str:
+        """All of this as text, like lmfit's `fit_report`."""
+        return fit_report(self)
+
+    def predict(self, ts: ArrayLike) -> Prediction:
+        """The fitted curves at `ts`, with bands for the curves (not for single measurements).
+
+        Each band is the profile-likelihood interval of the curve at that time, at the fit's level:
+        it widens, as it should, where the curve is extrapolated. Its ends are infinite where the
+        data set no bound.
+
+        **Arguments:**
+
+        - `ts`: times, shape `(times,)`, in any order, none before the first measured time.
+
+        **Returns:**
+
+        A :class:`Prediction`, in the trajectory's own terms.
+
+        **Raises:**
+
+        `ValueError` for times before the first, or not of one dimension.
+        """
+        source = self.source
+        ts = checked_times(ts, float(source.curves.t0))
+        bands = predict_bands(source.problem, source.curves, source.raw, ts, source.quantile)
+        return Prediction.of_bands(ts, bands, self.level, self.kind, source.curves.has_verifier)
+
+    def time_left(self, epsilon: float | None = None) -> TimeLeft:
+        r"""How much longer, by this law, until the solver is within `epsilon` of its limit.
+
+        $$\max\Big(t_0 + \frac{1}{\kappa} \ln\frac{|\delta|}{(1-r)\,\epsilon} - t,\ 0\Big)$$
+
+        at the last time $t$, for the linear law (Corollary 3.2 of arXiv:2507.00075, but for the
+        solver), and the same moment for the power, saturating and lagged laws. Its interval is by
+        profile likelihood, at the fit's level.
+
+        **Arguments:**
+
+        - `epsilon`: a distance > 0 in the unit of the capabilities; by default a point of accuracy,
+            or a twentieth of the fitted curve's last value.
+
+        **Returns:**
+
+        A :class:`jaxgap.fitting.results.time_left.TimeLeft`, in time units: rounds where the time
+        unit is a round. It is withheld, with the reason, where the solver's limit is, and of other
+        laws.
+
+        **Raises:**
+
+        `InputError` (a `ValueError`) for an epsilon that is not above zero.
+        """
+        return self._time_left if epsilon is None else time_left_of(self, epsilon)
+
+    @cached_property
+    def _time_left(self) -> TimeLeft:
+        """Of the default epsilon, which the report and the JSON both ask for."""
+        return time_left_of(self, None)
+
+    def bootstrap(self, num_samples: int = 1000, *, key: Key[Array, ""]) -> Bootstrap:
+        """Draw runs from the fitted law and its noise, and fit each of them again.
+
+        **Arguments:**
+
+        - `num_samples`: how many runs, at least 1; an interval needs a few hundred.
+        - `key`: of jax.random; the same key gives the same runs.
+
+        **Returns:**
+
+        A :class:`jaxgap.fitting.draws.bootstrap.Bootstrap`, whose `intervals(level)` are
+        percentiles. Refits that do not converge are left out and counted.
+
+        **Raises:**
+
+        `InputError` (a `ValueError`) for fewer samples than one, or where nothing is left to tell
+        the noise from.
+        """
+        source = self.source
+        if source.quantile is None:
+            raise InputError(NO_NOISE)
+        return bootstrap(source.problem, source.curves, source.raw, self.kind, num_samples, key)
+
+    def posterior(
+        self,
+        *,
+        key: Key[Array, ""],
+        num_chains: int = 4,
+        num_warmup: int = 500,
+        num_samples: int = 1000,
+    ) -> Posterior:
+        """Draw from the posterior by NUTS, under the priors of :mod:`jaxgap.fitting.draws.nuts`.
+
+        **Arguments:**
+
+        - `key`: of jax.random; the same key gives the same draws.
+        - `num_chains`: how many chains, side by side; at least 1.
+        - `num_warmup`, `num_samples`: steps of each chain to adapt (at least 20), and draws kept
+            (at least 4).
+
+        **Returns:**
+
+        A :class:`jaxgap.fitting.draws.nuts.Posterior`: samples, R-hat, effective sizes,
+        divergences.
+
+        **Raises:**
+
+        `InputError` (a `ValueError`) for fewer of these, for a fit that failed, and where NumPyro
+        (extra `bayes`) is not installed.
+        """
+        source = self.source
+        if not np.isfinite(source.raw.cost):
+            raise InputError("the fit failed: there is nowhere to begin a posterior")
+        return posterior(
+            source.problem,
+            source.curves,
+            source.raw,
+            self.kind,
+            key,
+            num_chains=num_chains,
+            num_warmup=num_warmup,
+            num_samples=num_samples,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form: nothing in it is NaN or infinite."""
+        return {
+            "model": self.model,
+            "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
+            "limits": {name: value.to_dict() for name, value in self.limits.items()},
+            "time_left": self.time_left().to_dict(),
+            "level": self.level,
+            "r2": with_reason(self.r2),
+            "criteria": self.criteria.to_dict(),
+            "converged": self.converged,
+            "stopped": self.stopped,
+            "num_points": self.num_points,
+            "num_starts": self.num_starts,
+            "num_agreeing": self.num_agreeing,
+            "warnings": list(self.warnings),
+            "diagnostics": self.diagnostics.to_dict() | self.diagnosis.to_dict(),
+            "kind": self.kind,
+            "time_unit": self.time_unit,
+        }
+
+
+def with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
+    """The R^2, and why any of them is missing."""
+    missing = [name for name, value in r2.items() if value is None]
+    reason = f"{' and '.join(missing)}: not measured, the same at all times, or the fit failed"
+    return {**r2, "reason": reason} if missing else dict(r2)
+
+
+def measured_and_fitted(
+    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int
+) -> tuple[dict[str, Float[np.ndarray, " T"]], dict[str, Float[np.ndarray, " T"]]]:
+    """The solver, verifier and gap as measured and as fitted, without the padding."""
+    pair = []
+    for states in (np.asarray(curves.ys), np.asarray(fitted)):
+        solver, verifier = states[:num_rows].T
+        series = {"solver": solver}
+        if curves.has_verifier:
+            series |= {"verifier": verifier, "gap": solver - verifier}
+        pair.append(series)
+    return pair[0], pair[1]
+
+
+class Series(NamedTuple):
+    """One series as measured and as fitted, and the standard errors of it if they are known."""
+
+    measured: Float[np.ndarray, " T"]
+    fitted: Float[np.ndarray, " T"]
+    stderrs: Float[np.ndarray, " T"] | None
+
+
+def in_own_terms(
+    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int, kind: Kind
+) -> dict[str, Series]:
+    """The solver, and the verifier if it was measured, in the trajectory's own terms."""
+    measured, predicted = measured_and_fitted(curves, fitted, num_rows)
+    if kind == "accuracy":
+        measured, predicted = (
+            {name: 1.0 - values for name, values in each.items()} for each in (measured, predicted)
+        )
+    weights = np.asarray(curves.weights)[:num_rows].T
+    names = ("solver", "verifier")[: 1 + curves.has_verifier]
+    return {
+        name: Series(measured[name], predicted[name], 1.0 / column if curves.noise_known else None)
+        for name, column in zip(names, weights, strict=False)
+    }

@@ -1,0 +1,171 @@
+"""Records of arrays as JSON and back, without loss and without running anything.
+
+A fit is a tree: dataclasses, named tuples and Equinox modules with arrays and plain values at its
+leaves. Each record is written as the name of its class with its fields, each array as its type, its
+shape and its values. JSON writes a float with as many digits as tell it from every other, so that
+numbers come back bit for bit. Unlike a pickle such a file can name nothing but records and
+functions of jaxgap's own equations and fits.
+"""
+
+import dataclasses
+import importlib
+import math
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from jaxgap.errors import InputError
+from jaxgap.fitting.saving.saved_types import misfit
+
+# What lies below these, and nothing else, may be named in a file.
+_OWN = ("jaxgap.fitting.", "jaxgap.dynamics.", "jaxgap.trajectory.")
+_DTYPES = ("float64", "float32", "int64", "int32", "bool")
+_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def encode(value: Any) -> Any:
+    """A record, or a tree of them, as JSON-like values.
+
+    **Raises:** `ValueError` for a value that :func:`decode` could not bring back, such as a law
+    that is not jaxgap's own.
+
+    **Example:**
+
+    >>> decode(encode((1, np.array([0.1, np.inf]))))
+    (1, array([0.1, inf]))
+    """
+    if value is None or isinstance(value, bool | str) or type(value) is int:
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return _encode_array(np.asarray(value))
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        fields = {name: getattr(value, name) for name in type(value).__annotations__}
+        return _encode_record(value, fields)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _encode_record(value, _given(value))
+    if isinstance(value, tuple):
+        return {"tuple": [encode(each) for each in value]}
+    if isinstance(value, list):
+        return [encode(each) for each in value]
+    if isinstance(value, Mapping):
+        return {"mapping": {str(key): encode(each) for key, each in value.items()}}
+    if isinstance(value, types.FunctionType):
+        return {"function": _own_name(value)}
+    raise ValueError(
+        f"a {type(value).__name__} cannot be saved: only arrays, numbers and words can"
+    )
+
+
+def decode(form: Any) -> Any:
+    """What was encoded.
+
+    **Raises:** `InputError` for a form that :func:`encode` did not make.
+    """
+    if isinstance(form, list):
+        return [decode(each) for each in form]
+    if not isinstance(form, dict):
+        return form
+    match form:
+        case {"array": str(dtype), "shape": list(shape), "values": list(values)}:
+            return _decode_array(dtype, shape, values)
+        case {"float": str(name)} if name in _NOT_FINITE:
+            return _NOT_FINITE[name]
+        case {"tuple": list(parts)}:
+            return tuple(decode(each) for each in parts)
+        case {"mapping": dict(items)}:
+            return {key: decode(each) for key, each in items.items()}
+        case {"function": str(name)}:
+            function = _named(name)
+            if isinstance(function, types.FunctionType):
+                return function
+        case {"record": str(name), "fields": dict(fields)}:
+            return _decode_record(name, fields)
+    raise InputError(f"not a saved fit: nothing is known of {sorted(form)[:3]}")
+
+
+def _encode_array(array: np.ndarray) -> dict[str, Any]:
+    if array.dtype.name not in _DTYPES:
+        raise ValueError(f"an array of {array.dtype} cannot be saved")
+    # A float32 is exact as a float64, which JSON writes exactly.
+    values = [
+        value if not isinstance(value, float) or math.isfinite(value) else str(value)
+        for value in array.ravel().tolist()
+    ]
+    return {"array": array.dtype.name, "shape": list(array.shape), "values": values}
+
+
+def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray | np.generic:
+    sizes_fit = all(type(size) is int and size >= 0 for size in shape)
+    if dtype not in _DTYPES or not sizes_fit or math.prod(shape) != len(values):
+        raise InputError(f"not a saved fit: an array of {dtype} has a wrong size")
+    numbers = [_NOT_FINITE.get(each) if isinstance(each, str) else each for each in values]
+    if not all(type(each) in (bool, int, float) for each in numbers):
+        raise InputError("not a saved fit: an array holds what is no number")
+    try:
+        # An array of no dimensions comes back as the scalar, which serves where a float does.
+        return np.array(numbers, dtype=dtype).reshape(shape)[()]
+    except (OverflowError, ValueError):
+        raise InputError(f"not a saved fit: numbers too large for {dtype}") from None
+
+
+def _encode_record(value: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    encoded = {name: encode(each) for name, each in fields.items()}
+    return {"record": _own_name(type(value)), "fields": encoded}
+
+
+def _given(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass, without those that are as they are if nothing is given."""
+    found = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        same = type(value) is type(field.default)
+        if not (same and eqx.tree_equal(value, field.default, typematch=True) is True):
+            found[field.name] = value
+    return found
+
+
+def _decode_record(name: str, fields: dict[str, Any]) -> Any:
+    record = _named(name)
+    is_record = isinstance(record, type) and (
+        dataclasses.is_dataclass(record)
+        or (issubclass(record, tuple) and "_fields" in vars(record))
+    )
+    if not is_record:
+        raise InputError(f"not a saved fit: {name} is no record")
+    values = {key: decode(each) for key, each in fields.items()}
+    try:
+        made = record(**values)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"not a saved fit of this version: {name}: {error}") from None
+    if (field := misfit(record, values)) is not None:
+        raise InputError(f"not a saved fit of this version: {name}: {field} is of another type")
+    return made
+
+
+def _own_name(thing: Any) -> str:
+    """The name by which `_named` finds a class or a function again."""
+    module, name = thing.__module__, thing.__qualname__
+    if not module.startswith(_OWN) or not name.isidentifier():
+        raise ValueError(f"{module}.{name} cannot be saved: it is not jaxgap's own")
+    return f"{module}:{name}"
+
+
+def _named(name: str) -> Any:
+    """The class or function of jaxgap's with that name."""
+    module, _, attribute = name.partition(":")
+    thing = None
+    if module.startswith(_OWN) and all(part.isidentifier() for part in module.split(".")):
+        try:
+            thing = getattr(importlib.import_module(module), attribute, None)
+        except ImportError:
+            thing = None
+    # What a module only imports is not its own.
+    if getattr(thing, "__module__", None) != module:
+        raise InputError(f"not a saved fit of this version: there is no {name}")
+    return thing

@@ -1,0 +1,250 @@
+"""Schedules: the budget is kept, and the best is the best that a grid can find."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
+from jaxgap.dynamics.injected_dynamics import InjectedDynamics
+from jaxgap.errors import InputError
+from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting.external_data.best_schedule import best_schedule, invalid_reason, limit_slopes
+from jaxgap.fitting.external_data.schedule import Schedule
+from jaxgap.fitting.external_data.schedule_table import compare_schedules
+from jaxgap.trajectory import Trajectory
+
+# In each the best is elsewhere: all at once, spread evenly, and between.
+LAWS = {
+    "early": GapDynamics(LinearPotential(0.35, 0.04), RankOneCoupling(0.4), 0.96, 0.40),
+    "even": GapDynamics(LinearPotential(0.35, 0.0), RankOneCoupling(0.0), 1.4, 0.7),
+    "between": GapDynamics(LinearPotential(0.2, 0.0), RankOneCoupling(0.12), 1.5, 1.0),
+}
+
+
+@settings(deadline=None, max_examples=50)
+@given(num=st.integers(1, 9), first=st.floats(0, 1e3), step=st.floats(0.01, 10))
+def test_every_schedule_spends_the_budget(num, first, step):
+    times = first + step * np.arange(num)
+    for schedule in (Schedule.early(times), Schedule.uniform(times), Schedule.late(times)):
+        assert schedule.shares.sum() == pytest.approx(1, abs=1e-12)
+        assert (schedule.shares >= 0).all()
+    assert Schedule.early(times).shares[0] == Schedule.late(times).shares[-1] == 1
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("times", [[0.0, 3.0], [0.0, 1.0, 4.0]])
+def test_best_is_best_on_a_grid(name, times):
+    law, strength, num = LAWS[name], 0.8, 20
+    found = best_schedule(law, strength, times)
+    assert found.schedule.shares.sum() == pytest.approx(1, abs=1e-12)
+    assert 0 <= found.slack + 1e-12 < 1e-5
+    grid = itertools.product(range(num + 1), repeat=len(times))
+    shares = [np.array(each) / num for each in grid if sum(each) == num]
+    limits = [limit_slopes(law, Schedule("x", times, each), strength).limit for each in shares]
+    best = int(np.argmin(limits))
+    assert found.slopes.limit <= limits[best] + 1e-12
+    np.testing.assert_allclose(found.schedule.shares, shares[best], atol=1.5 / num)
+
+
+def test_the_laws_above_are_as_they_are_called():
+    times = [0.0, 1.0, 4.0]
+    best = {name: best_schedule(law, 0.8, times).schedule.shares for name, law in LAWS.items()}
+    np.testing.assert_allclose(best["early"], [1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(best["even"], [1 / 3] * 3, atol=1e-4)
+    assert 1e-2 < best["between"][1] < best["between"][0] < 1 - 1e-2
+
+
+def stays_at_or_above_zero(law, schedule, strength):
+    """By the curves themselves, close to each other and far beyond the last round."""
+    run = InjectedDynamics(law, schedule.external(strength))
+    ts = np.concatenate([np.linspace(0, schedule.times[-1] + 1, 200), [1e3]])
+    return bool((np.asarray(run.closed_form(ts)) >= -1e-6).all())
+
+
+# Strengths at which the lowest limit is beyond the model, and some other is not.
+@pytest.mark.parametrize(
+    ("name", "gap_limit", "strength"),
+    [
+        ("early", 0.2, 0.4),
+        pytest.param("early", 0.2, 0.6, marks=pytest.mark.slow),
+        pytest.param("between", 0.2, 4.0, marks=pytest.mark.slow),
+        ("between", 0.0, 4.0),
+    ],
+)
+def test_best_is_the_best_within_the_model(name, gap_limit, strength):
+    times, num = [0.0, 1.0, 4.0], 20
+    law = dataclasses.replace(LAWS[name], potential=LinearPotential(0.3, gap_limit))
+    found = best_schedule(law, strength, times)
+    assert found.valid
+    assert found.reason in ("the verifier falls below zero", "the solver's limit is below zero")
+    assert invalid_reason(law, found.schedule, strength) is None
+    assert stays_at_or_above_zero(law, found.schedule, strength)
+    assert not stays_at_or_above_zero(law, found.lowest, strength)
+    assert limit_slopes(law, found.lowest, strength).limit < found.slopes.limit
+    assert 0 <= found.slack < 1e-5
+    grid = itertools.product(range(num + 1), repeat=3)
+    shares = [np.array(each) / num for each in grid if sum(each) == num]
+    schedules = [Schedule("x", times, each) for each in shares]
+    valid = [each for each in schedules if stays_at_or_above_zero(law, each, strength)]
+    assert 0 < len(valid) < len(schedules)
+    least = min(limit_slopes(law, each, strength).limit for each in valid)
+    assert found.slopes.limit <= least + 1e-5
+
+
+def test_where_no_schedule_is_within_the_model_it_is_said():
+    law, times = LAWS["early"], [0.0, 1.0, 4.0]
+    found = best_schedule(law, 50.0, times)
+    assert not found.valid
+    assert found.reason == "the solver's limit is below zero"
+    rng = np.random.default_rng(0)
+    for shares in [*np.eye(3), *rng.dirichlet(np.full(3, 0.3), 30)]:
+        assert invalid_reason(law, Schedule("x", times, shares), 50.0) is not None
+
+
+def test_slopes_are_those_of_differences():
+    law, schedule, h = LAWS["between"], Schedule.given([0.0, 2.0], [0.7, 0.3]), 1e-5
+    slopes = limit_slopes(law, schedule, 0.8)
+    up, down = (limit_slopes(law, schedule, 0.8 + each).limit for each in (h, -h))
+    assert slopes.by_strength == pytest.approx((up - down) / (2 * h), rel=1e-6)
+    moved = Schedule.given([0.0, 2.0], [0.7 + h, 0.3 - h])
+    change = (limit_slopes(law, moved, 0.8).limit - slopes.limit) / h
+    assert slopes.by_shares[0] - slopes.by_shares[1] == pytest.approx(change, rel=1e-3)
+
+
+def test_limits_come_with_the_fits_intervals():
+    ts = np.arange(14.0)
+    noise = np.random.default_rng(3).normal(0, 0.01, (2, 14))
+    decay = np.exp(-0.4 * ts)
+    run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+    result = fit(LinearLaw(), run)
+    rounds = [0.0, 5.0]
+    early, late = compare_schedules(result, [Schedule.early(rounds), Schedule.late(rounds)], 0.1)
+    assert early.improvement.estimate > late.improvement.estimate > 0
+    # The truth: G_inf .2, and all of gamma / (1 + gamma) U_v(0) taken from the first.
+    truth = 1 - (0.1 / 1.1) * 2.0 / 0.6
+    low, high = early.limit.interval
+    assert low < truth < high
+    plain = result.limits["solver"]
+    assert high - low == pytest.approx(np.ptp(plain.interval), rel=0.5)
+    assert early.limit.estimate == pytest.approx(early.proposition_5_1.estimate, rel=1e-12)
+    assert early.invalid is None
+
+
+@pytest.mark.parametrize(
+    ("rounds", "strength", "message"),
+    [
+        ([[0.0, 5.0]], -0.1, "strength must be finite and not negative, got -0.1"),
+        ([[0.0, 5.0]], float("nan"), "strength must be finite and not negative, got nan"),
+        ([[0.0, 5.0]], float("inf"), "strength must be finite and not negative, got inf"),
+        ([], 0.1, "there must be schedules, over the same number of rounds, got none"),
+        ([[0.0, 5.0], [0.0, 4.0, 5.0]], 0.1, "the same number of rounds, got 2, 3"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(fits, rounds, strength, message):
+    with pytest.raises(InputError, match=message):
+        compare_schedules(fits[0], [Schedule.early(each) for each in rounds], strength)
+
+
+def test_without_strength_nothing_improves(fits):
+    rounds = [0.0, 5.0]
+    found = compare_schedules(fits[0], [Schedule.early(rounds), Schedule.late(rounds)], 0.0)
+    for outcome in found:
+        assert (outcome.improvement.estimate, outcome.improvement.interval) == (0.0, (0.0, 0.0))
+        plain = fits[0].limits["solver"]
+        assert outcome.limit.interval == pytest.approx(plain.interval, rel=1e-6)
+
+
+def test_numbers_outside_the_model_are_withheld_with_the_reason(fits):
+    rounds = [0.0, 5.0]
+    early, late = compare_schedules(
+        fits[0], [Schedule.early(rounds), Schedule.late(rounds)], strength=0.6
+    )
+    assert (early.invalid, late.invalid) == ("the solver's limit is below zero", None)
+    assert late.limit.estimate > 0
+    # The proposition takes all of it to be spent at the first time.
+    for number in (early.limit, early.improvement, early.proposition_5_1, late.proposition_5_1):
+        assert (number.estimate, number.interval) == (None, None)
+        assert number.reason == "the model is not valid: the solver's limit is below zero"
+    form = early.to_dict()
+    assert (form["valid"], form["limit_by_gamma"], form["limit_by_shares"]) == (False, None, None)
+
+
+@pytest.fixture(scope="module", name="fits")
+def _fits():
+    """Of runs that hold their limits more and less."""
+    ts, found = np.arange(14.0), []
+    for rate, scale in [(0.4, 0.01), (0.25, 0.3), (0.02, 0.01), (0.02, 0.1), (0.05, 0.1)]:
+        noise = np.random.default_rng(1).normal(0, scale, (2, 14))
+        decay = np.exp(-rate * ts)
+        run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+        found.append(fit(LinearLaw(), run))
+    return found
+
+
+def test_next_to_no_data_leave_the_limit_as_the_fit_has_it(fits):
+    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    kinds = []
+    for result in fits:
+        plain = result.limits["solver"]
+        kinds.append(plain.reason and plain.reason.split(":")[0])
+        for outcome in compare_schedules(result, both, 1e-9):
+            for limit in (outcome.limit, outcome.proposition_5_1):
+                assert limit.identifiability == plain.identifiability
+                assert limit.reason == plain.reason
+                assert limit.estimate == (plain.estimate and pytest.approx(plain.estimate))
+    assert kinds[0] is None
+    assert any(kind and "do not bound it" in kind for kind in kinds)
+    assert any(kind and "wider than all" in kind for kind in kinds)
+
+
+def test_ends_are_open_where_those_of_the_fit_are():
+    """A curve at 1000 that moves by about 1, slowly: its limit may be far below, not at zero."""
+    ts = np.arange(14.0)
+    noise = np.random.default_rng(1).normal(0, 0.1, (2, 14))
+    decay = np.exp(-0.02 * ts)
+    run = Trajectory(ts, 1000 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+    result = fit(LinearLaw(), run)
+    plain = result.limits["solver"]
+    assert plain.interval[0] is None
+    limit = compare_schedules(result, [Schedule.early([0.0, 5.0])], 1e-9)[0].limit
+    assert limit.interval == (None, pytest.approx(plain.interval[1], abs=1e-6))
+    assert limit.reason == plain.reason
+
+
+def test_accuracies_keep_what_is_said_of_their_limits(fits):
+    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    errors = compare_schedules(fits[3], both, 0.1)[0].limit
+    accuracies = compare_schedules(dataclasses.replace(fits[3], kind="accuracy"), both, 0.1)[0]
+    assert accuracies.limit.identifiability == errors.identifiability
+    assert accuracies.limit.identifiability == "practically unidentifiable"
+    assert accuracies.limit.interval[1] is None
+
+
+def test_no_limits_without_an_interval(fits):
+    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    silent = dataclasses.replace(fits[0].source, quantile=None)
+    for outcome in compare_schedules(dataclasses.replace(fits[0], source=silent), both, 0.1):
+        for number in (outcome.limit, outcome.proposition_5_1, outcome.improvement):
+            assert number.estimate is None
+            assert "nothing is left to tell the noise from" in number.reason
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Schedule.given([1, 2], [0.5, 0.6]), "must sum to 1"),
+        (lambda: Schedule.given([1, 2], [1.5, -0.5]), "must not be negative"),
+        (lambda: Schedule.given([1, 2], [1.0]), "one share for each round"),
+        (lambda: Schedule.given([1, 2], [np.nan, 1.0]), "must sum to 1"),
+        (lambda: Schedule.uniform([]), "one share for each round"),
+        (lambda: Schedule.early([2, 2]), "must be finite and increase"),
+        (lambda: best_schedule(LAWS["early"], 0.1, [-1.0, 2.0]), "first time 0, got -1"),
+    ],
+)
+def test_misuse_is_refused(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
