@@ -4,6 +4,7 @@ Real models come in through :func:`load_model` (a Hugging Face folder or name, o
 extra `lm`) and go out through :func:`save_folder`.
 """
 
+from jaxgap.models.attention_inputs import AttentionInputs, Cache, LayerBuffer
 from jaxgap.models.cache import KVCache, init_cache
 from jaxgap.models.chat_template import ChatTemplate
 from jaxgap.models.config import DecoderConfig
@@ -21,7 +22,6 @@ from jaxgap.models.lora import (
     join_adapters,
     merge_adapters,
 )
-from jaxgap.models.places import Cache, LayerBuffer, Places
 from jaxgap.models.rope import rotary_angles
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
@@ -35,6 +35,7 @@ from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer, Message
 __all__ = [
     "AbstractRopeScaling",
     "AbstractTokenizer",
+    "AttentionInputs",
     "Cache",
     "CharTokenizer",
     "ChatTemplate",
@@ -53,7 +54,6 @@ __all__ = [
     "Message",
     "NoScaling",
     "Params",
-    "Places",
     "Tokens",
     "init_adapters",
     "init_cache",

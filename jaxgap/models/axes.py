@@ -1,7 +1,7 @@
-"""The logical axes of every parameter: the one place that sharding reads.
+"""The logical axes of every parameter, from which all sharding follows.
 
-A name says what an axis is, not where it lies; a mesh is laid over them by a table from names to
-mesh axes, such as `{"embed": "fsdp", "heads": "tensor", "batch": "data"}`.
+A name says what an axis is, not where it lies: :mod:`jaxgap.sharding.axis_rules` maps names to mesh
+axes, such as `embed` to `fsdp`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def logical_axes(params: Params) -> Any:
 
 
 def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> Any:
-    """Where each parameter, adapter or moment lies on a mesh: a tree like `params`.
+    """The sharding of each parameter, adapter or moment on a mesh: a tree like `params`.
 
     **Arguments:**
 
@@ -75,22 +75,22 @@ def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
 
 
 def shapes_on_mesh(config: DecoderConfig, shapes: Any) -> Any:
-    """Shapes of such a tree with their places: on the mesh that is set, or on the first device."""
+    """Shapes of such a tree with shardings: on the mesh that is set, or on the first device."""
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         first = SingleDeviceSharding(jax.devices()[0])
-        places = jax.tree.map(lambda leaf: first, shapes)
+        shardings = jax.tree.map(lambda leaf: first, shapes)
     else:
-        places = parameter_shardings(mesh, config, shapes)
+        shardings = parameter_shardings(mesh, config, shapes)
     return jax.tree.map(
-        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
         shapes,
-        places,
+        shardings,
     )
 
 
 def decoder_shardings(config: DecoderConfig) -> Any:
-    """Where each of a decoder's parameters lies on the mesh that is set; None outside of one."""
+    """The sharding of each of a decoder's parameters on the mesh that is set; None without one."""
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return None

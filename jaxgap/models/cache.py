@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxgap.models.attention import attend
+from jaxgap.models.attention_inputs import AttentionInputs, LayerBuffer, attention_inputs
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.places import LayerBuffer, Places, attend, place
 from jaxgap.sharding import shard_rows, shard_rows_and_heads
 
 
@@ -36,15 +37,15 @@ class KVCache(NamedTuple):
     valid: Bool[Array, "batch slots"]
     length: Int[Array, ""]
 
-    def place(
+    def reserve(
         self, config: DecoderConfig, token_mask: Bool[Array, "batch seq"]
-    ) -> tuple[Places, KVCache]:
-        """Where new tokens stand, and the cache with their slots marked and counted as used."""
+    ) -> tuple[AttentionInputs, KVCache]:
+        """Attention inputs of new tokens, and the cache with the next slots reserved for them."""
         valid = jax.lax.dynamic_update_slice(
             self.valid, token_mask, (jnp.zeros_like(self.length), self.length)
         )
-        places = place(config, token_mask, valid, self.length)
-        return places, self._replace(valid=valid, length=self.length + token_mask.shape[1])
+        inputs = attention_inputs(config, token_mask, valid, self.length)
+        return inputs, self._replace(valid=valid, length=self.length + token_mask.shape[1])
 
     def attend(
         self,

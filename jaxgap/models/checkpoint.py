@@ -20,7 +20,7 @@ from jax.sharding import Sharding
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import Params, projection_size
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 
 @dataclasses.dataclass(frozen=True)

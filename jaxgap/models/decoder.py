@@ -21,9 +21,9 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models.attention import Attention
+from jaxgap.models.attention_inputs import AttentionInputs, Cache, attention_inputs
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.lora import LoraConfig, projection
-from jaxgap.models.places import Cache, Places, place
 from jaxgap.sharding import shard_rows, shard_vocab
 
 
@@ -51,10 +51,14 @@ class Block(nnx.Module):
         self.feed_forward = FeedForward(config, lora, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "batch seq hidden"], places: Places, cache: Cache | None, layer: int
+        self,
+        x: Float[Array, "batch seq hidden"],
+        inputs: AttentionInputs,
+        cache: Cache | None,
+        layer: int,
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
         x = shard_rows(x)
-        attended, cache = self.attention(self.attention_norm(x), places, cache, layer)
+        attended, cache = self.attention(self.attention_norm(x), inputs, cache, layer)
         x = x + attended
         return x + self.feed_forward(self.feed_forward_norm(x)), cache
 
@@ -109,18 +113,18 @@ class Decoder(nnx.Module):
         token_mask: Bool[Array, "batch seq"],
         cache: Cache | None = None,
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
-        """What :meth:`logits` makes logits of, so that a caller may ask for a few at a time."""
+        """The last layer's normalised output, of which :meth:`logits` makes logits."""
         if cache is None:
-            places = place(self.config, token_mask, token_mask, 0)
+            inputs = attention_inputs(self.config, token_mask, token_mask, 0)
         else:
-            places, cache = cache.place(self.config, token_mask)
+            inputs, cache = cache.reserve(self.config, token_mask)
         x = self.embed(tokens)
         for layer, block in enumerate(self.blocks):
-            x, cache = block(x, places, cache, layer)
+            x, cache = block(x, inputs, cache, layer)
         return self.norm(shard_rows(x)), cache
 
     def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:
-        """What the first layer reads."""
+        """The embeddings that the first layer reads."""
         # Not by calling the embedding, whose floating type was fixed when it was made.
         return jnp.take(shard_vocab(self.embedding.embedding[...]), tokens, axis=0)
 
@@ -129,7 +133,7 @@ class Decoder(nnx.Module):
         return jnp.dot(hidden, self.unembedding_kernel(), preferred_element_type=jnp.float32)
 
     def unembedding_kernel(self) -> Float[Array, "hidden vocab"]:
-        """What hidden states are multiplied by to give logits."""
+        """The kernel of the last product, from hidden states to logits."""
         # Tied by reading the embedding's one Param: no shared reference in the graph.
         if self.config.tie_embeddings:
             return self.embedding.embedding[...].T

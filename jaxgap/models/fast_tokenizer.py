@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxgap.errors import InputError
 from jaxgap.models.chat_template import THOUGHT_BEGINS, THOUGHT_ENDS, ChatTemplate
-from jaxgap.models.outside import library_failures
+from jaxgap.models.model_files import library_failures
 from jaxgap.models.tokenizer import AbstractTokenizer, Message
 
 _MARK = re.compile(r"[^\w\s]")

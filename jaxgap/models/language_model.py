@@ -14,10 +14,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxgap.models.attention_inputs import Cache
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder, abstract_decoder
 from jaxgap.models.lora import LoraConfig, Params
-from jaxgap.models.places import Cache
 from jaxgap.models.tokenizer import AbstractTokenizer
 
 Tokens: TypeAlias = Int[Array | np.ndarray, "batch seq"]

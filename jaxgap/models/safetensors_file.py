@@ -17,7 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from jaxgap.errors import write_failure
-from jaxgap.models.outside import MAX_JSON_BYTES, ModelFileError, parse_json, regular_file
+from jaxgap.models.model_files import MAX_JSON_BYTES, ModelFileError, parse_json, regular_file
 from jaxgap.trajectory.atomic import current_umask
 
 DTYPES: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.models import DecoderConfig, LayerBuffer, Places, rotary_angles
+from jaxgap.models import AttentionInputs, DecoderConfig, LayerBuffer, rotary_angles
 from jaxgap.sampling.prefix import Prefixes
 from jaxgap.sampling.ring import FLOAT32, Ring
 
@@ -35,10 +35,10 @@ class SharedPrefixCache(NamedTuple):
     ring: Ring
     ages: Int[Array, " rows"]
 
-    def place(
+    def reserve(
         self, config: DecoderConfig, token_mask: Bool[Array, "rows 1"]
-    ) -> tuple[Places, SharedPrefixCache]:
-        """Where the next token of each row stands, and the cache one step on."""
+    ) -> tuple[AttentionInputs, SharedPrefixCache]:
+        """Attention inputs of each row's next token, and the cache with a slot reserved for it."""
         ring = self.ring._replace(clock=self.ring.clock + 1)
         elapsed = ring.elapsed(ring.num_slots)
         shared = jnp.repeat(self.prefix.valid, self._group_size, axis=0)
@@ -49,8 +49,8 @@ class SharedPrefixCache(NamedTuple):
             shared &= jnp.cumsum(shared, axis=1) - 1 >= oldest
             own &= positions - elapsed >= oldest
         mask = jnp.concatenate([shared, own], axis=1)[:, None]
-        places = Places(*rotary_angles(config, positions, positions[:, 0] + 1), mask)
-        return places, self._replace(ring=ring, ages=self.ages + token_mask[:, 0])
+        inputs = AttentionInputs(*rotary_angles(config, positions, positions[:, 0] + 1), mask)
+        return inputs, self._replace(ring=ring, ages=self.ages + token_mask[:, 0])
 
     def attend(
         self,

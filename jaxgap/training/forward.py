@@ -12,9 +12,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from jaxgap.models import Decoder, DecoderConfig
-from jaxgap.models.places import Places
-from jaxgap.models.rope import rotary_angles
+from jaxgap.models import AttentionInputs, Decoder, DecoderConfig, rotary_angles
 from jaxgap.sharding import shard_rows
 
 
@@ -37,8 +35,10 @@ class Computation:
     remat_policy: Callable[..., Any] | None = None
 
 
-def place_packed(config: DecoderConfig, segments: Int[Array, "batch seq"]) -> Places:
-    """Positions and mask of rows that hold several texts, each of which sees itself alone.
+def packed_attention_inputs(
+    config: DecoderConfig, segments: Int[Array, "batch seq"]
+) -> AttentionInputs:
+    """Rotary angles and mask of rows of several texts, each of which attends to itself alone.
 
     **Arguments:**
 
@@ -56,7 +56,7 @@ def place_packed(config: DecoderConfig, segments: Int[Array, "batch seq"]) -> Pl
     mask = same & (back >= 0)
     if config.sliding_window is not None:
         mask &= back < config.sliding_window
-    return Places(cosines, sines, mask)
+    return AttentionInputs(cosines, sines, mask)
 
 
 def packed_hidden_states(
@@ -74,19 +74,19 @@ def packed_hidden_states(
     - `segments`: which text of its row each token belongs to.
     - `remat_policy`: as in :class:`Computation`.
     """
-    places = place_packed(decoder.config, segments)
+    inputs = packed_attention_inputs(decoder.config, segments)
     if remat_policy is None:
         for layer, block in enumerate(decoder.blocks):
-            x, _ = block(x, places, None, layer)
+            x, _ = block(x, inputs, None, layer)
     else:
-        x = _scanned(decoder, x, places, remat_policy)
+        x = _scanned(decoder, x, inputs, remat_policy)
     return decoder.norm(shard_rows(x))
 
 
 def _scanned(
     decoder: Decoder,
     x: Float[Array, "batch seq hidden"],
-    places: Places,
+    inputs: AttentionInputs,
     remat_policy: Callable[..., Any],
 ) -> Float[Array, "batch seq hidden"]:
     """The layers by one loop over their stacked parameters, each computed again when it is needed.
@@ -100,7 +100,7 @@ def _scanned(
 
     def run(x, params):
         # Without a cache a block does not ask which layer it is.
-        return nnx.merge(graphdefs[0], params)(x, places, None, 0)[0], None
+        return nnx.merge(graphdefs[0], params)(x, inputs, None, 0)[0], None
 
     layer = jax.checkpoint(run, policy=remat_policy, prevent_cse=False)
     return jax.lax.scan(layer, x, stacked)[0]

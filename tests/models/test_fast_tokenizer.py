@@ -10,7 +10,7 @@ from jaxgap.errors import InputError
 from jaxgap.models import CharTokenizer, ChatTemplate, save_folder
 from jaxgap.models.gguf_format.tokenizer import build_tokenizer
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 BYTES = [chr(code) for code in [*range(33, 127), *range(161, 173), *range(174, 323 + 1)]]
 

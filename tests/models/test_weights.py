@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors
 
-from jaxgap.models.outside import MAX_LAYERS, ModelFileError
+from jaxgap.models.model_files import MAX_LAYERS, ModelFileError
 from jaxgap.models.safetensors_file import read_header
 from jaxgap.models.weights import load_weights, save_weights
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgap.models.extra import import_extra
-from jaxgap.models.outside import ModelFileError, regular_file
+from jaxgap.models.model_files import ModelFileError, regular_file
 
 _SCALARS: dict[int, str] = {
     0: "B",

@@ -21,7 +21,7 @@ from jaxgap.models.gguf_format.metadata import (
 from jaxgap.models.gguf_format.tokenizer import build_tokenizer
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 from jaxgap.models.safetensors_file import check_tensors
 
 _APART = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgap.models.config import FAMILIES, DecoderConfig
 from jaxgap.models.gguf_format.header import GgufHeader
-from jaxgap.models.outside import MAX_LAYERS, MAX_SIZE, Fields, ModelFileError
+from jaxgap.models.model_files import MAX_LAYERS, MAX_SIZE, Fields, ModelFileError
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
     LinearScaling,

@@ -14,7 +14,7 @@ from jaxgap.models.chat_template import ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.gguf_format.pre_tokenizers import byte_level_parts
-from jaxgap.models.outside import ModelFileError, library_failures
+from jaxgap.models.model_files import ModelFileError, library_failures
 
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 # A chat ends its turns with one of these, whatever the file calls its end of text. As in llama.cpp

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from jaxgap.models.outside import Fields, ModelFileError
+from jaxgap.models.model_files import Fields, ModelFileError
 
 _MAX_RANK = 65_536
 # Letters alone: a number would be that of a layer, and other signs a regular expression.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.models.extra import import_extra
-from jaxgap.models.outside import MAX_TOKENIZER_BYTES, ModelFileError, read_json
+from jaxgap.models.model_files import MAX_TOKENIZER_BYTES, ModelFileError, read_json
 
 _TABLE, _OLDER_FILE = "added_tokens_decoder", "added_tokens.json"
 SPECIAL_NAMES = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxgap.models.config import FAMILIES, DecoderConfig
 from jaxgap.models.huggingface.rope_json import SCALINGS, parse_rope, rope_json
-from jaxgap.models.outside import MAX_LAYERS, MAX_SIZE, Fields, ModelFileError, read_json
+from jaxgap.models.model_files import MAX_LAYERS, MAX_SIZE, Fields, ModelFileError, read_json
 
 _FULL = "full_attention"
 _ARCHITECTURES = {

@@ -16,7 +16,7 @@ import numpy as np
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.shards import read_entries
 from jaxgap.models.huggingface.tensor_names import PREFIX, naming_of
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 from jaxgap.models.safetensors_file import Entry
 
 # Constants that older files carry along, and that the configuration gives.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.outside import Fields, ModelFileError
+from jaxgap.models.model_files import Fields, ModelFileError
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,
     LinearScaling,

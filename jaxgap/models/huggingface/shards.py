@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jaxgap.models.outside import ModelFileError, read_json
+from jaxgap.models.model_files import ModelFileError, read_json
 from jaxgap.models.safetensors_file import Entry, read_header
 
 SINGLE = "model.safetensors"

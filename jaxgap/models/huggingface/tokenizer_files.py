@@ -11,7 +11,7 @@ from jaxgap.models.chat_template import MAX_TEMPLATE_CHARS, ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.huggingface.added_tokens import SPECIAL_NAMES, add_tokens, token_text
-from jaxgap.models.outside import (
+from jaxgap.models.model_files import (
     MAX_JSON_BYTES,
     MAX_TOKENIZER_BYTES,
     ModelFileError,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgap.models.gguf_format.header import read_gguf_header
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 UINT8, INT32, FLOAT32, BOOL, STRING, ARRAY, FLOAT64 = 0, 5, 6, 7, 8, 9, 12
 

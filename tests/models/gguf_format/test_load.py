@@ -12,7 +12,7 @@ from jaxgap.models import Llama3Scaling
 from jaxgap.models.gguf_format.header import GgufHeader, GgufTensor, read_gguf_header
 from jaxgap.models.gguf_format.load import load_gguf
 from jaxgap.models.gguf_format.metadata import parse_metadata
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 KINDS = [
     gguf.GGMLQuantizationType[name]

@@ -8,7 +8,7 @@ from jaxgap.models.gguf_format.header import GgufHeader, GgufTensor
 from jaxgap.models.gguf_format.metadata import parse_metadata
 from jaxgap.models.huggingface.config_json import config_json
 from jaxgap.models.huggingface.tensor_names import naming_of
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 SHAPE = {
     "block_count": 2,

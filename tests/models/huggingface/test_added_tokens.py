@@ -6,7 +6,7 @@ import pytest
 import tokenizers
 
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 WORDS = ("<unk>", "<s>", "</s>", "the", "world", "\n", "!")
 START, END = len(WORDS), len(WORDS) + 1

@@ -8,7 +8,7 @@ import pytest
 
 from jaxgap.models import DecoderConfig, LinearScaling, Llama3Scaling, LongRope, NoScaling
 from jaxgap.models.huggingface.config_json import config_json, family_of, parse_config
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 LLAMA = {
     "model_type": "llama",

@@ -13,7 +13,7 @@ from jaxgap.models.huggingface import decoder_entries as module
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.models.huggingface.decoder_entries import decoder_entries
 from jaxgap.models.huggingface.folder import load_folder
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 EMBEDDING, UNEMBEDDING = "model.embed_tokens.weight", "lm_head.weight"
 FREQUENCIES = "rotary_emb.inv_freq"

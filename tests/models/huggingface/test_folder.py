@@ -13,7 +13,7 @@ import safetensors.numpy
 from jaxgap.models.axes import logical_axes
 from jaxgap.models.checkpoint import Part, Stored, _Pieces
 from jaxgap.models.huggingface.folder import load_folder
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import safetensors.numpy
 from jaxgap.models import LoraConfig, LoraTarget, init_adapters, join_adapters
 from jaxgap.models.huggingface.peft import load_adapters, save_adapters
 from jaxgap.models.lora import ATTENTION, FEED_FORWARD
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 
 def _random_adapters(config, lora, seed=0):

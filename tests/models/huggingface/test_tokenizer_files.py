@@ -9,7 +9,7 @@ import tokenizers
 from jaxgap.errors import InputError
 from jaxgap.models import LanguageModel, save_folder
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
-from jaxgap.models.outside import ModelFileError
+from jaxgap.models.model_files import ModelFileError
 
 
 @pytest.fixture(scope="module")

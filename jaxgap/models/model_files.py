@@ -1,4 +1,4 @@
-"""Files that somebody else made: found, bounded and parsed before anything believes them."""
+"""Files of models, which nobody need have made in good faith: found, bounded and parsed."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Where tokens stand, what they see, and the attention that follows from it."""
+"""What attention reads beside queries, keys and values: rotary angles, a mask, and a cache."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol, Self
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -14,13 +13,13 @@ from jaxgap.models.rope import rotary_angles
 LayerBuffer = Float[Array, "batch kv_heads slots head_dim"]
 
 
-class Places(NamedTuple):
-    """Where the tokens of a forward pass stand, the same for every layer.
+class AttentionInputs(NamedTuple):
+    """Rotary angles and mask of the tokens of a forward pass, the same for every layer.
 
     **Fields:**
 
-    - `cosines`, `sines`: of their rotary angles.
-    - `mask`: which slots each token sees.
+    - `cosines`, `sines`: of the rotary angles.
+    - `mask`: which slots each token attends to.
     """
 
     cosines: Float[Array, "batch seq 1 half"]
@@ -31,10 +30,10 @@ class Places(NamedTuple):
 class Cache(Protocol):
     """What a forward pass asks of a cache of earlier tokens."""
 
-    def place(
+    def reserve(
         self, config: DecoderConfig, token_mask: Bool[Array, "batch seq"]
-    ) -> tuple[Places, Self]:
-        """Where new tokens stand, and the cache with room taken for them."""
+    ) -> tuple[AttentionInputs, Self]:
+        """Attention inputs of new tokens, and the cache with slots reserved for them."""
         ...
 
     def attend(
@@ -49,13 +48,13 @@ class Cache(Protocol):
         ...
 
 
-def place(
+def attention_inputs(
     config: DecoderConfig,
     token_mask: Bool[Array, "batch seq"],
     valid: Bool[Array, "batch slots"],
     start: Int[Array, ""] | int,
-) -> Places:
-    """Positions and mask of new tokens.
+) -> AttentionInputs:
+    """Rotary angles and mask of new tokens.
 
     **Arguments:**
 
@@ -71,7 +70,7 @@ def place(
     mask = causal[None] & valid[:, None, :]
     if config.sliding_window is not None and config.sliding_window < valid.shape[1]:
         mask &= _within(config.sliding_window, positions, valid)
-    return Places(cosines, sines, mask)
+    return AttentionInputs(cosines, sines, mask)
 
 
 def _within(
@@ -80,24 +79,3 @@ def _within(
     """Which slots are fewer than `window` real tokens back."""
     slot_positions = jnp.cumsum(valid, axis=1) - 1
     return slot_positions[:, None, :] > positions[:, :, None] - window
-
-
-def attend(
-    query: Float[Array, "batch seq heads head_dim"],
-    key: LayerBuffer,
-    value: LayerBuffer,
-    mask: Bool[Array, "batch seq slots"],
-) -> Float[Array, "batch seq heads head_dim"]:
-    """Scaled dot-product attention, the softmax in float32.
-
-    Query heads share key-value heads in equal groups, so no key is repeated.
-    """
-    batch, seq, num_heads, head_dim = query.shape
-    num_kv_heads = key.shape[1]
-    grouped = query.reshape(batch, seq, num_kv_heads, num_heads // num_kv_heads, head_dim)
-    scores = jnp.einsum("btkgd,bksd->bkgts", grouped, key, preferred_element_type=jnp.float32)
-    # The most negative finite number, not -inf: a row of padding attends to nothing, without NaN.
-    masked = jnp.where(mask[:, None, None], scores / head_dim**0.5, jnp.finfo(scores.dtype).min)
-    weights = jax.nn.softmax(masked, axis=-1).astype(value.dtype)
-    mixed = jnp.einsum("bkgts,bksd->btkgd", weights, value)
-    return mixed.reshape(batch, seq, num_heads, head_dim)
