@@ -204,6 +204,6 @@ def _rank_one(dynamics: GapDynamics) -> RankOneCoupling:
     if not isinstance(coupling, RankOneCoupling):
         raise ValueError(
             f"dynamics.coupling must be a RankOneCoupling, got {type(coupling).__name__}: "
-            "only with a constant ratio does this hold"
+            "this holds only with a constant ratio"
         )
     return coupling

@@ -287,7 +287,7 @@ def test_a_fit_that_failed_has_clean_json():
     assert result.criteria.to_dict()["reason"] == "the fit failed: it has no likelihood"
     assert_json_is_clean(result)
     assert "failed: no start gave finite curves" in result.stopped
-    assert "can be given: the fit failed: no start gave finite curves." in result.report()
+    assert "cannot be given: the fit failed: no start gave finite curves." in result.report()
 
 
 def test_a_fit_that_stopped_short_gives_neither_limits_nor_intervals():

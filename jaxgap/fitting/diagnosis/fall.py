@@ -65,7 +65,7 @@ def no_fall(errors: Float[np.ndarray, " T"], name: str) -> Finding | None:
         statistic=statistic,
         p_value=p_value,
         method="largest fall in errors of its mean",
-        says=f"the {name} worsens after its best: a law that only gains cannot describe that",
+        says=f"the {name} worsens after its best: a law without losses cannot describe that",
     )
 
 

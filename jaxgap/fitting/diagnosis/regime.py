@@ -73,8 +73,8 @@ def one_regime(
         p_value=(1 + int((chance >= statistic).sum())) / (1 + _NUM_SIMULATIONS),
         method="largest F over break points",
         says=(
-            f"the run changes about {unit} {ts[breaks[best]]:g}: the law does not hold with one "
-            "set of parameters"
+            f"the run changes about {unit} {ts[breaks[best]]:g}: no single set of parameters "
+            "describes all of it"
         ),
     )
 

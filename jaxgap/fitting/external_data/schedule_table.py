@@ -37,7 +37,7 @@ class ScheduleOutcome:
     """What one schedule does to the solver's limit, in the trajectory's own terms.
 
     Where the model breaks down the numbers mean nothing: they are withheld, with the reason. Where
-    the data do not hold the limit that reason comes first.
+    the data do not determine the limit, that reason comes first.
 
     - `schedule`: which.
     - `limit`: the limit after the jumps, exactly.
@@ -90,7 +90,7 @@ def check_verifier(has_verifier: bool) -> None:
     """Refuse a run without a verifier: `InputError`."""
     if not has_verifier:
         raise InputError(
-            "external data act on the verifier, and this run has none: give its column too"
+            "external data act on the verifier, which this run lacks: give its column too"
         )
 
 
@@ -120,9 +120,9 @@ def compare_schedules(
 
     **Returns:**
 
-    One :class:`ScheduleOutcome` for each schedule. Limits that the data do not hold are withheld,
-    with the reason, as in the fit itself, and so are the numbers of schedules outside the model,
-    and all numbers where nothing can be planned from the fit (:func:`unplannable`).
+    One :class:`ScheduleOutcome` for each schedule. Limits that the data do not determine are
+    withheld, with the reason, as in the fit itself, and so are the numbers of schedules outside the
+    model, and all numbers where nothing can be planned from the fit (:func:`unplannable`).
 
     **Raises:**
 
@@ -162,7 +162,7 @@ def compare_schedules(
     for schedule, values in zip(schedules, numbers, strict=True):
         limit, improvement, proposition = values
         invalid = invalid_reason(dynamics, schedule, strength)
-        # Where the data do not hold the limit, neither do they say on which side of zero it is.
+        # Where the data do not determine the limit, they do not say on which side of zero it is.
         held = limit.estimate is not None
         outside = invalid if held else None
         outcomes.append(

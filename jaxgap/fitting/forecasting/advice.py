@@ -108,7 +108,7 @@ def rounds_left(
         share = float(np.mean(np.isinf(elapsed)))
         reason = (
             f"with probability {share:.0%} the limit is further away than "
-            f"{FARTHEST:g} times what was seen"
+            f"{FARTHEST:g} times the observed time"
         )
     return RoundsLeft(median, (low, high), epsilon, reason)
 

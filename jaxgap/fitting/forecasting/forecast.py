@@ -294,25 +294,25 @@ def _warnings(
         found.append(f"{trajectory.num_rows} rows were averaged in blocks of {size}")
     if num_effective < _FEW_DRAWS:
         found.append(
-            f"the data leave the weight to about {num_effective:.0f} draws: another seed may give "
-            "other numbers"
+            f"the forecast rests on about {num_effective:.0f} effective draws: another seed may "
+            "give other numbers"
         )
     if futures.turned > 0.5:
         found.append(
-            f"the solver is past its best with probability {futures.turned:.0%}: a law that can "
-            "only gain does not describe this run"
+            f"the solver is past its best with probability {futures.turned:.0%}: a law without "
+            "losses does not describe this run"
         )
     if no_law(futures):
         found.append(
-            "no law describes this run better than a random walk: neither a limit nor the "
-            "solver-verifier law can be read from it"
+            "no law describes this run better than a random walk: it shows neither a limit nor the "
+            "solver-verifier law"
         )
     window = trajectory.ts[-1] - trajectory.ts[0]
     distance = (horizon - trajectory.ts[-1]) / window
     if distance > 5:
         found.append(
-            f"the horizon lies {distance:.0f} times as far ahead as was seen: the prior speaks "
-            "louder than the data there"
+            f"the horizon lies {distance:.0f} times the observed time ahead: the prior outweighs "
+            "the data there"
         )
     return tuple(found)
 
@@ -331,7 +331,7 @@ def _check(
         raise InputError(f"horizon must be after the last measured time {last:g}, got {horizon:g}")
     if horizon - last > _FARTHEST * (last - float(trajectory.ts[0])):
         raise InputError(
-            f"horizon must be within {_FARTHEST:g} times what was seen, got {horizon:g}"
+            f"horizon must be within {_FARTHEST:g} times the observed time, got {horizon:g}"
         )
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, got {level}")

@@ -1,17 +1,18 @@
-r"""Identifiability: whether measurements can hold a number at all, and if not, why.
+r"""Identifiability: whether measurements can determine a number at all, and if not, why.
 
 - *Structurally unidentifiable*: it can be changed without changing any curve that was measured, so
-  that no amount of such data would hold it. Along some direction $v$ of the law's coordinates the
-  weighted residuals do not move, $J v = 0$, while the number does, $\nabla g \cdot v \ne 0$; not
-  only at the fit, where a curve may happen to be flat, but wherever the law is looked at.
-- *Practically unidentifiable*: these data do not hold it, though better ones would. Its profile
-  likelihood stays below the interval's level as far as it is followed, to one side or to both; or
-  its interval is closed, but as wide as if nothing were known: a limit's is wider than all that was
-  seen of the run.
+  that no amount of such data would determine it. Along some direction $v$ of the law's
+  coordinates the weighted residuals do not move, $J v = 0$, while the number does,
+  $\nabla g \cdot v \ne 0$; not only at the fit, where a curve may happen to be flat, but wherever
+  the law is looked at.
+- *Practically unidentifiable*: these data do not determine it, though better ones would. Its
+  profile likelihood stays below the interval's level as far as it is followed, to one side or to
+  both; or its interval is closed, but as wide as if nothing were known: a limit's is wider than the
+  whole range observed.
 - *Identifiable*: its interval is closed and says something.
-- *Refuted*: so it would be if the law held, but the measurements contradict the number: it is a
+- *Refuted*: it would be identifiable if the law held, but the measurements contradict it: it is a
   limit that the run is already beyond (:mod:`jaxgap.fitting.diagnosis.beyond`).
-- *Held*: by the user, so that the data were not asked.
+- *Held*: the user gave its value, so the data were not asked.
 
 The first three are the words of Raue et al., *Structural and practical identifiability analysis of
 partially observed dynamical models by exploiting the profile likelihood*, Bioinformatics 25 (2009).
@@ -40,7 +41,7 @@ _MOVES = 1e-4
 
 
 def without_effect(problem: Problem, curves: Curves) -> Bool[np.ndarray, " reported"]:
-    """Which of the problem's parameters and limits no data at such times could hold.
+    """Which of the problem's parameters and limits no data at such times could determine.
 
     **Arguments:**
 

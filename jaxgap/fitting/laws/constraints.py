@@ -166,7 +166,7 @@ def constrained(
     for index, value in _placeholders(law, curves).items():
         found[index] = Held(as_data(value))
     if all(isinstance(each, Held | Tied) for each in found):
-        raise InputError("constraints: all parameters are held or tied: none is left to fit")
+        raise InputError("constraints: all parameters are held or tied, so none is left to fit")
     return ConstrainedLaw(
         law=law, constraints=tuple(found), name=law.name, parameters=tuple(parameters)
     )

@@ -17,16 +17,16 @@ from jaxgap.fitting.results.fit_report import interval, number, refutations
 from jaxgap.fitting.results.result import FitResult, Source, in_own_terms, measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
-_HELD = "held by the constraints: it is not estimated"
+_HELD = "held at a given value, not estimated"
 _STANDS_STILL = (
-    "the curves do not move at all: they tell neither how fast they go nor where to, nor their "
-    "noise (standard errors or a number of items would)"
+    "the curves do not move at all, so they determine neither a rate nor a limit, nor their noise "
+    "(standard errors or a number of items would)"
 )
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 _NEGATIVE_GAP = (
-    "the limit of the gap is below zero: the solver ends more capable than its verifier, so its "
-    "gains are not what the verifier is ahead by; check that both are measured on the same "
-    "problems and scale, and that the columns are not exchanged"
+    "the limit of the gap is below zero: the solver ends up more capable than its verifier, so the "
+    "verifier's lead cannot be what drives its gains; check that both are measured on the same "
+    "problems and scale, and that the columns are not swapped"
 )
 # A number nearer to its natural bound than this part of its typical size counts as on it.
 _ON_BOUND = 1e-3
@@ -157,7 +157,7 @@ def _estimates(
                 is_limit=is_limit,
                 redundant=bool(redundant[index]),
             )
-            # Cut only now: what the data hold is told by all of what they allow.
+            # Cut only now: whether the data determine it is judged by all that they allow.
             estimates[index] = found.within(0.0, 1.0) if mirrored else found
     return estimates
 
@@ -221,7 +221,7 @@ def _stopped(raw: RawFit) -> str:
         return "converged: no direction lowers the squared error any further"
     if not np.isfinite(raw.cost):
         return "failed: no start gave finite curves"
-    return "stopped before a minimum: the steps ran out, or no step lowered the squared error"
+    return "stopped before a minimum: it ran out of steps, or no step lowered the squared error"
 
 
 def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str]:
@@ -230,8 +230,8 @@ def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str
         found.append("the fit did not converge: do not rely on its estimates")
     if num_measurements < num_free + 2:
         found.append(
-            f"{num_measurements} measurements for {num_free} free parameters: hardly anything is "
-            "left to judge the fit by"
+            f"{num_measurements} measurements for {num_free} free parameters leave hardly anything "
+            "to judge the fit by"
         )
     if raw.num_agreeing == 1:
         found.append(f"only one of {len(raw.start_costs)} starts found this minimum")

@@ -95,7 +95,7 @@ class Diagnostics:
             )
             found.append(
                 f"the residuals are autocorrelated (lag 1: {values}; {chance(p_value)}): the law "
-                "does not follow the curves closely, and the intervals are too narrow, by a factor "
+                "does not follow the curves closely, and the intervals are too narrow by a factor "
                 f"of about {self.inflation:.1f}"
             )
         p_value = self.chi_squared_p_value
@@ -125,8 +125,8 @@ class Diagnostics:
             return []
         return [
             f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
-            f"solver's (F test, {chance(p_value)}): the fit takes one scale for both, so that "
-            "the intervals of the louder series are too narrow and those of the other too "
+            f"solver's (F test, {chance(p_value)}): the fit assumes one scale for both, so "
+            "the intervals of the noisier series are too narrow and those of the other too "
             "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
         ]
 

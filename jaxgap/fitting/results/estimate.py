@@ -8,17 +8,17 @@ from jaxgap.fitting.intervals.identifiability import Identifiability
 
 NO_NOISE = (
     "too few measurements for the free parameters, or curves that pass through all of them: "
-    "nothing is left to tell the noise from"
+    "nothing is left to estimate the noise from"
 )
 NO_VERIFIER = "the trajectory has no verifier"
-_ON_BOUND = "the estimate is on the bound of what is allowed"
+_ON_BOUND = "the estimate is on the boundary of the allowed range"
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
     """A parameter or a limit with its uncertainty.
 
-    - `estimate`: the value, or `None` where the data do not hold it.
+    - `estimate`: the value, or `None` where the data do not determine it.
     - `stderr`: the standard error by the delta method, or `None` where it would mislead.
     - `interval`: both ends of the interval at the fit's level; an end is `None` where the data set
         no bound on that side, all of it where there is no interval.
@@ -69,7 +69,7 @@ class Estimate:
         - `estimate`, `stderr`, `interval`: as found; an open end is infinite.
         - `bounds`: the natural bounds of the number.
         - `at_bound`: whether the estimate lies on one of them.
-        - `most`: how wide an interval may be of which it can be said that the data hold the number.
+        - `most`: the widest interval with which the data count as determining the number.
         - `is_limit`: whether it is where a curve goes, which a run may not have come near.
         - `redundant`: whether it can change without changing any measured curve.
         """
@@ -85,24 +85,24 @@ class Estimate:
             reason = _open_reason(open_sides, is_limit)
             return cls(None, None, ends, reason, "practically unidentifiable")
         if (low, high) == bounds:
-            reason = f"all it may be, from {low:g} to {high:g}, fits the data about as well"
+            reason = f"every allowed value, {low:g} to {high:g}, fits the data about equally well"
             return cls(None, None, ends, reason, "practically unidentifiable")
         if high - low > most:
-            reason = f"its interval is wider than all that was seen of the run, {most:.3g}"
+            reason = f"its interval is wider than the whole range observed, {most:.3g}"
             return cls(None, None, ends, reason, "practically unidentifiable")
         if at_bound:
             return cls(estimate, None, ends, _ON_BOUND, "practically unidentifiable")
         if not math.isfinite(stderr):
             return cls(estimate, None, ends, "the curvature at the fit is singular")
         if stderr == 0:
-            return cls(estimate, None, ends, "the fit is at the edge of what the law allows")
+            return cls(estimate, None, ends, "the fit is on the boundary of what the law allows")
         return cls(estimate, stderr, ends)
 
     def within(self, lower: float, upper: float) -> "Estimate":
         """The part between two natural bounds, which a law that knows nothing of them may leave.
 
-        An estimate beyond a bound is put on it, as one that the data do not hold. What is open, or
-        beyond the bounds in all of its interval, stays as it is: that is to be seen.
+        An estimate beyond a bound is moved to it, as one that the data do not determine. What is
+        open, or has its whole interval beyond the bounds, stays as it is, so that this shows.
         """
         low, high = self.interval or (None, None)
         if low is None or high is None or low > upper or high < lower:
@@ -141,6 +141,6 @@ def finite_or_none(value: float | None) -> float | None:
 
 
 def _open_reason(open_sides: list[str], is_limit: bool) -> str:
-    sides = " nor ".join(open_sides) or "anywhere"
+    sides = " or ".join(open_sides) or "anywhere"
     reason = f"the data do not bound it from {sides}: its profile likelihood is flat there"
-    return reason + "; the run has not come near enough to its limit" if is_limit else reason
+    return reason + "; the run has not come close enough to its limit" if is_limit else reason

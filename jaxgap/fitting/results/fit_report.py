@@ -1,4 +1,4 @@
-"""A fit as text: what was found, how sure it is, and what to beware of, to be read by people.
+"""A fit as text for people: what was found, how certain it is, and what to be wary of.
 
 :func:`fit_report` is what `print(result.report())` shows and what `jaxgap fit` prints.
 """
@@ -40,10 +40,10 @@ def interval(estimate: Estimate, digits: int = 4) -> str:
 
 
 def identifiable(estimate: Estimate) -> str:
-    """Whether the data hold a number, in a word or two."""
+    """Whether the data determine a number, in a word or two."""
     kind = estimate.identifiability.partition(" ")[0]
     known = {"identifiable": "yes", "refuted": "refuted", "held": "held"}
-    return known.get(kind, f"{kind} not")
+    return known.get(kind, f"not {kind}")
 
 
 def r2_sentence(r2: Mapping[str, float | None]) -> str:
@@ -57,11 +57,11 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     limit = result.limits["solver"]
     # In an average one law of many that did not converge is told, and counts for what it is worth.
     if result.model != "auto" and not result.converged:
-        return f"No limit of the solver can be given: the fit {result.stopped}."
+        return f"The solver's limit cannot be given: the fit {result.stopped}."
     if limit.identifiability == "refuted":
-        return f"No limit of the solver can be given: {limit.reason}."
+        return f"The solver's limit cannot be given: {limit.reason}."
     if limit.estimate is None:
-        return f"The data do not hold the solver's limit: {limit.reason}."
+        return f"The data do not determine the solver's limit: {limit.reason}."
     doubt = "" if limit.reason is None else f": {limit.reason}"
     # What is read first must not sound surer than what the tests say further down.
     if result.diagnosis.verdict is not None:
@@ -79,19 +79,25 @@ def time_left_sentence(result: "FitResult") -> str | None:
     if left.estimate is None:
         if result.limits["solver"].estimate is None or left.reason is None:
             return None
-        return f"When it comes within {near} of that cannot be told: {left.reason}."
+        return (
+            f"When the solver will be within {near} of its limit cannot be determined: "
+            f"{left.reason}."
+        )
     if left.estimate == 0 and (off := _where_off(result, left.epsilon)) is not None:
-        return f"By this law it should be within {near} of that, but at the last row it {off}."
+        return (
+            f"Under this law the solver should be within {near} of its limit, but at the last row "
+            f"it {off}."
+        )
     if left.interval[1] == 0:
-        return f"By this law it is within {near} of that already."
+        return f"Under this law the solver is already within {near} of its limit."
     low, high = (duration(end) for end in left.interval if end is not None)
     if left.estimate == 0:
         return (
-            f"By this law it is within {near} of that already, or at the latest in {high} "
-            f"{result.time_unit}s (end of the {percent(result.level)} interval)."
+            f"Under this law the solver is already within {near} of its limit, or will be within "
+            f"{high} {result.time_unit}s (upper end of the {percent(result.level)} interval)."
         )
     return (
-        f"By this law it comes within {near} of that in {duration(left.estimate)} "
+        f"Under this law the solver comes within {near} of its limit in {duration(left.estimate)} "
         f"{result.time_unit}s, {percent(result.level)} interval [{low}, {high}]."
     )
 
@@ -121,7 +127,7 @@ def refutations(limits: Mapping[str, Estimate]) -> list[str]:
 def fit_report(result: "FitResult") -> str:
     """The report of one law's fit, in lines of at most 80 characters except for sentences."""
     criteria = result.criteria
-    agreed = "found this minimum" if result.converged else "came as low"
+    agreed = "found this minimum" if result.converged else "got as low"
     statistics = [
         f"{result.stopped[0].upper()}{result.stopped[1:]}; {result.num_agreeing} of "
         f"{result.num_starts} starts {agreed}.",
@@ -181,7 +187,7 @@ def averaged_report(result: "AveragedResult") -> str:
 
 
 def withheld(result: "FitResult | AveragedResult") -> list[str]:
-    """Why the data do not hold some numbers, those of one reason together."""
+    """Why the data do not determine some numbers, those of one reason together."""
     return _reasons(result, shown=False)
 
 
@@ -256,13 +262,13 @@ def _test_lines(diagnostics: Diagnostics, diagnosis: Diagnosis) -> list[str]:
     if diagnostics.noise_ratio is not None:
         p_value = f"{diagnostics.noise_ratio_p_value:.2g}"
         rows.append(
-            ("one scale of noise", "residuals' ratio", number(diagnostics.noise_ratio, 3), p_value)
+            ("equal noise scales", "residual ratio", number(diagnostics.noise_ratio, 3), p_value)
         )
     return _table(("", "statistic", "value", "p"), rows) if rows else []
 
 
 def _warning_lines(result: "FitResult | AveragedResult") -> list[str]:
-    return [f"Beware: {warning}" for warning in result.warnings]
+    return [f"Warning: {warning}" for warning in result.warnings]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -77,7 +77,7 @@ def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
         )
     estimate, low, high = (float(number) for number in found)
     if not (np.isfinite(high) and np.isfinite(estimate)):
-        reason = f"the data allow that it is more than {FARTHEST:g} times what was seen"
+        reason = f"the data allow more than {FARTHEST:g} times the observed time"
         return TimeLeft(None, (low, None), epsilon, reason)
     return TimeLeft(estimate, (low, high), epsilon)
 

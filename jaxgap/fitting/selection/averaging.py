@@ -132,7 +132,7 @@ def _summary(
 def _stopped(converged: Mapping[str, bool]) -> str:
     missed = [name for name, reached in converged.items() if not reached]
     if not missed:
-        return "converged: no law that counts can be fitted any better"
+        return "converged: no law with appreciable weight can be fitted any better"
     return f"stopped before a minimum: {', '.join(missed)}"
 
 
@@ -145,8 +145,8 @@ def _noise_remarks(run: Trajectory, num_padded: int) -> list[str]:
 def _remarks(candidates: Sequence[Candidate]) -> list[str]:
     found = []
     if not len(candidates[0].scores.one_ahead):
-        found.append("the run is too short to hold rows out: no law was tested by its forecasts")
+        found.append("the run is too short to hold out rows: no law was tested by its forecasts")
     if len(candidates) == 1:
         name = candidates[0].problem.law.name
-        found.append(f"there are measurements enough for one law only, the {name} law")
+        found.append(f"there are only enough measurements for one law, the {name} law")
     return found

@@ -60,7 +60,7 @@ def test_a_run_that_creeps_past_its_limit_is_told_so_wherever_its_limit_would_st
     assert (limit.estimate, limit.stderr, limit.interval) == (None, None, None)
     assert "the solver is already beyond the law's limit" in limit.reason
     assert limit.reason in result.warnings
-    assert f"No limit of the solver can be given: {limit.reason}." in result.report()
+    assert f"The solver's limit cannot be given: {limit.reason}." in result.report()
     assert result.to_dict()["limits"]["solver"] == limit.to_dict()
     assert "does not describe this run" in theory_sentence(result)
 

@@ -230,7 +230,7 @@ def test_no_limits_without_an_interval(fits):
     for outcome in compare_schedules(dataclasses.replace(fits[0], source=silent), both, 0.1):
         for number in (outcome.limit, outcome.proposition_5_1, outcome.improvement):
             assert number.estimate is None
-            assert "nothing is left to tell the noise from" in number.reason
+            assert "nothing is left to estimate the noise from" in number.reason
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_short_constant_straight_and_spiked_runs_get_an_honest_interval(num_rows
 
 def test_a_horizon_that_no_law_reaches_is_refused():
     run = Trajectory([0, 1, 2], [3.0, 2.0, 1.5])
-    with pytest.raises(InputError, match="within 1e\\+06 times what was seen, got 1e\\+308"):
+    with pytest.raises(InputError, match="within 1e\\+06 times the observed time, got 1e\\+308"):
         forecast(run, 1e308, key=KEY)
     assert np.isfinite(forecast(run, 2.0 + 1e-9, key=KEY).solver.interval).all()
 

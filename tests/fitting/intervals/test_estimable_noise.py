@@ -19,7 +19,7 @@ def test_a_curve_through_all_rows_of_a_series_tells_nothing_of_its_noise(noise):
     result = fit(LinearLaw(), Trajectory([0, 1, 2], [5, 3.9, 3.4], [3, 2.5, 2.3]), noise=noise)
     limit = result.limits["solver"]
     assert (limit.estimate, limit.interval) == (None, None)
-    assert "nothing is left to tell the noise from" in (limit.reason or "")
+    assert "nothing is left to estimate the noise from" in (limit.reason or "")
     assert result.parameters["rate"].interval is None
     predicted = result.predict([3.0])
     for band in (predicted.solver, predicted.verifier, predicted.gap):
@@ -28,7 +28,7 @@ def test_a_curve_through_all_rows_of_a_series_tells_nothing_of_its_noise(noise):
 
 
 def test_a_scale_of_its_own_takes_two_rows_more_than_a_series_holds():
-    """One series of the linear law holds its limit, its amplitude and the rate."""
+    """One series of the linear law determines its limit, its amplitude and the rate."""
     withheld = [
         fit(LinearLaw(), run(num_rows), noise=ScalePerSeries()).source.quantile is None
         for num_rows in (4, 5)

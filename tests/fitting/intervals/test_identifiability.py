@@ -1,4 +1,4 @@
-"""What the data hold and what they do not: few rounds, structural cases, and what is withheld."""
+"""What the data determine and what they do not: few rounds, structural cases."""
 
 from typing import ClassVar
 
@@ -157,7 +157,7 @@ def test_a_straight_line_holds_its_limit_only_practically_not():
     solver = limit.limits["solver"]
     assert solver.identifiability == "practically unidentifiable"
     assert solver.estimate is None
-    assert "has not come near enough" in solver.reason
+    assert "has not come close enough" in solver.reason
 
 
 def test_a_limit_less_sure_than_the_whole_run_is_withheld_with_its_interval():
@@ -166,7 +166,7 @@ def test_a_limit_less_sure_than_the_whole_run_is_withheld_with_its_interval():
     assert high - low > 1.5
     assert limit.estimate is None
     assert limit.identifiability == "practically unidentifiable"
-    assert "wider than all that was seen of the run, 1.5" in limit.reason
+    assert "wider than the whole range observed, 1.5" in limit.reason
 
 
 def test_no_limit_without_an_interval():
@@ -224,8 +224,8 @@ def test_a_limit_of_an_accuracy_found_above_one_is_on_the_bound_and_says_so():
 def test_a_gap_that_ends_below_zero_is_told():
     run = noisy_run(np.linspace(0, 8, 14))
     assert not any("the limit of the gap" in each for each in fit(LinearLaw(), run).warnings)
-    exchanged = Trajectory(run.ts, run.solver, run.verifier + 1.0)
+    swapped = Trajectory(run.ts, run.solver, run.verifier + 1.0)
     (warning,) = [
-        each for each in fit(LinearLaw(), exchanged).warnings if "the limit of the gap" in each
+        each for each in fit(LinearLaw(), swapped).warnings if "the limit of the gap" in each
     ]
-    assert "the columns are not exchanged" in warning
+    assert "the columns are not swapped" in warning

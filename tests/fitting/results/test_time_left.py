@@ -131,7 +131,9 @@ def test_a_run_that_has_arrived_has_no_time_left():
 def test_that_it_has_arrived_is_said_by_the_law():
     result = fit(LinearLaw(), run_of(rate=0.8))
     near = f"{result.time_left().epsilon:#.2g}"
-    assert time_left_sentence(result) == f"By this law it is within {near} of that already."
+    assert time_left_sentence(result) == (
+        f"Under this law the solver is already within {near} of its limit."
+    )
 
 
 @pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
@@ -197,8 +199,8 @@ def test_the_report_and_the_json_have_it():
     assert result.to_dict()["time_left"] == left.to_dict()
     low, high = left.interval
     sentence = (
-        f"By this law it comes within {left.epsilon:.2g} of that in {left.estimate:.2g} rounds, "
-        f"90% interval [{low:.2g}, {high:.2g}]."
+        f"Under this law the solver comes within {left.epsilon:.2g} of its limit in "
+        f"{left.estimate:.2g} rounds, 90% interval [{low:.2g}, {high:.2g}]."
     )
     assert sentence in result.report()
 
