@@ -1,5 +1,5 @@
 """The command line: every command parses its options, calls the library, and prints.
 
-One file a command. Their modules import only the standard library and tyro at the top, and the
-library when they run, so that `jaxgap --help` is quick.
+One file a command. At the top their modules import only what declares options and needs no JAX,
+and the rest of the library when they run, so that `jaxgap --help` is quick.
 """

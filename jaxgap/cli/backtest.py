@@ -11,19 +11,20 @@ from jaxgap.cli.options import random_key
 
 @dataclasses.dataclass(frozen=True)
 class Backtest:
-    """Forecast the end of measured runs from their beginning, and score it.
+    """Forecast the ends of measured runs from their beginnings, and score the forecasts.
 
-    DIR holds a manifest.csv with the columns file, kind, n, time_unit and source, and the curves
-    that it names. From the first rows of each, the mean of its last rows is forecast, beside the
-    last value, an exponential, a power law and a sigmoid fitted to the same rows.
+    DIR contains the curves and a manifest.csv that lists them in the columns file, kind, n,
+    time_unit and source. The mean of the last rows of each curve is forecast from its first rows;
+    the baselines are the last value and an exponential, a power law and a sigmoid fitted to the
+    same rows.
     """
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
     """The folder with manifest.csv."""
     prefix: Annotated[tuple[float, ...], tyro.conf.arg(metavar="P ...")] = (0.2, 0.3, 0.5)
-    """Parts of a run to forecast from, each between 0 and 1."""
+    """Fractions of a run to forecast from, each between 0 and 1."""
     seed: int = 0
-    """Seed of the draws."""
+    """Seed of the random draws."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write every forecast and the summaries as JSON to this file."""
 

@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 class Bench:
     """Run and compare loops that differ in model, task, verifier, N, threshold or seed.
 
-    They are compared by accuracy gained, tokens, operations and seconds for each point of accuracy,
-    and rate, ratio and limit of the fitted law; with several seeds, also by their means of each
+    The comparison covers accuracy gained; tokens, operations and seconds per point of accuracy;
+    and rate, ratio and limit of the fitted law. With several seeds it includes the mean of each
     setting.
 
-    DIR gets one RUN folder for each combination, bench.json and bench.png. The same command goes on
-    where it was interrupted, and one that asks for more adds to what was compared. A run that
-    cannot go on is named, the rest goes on, and the exit status is 1; the same command tries it
-    again. All other settings are shared.
+    DIR gets one RUN folder for each combination, bench.json and bench.png. Rerunning the command
+    resumes it; rerunning it with a larger grid adds the missing runs. A run that fails is named,
+    the others continue, and the exit status is 1; rerunning the command tries it again. All other
+    settings are shared.
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """The folder of the runs; made if it is not there."""
+    """The folder of the runs; created if it does not exist."""
     models: tuple[str, ...] = ()
-    """Models to compare, in place of --model."""
+    """Models to compare, instead of --model."""
     tasks: tuple[str, ...] = ()
-    """Tasks to compare, in place of --task."""
+    """Tasks to compare, instead of --task."""
     verifiers: tuple[VerifierName, ...] = ()
-    """Verifiers to compare, in place of --verifier."""
+    """Verifiers to compare, instead of --verifier."""
     candidate_counts: tuple[int, ...] = ()
-    """Values of N to compare, in place of --num-candidates."""
+    """Values of N to compare, instead of --num-candidates."""
     thresholds: tuple[float, ...] = ()
-    """Values of sigma to compare, in place of --threshold."""
+    """Values of sigma to compare, instead of --threshold."""
     seeds: tuple[int, ...] = ()
-    """Seeds of each, in place of --seed."""
+    """Seeds to run each setting with, instead of --seed."""
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ class Bench:
         )
         use_compile_cache()
         console = Terminal()
-        with _said_again(), resumable(self.out), LoopProgress(console) as progress:
+        with _resumed_by_rerun(), resumable(self.out), LoopProgress(console) as progress:
             found = run_bench(grid, self.out, progress.watcher_of)
         print_bench(console, found)
         write_json(found.to_dict(), self.out / TABLE)
@@ -80,8 +80,8 @@ class Bench:
         console.print_line(f"Wrote {self.out / TABLE} and {PICTURE}")
         if found.failed:
             raise RunError(
-                f"{len(found.failed)} of {len(found.failed) + len(found.rows)} runs failed, which "
-                f"the same command tries again: {failure_line(found.failed)}"
+                f"{len(found.failed)} of {len(found.failed) + len(found.rows)} runs failed; rerun "
+                f"the command to try them again: {failure_line(found.failed)}"
             )
 
 
@@ -101,9 +101,9 @@ def _drawn(setting: Setting) -> BenchSetting:
 
 
 @contextlib.contextmanager
-def _said_again() -> Iterator[None]:
-    """Say how to go on where the bench is told to end."""
+def _resumed_by_rerun() -> Iterator[None]:
+    """Say how to resume a bench that is interrupted."""
     try:
         yield
     except KeyboardInterrupt as stop:
-        raise type(stop)(f"{stop}; the same command goes on") from None
+        raise type(stop)(f"{stop}; rerun the command to resume") from None

@@ -14,14 +14,14 @@ from jaxgap.workflows.bench_row import BenchRow, Gain
 from jaxgap.workflows.bench_setting import OverSeeds, Setting
 
 _DIGITS = 3
-_GAINS = ("accuracy", "points gained", "tokens\na point", "FLOPs\na point", "seconds\na point")
+_GAINS = ("accuracy", "points gained", "tokens\n/ point", "FLOPs\n/ point", "seconds\n/ point")
 _LAWS = ("rate", "ratio", "solver's limit", "warnings")
 
 
 def print_bench(console: Terminal, found: Bench) -> None:
     """What was gained at what cost, the fitted laws, means over seeds, and what failed."""
     rows, means = found.rows, found.means
-    title = "Held-out accuracy, points gained ± standard error, and what a point cost"
+    title = "Held-out accuracy, points gained ± standard error, and cost per point"
     gains = [_gain(row.name, row) for row in rows]
     mean_gains = [_gain(_name(setting), setting) for setting in means]
     console.print(_table(title, _GAINS, gains, mean_gains))
@@ -29,19 +29,19 @@ def print_bench(console: Terminal, found: Bench) -> None:
     laws, mean_laws = [*map(_law, rows)], [*map(_mean_law, means)]
     console.print(_table(title, _LAWS, laws, mean_laws))
     if means:
-        console.print("n: means of so many seeds, ± standard error over seeds.", style="dim")
+        console.print("n: mean over n seeds, ± standard error over seeds.", style="dim")
     if any("?" in cell for cells in (*gains, *mean_gains) for cell in cells[1:]):
         console.print("?: the 95% interval of the gain includes zero.", style="dim")
     if any("*" in cell for cells in laws for cell in cells[1:]):
         console.print("*: the run does not bound this number.", style="dim")
     if any("of" in cell for cells in mean_laws for cell in cells[1:]):
-        said = "no mean, as only k of the n runs bound this number; jaxgap compare pools them"
+        said = "no mean: only k of the n runs bound this number; jaxgap compare pools them"
         console.print(f"(k of n): {said}.", style="dim")
     if any(row.result.warnings for row in rows):
         console.print("The warnings of the fits are in bench.json.", style="dim")
     untimed = [row.name for row in rows if row.seconds is None]
     if untimed:
-        said = "has no time of some stage that could be read, and so no seconds"
+        said = "lacks readable times of some stage, so seconds are missing"
         console.print(f"timings.jsonl of {', '.join(untimed)} {said}.", style="dim")
     for name, why in found.failed.items():
         console.print(f"{name} failed: {why}", style="red")

@@ -17,8 +17,8 @@ class Compare:
     PATHs are files of runs, folders of such files, or logs that hold several runs (a table with a
     column `run` or `seed`, or columns named RUN - METRIC as W&B exports them). Runs whose names
     with their folders differ in seedN alone, or else whose records differ in the seed alone, are
-    seeds of one experiment: what they say together, and what its next seed would give, is printed
-    below the table. What cannot be read is named, the rest goes on, and the exit status is 2.
+    seeds of one experiment: their pooled numbers, and the prediction for the next seed, are printed
+    below the table. What cannot be read is named, the rest is compared, and the exit status is 2.
     """
 
     paths: Annotated[
@@ -30,14 +30,14 @@ class Compare:
     model: Literal["linear", "power"] = "linear"
     """The law: the paper's, under which the gap decays exponentially, or a power of the gap."""
     group: Annotated[str | None, tyro.conf.arg(metavar="REGEX")] = None
-    """Which runs belong together: those in whose names the first group of this pattern (or all of
-    it) matches the same text."""
+    """Group runs by the text that this pattern's first group (or the whole pattern) matches in
+    their names."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
     """Coverage of the intervals, between 0 and 1."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Write every fit and all that was pooled as JSON to this file."""
+    """Write every fit and all pooled numbers as JSON to this file."""
     plot: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Draw the curves over each other, and their limits, as PNG to this file."""
+    """Plot the overlaid curves and their limits as PNG to this file."""
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:

@@ -70,16 +70,16 @@ def _parameter(result: FitResult, name: str) -> Estimate:
 
 
 def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
-    """What a reader of the run's line has to know."""
+    """What a reader of the run's line needs to know."""
     result = run.result
     if several_kinds:
         yield f"{result.kind} over {result.time_unit}s"
     limit = result.limits["solver"]
     reason = limit.reason
     # A refuted limit is among the warnings, and so is a fit that failed.
-    told = limit.identifiability == "refuted" or not result.converged
-    if reason is not None and limit.estimate is None and not told:
-        yield f"limit withheld as {reason}"
+    warned = limit.identifiability == "refuted" or not result.converged
+    if reason is not None and limit.estimate is None and not warned:
+        yield f"limit withheld because {reason}"
     yield from run.notes
     yield from result.warnings
 
@@ -141,7 +141,7 @@ def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
         spread = _pair(pooled.spread, "\n") + of_what
         table.add_row(name, _pair(pooled.mean, "\n"), spread, _range(pooled.next_run))
     console.print(table)
-    console.print(f"Seeds were told {how}.")
+    console.print(f"Seeds were grouped {how}.")
     for name, pooled in group.numbers.items():
         if pooled.reason is not None:
             console.print(f"{name}: {pooled.reason}", style="dim")
@@ -150,14 +150,14 @@ def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
     limits = group.numbers["limit"].runs.items()
     if limits:
         said = ", ".join(f"{run} {_pair(limit, ' ')}" for run, limit in limits)
-        console.print(f"Limits in the light of each other: {said}.")
+        console.print(f"Limits, each informed by the other seeds: {said}.")
     print_warnings(console, _doubts(group))
 
 
 def _left_out(left_out: Mapping[str, str], num_runs: int) -> str:
     """On how few seeds a number rests, and why the others have no say."""
     said = "; ".join(f"{run}: {why}" for run, why in left_out.items())
-    return f"from {num_runs - len(left_out)} of {num_runs} runs; without {said}"
+    return f"from {num_runs - len(left_out)} of {num_runs} runs, without {said}"
 
 
 def _doubts(group: PooledGroup) -> Iterable[str]:
@@ -166,7 +166,7 @@ def _doubts(group: PooledGroup) -> Iterable[str]:
     if astray and any(pooled.mean is not None for pooled in group.numbers.values()):
         yield (
             f"the solver-verifier law does not describe {len(astray)} of these {len(group.runs)} "
-            f"runs, whose numbers count all the same: {', '.join(astray)}"
+            f"runs, whose numbers are pooled all the same: {', '.join(astray)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""`jaxgap demo`: the whole road, on the embedded model."""
+"""`jaxgap demo`: the whole workflow on the embedded model."""
 
 import dataclasses
 from pathlib import Path
@@ -11,20 +11,20 @@ Preset = Literal["self-verifier", "weak-verifier"]
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """Watch a language model improve itself, and get the limit that the theory predicts.
+    """Watch a language model improve itself, and see the limit that the theory predicts.
 
-    The embedded model adds three-digit numbers, judges its own sums, and trains on those it
-    selects, with no true answer anywhere in its training. What it measures is fitted; the fit of
-    the first half is held against what then happened; and RUN/report.html shows it all.
+    The embedded model adds three-digit numbers, judges its own sums, and trains on those that it
+    selects, with no true answer anywhere in its training. The measurements are fitted, the fit of
+    the first half is compared with what happened afterwards, and RUN/report.html shows it all.
     """
 
     preset: Preset = "self-verifier"
-    """The model judges carefully, and improves; or it judges as carelessly as it adds, and becomes
-    surer but worse."""
+    """self-verifier: the model judges carefully, and improves; weak-verifier: it judges as
+    carelessly as it adds, and becomes more confident but less accurate."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """The RUN folder to make; otherwise a new one under runs/."""
+    """The RUN folder to create; by default a new one under runs/."""
     seed: int = 0
-    """Seed of everything random."""
+    """Seed of all random draws."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the fit of the run, and that of its first half, as JSON to this file."""
 
@@ -57,7 +57,7 @@ class Demo:
         console.print(accuracy_sentence(run), style="bold")
         halfway = None if known is None else known.to_dict()
         write_json({"run": str(folder), "fit": result.to_dict(), "halfway": halfway}, self.json)
-        console.print_line(f"The whole story, with pictures: {path}")
+        console.print_line(f"The full report, with figures: {path}")
 
 
 def _new_folder(name: str) -> Path:

@@ -9,20 +9,20 @@ import tyro
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """Write the model that a RUN has reached as a folder that transformers and vLLM load.
+    """Export the model of a RUN to a folder that transformers and vLLM can load.
 
-    A run with --lora-rank gives its adapters in PEFT's format, or with --merge the whole model.
+    A run with --lora-rank yields its adapters in PEFT's format, or with --merge the whole model.
     """
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """The RUN folder, as `jaxgap improve --model ... --out RUN` makes it."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """The folder to write; it must not hold anything yet."""
+    """The folder to write; it must be new or empty."""
     round: Annotated[int | None, tyro.conf.arg(metavar="K")] = None
-    """The checkpoint after K rounds, of those that are kept (the newest few and that of the highest
-    accuracy); otherwise the newest."""
+    """Export the checkpoint after K rounds, if it is still kept (the newest few and the most
+    accurate one are); by default the newest."""
     merge: bool = False
-    """Add adapters into the model's own weights."""
+    """Merge the adapters into the model's weights."""
 
     def run(self) -> None:
         from jaxgap.cli.host import compute_on_host

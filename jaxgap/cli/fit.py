@@ -17,8 +17,8 @@ class Fit:
 
     FILE is a CSV table with the columns t, solver and, if measured, verifier, solver_se and
     verifier_se; or JSON lines; or, with --columns, a log of another tool. Standard errors, where
-    given, weight the fit. Every parameter and limit comes with its standard error and its interval,
-    or is withheld with the reason.
+    given, weight the fit. Every parameter and limit comes with its standard error and interval, or
+    is withheld with the reason.
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
@@ -33,17 +33,17 @@ class Fit:
         "general_linear",
         "rise_then_fall",
     ] = "linear"
-    """The law: the paper's (linear, under which the gap decays exponentially), another, or all of
-    them averaged by how well each describes the run (auto)."""
+    """The law: the paper's (linear, under which the gap decays exponentially), another, or an
+    average over all of them, weighted by how well each describes the run (auto)."""
     noise: Noise = "as-recorded"
-    """How measurements scatter: with their standard errors or as counts where the file has them,
-    else with one scale (as-recorded); with the file's standard errors (given), one unknown scale
-    (estimated) or one for each series (per-series); as counts of items (binomial); or with heavy
-    tails, which outliers hardly move (student-t)."""
+    """Noise model. as-recorded: the file's standard errors or counts where it has them, else one
+    unknown scale; given: the file's standard errors; estimated: one unknown scale; per-series: one
+    unknown scale for each series; binomial: counts of items; student-t: heavy tails, robust to
+    outliers."""
     fix: Annotated[Pairs, tyro.conf.arg(metavar="NAME=VALUE")] = ()
-    """Hold a parameter at a value, as in gap_limit=0; may be given again for another."""
+    """Hold a parameter at a value, as in gap_limit=0; repeat the option for others."""
     bound: Annotated[Pairs, tyro.conf.arg(metavar="NAME=LOW,HIGH")] = ()
-    """Keep a parameter between two values, as in rate=0,1; may be given again for another."""
+    """Keep a parameter between two values, as in rate=0,1; repeat the option for others."""
     window: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="T0 T1")] = None
     """Fit only what was measured between these times."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
@@ -51,9 +51,9 @@ class Fit:
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the result as JSON to this file."""
     save: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Keep all of the fit in this file, for `jaxgap.fitting.load_result` in Python."""
+    """Save the complete fit to this file, for `jaxgap.fitting.load_result` in Python."""
     plot: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Draw the curves with the fit, its intervals and its limits as PNG to this file."""
+    """Plot the curves with the fit, its intervals and its limits as PNG to this file."""
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
@@ -62,7 +62,9 @@ class Fit:
 
         check_outputs([self.file], json=self.json, save=self.save, plot=self.plot)
         if self.model == "auto" and (self.noise != "as-recorded" or self.fix or self.bound):
-            raise InputError("--noise, --fix and --bound are for one law: name it with --model")
+            raise InputError(
+                "--noise, --fix and --bound apply to a single law: choose it with --model"
+            )
         run = self.run_file.read(self.file)
         if self.window is not None:
             run = run.between(*self.window)
@@ -78,7 +80,7 @@ class Fit:
         console = Terminal()
         if self.model == "auto":
             # Seconds afterwards, but a command that is silent for so long seems to hang.
-            with console.status("fitting every law (what a machine is new to takes minutes)"):
+            with console.status("fitting every law (minutes the first time, to compile)"):
                 result = fit_auto(run, level=self.level)
         else:
             (law,) = (law for law in CANDIDATES if law.name == self.model)

@@ -1,4 +1,4 @@
-"""`jaxgap forecast`: where a run will be, and whether to go on."""
+"""`jaxgap forecast`: where a run will be, and whether to continue."""
 
 import dataclasses
 from pathlib import Path
@@ -11,25 +11,26 @@ from jaxgap.cli.options import RunFile, random_key
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """Forecast a measured run at a time to come, and advise whether another round is worth it.
+    """Forecast a measured run at a future time, and advise whether another round is worthwhile.
 
-    The forecast is for a single measurement at the horizon, its noise included. It averages over
-    power-law, lagged, two-phase and rise-then-fall curves and a random walk, each weighed by how
-    well it forecast every measurement from those before. The gap is forecast by itself, so that its
-    mean need not be the difference of the other two. The advice is stop, continue, or cannot tell.
-    Where nothing speaks against the paper's law, what that law says is printed beside it.
+    The forecast is for a single measurement at the horizon, noise included. It averages over
+    power-law, lagged, two-phase and rise-then-fall curves and a random walk, weighted by the square
+    root of the evidence: how well each predicted every measurement from the earlier ones. The gap
+    is forecast as a series of its own, so its mean need not be the difference of the other two. The
+    advice is stop, continue, or cannot tell. Where no test speaks against the paper's law, its
+    prediction is printed as well.
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """The measured run: CSV, JSON lines, a RUN folder, or with --columns another tool's log."""
     horizon: Annotated[float, tyro.conf.arg(metavar="T")]
-    """An absolute time after the last measurement, in the file's time unit."""
+    """The time to forecast, in the file's time unit; absolute, and after the last measurement."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
     """Coverage of the intervals, between 0 and 1."""
     cost: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
-    """What one more round has to gain to be worth it, in accuracy or in nats."""
+    """Smallest gain that makes another round worthwhile, in accuracy or in nats."""
     seed: int = 0
-    """Seed of the draws."""
+    """Seed of the random draws."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the forecast as JSON to this file."""
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()

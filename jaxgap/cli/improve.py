@@ -86,17 +86,17 @@ class Improve:
         """
         if self.out is not None and self.resume is None:
             if self.more_rounds:
-                raise InputError("--more-rounds goes with --resume: give --num-rounds instead")
+                raise InputError("--more-rounds goes with --resume: use --num-rounds for a new run")
             return self.out
         if self.resume is None:
-            raise InputError("name a new folder by --out, or an interrupted run by --resume")
+            raise InputError("name a new folder with --out, or an interrupted run with --resume")
         if self.out is not None:
             raise InputError("give --out for a new run, or --resume for an interrupted one")
         is_changed = self.config != ImproveConfig(mesh=self.config.mesh)
         if is_changed or self.typed.difference(_WITH_RESUME):
             *others, last = (option for option in _WITH_RESUME if option != "--resume")
             raise InputError(
-                "with --resume the run's own settings are used: leave out all others but "
+                "with --resume the run's own settings are used: omit all other options except "
                 f"{', '.join(others)} and {last}"
             )
         return self.resume
@@ -116,4 +116,4 @@ def _next(folder: Path) -> str:
 
     if (folder / OWN_FILE).exists():
         return f"Next: jaxgap report {folder}"
-    return f"A report takes three checkpoints: jaxgap improve --resume {folder} --more-rounds 1"
+    return f"A report needs three checkpoints: jaxgap improve --resume {folder} --more-rounds 1"

@@ -19,19 +19,19 @@ def random_key(seed: int):
 
 @dataclasses.dataclass(frozen=True)
 class RunFile:
-    """How to read a file whose record is incomplete or whose columns have other names."""
+    """How to read a file that lacks metadata or whose columns have other names."""
 
     kind: Annotated[
         Literal["uncertainty", "accuracy"] | None, tyro.conf.arg(metavar="uncertainty|accuracy")
     ] = None
     """What the capabilities are: uncertainties in nats (lower is better) or accuracies in [0, 1].
-    Otherwise the sidecar FILE.json says, or it is uncertainty."""
+    By default what the sidecar FILE.json says, else uncertainties."""
     num_items: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """For accuracies: over how many test items each is taken."""
+    """For accuracies: the number of test items behind each."""
     time_unit: Annotated[str | None, tyro.conf.arg(metavar="WORD")] = None
-    """What one unit of t is: epoch, round, step."""
+    """The unit of t: epoch, round, step."""
     columns: Annotated[str | None, tyro.conf.arg(metavar="t=NAME,solver=NAME,...")] = None
-    """Which of the file's columns is which, for logs of other tools."""
+    """Names of the columns to read, for logs of other tools."""
 
     def read(self, path):
         """The trajectory in the file."""

@@ -28,7 +28,7 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
     for option, path in given.items():
         _check_writable(path, option)
         if _place(path) in held:
-            raise InputError(f"{option} {path}: belongs to what is read; name another file")
+            raise InputError(f"{option} {path}: is one of the files read; name another file")
         if option == _PICTURE and path.suffix.lower() not in ("", ".png"):
             raise InputError(f"{option} {path}: pictures are written as PNG; name it .png")
     for (one, path), (other, again) in itertools.combinations(given.items(), 2):
@@ -56,11 +56,11 @@ def _check_writable(path: Path, option: str) -> None:
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; name a file")
     if not path.parent.is_dir():
-        raise InputError(f"{option} {path}: there is no folder {path.parent}; make it first")
+        raise InputError(f"{option} {path}: there is no folder {path.parent}; create it first")
     # A file is written beside its place first, so its folder has to let it.
     places = [_place(path).parent, path] if _is_replaced(path) else [path]
     if not all(os.access(place, os.W_OK) for place in places if place.exists()):
-        raise InputError(f"{option} {path}: cannot be written; choose another place")
+        raise InputError(f"{option} {path}: cannot be written; choose another file")
 
 
 def _is_replaced(path: Path) -> bool:

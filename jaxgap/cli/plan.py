@@ -1,4 +1,4 @@
-"""`jaxgap plan`: what a run would take of TPUs that are not there."""
+"""`jaxgap plan`: what a run would need of TPUs, without having them."""
 
 import dataclasses
 from pathlib import Path
@@ -19,26 +19,26 @@ _GIB = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Say what the steps of a run would take of each chip of a TPU, before anyone pays for it.
+    """Estimate the memory, compute and traffic each TPU chip would need, before paying for any.
 
-    The steps that the loop runs are compiled for the topology, which need not be there, from the
-    model's shape alone: reading a call's prompts, a call of the decode loop at its longest (16
-    tokens of every row), judging a call's candidates, and an update. Printed for each chip are its
-    memory, operations and traffic, exchanges with others, and the least time that these need at the
-    chip's peak rates. The exit status is 1 if a step does not fit.
+    The steps of the loop are compiled for the topology from the model's shape alone, without the
+    chips: prefill of a call's prompts, the longest call of the decode loop (16 tokens of every
+    row), judging of a call's candidates, and an update. For each chip the plan gives memory,
+    operations, memory traffic, exchanges with other chips, and the least time that these take at
+    the chip's peak rates. The exit status is 1 if a step does not fit.
     """
 
     model: Annotated[str, tyro.conf.arg(metavar="CONFIG")]
-    """A config.json, a folder with one, or SmolLM2-135M, Llama-3.2-3B, Llama-3.1-8B."""
+    """A config.json, a folder with one, or SmolLM2-135M, Llama-3.2-3B or Llama-3.1-8B."""
     topology: Annotated[str, tyro.conf.arg(metavar="v5e:4x4")]
-    """The chips: v5e, v5p or v6e, and how they are laid out."""
+    """The chips: v5e, v5p or v6e, and their layout."""
     mesh: Annotated[str | None, tyro.conf.arg(metavar="data=D,fsdp=F,tensor=T")] = None
-    """How the work is laid over them; by default parameters are cut over all (fsdp)."""
+    """How the work is sharded over them; by default parameters are sharded over all (fsdp)."""
     search: bool = False
-    """Also try which numbers of rows and of candidates fit: 1, 2, 4, ..., 256 candidates, and as
-    many rows a device. Takes minutes."""
+    """Also search for the largest number of candidates, and of rows per device, that fits: 1, 2, 4,
+    ..., 256. Takes minutes."""
     steps: tuple[StepName, ...] = STEP_NAMES
-    """The steps to compile. For a model of billions of parameters each takes minutes."""
+    """The steps to compile. With billions of parameters each takes minutes."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the plan as JSON to this file."""
     workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
@@ -71,9 +71,9 @@ class Plan:
         if plan.too_large:
             step = plan.steps[plan.too_large[0]]
             raise RunError(
-                f"{plan.too_large[0]} does not fit: it takes {step.memory_bytes / _GIB:.1f} GiB, "
-                f"and a chip has {plan.chip.hbm_bytes / _GIB:.2f}; take fewer rows or candidates, "
-                "cut the model further, or take more chips"
+                f"{plan.too_large[0]} does not fit: it needs {step.memory_bytes / _GIB:.1f} GiB, "
+                f"and a chip has {plan.chip.hbm_bytes / _GIB:.2f}; use fewer rows or candidates, "
+                "shard the model further, or use more chips"
             )
 
 
@@ -81,7 +81,7 @@ def _print_plan(console: "Terminal", plan: "RoundPlan") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    title = f"Of each chip of {plan.topology} ({plan.chip.hbm_bytes / _GIB:.2f} GiB)"
+    title = f"Per chip of {plan.topology} ({plan.chip.hbm_bytes / _GIB:.2f} GiB)"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("step")
     for heading in ("GiB", "TFLOP", "HBM GB", "sent GB", "exchanges", "at least"):
@@ -105,7 +105,7 @@ def _print_plan(console: "Terminal", plan: "RoundPlan") -> None:
     console.print(table)
     for field, found in plan.searched.items():
         steps = " and ".join(plan.deciding(field))
-        console.print_line(f"{_option(field)}, of {steps}: {_sizes(found)}")
+        console.print_line(f"{_option(field)}, for {steps}: {_sizes(found)}")
 
 
 def _option(field: str) -> str:
@@ -113,9 +113,9 @@ def _option(field: str) -> str:
 
 
 def _sizes(found: "Searched") -> str:
-    """What a search of sizes says, and no more: those between were not tried."""
+    """What a search found, and no more: sizes in between were not tried."""
     if found.fits is None:
         return f"not even {found.too_large} fits"
     if found.too_large is None:
-        return f"{found.fits} fits, and more was not tried"
-    return f"{found.fits} fits, {found.too_large} does not, and none between was tried"
+        return f"{found.fits} fits; larger was not tried"
+    return f"{found.fits} fits, {found.too_large} does not; nothing between was tried"

@@ -1,4 +1,4 @@
-"""Options of a run that many processes, often on many hosts, work on together."""
+"""Options of a run that several processes, often on several hosts, work on together."""
 
 import contextlib
 import dataclasses
@@ -25,16 +25,16 @@ _SAME = "start all of them again with the same command"
 
 @dataclasses.dataclass(frozen=True)
 class Processes:
-    """Which processes work on a run: one, if nothing is said here or by the environment."""
+    """The processes of a run: one, unless these options or the environment say otherwise."""
 
     coordinator: Annotated[str | None, tyro.conf.arg(metavar="HOST:PORT")] = None
-    """Start this command in several processes that share a mesh: where the first of them is
-    reached, the same for all, or auto where JAX can tell (Slurm, Open MPI, TPUs). By default
-    $JAX_COORDINATOR_ADDRESS."""
+    """For a run of several processes that share a mesh, each started with this command: the address
+    of the first process, the same for all, or auto where JAX can find it (Slurm, Open MPI, TPUs).
+    By default $JAX_COORDINATOR_ADDRESS."""
     num_processes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """How many processes; by default $JAX_NUM_PROCESSES."""
+    """Number of processes; by default $JAX_NUM_PROCESSES."""
     process_id: Annotated[int | None, tyro.conf.arg(metavar="I")] = None
-    """Which of them this is, from 0; by default $JAX_PROCESS_ID."""
+    """Index of this process, from 0; by default $JAX_PROCESS_ID."""
 
     @contextlib.contextmanager
     def joined(self, folder: Path) -> Iterator[None]:
@@ -140,7 +140,7 @@ def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator
         reason = " ".join(str(error).split())[:150]
         is_run = (folder / CONFIG_FILE).exists()
         again = _RESUMED.format(folder) if is_run else _SAME
-        line = f"another process has gone, or could not go on ({reason}): {again}"
+        line = f"another process has gone or cannot continue ({reason}): {again}"
     else:
         return
     say_nothing()

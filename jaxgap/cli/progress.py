@@ -19,7 +19,7 @@ from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.sampling import Progress
 
 _SHORTEST = 1.0  # seconds of sampling, before a rate means anything
-_HEADER = "round    U_s    U_v    gap   sampled right   selected right   judged rightly"
+_HEADER = "round    U_s    U_v    gap   sampled acc.   selected acc.   judging acc."
 
 
 class LoopProgress:
@@ -72,7 +72,7 @@ class LoopProgress:
             self._has_header = True
         self._progress.update(self._task, total=config.num_rounds + 1, completed=num_done)
         if num_done:
-            self._progress.console.print(f"{num_done} checkpoints are done", style="dim")
+            self._progress.console.print(f"{num_done} checkpoints already done", style="dim")
 
     def on_note(self, line: str) -> None:
         """Print what is out of the ordinary."""
@@ -100,7 +100,7 @@ class LoopProgress:
         found = metrics.held_out
         self._progress.console.print(
             f"{metrics.round_index:5d} {found.solver.mean:6.3f} {found.verifier.mean:6.3f} "
-            f"{found.gap.mean:6.3f} {found.solver_accuracy.mean:15.1%} "
-            f"{found.verifier_accuracy.mean:16.1%} {found.judging_accuracy.mean:16.1%}",
+            f"{found.gap.mean:6.3f} {found.solver_accuracy.mean:14.1%} "
+            f"{found.verifier_accuracy.mean:15.1%} {found.judging_accuracy.mean:14.1%}",
         )
         self._progress.update(self._task, completed=metrics.round_index + 1)

@@ -9,10 +9,10 @@ import tyro
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Fit a RUN and write RUN/report.html, one page that needs no network.
+    """Fit a RUN and write RUN/report.html, a single page that needs no network.
 
     It shows the curves with their fit and limits, the accuracies, what the first half of the run
-    would have forecast, and whether the theory holds.
+    would have predicted, and whether the theory holds.
     """
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

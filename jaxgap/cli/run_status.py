@@ -1,4 +1,4 @@
-"""What is said of a run under way, in a few lines for each checkpoint."""
+"""The status of a run under way, in a few lines for each checkpoint."""
 
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def print_status(console: Terminal, status: "RunStatus") -> None:
-    """How far it is, where it is going, and whether to go on."""
-    state = "" if status.at_work else ", and nothing is at work on it"
+    """How far it is, where it is going, and whether to continue."""
+    state = "" if status.at_work else ", and no process is working on it"
     head = f"{status.num_done} of {status.num_asked} checkpoints{state}"
     console.print(head, style="bold")
     if status.run is None or status.result is None or status.outlook is None:
@@ -33,7 +33,7 @@ def _by_the_law(result: "FitResult") -> list[str | None]:
     against = objection(result)
     if not result.converged or result.limits["solver"].identifiability == "refuted":
         return [against]
-    limit = f"By the {result.model} law: {limit_sentence(result)}"
+    limit = f"Under the {result.model} law: {limit_sentence(result)}"
     return [limit, time_left_sentence(result), against]
 
 
@@ -42,7 +42,7 @@ def _ahead(outlook: "Forecast") -> list[str]:
         number(value, 3) for value in (outlook.solver.median, *outlook.solver.interval)
     )
     return [
-        f"By curves of several shapes: U_s {median} at {outlook.horizon:g}, "
+        f"Forecast over several shapes of curve: U_s {median} at {outlook.horizon:g}, "
         f"{percent(outlook.level)} interval [{low}, {high}].",
         f"{rounds_left_words(outlook)}.",
         f"{outlook.advice.verdict}: {outlook.advice.why}.",

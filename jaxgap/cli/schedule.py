@@ -20,30 +20,30 @@ _MAX_GAMMA = 1e6
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """Say what a budget of external data would buy a run, and when to spend it.
+    """Estimate what a budget of external data would buy a run, and when to spend it.
 
-    The dynamics are fitted to FILE. Then the run is taken to begin again with a budget of responses
-    of a stronger model, spread over rounds: spending a share eta of it divides the verifier's
-    uncertainty by 1 + gamma eta. The limits under early, uniform, late and given schedules are
-    printed beside the best, exactly and by the paper's Proposition 5.1.
+    The dynamics are fitted to FILE. The run is then assumed to restart with a budget of a stronger
+    model's responses, spread over rounds: spending a share eta of it divides the verifier's
+    uncertainty by 1 + gamma eta. The solver's limits under early, uniform, late, given and best
+    schedules are printed, exact and by the paper's Proposition 5.1.
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """The measured run, with its verifier; as for `jaxgap fit`."""
     gamma: Annotated[float, tyro.conf.arg(metavar="G")]
-    """The strength of the whole budget, > 0: spent at once it divides U_v by 1 + gamma."""
+    """The strength of the whole budget, > 0: spent at once, it divides U_v by 1 + gamma."""
     gamma_range: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="LOW HIGH")] = None
-    """The strengths to look at beside it; by default from a half to twice gamma."""
+    """The range of strengths to try as well; by default from half to twice gamma."""
     rounds: Annotated[tuple[float, ...], tyro.conf.arg(metavar="T1 T2 ...")] = ()
-    """When external data could be used; by default at ten even times over the run."""
+    """Times at which external data may be used; by default ten, evenly spaced over the run."""
     eta: Annotated[tuple[float, ...], tyro.conf.arg(metavar="E1 E2 ...")] = ()
-    """A schedule of your own to compare: a share for each round, 1 in sum."""
+    """A schedule of your own to compare: a share for each round, summing to 1."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
     """Coverage of the intervals, between 0 and 1."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Write the result as JSON to this file."""
     plot: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Draw the limits by gamma and the best schedule as PNG to this file."""
+    """Plot the limits against gamma and the best schedule as PNG to this file."""
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
@@ -96,9 +96,11 @@ class Schedule:
                     f"got {low:g} {high:g}"
                 )
         if len(self.rounds) > _MAX_ROUNDS:
-            raise InputError(f"--rounds: at most {_MAX_ROUNDS}, got {len(self.rounds)}")
+            raise InputError(
+                f"--rounds must be at most {_MAX_ROUNDS} times, got {len(self.rounds)}"
+            )
         if self.eta and not self.rounds:
-            raise InputError("--eta needs --rounds: a share goes with a round")
+            raise InputError("--eta needs --rounds: each share belongs to a round")
 
 
 def _picture(plan: "ExternalPlan") -> bytes:

@@ -14,7 +14,7 @@ from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 
 def print_plan(console: Terminal, plan: ExternalPlan) -> None:
-    """Every schedule with its limits, the best one, and how much of it hangs on gamma."""
+    """Every schedule with its limits, the best one, and how much of it depends on gamma."""
     if plan.refusal is not None:
         said = f"Nothing can be planned from this fit: {plan.refusal}."
         console.print(said, style="bold")
@@ -56,7 +56,7 @@ def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
 
 
 def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
-    """Whether the model holds; where the data do not hold the limit neither do they say that."""
+    """Whether the model holds; where the data do not determine the limit, they do not say."""
     if not plan.held:
         return "–"
     return "yes" if outcome.invalid is None else "no"
@@ -74,18 +74,18 @@ def best_sentence(plan: ExternalPlan) -> str:
             f"{alone}: {best.reason}."
         )
     return (
-        f"Best within the model{alone}: {_spent(plan, best.schedule)}. It reaches the least limit "
-        "that the model allows, as others do: the budget is more than the model can take. Without "
-        f"regard to that the best would be {_spent(plan, best.lowest)}, where {best.reason}."
+        f"Best within the model{alone}: {_spent(plan, best.schedule)}. It reaches the lowest limit "
+        "that the model allows, as other schedules do: the budget is more than the model can take. "
+        f"Ignoring that, the best would be {_spent(plan, best.lowest)}, where {best.reason}."
     )
 
 
 def _by_what(plan: ExternalPlan) -> str:
-    """What speaks against the law by which a schedule is the best; nothing where nothing does."""
+    """What speaks against the law under which a schedule is best; empty if nothing does."""
     if not plan.held:
-        return " by the fitted curve alone, whose limit the data do not hold"
+        return " for the fitted curve alone, whose limit the data do not determine"
     against = objection(plan.result)
-    return "" if against is None else " by a law that does not describe this run"
+    return "" if against is None else " under a law that does not describe this run"
 
 
 def _spent(plan: ExternalPlan, schedule: Schedule) -> str:
@@ -98,7 +98,7 @@ def _spent(plan: ExternalPlan, schedule: Schedule) -> str:
 
 
 def range_sentence(plan: ExternalPlan) -> str:
-    """Whether the choice hangs on gamma, and what the choice is worth."""
+    """Whether the choice depends on gamma, and what the choice is worth."""
     low, high = plan.over_strengths[0], plan.over_strengths[-1]
     ends = ", ".join(
         f"{at.strength:.3g}: "
@@ -106,7 +106,7 @@ def range_sentence(plan: ExternalPlan) -> str:
         for at in (low, high)
     )
     broken = [at.strength for at in plan.over_strengths if at.invalid]
-    beyond = f" From gamma {min(broken):.3g} on a schedule leaves the model." if broken else ""
+    beyond = f" From gamma {min(broken):.3g} on, some schedule leaves the model." if broken else ""
     return (
         f"For gamma from {low.strength:.3g} to {high.strength:.3g} {_moves(plan)}. "
         f"Limits at gamma {ends}.{beyond}"
@@ -114,12 +114,12 @@ def range_sentence(plan: ExternalPlan) -> str:
 
 
 def _moves(plan: ExternalPlan) -> str:
-    """How much of the budget the best schedule has elsewhere at other gammas."""
+    """How much of the budget the best schedule spends elsewhere at other gammas."""
     found = [at.best for at in plan.over_strengths if at.best is not None]
     if not plan.best.valid or len(found) < len(plan.over_strengths):
-        return "there is not always a schedule within the model"
+        return "a schedule within the model does not always exist"
     moved = max(abs(shares - plan.best.schedule.shares).sum() / 2 for shares in found)
-    stays = "stays the same" if moved < 0.01 else f"moves up to {moved:.0%} of the budget"
+    stays = "stays the same" if moved < 0.01 else f"shifts by up to {moved:.0%} of the budget"
     return f"the best schedule {stays}"
 
 
@@ -134,7 +134,7 @@ def _own_slope(plan: ExternalPlan, slope: float) -> float:
 
 def _with_interval(estimate: Estimate) -> str:
     if estimate.estimate is None:
-        return "not held by the data"
+        return "not determined"
     if estimate.interval is None:
         return number(estimate.estimate, 3)
     low, high = (number(end, 3) for end in estimate.interval)

@@ -59,7 +59,7 @@ def resumable(folder: Path) -> Iterator[None]:
         word = "terminated" if isinstance(stop, Terminated) else "interrupted"
         if not (folder / CONFIG_FILE).exists():
             raise
-        raise type(stop)(f"{word}; jaxgap improve --resume {folder} goes on") from None
+        raise type(stop)(f"{word}; to continue: jaxgap improve --resume {folder}") from None
     finally:
         gc.callbacks.remove(_note_collection)
         _collecting.clear()

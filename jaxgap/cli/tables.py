@@ -37,7 +37,7 @@ def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
 
 
 def limit_cell(result: "FitResult", digits: int) -> str:
-    """The solver's limit with its interval, or in a word why it is not given."""
+    """The solver's limit with its interval, or briefly why it is not given."""
     limit = result.limits["solver"]
     if not result.converged:
         return "not fitted"
@@ -49,9 +49,9 @@ def limit_cell(result: "FitResult", digits: int) -> str:
 
 
 def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:
-    """What a reader has to know before believing the rest."""
+    """What a reader has to know before trusting the rest."""
     for warning in warnings:
-        _beware(console, warning)
+        _warn(console, warning)
 
 
 def unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
@@ -74,7 +74,7 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     console.print(table)
     shapes = sorted(result.weights.items(), key=lambda item: -item[1])
     said = ", ".join(f"{name} {weight:.0%}" for name, weight in shapes if weight >= 0.01)
-    console.print(f"Shapes of curve by weight: {said}")
+    console.print(f"Weights of the shapes of curve: {said}")
     console.print(f"{rounds_left_words(result)}.")
     if result.advice.cost is not None:
         console.print(f"{_next_gain_words(result)}.")
@@ -83,10 +83,10 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
 
 
 def print_unopposed(console: Terminal, result: "FitResult") -> None:
-    """What a law says against which nothing speaks: shapes that slow down more outweigh it."""
+    """What a law predicts that no test rejects: shapes that slow down more outweigh it."""
     if unopposed(result) and (left := time_left_sentence(result)) is not None:
         console.print(
-            f"By the {result.model} law, against which nothing in these rows speaks: "
+            f"Under the {result.model} law, against which nothing in these rows speaks: "
             f"{limit_sentence(result)} {left}"
         )
 
@@ -133,17 +133,17 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     console.print(table)
     if report.coverage is not None:
         console.print(
-            f"{percent(report.level)} intervals hold the truth in {report.coverage:.1%} of "
+            f"{percent(report.level)} intervals contain the truth in {report.coverage:.1%} of "
             f"{len(report.series)} forecasts."
         )
     too_short = sum(entry["reason"] == TOO_SHORT for entry in report.left_out)
     if too_short:
-        console.print(f"{too_short} more were not made: {TOO_SHORT}.")
+        console.print(f"{too_short} more forecasts were not made: {TOO_SHORT}.")
     for entry in report.left_out:
         if entry["reason"] != TOO_SHORT:
             at = "" if entry["prefix"] is None else f" at {entry['prefix']:g}"
-            _beware(console, f"{entry['file']} is left out{at}: {entry['reason']}")
+            _warn(console, f"{entry['file']} is left out{at}: {entry['reason']}")
 
 
-def _beware(console: Terminal, warning: str) -> None:
-    console.print(Text.assemble(("Beware:", "yellow"), f" {warning}"))
+def _warn(console: Terminal, warning: str) -> None:
+    console.print(Text.assemble(("Warning:", "yellow"), f" {warning}"))

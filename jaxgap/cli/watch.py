@@ -16,23 +16,23 @@ _MAX_EVERY = 86_400.0
 class Watch:
     """Watch a run while another process works on it.
 
-    Each time a checkpoint comes in, the law is fitted and the rest of the run forecast anew: the
-    limit with its interval, how many rounds are left to it, and whether another one is worth it.
-    It ends with the run.
+    At each new checkpoint the law is fitted and the rest of the run is forecast: the limit with its
+    interval, the rounds left until then, and whether another round is worthwhile. The command ends
+    with the run.
     """
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """The RUN folder of jaxgap improve."""
     every: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 2.0
-    """How often to look."""
+    """How often to look for new checkpoints."""
     once: bool = False
-    """Look once, print, and end."""
+    """Look once, print, and exit."""
     cost: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
-    """What one more round has to gain to be worth it, in nats."""
+    """Smallest gain that makes another round worthwhile, in nats."""
     level: Annotated[float, tyro.conf.arg(metavar="P")] = 0.9
     """Coverage of the intervals, between 0 and 1."""
     seed: int = 0
-    """Seed of the forecast's draws."""
+    """Seed of the forecast's random draws."""
 
     def run(self) -> None:
         import time

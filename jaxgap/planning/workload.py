@@ -1,4 +1,4 @@
-"""What a round is to do, in the sizes that decide its memory."""
+"""The sizes of a round that determine its memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """The sizes of a round's steps. Those of a run with jaxgap improve's own defaults are as
-    with --prompts-per-call 64 --completion-length 256 --dtype float32 --rows 4
-    and --num-microbatches 16; where 4 rows are no multiple of the mesh's data x fsdp, take the next
-    multiple, and 64 divided by it, rounded up, as microbatches.
+    """The sizes of a round's steps. To match the defaults of `jaxgap improve`, pass
+    --prompts-per-call 64 --completion-length 256 --dtype float32 --rows 4 --num-microbatches 16;
+    if 4 rows are not a multiple of the mesh's data x fsdp, use the next multiple as rows, and 64
+    divided by it, rounded up, as microbatches.
     """
 
     prompt_length: int = 512
@@ -27,22 +27,22 @@ class Workload:
     prompts_per_call: int = 16
     """Prompts sampled at a time."""
     num_candidates: int = 8
-    """Candidates of each (N)."""
+    """Candidates per prompt (N)."""
     judging_before: int = 16
-    """Tokens that the judging template puts before a completion, beside the prompt's own. Those of
-    jaxgap improve put 4 to 10 there, in the tokens of SmolLM2."""
+    """Tokens the template puts before a completion, besides the prompt's own (4 to 10 for `jaxgap
+    improve`, with the tokenizer of SmolLM2)."""
     judging_after: int = 40
-    """Tokens that it puts after a completion: there 21 to 32."""
+    """Tokens the template puts after a completion (21 to 32 for `jaxgap improve`)."""
     rows: int = 16
-    """Rows of a training step's microbatch, each as long as prompt and completion together."""
+    """Rows of a microbatch in training, each as long as prompt and completion together."""
     num_microbatches: int = 4
     """Microbatches of a training step."""
     lora_rank: int | None = None
-    """Train adapters of this rank in every projection, and hold the model in --dtype; otherwise all
-    parameters are trained, in float32."""
+    """Train adapters of this rank on every projection, with the model frozen in --dtype; by default
+    all parameters are trained, in float32."""
     dtype: FloatingType = "bfloat16"
-    """Floating type of activations, products and caches, as of jaxgap improve, which takes float32
-    if not told otherwise."""
+    """Floating type of activations, products and caches (float32 by default in `jaxgap
+    improve`)."""
 
     def __post_init__(self):
         """Refuse what cannot be.

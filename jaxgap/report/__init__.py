@@ -1,4 +1,5 @@
-"""Pictures of runs and fits, and the page that holds them.
+"""Figures of runs and fits, their sentences, and the page that holds both.
 
-Nothing here computes: a figure draws what a trajectory, a fit or a forecast already says.
+Nothing here fits or forecasts: figures and words show what a trajectory, a fit or a forecast
+already contains.
 """

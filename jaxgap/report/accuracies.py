@@ -1,4 +1,4 @@
-"""The picture of what the loop is for: whether answers became right, not only likely."""
+"""The figure of what the loop is for: whether answers became correct, not only likely."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,8 +8,8 @@ from jaxgap.trajectory import Trajectory
 
 _LINES = (
     ("solver_accuracy", "sampled answers", SOLVER),
-    ("verifier_accuracy", "answers it selects", VERIFIER),
-    ("judging_accuracy", "its judgements", GAP),
+    ("verifier_accuracy", "selected answers", VERIFIER),
+    ("judging_accuracy", "judgements", GAP),
 )
 
 
@@ -30,7 +30,7 @@ def draw_accuracies(run: Trajectory) -> Figure:
                 _draw_line(ax, run, name, label, colour)
         ax.set_ylim(0, 1)
         ax.set_xlabel(f"time ({run.time_unit}s)")
-        ax.set_ylabel("share that is right")
+        ax.set_ylabel("fraction correct")
         ax.set_title("Accuracy on held-out prompts")
         ax.legend(loc="best")
     return figure

@@ -79,7 +79,7 @@ def draw_bench(settings: Sequence[BenchSetting]) -> Figure:
             _draw_cost(right, setting, colour, marker, float(move))
         left.set_xlabel("rounds")
         left.xaxis.set_major_locator(MaxNLocator(integer=True))
-        left.set_ylabel("share of sampled answers that is right")
+        left.set_ylabel("fraction of sampled answers correct")
         left.set_title("Accuracy on held-out prompts")
         right.axhline(0, color=MUTED, linewidth=0.8)
         _set_cost_axis(right, flops, apart=not np.allclose(moves, 1.0))
@@ -113,7 +113,7 @@ def _set_cost_axis(ax: Axes, flops: Sequence[float], apart: bool) -> None:
     ax.set_xlim(low / wider, high * wider)
     ax.set_xscale("log")
     ax.tick_params(axis="x", which="minor", labelsize=7)  # they may stand close together
-    ax.set_xlabel("floating-point operations" + (", equal ones set a little apart" * apart))
+    ax.set_xlabel("floating-point operations" + (", equal values slightly offset" * apart))
 
 
 def _draw_rounds(

@@ -68,8 +68,8 @@ class PooledLimit(NamedTuple):
     def absence(self) -> str:
         """Why there is nothing to draw, in as few words as a picture has room for."""
         if self.num_failed:
-            return f"withheld: the law fails {self.num_failed} of {self.num_runs}"
-        return "not held by these seeds"
+            return f"withheld: the law fails for {self.num_failed} of {self.num_runs}"
+        return "not determined by these seeds"
 
 
 def draw_overlay(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> Figure:

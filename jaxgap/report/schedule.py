@@ -39,7 +39,7 @@ def draw_schedules(
     **Arguments:**
 
     - `result`: the fit that the plan is made from.
-    - `strengths`: values of gamma, increasing; none where the data do not hold the limit.
+    - `strengths`: values of gamma, increasing; none where the data do not determine the limit.
     - `limits`: by the schedule's name, the limit at each gamma; NaN where the model does not hold.
     - `best`: the best schedule at `strength`; `None` where none is within the model.
     - `strength`: the gamma of the plan.
@@ -55,13 +55,13 @@ def draw_schedules(
             _draw_limits(upper, result, strengths, limits, strength)
         else:
             upper.set_axis_off()
-            upper.set_title("The data do not hold the solver's limit: there is none to draw")
+            upper.set_title("The data do not determine the solver's limit: there is none to draw")
         if best is None:
             lower.set_axis_off()
             lower.set_title(f"No schedule stays within the model at gamma = {strength:g}")
         else:
             _draw_shares(lower, best, result.time_unit)
-            alone = "" if strengths else ", by the fitted curve alone"
+            alone = "" if strengths else ", for the fitted curve alone"
             lower.set_title(f"Best schedule at gamma = {strength:g}{alone}")
     return figure
 
@@ -80,7 +80,7 @@ def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float
     ax.minorticks_off()
     ax.set_xlabel("gamma, the strength of the external data")
     ax.set_ylabel("solver's limit" + ("" if result.kind == "accuracy" else " (nats)"))
-    ax.set_title("Where the solver ends; a line stops where the model does")
+    ax.set_title("The solver's limit; a line ends where the model breaks down")
     ax.legend(ncols=2)
 
 

@@ -95,8 +95,8 @@ def fill_band(
     frame: tuple[float, float],
     colour: str,
 ) -> None:
-    """The band of a curve. The picture makes room for it within the frame, and what leaves that
-    goes on to the picture's edge, as a band without an end must."""
+    """The band of a curve. The figure makes room for it within the frame; what leaves the frame
+    continues to the figure's edge, as a band without an end must."""
     span = frame[1] - frame[0]
     furthest = frame[0] - _FAR * span, frame[1] + _FAR * span
     seen = ax.dataLim.frozen()

@@ -1,4 +1,4 @@
-"""Two pictures that test the theory without trusting the fit.
+"""Two plots that test the theory without trusting the fit.
 
 The gap against its own rate of change shows f(G) itself: a straight line is the paper's linear
 potential. Verifier against solver shows the coupling: the theory, whatever its f, says a straight
@@ -48,6 +48,6 @@ def _draw_potential(ax: Axes, run: Trajectory, ts: np.ndarray, fitted: np.ndarra
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xlabel("gap" + unit_of(run.kind))
     unit = "nats" if run.kind == "uncertainty" else "accuracy"
-    ax.set_ylabel(f"how fast it closes ({unit} per {run.time_unit})")
+    ax.set_ylabel(f"rate of closing ({unit} per {run.time_unit})")
     ax.set_title("Gap against its rate of change")
     ax.legend()

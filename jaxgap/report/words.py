@@ -17,15 +17,15 @@ from jaxgap.fitting.results.result import measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
-    "rate": "how fast the gap closes, per {unit}",
-    "ratio": "verifier's speed over solver's, beta / alpha",
+    "rate": "rate at which the gap closes, per {unit}",
+    "ratio": "verifier's rate of change relative to the solver's, beta / alpha",
     "gap_limit": "gap at which the run stalls",
-    "solver_initial": "solver at the first time",
-    "verifier_initial": "verifier at the first time",
-    "exponent": "power of the gap, 1 being the paper's law",
+    "solver_initial": "solver at the first measurement",
+    "verifier_initial": "verifier at the first measurement",
+    "exponent": "power of the gap; 1 is the paper's law",
 }
 
-# Of a law that explains less of a curve's variance than this it is asked why.
+# A law that explains less of a curve's variance than this is doubted.
 _DESCRIBES = 0.5
 # In fewer, no autocorrelation of the residuals is beyond chance, and nothing else is tested.
 _TELLING_ROWS = 6
@@ -50,14 +50,14 @@ def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]
             interval(value),
             identifiable(value),
             value.reason
-            or PARAMETER_MEANINGS.get(name, "where the curve goes").format(unit=result.time_unit),
+            or PARAMETER_MEANINGS.get(name, "limit of the curve").format(unit=result.time_unit),
         )
         for name, value in named.items()
     ]
 
 
 def accuracy_sentence(run: Trajectory) -> str | None:
-    """Whether answers became right as they became likely; `None` where that was not measured."""
+    """Whether answers became correct as they became likely; `None` where that was not measured."""
     ends = accuracy_ends(run)
     if ends is None:
         return None
@@ -68,18 +68,18 @@ def accuracy_sentence(run: Trajectory) -> str | None:
         f"Accuracy at temperature 1 went from {first:.1%} to {last:.1%} while the solver's "
         f"{name} {way} from {number(run.solver[0], 3)} to {number(run.solver[-1], 3)}{unit}."
     )
-    if not _surer_and_worse(run):
+    if not _confident_and_worse(run):
         return moved
     selected = _measured(run, "verifier_accuracy")
     low = len(selected) and selected[-1] < _HALF
     blamed = "most answers that its verifier selects are wrong, and " if low else ""
     return (
-        f"{moved} The model became surer and worse: {blamed}the limit of its uncertainty is no "
-        "limit of its skill."
+        f"{moved} The model became more confident and less accurate: {blamed}the limit of its "
+        "uncertainty says nothing about its skill."
     )
 
 
-def _surer_and_worse(run: Trajectory) -> bool:
+def _confident_and_worse(run: Trajectory) -> bool:
     """Whether uncertainty and accuracy both fell by more than their errors explain."""
     accuracy, error = (run.extra.get(f"solver_accuracy{end}") for end in ("", "_se"))
     if run.kind != "uncertainty" or accuracy is None:
@@ -111,32 +111,32 @@ def _measured(run: Trajectory, name: str) -> np.ndarray:
 
 
 def forecast_sentence(run: Trajectory, known: FitResult) -> str:
-    """What the first rows said about the last one, and what was measured there.
+    """What the first rows predicted for the last one, and what was measured there.
 
-    Under a true law the last row is outside as often as the intervals' level says.
+    Under a true law the last row is outside the predicted range as often as the level implies.
     """
-    first = f"From its first {known.num_points} of {run.num_rows} measurements the {known.model}"
+    first = f"From the first {known.num_points} of {run.num_rows} measurements, the {known.model}"
     if not known.converged:
         return f"{first} law could not be fitted: {known.stopped}."
     band = known.predict(run.ts[-1:]).solver
     predicted, low, high = (float(value[0]) for value in band)
     least, most = (0.0, 1.0 if run.kind == "accuracy" else math.inf)
     ends = (finite_or_none(low), finite_or_none(high))
-    told = Estimate(predicted, None, ends).within(least, most)
+    shown = Estimate(predicted, None, ends).within(least, most)
     measured = float(run.solver[-1])
-    put = f"{first} law put the solver at {number(told.estimate)} at the end"
+    forecast = f"{first} law predicted {number(shown.estimate)} for the solver at the end"
     quantile = known.source.quantile
     if quantile is None:
-        return f"{put}, with no interval ({NO_NOISE}); measured was {number(measured)}."
+        return f"{forecast}, with no interval ({NO_NOISE}); {number(measured)} was measured."
     error = _error_at_end(run, known, predicted)
     # The band is for the curve; the measurement strays from it by an error of its own.
     below = math.hypot(predicted - low, quantile * error)
     above = math.hypot(high - predicted, quantile * error)
     inside = predicted - below <= measured <= predicted + above
     return (
-        f"{put} ({percent(known.level)} interval {interval(told)} for the curve); measured was "
-        f"{number(measured)} ± {number(error, 2)}: {'inside' if inside else 'outside'} what it "
-        "expected."
+        f"{forecast} ({percent(known.level)} interval {interval(shown)} for the curve); "
+        f"{number(measured)} ± {number(error, 2)} was measured, "
+        f"{'within' if inside else 'outside'} the predicted range."
     )
 
 
@@ -161,7 +161,7 @@ def _error_at_end(run: Trajectory, known: FitResult, predicted: float) -> float:
 
 
 def theory_sentence(result: FitResult) -> str:
-    """Whether this run is as the theory says, whatever the answer."""
+    """Whether the theory describes this run."""
     against = objection(result)
     if against is not None:
         return against
@@ -172,9 +172,9 @@ def theory_sentence(result: FitResult) -> str:
         )
     doubts = _doubts(result)
     if doubts:
-        return f"The {result.model} law follows this run only roughly: {'; '.join(doubts)}."
+        return f"The {result.model} law describes this run only roughly: {'; '.join(doubts)}."
     missed = _missed(result)
-    little = f", of which little beside noise is to be seen (R² {missed})" if missed else ""
+    little = f", but there is little to see beyond noise (R² {missed})" if missed else ""
     return f"The residuals show no departure of this run from the {result.model} law{little}."
 
 
@@ -185,7 +185,7 @@ def _untested(result: FitResult) -> bool:
 
 
 def objection(result: FitResult) -> str | None:
-    """Why what the law says of this run is not to be believed; `None` where nothing is found."""
+    """Why the law's results for this run should not be trusted; `None` where nothing is found."""
     if not result.converged:
         return f"The {result.model} law could not be fitted: {result.stopped}."
     verdict = result.diagnosis.verdict
@@ -199,8 +199,8 @@ def objection(result: FitResult) -> str | None:
     if not missed or not _doubts(result):
         return None
     return (
-        f"The {result.model} law does not describe this run (R² {missed}): what it says of the "
-        "limit is not to be believed."
+        f"The {result.model} law does not describe this run (R² {missed}): do not trust the limit "
+        "that it gives."
     )
 
 

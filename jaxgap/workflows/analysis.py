@@ -1,4 +1,4 @@
-"""What the equations say of a run: a fit of all of it, and one of what was known half-way."""
+"""What the equations say of a run: a fit of all of it, and one of what was known halfway."""
 
 from typing import NamedTuple
 

@@ -61,7 +61,7 @@ class ExternalPlan:
     - `result`: the fit.
     - `strength`: gamma.
     - `outcomes`: one for each schedule, the best last; without it where nothing can be planned.
-    - `best`: the best schedule at that gamma for the fitted curve, whether or not the data hold it.
+    - `best`: the best schedule at that gamma for the fitted curve, determined by the data or not.
     - `over_strengths`: the schedules at other gammas, the least first; of the fitted curve too.
     """
 
@@ -84,7 +84,7 @@ class ExternalPlan:
 
     @property
     def held(self) -> bool:
-        """Whether the data hold the solver's limit at all; point values mean nothing otherwise."""
+        """Whether the data determine the solver's limit; point values mean nothing otherwise."""
         return self.limit.estimate is not None
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def plan_external_data(
 ) -> ExternalPlan:
     """Compare early, uniform, late, a given and the best schedule for a fitted run.
 
-    The run is taken to begin again, with external data at hand from its first round on.
+    The run is assumed to restart, with external data available from its first round on.
 
     **Arguments:**
 

@@ -142,7 +142,7 @@ def _pooled(
     failed = {run: why for run, why in failures.items() if why is not None}
     if failed:
         said = "; ".join(f"{run}: {why}" for run, why in failed.items())
-        reason = f"withheld, as the law fails {len(failed)} of {len(results)} runs: {said}"
+        reason = f"withheld, as the law fails for {len(failed)} of {len(results)} runs: {said}"
         return dataclasses.replace(_absent(scale, reason), failed=failed)
     own = {
         run: each[name].mapped(_FORWARD[scale]) for run, each in profiles.items() if name in each
@@ -176,7 +176,7 @@ def _pooled(
 
 
 def _too_wide(mean: Interval, scale: Scale, results: Sequence[FitResult]) -> str | None:
-    """Why the runs do not hold their mean, if they do not: one that is open can carry it away."""
+    """Why the runs do not determine their mean, if so: one with an open end can carry it away."""
     width = mean.high - mean.low
     if scale != "identity":
         if width <= math.log(_MOST_FACTOR):
@@ -185,7 +185,7 @@ def _too_wide(mean: Interval, scale: Scale, results: Sequence[FitResult]) -> str
     most = max(float(result.source.curves.value_scale) for result in results)
     if width <= most:
         return None
-    return f"its interval is wider than all that was seen of the runs, {most:.3g}"
+    return f"its interval is wider than the whole range observed, {most:.3g}"
 
 
 def _failure(result: FitResult, name: str) -> str | None:

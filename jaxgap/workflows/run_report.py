@@ -42,13 +42,13 @@ def write_report(folder: Path) -> tuple[Path, Analysis]:
     **Raises:** `TrajectoryError` if the folder holds no run, or one too short to fit.
     """
     if folder.is_file():
-        raise TrajectoryError(f"{folder} is a file and no RUN folder; for it there is jaxgap fit")
+        raise TrajectoryError(f"{folder} is a file, not a RUN folder; for a file use jaxgap fit")
     if not folder.is_dir():
         raise TrajectoryError(f"{folder}: no such folder; name the RUN of jaxgap improve")
     path = folder / OWN_FILE
     if not path.exists():
         raise TrajectoryError(
-            f"{folder}: has no {OWN_FILE}; is it a RUN with three checkpoints or more?"
+            f"{folder}: has no {OWN_FILE}; is it a RUN with at least three checkpoints?"
         )
     analysis = analyse(read_csv(path))
     settings = {name: _read_settings(folder / f"{name}.json") for name in ("config", "versions")}
@@ -73,10 +73,10 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
             page.paragraph(sentence)
     page.figure(draw_curves(run, result), f"{_CURVES} {r2_sentence(result.r2)}.")
     if has_accuracies(run):
-        page.heading("Did it become better, or only surer?")
+        page.heading("Did it become more accurate, or only more confident?")
         page.figure(draw_accuracies(run), _ACCURACIES)
     if known is not None:
-        page.heading("What could have been known half-way")
+        page.heading("What was predictable at the halfway point")
         page.paragraph(forecast_sentence(run, known))
         page.figure(draw_forecast(run, known), _FORECAST)
     if run.verifier is not None:
@@ -86,7 +86,7 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     page.table(
         (
             *("", "estimate", "standard error", f"{percent(result.level)} interval"),
-            *("identifiable", "what it is"),
+            *("identifiable", "meaning"),
         ),
         estimate_rows(result),
     )
@@ -99,17 +99,17 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
 
 
 _CURVES = (
-    "Measured capabilities on held-out prompts with their standard errors, the fitted law with its "
-    "band, and dashed the limits; the bars in the right margin are the limits' intervals."
+    "Measured capabilities on held-out prompts with standard errors, the fitted law with its band, "
+    "and the limits (dashed) with their intervals (bars in the right margin)."
 )
 _ACCURACIES = (
-    "Shares of right answers by the exact grader, which only measures; bands are two standard "
-    "errors. Uncertainty falls under any sharpening, so this is the picture that tells."
+    "Fraction of correct answers according to the exact grader; bands are two standard errors. "
+    "Uncertainty falls under any sharpening, so this is the plot to trust."
 )
-_FORECAST = "Filled: what the fit saw. Open: what then happened."
+_FORECAST = "Filled: what the fit saw. Open: what happened afterwards."
 _THEORY = (
-    "Left: the theory's f(G); a straight line is the paper's linear potential. Right: whatever f "
-    "is, the theory wants a straight line, of slope beta / alpha."
+    "Left: the theory's f(G); the paper's linear potential is a straight line. Right: whatever f "
+    "is, the theory predicts a straight line of slope beta / alpha."
 )
 
 
@@ -119,9 +119,9 @@ def _cards(analysis: Analysis) -> list[tuple[str, str]]:
     accuracies = accuracy_ends(run)
     if accuracies is not None:
         first, last = accuracies
-        cards.append((f"{first:.0%} → {last:.0%}", "answers right at temperature 1"))
+        cards.append((f"{first:.0%} → {last:.0%}", "accuracy at temperature 1"))
     change = f"{number(run.solver[0], 3)} → {number(run.solver[-1], 3)}"
-    cards.append((change, "solver, from first to last"))
+    cards.append((change, "solver, first to last checkpoint"))
     limit = result.limits["solver"]
     bounds = f"solver's limit, {percent(result.level)} interval {interval(limit)}"
     cards.append((number(limit.estimate, 3), bounds))

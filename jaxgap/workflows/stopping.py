@@ -71,4 +71,4 @@ def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -
         key = jax.random.fold_in(jax.random.key(config.seed), round_index)
         advice = forecast(run, horizon, key=key, cost=cost, round_length=1.0).advice
     if advice.verdict == "stop":
-        raise EndRun(f"another round is not worth it: {advice.why}")
+        raise EndRun(f"another round is not worthwhile: {advice.why}")

@@ -61,9 +61,9 @@ def read_status(
     if cost is not None:
         require_gain("--cost", cost)
     if folder.is_file():
-        raise InputError(f"{folder} is a file and no RUN folder; for it there is jaxgap forecast")
+        raise InputError(f"{folder} is a file, not a RUN folder; for a file use jaxgap forecast")
     if not (folder / CONFIG_FILE).is_file():
-        raise InputError(f"{folder} holds no run to watch: it has no {CONFIG_FILE}")
+        raise InputError(f"{folder} contains no run to watch: it has no {CONFIG_FILE}")
     num_asked = RunFolder.reopen(folder).config.num_rounds + 1
     at_work = is_locked(folder)
     table = folder / OWN_FILE

@@ -33,7 +33,7 @@ def test_a_failed_run_is_named_with_status_1_and_the_same_command_tries_it_again
             run_command(command)
     captured = capsys.readouterr()
     assert captured.err == (
-        "jaxgap: 1 of 2 runs failed, which the same command tries again: seed1: a prompt has 9 "
+        "jaxgap: 1 of 2 runs failed; rerun the command to try them again: seed1: a prompt has 9 "
         "tokens, and the model's context is 8\n"
     )
     assert captured.out.count("seed1 failed: a prompt has 9 tokens") == 2  # at once, and at the end
@@ -64,5 +64,5 @@ def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch):
         raise KeyboardInterrupt("interrupted")
 
     monkeypatch.setattr("jaxgap.workflows.bench.run_bench", interrupted)
-    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; the same command goes on$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; rerun the command to resume$"):
         run_command(argv(tmp_path / "bench"))

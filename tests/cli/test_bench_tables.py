@@ -103,6 +103,6 @@ def test_a_question_mark_is_explained_where_there_is_one(lawful, capsys):
 
 def test_a_run_without_seconds_is_named(lawful, capsys):
     said = said_of(capsys, row("seed0", lawful), row("seed1", lawful, seconds=None))
-    assert "timings.jsonl of seed1 has no time of some stage that could be read" in said
+    assert "timings.jsonl of seed1 lacks readable times of some stage" in said
     assert "–" in said
     assert "timings.jsonl" not in said_of(capsys, row("seed0", lawful))

@@ -45,7 +45,7 @@ def test_a_folder_gives_a_table_a_picture_and_the_pooled_limit(folder, tmp_path,
     said = capsys.readouterr().out
     assert "4 runs, linear law" in said
     assert "lr: 3 seeds pooled" in said
-    assert "Seeds were told by their names" in said
+    assert "Seeds were grouped by their names" in said
     found = strict(out)
     assert [run["run"] for run in found["runs"]] == ["lr_seed0", "lr_seed1", "lr_seed2", "other"]
     assert [run["group"] for run in found["runs"]] == ["lr", "lr", "lr", None]
@@ -126,7 +126,7 @@ def test_nothing_that_is_compared_is_replaced(name, folder, capsys):
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(SystemExit, match="2"):
         run_command(["compare", str(folder), "--kind", "accuracy", "--json", str(folder / name)])
-    assert f"{name}: belongs to what is read" in capsys.readouterr().err
+    assert f"{name}: is one of the files read" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -195,8 +195,8 @@ def test_a_seed_that_is_beyond_its_limit_withholds_the_limit_of_its_experiment(
     assert (limit["mean"], limit["spread"], limit["next_run"], limit["runs"]) == (None,) * 3 + ({},)
     assert list(limit["failed"]) == ["lr_seed3"]
     assert "already beyond the law's limit" in limit["failed"]["lr_seed3"]
-    assert "withheld, as the law fails 1 of 4 runs: lr_seed3: the solver is already" in said
-    assert "Limits in the light of each other" not in said
+    assert "withheld, as the law fails for 1 of 4 runs: lr_seed3: the solver is already" in said
+    assert "Limits, each informed by the other seeds" not in said
     assert set(rate["runs"]) == set(group["runs"])
 
 

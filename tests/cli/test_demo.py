@@ -34,11 +34,11 @@ def test_its_own_verification_gains_ten_points_and_random_scores_do_not(tmp_path
 
 
 @pytest.mark.slow
-def test_a_weak_verifier_makes_it_surer_and_worse(tmp_path, capsys):
+def test_a_weak_verifier_makes_it_more_confident_and_less_accurate(tmp_path, capsys):
     folder = tmp_path / "weak"
     options = ["--preset", "weak-verifier", "--seed", str(SEED), "--out", str(folder)]
     run_command(["demo", *options])
     run = read_csv(folder / "trajectory.csv")
     assert accuracy_gained(run) < -0.10
     assert run.solver[-1] < run.solver[0]
-    assert "surer and worse" in " ".join(capsys.readouterr().out.split())
+    assert "more confident and less accurate" in " ".join(capsys.readouterr().out.split())

@@ -49,10 +49,10 @@ def test_what_the_law_says_is_told_where_nothing_speaks_against_it(tmp_path, cap
         write_csv(Trajectory(ts, curve + noise), tmp_path / f"{name}.csv")
         run_command(["forecast", str(tmp_path / f"{name}.csv"), "--horizon", "20"])
     by_law, by_line = " ".join(capsys.readouterr().out.split()).split("At 20")[1:]
-    assert "By the linear law, against which nothing in these rows speaks: The" in by_law
-    assert "By this law it comes within" in by_law
+    assert "Under the linear law, against which nothing in these rows speaks: The" in by_law
+    assert "Under this law the solver comes within" in by_law
     # It has no limit within reach, and so no time left to it.
-    assert "By the linear law" not in by_line
+    assert "Under the linear law" not in by_line
 
 
 def test_backtest_says_of_what_its_errors_are_and_why_forecasts_are_missing(tmp_path, capsys):
@@ -91,7 +91,7 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
         assert entry["truth"] == pytest.approx(float(curve.solver[-5:].mean()))
         assert set(entry["baselines"]) == {"last", "exp3", "pow3", "sigmoid"}
     told = capsys.readouterr().out
-    assert "intervals hold the truth" in told
+    assert "intervals contain the truth" in told
     assert "absent.csv is left out" in told
 
 

@@ -98,7 +98,7 @@ def test_an_interrupted_run_is_resumed_and_may_go_further(run_folder, tmp_path, 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "name a new folder by --out, or an interrupted run by --resume"),
+        ([], "name a new folder with --out, or an interrupted run with --resume"),
         (["--out", "a", "--resume", "b"], "give --out for a new run, or --resume"),
         (["--out", "a", "--more-rounds", "2"], "--more-rounds goes with --resume"),
         (["--resume", "a", "--seed", "3"], "the run's own settings are used"),
@@ -140,7 +140,7 @@ def test_sigterm_leaves_a_run_that_goes_on(run_folder, tmp_path):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
-    assert said.decode() == f"jaxgap: terminated; jaxgap improve --resume {folder} goes on\n"
+    assert said.decode() == f"jaxgap: terminated; to continue: jaxgap improve --resume {folder}\n"
     assert process.returncode == 143
     run_command(["improve", "--resume", str(folder)])
     for name in REPEATED:

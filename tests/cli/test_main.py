@@ -221,7 +221,7 @@ def test_fit_takes_noise_constraints_and_a_window(run_file, tmp_path, capsys):
     result = strict(out.read_text())
     assert result["num_points"] == 10
     assert result["parameters"]["gap_limit"]["estimate"] == 0.0
-    assert "held by the constraints" in result["parameters"]["gap_limit"]["reason"]
+    assert "held at a given value" in result["parameters"]["gap_limit"]["reason"]
     assert 0 < result["parameters"]["rate"]["interval"][1] <= 1
 
 
@@ -239,7 +239,7 @@ EVERY = ("rate", "ratio", "gap_limit", "solver_initial", "verifier_initial")
         (["--fix", "rate=nan"], "rate cannot be held at nan"),
         (
             [part for name in EVERY for part in ("--fix", f"{name}=0.5")],
-            "all parameters are held or tied: none is left to fit",
+            "all parameters are held or tied, so none is left to fit",
         ),
         (["--noise", "binomial"], "binomial noise needs accuracies"),
         (["--noise", "given"], "the trajectory has no standard errors"),

@@ -43,7 +43,7 @@ def demo(tmp_path):
 )
 def test_what_is_read_is_not_replaced(read, out, demo, tmp_path):
     (tmp_path / "link").symlink_to(demo / "trajectory.csv")
-    with pytest.raises(InputError, match=f"--json .*{out}: belongs to what is read"):
+    with pytest.raises(InputError, match=f"--json .*{out}: is one of the files read"):
         check_outputs([tmp_path / read], json=tmp_path / out)
 
 
@@ -84,5 +84,5 @@ def refused(argv: list[str | Path], capsys):
     with pytest.raises(SystemExit, match="2"):
         run_command([str(part) for part in argv])
     said = capsys.readouterr().err
-    assert "belongs to what is read; name another file" in said
+    assert "is one of the files read; name another file" in said
     assert said.count("\n") == 1

@@ -85,7 +85,7 @@ def test_a_run_that_does_not_hold_its_limit_is_drawn_without_limits(tmp_path, ca
     straight = Trajectory(ts, 3 - 0.1 * ts + noise[0], 2 - 0.05 * ts + noise[1])
     write_csv(straight, tmp_path / "straight.csv")
     said, plan = plan_of(tmp_path / "straight.csv", tmp_path, capsys, "0.2")
-    assert "by the fitted curve alone, whose limit the data do not hold: " in said
+    assert "for the fitted curve alone, whose limit the data do not determine: " in said
     assert "Without external data" not in said
     assert " yes" not in said
     assert " no " not in said.partition("schedule ")[2].partition("The data")[0]
@@ -128,7 +128,7 @@ def test_the_best_by_a_law_that_does_not_describe_the_run_is_called_so(tmp_path,
     verifier = 0.8 + 1.2 * np.exp(-0.3 * ts) ** 2
     write_csv(Trajectory(ts, solver + noise[0], verifier + noise[1]), tmp_path / "bent.csv")
     said, _ = plan_of(tmp_path / "bent.csv", tmp_path, capsys, "0.1")
-    assert "Best by a law that does not describe this run: 100% at epoch 0" in said
+    assert "Best under a law that does not describe this run: 100% at epoch 0" in said
 
 
 @pytest.mark.slow

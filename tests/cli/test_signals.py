@@ -30,7 +30,7 @@ def test_a_signal_says_how_to_go_on_where_there_is_a_run(tmp_path, number, error
     with pytest.raises(error, match=f"^{word}$"), resumable(tmp_path):
         send(number)
     (tmp_path / "config.json").write_text("{}")
-    goes_on = f"^{word}; jaxgap improve --resume {tmp_path} goes on$"
+    goes_on = f"^{word}; to continue: jaxgap improve --resume {tmp_path}$"
     with pytest.raises(error, match=goes_on), resumable(tmp_path):
         send(number)
     assert signal.getsignal(number) is before

@@ -85,8 +85,8 @@ def test_results_go_through_pipes_and_links(curve, tmp_path, capsys, option, beg
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--json", "{run}"], "belongs to what is read"),
-        (["--plot", "{run}.json"], "belongs to what is read"),
+        (["--json", "{run}"], "is one of the files read"),
+        (["--plot", "{run}.json"], "is one of the files read"),
         (["--json", "{tmp}/x", "--plot", "{tmp}/x"], "--json and --plot name the same file"),
     ],
 )

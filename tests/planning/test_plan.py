@@ -123,11 +123,11 @@ def linear_steps(monkeypatch):
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        (["update"], ["--rows, of update: 8 fits, 16 does not, and none between was tried"]),
-        (["decode"], ["--num-candidates, of decode: 256 fits, and more was not tried"]),
+        (["update"], ["--rows, for update: 8 fits, 16 does not; nothing between was tried"]),
+        (["decode"], ["--num-candidates, for decode: 256 fits; larger was not tried"]),
         (["decode", "score", "update"],
-         ["--rows, of update: 8 fits, 16 does not, and none between was tried",
-          "--num-candidates, of decode and score: 1 fits, 2 does not, and none between was tried"]),
+         ["--rows, for update: 8 fits, 16 does not; nothing between was tried",
+          "--num-candidates, for decode and score: 1 fits, 2 does not; nothing between was tried"]),
     ],
 )  # fmt: skip
 def test_a_search_says_what_was_tried(linear_steps, tmp_path, capsys, steps, said):
@@ -153,7 +153,7 @@ def test_a_chip_too_small_for_anything(linear_steps, monkeypatch, capsys):
     plan = ["plan", "--model", "SmolLM2-135M", "--topology", "v5e:1x1", "--search"]
     with pytest.raises(SystemExit, match="1"):
         run_command([*plan, "--steps", "update"])
-    assert "--rows, of update: not even 1 fits" in capsys.readouterr().out
+    assert "--rows, for update: not even 1 fits" in capsys.readouterr().out
 
 
 def test_a_search_needs_a_step_whose_size_is_searched():
@@ -225,4 +225,4 @@ def test_a_small_model_is_compiled_for_four_chips(tmp_path, capsys):
     with pytest.raises(SystemExit, match="1"):
         run_command([*plan, "--steps=update", "--rows=4096", "--completion-length=4096"])
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith("jaxgap: update does not fit: it takes")
+    assert last.startswith("jaxgap: update does not fit: it needs")

@@ -21,7 +21,7 @@ def run_with(accuracies):
     return Trajectory(ts, 2 - 0.2 * ts, extra={"solver_accuracy": np.array(accuracies)})
 
 
-def test_accuracies_are_told_from_the_first_to_the_last_that_was_measured():
+def test_accuracies_are_reported_from_the_first_to_the_last_that_was_measured():
     run = run_with([np.nan, 0.25, 0.5, 0.75, np.nan])
     assert accuracy_ends(run) == (0.25, 0.75)
     assert "from 25.0% to 75.0%" in accuracy_sentence(run)
@@ -43,19 +43,23 @@ def falling(last, *, error=0.01, selected=0.3, solver_se=0.01):
     return Trajectory(ts, 2 - 0.2 * ts, solver_se=np.full(5, solver_se), extra=extra)
 
 
-def test_surer_and_worse_is_said_of_a_clear_fall_alone():
+def test_more_confident_and_less_accurate_is_said_of_a_clear_fall_alone():
     said = accuracy_sentence(falling(0.4))
-    assert "surer and worse: most answers that its verifier selects are wrong, and the" in said
+    assert "less accurate: most answers that its verifier selects are wrong, and the limit" in said
     # Four standard errors of the difference are 0.057.
-    assert "worse" in accuracy_sentence(falling(0.44))
-    assert "worse" not in accuracy_sentence(falling(0.45))
-    assert "worse" not in accuracy_sentence(falling(0.4, solver_se=0.5))
-    assert "worse" not in accuracy_sentence(run_with([0.9, 0.8, 0.7, 0.6, 0.5]))  # no errors
+    assert "less accurate" in accuracy_sentence(falling(0.44))
+    assert "less accurate" not in accuracy_sentence(falling(0.45))
+    assert "less accurate" not in accuracy_sentence(falling(0.4, solver_se=0.5))
+    assert "less accurate" not in accuracy_sentence(
+        run_with([0.9, 0.8, 0.7, 0.6, 0.5])
+    )  # no errors
 
 
 def test_a_verifier_that_selects_right_answers_is_not_blamed():
     said = accuracy_sentence(falling(0.3, selected=0.8))
-    assert said.endswith("surer and worse: the limit of its uncertainty is no limit of its skill.")
+    assert said.endswith(
+        "less accurate: the limit of its uncertainty says nothing about its skill."
+    )
 
 
 def test_a_run_of_accuracies_has_no_nats():
@@ -101,7 +105,7 @@ def test_a_verifier_that_does_not_move_is_no_departure_from_the_law():
     assert objection(result) is None
     said = theory_sentence(result)
     assert "The residuals show no departure of this run from the linear law" in said
-    assert said.endswith("little beside noise is to be seen (R² verifier 0.00).")
+    assert said.endswith("but there is little to see beyond noise (R² verifier 0.00).")
 
 
 @pytest.mark.slow
@@ -111,8 +115,8 @@ def test_a_lawful_run_is_outside_what_was_expected_as_often_as_the_level_says():
     known = fit_many(LinearLaw(), [run.head(10) for run in runs])
     said = [forecast_sentence(*each) for each in zip(runs, known, strict=True)]
     # Of 120 with a chance of 0.1: three standard deviations to either side.
-    assert 3 <= sum("outside what" in sentence for sentence in said) <= 21
-    assert sum("inside what" in sentence for sentence in said) >= 96
+    assert 3 <= sum("outside the predicted" in sentence for sentence in said) <= 21
+    assert sum("within the predicted" in sentence for sentence in said) >= 96
 
 
 @pytest.mark.parametrize(("num_items", "error"), [(50, "0.045"), (200, "0.022")])
@@ -120,19 +124,19 @@ def test_the_error_of_an_accuracy_is_that_of_its_count(num_items, error):
     t = np.arange(20.0)
     run = Trajectory(t, 0.9 - 0.6 * np.exp(-0.4 * t), kind="accuracy", num_items=num_items)
     known = fit(LinearLaw(), run.head(10))
-    assert f"measured was 0.8997 ± {error}: inside" in forecast_sentence(run, known)
+    assert f"0.8997 ± {error} was measured, within" in forecast_sentence(run, known)
     fallen = run.replace(solver=np.append(run.solver[:-1], 0.5))
-    assert "measured was 0.5000 ± " in forecast_sentence(fallen, known)
-    assert ": outside what" in forecast_sentence(fallen, known)
+    assert "0.5000 ± " in forecast_sentence(fallen, known)
+    assert "was measured, outside the" in forecast_sentence(fallen, known)
 
 
-def test_nothing_is_expected_of_a_fit_that_cannot_tell_its_noise_or_failed():
+def test_nothing_is_predicted_by_a_fit_that_cannot_tell_its_noise_or_failed():
     run = lawful_run(10, np.random.default_rng(0)).replace(verifier=None)
     three = fit(LinearLaw(), run.head(3))
     said = forecast_sentence(run, three)
     assert "with no interval (too few measurements" in said
     assert "inf" not in said
-    assert "side what it expected" not in said
+    assert "the predicted range" not in said
     failed = dataclasses.replace(three, converged=False, stopped="failed: no start")
     assert forecast_sentence(run, failed).endswith("law could not be fitted: failed: no start.")
 
@@ -142,7 +146,9 @@ def test_no_accuracy_above_one_is_forecast():
     run = Trajectory(t, np.minimum(0.3 + 0.12 * t, 0.97), kind="accuracy", num_items=200)
     known = fit(LinearLaw(), run.head(5))
     assert known.predict(t[-1:]).solver.estimate[0] > 1
-    assert "put the solver at 1.000 at the end (90% interval [" in forecast_sentence(run, known)
+    assert "predicted 1.000 for the solver at the end (90% interval [" in forecast_sentence(
+        run, known
+    )
 
 
 def test_a_measurements_error_is_that_of_its_own_series_where_each_has_its_own():

@@ -90,7 +90,9 @@ def test_all_of_them_told_to_end_do_so_at_once(start_together, config, options, 
         process.terminate()
     said = [process.communicate(timeout=60)[1] for process in processes]
     assert [process.returncode for process in processes] == [143, 143], said
-    assert all(f"terminated; jaxgap improve --resume {folder} goes on" in each for each in said)
+    assert all(
+        f"terminated; to continue: jaxgap improve --resume {folder}" in each for each in said
+    )
 
 
 @pytest.mark.slow

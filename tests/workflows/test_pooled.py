@@ -1,4 +1,4 @@
-"""The seeds of one experiment together, among them one that the law fails."""
+"""The seeds of one experiment together, among them one for which the law fails."""
 
 import dataclasses
 
@@ -29,7 +29,8 @@ def test_a_seed_whose_fit_failed_withholds_every_number(results):
         assert (number.mean, number.runs) == (None, {})
         assert number.failed == {"b": "its fit failed: no start"}
         assert (
-            number.reason == "withheld, as the law fails 1 of 3 runs: b: its fit failed: no start"
+            number.reason
+            == "withheld, as the law fails for 1 of 3 runs: b: its fit failed: no start"
         )
 
 
@@ -76,7 +77,7 @@ def test_accuracies_are_pooled_within_what_they_can_be():
 
 
 def test_a_picture_says_how_many_seeds_are_pooled_or_why_none():
-    assert PooledLimit(None, None, 5, 2, 0).absence == "withheld: the law fails 2 of 5"
-    assert PooledLimit(None, None, 5, 0, 0).absence == "not held by these seeds"
+    assert PooledLimit(None, None, 5, 2, 0).absence == "withheld: the law fails for 2 of 5"
+    assert PooledLimit(None, None, 5, 0, 0).absence == "not determined by these seeds"
     assert PooledLimit(None, None, 5, 0, 1).label == "4 of 5 pooled"
     assert PooledLimit(None, None, 5, 0, 0).label == "pooled"

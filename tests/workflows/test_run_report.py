@@ -37,15 +37,15 @@ def test_the_page_says_what_happened(tmp_path):
     assert known.num_points == 8
     assert run.num_rows == 16
     assert "went from 40.0% to 70.0%" in text
-    assert "surer and worse" not in text
+    assert "less accurate" not in text
     assert "From its first 8 of 16 measurements" in text
     assert "&lt;careful&gt;" in text
     assert text.count("<svg") == 4
 
 
-def test_a_run_that_became_surer_and_worse_is_called_so(tmp_path):
+def test_a_run_that_became_more_confident_and_less_accurate_is_called_so(tmp_path):
     path, _ = write_report(write_run(tmp_path / "bad", np.linspace(0.6, 0.3, 16)))
-    assert "surer and worse" in path.read_text()
+    assert "less accurate" in path.read_text()
 
 
 def test_a_run_that_the_law_does_not_describe_is_called_so(tmp_path):

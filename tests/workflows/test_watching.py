@@ -93,7 +93,7 @@ def test_before_the_third_checkpoint_there_is_nothing_to_fit(tmp_path):
     write_run(tmp_path / "run", [1.5, 1.2], 12)
     status = read_status(tmp_path / "run", key=KEY)
     assert (status.num_done, status.result, status.outlook) == (2, None, None)
-    with pytest.raises(InputError, match="holds no run to watch"):
+    with pytest.raises(InputError, match="contains no run to watch"):
         read_status(tmp_path, key=KEY)
 
 
@@ -118,10 +118,10 @@ def test_a_round_cannot_have_to_gain_so_much(half_way, cost, capsys):
 def test_the_command_says_it_in_words(half_way, capsys):
     run_command(["watch", str(half_way), "--once", "--cost", "0.2"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "9 of 13 checkpoints, and nothing is at work on it" in said
+    assert "9 of 13 checkpoints, and no process is working on it" in said
     assert "The solver's limit is" in said
-    assert "By the linear law: The solver's limit is" in said
-    assert "By curves of several shapes: U_s" in said
+    assert "Under the linear law: The solver's limit is" in said
+    assert "Forecast over several shapes of curve: U_s" in said
     assert "stop: with probability" in said
 
 
@@ -142,7 +142,7 @@ def test_a_verdict_against_the_law_stands_beside_its_limit_and_doubts_are_told_o
     warnings = (*status.result.warnings, *status.outlook.warnings)
     assert len(warnings) > 1
     assert all(said.count(warning[1:]) == 1 for warning in warnings)
-    assert "Beware: the residuals exceed the standard errors given" in said
+    assert "Warning: the residuals exceed the standard errors given" in said
 
 
 def test_a_fit_that_failed_gives_no_limit_to_a_watcher(seen, capsys):
@@ -150,7 +150,7 @@ def test_a_fit_that_failed_gives_no_limit_to_a_watcher(seen, capsys):
     said = said_of(seen._replace(result=failed), capsys)
     assert "The linear law could not be fitted: failed: no start." in said
     assert "The solver's limit is" not in said
-    assert "By curves of several shapes: U_s" in said
+    assert "Forecast over several shapes of curve: U_s" in said
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_a_limit_that_the_run_has_passed_is_not_told_as_one(tmp_path, capsys):
     said = said_of(status, capsys)
     assert said.count(refuted.reason) == 1
     assert "does not describe this run" in said
-    assert "By the linear law" not in said
+    assert "Under the linear law" not in said
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e10"])
@@ -179,7 +179,7 @@ def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
     last = measured(8, 0.52)
     told = []
     watcher = Watcher(on_round=told.append)
-    with pytest.raises(EndRun, match=r"another round is not worth it: with probability \d+%"):
+    with pytest.raises(EndRun, match=r"another round is not worthwhile: with probability \d+%"):
         stop_when_not_worth(watcher, half_way, 0.2).on_round(last)
     assert told == [last]
     write_run(tmp_path / "young", 3.0 - 0.25 * np.arange(9.0), 12)
@@ -188,7 +188,7 @@ def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
 
 def test_a_run_that_was_ended_goes_no_further_when_it_is_resumed(half_way):
     watcher = stop_when_not_worth(Watcher(), half_way, 0.2)
-    with pytest.raises(EndRun, match="another round is not worth it"):
+    with pytest.raises(EndRun, match="another round is not worthwhile"):
         watcher.on_start(ImproveConfig(), 9)
     watcher.on_start(ImproveConfig(), 0)
 
