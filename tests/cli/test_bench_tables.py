@@ -78,7 +78,7 @@ def test_an_estimate_on_its_bound_is_marked(lawful, capsys):
         lawful.parameters["ratio"],
         estimate=0.999,
         stderr=None,
-        reason="the estimate is on the bound of what is allowed",
+        reason="the estimate is on the bound of the allowed range",
         identifiability="practically unidentifiable",
     )
     result = dataclasses.replace(lawful, parameters={**lawful.parameters, "ratio": on_bound})

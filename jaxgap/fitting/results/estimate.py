@@ -11,7 +11,7 @@ NO_NOISE = (
     "nothing is left to estimate the noise from"
 )
 NO_VERIFIER = "the trajectory has no verifier"
-_ON_BOUND = "the estimate is on the boundary of the allowed range"
+_ON_BOUND = "the estimate is on the bound of the allowed range"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -198,7 +198,7 @@ def test_next_to_no_data_leave_the_limit_as_the_fit_has_it(fits):
                 assert limit.estimate == (plain.estimate and pytest.approx(plain.estimate))
     assert kinds[0] is None
     assert any(kind and "do not bound it" in kind for kind in kinds)
-    assert any(kind and "wider than all" in kind for kind in kinds)
+    assert any(kind and "wider than the whole" in kind for kind in kinds)
 
 
 def test_ends_are_open_where_those_of_the_fit_are():

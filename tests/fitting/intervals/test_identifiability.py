@@ -217,7 +217,7 @@ def test_a_limit_of_an_accuracy_found_above_one_is_on_the_bound_and_says_so():
     assert (limit.estimate, limit.stderr, limit.interval[1]) == (1.0, None, 1.0)
     assert limit.identifiability == "practically unidentifiable"
     assert limit_sentence(result).endswith(
-        "1.000]: the estimate is on the bound of what is allowed."
+        "1.000]: the estimate is on the bound of the allowed range."
     )
 
 
