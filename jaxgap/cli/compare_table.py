@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from jaxgap.cli.option_names import in_options
 from jaxgap.cli.tables import limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
@@ -60,7 +61,7 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
     if not found.groups and len(found.runs) > 1:
         console.print("No two of these runs are seeds of one experiment.")
     for each in found.unreadable:
-        console.print(f"Could not be read: {each.problem}", style="red")
+        console.print(f"Could not be read: {in_options(each.problem)}", style="red")
 
 
 def _parameter(result: FitResult, name: str) -> Estimate:
@@ -92,7 +93,7 @@ class _Remarks:
 
     def letters(self, remarks: Iterable[str]) -> list[str]:
         found = []
-        for remark in remarks:
+        for remark in map(in_options, remarks):
             kind = tuple(_NUMBER.split(_head(remark)))
             self._known.setdefault(kind, []).append(remark)
             found.append(_letter(list(self._known).index(kind)))

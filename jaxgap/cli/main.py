@@ -23,6 +23,7 @@ from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
 from jaxgap.cli.help_texts import filled_help_texts
 from jaxgap.cli.improve import Improve
+from jaxgap.cli.option_names import in_options, options
 from jaxgap.cli.plan import Plan
 from jaxgap.cli.processes import RUN_ERROR
 from jaxgap.cli.report import Report
@@ -57,11 +58,12 @@ def run_command(argv: Sequence[str] | None = None) -> None:
 
     The status is 2 where the user must change something, 1 where a run could not go on.
     """
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        _parse(sys.argv[1:] if argv is None else argv).run()
+        _parse(argv).run()
         sys.stdout.flush()
     except InputError as error:
-        _refuse(str(error))
+        _refuse(in_options(str(error), argv))
     except RunError as error:
         _refuse(str(error), RUN_ERROR)
     except BrokenPipeError:
@@ -90,13 +92,15 @@ def _parse(argv: Sequence[str]) -> _Runs:
                 registry=filled_help_texts(),
             )
         if isinstance(command, Improve):
-            typed = frozenset(option.replace("_", "-") for option in _options(argv))
+            typed = frozenset(option.replace("_", "-") for option in options(argv))
             return dataclasses.replace(command, typed=typed)
         return command
     except SystemExit as stop:
         if stop.code == USAGE_ERROR:
             refused = _refused_value(stop)
-            _refuse(_one_line(said.getvalue()) if refused is None else _as_typed(refused, argv))
+            if refused is not None:
+                _refuse(in_options(str(refused), argv))
+            _refuse(_one_line(said.getvalue()))
         raise
 
 
@@ -119,17 +123,6 @@ def _refused_value(stop: SystemExit) -> InputError | None:
     while cause is not None and not isinstance(cause, InputError):
         cause = cause.__context__
     return cause
-
-
-def _as_typed(error: InputError, argv: Sequence[str]) -> str:
-    """A message that begins with the name of a setting, with the option as the user wrote it."""
-    name, *rest = str(error).split(" ")
-    typed = {option.removeprefix("--").replace("-", "_"): option for option in _options(argv)}
-    return " ".join([typed.get(name, name), *rest])
-
-
-def _options(argv: Sequence[str]) -> set[str]:
-    return {each.partition("=")[0] for each in argv if each.startswith("--")}
 
 
 def _one_line(panel: str) -> str:

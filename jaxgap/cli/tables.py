@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from jaxgap.cli.option_names import in_options
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.results.fit_report import (
     duration,
@@ -142,7 +143,7 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     for entry in report.left_out:
         if entry["reason"] != TOO_SHORT:
             at = "" if entry["prefix"] is None else f" at {entry['prefix']:g}"
-            _warn(console, f"{entry['file']} is left out{at}: {entry['reason']}")
+            _warn(console, f"{entry['file']} is left out{at}: {in_options(entry['reason'])}")
 
 
 def _warn(console: Terminal, warning: str) -> None:

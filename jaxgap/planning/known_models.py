@@ -70,6 +70,7 @@ def read_decoder_config(source: str) -> DecoderConfig:
     path = config_file(source)
     if not path.is_file():
         raise InputError(
-            f"--model {source}: no config.json there, and none of {', '.join(KNOWN_MODELS)}"
+            f"model must be a config.json, a folder with one, or one of {', '.join(KNOWN_MODELS)}, "
+            f"got {source!r}"
         )
     return parse_config(path)

@@ -125,8 +125,8 @@ def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
     if not text:
         if jax.process_count() > 1:
             raise InputError(
-                f"{jax.process_count()} processes need a mesh of their {jax.device_count()} "
-                "devices to share a run: give --mesh"
+                f"mesh must be given: {jax.process_count()} processes need one of their "
+                f"{jax.device_count()} devices to share a run"
             )
         return contextlib.nullcontext()
     return jax.set_mesh(make_mesh(MeshShape.parse(text)))

@@ -1,4 +1,4 @@
-"""What a reader of results has to know of how a file was read: said, never only recorded."""
+"""What readers of results need to know of how a file was read: said, never only recorded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,7 +48,7 @@ def with_assumed_kind(run: Trajectory, metadata: Mapping[str, Any]) -> Trajector
         return run
     note = (
         "no kind is given: the solver's values, all in [0, 1], are read as uncertainties in nats, "
-        "the less the better; if they are accuracies, give --kind accuracy"
+        "where lower is better; if they are accuracies, give kind='accuracy'"
     )
     return run.replace(provenance=with_notes(run.provenance, [note]))
 
@@ -67,7 +67,7 @@ def accuracy_like(run: Trajectory) -> list[str]:
     Read as uncertainties, rising accuracies would be a model that gets worse.
 
     >>> accuracy_like(Trajectory([0, 1, 2], [0.3, 0.5, 0.6]))[0].partition(": ")[2]
-    'if these are accuracies, give --kind accuracy'
+    "if these are accuracies, give kind='accuracy'"
     """
     solver = run.solver
     if run.kind == "accuracy" or solver.min() < 0 or not np.ptp(solver) > 0:
@@ -78,5 +78,5 @@ def accuracy_like(run: Trajectory) -> list[str]:
     rest = ", and divide them by 100" if in_percent else ""
     return [
         f"the solver rises from {solver[0]:.3g} to {solver[-1]:.3g} and is read as an uncertainty, "
-        f"the less the better: if these are accuracies, give --kind accuracy{rest}"
+        f"where lower is better: if these are accuracies, give kind='accuracy'{rest}"
     ]

@@ -44,7 +44,7 @@ def read_trajectory(
     if len(runs) > 1:
         named = ", ".join(name or UNNAMED for name in list(runs)[:6])
         raise TrajectoryError(
-            f"{path}: holds {len(runs)} runs ({named[:200]}): jaxgap compare reads them all"
+            f"{path}: contains {len(runs)} runs ({named[:200]}): jaxgap compare reads them all"
         )
     return select(log, columns, **metadata)
 
@@ -99,5 +99,6 @@ def _read_own(path: Path, **metadata: Any) -> Trajectory:
     if not (path.is_file() or path.is_dir()):
         raise TrajectoryError(f"{path}: not a file")
     raise TrajectoryError(
-        f"{path}: say which of its columns is which, as in --columns t=step,solver=eval/nll"
+        f"{path}: say which of its columns is which, as in "
+        "columns={'t': 'step', 'solver': 'eval/nll'}"
     )

@@ -197,12 +197,14 @@ _RESERVED = (*_CORE, "t", "trajectory")
 # Reserved in any case: a file that lacks them may write them in any.
 _OPTIONAL = ("verifier", "solver_se", "verifier_se")
 _RESUMED = (
-    "; --columns t=NAME,solver=NAME sorts them, and of times a resumed run repeats keeps the later"
+    "; reading with columns={'t': 'NAME', 'solver': 'NAME'} sorts them, and keeps the later of the "
+    "times that a resumed run repeats"
 )
 _PERCENT = (
-    "; the column looks like percent: divide it by 100, or name it with --columns, which does"
+    "; the column looks like percentages: divide it by 100, or read it with "
+    "columns={'t': 'NAME', 'solver': 'NAME'}, which does"
 )
-_MIXED = "; the column has values on both sides of 1: if it is percent, divide all of it by 100"
+_MIXED = "; the column has values on both sides of 1: if they are percentages, divide all by 100"
 
 
 def _frozen(values: ArrayLike, name: str) -> Series:

@@ -17,7 +17,7 @@ from jaxgap.trajectory.record import Trajectory, TrajectoryError
 
 _CORE = ("solver", "verifier", "solver_se", "verifier_se")
 CORE_COLUMNS = ("t", *_CORE)
-_BY_NAME = "--columns t=NAME,solver=NAME"
+_BY_NAME = "columns={'t': 'NAME', 'solver': 'NAME'}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def checked_names(names: Sequence[str], where: str) -> list[str]:
     if "" in names:
         raise TrajectoryError(
             f"{where}: {_place(names)} has no name; "
-            f"{_BY_NAME} passes over columns that are not named there"
+            f"reading with {_BY_NAME} skips columns that are not named there"
         )
     twice = repeated(names)
     if twice is not None:
@@ -63,7 +63,7 @@ def checked_names(names: Sequence[str], where: str) -> list[str]:
         raise TrajectoryError(
             f"{where}: missing column{'s'[: len(missing) - 1]} "
             f"{' and '.join(repr(name) for name in missing)}; found {', '.join(names)[:200]}; "
-            f"say which is which: {_BY_NAME}, or in Python read_trajectory's columns"
+            f"say which is which by {_BY_NAME}"
         )
     if "ts" in names:
         raise TrajectoryError(f"{where}: column 'ts' would shadow the times; rename it")
@@ -106,19 +106,19 @@ def trajectory_from_rows(
 def cell_hint(column: str, cell: str) -> str:
     """What to do about a cell that holds no number; nothing where that is a plain mistake."""
     if is_missing(cell):
-        return f"; {_BY_NAME} counts it as not measured"
+        return f"; reading with {_BY_NAME} counts it as not measured"
     if column not in CORE_COLUMNS:
-        return f"; {_BY_NAME} passes over columns that are not named there"
+        return f"; reading with {_BY_NAME} skips columns that are not named there"
     return ""
 
 
 def _gap_hint(column: str) -> str:
     """What to do about an empty cell, as of a verifier measured less often than the solver."""
     if column not in ("verifier", "verifier_se"):
-        return f"; {_BY_NAME} passes over such rows"
+        return f"; reading with {_BY_NAME} skips such rows"
     return (
-        f": {_BY_NAME} fits the solver alone on all rows, "
-        "and with verifier=NAME too both on the rows that have both"
+        f": {_BY_NAME} reads the solver alone on all rows, "
+        "and with a verifier in it both on the rows that have both"
     )
 
 

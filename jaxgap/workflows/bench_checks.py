@@ -1,4 +1,4 @@
-"""What of a bench can be refused before its first run begins, and where its runs are."""
+"""What can be refused of a bench before its first run begins, and where its runs are."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def is_begun(run: Path) -> bool:
 
 def _check_place(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: name a folder by --out")
+        raise InputError(f"{folder} is a file: use a folder")
     for path in (folder / TABLE, folder / PICTURE):
         if path.is_dir():
             raise InputError(
-                f"{path} is a folder, where a file is to be written: move it away, or name another "
-                "folder by --out"
+                f"{path} is a folder, but the bench writes a file there: move it away, or use "
+                "another folder"
             )
 
 
@@ -66,8 +66,7 @@ def _check_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(
-            f"{folder}: nothing can be written there ({error.strerror}); name another folder by "
-            "--out"
+            f"{folder}: nothing can be written there ({error.strerror}); use another folder"
         ) from error
 
 
@@ -90,9 +89,9 @@ def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Pat
     if lost:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         raise InputError(
-            f"{folder / TABLE} compares runs that this command leaves out "
-            f"({', '.join(lost[:3])}{more}): ask for them too, name another folder by --out, or "
-            "move that file away"
+            f"{folder / TABLE} compares runs that this grid leaves out "
+            f"({', '.join(lost[:3])}{more}): include them, use another folder, or move that file "
+            "away"
         )
     return places
 
@@ -109,7 +108,7 @@ def _compared(table: Path) -> Sequence[str]:
     except (InputError, AttributeError, KeyError, TypeError):
         pass
     raise InputError(
-        f"{table} is not what jaxgap bench writes: move it away, or name another folder by --out"
+        f"{table} was not written by jaxgap bench: move it away, or use another folder"
     )
 
 
@@ -125,7 +124,7 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
         if old != new:
             raise InputError(
                 f"{run} holds a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
-                "name another folder by --out"
+                "use another folder"
             )
 
 

@@ -69,7 +69,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"--group {pattern}: not a regular expression: {error}") from error
+        raise InputError(f"group must be a regular expression, got {pattern!r}: {error}") from error
 
 
 def _matched(pattern: re.Pattern[str], name: str) -> str | None:

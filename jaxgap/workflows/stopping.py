@@ -19,13 +19,13 @@ from jaxgap.workflows.host import on_host
 _MIN_CHECKPOINTS = 5
 
 
-def require_gain(option: str, cost: float) -> None:
-    """Refuse what no round can have to gain.
+def require_cost(cost: float) -> None:
+    """Refuse a cost that no round can have.
 
-    **Raises:** `InputError` naming the option.
+    **Raises:** `InputError` if it is negative or not finite.
     """
     if not 0 <= cost < float("inf"):
-        raise InputError(f"{option} must be a gain in nats, 0 or more, got {cost}")
+        raise InputError(f"cost must be a gain in nats, 0 or more, got {cost}")
 
 
 def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
@@ -44,7 +44,7 @@ def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
 
     **Raises:** `InputError` if the cost is negative or not finite.
     """
-    require_gain("--stop-when", cost)
+    require_cost(cost)
     settings = ImproveConfig()
 
     def on_start(config: ImproveConfig, num_done: int) -> None:

@@ -17,7 +17,7 @@ from jaxgap.trajectory import Trajectory, read_csv
 from jaxgap.trajectory.outside import read_text
 from jaxgap.trajectory.read import OWN_FILE
 from jaxgap.trajectory.record import MIN_ROWS
-from jaxgap.workflows.stopping import require_gain
+from jaxgap.workflows.stopping import require_cost
 
 
 class RunStatus(NamedTuple):
@@ -59,7 +59,7 @@ def read_status(
     the cost is negative or not finite.
     """
     if cost is not None:
-        require_gain("--cost", cost)
+        require_cost(cost)
     if folder.is_file():
         raise InputError(f"{folder} is a file, not a RUN folder; for a file use jaxgap forecast")
     if not (folder / CONFIG_FILE).is_file():

@@ -106,7 +106,7 @@ def test_what_was_done_to_a_file_is_said(tmp_path, capsys):
         (["compare", "{tmp}/none.csv"], "none.csv: no such file"),
         (["compare", "{tmp}/empty"], "there is no run in it"),
         (["compare", "{tmp}", "--level", "nan"], "level must lie between 0 and 1"),
-        (["compare", "{tmp}", "--group", "("], "not a regular expression"),
+        (["compare", "{tmp}", "--group", "("], "--group must be a regular expression, got '('"),
         (["compare", "{tmp}", "--json", "{tmp}"], "is a folder"),
     ],
 )

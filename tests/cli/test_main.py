@@ -94,10 +94,13 @@ def test_columns_of_another_tool(tmp_path, capsys):
         (["fit", "{run}", "--plot", "{tmp}"], "is a folder"),
         (["fit", "{run}", "--plot", "{tmp}/a.pdf"], r"a.pdf: pictures are written as PNG; name it"),
         (["fit", "{run}", "--save", "{tmp}/no/fit.json"], "there is no folder"),
-        (["fit", "{run}", "--level", "1.5"], "level must lie between 0 and 1, got 1.5"),
+        (["fit", "{run}", "--level", "1.5"], "jaxgap: --level must lie between 0 and 1, got 1.5"),
         (["fit", "{run}", "--model", "cubic"], "linear"),
         (["fit", "{run}", "--columns", "solver"], "must look like t=step,solver=eval/nll"),
-        (["fit", "{run}", "--num-items", "7"], "num_items only goes with kind 'accuracy'"),
+        (
+            ["fit", "{run}", "--num-items", "7"],
+            "jaxgap: --num-items only goes with kind 'accuracy'",
+        ),
         (["report", "{tmp}/none"], "none: no such folder"),
         (["report", "{tmp}"], "has no trajectory.csv"),
         (["improve", "--out", "{tmp}"], "is not empty"),
@@ -132,7 +135,7 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, run_file, tmp_path, ca
          "['high']; see jaxgap --help"),
     ],
 )  # fmt: skip
-def test_a_value_that_an_option_cannot_have_is_told_by_its_name(argv, said, tmp_path, capsys):
+def test_a_value_that_an_option_cannot_have_is_refused_by_its_name(argv, said, tmp_path, capsys):
     line = fails(argv.format(new=tmp_path / "new").split(), capsys)
     assert line == f"jaxgap: {said}\n"
 

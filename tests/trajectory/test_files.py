@@ -21,7 +21,7 @@ FORMATS = [("run.csv", write_csv, read_csv), ("run.jsonl", write_jsonl, read_jso
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 RESERVED = {"t", "ts", "solver", "verifier", "solver_se", "verifier_se", "trajectory"}
-BY_NAME = "--columns t=NAME,solver=NAME"
+BY_NAME = "columns={'t': 'NAME', 'solver': 'NAME'}"
 names = (
     st.text(min_size=1, max_size=12)
     .map(str.strip)
@@ -82,8 +82,8 @@ ROWS = "0,1.0\n1,0.5\n2,0.25\n"
 BAD_CSV = [
     (
         "t,verifier\n" + ROWS,
-        rf":1: missing column 'solver'; found t, verifier; say which is which: {BY_NAME}, or in "
-        "Python read_trajectory's columns$",
+        rf":1: missing column 'solver'; found t, verifier; say which is which by "
+        rf"{BY_NAME}$",
     ),
     ("a,b\n" + ROWS, r":1: missing columns 't' and 'solver'"),
     ("t,Solver,SOLVER\n0,1,1\n", r":1: missing column 'solver'; found t, Solver, SOLVER;"),
@@ -91,29 +91,32 @@ BAD_CSV = [
     ("t,solver,\n0,1,1\n", r":1: the column after 'solver' has no name"),
     (
         ",t,solver\n0,0,1\n1,1,2\n2,2,3\n",
-        rf":1: the first column has no name; {BY_NAME} passes over",
+        rf":1: the first column has no name; reading with {BY_NAME} skips",
     ),
     ("t,solver\n0,1\n1,two\n2,3\n", r":3: column 'solver': must be a number, got 'two'"),
     ("t,solver\n0,1\n1,1_0\n2,3\n", r":3: column 'solver': must be a number, got '1_0'"),
     ("t,solver\n0,1\n1,two\n2,3\n", r"must be a number, got 'two'$"),
     (
         "t,solver\n0,1\n1,nan\n2,3\n",
-        rf":3: column 'solver': must be a finite number, got 'nan'; {BY_NAME} counts it as not",
+        rf":3: column 'solver': must be a finite number, got 'nan'; reading with {BY_NAME}",
     ),
-    ("t,solver\n0,1\n1,#N/A\n2,3\n", rf":3: .* got '#N/A'; {BY_NAME} counts it as not measured"),
+    (
+        "t,solver\n0,1\n1,#N/A\n2,3\n",
+        rf":3: .* got '#N/A'; reading with {BY_NAME} counts it as not",
+    ),
     (
         "t,solver,note\n0,1,lr drop\n1,2,\n2,3,\n",
-        rf":2: column 'note': must be a number, got 'lr drop'; {BY_NAME} passes over columns",
+        rf":2: column 'note': must be a number, got 'lr drop'; reading with {BY_NAME} skips",
     ),
     ("t,solver,x\n0,1,1\n1,2,-inf\n2,3,1\n", r":3: column 'x': must be a finite number"),
     ("t,solver\n0,1\n1,1e999\n2,3\n", r":3: column 'solver': '1e999' is too large"),
     (
         "t,solver\n0,1\n1,\n2,3\n",
-        rf":3: column 'solver': the cell is empty; only extra .*; {BY_NAME} passes over such rows",
+        rf":3: column 'solver': the cell is empty; only .*; reading with {BY_NAME} skips such rows",
     ),
     (
         "t,solver,verifier\n0,1,1\n1,1,\n2,3,1\n",
-        r":3: column 'verifier': .*--columns t=NAME,solver=NAME fits the solver alone on all rows",
+        rf":3: column 'verifier': .*{BY_NAME} reads the solver alone on all rows",
     ),
     ("t,solver\n0,1\n2,1\n2,3\n", r":4: column 't': times must increase, got 2.0"),
     ("t,solver\n\n0,1\n\n2,1\n1,3\n", r":6: column 't': times must increase, got 1.0"),
@@ -143,7 +146,7 @@ def test_bad_csv_is_refused_with_file_line_and_column(tmp_path, text, message):
     ("value", "message"),
     [
         ("-0.1", r"must lie in \[0, 1\], got -0.1$"),
-        ("55", r"got 55.0; the column has values on both sides of 1: if it is percent, divide all"),
+        ("55", r"got 55.0; the column has values on both sides of 1: if they are percentages"),
     ],
 )
 def test_accuracies_outside_the_unit_interval_are_refused(tmp_path, value, message):
@@ -156,7 +159,7 @@ def test_accuracies_outside_the_unit_interval_are_refused(tmp_path, value, messa
 def test_accuracies_in_percent_are_refused_with_what_to_do(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("t,solver\n0,0.1\n1,55\n2,60\n")
-    with pytest.raises(TrajectoryError, match=r"looks like percent: divide it by 100, or name it"):
+    with pytest.raises(TrajectoryError, match=r"looks like percentages: divide it by 100, or read"):
         read_csv(path, kind="accuracy")
 
 
@@ -212,7 +215,7 @@ BAD_JSONL = [
     ('{"t": 0, "solver": true}\n', r":1: column 'solver': must be a number"),
     (
         '{"t": 0, "solver": 1, "eval": {"acc": 1}}\n',
-        rf":1: column 'eval': must be a number, got .*; {BY_NAME} passes over columns",
+        rf":1: column 'eval': must be a number, got .*; reading with {BY_NAME} skips columns",
     ),
     ('{"t": 0, "solver": 1' + "0" * 400 + "}\n", r":1: column 'solver': .* is too large"),
     ('{"t": 0}\n{"t": 1}\n{"t": 2}\n', r"missing column 'solver'"),

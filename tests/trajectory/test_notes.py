@@ -14,7 +14,7 @@ RISING = 0.8 - 0.5 * np.exp(-0.3 * np.arange(12.0))
 @pytest.mark.parametrize("scale", [1.0, 100.0])
 def test_rising_values_in_the_range_of_accuracies_are_asked_about(scale):
     (note,) = reading_notes(Trajectory(np.arange(12.0), scale * RISING))
-    assert "if these are accuracies, give --kind accuracy" in note
+    assert "if these are accuracies, give kind='accuracy'" in note
     assert ("divide them by 100" in note) == (scale == 100)
 
 
@@ -51,7 +51,7 @@ def test_the_kind_that_was_assumed_is_said_where_it_may_be_either(tmp_path, solv
     (note,) = reading_notes(read_trajectory(path, columns))
     assert "no kind is given" in note
     assert "read as uncertainties in nats" in note
-    assert "if they are accuracies, give --kind accuracy" in note
+    assert "if they are accuracies, give kind='accuracy'" in note
     for kind in ("uncertainty", "accuracy"):
         assert reading_notes(read_trajectory(path, columns, kind=kind)) == []
 

@@ -140,7 +140,7 @@ def test_a_bench_that_asks_for_more_takes_what_an_earlier_one_did_under_other_na
     }
     assert bench(["majority", "random"], [0, 1]) == (places, {"random-seed0", "random-seed1"})
     assert bench(["majority", "random"], [0, 1]) == (places, set())
-    with pytest.raises(InputError, match=r"compares runs that this command leaves out \(random-s"):
+    with pytest.raises(InputError, match=r"compares runs that this grid leaves out \(random-s"):
         bench(["majority"], [0, 1])
 
 

@@ -50,7 +50,7 @@ def test_folders_that_cannot_hold_the_runs(tmp_path):
     grid = Grid(BASE, verifiers=("majority", "random"))
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(InputError, match="file is a file: name a folder by --out"):
+    with pytest.raises(InputError, match="file is a file: use a folder"):
         run_bench(grid, file)
     other = tmp_path / "bench" / "random"
     other.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_runs_that_an_earlier_bench_compared_are_not_left_out_unsaid(tmp_path):
     names = ["a", "random", "b", "c", "d"]
     earlier = json.dumps({"runs": [{"run": name} for name in names]})
     folder = written(tmp_path / "bench", earlier)
-    said = r"bench\.json compares runs that this command leaves out \(a, b, c and 1 more\): ask for"
+    said = r"bench\.json compares runs that this grid leaves out \(a, b, c and 1 more\): include"
     with pytest.raises(InputError, match=said):
         run_bench(Grid(BASE, verifiers=("majority", "random")), folder)
     assert [path.name for path in folder.iterdir()] == ["bench.json"]
@@ -92,7 +92,7 @@ def test_runs_that_an_earlier_bench_compared_are_not_left_out_unsaid(tmp_path):
 )
 def test_what_no_bench_wrote_is_not_replaced(tmp_path, text):
     folder = written(tmp_path / "bench", text)
-    with pytest.raises(InputError, match=r"bench\.json is not what jaxgap bench writes: move it"):
+    with pytest.raises(InputError, match=r"bench\.json was not written by jaxgap bench: move it"):
         run_bench(Grid(BASE), folder)
     assert (folder / "bench.json").read_text() == text
 
@@ -100,7 +100,7 @@ def test_what_no_bench_wrote_is_not_replaced(tmp_path, text):
 @pytest.mark.parametrize("name", ["bench.json", "bench.png"])
 def test_a_folder_in_the_place_of_a_result(tmp_path, name):
     (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match=f"{name} is a folder, where a file is to be written"):
+    with pytest.raises(InputError, match=f"{name} is a folder, but the bench writes a file there"):
         run_bench(Grid(BASE), tmp_path)
     assert not (tmp_path / "run").exists()
 

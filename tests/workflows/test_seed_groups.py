@@ -88,5 +88,7 @@ def test_the_first_group_of_a_pattern_names_the_experiment():
 
 
 def test_a_bad_pattern_is_refused():
-    with pytest.raises(InputError, match="--group \\[: not a regular expression"):
+    with pytest.raises(
+        InputError, match=r"group must be a regular expression, got '\[': unterminated"
+    ):
         group_seeds(runs("a", "b"), "[")

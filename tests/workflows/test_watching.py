@@ -203,5 +203,5 @@ def test_no_run_is_ended_on_fewer_than_five_checkpoints(half_way, tmp_path):
     folder = shutil.copytree(half_way, tmp_path / "run")
     (folder / "trajectory.csv").unlink()
     stop_when_not_worth(Watcher(), folder, 100.0).on_round(measured(3, 0.5))
-    with pytest.raises(InputError, match="--stop-when must be a gain in nats, 0 or more, got -1"):
+    with pytest.raises(InputError, match="cost must be a gain in nats, 0 or more, got -1"):
         stop_when_not_worth(Watcher(), folder, -1.0)

@@ -276,14 +276,14 @@ def test_entries_without_a_name_beside_named_runs_are_called_so(tmp_path):
     lines = [{**entry, "run": name} for name in "ab" for entry in CURVE]
     lines.append({"step": 4, "event": "end"})
     path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
-    with pytest.raises(TrajectoryError, match=r"holds 3 runs \(a, b, \(without a name\)\)"):
+    with pytest.raises(TrajectoryError, match=r"contains 3 runs \(a, b, \(without a name\)\)"):
         read_trajectory(path, {"solver": "nll"})
 
 
 def test_the_clock_that_was_named_says_which_lines_are_rows(tmp_path):
     lines = [{"lr": 0.1}, *({"run": r, "hour": n, "nll": 3.0 - n} for r in "ab" for n in range(3))]
     path = write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, lines)))
-    with pytest.raises(TrajectoryError, match=r"holds 2 runs \(a, b\)"):
+    with pytest.raises(TrajectoryError, match=r"contains 2 runs \(a, b\)"):
         read_trajectory(path, {"t": "hour", "solver": "nll"})
 
 
@@ -342,8 +342,8 @@ def test_a_few_large_fractions_are_a_mistake_and_no_percentages(tmp_path, values
     path = write(tmp_path / "log.csv", "step,acc\n" + rows)
     with pytest.raises(TrajectoryError, match=r"must lie in \[0, 1\], got .* divide all") as error:
         read_trajectory(path, {"solver": "acc"}, kind="accuracy")
-    # It was named with --columns, which did not help.
-    assert "--columns" not in str(error.value)
+    # Its columns were named, which did not help.
+    assert "columns=" not in str(error.value)
 
 
 @pytest.mark.parametrize("best", ["0.5,0.6,0.7", "50,60,120", "-5,60,70"])
@@ -430,7 +430,9 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
         "run,step,metric,value\n"
         + "".join(f"{r},{t},nll,{3 - t}\n" for r in "ab" for t in range(3)),
     )
-    with pytest.raises(TrajectoryError, match=r"holds 2 runs \(a, b\): jaxgap compare reads them"):
+    with pytest.raises(
+        TrajectoryError, match=r"contains 2 runs \(a, b\): jaxgap compare reads them"
+    ):
         read_trajectory(path, {"solver": "nll"})
 
 
@@ -439,7 +441,7 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
     [
         ("log.json", "{}", {"solver": "x"}, "log.json: no 'log_history' list"),
         ("log.json", '{"log_history": [1]}', {"solver": "x"}, "entry 1: must be an object"),
-        ("log.json", "{}", None, "say which of its columns is which, as in --columns t=step"),
+        ("log.json", "{}", None, "say which of its columns is which, as in columns={'t': 'step'"),
         ("log.csv", "a,b\n1,2\n", {"solver": "b"}, "name the column of times"),
         ("log.csv", "step,b\n1,2\n", {"t": "step"}, "name the solver's column"),
         ("log.csv", "step,b\n1,2\n", {"solver": "c"}, "no column 'c'; there are step, b"),

@@ -1,0 +1,46 @@
+"""The library's messages, which name arguments of Python, with the options of the command line."""
+
+import re
+from collections.abc import Sequence
+
+# Where an option is not called as the argument that it becomes.
+_OPTION_OF = {"cost": "stop_when", "prefixes": "prefix"}
+_PAIR = re.compile(r"'(\w+)': '([^'{}]*)'")
+_ADVICE = re.compile(
+    rf"\bcolumns=\{{({_PAIR.pattern}(?:, {_PAIR.pattern})*)\}}|\bkind='(?P<kind>\w+)'"
+)
+
+
+def in_options(message: str, argv: Sequence[str] = ()) -> str:
+    """A message with options for arguments: the one that it begins with, and those that it advises.
+
+    **Arguments:**
+
+    - `message`: such as `level must lie between 0 and 1, got 2`.
+    - `argv`: what the user typed. An option that was not typed is not what is wrong, so its
+        argument keeps its name, unless the message says that it must be given.
+
+    **Example:**
+
+    >>> in_options("level must lie between 0 and 1, got 2", ["fit", "a.csv", "--level=2"])
+    '--level must lie between 0 and 1, got 2'
+    >>> in_options("name them by columns={'t': 'step', 'solver': 'nll'}, or give kind='accuracy'")
+    'name them by --columns t=step,solver=nll, or give --kind accuracy'
+    """
+    name, separator, rest = message.partition(" ")
+    known = {option.removeprefix("--").replace("-", "_"): option for option in options(argv)}
+    if name.isidentifier() and rest.startswith("must be given"):
+        known.setdefault(name, "--" + name.replace("_", "-"))
+    option = known.get(name) or known.get(_OPTION_OF.get(name, ""), name)
+    return _ADVICE.sub(_as_option, option + separator + rest)
+
+
+def options(argv: Sequence[str]) -> set[str]:
+    """The options that a user typed, as they were spelt."""
+    return {each.partition("=")[0] for each in argv if each.startswith("--")}
+
+
+def _as_option(advice: re.Match[str]) -> str:
+    if advice["kind"]:
+        return f"--kind {advice['kind']}"
+    return "--columns " + ",".join(map("=".join, _PAIR.findall(advice[1])))

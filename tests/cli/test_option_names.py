@@ -1,0 +1,35 @@
+"""What the library says of arguments, said of options."""
+
+import pytest
+
+from jaxgap.cli.option_names import in_options
+
+
+@pytest.mark.parametrize(
+    ("message", "argv", "said"),
+    [
+        ("num_items must be positive", "fit a.csv --num-items=0", "--num-items must be positive"),
+        ("num_items must be positive", "fit a.csv --num_items 0", "--num_items must be positive"),
+        # What was not typed is not what is wrong.
+        ("num_items must be positive", "fit num_items", "num_items must be positive"),
+        ("mesh must be given: two", "improve --out a", "--mesh must be given: two"),
+        ("cost must be finite", "improve --stop-when nan", "--stop-when must be finite"),
+        ("cost must be finite", "watch a --cost nan", "--cost must be finite"),
+        ("a b.csv: level is no column", "fit a --level 1", "a b.csv: level is no column"),
+    ],
+)
+def test_an_argument_is_called_as_its_option_was_typed(message, argv, said):
+    assert in_options(message, argv.split()) == said
+
+
+@pytest.mark.parametrize(
+    ("advice", "said"),
+    [
+        ("read it with columns={'t': 'step', 'solver': 'x'}; or", "read it with --columns t=step,"),
+        ("give kind='accuracy', and", "give --kind accuracy, and"),
+        ("columns={'t': quit()}", "columns={'t': quit()}"),
+        ("kind=accuracy", "kind=accuracy"),
+    ],
+)
+def test_advice_in_python_becomes_advice_in_options(advice, said):
+    assert in_options(advice).startswith(said)
