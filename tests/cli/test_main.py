@@ -247,7 +247,7 @@ EVERY = ("rate", "ratio", "gap_limit", "solver_initial", "verifier_initial")
         (["--noise", "binomial"], "binomial noise needs accuracies"),
         (["--noise", "given"], "the trajectory has no standard errors"),
         (["--window", "3", "4"], "2 of 12 rows lie between the times 3 and 4"),
-        (["--model", "auto", "--fix", "rate=1"], "are for one law: name it with --model"),
+        (["--model", "auto", "--fix", "rate=1"], "apply to a single law: choose it with --model"),
     ],
 )
 def test_fit_options_that_cannot_be_are_one_line(run_file, capsys, options, message):

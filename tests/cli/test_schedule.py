@@ -154,7 +154,7 @@ def test_nothing_is_planned_from_a_fit_that_failed():
         (["{run}", "--gamma", "1", "--rounds", "1", "2", "--eta", "1"], "one share for each"),
         (["{run}", "--gamma", "1", "--rounds", "2", "1"], "must be finite and increase"),
         (["{run}", "--gamma", "1", "--rounds", "-1", "1"], "before the run's first time 0"),
-        (["{tmp}/solver.csv", "--gamma", "1"], "this run has none"),
+        (["{tmp}/solver.csv", "--gamma", "1"], "which this run lacks"),
         (["{tmp}/none.csv", "--gamma", "1"], "no such file"),
         (["{run}", "--gamma", "1", "--json", "{tmp}/no/x.json"], "there is no folder"),
     ],

@@ -48,7 +48,7 @@ def test_costs_that_nearly_agree_stand_apart_on_an_axis_that_shows_how_near_they
     assert np.argsort(shown).tolist() == [2, 0, 1]
     assert np.diff(np.log(np.sort(shown))).min() > 0.01
     assert np.log(shown) == pytest.approx(np.log(costs), abs=0.02)
-    assert "set a little apart" in right.get_xlabel()
+    assert "slightly offset" in right.get_xlabel()
 
 
 @pytest.mark.parametrize("costs", [[1e15], [1e15, 4e15, 5e14]])

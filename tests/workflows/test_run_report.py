@@ -38,7 +38,7 @@ def test_the_page_says_what_happened(tmp_path):
     assert run.num_rows == 16
     assert "went from 40.0% to 70.0%" in text
     assert "less accurate" not in text
-    assert "From its first 8 of 16 measurements" in text
+    assert "From the first 8 of 16 measurements" in text
     assert "&lt;careful&gt;" in text
     assert text.count("<svg") == 4
 

@@ -114,7 +114,7 @@ def test_one_curve_that_cannot_be_read_ends_no_backtest(folder):
     assert report.series == before.series
     low, absent = report.left_out[:2]
     assert (low["file"], low["prefix"]) == ("low.csv", None)
-    assert "if it is percent, divide all of it by 100" in low["reason"]
+    assert "if they are percentages, divide all by 100" in low["reason"]
     assert absent["reason"] == f"{folder / 'absent.csv'}: no such file"
     assert report.to_dict()["num_left_out"] == len(before.left_out) + 2
 

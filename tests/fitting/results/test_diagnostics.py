@@ -38,9 +38,9 @@ def test_scales_that_differ_by_ten_are_told(verifier_noise):
     (run,) = runs(0.05, verifier_noise, 12, 1)
     result = fit(LinearLaw(), run)
     assert 0.5 < result.diagnostics.noise_ratio * 0.05 / verifier_noise < 2
-    (warning,) = [each for each in result.warnings if "takes one scale for both" in each]
+    (warning,) = [each for each in result.warnings if "assumes one scale for both" in each]
     assert "--noise per-series" in warning
-    assert "one scale of noise" in result.report()
+    assert "equal noise scales" in result.report()
 
 
 @pytest.mark.parametrize("noise", [ScalePerSeries(), StudentT()])

@@ -228,7 +228,7 @@ def test_three_rows_hold_no_limit():
     result = fit_auto(Trajectory([0, 1, 2], [3.0, 2.0, 1.5]), laws=LAWS)
     assert result.limits["solver"].estimate is None
     assert result.weights == {"linear": 1.0}
-    assert any("one law only" in warning for warning in result.warnings)
+    assert any("enough measurements for one law" in warning for warning in result.warnings)
     json.dumps(result.to_dict(), allow_nan=False)
     # The exponential through all three, and no word of how sure it is.
     band = result.predict([0.0, 2.0, 3.0]).solver
