@@ -62,6 +62,8 @@ def sample(
     **Raises:** `ValueError` if an argument is out of its range, or a prompt leaves no room in the
     model's context.
     """
+    if not len(prompts.tokens):
+        raise ValueError("prompts must be at least one, got none")
     if num_candidates < 1:
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
     if rows_at_once < 1:
@@ -70,6 +72,7 @@ def sample(
         raise ValueError(
             f"stop_strings must be several texts, none of them empty, got {stop_strings!r:.80}"
         )
+    _check_ids(model, prompts, () if stop_ids is None else stop_ids)
     limits = _limits(model, prompts, num_candidates, max_new_tokens)
     ends = model.tokenizer.stop_ids if stop_ids is None else tuple(stop_ids)
     transcript = Transcript(model.tokenizer, Stop(ends, tuple(stop_strings)), limits)
@@ -80,6 +83,18 @@ def sample(
     del job
     give_back_freed_memory()
     return transcript.completions()
+
+
+def _check_ids(model: LanguageModel, prompts: TokenBatch, stop_ids: Sequence[int]) -> None:
+    """Refuse tokens that the model does not have: it would read others, or NaN, in their place."""
+    real = np.asarray(prompts.tokens)[np.asarray(prompts.mask)]
+    ids = np.concatenate([real, np.array(stop_ids, real.dtype)])
+    wrong = ids[(ids < 0) | (ids >= model.config.vocab_size)]
+    if wrong.size:
+        raise ValueError(
+            f"prompts and stop_ids must be tokens from 0 to {model.config.vocab_size - 1}, got "
+            f"{int(wrong[0])}; was the text encoded by another model's tokenizer?"
+        )
 
 
 def _limits(
@@ -99,9 +114,10 @@ def _limits(
         )
     shape = (len(lengths), num_candidates)
     wanted = np.asarray(max_new_tokens)
-    if wanted.shape not in ((), shape) or (wanted < 1).any():
+    is_whole = np.issubdtype(wanted.dtype, np.integer)
+    if not is_whole or wanted.shape not in ((), shape) or (wanted < 1).any():
         raise ValueError(
-            f"max_new_tokens must be at least 1, one number or one a completion {shape}, "
+            f"max_new_tokens must be whole numbers of at least 1, one or one a completion {shape}, "
             f"got {max_new_tokens!r:.80}"
         )
     return np.minimum(np.broadcast_to(wanted, shape), (context - lengths)[:, None])

@@ -357,8 +357,11 @@ def test_prompts_that_do_not_fit_are_refused(tiny_model, text):
     [
         ({"num_candidates": 0}, "num_candidates must be at least 1"),
         ({"rows_at_once": 0}, "rows_at_once must be at least 1"),
-        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be whole numbers of at least 1"),
+        ({"max_new_tokens": 4.0}, "max_new_tokens must be whole numbers"),
         ({"max_new_tokens": np.ones((2, 2), int)}, "one a completion"),
+        ({"stop_ids": (10**6,)}, "must be tokens from 0 to .*, got 1000000; was the text encoded"),
+        ({"stop_ids": (-1,)}, "must be tokens from 0 to .*, got -1"),
         ({"stop_strings": "Q:"}, "stop_strings must be several texts, none of them empty"),
         ({"stop_strings": ("Q:", "")}, "stop_strings must be several texts, none of them empty"),
     ],

@@ -12,12 +12,7 @@ from jaxgap.models.axes import decoder_shardings
 from jaxgap.models.checkpoint import Naming, Stored, assemble, stored_tensors
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.gguf_format.header import GgufHeader, read_gguf_header
-from jaxgap.models.gguf_format.metadata import (
-    LONG_FACTORS,
-    ROPE_FREQS,
-    SHORT_FACTORS,
-    parse_metadata,
-)
+from jaxgap.models.gguf_format.metadata import SCALING_TENSORS, parse_metadata
 from jaxgap.models.gguf_format.tokenizer import build_tokenizer
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
@@ -78,8 +73,8 @@ def load_gguf_params(
 ) -> Params:
     """The parameters alone; see :func:`load_gguf`."""
     architecture = header.metadata["general.architecture"]
-    ignored = (ROPE_FREQS, SHORT_FACTORS, LONG_FACTORS)
-    tensors = {name: place for name, place in header.tensors.items() if name not in ignored}
+    read_already = SCALING_TENSORS.get(type(config.rope_scaling), ())
+    tensors = {name: place for name, place in header.tensors.items() if name not in read_already}
     if config.num_layers > len(tensors):
         raise ModelFileError(
             f"{path}: its metadata says {config.num_layers} layers, it has {len(tensors)} tensors"

@@ -22,6 +22,11 @@ from jaxgap.models.rope_scaling import (
 ROPE_FREQS = "rope_freqs.weight"
 SHORT_FACTORS = "rope_factors_short.weight"
 LONG_FACTORS = "rope_factors_long.weight"
+SCALING_TENSORS: dict[type[AbstractRopeScaling], tuple[str, ...]] = {
+    Llama3Scaling: (ROPE_FREQS,),
+    LongRope: (SHORT_FACTORS, LONG_FACTORS),
+}
+"""The tensors that are part of a scaling and no weights."""
 # Files say only how much each frequency is divided by; all released Llama 3 models have these.
 _LLAMA3_LOW, _LLAMA3_HIGH, _LLAMA3_LENGTH = 1.0, 4.0, 8192
 _PHI3_4K_WINDOW = 2047
@@ -139,6 +144,9 @@ def _scaling(
             original,
             fields.number("rope.scaling.attn_factor", implied),
         )
+    # llama.cpp multiplies by it in every architecture.
+    if fields.number("rope.scaling.attn_factor", 1.0) != 1:
+        raise fields.error("rope.scaling.attn_factor", "1 without longrope's factors")
     factor = _linear_factor(fields)
     if architecture == "llama" and ROPE_FREQS in header.tensors:
         if factor != 1:

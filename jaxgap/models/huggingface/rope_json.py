@@ -34,6 +34,9 @@ _MAX_PAIRS = 100_000
 _OLDER, _NEWER = "rope_scaling", "rope_parameters"
 # What both forms have beside the scaling itself, and what it is where neither says.
 _DEFAULTS = {"rope_theta": 10_000.0, "partial_rotary_factor": 1.0}
+_ORIGINAL = "original_max_position_embeddings"
+# What transformers takes for a Phi-3 whose file does not say outside of the scaling.
+_PHI3_ORIGINAL = 4096
 
 
 def parse_rope(fields: Fields, family: str, context_length: int) -> dict[str, Any]:
@@ -46,17 +49,16 @@ def parse_rope(fields: Fields, family: str, context_length: int) -> dict[str, An
     # The newer form holds everything in one object; the older one keeps these beside it.
     outer = {
         name: fields.values[name]
-        for name in ("rope_theta", "partial_rotary_factor", "original_max_position_embeddings")
+        for name in (*_DEFAULTS, _ORIGINAL)
         if fields.values.get(name) is not None
     }
     rope = Fields(outer | forms[stated_by], f"{fields.where}: {stated_by}")
-    if family == "phi3" and "original_max_position_embeddings" in outer:
-        # Phi-3 keeps the window outside, and transformers believes that one.
-        rope.values |= outer
+    _choose_original_length(rope, forms[stated_by].get(_ORIGINAL), outer.get(_ORIGINAL), family)
     numbers = {name: rope.number(name, default) for name, default in _DEFAULTS.items()}
     if family != "phi3" and numbers["partial_rotary_factor"] != 1:
         raise rope.error("partial_rotary_factor", f"1 in the family {family}")
     scaling = _parse_scaling(rope, family, context_length)
+    _refuse_nested(rope)
     if stated_by == _OLDER:
         _refuse_loss(fields, forms[_NEWER], numbers)
     return {**numbers, "rope_scaling": scaling}
@@ -70,6 +72,29 @@ def _refuse_loss(fields: Fields, newer: dict[str, Any], numbers: dict[str, float
                 f"{fields.where}: {_OLDER} takes the place of {_NEWER}, whose {name} "
                 f"{newer[name]!r:.60} would be lost; add it to {_OLDER}"
             )
+
+
+def _refuse_nested(rope: Fields) -> None:
+    """Refuse an object for each type of layer: the families here have one for all layers."""
+    nested = next((name for name, value in rope.values.items() if isinstance(value, dict)), None)
+    if nested is not None:
+        raise rope.error(nested, "left out: every layer has the same rotary embedding here")
+
+
+def _choose_original_length(rope: Fields, inner: Any, outer: Any, family: str) -> None:
+    """Phi-3 keeps the length before stretching outside, and transformers believes that one.
+
+    In other families versions of transformers disagree about which one counts.
+    """
+    if family == "phi3":
+        rope.values[_ORIGINAL] = _PHI3_ORIGINAL if outer is None else outer
+        if outer is None and inner not in (None, _PHI3_ORIGINAL):
+            raise ModelFileError(
+                f"{rope.where}: transformers takes {_ORIGINAL} of a phi3 from the top level of "
+                f"config.json, or {_PHI3_ORIGINAL}; put {inner!r:.60} there too"
+            )
+    elif None not in (inner, outer) and inner != outer:
+        raise rope.error(_ORIGINAL, f"{outer!r:.60}, as at the top level of config.json")
 
 
 def _parse_scaling(rope: Fields, family: str, context_length: int) -> AbstractRopeScaling:
@@ -99,12 +124,12 @@ def _llama3(rope: Fields, context_length: int) -> AbstractRopeScaling:
     low, high = rope.number("low_freq_factor"), rope.number("high_freq_factor")
     if high <= low:
         raise rope.error("high_freq_factor", f"above low_freq_factor={low}")
-    original = rope.integer("original_max_position_embeddings", context_length, maximum=_MAX_LENGTH)
+    original = rope.integer(_ORIGINAL, context_length, maximum=_MAX_LENGTH)
     return Llama3Scaling(rope.number("factor"), low, high, original)
 
 
 def _longrope(rope: Fields, context_length: int) -> AbstractRopeScaling:
-    original = rope.integer("original_max_position_embeddings", 4096, maximum=_MAX_LENGTH)
+    original = rope.integer(_ORIGINAL, maximum=_MAX_LENGTH)
     stretch = rope.number("factor", context_length / original)
     factor = longrope_attention_factor(stretch, original)
     short, long = _factors(rope, "short_factor"), _factors(rope, "long_factor")

@@ -128,6 +128,19 @@ def test_metadata_that_lies_is_refused_in_one_line(write_gguf, monkeypatch, chan
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["rope_freqs.weight", "rope_factors_short.weight"])
+def test_a_part_of_a_scaling_that_the_model_does_not_have_is_refused(write_gguf, monkeypatch, name):
+    path = write_gguf("qwen3")
+    header = read_gguf_header(path)
+    more = header.tensors | {name: header.tensors["output_norm.weight"]}
+    monkeypatch.setattr(
+        "jaxgap.models.gguf_format.load.read_gguf_header",
+        lambda path: header._replace(tensors=more),
+    )
+    with pytest.raises(ModelFileError, match=name):
+        load_gguf(path)
+
+
 def _header(num_tensors=0, num_keys=0, version=3, rest=b""):
     return b"GGUF" + struct.pack("<IQQ", version, num_tensors, num_keys) + rest
 

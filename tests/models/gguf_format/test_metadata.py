@@ -105,6 +105,7 @@ def test_a_factor_beside_other_scalings_is_refused(parse):
         ("attention.scale", 0.353553, 0.5, "attention.scale must be 0.353553: nothing else"),
         ("attention.scale", 0.0, -1.0, "attention.scale must be a positive finite number"),
         ("logit_scale", 1.0, 16.0, "logit_scale must be 1: nothing else"),
+        ("rope.scaling.attn_factor", 1.0, 1.2, "attn_factor must be 1 without longrope's factors"),
         ("attention.causal", True, False, "attention.causal must be true: nothing else"),
     ],
 )

@@ -18,6 +18,7 @@ LLAMA = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
 }
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 LONGROPE = {"type": "su", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
 
 
@@ -60,6 +61,18 @@ def test_a_scaling_added_beside_the_newer_form_takes_its_place(tmp_path):
     assert (config.rope_theta, config.rope_scaling) == (1e6, LinearScaling(4.0))
     # An empty one is none.
     assert _parse(tmp_path, LLAMA | newer | {"rope_scaling": {}}).rope_theta == 1e6
+
+
+def test_of_a_phi_only_the_length_before_stretching_counts_outside(tmp_path):
+    """As in transformers 5.24, whose logits tell (by 6) which of two different numbers it takes."""
+    outside = {"rope_theta": 1e4, "partial_rotary_factor": 1.0}
+    inside = {"rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.75}
+    longrope = LONGROPE | {"short_factor": [1.0] * 3, "long_factor": [2.0] * 3}
+    for newer in (inside, inside | longrope | {"rope_type": "longrope"}):
+        values = {"original_max_position_embeddings": 16, "rope_parameters": newer}
+        config = _parse(tmp_path, LLAMA | outside | values | {"model_type": "phi3"})
+        assert (config.rope_theta, config.partial_rotary_factor) == (50.0, 0.75)
+    assert config.rope_scaling.original_length == 16
 
 
 def test_longrope_has_the_attention_factor_of_its_stretch(tmp_path):
@@ -210,6 +223,22 @@ def test_a_family_that_is_none_is_refused():
                 "rope_scaling": {"partial_rotary_factor": 0.5},
             },
             "partial_rotary_factor must be 1 in the family qwen3, got 0.5",
+        ),
+        (
+            {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 50.0}}},
+            "full_attention must be left out: every layer has the same rotary embedding",
+        ),
+        (
+            {"rope_scaling": LLAMA3 | {"original_max_position_embeddings": 32}}
+            | {"original_max_position_embeddings": 8},
+            "original_max_position_embeddings must be 8, as at the top level .*, got 32",
+        ),
+        (
+            {
+                "model_type": "phi3",
+                "rope_scaling": LONGROPE | {"original_max_position_embeddings": 16},
+            },
+            "from the top level of config.json, or 4096; put 16 there too",
         ),
         ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window must be False"),
         ({"model_type": "qwen3", "layer_types": ["sliding_attention"]}, "layer_types must be full"),
