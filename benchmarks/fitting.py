@@ -46,8 +46,9 @@ from fitting_engines import (
     pypesto_engine,
     scipy_engine,
 )
-from interleave import Engine, interleave, machine, paired_ratio, write
+from interleave import Engine, interleave, paired_ratio
 from jaxtyping import Array
+from recording import machine, write
 from rich.console import Console
 from rich.table import Table
 

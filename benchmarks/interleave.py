@@ -1,18 +1,12 @@
-"""Engines that do the same work, timed in turn, so that a machine's moods fall on all alike.
+"""Engines that do the same work, timed in turn, so that a machine's drift affects all alike.
 
 A shared or throttled machine drifts by a factor of two within minutes. Timing A B C A B C ... and
 comparing only within a round leaves that out of the ratios; their spread says what is left in.
 """
 
-import json
-import os
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -73,42 +67,3 @@ def paired_ratio(engine: Engine, peer: Engine) -> dict[str, float]:
         "lowest": float(ratios.min()),
         "highest": float(ratios.max()),
     }
-
-
-def spread(values: Sequence[float], form: str) -> tuple[str, str]:
-    """Two cells of a table: the median, and the lowest and the highest."""
-    low, middle, high = (form.format(each(values)) for each in (min, np.median, max))
-    return middle, f"{low} - {high}"
-
-
-def write(results: dict[str, Any], path: Path | None) -> None:
-    """The results as JSON, where that is asked for."""
-    if path is not None:
-        path.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def machine(packages: Sequence[str]) -> dict:
-    """What the timings were taken on."""
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load_average": list(os.getloadavg()),
-        "python": platform.python_version(),
-        "versions": versions,
-    }
-
-
-def _processor() -> str:
-    """The processor's name (Linux); elsewhere its kind."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return ", ".join([*named[:1], platform.machine()])

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import peers
 import sampling_setup
-from interleave import machine, write
+from recording import machine, write
 from rich.console import Console
 from rich.table import Table
 from round_case import STAGES, Case

@@ -29,7 +29,7 @@ import numpy as np
 import peers
 import sampling_growth
 import sampling_setup
-from interleave import machine, spread, write
+from recording import machine, spread, write
 from rich.console import Console
 from rich.table import Table
 from sampling_case import CASES, Case

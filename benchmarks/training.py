@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import peers
-from interleave import machine, spread, write
+from recording import machine, spread, write
 from rich.console import Console
 from rich.table import Table
 from training_case import Case

@@ -1,4 +1,4 @@
-"""Which trajectories can be computed with: a file may hold any float, arithmetic cannot take all.
+"""Which trajectories can be computed with: files may contain floats that arithmetic cannot take.
 
 A record keeps whatever was measured, to the last bit. But a fit squares values over standard
 errors, and a span of time of 1e-320 has no inverse. Beyond these bounds, far from anything that is
@@ -33,4 +33,6 @@ def check_computable(run: Trajectory) -> None:
         if sizes.size and not (_SMALLEST <= sizes.max() <= LARGEST):
             raise TrajectoryError(f"is as large as {sizes.max():.3g}: use another unit", name)
         if name.endswith("_se") and sizes.size and sizes.min() < _SMALLEST:
-            raise TrajectoryError(f"is as small as {sizes.min():.3g}: nothing is so certain", name)
+            raise TrajectoryError(
+                f"is as small as {sizes.min():.3g}: no measurement is that certain", name
+            )

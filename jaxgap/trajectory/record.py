@@ -216,7 +216,7 @@ def _frozen(values: ArrayLike, name: str) -> Series:
             raise TypeError("complex numbers and dates are no float64")
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TrajectoryError("holds something that is not a number", name) from error
+        raise TrajectoryError("contains something that is not a number", name) from error
     if array.ndim != 1:
         raise TrajectoryError(f"must have one dimension, got shape {array.shape}", name)
     array.flags.writeable = False

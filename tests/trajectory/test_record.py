@@ -43,17 +43,17 @@ def test_head_keeps_the_first_rows_of_every_column():
     [
         ({"solver": [1.0, 2.0]}, "column 'solver': has 2 rows, but 'ts' has 3"),
         ({"solver": [[1.0], [2.0], [3.0]]}, "column 'solver': must have one dimension"),
-        ({"solver": ["a", "b", "c"]}, "column 'solver': holds something that is not a number"),
-        ({"solver": [1.0, 1j, 1.0]}, "column 'solver': holds something that is not a number"),
+        ({"solver": ["a", "b", "c"]}, "column 'solver': contains something that is not a number"),
+        ({"solver": [1.0, 1j, 1.0]}, "column 'solver': contains something that is not a number"),
         (
             {"ts": np.arange("2020-01", "2020-04", dtype="datetime64[M]")},
-            "column 'ts': holds something that is not a number",
+            "column 'ts': contains something that is not a number",
         ),
         (
             {"solver": np.ma.masked_array([0.5, 0.4, 0.3], mask=[False, True, False])},
             "column 'solver': has masked values",
         ),
-        ({"solver": np.array([3, 2, 1]) + 0j}, "column 'solver': holds something that is not"),
+        ({"solver": np.array([3, 2, 1]) + 0j}, "column 'solver': contains something that is not"),
         ({"kind": "accuracy", "num_items": True}, "num_items must be a positive whole number"),
         ({"kind": "accuracy", "num_items": 5.0}, "num_items must be a positive whole number"),
         ({"solver": [1.0, np.nan, 1.0]}, "column 'solver', row 2: must be a finite number"),

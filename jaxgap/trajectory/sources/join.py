@@ -63,7 +63,7 @@ def _in_time_order(
         else:
             kept[column] = _without_stale(stretches, steps_back)
     if unsorted:
-        notes.append("the rows are not in the order of time: they were sorted by it")
+        notes.append("the rows are not in order of time: they were sorted")
     notes += [steps_back[entry].says() for entry in sorted(steps_back)]
     return kept
 
@@ -150,7 +150,5 @@ def _by_time(
             row[column] = value.value
     if repeated:
         first = min(repeated)
-        notes.append(
-            f"{len(repeated)} times are given twice, as {first:g} is: the later row counts"
-        )
+        notes.append(f"{len(repeated)} times occur twice, such as {first:g}: the later row counts")
     return {t: rows[t] for t in sorted(rows)}

@@ -23,9 +23,8 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     written again, as after a run resumed from a checkpoint, the later values replace those from
     there on; other columns out of order are sorted by time, and a log with the newest row first is
     read from its end. Values that are NaN, infinite or marked as none (`#N/A`, `-`) count as not
-    measured. Accuracies in
-    percent become fractions. Each of these, and irregular times, leaves a sentence in
-    `provenance["notes"]`.
+    measured. Accuracies in percent become fractions. Each of these, and irregular times, leaves a
+    sentence in `provenance["notes"]`.
 
     **Arguments:**
 
@@ -86,7 +85,7 @@ def _found(log: Log, name: str) -> str:
         return ends[0]
     what = f"no column '{name}'" if not ends else f"several columns end in '{name}'"
     known = ", ".join(ends or log.names)
-    hint = "; name one of them in full, or all with jaxgap compare" if ends else ""
+    hint = "; name one of them in full, or read all with jaxgap compare" if ends else ""
     raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}{hint}")
 
 
@@ -148,7 +147,7 @@ def _complete(
     if partial:
         notes.append(
             f"{partial} rows with a solver value but not all other columns were left out; "
-            "with the solver's column alone they count"
+            "with the solver's column alone they would be kept"
         )
     return complete
 
@@ -165,7 +164,7 @@ def _to_fractions(
         if column not in percent and not _may_be_percent(column, table):
             raise TrajectoryError(
                 f"{log.source}: '{names[percent[0]]}' looks like percent and '{names[column]}' "
-                "does not: give both in one unit; if both are percent, divide both by 100"
+                "does not: give both in one unit; if both are percentages, divide both by 100"
             )
     for column in CORE_COLUMNS[1:]:
         if column in table:

@@ -17,9 +17,7 @@ def read_trainer_state(path: Path) -> Log:
     state = parse_json(read_text(path), str(path), finite=False)
     history = state.get("log_history") if isinstance(state, dict) else state
     if not isinstance(history, list):
-        raise TrajectoryError(
-            f"{path}: no 'log_history' list, nor one itself; is this a trainer_state.json?"
-        )
+        raise TrajectoryError(f"{path}: no 'log_history' list; is this a trainer_state.json?")
     entries = []
     for number, row in enumerate(history, start=1):
         where = f"{path}: log_history entry {number}"

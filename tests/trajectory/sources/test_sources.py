@@ -40,7 +40,7 @@ def test_a_sparse_table_is_joined_by_time(tmp_path):
     assert run.ts.tolist() == [0, 5, 10]
     assert run.verifier.tolist() == [2, 1, 0.5]
     assert "1 rows with a solver value but not all other columns" in notes(run)
-    assert "with the solver's column alone they count" in notes(run)
+    assert "with the solver's column alone they would be kept" in notes(run)
     assert read_trajectory(path, {"solver": "eval/nll"}).ts.tolist() == [0, 5, 10, 15]
 
 
@@ -115,7 +115,7 @@ def test_rows_sorted_as_text_or_not_at_all_are_sorted_and_it_is_said(tmp_path, b
     run = read_trajectory(write(tmp_path / "log.csv", "step,nll\n" + rows), {"solver": "nll"})
     assert run.ts.tolist() == list(range(14))
     assert run.solver.tolist() == [(40 if t == twice else 50) - t for t in range(14)]
-    assert "the rows are not in the order of time: they were sorted by it" in notes(run)
+    assert "the rows are not in order of time: they were sorted" in notes(run)
     assert "replaced" not in notes(run)
     assert ("given twice" in notes(run)) == (twice is not None)
 
@@ -326,7 +326,7 @@ def test_a_time_given_twice_is_said(tmp_path):
     path = write(tmp_path / "log.csv", "step,nll\n0,4\n10,3\n10,2.9\n20,2\n")
     run = read_trajectory(path, {"solver": "nll"})
     assert run.solver.tolist() == [4, 2.9, 2]
-    assert "1 times are given twice, as 10 is: the later row counts" in notes(run)
+    assert "1 times occur twice, such as 10: the later row counts" in notes(run)
 
 
 def test_rows_of_other_metrics_do_not_count_as_a_resumed_run(tmp_path):
@@ -371,7 +371,7 @@ def test_a_solver_below_one_percent_is_percent_where_its_verifier_is(tmp_path):
 
 def test_a_solver_in_fractions_below_a_verifier_in_percent_is_refused(tmp_path):
     path = write(tmp_path / "log.csv", "step,acc,best\n0,0.1,52\n1,0.5,63\n2,0.6,84\n")
-    with pytest.raises(TrajectoryError, match="if both are percent, divide both by 100"):
+    with pytest.raises(TrajectoryError, match="if both are percentages, divide both by 100"):
         read_trajectory(path, {"solver": "acc", "verifier": "best"}, kind="accuracy")
 
 
