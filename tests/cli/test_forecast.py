@@ -41,7 +41,7 @@ def test_forecast_writes_the_public_json(curve, tmp_path, capsys):
     assert result["advice"] in capsys.readouterr().out
 
 
-def test_what_the_law_says_is_told_where_nothing_speaks_against_it(tmp_path, capsys):
+def test_what_the_law_predicts_is_printed_where_nothing_speaks_against_it(tmp_path, capsys):
     ts = np.arange(12.0)
     noise = np.random.default_rng(0).normal(0, 0.02, 12)
     straight = 3 - 0.15 * ts

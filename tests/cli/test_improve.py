@@ -121,7 +121,7 @@ def test_options_that_contradict_each_other_are_refused(
 
 
 @pytest.mark.parametrize(("options", "mesh"), [([], None), (["--mesh", ""], ""), (["--mesh="], "")])
-def test_a_run_goes_on_on_one_device_where_it_is_told_to(monkeypatch, options, mesh):
+def test_a_run_resumes_on_one_device_if_asked_to(monkeypatch, options, mesh):
     def resume(folder, watcher, *, more_rounds, mesh):
         given.append(mesh)
 

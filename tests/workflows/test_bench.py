@@ -103,7 +103,7 @@ def test_each_combination_is_a_run_with_its_numbers(bench):
     assert rows[0].cost.read > rows[1].cost.read
 
 
-def test_a_task_that_cannot_be_read_is_told_before_anything_runs(tmp_path):
+def test_a_task_that_cannot_be_read_is_reported_before_anything_runs(tmp_path):
     grid = Grid(BASE, tasks=("addition", f"gsm8k:{tmp_path}/typo.jsonl"))
     with pytest.raises(InputError, match=r"typo\.jsonl"):
         run_bench(grid, tmp_path / "bench")

@@ -69,7 +69,7 @@ def test_a_folder_may_be_the_seed_of_another(tmp_path):
     assert sorted(groups.values()) == [folders[:2], folders[2:]]
 
 
-def test_the_runs_of_a_log_are_told_by_their_names_in_it(tmp_path):
+def test_the_runs_of_a_log_are_grouped_by_their_names_in_it(tmp_path):
     names = ["a_seed0", "a_seed1", "b_seed0", "b_seed1"]
     rows = [f"{name},{t},{3 - t}" for name in names for t in range(3)]
     (tmp_path / "log.csv").write_text("\n".join(["run,t,solver", *rows]))

@@ -130,7 +130,7 @@ def said_of(status, capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
-def test_a_verdict_against_the_law_stands_beside_its_limit_and_doubts_are_told_once(
+def test_a_verdict_against_the_law_stands_beside_its_limit_and_doubts_are_reported_once(
     tmp_path, capsys
 ):
     """A solver that gains, and then loses most of it again."""
