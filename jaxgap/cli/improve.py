@@ -36,11 +36,11 @@ class Improve:
     """
 
     out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """The RUN folder to make; it must not hold anything yet."""
+    """The RUN folder to create; it must be new or empty."""
     resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
-    """In place of --out: go on with an interrupted run, whose own settings are used."""
+    """Instead of --out: continue an interrupted run, with its own settings."""
     more_rounds: Annotated[int, tyro.conf.arg(metavar="K")] = 0
-    """With --resume: K rounds more than the run was asked for."""
+    """With --resume: K more rounds than planned."""
     stop_when: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
     """End the run when the forecast says that another round is not worth it: that it gains less
     than GAIN, in nats of the solver's uncertainty."""

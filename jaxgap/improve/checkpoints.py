@@ -239,7 +239,7 @@ class CheckpointStore:
         if changed:
             raise InputError(
                 f"{self._folder.parent}: {changed[0]} are not those that the run was made with: "
-                "give it those, or begin a new run"
+                "restore those, or start a new run"
             )
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
@@ -252,8 +252,8 @@ class CheckpointStore:
         if others:
             raise InputError(
                 f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
-                f"whose state has {'' if others[0] in written else 'no '}{others[0]}: go on with "
-                "those in the run's versions.json"
+                f"whose state has {'' if others[0] in written else 'no '}{others[0]}: use those in "
+                "the run's versions.json"
             )
         arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
         found = digests(arrays)

@@ -1,4 +1,4 @@
-"""A watch for collapse: signs that a run gets surer without getting better, or worse.
+"""A watch for collapse: signs that a run gets more confident but no better, or worse.
 
 Uncertainty falls under any sharpening, right or wrong, so the measure of the theory cannot warn.
 These signs can: each compares what was measured with the first checkpoint or the best one, in
@@ -50,10 +50,11 @@ def _fell(before: PromptMean, now: PromptMean) -> bool:
 def _accuracy(best: SplitMetrics, now: SplitMetrics) -> str | None:
     if not _fell(best.solver_accuracy, now.solver_accuracy):
         return None
-    surer = "while it becomes surer" if _fell(best.solver, now.solver) else "and it is no surer"
+    fell = _fell(best.solver, now.solver)
+    confidence = "while confidence rises" if fell else "and confidence has not risen"
     return (
         f"accuracy is past its best: {best.solver_accuracy.mean:.1%}, now "
-        f"{now.solver_accuracy.mean:.1%}, {surer}"
+        f"{now.solver_accuracy.mean:.1%}, {confidence}"
     )
 
 
@@ -64,8 +65,8 @@ def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
     if not _fell(first.judging_auc, now.judging_auc):
         return None
     return (
-        f"the verifier tells right from wrong less well: AUC {first.judging_auc.mean:.2f} at "
-        f"first, now {now.judging_auc.mean:.2f}"
+        "the verifier distinguishes right from wrong less well: "
+        f"AUC {first.judging_auc.mean:.2f} at first, now {now.judging_auc.mean:.2f}"
     )
 
 
@@ -75,7 +76,7 @@ def _diversity(first: SplitMetrics, now: SplitMetrics) -> str | None:
     if not _fell(before, after) or after.mean - 1 > 0.1 * (before.mean - 1):
         return None
     return (
-        f"candidates hardly differ any more: {before.mean:.1f} distinct answers a prompt at "
+        f"candidates hardly differ any more: {before.mean:.1f} distinct answers per prompt at "
         f"first, now {after.mean:.1f}"
     )
 

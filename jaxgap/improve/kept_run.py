@@ -135,7 +135,7 @@ def resume_folder(
     if more_rounds < 0:
         raise InputError(f"more_rounds must be 0 or more, got {more_rounds}")
     if not (folder / CONFIG_FILE).is_file():
-        raise InputError(f"{folder} holds no run to go on with: it has no {CONFIG_FILE}")
+        raise InputError(f"{folder} contains no run to resume: it has no {CONFIG_FILE}")
     with _held(folder):
         run = RunFolder.reopen(folder)
         wanted = _prolonged(run.config, more_rounds)
@@ -207,7 +207,7 @@ class _KeptRun:
 
     def _note_changed_versions(self) -> None:
         for name, (before, now) in self._run.changed_versions().items():
-            self._note(f"goes on with {name} {now}, until here {before}")
+            self._note(f"continues with {name} {now}, previously {before}")
         self._run.write_versions()
 
     def _go_on(self, store: CheckpointStore) -> None:
@@ -297,7 +297,7 @@ class _KeptRun:
         measured = self._run.last_timed
         if measured > newest:
             place = "the beginning" if newest < 0 else f"checkpoint {newest}"
-            self._note(f"there is no checkpoint of round {measured:g}: going on from {place}")
+            self._note(f"there is no checkpoint of round {measured:g}: continuing from {place}")
 
     def _roll_back(
         self, store: CheckpointStore, fault: NotFinite, num_failures: int
@@ -321,10 +321,10 @@ class _KeptRun:
         if num_failures > self._run.config.num_retries:
             self._note(f"{fault}: stopped")
             raise RunError(
-                f"{self._run.folder}: {fault}, {num_failures} times over: a lower learning "
+                f"{self._run.folder}: {fault}, {num_failures} times in a row: a lower learning "
                 "rate may help; the checkpoints before it are intact"
             ) from fault
-        self._note(f"{fault}: round {saved.state.round_index} is drawn afresh")
+        self._note(f"{fault}: round {saved.state.round_index} is redrawn")
         self._num_drawn_afresh += 1
         state = saved.state.redrawn(self._num_drawn_afresh)
         if self._run.config.candidates == "fixed":

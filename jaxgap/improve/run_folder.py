@@ -284,7 +284,7 @@ def require_free(folder: str | Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} cannot be made a RUN folder: it is a file")
     if folder.is_dir() and any(not _is_left_over(path) for path in folder.iterdir()):
-        raise InputError(f"{folder} is not empty: give a new folder, or remove this one")
+        raise InputError(f"{folder} is not empty: use a new folder, or remove this one")
     return folder
 
 
@@ -294,7 +294,7 @@ def _is_left_over(path: Path) -> bool:
 
 def _without_run(folder: Path) -> Path:
     if (folder / CONFIG_FILE).exists():
-        raise InputError(f"{folder} holds a run already: go on with it by --resume {folder}")
+        raise InputError(f"{folder} already contains a run: resume it with --resume {folder}")
     return folder
 
 

@@ -104,7 +104,7 @@ def test_an_interrupted_run_is_resumed_and_may_go_further(run_folder, tmp_path, 
         (["--resume", "a", "--seed", "3"], "the run's own settings are used"),
         (["--resume", "a", "--seed", "0"], "--coordinator, --num-processes and --process-id"),
         (["--resume", "a", "--num_rounds=12"], "the run's own settings are used"),
-        (["--resume", "nowhere"], "holds no run to go on with"),
+        (["--resume", "nowhere"], "contains no run to resume"),
         (["--out", "a", "--stop-when", "nan"], "--stop-when must be a gain in nats"),
     ],
 )

@@ -173,7 +173,7 @@ def test_one_of_a_version_that_measured_less_of_training_is_refused(loop_state, 
     saved = saved_at(loop_state, 1, 0.9)
     store.save(saved._replace(rows=(saved.rows[0], saved.rows[1] | {"loss": 1.0})))
     store.close()
-    with pytest.raises(InputError, match="whose state has no gradient_norm: go on with those"):
+    with pytest.raises(InputError, match="whose state has no gradient_norm: use those"):
         newest(tmp_path / "kept", abstract)
 
 

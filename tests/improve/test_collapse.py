@@ -37,23 +37,27 @@ def test_a_run_that_gets_better_shows_none():
     [
         ("accuracy", {"solver_accuracy": PromptMean(0.4, 0.01)}, "50.0%, now 40.0%, and it is no"),
         ("judging", {"judging_auc": PromptMean(0.4, 0.01)}, "AUC 0.50 at first, now 0.40"),
-        ("diversity", {"distinct_answers": PromptMean(1.1, 0.1)}, "4.0 distinct answers a prompt"),
+        (
+            "diversity",
+            {"distinct_answers": PromptMean(1.1, 0.1)},
+            "4.0 distinct answers per prompt",
+        ),
         ("length", {"solver_length": PromptMean(5.0, 0.5)}, "20.0 tokens at first, now 5.0"),
         ("length", {"truncated": PromptMean(0.8, 0.02)}, "80% of the responses are cut"),
         ("fallback", {"fallback": PromptMean(0.9, 0.02)}, "for 90% of the prompts no candidate"),
     ],
 )
-def test_each_sign_is_told_alone(name, change, sentence):
+def test_each_sign_is_reported_alone(name, change, sentence):
     found = signs_of_collapse(run_of({}, change))
     assert list(found) == [name]
     assert sentence in found[name]
 
 
-def test_surer_and_worse_is_said_so_and_against_the_best_checkpoint():
+def test_a_fall_of_accuracy_is_reported_against_the_best_checkpoint_with_confidence():
     best = {"solver_accuracy": PromptMean(0.8, 0.01)}
     worse = {"solver_accuracy": PromptMean(0.6, 0.01), "solver": PromptMean(0.5, 0.02)}
     found = signs_of_collapse(run_of({}, best, worse))
-    assert "past its best: 80.0%, now 60.0%, while it becomes surer" in found["accuracy"]
+    assert "past its best: 80.0%, now 60.0%, while confidence rises" in found["accuracy"]
 
 
 @pytest.mark.parametrize("accuracy", [0.0, 1.0])

@@ -231,8 +231,8 @@ def test_other_versions_are_noted_once(whole, tmp_path):
     for _ in range(2):
         resume_folder(folder)
     assert notes_of(folder)[1:] == [
-        f"goes on with jax {versions['jax']}, until here '0.0'",
-        f"goes on with device {versions['device']}, until here 'abacus\\x1b[2J'",
+        f"continues with jax {versions['jax']}, previously '0.0'",
+        f"continues with device {versions['device']}, previously 'abacus\\x1b[2J'",
     ]
     assert json.loads((folder / "versions.json").read_text()) == versions
     assert_same(folder, whole)
@@ -286,7 +286,7 @@ def test_a_deleted_checkpoint_is_said_and_the_one_before_used(whole, tmp_path):
     folder, said = shutil.copytree(whole, tmp_path / "run"), []
     shutil.rmtree(folder / "checkpoints" / "3")
     resume_folder(folder, Watcher(on_note=said.append))
-    assert said == ["there is no checkpoint of round 3: going on from checkpoint 2"]
+    assert said == ["there is no checkpoint of round 3: continuing from checkpoint 2"]
     assert_same(folder, whole)
 
 
@@ -295,7 +295,7 @@ def test_without_any_checkpoint_it_begins_again(whole, tmp_path):
     shutil.rmtree(folder / "checkpoints")
     (folder / "metrics.jsonl").unlink()
     resume_folder(folder, Watcher(on_note=said.append))
-    assert said == ["there is no checkpoint of round 3: going on from the beginning"]
+    assert said == ["there is no checkpoint of round 3: continuing from the beginning"]
     assert_same(folder, whole)
 
 
@@ -336,7 +336,7 @@ def test_a_round_that_blows_up_is_rolled_back_and_drawn_afresh(whole, tmp_path, 
     metrics = improve_to_folder(CONFIG, tmp_path / "run")
     notes = [json.loads(line) for line in (tmp_path / "run/notes.jsonl").read_text().splitlines()]
     assert [note["note"] for note in notes if "NaN" in note["note"]] == [
-        "a training loss in round 1 is NaN or infinite: round 1 is drawn afresh"
+        "a training loss in round 1 is NaN or infinite: round 1 is redrawn"
     ] * 2
     assert [m.round_index for m in metrics] == [0, 1, 2, 3]
     rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
@@ -349,7 +349,7 @@ def test_a_round_that_blows_up_is_rolled_back_and_drawn_afresh(whole, tmp_path, 
 def test_a_round_that_blows_up_each_time_stops_the_run_with_its_checkpoints(tmp_path, monkeypatch):
     failures = blow_up(monkeypatch, 99)
     config = dataclasses.replace(CONFIG, num_retries=1)
-    with pytest.raises(RunError, match="round 1 is NaN or infinite, 2 times over"):
+    with pytest.raises(RunError, match="round 1 is NaN or infinite, 2 times in a row"):
         improve_to_folder(config, tmp_path / "run")
     assert len(failures) == 2
     monkeypatch.undo()
@@ -502,8 +502,8 @@ def test_settings_from_a_stranger_are_checked(whole, tmp_path, text, complaint):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no run to go on with"):
+    with pytest.raises(InputError, match="contains no run to resume"):
         resume_folder(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="holds a run already: go on with it by --resume"):
+    with pytest.raises(InputError, match="already contains a run: resume it with --resume"):
         improve_to_folder(CONFIG, tmp_path)

@@ -144,7 +144,7 @@ def test_a_file_system_without_locks_is_not_another_process(monkeypatch, tmp_pat
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="is not empty: give a new folder"):
+    with pytest.raises(ValueError, match="is not empty: use a new folder"):
         improve_to_folder(CONFIG, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(ValueError, match="cannot be made a RUN folder"):
