@@ -86,7 +86,7 @@ class Bench:
 
 
 def _drawn(setting: Setting) -> BenchSetting:
-    """What the picture shows of a setting."""
+    """What the figure shows of a setting."""
     from jaxgap.report.bench import BenchCurve, BenchSetting
 
     seeds = [

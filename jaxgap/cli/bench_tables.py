@@ -84,8 +84,8 @@ def _parameter(result: FitResult, name: str) -> str:
 
 def _mark(value: Estimate) -> str:
     """What stands behind an estimate that the data do not bound, such as one on its bound."""
-    held = value.estimate is None or value.identifiability == "identifiable"
-    return "" if held else "*"
+    bounded = value.estimate is None or value.identifiability == "identifiable"
+    return "" if bounded else "*"
 
 
 def _mean_law(setting: Setting) -> list[str]:

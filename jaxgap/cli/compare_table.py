@@ -156,7 +156,7 @@ def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
 
 
 def _left_out(left_out: Mapping[str, str], num_runs: int) -> str:
-    """On how few seeds a number rests, and why the others have no say."""
+    """How few seeds a number rests on, and why the others do not contribute."""
     said = "; ".join(f"{run}: {why}" for run, why in left_out.items())
     return f"from {num_runs - len(left_out)} of {num_runs} runs, without {said}"
 

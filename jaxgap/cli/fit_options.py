@@ -1,4 +1,4 @@
-"""What `jaxgap fit` can be told about noise and parameters, as the library's objects."""
+"""The options of `jaxgap fit` about noise and parameters, as the library's objects."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal

@@ -14,7 +14,7 @@ def compute_on_host() -> None:
 
 
 def leave_accelerators_alone() -> None:
-    """Do not even look for them: a run may hold them, or JAX expect some where there are none."""
+    """Do not even look for them: a run may use them, or JAX expect some where there are none."""
     import jax
 
     jax.config.update("jax_platforms", "cpu")

@@ -54,9 +54,9 @@ class _Runs(Protocol):
 
 
 def run_command(argv: Sequence[str] | None = None) -> None:
-    """Run one command; exit with one line on stderr where it cannot be done.
+    """Run one command; exit with one line on stderr if it fails.
 
-    The status is 2 where the user must change something, 1 where a run could not go on.
+    The status is 2 if the user must change something, 1 if a run could not continue.
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
@@ -161,6 +161,6 @@ def _shortened(section: str) -> str:
 
 
 def _refuse(line: str, status: int = USAGE_ERROR) -> None:
-    # Names of files may hold line breaks and what a terminal obeys: they are written as escapes.
+    # Names of files may contain line breaks and control characters: they are written as escapes.
     print(f"jaxgap: {InputError(line)}", file=sys.stderr)
     sys.exit(status)

@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxgap.errors import InputError
 
-_PICTURE = "--plot"
+_PLOT = "--plot"
 
 
 def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
@@ -29,8 +29,8 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
         _check_writable(path, option)
         if _place(path) in held:
             raise InputError(f"{option} {path}: is one of the files read; name another file")
-        if option == _PICTURE and path.suffix.lower() not in ("", ".png"):
-            raise InputError(f"{option} {path}: pictures are written as PNG; name it .png")
+        if option == _PLOT and path.suffix.lower() not in ("", ".png"):
+            raise InputError(f"{option} {path}: plots are written as PNG; name it .png")
     for (one, path), (other, again) in itertools.combinations(given.items(), 2):
         if _is_replaced(path) and _place(path) == _place(again):
             raise InputError(f"{one} and {other} name the same file, {path}")

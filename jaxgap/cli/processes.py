@@ -18,7 +18,7 @@ RUN_ERROR = 1
 
 _ADDRESS, _NUMBER, _ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 _MAX_PORT = 65535
-# What to do where a process was lost: there is a run to go on with, or not yet.
+# What to do where a process was lost: there is a run to resume, or not yet.
 _RESUMED = "start all of them again with --resume {}"
 _SAME = "start all of them again with the same command"
 
@@ -121,7 +121,7 @@ def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
 
 @contextlib.contextmanager
 def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator[None]:
-    """Say in one line why the processes cannot go on together, and leave at once.
+    """Say in one line why the processes cannot continue together, and exit at once.
 
     What they were computing cannot end any more, so nothing may wait for it: not even the farewell
     of `jax.distributed`, for which all would have to be there.

@@ -1,4 +1,4 @@
-"""What a person sees while the loop runs: the stage at work, and a line for every checkpoint."""
+"""What the terminal shows while the loop runs: the stage, and a line for every checkpoint."""
 
 import time
 
@@ -23,7 +23,7 @@ _HEADER = "round    U_s    U_v    gap   sampled acc.   selected acc.   judging a
 
 
 class LoopProgress:
-    """A bar over the rounds, and above it one line a checkpoint, measured on held-out prompts."""
+    """A bar over the rounds, and above it one line per checkpoint, measured on held-out prompts."""
 
     def __init__(self, console: Terminal):
         self._progress = Bar(
@@ -52,11 +52,11 @@ class LoopProgress:
         self._progress.stop()
 
     def watcher(self) -> Watcher:
-        """Who shows what happens."""
+        """The watcher that shows what happens."""
         return Watcher(self.on_start, self.on_round, self.on_stage, self.on_progress, self.on_note)
 
     def watcher_of(self, name: str) -> Watcher:
-        """Who shows what happens in one of several runs."""
+        """The watcher that shows what happens in one of several runs."""
 
         def on_start(config: ImproveConfig, num_done: int) -> None:
             self._progress.console.print(name, style="bold")
@@ -65,7 +65,7 @@ class LoopProgress:
         return self.watcher()._replace(on_start=on_start)
 
     def on_start(self, config: ImproveConfig, num_done: int) -> None:
-        """Set the bar's length, and how much of it is done."""
+        """Set the bar's length and how much of it is done."""
         # Only now: a run that is refused has no table.
         if not self._has_header:
             self._progress.console.print(_HEADER, style="bold")

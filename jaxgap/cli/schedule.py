@@ -110,7 +110,7 @@ def _picture(plan: "ExternalPlan") -> bytes:
     from jaxgap.report.schedule import draw_schedules
     from jaxgap.report.style import to_png
 
-    over = plan.over_strengths if plan.held else ()
+    over = plan.over_strengths if plan.has_limit else ()
     limits = {
         outcome.schedule.name: np.array([at.limits[outcome.schedule.name] for at in over], float)
         for outcome in plan.outcomes

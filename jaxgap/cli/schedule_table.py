@@ -22,9 +22,11 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
         return
     _print_schedules(console, plan)
     limit = limit_sentence(plan.result)
-    console.print(f"Without external data {limit[0].lower()}{limit[1:]}" if plan.held else limit)
+    console.print(
+        f"Without external data {limit[0].lower()}{limit[1:]}" if plan.has_limit else limit
+    )
     console.print(best_sentence(plan), style="bold")
-    if plan.held:
+    if plan.has_limit:
         console.print(range_sentence(plan))
     print_warnings(console, plan.result.warnings)
 
@@ -39,25 +41,25 @@ def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("valid", no_wrap=True)
     for outcome in plan.outcomes:
-        held = outcome.limit.estimate is not None
-        outside = plan.held and outcome.invalid is not None
+        known = outcome.limit.estimate is not None
+        outside = plan.has_limit and outcome.invalid is not None
         table.add_row(
             outcome.schedule.name,
             "–" if outside else _with_interval(outcome.limit),
             number(outcome.proposition_5_1.estimate, 3),
             "–" if outside else _with_interval(outcome.improvement),
-            number(_own_slope(plan, outcome.slopes.by_strength), 3) if held else "–",
+            number(_own_slope(plan, outcome.slopes.by_strength), 3) if known else "–",
             _validity(plan, outcome),
         )
     console.print(table)
     for outcome in plan.outcomes:
-        if plan.held and outcome.invalid is not None:
+        if plan.has_limit and outcome.invalid is not None:
             console.print(f"{outcome.schedule.name}: {outcome.invalid}", style="dim")
 
 
 def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
     """Whether the model holds; where the data do not determine the limit, they do not say."""
-    if not plan.held:
+    if not plan.has_limit:
         return "–"
     return "yes" if outcome.invalid is None else "no"
 
@@ -82,7 +84,7 @@ def best_sentence(plan: ExternalPlan) -> str:
 
 def _by_what(plan: ExternalPlan) -> str:
     """What speaks against the law under which a schedule is best; empty if nothing does."""
-    if not plan.held:
+    if not plan.has_limit:
         return " for the fitted curve alone, whose limit the data do not determine"
     against = objection(plan.result)
     return "" if against is None else " under a law that does not describe this run"

@@ -1,4 +1,4 @@
-"""How a command ends when it is told to: in one line, and a run whole on disk."""
+"""How a command ends on a signal: with one line, and with its run intact on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IMPORTING = "<frozen importlib"
 # Not empty while the garbage collector runs: finalisers and weak references, which it calls,
 # swallow exceptions too.
 _collecting: list[int] = []
-# When the process was first told to end, if it was.
+# When the process first received a signal to end, if it did.
 _told: list[float] = []
 
 

@@ -56,7 +56,7 @@ def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:
 
 
 def unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
-    """Warnings that no sentence holds, in which they may begin with a capital."""
+    """Warnings that no sentence contains, where they may begin with a capital."""
     return [each for each in warnings if not any(each[1:] in sentence for sentence in said)]
 
 

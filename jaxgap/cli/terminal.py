@@ -11,7 +11,7 @@ class Terminal(Console):
     """A console that shows text as it is, whoever wrote it, and outlives its reader.
 
     Names of files and runs, and units, come from outside: nothing in them is markup. When the
-    reader of a pipe has gone (a pager, `head`), `quiet` is set and the work goes on, so that its
+    reader of a pipe has gone (a pager, `head`), `quiet` is set and the work continues, so that its
     files are written.
 
     **Arguments:**

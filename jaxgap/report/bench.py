@@ -1,4 +1,4 @@
-"""The picture of a bench: how accuracy went in each setting, and what it cost."""
+"""The figure of a bench: how accuracy went in each setting, and what it cost."""
 
 import itertools
 from collections.abc import Sequence

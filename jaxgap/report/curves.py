@@ -1,4 +1,4 @@
-"""The picture of a fit: what was measured, the law's curves, and where they go."""
+"""The figure of a fit: what was measured, the law's curves, and where they go."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def _draw_series(
     if band is None:
         return
     ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=2)
-    # The picture keeps to the measurements and the curve: a band without end leaves it.
+    # The figure keeps to the measurements and the curve: a band without end leaves it.
     low, high = _frame(measured, band.estimate)
     fill_band(ax, prediction.ts, band.lower, band.upper, (low, high), colour)
 

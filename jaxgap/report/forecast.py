@@ -1,4 +1,4 @@
-"""The picture of an honest forecast: what was known at the time, and what then happened."""
+"""The figure of an honest forecast: what was known at the time, and what then happened."""
 
 import numpy as np
 from matplotlib.axes import Axes

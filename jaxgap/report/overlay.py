@@ -1,4 +1,4 @@
-"""Many runs in one picture: their curves over each other, and beside them where each is going.
+"""Many runs in one figure: their curves over each other, and beside them where each is going.
 
 Left, what was measured of every solver, with its fitted curve. Right, a line for each run with its
 limit and interval in the same colour, so that the names there explain the curves; under the seeds
@@ -66,7 +66,7 @@ class PooledLimit(NamedTuple):
 
     @property
     def absence(self) -> str:
-        """Why there is nothing to draw, in as few words as a picture has room for."""
+        """Why there is nothing to draw, in as few words as a figure has room for."""
         if self.num_failed:
             return f"withheld: the law fails for {self.num_failed} of {self.num_runs}"
         return "not determined by these seeds"

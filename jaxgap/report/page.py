@@ -1,4 +1,4 @@
-"""One self-contained HTML page: text, tables and pictures in a single file that needs no network.
+"""One self-contained HTML page: text, tables and figures in a single file that needs no network.
 
 Everything that comes from outside is escaped; the page holds no script.
 """
@@ -65,7 +65,7 @@ class Page:
             self._parts.append(f'<ul class="warnings">{items}</ul>')
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """A picture, and in words what it shows."""
+        """A figure, and in words what it shows."""
         svg = to_svg(figure).replace(
             "<svg ", f'<svg role="img" aria-label="{_escape(caption)}" ', 1
         )

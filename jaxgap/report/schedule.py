@@ -1,4 +1,4 @@
-"""The picture of a plan: where the solver ends under each schedule, by the strength gamma.
+"""The figure of a plan: where the solver ends under each schedule, by the strength gamma.
 
 A line is solid where the model holds and stops where it does not. Below, the rounds that the best
 schedule uses.

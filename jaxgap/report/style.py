@@ -23,7 +23,7 @@ MEASURED, MUTED = "#222222", "#777777"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-# How many pictures further a band goes that has no end.
+# How many figures further a band goes that has no end.
 _FAR = 100.0
 
 _STYLE: dict[Any, Any] = {
@@ -58,7 +58,7 @@ def capability_label(kind: str) -> str:
 
 
 def shortened(name: str, most: int) -> str:
-    """A name that leaves room for the picture: its two ends, if it is longer than `most`.
+    """A name that leaves room for the figure: its two ends, if it is longer than `most`.
 
     >>> shortened("a-very-long-name", 10)
     'a-ver…name'
@@ -112,7 +112,7 @@ def mark_limit(ax: Axes, limit: float, colour: str, low: float | None, high: flo
     """A dashed line at a limit, with its interval as a bar in the right margin.
 
     The bar stands outside the axes so that it hides no data, and is cut where the interval is
-    open or leaves the picture.
+    open or leaves the figure.
     """
     ax.axhline(limit, color=colour, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
     bottom, top = ax.get_ylim()

@@ -1,4 +1,4 @@
-"""Many runs at once: a folder of them, several files, or one log that holds several.
+"""Many runs at once: a folder of them, several files, or one log with several.
 
 One run that cannot be read does not keep the others from being read: it is named with its problem.
 """

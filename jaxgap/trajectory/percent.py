@@ -1,4 +1,4 @@
-"""Accuracies in percent, told from fractions by how large most of them are."""
+"""Accuracies in percent, distinguished from fractions by how large most of them are."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -1,4 +1,4 @@
-"""The rows of a text table, whichever of the usual ways its cells are told apart."""
+"""The rows of a text table, with any of the usual separators."""
 
 import csv
 import dataclasses

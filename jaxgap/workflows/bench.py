@@ -1,7 +1,7 @@
-"""Loops side by side: model, task, verifier, N, sigma, seed, and what a point of accuracy costs.
+"""Loops side by side: model, task, verifier, N, sigma, seed, and the cost per point of accuracy.
 
-Every run is kept in a folder of its own, so an interrupted bench goes on where it stood. A run that
-cannot go on does not keep the others from it.
+Every run has a folder of its own, so an interrupted bench resumes where it stopped. A run that
+cannot continue does not stop the others.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def run_bench(
     **Arguments:**
 
     - `grid`: what to run.
-    - `folder`: holds one RUN folder for each; made if it is not there. Runs that an earlier bench
-        did here are not done again, also where this one has other names for them.
-    - `watch`: from a run's name to who is told what happens in it.
+    - `folder`: contains one RUN folder for each; created if it does not exist. Runs that an earlier
+        bench did here are not repeated, even if this one has other names for them.
+    - `watch`: the watcher of each run, by the run's name.
 
     **Raises:** `InputError`, before anything runs, if the combinations do not fit together, a model
-    or a task is not there, a folder in `folder` holds a run of the same name with other settings,
+    or a task is not there, a folder in `folder` has a run of the same name with other settings,
     its bench.json compares runs that are not in the grid, or it cannot be written to;
     `DiskFullError` if the disk is full; `RunError` if no run reached its last round.
     """
@@ -114,7 +114,7 @@ def _run_all(
     places: Mapping[str, Path],
     watch: Callable[[str], Watcher],
 ) -> tuple[dict[str, _Done], dict[str, str]]:
-    """What each run measured and cost, and why those failed that could not go on."""
+    """What each run measured and cost, and why those failed that could not continue."""
     done, failed = {}, {}
     for name, config in configs.items():
         watcher = watch(name)

@@ -44,7 +44,7 @@ def check_runs(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, 
 
 
 def is_begun(run: Path) -> bool:
-    """Whether a folder holds a run, which then goes on."""
+    """Whether a folder contains a run, which is then resumed."""
     return (run / CONFIG_FILE).exists()
 
 
@@ -123,7 +123,7 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
         old, new = getattr(there, field.name), getattr(config, field.name)
         if old != new:
             raise InputError(
-                f"{run} holds a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
+                f"{run} contains a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
                 "use another folder"
             )
 
@@ -131,8 +131,8 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
 def _check_model(source: str) -> None:
     """Refuse a model that is nowhere, without its weights; one on the hub is fetched here.
 
-    So a name that the hub does not know, or a hub that cannot be reached, is told before the first
-    run rather than hours later.
+    So a name that the hub does not know, or a hub that cannot be reached, is reported before the
+    first run rather than hours later.
     """
     if source == EMBEDDED:
         return

@@ -1,4 +1,4 @@
-"""One run of a bench: what it reached and what that cost."""
+"""One run of a bench: what it gained, and at what cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Gain(NamedTuple):
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether that interval holds no gain at all."""
+        """Whether that interval includes zero."""
         return abs(self.mean) <= self.reach
 
     def to_dict(self) -> dict[str, Any]:

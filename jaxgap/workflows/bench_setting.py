@@ -17,8 +17,8 @@ class OverSeeds(NamedTuple):
 
     **Fields:**
 
-    - `mean`: None where the data of some seed do not bound the number: what a fit then puts in its
-        place is no measurement, and the other seeds may be those that agree with the law.
+    - `mean`: None where the data of some seed do not bound the number: the fit's value is then no
+        measurement, and the other seeds may be just those that agree with the law.
     - `stderr`: the standard error of the mean; None without a mean, or of one seed.
     - `num`: how many seeds bound it.
     """
@@ -97,7 +97,7 @@ class Setting:
 
     @property
     def cost_per_point(self) -> dict[str, float | None]:
-        """The mean cost over the mean gain: a mean of ratios would hang on the smallest gain."""
+        """The mean cost over the mean gain: a mean of ratios would depend on the smallest gain."""
         return per_point(self.amounts, self.gained.mean)
 
     def to_dict(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class ComparedRun:
 
     @property
     def name(self) -> str:
-        """What tables and pictures call the run."""
+        """What tables and figures call the run."""
         return self.source.name
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Comparison:
 
     - `runs`: in the order in which they were read.
     - `groups`: the experiments of which there are several seeds, pooled.
-    - `grouped_by`: what told which runs belong together.
+    - `grouped_by`: what the runs were grouped by.
     - `unreadable`: what could not be read, and why.
     - `level`: of all intervals.
     """
@@ -126,7 +126,7 @@ def compare_runs(
 
 
 def draw_comparison(found: Comparison) -> Figure:
-    """The picture of a comparison: every curve with its fit, and every limit."""
+    """The figure of a comparison: every curve with its fit, and every limit."""
     runs = []
     for run in found.runs:
         ts = np.linspace(run.source.run.ts[0], run.source.run.ts[-1], _NUM_TIMES)

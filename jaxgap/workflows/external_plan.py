@@ -83,7 +83,7 @@ class ExternalPlan:
         return None if nothing is None else nothing.reason
 
     @property
-    def held(self) -> bool:
+    def has_limit(self) -> bool:
         """Whether the data determine the solver's limit; point values mean nothing otherwise."""
         return self.limit.estimate is not None
 
@@ -97,10 +97,12 @@ class ExternalPlan:
             "without_external_data": self.limit.to_dict(),
             "schedules": [outcome.to_dict() for outcome in self.outcomes],
             "best": _best_form(self.best, self.refusal),
-            "over_gamma": [each.to_dict() for each in self.over_strengths] if self.held else None,
+            "over_gamma": [each.to_dict() for each in self.over_strengths]
+            if self.has_limit
+            else None,
             "warnings": list(self.result.warnings),
         }
-        return form if self.held else form | {"reason": self.limit.reason}
+        return form if self.has_limit else form | {"reason": self.limit.reason}
 
 
 def _best_form(best: BestSchedule, refusal: str | None) -> dict[str, Any]:

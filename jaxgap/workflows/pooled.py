@@ -45,7 +45,7 @@ class PooledNumber:
     - `scale`: on which the runs were taken to be normally distributed; `spread`, their standard
         deviation there, is in its unit: on a logarithmic scale 0.1 is about a tenth.
     - `mean`, `spread`, `next_run`: see :class:`jaxgap.fitting.pooling.RandomEffects`.
-    - `runs`: by the run's name, the number in the light of the other runs.
+    - `runs`: by the run's name, the number as informed by the other runs.
     - `failed`: by the run's name, how the law fails it; with any, the number is withheld.
     - `left_out`: by the run's name, why it has no say: not measured, or no noise to judge by. The
         number is that of the other runs.

@@ -25,7 +25,7 @@ def group_seeds(
 
     With a pattern, runs for which its first group (or all of it) matches the same text belong
     together. Without one, runs whose names with their folders differ in `seedN` alone; and if there
-    are none, runs whose records hold the same settings but for their `seed`.
+    are none, runs whose records have the same settings except for their `seed`.
 
     **Arguments:**
 

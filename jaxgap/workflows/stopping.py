@@ -1,4 +1,4 @@
-"""Stopping by forecast: a run ends when another round is not expected to be worth its cost."""
+"""Stopping by forecast: a run ends when another round is not expected to be worthwhile."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def require_cost(cost: float) -> None:
 def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
     """A watcher that, beside what `watcher` does, ends the run in `folder` by :class:`EndRun`.
 
-    At each checkpoint, that where a run goes on included, it forecasts the solver from all that
-    was measured so far, and asks whether the next round lowers its uncertainty by more than `cost`.
-    It ends the run when that is unlikely (one chance in five, or less), and goes on while it cannot
-    tell. The forecast's draws follow from the run's seed.
+    At each checkpoint, including that from which a run is resumed, it forecasts the solver from all
+    measurements so far, and asks whether the next round lowers its uncertainty by more than `cost`.
+    It ends the run when that is unlikely (one chance in five, or less), and continues while it
+    cannot tell. The forecast's draws follow from the run's seed.
 
     **Arguments:**
 
-    - `watcher`: who is told first.
+    - `watcher`: the watcher that is called first.
     - `folder`: the RUN folder, whose trajectory.csv is read.
-    - `cost`: what a round has to gain to be worth it, in nats, >= 0.
+    - `cost`: the smallest gain that makes a round worthwhile, in nats, >= 0.
 
     **Raises:** `InputError` if the cost is negative or not finite.
     """
@@ -62,7 +62,7 @@ def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
 
 
 def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -> None:
-    """End the run after this round if the next is not worth `cost`."""
+    """End the run after this round if the next is not expected to gain `cost`."""
     if round_index + 1 < _MIN_CHECKPOINTS or round_index == config.num_rounds:
         return
     run = read_csv(folder / OWN_FILE)

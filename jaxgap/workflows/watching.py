@@ -53,7 +53,7 @@ def read_status(
     - `folder`: the RUN folder.
     - `key`: of the forecast's draws.
     - `level`: of the intervals.
-    - `cost`: what one more round has to gain to be worth it, in nats, >= 0.
+    - `cost`: the smallest gain that makes another round worthwhile, in nats, >= 0.
 
     **Raises:** `InputError` if it is not the folder of a run, what it measured cannot be read, or
     the cost is negative or not finite.

@@ -92,7 +92,7 @@ def test_columns_of_another_tool(tmp_path, capsys):
         (["fit", "{tmp}/bad.csv"], "bad.csv:3: column 'solver': must be a number, got 'x'"),
         (["fit", "{run}", "--json", "{tmp}/no/fit.json"], "there is no folder"),
         (["fit", "{run}", "--plot", "{tmp}"], "is a folder"),
-        (["fit", "{run}", "--plot", "{tmp}/a.pdf"], r"a.pdf: pictures are written as PNG; name it"),
+        (["fit", "{run}", "--plot", "{tmp}/a.pdf"], r"a.pdf: plots are written as PNG; name it"),
         (["fit", "{run}", "--save", "{tmp}/no/fit.json"], "there is no folder"),
         (["fit", "{run}", "--level", "1.5"], "jaxgap: --level must lie between 0 and 1, got 1.5"),
         (["fit", "{run}", "--model", "cubic"], "linear"),

@@ -184,7 +184,9 @@ def test_an_interrupted_bench_goes_on(bench, tmp_path):
 def test_other_settings_under_the_same_name_are_refused(bench):
     grid, folder, _ = bench
     other = dataclasses.replace(grid, base=dataclasses.replace(BASE, learning_rate=1e-3))
-    with pytest.raises(InputError, match=r"true-false holds a run with learning_rate=7e-05, not"):
+    with pytest.raises(
+        InputError, match=r"true-false contains a run with learning_rate=7e-05, not"
+    ):
         run_bench(other, folder)
     with pytest.raises(InputError, match="num_rounds must be at least 2 here"):
         run_bench(Grid(dataclasses.replace(BASE, num_rounds=1)), folder)
