@@ -139,7 +139,7 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
         )
     too_short = sum(entry["reason"] == TOO_SHORT for entry in report.left_out)
     if too_short:
-        console.print(f"{too_short} more forecasts were not made: {TOO_SHORT}.")
+        console.print(f"{too_short} more were not made: {TOO_SHORT}.")
     for entry in report.left_out:
         if entry["reason"] != TOO_SHORT:
             at = "" if entry["prefix"] is None else f" at {entry['prefix']:g}"

@@ -209,7 +209,7 @@ def test_a_seed_without_noise_to_judge_by_is_named_where_it_has_no_say(folder, t
     (group,) = strict(out)["groups"]
     assert list(group["limit"]["left_out"]) == ["lr_seed3"]
     assert set(group["limit"]["runs"]) == {"lr_seed0", "lr_seed1", "lr_seed2"}
-    assert "limit: from 3 of 4 runs; without lr_seed3: too few measurements" in said
+    assert "limit: from 3 of 4 runs, without lr_seed3: too few measurements" in said
 
 
 def test_seeds_that_the_theory_does_not_describe_are_named_below_what_they_are_pooled_in(

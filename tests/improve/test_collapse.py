@@ -35,7 +35,7 @@ def test_a_run_that_gets_better_shows_none():
 @pytest.mark.parametrize(
     ("name", "change", "sentence"),
     [
-        ("accuracy", {"solver_accuracy": PromptMean(0.4, 0.01)}, "50.0%, now 40.0%, and it is no"),
+        ("accuracy", {"solver_accuracy": PromptMean(0.4, 0.01)}, "50.0%, now 40.0%, and confiden"),
         ("judging", {"judging_auc": PromptMean(0.4, 0.01)}, "AUC 0.50 at first, now 0.40"),
         (
             "diversity",

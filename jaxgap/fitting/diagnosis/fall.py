@@ -64,7 +64,7 @@ def no_fall(errors: Float[np.ndarray, " T"], name: str) -> Finding | None:
     return Finding(
         statistic=statistic,
         p_value=p_value,
-        method="largest fall in errors of its mean",
+        method="largest fall, in standard errors",
         says=f"the {name} worsens after its best: a law without losses cannot describe that",
     )
 

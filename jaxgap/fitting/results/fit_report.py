@@ -93,8 +93,8 @@ def time_left_sentence(result: "FitResult") -> str | None:
     low, high = (duration(end) for end in left.interval if end is not None)
     if left.estimate == 0:
         return (
-            f"Under this law the solver is already within {near} of its limit, or will be within "
-            f"{high} {result.time_unit}s (upper end of the {percent(result.level)} interval)."
+            f"Under this law the solver is already within {near} of its limit, or will be in at "
+            f"most {high} {result.time_unit}s (upper end of the {percent(result.level)} interval)."
         )
     return (
         f"Under this law the solver comes within {near} of its limit in {duration(left.estimate)} "
