@@ -117,7 +117,7 @@ def test_rows_sorted_as_text_or_not_at_all_are_sorted_and_it_is_said(tmp_path, b
     assert run.solver.tolist() == [(40 if t == twice else 50) - t for t in range(14)]
     assert "the rows are not in order of time: they were sorted" in notes(run)
     assert "replaced" not in notes(run)
-    assert ("given twice" in notes(run)) == (twice is not None)
+    assert ("occur twice" in notes(run)) == (twice is not None)
 
 
 def test_what_a_resumed_run_has_not_reached_again_is_dropped_and_said(tmp_path):
