@@ -103,16 +103,16 @@ def lowered_update(model: LanguageModel, mesh: Mesh, rows: int) -> tuple[Any, tu
 def lowered_decode(model: LanguageModel, mesh: Mesh, rows: int) -> tuple[Any, tuple[int, ...]]:
     """A call of the decode loop, and how often it turns."""
     shapes = DecodeShapes(rows // GROUP_SIZE, GROUP_SIZE, ROW_LENGTH // 2, ROW_LENGTH // 2)
-    params, *cache, key, settings, stops, fewest = shapes.decode_arguments(model)
+    params, *cache, key, sampling_params, stops, min_live = shapes.decode_arguments(model)
 
-    def placed(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    def sharded(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         names = ("batch", "kv_heads", None, None) if leaf.ndim == 4 else ("batch", None)
         sharding = named_sharding(mesh, names[: leaf.ndim], leaf.shape, model.config.num_kv_heads)
         return leaf.update(sharding=sharding)
 
     params = shapes_on_mesh(model.config, params)
-    cache = jax.tree.map(placed, cache)
-    rest = (key, settings, stops, fewest)
+    cache = jax.tree.map(sharded, cache)
+    rest = (key, sampling_params, stops, min_live)
     return decode.lower(model, params, *cache, *rest, max_steps=MAX_STEPS), (MAX_STEPS,)
 
 

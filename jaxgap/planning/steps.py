@@ -22,8 +22,9 @@ from jaxgap.planning.workload import Workload
 from jaxgap.sampling import Continuations, TokenBatch, continued_logits
 from jaxgap.sampling.buckets import bucket, row_bucket
 from jaxgap.sampling.decode import decode
-from jaxgap.sampling.job import STEPS, group_size, prompts_at_once
+from jaxgap.sampling.engine import STEPS_PER_CALL, group_size
 from jaxgap.sampling.prefix import prefill
+from jaxgap.sampling.prefix_cache import prompts_at_once
 from jaxgap.sampling.shapes import DecodeShapes
 from jaxgap.sharding import even_rows
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
@@ -78,10 +79,10 @@ class Steps:
         )
         return self._compile(
             lambda: decode.trace(
-                model, layout.params(params), *caches, rows, *scalars, max_steps=STEPS
+                model, layout.params(params), *caches, rows, *scalars, max_steps=STEPS_PER_CALL
             ),
             held_bytes=self._held_while_sampling(workload),
-            max_trip_counts=(STEPS,),
+            max_trip_counts=(STEPS_PER_CALL,),
         )
 
     def decode_shapes(self, workload: Workload) -> DecodeShapes:

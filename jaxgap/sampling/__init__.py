@@ -1,26 +1,26 @@
 """Prompts read once, candidates decoded together and drawn exactly, and the logits of judging."""
 
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, pad_left
-from jaxgap.sampling.categorical import inverse_cdf, masses, row_uniforms
+from jaxgap.sampling.categorical import block_sums, inverse_cdf, row_uniforms
 from jaxgap.sampling.completions import Completions, Progress
 from jaxgap.sampling.continuations import Continuations, split_beginnings
 from jaxgap.sampling.continued_logits import continued_logits
 from jaxgap.sampling.draw import draw
 from jaxgap.sampling.sample import sample
-from jaxgap.sampling.settings import Sampling, Settings
+from jaxgap.sampling.sampling_params import SamplingParams, TracedSamplingParams
 
 __all__ = [
     "Completions",
     "Continuations",
     "Progress",
-    "Sampling",
-    "Settings",
+    "SamplingParams",
     "TokenBatch",
+    "TracedSamplingParams",
+    "block_sums",
     "continued_logits",
     "draw",
     "encode_prompts",
     "inverse_cdf",
-    "masses",
     "pad_left",
     "row_uniforms",
     "sample",

@@ -26,7 +26,7 @@ def row_uniforms(
 
     - `key`: of all rows.
     - `row_ids`: which stream is a row's; equal ones have the same.
-    - `steps`: the places in it to read.
+    - `steps`: the positions in it to read.
 
     **Returns:** one float32 for each row and step, the middle of one of 2^23 equal cells of (0, 1).
     """
@@ -41,31 +41,31 @@ def row_uniforms(
     return jax.vmap(stream)(row_ids, steps) + 2.0**-24
 
 
-class Masses(NamedTuple):
-    """What a row's blocks of words weigh, `exp((logit - largest) / temperature)` each word.
+class BlockSums(NamedTuple):
+    """The weights of a row's words, `exp((logit - largest) / temperature)`, summed by blocks.
 
     **Fields:**
 
-    - `blocks`: the sum of each block.
+    - `by_block`: the sum of each block.
     - `largest`: the row's largest logit.
     - `temperature`: that of the weights.
     """
 
-    blocks: Float[Array, "batch blocks"]
+    by_block: Float[Array, "batch blocks"]
     largest: Float[Array, " batch"]
     temperature: Float[Array, ""] | float
 
     def log_total(self) -> Float[Array, " batch"]:
         """`log sum exp(logit)` of each row, at temperature 1."""
-        return self.largest + jnp.log(self.blocks.sum(-1))
+        return self.largest + jnp.log(self.by_block.sum(-1))
 
 
-def masses(
+def block_sums(
     logits: Float[Array, "batch vocab"],
     largest: Float[Array, " batch"],
     temperature: Float[Array, ""] | float,
-) -> Masses:
-    """Weigh every word once.
+) -> BlockSums:
+    """Sum the weights of the words of each block.
 
     **Arguments:**
 
@@ -73,14 +73,14 @@ def masses(
     - `largest`: the largest of each row.
     - `temperature`: > 0; traced, so that changing it compiles nothing.
     """
-    blocks = _weights(_blocks(logits), largest, temperature).sum(-1)
+    sums = _weights(_blocks(logits), largest, temperature).sum(-1)
     # Else XLA sums the words a second time where the blocks are summed, and keeps all weights for
     # it.
-    return Masses(jax.lax.optimization_barrier(blocks), largest, temperature)
+    return BlockSums(jax.lax.optimization_barrier(sums), largest, temperature)
 
 
 def inverse_cdf(
-    logits: Float[Array, "batch vocab"], uniforms: Float[Array, " batch"], masses: Masses
+    logits: Float[Array, "batch vocab"], uniforms: Float[Array, " batch"], sums: BlockSums
 ) -> Int[Array, " batch"]:
     """Draw tokens by inverting the cumulative distribution.
 
@@ -91,20 +91,21 @@ def inverse_cdf(
 
     - `logits`: unnormalised log-probabilities.
     - `uniforms`: one number in (0, 1) a row.
-    - `masses`: of the same logits, at the temperature to draw at.
+    - `sums`: the block sums of the same logits, at the temperature to draw at.
 
     >>> logits = jnp.log(jnp.array([[1.0, 0.0, 3.0]] * 2))
-    >>> inverse_cdf(logits, jnp.array([0.2, 0.25]), masses(logits, logits.max(-1), 1.0)).tolist()
+    >>> sums = block_sums(logits, logits.max(-1), 1.0)
+    >>> inverse_cdf(logits, jnp.array([0.2, 0.25]), sums).tolist()
     [0, 2]
     """
-    ends = jnp.cumsum(masses.blocks, axis=-1)
+    ends = jnp.cumsum(sums.by_block, axis=-1)
     targets = uniforms * ends[:, -1]
-    block = _first_beyond(ends, masses.blocks, targets)
+    block = _first_beyond(ends, sums.by_block, targets)
     before = jnp.where(block > 0, _at(ends, jnp.maximum(block - 1, 0)), 0.0)
     # Weights are made twice, of all and of one block, which costs less than keeping them.
     blocks = _blocks(logits)
     chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
-    weights = _weights(chosen, masses.largest, masses.temperature)
+    weights = _weights(chosen, sums.largest, sums.temperature)
     token = _first_beyond(jnp.cumsum(weights, axis=-1), weights, targets - before)
     return block * blocks.shape[-1] + token
 

@@ -1,9 +1,9 @@
 """The compiled decode loop: a few steps of all rows, until enough of them have ended.
 
 The ring of keys and values travels in the carry of the loop, where XLA updates it in place, and its
-buffers are donated from call to call. Whatever a user may set is traced. The loop gives control
-back to the host as soon as fewer rows are live than it was asked to keep busy, so that others can
-take their seats.
+buffers are donated from call to call. Whatever a user may set is traced. The loop returns to the
+host as soon as fewer rows are live than it was asked to keep busy, so that other completions can be
+scheduled.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.categorical import row_uniforms
 from jaxgap.sampling.draw import draw
 from jaxgap.sampling.prefix import Prefixes
-from jaxgap.sampling.settings import Settings
+from jaxgap.sampling.sampling_params import TracedSamplingParams
 from jaxgap.sampling.shared_cache import Ring, SharedPrefixCache
 from jaxgap.sharding import replicate, shard_rows, shard_rows_and_vocab
 
 
 class Rows(NamedTuple):
-    """What each row goes on with.
+    """The state of each row of the batch.
 
     **Fields:**
 
-    - `tokens`: the latest token, not yet read by the model; at age 0 the prompt's last.
-    - `ages`: number of tokens drawn.
-    - `limits`: the age at which a row is cut.
-    - `live`: whether it goes on; others are computed along and ignored.
+    - `tokens`: the latest token, not yet read by the model; at first the prompt's last.
+    - `num_generated`: number of tokens drawn.
+    - `limits`: the number of tokens at which a row is cut.
+    - `live`: whether it goes on; others are computed as well, and ignored.
     - `row_ids`: which random stream is its own.
     """
 
     tokens: Int[Array, " rows"]
-    ages: Int[Array, " rows"]
+    num_generated: Int[Array, " rows"]
     limits: Int[Array, " rows"]
     live: Bool[Array, " rows"]
     row_ids: Int[Array, " rows"]
@@ -66,9 +66,9 @@ def decode(
     ring: Ring,
     rows: Rows,
     key: jax.Array,
-    settings: Settings,
+    sampling_params: TracedSamplingParams,
     stop_ids: Int[Array, " stops"],
-    fewest_live: Int[Array, ""],
+    min_live: Int[Array, ""],
     *,
     max_steps: int,
 ) -> tuple[Ring, Rows, Drawn]:
@@ -78,26 +78,29 @@ def decode(
 
     - `model`, `params`: the model.
     - `prefix`: each group's prompt but for its last token.
-    - `ring`: the rows' own keys and values; its buffers are given up.
-    - `rows`: what they go on with.
-    - `key`: of all random streams; one is a function of this key, a row's id and its age.
-    - `settings`: temperature and filters.
+    - `ring`: the rows' own keys and values; donated.
+    - `rows`: their state.
+    - `key`: of all random streams; a number is a function of this key, a row's id and the number of
+        tokens that it has generated.
+    - `sampling_params`: temperature and filters.
     - `stop_ids`: tokens that end a row.
-    - `fewest_live`: the loop ends when fewer rows than this are live, >= 1.
+    - `min_live`: the loop ends when fewer rows than this are live, >= 1.
     - `max_steps`: the most steps of one call.
+
+    **Returns:** ring and rows after the last step, and what was drawn, replicated.
     """
-    uniforms = row_uniforms(key, rows.row_ids, rows.ages[:, None] + jnp.arange(max_steps))
+    uniforms = row_uniforms(key, rows.row_ids, rows.num_generated[:, None] + jnp.arange(max_steps))
 
     def busy(carry: _Carry):
-        return (carry.step < max_steps) & (carry.rows.live.sum() >= fewest_live)
+        return (carry.step < max_steps) & (carry.rows.live.sum() >= min_live)
 
     def advance(carry: _Carry) -> _Carry:
         step, rows, drawn = carry.step, carry.rows, carry.drawn
-        cache = SharedPrefixCache(prefix, carry.ring, rows.ages)
+        cache = SharedPrefixCache(prefix, carry.ring, rows.num_generated)
         hidden, cache = model.hidden_states(params, rows.tokens[:, None], rows.live[:, None], cache)
         logits = shard_rows_and_vocab(model.logits(params, hidden[:, 0]))
-        # Each row is drawn from whole, so that how the vocabulary is cut changes no sum.
-        tokens, logprobs = draw(shard_rows(logits), uniforms[:, step], settings)
+        # Each row's logits are gathered, so that how the vocabulary is sharded changes no sum.
+        tokens, logprobs = draw(shard_rows(logits), uniforms[:, step], sampling_params)
         drawn = Drawn(
             drawn.tokens.at[:, step].set(tokens),
             drawn.logprobs.at[:, step].set(logprobs),
@@ -106,8 +109,8 @@ def decode(
         stopped = (tokens[:, None] == stop_ids).any(1)
         rows = rows._replace(
             tokens=tokens,
-            ages=cache.ages,
-            live=rows.live & ~stopped & (cache.ages < rows.limits),
+            num_generated=cache.num_generated,
+            live=rows.live & ~stopped & (cache.num_generated < rows.limits),
         )
         return _Carry(step + 1, cache.ring, rows, drawn)
 

@@ -6,13 +6,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgap.sampling.categorical import first_largest, inverse_cdf, masses
-from jaxgap.sampling.settings import Settings
+from jaxgap.sampling.categorical import block_sums, first_largest, inverse_cdf
+from jaxgap.sampling.sampling_params import TracedSamplingParams
 from jaxgap.sampling.thresholds import smallest_kept
 
 
 def draw(
-    logits: Float[Array, "batch vocab"], uniforms: Float[Array, " batch"], settings: Settings
+    logits: Float[Array, "batch vocab"],
+    uniforms: Float[Array, " batch"],
+    sampling_params: TracedSamplingParams,
 ) -> tuple[Int[Array, " batch"], Float[Array, " batch"]]:
     """Draw one token a row.
 
@@ -20,35 +22,37 @@ def draw(
 
     - `logits`: unnormalised log-probabilities, float32.
     - `uniforms`: one number in (0, 1) a row, as :func:`row_uniforms` gives.
-    - `settings`: temperature and filters, traced, so that changing one compiles nothing.
+    - `sampling_params`: temperature and filters.
 
     **Returns:** the tokens, and the log-probability in nats of each under the logits themselves: at
     temperature 1, unfiltered.
     """
 
     largest = logits.max(-1)
-    of_the_model = masses(logits, largest, 1.0)
-    temperature = settings.temperature
+    model_sums = block_sums(logits, largest, 1.0)
+    temperature = sampling_params.temperature
 
     def filtered():
         weights = jnp.exp((logits - largest[:, None]) / temperature)
-        kept = weights >= smallest_kept(weights, settings)[:, None]
+        kept = weights >= smallest_kept(weights, sampling_params)[:, None]
         allowed = jnp.where(kept, logits, -jnp.inf)
-        return inverse_cdf(allowed, uniforms, masses(allowed, largest, temperature))
+        return inverse_cdf(allowed, uniforms, block_sums(allowed, largest, temperature))
 
     def tempered():
-        return inverse_cdf(logits, uniforms, masses(logits, largest, temperature))
+        return inverse_cdf(logits, uniforms, block_sums(logits, largest, temperature))
 
-    def as_the_model_says():
-        return inverse_cdf(logits, uniforms, of_the_model)
+    def unfiltered():
+        return inverse_cdf(logits, uniforms, model_sums)
 
     def greedy():
         return first_largest(logits, largest)
 
     # What is not asked for costs nothing: every pass over the vocabulary is a good part of a step.
-    any_filter = (settings.top_k > 0) | (settings.top_p < 1) | (settings.min_p > 0)
+    any_filter = (
+        (sampling_params.top_k > 0) | (sampling_params.top_p < 1) | (sampling_params.min_p > 0)
+    )
     # Every filter keeps the most probable token.
-    way = jnp.where(temperature == 0, 3, jnp.where(any_filter, 2, temperature != 1))
-    tokens = jax.lax.switch(way, (as_the_model_says, tempered, filtered, greedy))
+    branch = jnp.where(temperature == 0, 3, jnp.where(any_filter, 2, temperature != 1))
+    tokens = jax.lax.switch(branch, (unfiltered, tempered, filtered, greedy))
     drawn = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
-    return tokens, drawn - of_the_model.log_total()
+    return tokens, drawn - model_sums.log_total()

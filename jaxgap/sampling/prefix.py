@@ -1,4 +1,4 @@
-"""Prompts, read once each, and where their keys and values are kept while candidates need them.
+"""Keys and values of prompts' prefixes, read once each and kept while candidates need them.
 
 The prefix of a prompt is all of it but its last token, with which its candidates begin: that way
 the first token of a candidate is drawn by the same decode step as every other.
@@ -64,7 +64,7 @@ def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> Prefix
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
-def seat(
+def insert_prefix(
     prefixes: Prefixes, prompts: Prefixes, prompt: Int[Array, ""], group: Int[Array, ""]
 ) -> Prefixes:
     """Give a group the prefix of a prompt from a batch of them, as wide as the groups'."""
@@ -72,14 +72,14 @@ def seat(
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
-def share(prefixes: Prefixes, source: Int[Array, ""], group: Int[Array, ""]) -> Prefixes:
+def copy_prefix(prefixes: Prefixes, source: Int[Array, ""], group: Int[Array, ""]) -> Prefixes:
     """Give a group the prefix of another group."""
     return _put(prefixes, prefixes, source, group)
 
 
 def _put(prefixes: Prefixes, others: Prefixes, source, group) -> Prefixes:
     def put(buffer, other):
-        # Of a buffer that is cut over devices this takes one row, where a slice would take all.
+        # Of a sharded buffer this takes one row, where a slice would take all.
         row = jnp.take(other, source[None], axis=0, mode="clip")
         return jax.lax.dynamic_update_slice_in_dim(buffer, row, group, axis=0)
 

@@ -1,8 +1,8 @@
 """The ring of keys and values that rows generate, one slot a step.
 
 At every step all rows write to the same slot, that of the step's number modulo the ring's size,
-which is one update in place. A row sees the latest slots, as many as its age, so it may begin at
-any step, in any phase of the ring, without anything being moved.
+which is one update in place. A row attends to the latest slots, as many as it has generated tokens,
+so it may begin at any step, in any phase of the ring, without anything being moved.
 
 Keys of more than 64 slots lie in blocks: on a CPU the few queries of a row take up to twice as long
 to be multiplied with one wide matrix as with several that are no wider than that. There is no axis
@@ -35,12 +35,12 @@ class Ring(NamedTuple):
 
     - `keys`: rotated keys, one buffer a layer, in blocks of slots, as the products read them.
     - `values`: values likewise, the slots last but one.
-    - `clock`: number of steps so far; the next one writes to slot `clock % num_slots`.
+    - `step`: number of steps so far; the next one writes to slot `step % num_slots`.
     """
 
     keys: tuple[Float[Array, "rows kv_heads *blocks head_dim slots"], ...]
     values: tuple[Float[Array, "rows kv_heads slots head_dim"], ...]
-    clock: Int[Array, ""]
+    step: Int[Array, ""]
 
     @property
     def num_slots(self) -> int:
@@ -49,7 +49,7 @@ class Ring(NamedTuple):
 
     def elapsed(self, num_slots: int) -> Int[Array, " slots"]:
         """How many steps ago each slot of a ring of this size was last written: 0 the latest."""
-        return (self.clock - 1 - jnp.arange(num_slots)) % num_slots
+        return (self.step - 1 - jnp.arange(num_slots)) % num_slots
 
     def written(
         self,
@@ -58,13 +58,13 @@ class Ring(NamedTuple):
         value: Float[Array, "rows kv_heads 1 head_dim"],
     ) -> Ring:
         """Put one layer's keys and values into the slot of the latest step."""
-        zero = jnp.zeros_like(self.clock)
-        slot = (self.clock - 1) % self.num_slots
-        block, place = jnp.divmod(slot, self.keys[layer].shape[-1])
+        zero = jnp.zeros_like(self.step)
+        slot = (self.step - 1) % self.num_slots
+        block, offset = jnp.divmod(slot, self.keys[layer].shape[-1])
         if self.keys[layer].ndim == 4:
-            update, start = key.swapaxes(2, 3), (zero, zero, zero, place)
+            update, start = key.swapaxes(2, 3), (zero, zero, zero, offset)
         else:
-            update, start = key[..., None], (zero, zero, block, zero, place)
+            update, start = key[..., None], (zero, zero, block, zero, offset)
         keys = jax.lax.dynamic_update_slice(self.keys[layer], update, start)
         values = jax.lax.dynamic_update_slice(self.values[layer], value, (zero, zero, slot, zero))
         return self._replace(
@@ -98,8 +98,8 @@ def ring_shapes(
     blocks = () if num_blocks == 1 else (num_blocks,)
     key = shape((*heads, *blocks, config.head_dim, num_slots // num_blocks), dtype)
     value = shape((*heads, num_slots, config.head_dim), dtype)
-    clock = shape((), jnp.int32)
-    return Ring((key,) * config.num_layers, (value,) * config.num_layers, clock)
+    step = shape((), jnp.int32)
+    return Ring((key,) * config.num_layers, (value,) * config.num_layers, step)
 
 
 def _num_blocks(num_slots: int) -> int:
@@ -110,35 +110,35 @@ def _num_blocks(num_slots: int) -> int:
 def init_ring(shapes: Ring) -> Ring:
     """A ring of these shapes that remembers nothing yet."""
     keys, values = jax.tree.map(_zeros, (shapes.keys, shapes.values))
-    return Ring(keys, values, jnp.zeros((), jnp.int32, device=shapes.clock.sharding))
+    return Ring(keys, values, jnp.zeros((), jnp.int32, device=shapes.step.sharding))
 
 
 def _zeros(shape: jax.ShapeDtypeStruct) -> Array:
     if shape.sharding is not None:
         return jnp.zeros(shape.shape, shape.dtype, device=shape.sharding)
-    return _cut_zeros(shape.shape, shape.dtype)
+    return _sharded_zeros(shape.shape, shape.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _cut_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Made where it belongs: whole, a layer may be too large for a device."""
+def _sharded_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Made shard by shard: a whole layer may be too large for a device."""
     return shard_rows_and_heads(jnp.zeros(shape, dtype))
 
 
 def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots: int) -> Ring:
     """Some rows of a ring in the order given, or all, in a ring of as many slots or more.
 
-    One layer is taken at a time and the old one given up, so that no more than a layer is held
+    One layer is taken at a time and the old one deleted, so that no more than a layer is in memory
     twice.
     """
-    sources = (ring.clock - 1 - ring.elapsed(num_slots)) % ring.num_slots
+    sources = (ring.step - 1 - ring.elapsed(num_slots)) % ring.num_slots
 
     def take(buffer: Array, taken: Callable[..., Array]) -> Array:
         return in_place_of(buffer, taken(buffer, rows, sources))
 
     keys = tuple(take(buffer, _taken_keys) for buffer in ring.keys)
     values = tuple(take(buffer, _taken_values) for buffer in ring.values)
-    return Ring(keys, values, ring.clock)
+    return Ring(keys, values, ring.step)
 
 
 @jax.jit

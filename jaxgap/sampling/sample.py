@@ -1,8 +1,8 @@
 """Sampling: N candidates of each prompt, as fast as the model's own products allow.
 
-A prompt is read once and shared by its candidates. Rows are decoded together, a few steps a
-compiled call; between calls, on the host, those that have ended leave, and others take their seats
-(continuous batching). Buffers come in a few sizes and grow as rows grow older.
+A prompt is read once and shared by its candidates. Completions are decoded together, a few steps a
+compiled call; between calls, on the host, others take the rows of those that have ended (continuous
+batching). Buffers come in a few sizes and grow with the completions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from jaxtyping import Int
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.completions import Completions, Progress
+from jaxgap.sampling.engine import DecodingEngine
 from jaxgap.sampling.freed_memory import give_back_freed_memory
-from jaxgap.sampling.job import Job
-from jaxgap.sampling.settings import AS_THE_MODEL_SAYS, Sampling
+from jaxgap.sampling.sampling_params import UNFILTERED, SamplingParams
 from jaxgap.sampling.transcript import Stop, Transcript
 
 
@@ -30,7 +30,7 @@ def sample(
     *,
     num_candidates: int,
     max_new_tokens: int | Int[np.ndarray, "prompts candidates"],
-    sampling: Sampling = AS_THE_MODEL_SAYS,
+    sampling_params: SamplingParams = UNFILTERED,
     stop_ids: Sequence[int] | None = None,
     stop_strings: Sequence[str] = (),
     rows_at_once: int = 128,
@@ -38,8 +38,8 @@ def sample(
 ) -> Completions:
     """Sample completions of each prompt.
 
-    Each has a random stream of its own, a function of the key, its place (prompt and candidate) and
-    the number of the token, so what it is sampled together with changes it by rounding only.
+    Each has a random stream of its own, a function of the key, of prompt and candidate, and of the
+    token's number, so what it is sampled together with changes it by rounding only.
 
     **Arguments:**
 
@@ -49,11 +49,11 @@ def sample(
     - `num_candidates`: completions of each prompt (N), >= 1.
     - `max_new_tokens`: where a completion is cut, the token that ends it counted, >= 1: one number,
         or one a completion. No completion goes beyond the model's context.
-    - `sampling`: temperature and filters; changing them compiles nothing.
+    - `sampling_params`: temperature and filters; changing them compiles nothing.
     - `stop_ids`: tokens that end a completion; those of the tokenizer if None.
     - `stop_strings`: texts that end a completion as soon as they appear in it.
     - `rows_at_once`: the most completions decoded together, >= 1; decides about memory and
-        speed, not about results. On a mesh it is rounded up to groups that can be cut evenly.
+        speed, not about results. On a mesh it is rounded up to groups that divide evenly.
     - `on_progress`: called every few steps.
 
     **Returns:** the completions with the log-probability in nats of each token, as NumPy arrays of
@@ -76,11 +76,13 @@ def sample(
     limits = _limits(model, prompts, num_candidates, max_new_tokens)
     ends = model.tokenizer.stop_ids if stop_ids is None else tuple(stop_ids)
     transcript = Transcript(model.tokenizer, Stop(ends, tuple(stop_strings)), limits)
-    job = Job(model, params, prompts, key, sampling.settings(), transcript, rows_at_once)
-    while job.seat_rows():
-        job.decode()
+    engine = DecodingEngine(
+        model, params, prompts, key, sampling_params.traced(), transcript, rows_at_once
+    )
+    while engine.schedule():
+        engine.decode()
         on_progress(transcript.progress())
-    del job
+    del engine
     give_back_freed_memory()
     return transcript.completions()
 

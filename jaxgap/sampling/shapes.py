@@ -19,7 +19,7 @@ from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import Rows
 from jaxgap.sampling.prefix import Prefixes, init_prefixes
 from jaxgap.sampling.ring import Ring, init_ring, ring_shapes
-from jaxgap.sampling.settings import Sampling, Settings
+from jaxgap.sampling.sampling_params import UNFILTERED, TracedSamplingParams
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DecodeShapes:
 
     def decode_arguments(
         self, model: LanguageModel, num_stops: int = 1
-    ) -> tuple[Params, Prefixes, Ring, Rows, jax.Array, Settings, jax.Array, jax.Array]:
+    ) -> tuple[Params, Prefixes, Ring, Rows, jax.Array, TracedSamplingParams, jax.Array, jax.Array]:
         """What `decode` takes after the model, its number of steps apart.
 
         >>> from jaxgap.models import CharTokenizer, DecoderConfig
@@ -76,7 +76,7 @@ class DecodeShapes:
                 init_ring(ring_shapes(model.config, num_rows, num_slots, self.dtype)),
                 Rows(numbers, numbers, numbers, numbers > 0, numbers),
                 jax.random.key(0),
-                Sampling().settings(),
+                UNFILTERED.traced(),
                 jnp.zeros(num_stops, jnp.int32),
                 jnp.int32(1),
             )

@@ -28,29 +28,29 @@ class SharedPrefixCache(NamedTuple):
 
     - `prefix`: keys and values of each group's prompt.
     - `ring`: those of the rows' own tokens.
-    - `ages`: how many of its latest slots each row sees.
+    - `num_generated`: tokens of each row, which are in the latest slots of the ring.
     """
 
     prefix: Prefixes
     ring: Ring
-    ages: Int[Array, " rows"]
+    num_generated: Int[Array, " rows"]
 
     def reserve(
         self, config: DecoderConfig, token_mask: Bool[Array, "rows 1"]
     ) -> tuple[AttentionInputs, SharedPrefixCache]:
         """Attention inputs of each row's next token, and the cache with a slot reserved for it."""
-        ring = self.ring._replace(clock=self.ring.clock + 1)
+        ring = self.ring._replace(step=self.ring.step + 1)
         elapsed = ring.elapsed(ring.num_slots)
         shared = jnp.repeat(self.prefix.valid, self._group_size, axis=0)
-        own = elapsed <= self.ages[:, None]
-        positions = (shared.sum(1) + self.ages)[:, None]
+        own = elapsed <= self.num_generated[:, None]
+        positions = (shared.sum(1) + self.num_generated)[:, None]
         if config.sliding_window is not None:
             oldest = positions - config.sliding_window + 1
             shared &= jnp.cumsum(shared, axis=1) - 1 >= oldest
             own &= positions - elapsed >= oldest
         mask = jnp.concatenate([shared, own], axis=1)[:, None]
         inputs = AttentionInputs(*rotary_angles(config, positions, positions[:, 0] + 1), mask)
-        return inputs, self._replace(ring=ring, ages=self.ages + token_mask[:, 0])
+        return inputs, self._replace(ring=ring, num_generated=self.num_generated + token_mask[:, 0])
 
     def attend(
         self,
@@ -95,7 +95,7 @@ class SharedPrefixCache(NamedTuple):
 
     @property
     def _group_size(self) -> int:
-        return self.ages.shape[0] // self.prefix.valid.shape[0]
+        return self.num_generated.shape[0] // self.prefix.valid.shape[0]
 
 
 def _masked(scores: Array, mask: Array) -> Array:

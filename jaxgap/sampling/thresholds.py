@@ -15,28 +15,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgap.sampling.settings import Settings
+from jaxgap.sampling.sampling_params import TracedSamplingParams
 
 Weights = Float[Array, "batch vocab"]
 PerRow = Float[Array, " batch"]
 
 
-def smallest_kept(weights: Weights, settings: Settings) -> PerRow:
+def smallest_kept(weights: Weights, sampling_params: TracedSamplingParams) -> PerRow:
     """The weight that a word must reach to pass all filters.
 
     **Arguments:**
 
     - `weights`: `exp((logit - largest logit) / temperature)`, in [0, 1].
-    - `settings`: of the filters; one that is off is branched over at run time.
+    - `sampling_params`: of the filters; one that is off is branched over at run time.
     """
+    _, top_k, top_p, min_p = sampling_params
     none = jnp.zeros(weights.shape[0], weights.dtype)
-    by_count = jax.lax.cond(
-        settings.top_k > 0, lambda: _top_k(weights, settings.top_k), lambda: none
-    )
-    by_mass = jax.lax.cond(
-        settings.top_p < 1, lambda: _top_p(weights, settings.top_p, by_count), lambda: none
-    )
-    return jnp.maximum(jnp.maximum(by_count, by_mass), settings.min_p)
+    by_count = jax.lax.cond(top_k > 0, lambda: _top_k(weights, top_k), lambda: none)
+    by_mass = jax.lax.cond(top_p < 1, lambda: _top_p(weights, top_p, by_count), lambda: none)
+    return jnp.maximum(jnp.maximum(by_count, by_mass), min_p)
 
 
 def _top_k(weights: Weights, k: Int[Array, ""]) -> PerRow:

@@ -1,4 +1,4 @@
-"""What has been sampled so far, on the host, row by row of the output."""
+"""What has been sampled so far, on the host, completion by completion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Stop:
 
 
 class Transcript:
-    """The completions as they grow; row `p * num_candidates + c` is candidate c of prompt p.
+    """The completions as they grow; number `p * num_candidates + c` is candidate c of prompt p.
 
     **Arguments:**
 
@@ -38,9 +38,9 @@ class Transcript:
 
     **Attributes:**
 
-    - `tokens`, `logprobs`: what was drawn, up to each row's length.
+    - `tokens`, `logprobs`: what was drawn, up to each completion's length.
     - `lengths`: number of tokens drawn.
-    - `finished`: whether a row came to its end.
+    - `finished`: whether a completion came to its end.
     - `ended`: whether it did, or was cut at its limit.
     """
 
@@ -52,46 +52,46 @@ class Transcript:
     ):
         self._tokenizer, self.stop = tokenizer, stop
         self.shape, self.limits = limits.shape, limits.ravel()
-        num_rows = self.limits.size
-        self.tokens = np.full((num_rows, limits.max()), tokenizer.pad_id, np.int32)
+        self.tokens = np.full((limits.size, limits.max()), tokenizer.pad_id, np.int32)
         self.logprobs = np.zeros(self.tokens.shape, np.float32)
-        self.lengths = np.zeros(num_rows, np.int32)
-        self.finished = np.zeros(num_rows, bool)
+        self.lengths = np.zeros(limits.size, np.int32)
+        self.finished = np.zeros(limits.size, bool)
 
     @property
-    def ended(self) -> Bool[np.ndarray, " rows"]:
+    def ended(self) -> Bool[np.ndarray, " completions"]:
         return self.finished | (self.lengths == self.limits)
 
-    def add(self, rows: Int[np.ndarray, " live"], drawn: Drawn) -> None:
-        """Append what these rows have drawn."""
-        before = self.lengths[rows]
+    def add(self, numbers: Int[np.ndarray, " live"], drawn: Drawn) -> None:
+        """Append what was drawn for these completions."""
+        before = self.lengths[numbers]
         live, step = np.nonzero(drawn.mask)
-        row, column = rows[live], before[live] + step
-        self.tokens[row, column] = drawn.tokens[live, step]
-        self.logprobs[row, column] = drawn.logprobs[live, step]
-        self.lengths[rows] = before + drawn.mask.sum(1)
-        self.finished[rows] = np.isin(self.tokens[rows, self.lengths[rows] - 1], self.stop.ids)
+        number, column = numbers[live], before[live] + step
+        self.tokens[number, column] = drawn.tokens[live, step]
+        self.logprobs[number, column] = drawn.logprobs[live, step]
+        self.lengths[numbers] = before + drawn.mask.sum(1)
+        last = self.tokens[numbers, self.lengths[numbers] - 1]
+        self.finished[numbers] = np.isin(last, self.stop.ids)
         if self.stop.strings:
-            for row, length in zip(rows, before, strict=True):
-                self._cut_at_string(row, length)
+            for number, length in zip(numbers, before, strict=True):
+                self._cut_at_string(number, length)
 
-    def _cut_at_string(self, row: int, num_checked: int) -> None:
-        ids = self.tokens[row, : self.lengths[row]].tolist()
+    def _cut_at_string(self, number: int, num_checked: int) -> None:
+        ids = self.tokens[number, : self.lengths[number]].tolist()
         length = tokens_to_stop(self._tokenizer, ids, num_checked, self.stop.strings)
         if length is not None:
-            self.tokens[row, length:] = self._tokenizer.pad_id
-            self.logprobs[row, length:] = 0
-            self.lengths[row], self.finished[row] = length, True
+            self.tokens[number, length:] = self._tokenizer.pad_id
+            self.logprobs[number, length:] = 0
+            self.lengths[number], self.finished[number] = length, True
 
     def progress(self) -> Progress:
-        """How many rows have ended, and the tokens so far."""
+        """How many completions have ended, and the tokens so far."""
         return Progress(int(self.ended.sum()), self.lengths.size, int(self.lengths.sum()))
 
     def completions(self) -> Completions:
         """All of it, by prompt and candidate."""
         steps = np.arange(self.tokens.shape[1])
         num_prompts, num_candidates = self.shape
-        texts = [self._text(row) for row in range(self.lengths.size)]
+        texts = [self._text(number) for number in range(self.lengths.size)]
         return Completions(
             tokens=self.tokens.reshape(*self.shape, -1),
             completion_mask=(steps < self.lengths[:, None]).reshape(*self.shape, -1),
@@ -103,8 +103,8 @@ class Transcript:
             ),
         )
 
-    def _text(self, row: int) -> str:
-        ids = self.tokens[row, : self.lengths[row]].tolist()
+    def _text(self, number: int) -> str:
+        ids = self.tokens[number, : self.lengths[number]].tolist()
         text = self._tokenizer.decode(ids[:-1] if ids[-1] in self.stop.ids else ids)
         before = before_stop(text, self.stop.strings)
         return text if before is None else before

@@ -46,8 +46,8 @@ def sizes_of_a_run(monkeypatch, workload, num_prompts):
         return decode(model, params, prefixes, ring, rows, *others, **options)
 
     draw.lower = decode.lower
-    monkeypatch.setattr("jaxgap.sampling.job.prefill", read)
-    monkeypatch.setattr("jaxgap.sampling.job.decode", draw)
+    monkeypatch.setattr("jaxgap.sampling.prefix_cache.prefill", read)
+    monkeypatch.setattr("jaxgap.sampling.engine.decode", draw)
     model = LanguageModel(CONFIG, TOKENIZER)
     tokens = np.random.default_rng(0).integers(2, 12, (num_prompts, workload.prompt_length))
     sample(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgap.sampling import inverse_cdf, masses, row_uniforms
+from jaxgap.sampling import block_sums, inverse_cdf, row_uniforms
 
 LOGITS = jnp.array([0.0, 1.5, -jnp.inf, -2.0, 0.7])
 
@@ -17,7 +17,7 @@ def _probabilities(temperature):
 
 
 def _drawn(logits, uniforms, temperature):
-    return inverse_cdf(logits, uniforms, masses(logits, logits.max(-1), temperature))
+    return inverse_cdf(logits, uniforms, block_sums(logits, logits.max(-1), temperature))
 
 
 def _uniforms(key, num_rows, num_steps):

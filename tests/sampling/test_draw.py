@@ -8,60 +8,60 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxgap.sampling import Sampling, draw
+from jaxgap.sampling import SamplingParams, draw
 from jaxgap.sampling.thresholds import smallest_kept
 
 _draw = jax.jit(draw)
 _smallest_kept = jax.jit(smallest_kept)
 
 
-def _kept_by_sorting(logits, sampling):
+def _kept_by_sorting(logits, sampling_params):
     """The words kept, in float64, one row at a time, as the definitions say."""
-    weights = np.exp((logits.astype(np.float64) - logits.max()) / sampling.temperature)
+    weights = np.exp((logits.astype(np.float64) - logits.max()) / sampling_params.temperature)
     order = np.argsort(-weights, kind="stable")
     kept = np.ones(len(logits), bool)
-    if sampling.top_k is not None:
-        kept &= weights >= weights[order][min(sampling.top_k, len(order)) - 1]
-    if sampling.top_p < 1:
+    if sampling_params.top_k is not None:
+        kept &= weights >= weights[order][min(sampling_params.top_k, len(order)) - 1]
+    if sampling_params.top_p < 1:
         within = np.where(kept, weights, 0)[order]
-        reached = np.cumsum(within) / within.sum() >= sampling.top_p * (1 - 1e-12)
+        reached = np.cumsum(within) / within.sum() >= sampling_params.top_p * (1 - 1e-12)
         kept &= weights >= weights[order][np.argmax(reached)]
-    return kept & (weights >= sampling.min_p)
+    return kept & (weights >= sampling_params.min_p)
 
 
-def _kept(logits, sampling):
+def _kept(logits, sampling_params):
     shifted = logits - logits.max(-1, keepdims=True)
-    weights = jnp.exp(shifted / np.float32(sampling.temperature))
-    return np.asarray(weights >= _smallest_kept(weights, sampling.settings())[:, None])
+    weights = jnp.exp(shifted / np.float32(sampling_params.temperature))
+    return np.asarray(weights >= _smallest_kept(weights, sampling_params.traced())[:, None])
 
 
 @pytest.mark.parametrize(
-    "sampling",
+    "sampling_params",
     [
-        Sampling(),
-        Sampling(top_k=1),
-        Sampling(top_k=7),
-        Sampling(top_k=1000),
-        Sampling(0.7, top_p=0.9),
-        Sampling(top_p=0.001),
-        Sampling(min_p=0.05),
-        Sampling(1.3, top_k=40, top_p=0.8, min_p=0.02),
+        SamplingParams(),
+        SamplingParams(top_k=1),
+        SamplingParams(top_k=7),
+        SamplingParams(top_k=1000),
+        SamplingParams(0.7, top_p=0.9),
+        SamplingParams(top_p=0.001),
+        SamplingParams(min_p=0.05),
+        SamplingParams(1.3, top_k=40, top_p=0.8, min_p=0.02),
     ],
     ids=str,
 )
-def test_filters_keep_what_a_sorted_reference_keeps(sampling):
+def test_filters_keep_what_a_sorted_reference_keeps(sampling_params):
     logits = np.random.default_rng(0).normal(size=(16, 300)).astype(np.float32) * 3
-    expected = np.stack([_kept_by_sorting(row, sampling) for row in logits])
-    np.testing.assert_array_equal(_kept(logits, sampling), expected)
+    expected = np.stack([_kept_by_sorting(row, sampling_params) for row in logits])
+    np.testing.assert_array_equal(_kept(logits, sampling_params), expected)
 
 
 @settings(deadline=None)
 @given(st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_ties_at_the_cut_are_kept_together(top_k, seed):
     logits = np.random.default_rng(seed).integers(-3, 3, size=(4, 300)).astype(np.float32)
-    sampling = Sampling(top_k=top_k)
-    expected = np.stack([_kept_by_sorting(row, sampling) for row in logits])
-    np.testing.assert_array_equal(_kept(logits, sampling), expected)
+    sampling_params = SamplingParams(top_k=top_k)
+    expected = np.stack([_kept_by_sorting(row, sampling_params) for row in logits])
+    np.testing.assert_array_equal(_kept(logits, sampling_params), expected)
 
 
 @settings(deadline=None)
@@ -73,14 +73,14 @@ def test_ties_at_the_cut_are_kept_together(top_k, seed):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_any_filters_keep_what_a_sorted_reference_keeps(temperature, top_k, top_p, min_p, seed):
-    sampling = Sampling(temperature, top_k, top_p, min_p)
+    sampling_params = SamplingParams(temperature, top_k, top_p, min_p)
     logits = np.random.default_rng(seed).normal(size=(4, 300)).astype(np.float32) * 3
-    for row, kept in zip(logits, _kept(logits, sampling), strict=True):
+    for row, kept in zip(logits, _kept(logits, sampling_params), strict=True):
         # Cut-offs a little lower and a little higher: float32 sums decide between them.
         most, fewest = (
             _kept_by_sorting(
                 row,
-                Sampling(
+                SamplingParams(
                     temperature,
                     top_k,
                     min(1, top_p * (1 + slack)),
@@ -95,15 +95,17 @@ def test_any_filters_keep_what_a_sorted_reference_keeps(temperature, top_k, top_
 
 
 @pytest.mark.parametrize(
-    "sampling", [Sampling(0.6), Sampling(top_k=3), Sampling(2.0, 6, 0.7, 0.1)], ids=str
+    "sampling_params",
+    [SamplingParams(0.6), SamplingParams(top_k=3), SamplingParams(2.0, 6, 0.7, 0.1)],
+    ids=str,
 )
-def test_frequencies_follow_the_filtered_softmax(sampling):
+def test_frequencies_follow_the_filtered_softmax(sampling_params):
     num_draws = 20_000
     logits = np.array([0.0, 1.5, -1.0, -2.0, 0.7, 0.2, 1.1, -0.4], np.float32)
     uniforms = jax.random.uniform(jax.random.key(0), (num_draws,))
-    tokens, _ = _draw(jnp.tile(logits, (num_draws, 1)), uniforms, sampling.settings())
-    weights = np.exp(logits.astype(np.float64) / sampling.temperature)
-    weights *= _kept_by_sorting(logits, sampling)
+    tokens, _ = _draw(jnp.tile(logits, (num_draws, 1)), uniforms, sampling_params.traced())
+    weights = np.exp(logits.astype(np.float64) / sampling_params.temperature)
+    weights *= _kept_by_sorting(logits, sampling_params)
     counts = np.bincount(tokens, minlength=len(logits))
     possible = weights > 0
     assert not counts[~possible].any()
@@ -114,7 +116,7 @@ def test_frequencies_follow_the_filtered_softmax(sampling):
 def test_temperature_zero_is_greedy():
     logits = np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32)
     uniforms = np.random.default_rng(2).random(64, dtype=np.float32)
-    tokens, _ = _draw(jnp.asarray(logits), jnp.asarray(uniforms), Sampling(0.0).settings())
+    tokens, _ = _draw(jnp.asarray(logits), jnp.asarray(uniforms), SamplingParams(0.0).traced())
     np.testing.assert_array_equal(tokens, logits.argmax(1))
 
 
@@ -124,20 +126,24 @@ def test_temperature_zero_takes_the_first_of_equals():
     logits = np.random.default_rng(3).integers(0, 4, size=(64, 900)).astype(np.float32)
     logits[:32] = np.where(logits[:32] == 3, 0, logits[:32])
     logits[:32, [300, 301, 700]] = 3
-    for sampling in (Sampling(0.0), Sampling(1e-40), Sampling(0.0, 5, 0.9, 0.1)):
+    for sampling_params in (
+        SamplingParams(0.0),
+        SamplingParams(1e-40),
+        SamplingParams(0.0, 5, 0.9, 0.1),
+    ):
         for uniform in (0.0, 0.4, 0.999):
             uniforms = jnp.full(64, uniform, jnp.float32)
-            tokens, logprobs = _draw(jnp.asarray(logits), uniforms, sampling.settings())
+            tokens, logprobs = _draw(jnp.asarray(logits), uniforms, sampling_params.traced())
             np.testing.assert_array_equal(tokens, logits.argmax(1))
     expected = jax.nn.log_softmax(jnp.asarray(logits)).max(1)
     np.testing.assert_allclose(logprobs, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("sampling", [Sampling(0.0), Sampling()])
-def test_logits_that_are_not_numbers_draw_a_word_all_the_same(sampling):
+@pytest.mark.parametrize("sampling_params", [SamplingParams(0.0), SamplingParams()])
+def test_logits_that_are_not_numbers_draw_a_word_all_the_same(sampling_params):
     # So that it can be looked up until someone sees that its log-probability is none.
     logits = jnp.full((2, 300), jnp.nan)
-    tokens, logprobs = _draw(logits, jnp.array([0.2, 0.9], jnp.float32), sampling.settings())
+    tokens, logprobs = _draw(logits, jnp.array([0.2, 0.9], jnp.float32), sampling_params.traced())
     assert (tokens >= 0).all()
     assert (tokens < 300).all()
     assert jnp.isnan(logprobs).all()
@@ -146,18 +152,28 @@ def test_logits_that_are_not_numbers_draw_a_word_all_the_same(sampling):
 def test_logprobs_are_the_models_own():
     logits = jnp.asarray(np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32))
     uniforms = jnp.asarray(np.random.default_rng(2).random(64, dtype=np.float32))
-    tokens, logprobs = _draw(logits, uniforms, Sampling(0.5, 20, 0.9).settings())
+    tokens, logprobs = _draw(logits, uniforms, SamplingParams(0.5, 20, 0.9).traced())
     expected = jax.nn.log_softmax(logits)[jnp.arange(64), tokens]
     np.testing.assert_allclose(logprobs, expected, atol=1e-5)
 
 
-def test_settings_compile_nothing():
-    logits, uniforms = jnp.zeros((3, 50)), jnp.zeros(3)
-    once = jax.jit(lambda *args: draw(*args))
-    others = (Sampling(0.0), Sampling(0.3), Sampling(top_k=4), Sampling(1.5, 2, 0.5, 0.1))
-    for sampling in (Sampling(), *others):
-        once(logits, uniforms, sampling.settings())
-    assert once._cache_size() == 1
+def test_sampling_params_compile_nothing():
+    logits, uniforms, traces = jnp.zeros((3, 50)), jnp.zeros(3), []
+
+    @jax.jit
+    def counted(*args):
+        traces.append(args)
+        return draw(*args)
+
+    others = (
+        SamplingParams(0.0),
+        SamplingParams(0.3),
+        SamplingParams(top_k=4),
+        SamplingParams(1.5, 2, 0.5, 0.1),
+    )
+    for sampling_params in (SamplingParams(), *others):
+        counted(logits, uniforms, sampling_params.traced())
+    assert len(traces) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,6 +188,6 @@ def test_settings_compile_nothing():
         ("min_p", 2.0),
     ],
 )
-def test_settings_out_of_range_are_refused(field, value):
+def test_sampling_params_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} must be"):
-        Sampling(**{field: value})
+        SamplingParams(**{field: value})

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from jaxgap.models import LanguageModel
-from jaxgap.sampling import Sampling, TokenBatch, encode_prompts, pad_left, row_uniforms, sample
-from jaxgap.sampling import job as job_module
+from jaxgap.sampling import (
+    SamplingParams,
+    TokenBatch,
+    encode_prompts,
+    engine,
+    pad_left,
+    row_uniforms,
+    sample,
+)
 from jaxgap.sampling.decode import Rows, decode
 from jaxgap.sampling.prefix import Prefixes, prefill
 from jaxgap.sampling.ring import init_ring, rearranged_ring, ring_shapes
@@ -46,6 +53,20 @@ def drawn(sample_tiny):
     return sample_tiny()
 
 
+@pytest.fixture
+def compiled_programs():
+    """The names of the programs that XLA compiles, or finds compiled, as they come."""
+    names = []
+
+    def watch(event, _duration, **attributes):
+        if event.endswith("backend_compile_duration"):
+            names.append(attributes["fun_name"])
+
+    jax.monitoring.register_event_duration_secs_listener(watch)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(watch)
+
+
 @pytest.fixture(scope="module")
 def score(tiny_model, sharp_params, prompts):
     """Log-probabilities of completions by one full forward, at highest precision."""
@@ -73,7 +94,7 @@ def test_logprobs_are_the_full_forwards(drawn, score):
 
 
 def test_logprobs_are_at_temperature_one_and_unfiltered(sample_tiny, score):
-    hot = sample_tiny(sampling=Sampling(2.5, top_k=5))
+    hot = sample_tiny(sampling_params=SamplingParams(2.5, top_k=5))
     np.testing.assert_allclose(hot.logprobs, score(hot), atol=1e-4)
 
 
@@ -103,10 +124,10 @@ def test_tokens_invert_the_cdf_of_the_full_forward(tiny_model, sharp_params, pro
 
 @pytest.mark.parametrize("filters", [{}, {"top_k": 5, "top_p": 0.8}])
 def test_double_precision_elsewhere_changes_nothing(sample_tiny, filters):
-    sampling = Sampling(**filters)
-    single = sample_tiny(sampling=sampling)
+    sampling_params = SamplingParams(**filters)
+    single = sample_tiny(sampling_params=sampling_params)
     with jax.enable_x64(True):
-        double = sample_tiny(sampling=sampling)
+        double = sample_tiny(sampling_params=sampling_params)
     np.testing.assert_array_equal(double.tokens, single.tokens)
     np.testing.assert_allclose(double.logprobs, single.logprobs, atol=1e-6)
 
@@ -127,16 +148,16 @@ def test_a_row_ends_at_its_end_token(tiny_model, drawn):
 
 
 def test_refilled_rows_equal_those_sampled_at_once(sample_tiny, drawn):
-    # Five seats for fifteen completions: seats, groups and the ring's slots are used again.
+    # Five rows for fifteen completions: rows, groups and the ring's slots are used again.
     refilled = sample_tiny(rows_at_once=5)
     np.testing.assert_array_equal(refilled.tokens, drawn.tokens)
     np.testing.assert_allclose(refilled.logprobs, drawn.logprobs, atol=1e-4)
 
 
 def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
-    # 15 completions of 1 to 38 tokens on four seats. A seat that is not refilled would stand empty
+    # 15 completions of 1 to 38 tokens on four rows. A row that is not refilled would stand empty
     # until the longest of four ends, as in a batch that is decoded to its end.
-    steps, program = [], job_module.decode
+    steps, program = [], engine.decode
 
     def call(*arguments, **options):
         ring, rows, drawn = program(*arguments, **options)
@@ -144,7 +165,7 @@ def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
         return ring, rows, drawn
 
     call.lower = program.lower
-    monkeypatch.setattr(job_module, "decode", call)
+    monkeypatch.setattr(engine, "decode", call)
     limits = np.random.default_rng(0).permutation(np.arange(1, 41, 40 / 15)).astype(int)
     cut = sample_tiny(max_new_tokens=limits.reshape(5, 3), stop_ids=(), rows_at_once=4)
     assert cut.num_tokens == limits.sum()
@@ -236,16 +257,21 @@ def test_progress_is_told(sample_tiny, drawn):
     assert seen[-1].num_tokens == drawn.num_tokens
 
 
-def test_settings_and_keys_compile_nothing(sample_tiny, drawn):
-    before = decode._cache_size()
-    for sampling in (Sampling(0.4), Sampling(top_k=3), Sampling(1.2, 6, 0.8, 0.05)):
-        sample_tiny(sampling=sampling, key=jax.random.key(7))
+def test_sampling_params_and_keys_compile_nothing(sample_tiny, drawn, compiled_programs):
+    for sampling_params in (
+        SamplingParams(0.4),
+        SamplingParams(top_k=3),
+        SamplingParams(1.2, 6, 0.8, 0.05),
+    ):
+        sample_tiny(sampling_params=sampling_params, key=jax.random.key(7))
     # Fewer rows are decoded at the end, or not, as completions happen to end.
-    assert decode._cache_size() - before <= 2
-    sample_tiny(sampling=Sampling(1.1, 6, 0.8, 0.05), key=jax.random.key(7))
-    again = decode._cache_size()
-    sample_tiny(sampling=Sampling(1.1, 7, 0.8, 0.05), key=jax.random.key(7), max_new_tokens=39)
-    assert decode._cache_size() == again
+    assert compiled_programs.count("jit(decode)") <= 2
+    sample_tiny(sampling_params=SamplingParams(1.1, 6, 0.8, 0.05), key=jax.random.key(7))
+    compiled_programs.clear()
+    sample_tiny(
+        sampling_params=SamplingParams(1.1, 7, 0.8, 0.05), key=jax.random.key(7), max_new_tokens=39
+    )
+    assert "jit(decode)" not in compiled_programs
 
 
 def test_mean_uncertainty_is_the_entropy_of_an_enumerated_policy(tiny_model, sharp_params):
@@ -274,7 +300,7 @@ def test_the_ring_keeps_its_steps_as_it_grows(tiny_model, num_slots, grown_slots
     number = jnp.arange(2 * 2 * 8.0).reshape(2, 2, 1, 8) / 100  # of rows, heads and dimensions
     num_steps = num_slots + 3
     for step in range(num_steps):
-        ring = ring._replace(clock=ring.clock + 1)
+        ring = ring._replace(step=ring.step + 1)
         for layer in range(tiny_model.config.num_layers):
             ring = ring.written(layer, step + number, -step - number)
     grown = rearranged_ring(ring, np.array([1, 0, 1]), grown_slots)
@@ -296,34 +322,26 @@ def test_parameters_may_be_of_numpy(tiny_model, sharp_params, prompts, drawn):
 
 @pytest.mark.parametrize(("is_bound", "length"), [(False, 44), (True, 42)])  # no test's sizes
 def test_programs_are_compiled_once_and_before_their_ring_is_there(
-    tiny_model, sharp_params, monkeypatch, is_bound, length
+    tiny_model, sharp_params, monkeypatch, compiled_programs, is_bound, length
 ):
     params = jax.device_put(sharp_params, jax.devices()[0]) if is_bound else sharp_params
     assert all(leaf.committed == is_bound for leaf in jax.tree.leaves(params))
-    events = []
-
-    def watch(event, _duration, **attributes):
-        if event.endswith("backend_compile_duration"):
-            events.append(attributes["fun_name"])
+    events = compiled_programs
 
     def rings(name):
-        made = getattr(job_module, name)
+        made = getattr(engine, name)
 
         def make(*arguments):
             events.append("a ring")
             return made(*arguments)
 
-        monkeypatch.setattr(job_module, name, make)
+        monkeypatch.setattr(engine, name, make)
 
     rings("init_ring")
     rings("rearranged_ring")
-    jax.monitoring.register_event_duration_secs_listener(watch)
-    try:
-        prompts = encode_prompts(tiny_model.tokenizer, ["1+2=", "34+5="], 7)
-        options = {"num_candidates": 5, "max_new_tokens": length, "stop_ids": ()}
-        sample(tiny_model, params, prompts, KEY, **options)
-    finally:
-        jax.monitoring.unregister_event_duration_listener(watch)
+    prompts = encode_prompts(tiny_model.tokenizer, ["1+2=", "34+5="], 7)
+    options = {"num_candidates": 5, "max_new_tokens": length, "stop_ids": ()}
+    sample(tiny_model, params, prompts, KEY, **options)
     told = [event for event in events if event in ("jit(decode)", "a ring")]
     assert told == ["jit(decode)", "a ring"] * 2
 
@@ -337,7 +355,7 @@ def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
     prefix: Prefixes = prefill(tiny_model, sharp_params, prompts)
     ints = jnp.zeros(rows, jnp.int32)
     state = Rows(ints, ints, ints, jnp.zeros(rows, bool), ints)
-    arguments = (prefix, ring, state, KEY, Sampling().settings(), ints[:1], jnp.int32(1))
+    arguments = (prefix, ring, state, KEY, SamplingParams().traced(), ints[:1], jnp.int32(1))
     compiled = decode.lower(tiny_model, sharp_params, *arguments, max_steps=16).compile()
     memory = compiled.memory_analysis()
     assert memory is not None
@@ -369,9 +387,3 @@ def test_prompts_that_do_not_fit_are_refused(tiny_model, text):
 def test_arguments_out_of_range_are_refused(sample_tiny, changes, message):
     with pytest.raises(ValueError, match=message):
         sample_tiny(**changes)
-
-
-def test_larger_groups_share_longer_prompts():
-    assert job_module.group_size(16, 45) == 2
-    assert job_module.group_size(16, 300) == 9
-    assert job_module.group_size(1, 300) == 1

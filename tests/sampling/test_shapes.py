@@ -3,8 +3,7 @@
 import jax
 import numpy as np
 
-from jaxgap.sampling import job as job_module
-from jaxgap.sampling import pad_left, sample
+from jaxgap.sampling import engine, pad_left, prefix_cache, sample
 from jaxgap.sampling.shapes import DecodeShapes
 
 
@@ -15,18 +14,18 @@ def _forms(tree):
 def test_shapes_are_those_of_sampling(tiny_model, tiny_params, monkeypatch):
     seen = {}
 
-    def watch(name):
-        program = getattr(job_module, name)
+    def watch(module, name):
+        program = getattr(module, name)
 
         def call(*arguments, **options):
             seen.setdefault(name, _forms(arguments[1:]))  # before any rows have ended
             return program(*arguments, **options)
 
         call.lower = program.lower
-        monkeypatch.setattr(job_module, name, call)
+        monkeypatch.setattr(module, name, call)
 
-    watch("prefill")
-    watch("decode")
+    watch(prefix_cache, "prefill")
+    watch(engine, "decode")
     prompts = pad_left([[1] * 14, [2] * 14], 14, tiny_model.tokenizer.pad_id)
     drawn = sample(
         tiny_model, tiny_params, prompts, jax.random.key(0), num_candidates=3, max_new_tokens=9

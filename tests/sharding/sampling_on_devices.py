@@ -134,20 +134,20 @@ def _draws_apart(mesh):
     from jax.sharding import NamedSharding
     from jax.sharding import PartitionSpec as P
 
-    from jaxgap.sampling import Sampling, draw
+    from jaxgap.sampling import SamplingParams, draw
     from jaxgap.sharding import shard_rows
 
     rng = np.random.default_rng(0)
     logits = 3 * rng.standard_normal((64, 49152)).astype(np.float32)
     uniforms = rng.random(64).astype(np.float32)
     num_apart = 0
-    for sampling in (Sampling(), Sampling(0.7, top_k=50, top_p=0.9, min_p=0.01)):
-        expected = np.asarray(jax.jit(draw)(logits, uniforms, sampling.settings())[0])
+    for sampling_params in (SamplingParams(), SamplingParams(0.7, top_k=50, top_p=0.9, min_p=0.01)):
+        expected = np.asarray(jax.jit(draw)(logits, uniforms, sampling_params.traced())[0])
         with jax.set_mesh(mesh):
             cut = jax.device_put(logits, NamedSharding(mesh, P(("data", "fsdp"), "tensor")))
             on_mesh = jax.jit(lambda logits, *rest: draw(shard_rows(logits), *rest))
             num_apart += int(
-                (np.asarray(on_mesh(cut, uniforms, sampling.settings())[0]) != expected).sum()
+                (np.asarray(on_mesh(cut, uniforms, sampling_params.traced())[0]) != expected).sum()
             )
     return num_apart
 
@@ -162,7 +162,7 @@ def _programs(model, params):
     from jaxgap.sampling.decode import Rows, decode
     from jaxgap.sampling.prefix import prefill
     from jaxgap.sampling.ring import init_ring, ring_shapes
-    from jaxgap.sampling.settings import Sampling
+    from jaxgap.sampling.sampling_params import SamplingParams
     from jaxgap.sharding import rows_to_devices
 
     def batch(rows, length):
@@ -175,12 +175,12 @@ def _programs(model, params):
     prefix = prefill(model, params, questions)
     asked = rows_to_devices((batch(16, 32), np.arange(64) // 4, batch(64, 8)))
     limits = (np.zeros(1, np.int32), np.int32(1))
-    settings = Sampling().settings()
+    sampling_params = SamplingParams().traced()
     key = jax.random.key(0)
     lowered = {
         "prefill": prefill.lower(model, params, questions),
         "decode": decode.lower(
-            model, params, prefix, ring, rows, key, settings, *limits, max_steps=16
+            model, params, prefix, ring, rows, key, sampling_params, *limits, max_steps=16
         ),
         "judge": continued_logits.lower(model, params, *asked),
     }

@@ -12,10 +12,14 @@ from jaxtyping import Array, Float, Int
 _LOWEST_TEMPERATURE = 1e-10  # below it all weight is on the largest logit
 
 
-class Settings(NamedTuple):
-    """The fields of :class:`Sampling` as scalars to be traced.
+class TracedSamplingParams(NamedTuple):
+    """The fields of :class:`SamplingParams` as arrays, so that changing them compiles nothing.
 
-    `temperature` 0 takes the first of the most probable tokens; `top_k` 0 stands for none.
+    **Fields:**
+
+    - `temperature`: 0 takes the first of the most probable words.
+    - `top_k`: 0 keeps all.
+    - `top_p`, `min_p`: as there.
     """
 
     temperature: Float[Array, ""]
@@ -25,7 +29,7 @@ class Settings(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampling:
+class SamplingParams:
     """The distribution that tokens are drawn from, given the model's logits.
 
     The filters apply in the usual order: temperature, top-k, top-p, min-p. Words exactly as
@@ -43,8 +47,8 @@ class Sampling:
 
     **Raises:** `ValueError` naming a field outside its range.
 
-    >>> Sampling(temperature=0.7, top_p=0.95)
-    Sampling(temperature=0.7, top_k=None, top_p=0.95, min_p=0.0)
+    >>> SamplingParams(temperature=0.7, top_p=0.95)
+    SamplingParams(temperature=0.7, top_k=None, top_p=0.95, min_p=0.0)
     """
 
     temperature: float = 1.0
@@ -62,9 +66,9 @@ class Sampling:
         if not satisfied:
             raise ValueError(f"{name} must be {legal}, got {getattr(self, name)!r}")
 
-    def settings(self) -> Settings:
-        """The same as scalars, for :func:`draw`."""
-        return Settings(
+    def traced(self) -> TracedSamplingParams:
+        """The same as arrays, for :func:`draw`."""
+        return TracedSamplingParams(
             # Lower ones would divide by what float32 takes for zero.
             jnp.float32(self.temperature if self.temperature >= _LOWEST_TEMPERATURE else 0),
             jnp.int32(self.top_k or 0),
@@ -73,5 +77,5 @@ class Sampling:
         )
 
 
-AS_THE_MODEL_SAYS = Sampling()
-"""Temperature 1, no filter."""
+UNFILTERED = SamplingParams()
+"""Temperature 1 and no filter: the model's own distribution."""

@@ -1,0 +1,168 @@
+"""The decoding engine: the buffers on the device, and what is done between calls of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from jaxgap.models import LanguageModel, Params
+from jaxgap.sampling.batch import TokenBatch
+from jaxgap.sampling.buckets import bucket
+from jaxgap.sampling.decode import Drawn, Rows, decode
+from jaxgap.sampling.freed_memory import give_back_freed_memory
+from jaxgap.sampling.prefix_cache import PrefixCache
+from jaxgap.sampling.ring import Ring, init_ring, rearranged_ring, ring_shapes
+from jaxgap.sampling.sampling_params import TracedSamplingParams
+from jaxgap.sampling.scheduler import FREE, Scheduler
+from jaxgap.sampling.transcript import Transcript
+from jaxgap.sharding import even_rows, rows_to_devices, to_host
+
+STEPS_PER_CALL = 16  # of the decode loop
+_STEPS_TO_STOP_STRINGS = 4  # the same where stop strings are looked for in between
+_FIRST_SLOTS = 32  # of the ring, which then doubles
+_SMALLEST_PART = 4  # of the rows is what they shrink to as the last completions end
+
+
+def group_size(num_candidates: int, prompt_length: int) -> int:
+    """How many rows share a copy of their prompt while candidates come and go.
+
+    Large groups read and keep a prompt once for many, small ones are rarely half empty. The more
+    there is of a prompt, the more sharing is worth.
+    """
+    return min(num_candidates, max(2, prompt_length // 32))
+
+
+def min_live_rows(num_rows: int, num_live: int) -> int:
+    """With fewer live rows than this the loop returns: once a sixteenth of all rows has ended."""
+    return max(1, num_live - max(1, num_rows // 16) + 1)
+
+
+class DecodingEngine:
+    """What decodes the completions of one call of :func:`jaxgap.sampling.sample`.
+
+    **Arguments:**
+
+    - `model`, `params`: the model.
+    - `prompts`: prompts padded on the left.
+    - `key`: all randomness.
+    - `sampling_params`: the distribution drawn from.
+    - `transcript`: where completions are written, with their limits and ends.
+    - `rows_at_once`: the most rows decoded together.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        params: Params,
+        prompts: TokenBatch,
+        key: jax.Array,
+        sampling_params: TracedSamplingParams,
+        transcript: Transcript,
+        rows_at_once: int,
+    ):
+        self._model, self._params, self._key = model, params, key
+        self._sampling_params, self._transcript = sampling_params, transcript
+        token_ids = [np.asarray(row)[np.asarray(real)] for row, real in zip(*prompts, strict=True)]
+        num_prompts, num_candidates = transcript.shape
+        lengths = [len(ids) for ids in token_ids]
+        self._group_size = group_size(num_candidates, max(lengths))
+        all_at_once = num_prompts * num_candidates <= rows_at_once
+        size = num_candidates if all_at_once else min(self._group_size, rows_at_once)
+        num_groups = even_rows(num_prompts if all_at_once else rows_at_once // size)
+        order = np.argsort(lengths, kind="stable").tolist()
+        self._scheduler = Scheduler(num_groups, size, order, num_candidates)
+        self._min_rows = num_groups * size // _SMALLEST_PART
+        # The last token of a prompt is read by the decode step that draws the first of a candidate.
+        self._last_tokens = np.array([ids[-1] for ids in token_ids], np.int32)
+        prefixes = [ids[:-1] for ids in token_ids]
+        self._prefix_cache = PrefixCache(model, params, prefixes, num_groups)
+
+        weights = jax.tree.leaves(params)[0]
+        self._dtype = weights.dtype
+        # What decodes with weights that are bound to a device gives back a ring that is, and were
+        # compiled again for it if the first were not.
+        bound = weights.sharding if isinstance(weights, jax.Array) and weights.committed else None
+        self._device = bound if isinstance(bound, jax.sharding.SingleDeviceSharding) else None
+        self._max_slots = bucket(int(transcript.limits.max()))
+        self._ring: Ring | None = None
+
+    def schedule(self) -> bool:
+        """Let waiting completions take the free rows; false if nothing is left to decode."""
+        changed = self._scheduler.admit()
+        self._prefix_cache.load(changed, self._scheduler.prompts)
+        if (self._scheduler.completions == FREE).all():
+            return False
+        if self._scheduler.num_rows // 2 >= max(1, self._min_rows):
+            self._compact()
+        return True
+
+    def decode(self) -> None:
+        """Draw a few tokens for every completion scheduled, note them, and free rows that ended."""
+        completions = self._scheduler.completions.ravel()
+        live = completions != FREE
+        transcript = self._transcript
+        max_steps = _STEPS_TO_STOP_STRINGS if transcript.stop.strings else STEPS_PER_CALL
+        model = (self._model, self._params, self._prefix_cache.prefixes)
+        others = (
+            self._rows(completions),
+            self._key,
+            self._sampling_params,
+            jnp.asarray(transcript.stop.ids, jnp.int32),
+            jnp.int32(min_live_rows(len(completions), int(live.sum()))),
+        )
+
+        def compile_for(ring: Ring) -> None:
+            decode.lower(*model, ring, *others, max_steps=max_steps).compile()
+
+        longest = int(transcript.lengths[completions[live]].max())
+        ring = self._with_room(longest + max_steps, compile_for)
+        self._ring, _, drawn = decode(*model, ring, *others, max_steps=max_steps)
+        drawn = to_host(drawn)
+        transcript.add(completions[live], Drawn(*(part[live] for part in drawn)))
+        ended = live & transcript.ended[completions]
+        self._scheduler.release(ended.reshape(self._scheduler.completions.shape))
+
+    def _rows(self, completions: Int[np.ndarray, " rows"]) -> Rows:
+        transcript = self._transcript
+        num_generated = np.where(completions == FREE, 0, transcript.lengths[completions])
+        latest = transcript.tokens[completions, num_generated - 1]
+        last_of_prompt = self._last_tokens[completions // transcript.shape[1]]
+        rows = {
+            "tokens": np.where(num_generated > 0, latest, last_of_prompt),
+            "num_generated": num_generated,
+            "limits": transcript.limits[completions].astype(np.int32),
+            "live": completions != FREE,
+            "row_ids": completions.astype(np.int32),
+        }
+        return Rows(**rows_to_devices(rows))
+
+    def _with_room(self, num_steps: int, compile_for: Callable[[Ring], None]) -> Ring:
+        """A ring for completions of this length, or as long as any may become.
+
+        What decodes with a larger one is compiled before that one is there, for compiling takes
+        as much memory as a ring.
+        """
+        ring = self._ring
+        slots = min(_FIRST_SLOTS, self._max_slots) if ring is None else ring.num_slots
+        while slots < min(num_steps, self._max_slots):
+            slots = min(2 * slots, self._max_slots)
+        if ring is not None and slots == ring.num_slots:
+            return ring
+        num_rows = self._scheduler.num_rows
+        shapes = ring_shapes(self._model.config, num_rows, slots, self._dtype, self._device)
+        if jax.sharding.get_mesh().empty:  # on a mesh its shapes do not tell where it lies
+            compile_for(shapes)
+            give_back_freed_memory()
+        return init_ring(shapes) if ring is None else rearranged_ring(ring, None, slots)
+
+    def _compact(self) -> None:
+        size = min(self._group_size, self._scheduler.completions.shape[1])
+        compaction = self._scheduler.compact(size)
+        if compaction is not None:
+            if self._ring is not None:
+                self._ring = rearranged_ring(self._ring, compaction.rows, self._ring.num_slots)
+            self._prefix_cache.keep(compaction.groups)
