@@ -13,8 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from jaxgap.planning.hlo import Computation, Instruction, Module
-from jaxgap.planning.products import product_flops
+from jaxgap.planning.hlo import HloComputation, HloInstruction, HloModule
+from jaxgap.planning.product_flops import product_flops
 from jaxgap.planning.traffic import COLLECTIVES, traffic
 from jaxgap.planning.trip_counts import known_trip_count
 
@@ -49,7 +49,7 @@ class Costs:
             self.collective_bytes[kind] += times * number
 
 
-def count_costs(module: Module, max_trip_counts: Sequence[int] = ()) -> Costs:
+def count_costs(module: HloModule, max_trip_counts: Sequence[int] = ()) -> Costs:
     """Costs of one run of a program on one device.
 
     **Arguments:**
@@ -62,7 +62,7 @@ def count_costs(module: Module, max_trip_counts: Sequence[int] = ()) -> Costs:
 
 
 class _Counter:
-    def __init__(self, module: Module, max_trip_counts: Sequence[int]):
+    def __init__(self, module: HloModule, max_trip_counts: Sequence[int]):
         self._module, self._max_trip_counts = module, max_trip_counts
         self._channels: set[str] = set()
 
@@ -79,8 +79,8 @@ class _Counter:
 
     def _add_called(
         self,
-        instruction: Instruction,
-        computation: Computation,
+        instruction: HloInstruction,
+        computation: HloComputation,
         depth: int,
         in_fusion: bool,
         total: Costs,
@@ -99,7 +99,7 @@ class _Counter:
         elif instruction.op == "call":
             total.add(self.of(instruction.attribute("to_apply") or "", depth, in_fusion))
 
-    def _count_exchange(self, instruction: Instruction, total: Costs) -> None:
+    def _count_exchange(self, instruction: HloInstruction, total: Costs) -> None:
         kind = instruction.op.removesuffix("-start")
         if kind not in COLLECTIVES:
             return
@@ -115,7 +115,7 @@ class _Counter:
         total.collective_bytes[kind] += sum(shape.num_bytes for shape in received)
 
 
-def _branches(instruction: Instruction) -> Iterator[str]:
+def _branches(instruction: HloInstruction) -> Iterator[str]:
     listed = instruction.attribute_list("branch_computations")
     if listed:
         return iter(re.findall(r"[\w.\-]+", listed))

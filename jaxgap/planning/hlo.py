@@ -42,7 +42,7 @@ class Shape(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Instruction:
+class HloInstruction:
     """One instruction.
 
     **Fields:**
@@ -80,11 +80,11 @@ class Instruction:
         return sum(shape.num_bytes for shape in self.shapes)
 
 
-Computation = dict[str, Instruction]
+HloComputation = dict[str, HloInstruction]
 """Instructions by name, in order."""
 
 
-class Module(NamedTuple):
+class HloModule(NamedTuple):
     """A program.
 
     **Fields:**
@@ -93,11 +93,11 @@ class Module(NamedTuple):
     - `entry`: the name of the one that runs.
     """
 
-    computations: dict[str, Computation]
+    computations: dict[str, HloComputation]
     entry: str
 
 
-def parse_module(text: str) -> Module:
+def parse_module(text: str) -> HloModule:
     """Read the text that `compiled.as_text()` gives.
 
     >>> module = parse_module('''
@@ -109,7 +109,7 @@ def parse_module(text: str) -> Module:
     >>> module.computations["main"]["y"].operands
     ('x',)
     """
-    computations: dict[str, Computation] = {}
+    computations: dict[str, HloComputation] = {}
     entry, current = "", {}
     for line in text.splitlines():
         header = _HEADER.match(line)
@@ -121,16 +121,16 @@ def parse_module(text: str) -> Module:
             current[instruction.name] = instruction
     if not entry:
         raise ValueError("text must be that of a compiled program, got one without an ENTRY")
-    return Module(computations, entry)
+    return HloModule(computations, entry)
 
 
-def _parse(name: str, rest: str, is_root: bool) -> Instruction:
+def _parse(name: str, rest: str, is_root: bool) -> HloInstruction:
     end = _closing(rest, 0) + 1 if rest.startswith("(") else rest.index(" ")
     shape, rest = rest[:end], rest[end:].lstrip()
     start = rest.index("(")
     end = _closing(rest, start)
     arguments = rest[start + 1 : end]
-    return Instruction(
+    return HloInstruction(
         name,
         tuple(_shapes(shape)),
         rest[:start],

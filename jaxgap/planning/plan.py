@@ -47,8 +47,8 @@ class Plan:
     - `workload`: what it would do.
     - `steps`: the costs of each step that was compiled.
     - `searched`: how many rows of a microbatch and candidates of a prompt fit, all else being the
-        workload's. Tried are powers of two times the fewest rows that the mesh cuts evenly, and
-        times one candidate. Empty if not asked for.
+        workload's. Tried are powers of two times the fewest rows that divide evenly over the mesh,
+        and times one candidate. Empty if not asked for.
     """
 
     topology: str
@@ -103,7 +103,7 @@ def make_plan(
     - `config`: the decoder's shape; weights are not needed.
     - `topology`: as `v5e:4x4`.
     - `workload`: the sizes of the steps.
-    - `shape`: of the mesh; by default parameters are cut over all devices (`fsdp`).
+    - `shape`: of the mesh; by default parameters are sharded over all devices (`fsdp`).
     - `names`: the steps to compile; each takes from seconds to minutes.
     - `search`: try which sizes fit these steps as well, with a few compilations each.
     - `on_step`: told before each compilation.

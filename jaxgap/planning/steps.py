@@ -1,7 +1,8 @@
 """The steps of a round as they would run on a mesh, from shapes alone.
 
 These are the functions that the loop itself calls. Activations and products are of the workload's
-type; what is trained, and its moments, float32; every layer is computed again in the backward pass.
+type; trained parameters and their moments float32; every layer is rematerialised in the backward
+pass.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jax.sharding import Mesh
 from jaxgap.models import DecoderConfig, LanguageModel, LoraConfig, init_adapters
 from jaxgap.models.tokenizer import CharTokenizer
 from jaxgap.planning.compiled import StepCosts, compile_step
-from jaxgap.planning.layout import Layout, shard_bytes
+from jaxgap.planning.sharded_shapes import ShardedShapes, shard_bytes
 from jaxgap.planning.workload import Workload
 from jaxgap.sampling import Continuations, TokenBatch, continued_logits
 from jaxgap.sampling.buckets import bucket, row_bucket
@@ -37,7 +38,7 @@ _OPTIMIZER = AdamW(Constant(1e-5))  # its numbers change no size
 class Steps:
     """The steps of a round of one model on one mesh.
 
-    **Arguments:**
+    **Fields:**
 
     - `config`: the decoder's shape.
     - `mesh`: of devices that need not be there.
@@ -54,9 +55,9 @@ class Steps:
         params, prompts = one_read.prefill_arguments(model)
         _, prefix, ring, *_ = shapes.decode_arguments(model)
         costs = self._compile(
-            lambda: prefill.trace(model, self._layout.params(params), self._layout.rows(prompts)),
+            lambda: prefill.trace(model, self._sharded.params(params), self._sharded.rows(prompts)),
             held_bytes=self._held_while_sampling(workload)
-            + shard_bytes(self._layout.caches((prefix, ring))),
+            + shard_bytes(self._sharded.caches((prefix, ring))),
         )
         return costs.repeated(num_reads)
 
@@ -69,17 +70,17 @@ class Steps:
 
     def decode(self, workload: Workload) -> StepCosts:
         """A call of the decode loop, when rows are nearly as long as they may become."""
-        model, layout = self._model(workload), self._layout
+        model, sharded = self._model(workload), self._sharded
         shapes = self.decode_shapes(workload)
         params, prefix, ring, rows, *scalars = shapes.decode_arguments(model)
         caches, rows, scalars = (
-            layout.caches((prefix, ring)),
-            layout.rows(rows),
-            layout.everywhere(scalars),
+            sharded.caches((prefix, ring)),
+            sharded.rows(rows),
+            sharded.replicated(scalars),
         )
         return self._compile(
             lambda: decode.trace(
-                model, layout.params(params), *caches, rows, *scalars, max_steps=STEPS_PER_CALL
+                model, sharded.params(params), *caches, rows, *scalars, max_steps=STEPS_PER_CALL
             ),
             held_bytes=self._held_while_sampling(workload),
             max_trip_counts=(STEPS_PER_CALL,),
@@ -99,9 +100,9 @@ class Steps:
         )
 
     def score(self, workload: Workload) -> StepCosts:
-        """Judging the candidates of a call: what those of a problem share read once, then each."""
+        """Judging the candidates of a call, each a suffix to the prefix of its problem."""
         model, judged = self._model(workload), self.judged(workload)
-        params = self._layout.params(model.shapes(), workload.dtype)
+        params = self._sharded.params(model.shapes(), workload.dtype)
         return self._compile(
             lambda: continued_logits.trace(model, params, *judged),
             held_bytes=self._held_while_sampling(workload),
@@ -111,23 +112,23 @@ class Steps:
         """The judging prompts of a call, in the two parts in which the model reads them."""
         num_prompts = workload.prompts_per_call
         with jax.set_mesh(self.mesh):
-            num_beginnings = row_bucket(num_prompts)
+            num_prefixes = row_bucket(num_prompts)
             num_rows = even_rows(num_prompts * workload.num_candidates)
-        beginning = bucket(workload.prompt_length + workload.judging_before)
-        rest = bucket(workload.completion_length + workload.judging_after)
+        prefix_slots = bucket(workload.prompt_length + workload.judging_before)
+        suffix_slots = bucket(workload.completion_length + workload.judging_after)
         return Continuations(
-            self._tokens((num_beginnings, beginning)),
-            self._layout.rows(jax.ShapeDtypeStruct((num_rows,), jnp.int32)),
-            self._tokens((num_rows, rest)),
+            self._tokens((num_prefixes, prefix_slots)),
+            self._sharded.rows(jax.ShapeDtypeStruct((num_rows,), jnp.int32)),
+            self._tokens((num_rows, suffix_slots)),
         )
 
     def update(self, workload: Workload) -> StepCosts:
         """One step of the optimiser."""
         trainable, frozen, opt_state = self._trained(workload)
         sizes = (workload.num_microbatches, workload.rows, workload.row_length)
-        whole = self._layout.rows(jax.ShapeDtypeStruct(sizes, jnp.int32), axis=1)
-        weights = self._layout.rows(jax.ShapeDtypeStruct(sizes, jnp.float32), axis=1)
-        batch = TrainingBatch(whole, whole, whole, whole, weights)
+        integers = self._sharded.rows(jax.ShapeDtypeStruct(sizes, jnp.int32), axis=1)
+        weights = self._sharded.rows(jax.ShapeDtypeStruct(sizes, jnp.float32), axis=1)
+        batch = TrainingBatch(integers, integers, integers, integers, weights)
         model = self._model(workload)
         computation = Computation(
             jnp.dtype(workload.dtype), jax.checkpoint_policies.nothing_saveable
@@ -143,8 +144,8 @@ class Steps:
         )
 
     @property
-    def _layout(self) -> Layout:
-        return Layout(self.config, self.mesh)
+    def _sharded(self) -> ShardedShapes:
+        return ShardedShapes(self.config, self.mesh)
 
     def _compile(
         self, trace: Callable[[], Any], held_bytes: int, max_trip_counts: tuple[int, ...] = ()
@@ -161,22 +162,22 @@ class Steps:
         return LanguageModel(self.config, _tokenizer(self.config.vocab_size), lora)
 
     def _trained(self, workload: Workload) -> tuple[Any, Any, Any]:
-        """What is trained, what is held, and the optimiser's state."""
+        """Trainable parameters, frozen ones, and the optimiser's state."""
         decoder = LanguageModel(self.config, _tokenizer(self.config.vocab_size)).shapes()
         lora = self._model(workload).lora
         if lora is None:
-            trainable, frozen = self._layout.params(decoder, jnp.float32), {}
+            trainable, frozen = self._sharded.params(decoder, jnp.float32), {}
         else:
             adapters = jax.eval_shape(
                 lambda key: init_adapters(self.config, lora, key), jax.random.key(0)
             )
-            trainable = self._layout.params(adapters, jnp.float32)
-            frozen = self._layout.params(decoder, workload.dtype)
+            trainable = self._sharded.params(adapters, jnp.float32)
+            frozen = self._sharded.params(decoder, workload.dtype)
         moments = jax.eval_shape(_OPTIMIZER.transformation().init, trainable)
-        return trainable, frozen, self._layout.params(moments)
+        return trainable, frozen, self._sharded.params(moments)
 
     def _held_while_sampling(self, workload: Workload) -> int:
-        """Bytes on each chip of what is trained and its moments, beside what is sampled with.
+        """Bytes on each chip of trained parameters and moments, beside what is sampled with.
 
         In float32 these are the same parameters.
         """
@@ -185,7 +186,7 @@ class Steps:
 
     def _tokens(self, sizes: tuple[int, int]) -> TokenBatch:
         shapes = (jax.ShapeDtypeStruct(sizes, dtype) for dtype in (jnp.int32, jnp.bool_))
-        return TokenBatch(*map(self._layout.rows, shapes))
+        return TokenBatch(*map(self._sharded.rows, shapes))
 
 
 def _tokenizer(vocab_size: int) -> CharTokenizer:

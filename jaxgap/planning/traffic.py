@@ -8,7 +8,7 @@ the background counts where it begins.
 
 from __future__ import annotations
 
-from jaxgap.planning.hlo import Computation, Instruction, Module, Shape
+from jaxgap.planning.hlo import HloComputation, HloInstruction, HloModule, Shape
 
 COLLECTIVES = (
     "all-gather",
@@ -21,7 +21,7 @@ _SLICES = {"dynamic-slice", "slice", "gather"}
 _UPDATE = "dynamic-update-slice"
 
 
-def traffic(module: Module, instruction: Instruction, computation: Computation) -> int:
+def traffic(module: HloModule, instruction: HloInstruction, computation: HloComputation) -> int:
     """Bytes that an instruction reads and writes.
 
     **Arguments:**
@@ -45,14 +45,14 @@ def traffic(module: Module, instruction: Instruction, computation: Computation) 
     return read + _written(instruction, root, called or computation)
 
 
-def _sliced(instruction: Instruction, computation: Computation) -> int:
+def _sliced(instruction: HloInstruction, computation: HloComputation) -> int:
     """Bytes read and written to take a slice, each where it is of the large memory."""
     (taken,) = _new_shapes(instruction)[:1]
     source = computation.get(instruction.operands[0])
     return taken.num_bytes * ((source is None or _in_hbm(source) > 0) + taken.in_hbm)
 
 
-def _new_shapes(instruction: Instruction) -> tuple[Shape, ...]:
+def _new_shapes(instruction: HloInstruction) -> tuple[Shape, ...]:
     """Results that are not operands, which what is started in the background returns as well."""
     if instruction.op == "copy-start":
         return instruction.shapes[:1]
@@ -61,7 +61,7 @@ def _new_shapes(instruction: Instruction) -> tuple[Shape, ...]:
     return instruction.shapes
 
 
-def _written(instruction: Instruction, root: Instruction, within: Computation) -> int:
+def _written(instruction: HloInstruction, root: HloInstruction, within: HloComputation) -> int:
     """Bytes written for an instruction's results, of which `root` is the last step."""
     if root.op != "tuple":
         if root.op == _UPDATE:
@@ -78,10 +78,10 @@ def _written(instruction: Instruction, root: Instruction, within: Computation) -
 
 
 def _read(
-    operand: Instruction,
-    parameter: Instruction | None,
-    called: Computation,
-    instruction: Instruction,
+    operand: HloInstruction,
+    parameter: HloInstruction | None,
+    called: HloComputation,
+    instruction: HloInstruction,
 ) -> int:
     """Bytes read of an operand, which is this parameter where a computation is called."""
     whole = _in_hbm(operand)
@@ -98,12 +98,12 @@ def _read(
     return whole
 
 
-def _moves_nothing(user: Instruction, parameter: Instruction, handed_on: bool) -> bool:
+def _moves_nothing(user: HloInstruction, parameter: HloInstruction, handed_on: bool) -> bool:
     """Whether an instruction of a fusion leaves a parameter where it is."""
     if user.op == _UPDATE:
         return user.operands[0] == parameter.name
     return handed_on and (user.op == "tuple" or user.op in COLLECTIVES)
 
 
-def _in_hbm(instruction: Instruction) -> int:
+def _in_hbm(instruction: HloInstruction) -> int:
     return sum(shape.num_bytes for shape in instruction.shapes if shape.in_hbm)

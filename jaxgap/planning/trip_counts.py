@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.planning.hlo import Computation, Instruction, Module
+from jaxgap.planning.hlo import HloComputation, HloInstruction, HloModule
 
 _SAME = {"copy", "bitcast", "convert", "copy-done", "copy-start"}
 
 
-def known_trip_count(module: Module, loop: Instruction, within: Computation) -> int | None:
+def known_trip_count(module: HloModule, loop: HloInstruction, within: HloComputation) -> int | None:
     """How often a loop turns, or None if that depends on data.
 
     **Arguments:**
@@ -40,16 +40,18 @@ def known_trip_count(module: Module, loop: Instruction, within: Computation) -> 
     return -(-(int(bound.arguments) - (start or 0)) // (step or 1))
 
 
-def _root(computation: Computation) -> Instruction:
+def _root(computation: HloComputation) -> HloInstruction:
     return next(each for each in computation.values() if each.is_root)
 
 
-def _entry(computation: Computation, carried: Instruction, index: int) -> Instruction:
+def _entry(computation: HloComputation, carried: HloInstruction, index: int) -> HloInstruction:
     """The entry of a tuple that is made here; the tuple itself where it is not."""
     return computation[carried.operands[index]] if carried.op == "tuple" else carried
 
 
-def _added(module: Module, body: Computation, value: Instruction, index: int) -> int | None:
+def _added(
+    module: HloModule, body: HloComputation, value: HloInstruction, index: int
+) -> int | None:
     """What a value is more than the carried entry, None if it is something else."""
     if value.op == "get-tuple-element" and body[value.operands[0]].op == "parameter":
         return 0 if value.attribute("index") == str(index) else None
@@ -68,7 +70,7 @@ def _added(module: Module, body: Computation, value: Instruction, index: int) ->
     return None
 
 
-def _constant(module: Module, computation: Computation, value: Instruction) -> int | None:
+def _constant(module: HloModule, computation: HloComputation, value: HloInstruction) -> int | None:
     """The number that a value always is, if it is one."""
     if value.op == "constant" and re.fullmatch(r"-?\d+", value.arguments):
         return int(value.arguments)
@@ -78,8 +80,8 @@ def _constant(module: Module, computation: Computation, value: Instruction) -> i
 
 
 def _inside(
-    module: Module, computation: Computation, fusion: Instruction
-) -> tuple[Instruction, list[Instruction]]:
+    module: HloModule, computation: HloComputation, fusion: HloInstruction
+) -> tuple[HloInstruction, list[HloInstruction]]:
     """The root of a fusion of two operands, with operands as they are outside or constants."""
     called = module.computations.get(fusion.attribute("calls") or "")
     if called is None:

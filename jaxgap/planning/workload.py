@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from jaxgap.errors import InputError
 
 StepName = Literal["prefill", "decode", "score", "update"]
-FloatingType = Literal["float32", "bfloat16"]
+ActivationDtype = Literal["float32", "bfloat16"]
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 
 
@@ -40,7 +40,7 @@ class Workload:
     lora_rank: int | None = None
     """Train adapters of this rank on every projection, with the model frozen in --dtype; by default
     all parameters are trained, in float32."""
-    dtype: FloatingType = "bfloat16"
+    dtype: ActivationDtype = "bfloat16"
     """Floating type of activations, products and caches (float32 by default in `jaxgap
     improve`)."""
 
@@ -53,9 +53,9 @@ class Workload:
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 1:
                 raise InputError(f"{field.name} must be at least 1, got {value}")
-        if self.dtype not in get_args(FloatingType):
+        if self.dtype not in get_args(ActivationDtype):
             raise InputError(
-                f"dtype must be one of {', '.join(get_args(FloatingType))}, got {self.dtype!r}"
+                f"dtype must be one of {', '.join(get_args(ActivationDtype))}, got {self.dtype!r}"
             )
 
     @property

@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 
-from jaxgap.planning.hlo import Computation, Instruction, Shape
+from jaxgap.planning.hlo import HloComputation, HloInstruction, Shape
 
 
-def product_flops(instruction: Instruction, computation: Computation) -> int:
+def product_flops(instruction: HloInstruction, computation: HloComputation) -> int:
     """Operations of a `dot` or `convolution`, 0 for anything else.
 
     **Arguments:**
@@ -28,7 +28,9 @@ def product_flops(instruction: Instruction, computation: Computation) -> int:
     return _convolution_flops(instruction, left, right, result)
 
 
-def _convolution_flops(instruction: Instruction, left: Shape, right: Shape, result: Shape) -> int:
+def _convolution_flops(
+    instruction: HloInstruction, left: Shape, right: Shape, result: Shape
+) -> int:
     """Pairs that meet in a convolution, padding and gaps left out.
 
     TPU programs write every product of matrices as a convolution, and a batch of products as one

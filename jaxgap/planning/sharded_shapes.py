@@ -1,4 +1,4 @@
-"""Arguments of a step as shapes with their places on a mesh: what a program is compiled from."""
+"""Arguments of a step as shapes with their shardings: what a program is compiled from."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from jaxgap.sharding import named_sharding
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
-    """Where the arguments of a model's steps lie on a mesh.
+class ShardedShapes:
+    """Gives the shapes of a model's arguments their shardings on a mesh.
 
-    **Arguments:**
+    **Fields:**
 
     - `config`: the decoder's shape.
     - `mesh`: of devices that need not be there.
@@ -39,31 +39,32 @@ class Layout:
         )
 
     def rows(self, shapes: Any, axis: int = 0) -> Any:
-        """Arrays counted by rows along an axis, and numbers that all devices know."""
-        return self._placed(shapes, (None,) * axis + ("batch",))
+        """Arrays sharded by rows along an axis, and scalars."""
+        return self._sharded(shapes, (None,) * axis + ("batch",))
 
     def caches(self, shapes: Any) -> Any:
         """Keys and values, `rows kv_heads ...`, with what else there is of each row."""
-        return jax.tree.map(
-            lambda leaf: self._placed(leaf, ("batch", "kv_heads") if leaf.ndim > 2 else ("batch",)),
-            shapes,
-        )
 
-    def everywhere(self, shapes: Any) -> Any:
-        """Arrays that every device holds whole."""
-        return self._placed(shapes, ())
+        def shard(leaf):
+            return self._sharded(leaf, ("batch", "kv_heads") if leaf.ndim > 2 else ("batch",))
 
-    def _placed(self, shapes: Any, names: tuple[str | None, ...]) -> Any:
-        def place(leaf):
-            cut = (*names, *(None,) * leaf.ndim)[: leaf.ndim]
-            sharding = named_sharding(self.mesh, cut, leaf.shape, self.config.num_kv_heads)
+        return jax.tree.map(shard, shapes)
+
+    def replicated(self, shapes: Any) -> Any:
+        """Arrays that every device has whole."""
+        return self._sharded(shapes, ())
+
+    def _sharded(self, shapes: Any, names: tuple[str | None, ...]) -> Any:
+        def shard(leaf):
+            axes = (*names, *(None,) * leaf.ndim)[: leaf.ndim]
+            sharding = named_sharding(self.mesh, axes, leaf.shape, self.config.num_kv_heads)
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
-        return jax.tree.map(place, shapes)
+        return jax.tree.map(shard, shapes)
 
 
 def shard_bytes(tree: Any) -> int:
-    """Bytes of a tree of placed shapes on each device."""
+    """Bytes of a tree of sharded shapes on each device."""
     return sum(map(_leaf_bytes, jax.tree.leaves(tree)))
 
 
