@@ -3,7 +3,7 @@
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, pad_left
 from jaxgap.sampling.categorical import block_sums, inverse_cdf, row_uniforms
 from jaxgap.sampling.completions import Completions, Progress
-from jaxgap.sampling.continuations import Continuations, split_beginnings
+from jaxgap.sampling.continuations import Continuations, split_prefixes
 from jaxgap.sampling.continued_logits import continued_logits
 from jaxgap.sampling.draw import draw
 from jaxgap.sampling.sample import sample
@@ -24,5 +24,5 @@ __all__ = [
     "pad_left",
     "row_uniforms",
     "sample",
-    "split_beginnings",
+    "split_prefixes",
 ]

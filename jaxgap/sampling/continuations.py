@@ -1,7 +1,7 @@
-"""Rows of tokens split into beginnings that several share and what is each row's own.
+"""Rows of tokens split into prefixes that several share and each row's own suffix.
 
-A model that judges N candidates of a prompt is shown the same question N times over. What those
-rows begin with is read once, and its keys and values serve them all.
+A model that judges N candidates of a prompt is shown the same question N times over. The prefix of
+those rows is read once, and its keys and values serve them all.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ class Continuations(NamedTuple):
 
     **Fields:**
 
-    - `prefixes`: beginnings, padded on the left; as many as a power of two, or on a mesh as the
-        next number that it cuts evenly.
+    - `prefixes`: padded on the left; as many as a power of two, or on a mesh as the next number
+        that divides evenly over it.
     - `prefix_of`: which of them each row begins with.
-    - `rests`: what follows it, at least one token, padded on the left.
+    - `suffixes`: what follows it, at least one token, padded on the left.
     """
 
     prefixes: TokenBatch
     prefix_of: Int[np.ndarray, " rows"]
-    rests: TokenBatch
+    suffixes: TokenBatch
 
 
-def split_beginnings(
+def split_prefixes(
     rows: Sequence[list[int]], groups: Sequence[int] | Int[np.ndarray, " rows"], pad_id: int
 ) -> Continuations:
-    """Take off what all rows of a group begin with, but for a row's last token.
+    """Split off the longest common prefix of each group, leaving every row at least one token.
 
     **Arguments:**
 
@@ -43,25 +43,25 @@ def split_beginnings(
     - `groups`: a number for each row; rows of the same number are looked at together.
     - `pad_id`: what they are padded with.
 
-    >>> split = split_beginnings([[5, 6, 7], [5, 6, 8, 9], [4]], [0, 0, 1], pad_id=0)
+    >>> split = split_prefixes([[5, 6, 7], [5, 6, 8, 9], [4]], [0, 0, 1], pad_id=0)
     >>> split.prefixes.mask.sum(1).tolist(), split.prefix_of.tolist()
     ([2, 0], [0, 0, 1])
-    >>> split.rests.mask.sum(1).tolist()
+    >>> split.suffixes.mask.sum(1).tolist()
     [1, 2, 1]
     """
     members: dict[int, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(int(group), []).append(row)
     prefixes: list[list[int]] = []
-    rests: list[list[int]] = [[] for _ in rows]
+    suffixes: list[list[int]] = [[] for _ in rows]
     prefix_of = np.zeros(len(rows), np.int32)
     for index, alike in enumerate(members.values()):
         shared = _common_length([rows[row] for row in alike])
         prefixes.append(rows[alike[0]][:shared])
         for row in alike:
-            prefix_of[row], rests[row] = index, rows[row][shared:]
+            prefix_of[row], suffixes[row] = index, rows[row][shared:]
     prefixes += prefixes[-1:] * (row_bucket(len(prefixes)) - len(prefixes))
-    return Continuations(_padded(prefixes, pad_id), prefix_of, _padded(rests, pad_id))
+    return Continuations(_padded(prefixes, pad_id), prefix_of, _padded(suffixes, pad_id))
 
 
 def _padded(rows: Sequence[list[int]], pad_id: int) -> TokenBatch:
@@ -69,7 +69,7 @@ def _padded(rows: Sequence[list[int]], pad_id: int) -> TokenBatch:
 
 
 def _common_length(rows: Sequence[list[int]]) -> int:
-    """How many tokens all begin with, at least one being left to each."""
+    """The length of the common prefix, at least one token being left to each."""
     most = min(map(len, rows)) - 1
     # In lexicographic order the first and the last differ at least as early as any two.
     pairs = zip(min(rows), max(rows), strict=False)

@@ -1,4 +1,4 @@
-"""The logits that judging reads: those of the token after each row, shared beginnings read once."""
+"""The logits that judging reads: those of the token after each row, shared prefixes read once."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ def continued_logits(
     params: Params,
     prefixes: TokenBatch,
     prefix_of: Int[Array, " rows"],
-    rests: TokenBatch,
+    suffixes: TokenBatch,
 ) -> Float[Array, "rows vocab"]:
-    """Logits of the token that follows each row; beginnings that rows share are read once.
+    """Logits of the token that follows each row; prefixes that rows share are read once.
 
     **Arguments:**
 
     - `model`, `params`: the model.
-    - `prefixes`, `prefix_of`, `rests`: the rows, as
-        :func:`jaxgap.sampling.split_beginnings` gives them.
+    - `prefixes`, `prefix_of`, `suffixes`: the rows, as :func:`jaxgap.sampling.split_prefixes`
+        gives them.
 
     **Returns:** the float32 logits of each row, of the model at temperature 1, in the order of
-    `rests`.
+    `suffixes`.
     """
     dtype = jax.tree.leaves(params)[0].dtype
     num_prefixes, num_slots = prefixes.tokens.shape
-    num_slots += rests.tokens.shape[1]
+    num_slots += suffixes.tokens.shape[1]
     cache = init_cache(model.config, num_prefixes, num_slots, dtype)
     _, cache = model.hidden_states(params, prefixes.tokens, prefixes.mask, cache)
-    # Whole before rows take them: there are fewer beginnings than rows, so that this is the least
-    # that devices can exchange.
+    # Replicated before rows take them: there are fewer prefixes than rows, so that this is the
+    # least that devices can exchange.
     keys, values = jax.tree.map(
         lambda part: shard_rows_and_heads(shard_heads(part)[prefix_of]), cache[:2]
     )
     cache = KVCache(keys, values, shard_rows(replicate(cache.valid)[prefix_of]), cache.length)
-    hidden, _ = model.hidden_states(params, rests.tokens, rests.mask, cache)
+    hidden, _ = model.hidden_states(params, suffixes.tokens, suffixes.mask, cache)
     return model.logits(params, hidden[:, -1])

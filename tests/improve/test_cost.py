@@ -19,9 +19,9 @@ from jaxgap.training import pack
 def test_judging_reads_a_problem_once_and_each_candidate(make_loop, tiny_params, monkeypatch):
     loop, read = make_loop(max_new_tokens=12), []
 
-    def record(model, params, prefixes, prefix_of, rests):
-        read.append(int(prefixes.mask.sum() + rests.mask.sum()))
-        return continued_logits(model, params, prefixes, prefix_of, rests)
+    def record(model, params, prefixes, prefix_of, suffixes):
+        read.append(int(prefixes.mask.sum() + suffixes.mask.sum()))
+        return continued_logits(model, params, prefixes, prefix_of, suffixes)
 
     monkeypatch.setattr("jaxgap.improve.verifiers.asking.continued_logits", record)
     prompts, state = loop.prompts("train"), loop.init_state(tiny_params)

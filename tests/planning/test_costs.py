@@ -6,7 +6,7 @@ import pytest
 
 from jaxgap.planning.costs import count_costs
 from jaxgap.planning.hlo import parse_module
-from jaxgap.planning.products import product_flops
+from jaxgap.planning.product_flops import product_flops
 
 WIDTH = 48
 MATRIX = jax.ShapeDtypeStruct((WIDTH, WIDTH), jnp.float32)

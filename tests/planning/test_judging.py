@@ -31,7 +31,7 @@ COMPLETIONS = st.text("ab", max_size=70)
 
 def sizes_of(split):
     """Beginnings, their tokens, rows, and the tokens of what follows in each."""
-    return (*split.prefixes.tokens.shape, *split.rests.tokens.shape)
+    return (*split.prefixes.tokens.shape, *split.suffixes.tokens.shape)
 
 
 def judge(monkeypatch, question, workload, completions):

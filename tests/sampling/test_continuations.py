@@ -1,11 +1,11 @@
-"""Rows split at common beginnings are the same rows, and give the same logits."""
+"""Rows split after common prefixes are the same rows, and give the same logits."""
 
 import jax
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgap.sampling import continued_logits, split_beginnings
+from jaxgap.sampling import continued_logits, split_prefixes
 
 PAD = 0  # also a token of the rows
 
@@ -24,12 +24,12 @@ def _real(batch):
 )
 def test_the_parts_of_a_row_are_the_row(grouped):
     groups, rows = zip(*grouped, strict=True)
-    split = split_beginnings(rows, groups, PAD)
-    prefixes, rests = _real(split.prefixes), _real(split.rests)
-    for row, prefix, rest in zip(rows, split.prefix_of, rests, strict=True):
-        assert rest
-        assert prefixes[prefix] + rest == row
-    # Each group has one beginning, and no longer one would do.
+    split = split_prefixes(rows, groups, PAD)
+    prefixes, suffixes = _real(split.prefixes), _real(split.suffixes)
+    for row, prefix, suffix in zip(rows, split.prefix_of, suffixes, strict=True):
+        assert suffix
+        assert prefixes[prefix] + suffix == row
+    # Each group has one prefix, and no longer one would do.
     for group in set(groups):
         alike = [i for i, each in enumerate(groups) if each == group]
         (prefix,) = {split.prefix_of[i] for i in alike}
@@ -40,15 +40,14 @@ def test_the_parts_of_a_row_are_the_row(grouped):
 
 def test_logits_are_the_full_forwards(tiny_model, tiny_params):
     rng = np.random.default_rng(0)
-    beginnings = [rng.integers(0, 12, size).tolist() for size in (11, 4, 0)]
+    prefixes = [rng.integers(0, 12, size).tolist() for size in (11, 4, 0)]
     groups = [0, 1, 0, 2, 0, 1]
     rows = [
-        beginnings[group] + rng.integers(0, 12, 1 + 2 * i).tolist()
-        for i, group in enumerate(groups)
+        prefixes[group] + rng.integers(0, 12, 1 + 2 * i).tolist() for i, group in enumerate(groups)
     ]
     apply = jax.jit(tiny_model.apply)
     with jax.default_matmul_precision("highest"):
-        split = split_beginnings(rows, groups, PAD)
+        split = split_prefixes(rows, groups, PAD)
         logits = continued_logits(tiny_model, tiny_params, *split)
         for row, found in zip(rows, logits, strict=True):
             tokens = np.array([row])

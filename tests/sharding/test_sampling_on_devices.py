@@ -81,7 +81,7 @@ def test_the_exchanges_are_those_that_the_axes_are_for(runs):
         if data * fsdp * tensor == 1:
             assert not any(kinds.values())
         elif data == 8:
-            # Rows alone: what was drawn, and in judging the beginnings that rows share.
+            # Rows alone: what was drawn, and in judging the prefixes that rows share.
             assert kinds == {"prefill": set(), "decode": {"all-gather"}, "judge": {"all-gather"}}
         else:
             assert all("all-reduce" in each for each in kinds.values())

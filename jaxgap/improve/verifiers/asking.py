@@ -54,7 +54,7 @@ class AskingVerifier(AbstractVerifier):
     - `question`: how it is asked.
     - `rows_per_call`: the most candidates judged at a time.
     - `prompts_per_call`: the most problems of which candidates are judged at a time. What a call
-        keeps in memory is a beginning for each and what follows it for each candidate; the fewer
+        keeps in memory is a prefix for each and a suffix for each candidate; the fewer
         of a problem's candidates differ, the more problems would else come together.
 
     **Raises:** `InputError` if the tokenizer cannot tell the question's words apart.
@@ -90,7 +90,7 @@ class AskingVerifier(AbstractVerifier):
         judged = JudgingPrompts(
             rows=self._encode([_as_judged(tokenizer, text) for text in distinct]),
             problems=first // candidates.finished.shape[1],
-            beginnings=self.around(prompts)[0],
+            prefixes=self.around(prompts)[0],
         )
         judged = judged.with_whole_rows(self.model.config.rope_scaling.window)
         return self._judge(params, judged)[sampled].reshape(candidates.finished.shape)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from jaxgap.sampling import Continuations, TokenBatch, split_beginnings
+from jaxgap.sampling import Continuations, TokenBatch, split_prefixes
 
 _logger = logging.getLogger(__name__)
 
@@ -22,12 +22,12 @@ class JudgingPrompts(NamedTuple):
 
     - `rows`: each judging prompt.
     - `problems`: which problem each is about.
-    - `beginnings`: those of each problem up to where a completion begins.
+    - `prefixes`: those of each problem up to where a completion begins.
     """
 
     rows: list[list[int]]
     problems: Int[np.ndarray, " rows"]
-    beginnings: list[list[int]]
+    prefixes: list[list[int]]
 
     def fitting(self, context_length: int) -> Int[np.ndarray, " fitting"]:
         """Those that fit into the model's context, problem by problem, the longest problem last."""
@@ -39,15 +39,15 @@ class JudgingPrompts(NamedTuple):
                 len(lengths) - len(fitting),
                 len(lengths),
             )
-        longest = np.zeros(len(self.beginnings), int)
+        longest = np.zeros(len(self.prefixes), int)
         np.maximum.at(longest, self.problems, lengths)
         problems = self.problems[fitting]
         return fitting[np.lexsort((problems, longest[problems]))]
 
     def with_whole_rows(self, window: int | None) -> JudgingPrompts:
-        """The same, in which no row grows over a window after its beginning was read.
+        """The same, in which no row grows over a window after its prefix was read.
 
-        What begins within it and has a row that ends beyond it has an empty beginning.
+        What begins within it and has a row that ends beyond it has an empty prefix.
 
         **Arguments:**
 
@@ -58,12 +58,12 @@ class JudgingPrompts(NamedTuple):
         crossing = {
             problem
             for row, problem in zip(self.rows, self.problems, strict=True)
-            if len(self.beginnings[problem]) <= window < len(row)
+            if len(self.prefixes[problem]) <= window < len(row)
         }
         return self._replace(
-            beginnings=[
-                [] if problem in crossing else beginning
-                for problem, beginning in enumerate(self.beginnings)
+            prefixes=[
+                [] if problem in crossing else prefix
+                for problem, prefix in enumerate(self.prefixes)
             ]
         )
 
@@ -76,11 +76,11 @@ class JudgingPrompts(NamedTuple):
         problems = self.problems[indices]
         present = np.unique(problems)
         # One row more of each problem, which goes another way where completions begin.
-        others = [[*self.beginnings[problem], _NO_TOKEN] for problem in present]
-        prefixes, prefix_of, rests = split_beginnings(
+        others = [[*self.prefixes[problem], _NO_TOKEN] for problem in present]
+        prefixes, prefix_of, suffixes = split_prefixes(
             [*(self.rows[index] for index in indices), *others],
             np.append(problems, present),
             pad_id,
         )
-        rests = TokenBatch(*(part[: len(indices)] for part in rests))
-        return Continuations(prefixes, prefix_of[: len(indices)], rests)
+        suffixes = TokenBatch(*(part[: len(indices)] for part in suffixes))
+        return Continuations(prefixes, prefix_of[: len(indices)], suffixes)

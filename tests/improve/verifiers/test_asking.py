@@ -103,10 +103,10 @@ def test_alike_candidates_bring_no_more_problems_together(
     alone = dataclasses.replace(verifier, rows_per_call=1, prompts_per_call=1)
     arguments = (tiny_params, prompts, candidates_of(texts), jax.random.key(0))
     scores = verifier(*arguments)
-    for prefixes, prefix_of, rests in calls:
+    for prefixes, prefix_of, suffixes in calls:
         assert len(prefixes.tokens) <= 2
-        assert len(prefix_of) == len(rests.tokens) <= 2 * num_candidates
-        # Whatever completions have in common, beginnings are "?", a prompt of 4 or 5 and no more.
+        assert len(prefix_of) == len(suffixes.tokens) <= 2 * num_candidates
+        # Whatever completions have in common, prefixes are "?", a prompt of 4 or 5 and no more.
         assert prefixes.mask.sum(1).max() <= 6
     np.testing.assert_allclose(scores, alone(*arguments), atol=1e-6)
 
@@ -121,7 +121,7 @@ def test_calls_come_in_few_shapes(tiny_model, tiny_params, calls):
             for prompt in range(num_prompts)
         ]
         verifier(tiny_params, prompts, candidates_of(texts), jax.random.key(0))
-    assert {len(call.rests.tokens) for call in calls} <= {4, 8, 16, 32}
+    assert {len(call.suffixes.tokens) for call in calls} <= {4, 8, 16, 32}
     assert {call.prefixes.tokens.shape for call in calls} == {(4, 8)}
 
 
