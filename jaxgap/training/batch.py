@@ -2,7 +2,7 @@
 
 Examples differ in length. Padding each to the longest would make most of a batch padding, so
 several are laid end to end in one row ("packing"): `segments` numbers the examples of a row, and
-attention and positions start afresh with each. A batch is cut into microbatches of a few rows,
+attention and positions start afresh with each. A batch is split into microbatches of a few rows,
 whose gradients are added up one after another; the first axis counts them.
 
 Only the tokens of completions are predicted, so only the positions before them are ever projected

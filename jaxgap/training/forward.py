@@ -1,4 +1,4 @@
-"""The decoder over packed rows: no cache, no padding between texts, layers recomputed as told."""
+"""The decoder over packed rows: no cache, no padding between texts, rematerialised on request."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def packed_hidden_states(
     segments: Int[Array, "batch seq"],
     remat_policy: Callable[..., Any] | None,
 ) -> Float[Array, "batch seq hidden"]:
-    """What the decoder makes of packed rows, before the unembedding.
+    """Hidden states of packed rows, from which the unembedding makes logits.
 
     **Arguments:**
 
@@ -89,7 +89,7 @@ def _scanned(
     inputs: AttentionInputs,
     remat_policy: Callable[..., Any],
 ) -> Float[Array, "batch seq hidden"]:
-    """The layers by one loop over their stacked parameters, each computed again when it is needed.
+    """The layers as a scan over their stacked parameters, each rematerialised when it is needed.
 
     Written out one after another, XLA would merge the second computations with the first.
     """

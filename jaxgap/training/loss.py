@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxgap.sharding import num_row_shards
-from jaxgap.training.products import weight_gradient
+from jaxgap.training.linear_products import weight_gradient
 
 _MAX_LOGITS = 2**26
 """Logits in a chunk, at most, a device: 256 MiB. Much fewer make products too small to be fast."""

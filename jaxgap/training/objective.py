@@ -1,4 +1,4 @@
-"""What training lowers, and its gradient: sums over microbatches, in the memory of one of them."""
+"""The training loss and its gradient: sums over microbatches, in the memory of one of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, Int
 from jaxgap.models import LanguageModel, Params, join_adapters
 from jaxgap.training.batch import TrainingBatch
 from jaxgap.training.forward import Computation, packed_hidden_states
+from jaxgap.training.linear_products import dot_general
 from jaxgap.training.loss import cross_entropy
-from jaxgap.training.products import dot_general
 
 
 @functools.partial(jax.jit, static_argnames=("model", "computation"))
@@ -86,8 +86,8 @@ def _microbatch_loss(
     weights: Float[Array, "rows length"],
 ) -> Float[Array, ""]:
     joined = join_adapters(frozen, trainable)
-    # Rows of the embedding as it is kept, so that the gradients of a token's places are summed in
-    # its type: a sum in bf16 stands still at 256 equal terms.
+    # Looked up in the embedding's own type, so that the gradients of all occurrences of a token are
+    # summed in it: a sum in bf16 stands still at 256 equal terms.
     embedded = nnx.merge(model.graphdef, joined).embed(tokens).astype(computation.dtype)
     params = jax.tree.map(lambda leaf: leaf.astype(computation.dtype), joined)
     decoder = nnx.merge(model.graphdef, params)

@@ -1,8 +1,8 @@
 """The update step: one compiled program from parameters and a batch to new parameters.
 
-Trained parameters and held ones are two trees, joined inside. Full fine-tuning trains the decoder's
-own and holds nothing (`frozen = {}`); LoRA trains adapters and holds the decoder. What is held has
-no gradient, no moments, and no copy.
+Trainable and frozen parameters are two trees, joined inside. Full fine-tuning trains the decoder's
+own and freezes none (`frozen = {}`); LoRA trains adapters and freezes the decoder. What is frozen
+has no gradient, no moments, and no copy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jaxgap.training.optimizer import AdamW
 
 
 class Update(NamedTuple):
-    """What a step gives.
+    """What a step returns.
 
     **Fields:**
 
@@ -53,17 +53,18 @@ def update(
     opt_state: optax.OptState,
     batch: TrainingBatch,
 ) -> Update:
-    """One step of the optimiser; the old parameters and state are given up.
+    """One step of the optimiser; the old parameters and state are donated.
 
     **Arguments:**
 
-    - `model`: the decoder, with the adapters that `trainable` holds, if any.
+    - `model`: the decoder, with the adapters that are in `trainable`, if any.
     - `optimizer`: what is done with a gradient.
     - `computation`: how it is computed.
     - `trainable`: the parameters to update, in float32 or wider: at usual learning rates most steps
-        are smaller than what bfloat16 can add to a number.
+        are smaller than what bfloat16 can add to a number. Donated.
     - `frozen`: the others, `{}` if there are none, in any floating type.
     - `opt_state`: from the last step; at first `optimizer.transformation().init(trainable)`.
+        Donated.
     - `batch`: as :func:`jaxgap.training.pack` gives it.
 
     **Returns:** the new parameters and state, the loss before the step, in nats, and the global

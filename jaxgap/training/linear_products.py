@@ -1,4 +1,4 @@
-"""The products of a training step, laid out so that a CPU runs each at full speed.
+"""The products of linear layers in a training step, laid out so that a CPU runs each at full speed.
 
 A linear layer `y = x W` has two products more in the backward pass: `dx = dy W^T` and
 `dW = x^T dy`. XLA folds the transposition of `x` into the last one. On a CPU that costs it its
