@@ -31,7 +31,7 @@ _SYSTEM, _QUESTION, _REPLY = (
 class ChatTemplate:
     """A template and the special tokens that it may name.
 
-    **Arguments:**
+    **Fields:**
 
     - `source`: the Jinja program.
     - `special_tokens`: such as `bos_token` and `eos_token`, by name.

@@ -29,7 +29,7 @@ AnyCache = TypeVar("AnyCache", bound=Cache)
 class LanguageModel:
     """A decoder without its parameters, and its tokenizer; hashable, so static under `jax.jit`.
 
-    **Arguments:**
+    **Fields:**
 
     - `config`: the decoder's shape.
     - `tokenizer`: its tokenizer, with as many ids as the decoder has logits.

@@ -95,7 +95,7 @@ class AbstractTokenizer(abc.ABC):
 class CharTokenizer(AbstractTokenizer):
     """One token a character, then a padding and an end token.
 
-    **Arguments:**
+    **Fields:**
 
     - `characters`: the alphabet, each character once; its order gives the ids.
 

@@ -84,7 +84,7 @@ class StepCosts:
 
 
 def compile_step(traced: Any, held_bytes: int, max_trip_counts: Sequence[int]) -> StepCosts:
-    """Compile a traced step and count.
+    """Compile a traced step and count its costs; those of one that does not fit are None.
 
     **Arguments:**
 

@@ -100,6 +100,8 @@ class HloModule(NamedTuple):
 def parse_module(text: str) -> HloModule:
     """Read the text that `compiled.as_text()` gives.
 
+    **Raises:** `ValueError` if it is not that of a compiled program.
+
     >>> module = parse_module('''
     ... ENTRY %main (x: f32[2,3]) -> f32[2,3] {
     ...   %x = f32[2,3]{1,0} parameter(0)

@@ -44,7 +44,13 @@ class Rows(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What rows drew in a call, step by step; real where `mask` is true."""
+    """What rows drew in a call of the loop.
+
+    **Fields:**
+
+    - `tokens`, `logprobs`: of each step.
+    - `mask`: where a row was live; elsewhere nothing was drawn.
+    """
 
     tokens: Int[Array, "rows steps"]
     logprobs: Float[Array, "rows steps"]

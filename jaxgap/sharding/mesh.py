@@ -28,7 +28,11 @@ _Item = TypeVar("_Item")
 
 
 class MeshShape(NamedTuple):
-    """How many devices along each axis, >= 1.
+    """The shape of a mesh.
+
+    **Fields:**
+
+    - `data`, `fsdp`, `tensor`: devices along each axis, >= 1.
 
     >>> MeshShape.parse("fsdp=4,tensor=2")
     MeshShape(data=1, fsdp=4, tensor=2)
