@@ -13,7 +13,7 @@ from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import Drawn, Rows, decode
-from jaxgap.sampling.freed_memory import give_back_freed_memory
+from jaxgap.sampling.freed_memory import release_freed_memory
 from jaxgap.sampling.prefix_cache import PrefixCache
 from jaxgap.sampling.ring import Ring, init_ring, rearranged_ring, ring_shapes
 from jaxgap.sampling.sampling_params import TracedSamplingParams
@@ -156,7 +156,7 @@ class DecodingEngine:
         shapes = ring_shapes(self._model.config, num_rows, slots, self._dtype, self._device)
         if jax.sharding.get_mesh().empty:  # on a mesh its shapes do not tell where it lies
             compile_for(shapes)
-            give_back_freed_memory()
+            release_freed_memory()
         return init_ring(shapes) if ring is None else rearranged_ring(ring, None, slots)
 
     def _compact(self) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models import DecoderConfig, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
-from jaxgap.sampling.freed_memory import in_place_of
+from jaxgap.sampling.freed_memory import replace_buffer
 from jaxgap.sharding import shard_rows, shard_rows_and_heads
 
 
@@ -93,7 +93,7 @@ def rearranged_prefixes(
 
     def take(buffer: Array, slot_axis: int) -> Array:
         taken = _taken(buffer, groups, slot_axis=slot_axis, num_slots=num_slots)
-        return in_place_of(buffer, taken)
+        return replace_buffer(buffer, taken)
 
     keys = tuple(take(buffer, 3) for buffer in prefixes.keys)
     values = tuple(take(buffer, 2) for buffer in prefixes.values)

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.models import DecoderConfig
-from jaxgap.sampling.freed_memory import in_place_of
+from jaxgap.sampling.freed_memory import replace_buffer
 from jaxgap.sharding import shard_rows_and_heads
 
 FLOAT32: Any = {"preferred_element_type": jnp.float32}
@@ -134,7 +134,7 @@ def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots
     sources = (ring.step - 1 - ring.elapsed(num_slots)) % ring.num_slots
 
     def take(buffer: Array, taken: Callable[..., Array]) -> Array:
-        return in_place_of(buffer, taken(buffer, rows, sources))
+        return replace_buffer(buffer, taken(buffer, rows, sources))
 
     keys = tuple(take(buffer, _taken_keys) for buffer in ring.keys)
     values = tuple(take(buffer, _taken_values) for buffer in ring.values)

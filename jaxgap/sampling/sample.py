@@ -17,7 +17,7 @@ from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.completions import Completions, Progress
 from jaxgap.sampling.engine import DecodingEngine
-from jaxgap.sampling.freed_memory import give_back_freed_memory
+from jaxgap.sampling.freed_memory import release_freed_memory
 from jaxgap.sampling.sampling_params import UNFILTERED, SamplingParams
 from jaxgap.sampling.transcript import Stop, Transcript
 
@@ -83,7 +83,7 @@ def sample(
         engine.decode()
         on_progress(transcript.progress())
     del engine
-    give_back_freed_memory()
+    release_freed_memory()
     return transcript.completions()
 
 

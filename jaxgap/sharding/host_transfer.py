@@ -1,6 +1,6 @@
 """From the host to the mesh that is set, and back.
 
-Every process of a run holds the same arrays on its host (prompts, seats, batches) and hands its own
+Every process of a run holds the same arrays on its host (prompts, rows, batches) and hands its own
 devices their shards of them; no process sees another's devices. What comes back is first
 replicated, so that each process reads it from a device of its own. Outside of a mesh arrays are
 taken as they are.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgap.sampling.freed_memory import give_back_freed_memory
+from jaxgap.sampling.freed_memory import release_freed_memory
 
 
 def _resident_bytes() -> int:
@@ -20,6 +20,6 @@ def test_freed_pages_are_the_systems_again():
     last = pieces.pop()
     pieces.clear()
     before = _resident_bytes()
-    give_back_freed_memory()
+    release_freed_memory()
     assert before - _resident_bytes() > 32e6
     assert len(last) == 4_000

@@ -24,7 +24,7 @@ def main(path: str | None) -> None:
     key = jax.random.key(1)
 
     def results(params):
-        """All at once, and in turns, which seats, shares, grows and shrinks."""
+        """All at once, and in turns, which schedules, copies, grows and compacts."""
         drawn = [
             sample(
                 model,
