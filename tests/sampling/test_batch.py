@@ -5,7 +5,7 @@ import pytest
 import tokenizers
 
 from jaxgap.models import FastTokenizer
-from jaxgap.sampling import encode_prompts
+from jaxgap.sampling import encode_prompts, pad_left
 
 
 @pytest.fixture
@@ -39,3 +39,16 @@ def test_what_is_rendered_begins_as_it_is(tokenizer):
 def test_prompts_must_fit(tokenizer):
     with pytest.raises(ValueError, match=r"a prompt must have 1 to 3 tokens, got 4: 'a a a'"):
         encode_prompts(tokenizer, ["a", "a a a"], 3)
+
+
+def test_padding_may_be_a_token_of_the_text():
+    # Many models have no padding token of their own, and use one that their prompts contain.
+    batch = pad_left([[7, 1], [7, 7, 2, 3]], 6, 7)
+    assert batch.mask.sum(1).tolist() == [2, 4]
+    assert batch.tokens.tolist() == [[7, 7, 7, 7, 7, 1], [7, 7, 7, 7, 2, 3]]
+
+
+@pytest.mark.parametrize("text", ["", "123456789"])
+def test_prompts_that_do_not_fit_are_refused(tiny_model, text):
+    with pytest.raises(ValueError, match="must have 1 to 8 tokens"):
+        encode_prompts(tiny_model.tokenizer, [text], 8)

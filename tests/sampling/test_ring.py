@@ -5,7 +5,11 @@ import platform
 import subprocess
 import sys
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
+
+from jaxgap.sampling.ring import init_ring, rearranged_ring, ring_shapes
 
 _GROW = """
 from pathlib import Path
@@ -42,5 +46,24 @@ def test_a_ring_that_grows_leaves_nothing_behind():
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "33554432"}
     command = [sys.executable, "-c", _GROW]
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    # 128 MB become 256. What is given up and not given back would be 128 more.
+    # 128 MB become 256. What is freed and not returned would be 128 more.
     assert 100e6 < int(printed.stdout) < 170e6
+
+
+@pytest.mark.parametrize(("num_slots", "grown_slots"), [(8, 12), (64, 128), (96, 192)])
+def test_the_ring_keeps_its_steps_as_it_grows(tiny_model, num_slots, grown_slots):
+    ring = init_ring(ring_shapes(tiny_model.config, 2, num_slots, jnp.float32))
+    number = jnp.arange(2 * 2 * 8.0).reshape(2, 2, 1, 8) / 100  # of rows, heads and dimensions
+    num_steps = num_slots + 3
+    for step in range(num_steps):
+        ring = ring._replace(step=ring.step + 1)
+        for layer in range(tiny_model.config.num_layers):
+            ring = ring.written(layer, step + number, -step - number)
+    grown = rearranged_ring(ring, np.array([1, 0, 1]), grown_slots)
+    assert grown.num_slots == grown_slots
+    keys = np.moveaxis(grown.keys[0], -2, 2).reshape(3, 2, 8, grown_slots)
+    # The latest steps lie where a ring of more slots has them.
+    for step in range(3, num_steps):
+        expected = (step + number)[jnp.array([1, 0, 1]), :, 0]
+        np.testing.assert_array_equal(grown.values[1][:, :, step % grown_slots], -expected)
+        np.testing.assert_array_equal(keys[..., step % grown_slots], expected)

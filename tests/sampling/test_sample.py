@@ -13,13 +13,12 @@ from jaxgap.sampling import (
     TokenBatch,
     encode_prompts,
     engine,
-    pad_left,
     row_uniforms,
     sample,
 )
 from jaxgap.sampling.decode import Rows, decode
 from jaxgap.sampling.prefix import Prefixes, prefill
-from jaxgap.sampling.ring import init_ring, rearranged_ring, ring_shapes
+from jaxgap.sampling.ring import init_ring, ring_shapes
 
 # Lengths of 2 to 23 tokens, so that prefixes come in several buckets, one of them empty but for
 # padding; 40 new tokens, so that the ring grows; a prompt of one token has no prefix at all.
@@ -189,13 +188,6 @@ def test_wider_padding_changes_nothing(tiny_model, sample_tiny, drawn):
     np.testing.assert_array_equal(sample_tiny(wider).tokens, drawn.tokens)
 
 
-def test_padding_may_be_a_token_of_the_text():
-    # Many models have no padding token of their own, and use one that their prompts contain.
-    batch = pad_left([[7, 1], [7, 7, 2, 3]], 6, 7)
-    assert batch.mask.sum(1).tolist() == [2, 4]
-    assert batch.tokens.tolist() == [[7, 7, 7, 7, 7, 1], [7, 7, 7, 7, 2, 3]]
-
-
 def test_a_limit_of_each_completion(sample_tiny, drawn):
     limits = np.arange(1, 16).reshape(5, 3)
     cut = sample_tiny(max_new_tokens=limits)
@@ -294,25 +286,6 @@ def test_mean_uncertainty_is_the_entropy_of_an_enumerated_policy(tiny_model, sha
     assert abs(-drawn.logprobs.mean() - entropy) < 4 * spread
 
 
-@pytest.mark.parametrize(("num_slots", "grown_slots"), [(8, 12), (64, 128), (96, 192)])
-def test_the_ring_keeps_its_steps_as_it_grows(tiny_model, num_slots, grown_slots):
-    ring = init_ring(ring_shapes(tiny_model.config, 2, num_slots, jnp.float32))
-    number = jnp.arange(2 * 2 * 8.0).reshape(2, 2, 1, 8) / 100  # of rows, heads and dimensions
-    num_steps = num_slots + 3
-    for step in range(num_steps):
-        ring = ring._replace(step=ring.step + 1)
-        for layer in range(tiny_model.config.num_layers):
-            ring = ring.written(layer, step + number, -step - number)
-    grown = rearranged_ring(ring, np.array([1, 0, 1]), grown_slots)
-    assert grown.num_slots == grown_slots
-    keys = np.moveaxis(grown.keys[0], -2, 2).reshape(3, 2, 8, grown_slots)
-    # The latest steps lie where a ring of more slots has them.
-    for step in range(3, num_steps):
-        expected = (step + number)[jnp.array([1, 0, 1]), :, 0]
-        np.testing.assert_array_equal(grown.values[1][:, :, step % grown_slots], -expected)
-        np.testing.assert_array_equal(keys[..., step % grown_slots], expected)
-
-
 def test_parameters_may_be_of_numpy(tiny_model, sharp_params, prompts, drawn):
     params = jax.tree.map(np.asarray, sharp_params)
     options = {"num_candidates": NUM_CANDIDATES, "max_new_tokens": MAX_NEW_TOKENS}
@@ -362,12 +335,6 @@ def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
     ring_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(ring))
     assert memory.alias_size_in_bytes >= ring_bytes
     assert memory.temp_size_in_bytes < ring_bytes / 4
-
-
-@pytest.mark.parametrize("text", ["", "123456789"])
-def test_prompts_that_do_not_fit_are_refused(tiny_model, text):
-    with pytest.raises(ValueError, match="must have 1 to 8 tokens"):
-        encode_prompts(tiny_model.tokenizer, [text], 8)
 
 
 @pytest.mark.parametrize(
