@@ -16,6 +16,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 # What Python's float() takes beyond this ("1_000", "١", "nan") is no number in a data file.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WITH_COMMA = re.compile(r"[+-]?[\d.]*\d,\d[\d.,]*([eE][+-]?\d+)?", re.ASCII)
 # What is written for a value that is none, by JavaScript, Python, NumPy, R and spreadsheets; the
 # last is what is left of dashes.
 _MISSING = ("nan", "inf", "infinity", "null", "none", "na", "n/a", "<na>", "#n/a", "#div/0!", "")
@@ -74,14 +75,24 @@ def parse_number(cell: str, where: str) -> float:
         raise TrajectoryError(f"{where}: must be a finite number, got {shown(text)}")
     if not _NUMBER.fullmatch(text):
         found = f"got {shown(text)}" if text else "the cell is empty"
-        found += (
-            "; a % is read where every number of a column has one" if text.endswith("%") else ""
-        )
-        raise TrajectoryError(f"{where}: must be a number, {found}")
+        raise TrajectoryError(f"{where}: must be a number, {found}{_number_hint(text)}")
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise TrajectoryError(f"{where}: {shown(text)} is too large for a number")
     return value
+
+
+def _number_hint(text: str) -> str:
+    """What to do about a number that is written in another way; nothing where it is none."""
+    number = text.removesuffix("%").strip()
+    if _WITH_COMMA.fullmatch(number):
+        return (
+            "; write it with a decimal point and no other mark: a decimal comma is read only in "
+            "tables with semicolons or tabs, and only where no number of them has a point"
+        )
+    if number != text and is_number(number):
+        return "; a % is read where every number of a column has one"
+    return ""
 
 
 def is_number(cell: str) -> bool:

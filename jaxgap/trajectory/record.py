@@ -209,17 +209,32 @@ _MIXED = "; the column has values on both sides of 1: if they are percentages, d
 
 def _frozen(values: ArrayLike, name: str) -> Series:
     """A read-only float64 copy of one column."""
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise TrajectoryError("has masked values: leave their rows out", name)
     try:
-        if np.asarray(values).dtype.kind in "cmM":
+        array = _as_array(values)
+        if array.dtype.kind in "cmM":
             raise TypeError("complex numbers and dates are no float64")
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        array = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise TrajectoryError("contains something that is not a number", name) from error
+    except OverflowError as error:
+        raise TrajectoryError("contains a number that is too large", name) from error
     if array.ndim != 1:
         raise TrajectoryError(f"must have one dimension, got shape {array.shape}", name)
     array.flags.writeable = False
+    return array
+
+
+def _as_array(values: Any) -> np.ndarray:
+    """The values as NumPy holds them, NaN where a pandas column has none.
+
+    Asked for floats, a pandas column of dates with a time zone would give the units of time since
+    1970; as it is, it gives objects that are no numbers.
+    """
+    array = np.asarray(values)
+    if array.dtype == object and hasattr(values, "isna"):
+        return np.where(values.isna(), np.nan, array)
     return array
 
 

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxgap.trajectory.outside import is_number, read_text
@@ -13,6 +13,7 @@ from jaxgap.trajectory.record import TrajectoryError
 # Remarks, and the line `sep=;` by which Excel tells itself how the cells are separated.
 _ABOVE_THE_HEADER = re.compile(r"\A(?:(?:#[^\n]*|sep=.\r?)(?:\n|\Z))+", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
+_DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ def read_table(path: Path) -> Table:
     **Raises:** `TrajectoryError` naming the line, for what is no table, or has rows of other widths
     than its header.
     """
-    lines = list(table_rows(read_text(path), path))
+    lines = table_rows(read_text(path), path)
     if not lines:
         raise TrajectoryError(f"{path}: the table is empty")
     line, header = lines[0]
@@ -51,11 +52,12 @@ def read_table(path: Path) -> Table:
     return Table(line, [names[j] for j in kept], cleaned)
 
 
-def table_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+def table_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
     """The line number and the cells of each row, without those that are empty.
 
     Cells stand between commas; between semicolons or tabs where the header has these and no comma,
     as spreadsheets write tables in countries of the decimal comma, which is then read as a point.
+    Beside a number with a decimal point a comma may separate thousands, and cells stay as they are.
     Lines above the header that begin with `#` or say `sep=;` are passed over.
 
     **Raises:** `TrajectoryError` naming the line, for what is no such table.
@@ -64,13 +66,19 @@ def table_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield first + reader.line_num, cells if delimiter == "," else _points(cells)
+        rows = [
+            (first + reader.line_num, cells)
+            for cells in reader
+            if any(cell.strip() for cell in cells)
+        ]
     except csv.Error as error:
         raise TrajectoryError(
             f"{path}:{first + reader.line_num}: not valid CSV: {error}"
         ) from error
+    with_points = (_DECIMAL_POINT.fullmatch(cell) for _, cells in rows[1:] for cell in cells)
+    if delimiter == "," or any(with_points):
+        return rows
+    return [(line, _points(cells)) for line, cells in rows]
 
 
 def _fitted(cells: list[str], header: Sequence[str], where: str) -> list[str]:

@@ -1,5 +1,7 @@
 """The record: what it derives, what it keeps unchanged, and what it refuses."""
 
+import datetime
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,7 @@ def test_head_keeps_the_first_rows_of_every_column():
             {"solver": np.ma.masked_array([0.5, 0.4, 0.3], mask=[False, True, False])},
             "column 'solver': has masked values",
         ),
+        ({"solver": [1, 10**400, 1]}, "column 'solver': contains a number that is too large"),
         ({"solver": np.array([3, 2, 1]) + 0j}, "column 'solver': contains something that is not"),
         ({"kind": "accuracy", "num_items": True}, "num_items must be a positive whole number"),
         ({"kind": "accuracy", "num_items": 5.0}, "num_items must be a positive whole number"),
@@ -73,6 +76,46 @@ def test_what_no_fit_could_use_is_refused(fields, message):
     valid = {"ts": [0, 1, 2], "solver": [0.5, 0.4, 0.3]}
     with pytest.raises(TrajectoryError, match=message):
         Trajectory(**(valid | fields))
+
+
+class Missing:
+    """What pandas has in the place of a value that is missing: no float can be made of it."""
+
+
+MISSING = Missing()
+
+
+class Column:
+    """A column of pandas as far as NumPy sees it: objects, or floats where they are asked for."""
+
+    def __init__(self, values, as_floats=None):
+        self.values = np.array(values, dtype=object)
+        self.as_floats = as_floats
+
+    def __len__(self):
+        return len(self.values)
+
+    def __array__(self, dtype=None, copy=None):
+        floats = dtype is not None and self.as_floats is not None
+        return np.array(self.as_floats) if floats else np.array(self.values, dtype=dtype)
+
+    def isna(self):
+        return np.array([value is MISSING for value in self.values])
+
+
+def test_dates_with_a_time_zone_are_not_counted_from_1970():
+    days = [datetime.datetime(2026, 1, day, tzinfo=datetime.UTC) for day in (1, 2, 3)]
+    dates = Column(days, as_floats=[day.timestamp() for day in days])
+    with pytest.raises(TrajectoryError, match="'ts': contains something that is not a number"):
+        Trajectory(dates, [3.0, 2.0, 1.0])
+
+
+def test_a_missing_value_of_pandas_is_an_empty_cell():
+    column = Column([3.0, MISSING, 1.0])
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.0], extra={"x": column})
+    np.testing.assert_array_equal(run.extra["x"], [3.0, np.nan, 1.0])
+    with pytest.raises(TrajectoryError, match="column 'solver', row 2: must be a finite number"):
+        Trajectory([0, 1, 2], column)
 
 
 def test_test_items_may_be_counted_by_numpy():

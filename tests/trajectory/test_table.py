@@ -75,15 +75,34 @@ def test_cells_without_a_value_do_not_keep_percentages_from_being_read(tmp_path)
 
 
 def test_lines_are_counted_from_the_top_of_the_file():
-    rows = list(table_rows("# a remark\n\nt,solver\n0,1\n", Path("run.csv")))
+    rows = table_rows("# a remark\n\nt,solver\n0,1\n", Path("run.csv"))
     assert rows == [(3, ["t", "solver"]), (4, ["0", "1"])]
     with pytest.raises(TrajectoryError, match=r"run.csv:3: not valid CSV"):
-        list(table_rows('# a remark\nt,solver\n"0"1,1\n', Path("run.csv")))
+        table_rows('# a remark\nt,solver\n"0"1,1\n', Path("run.csv"))
 
 
 def test_text_with_a_comma_is_no_number():
     rows = [cells for _, cells in table_rows("name;x\na,b;1,5\n1,2,3;1,5e-2\n", Path("x.csv"))]
     assert rows == [["name", "x"], ["a,b", "1.5"], ["1,2,3", "1.5e-2"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "t\tsolver\n1,000\t0.5\n2,000\t0.4\n3,000\t0.35\n",
+        "t\tsolver\n500\t3\n1,000\t2\n1,500\t.35\n",
+        "t\tsolver\n500\t3\n1,000\t52.5%\n1,500\t60%\n",
+        "t;solver\n1.000;3,5\n2.000;2,25\n3.000;1,5\n",
+        't,solver\n"1,000",3\n"2,000",2\n"3,000",1\n',
+        't,solver\n0,"30,5%"\n1,"40,1%"\n2,45 %\n',
+        "t;solver\n0;1.234,5\n1;1.100,5\n2;1000\n",
+    ],
+)
+@pytest.mark.parametrize("columns", [None, {"t": "t", "solver": "solver"}])
+def test_a_comma_that_may_separate_thousands_is_refused(tmp_path, text, columns):
+    (tmp_path / "run.csv").write_text(text)
+    with pytest.raises(TrajectoryError, match=r":[23]: column .*; write it with a decimal point"):
+        read_trajectory(tmp_path / "run.csv", columns)
 
 
 @pytest.mark.parametrize(
