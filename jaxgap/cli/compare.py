@@ -16,9 +16,11 @@ class Compare:
 
     PATHs are files of runs, folders of such files, or logs that hold several runs (a table with a
     column `run` or `seed`, or columns named RUN - METRIC as W&B exports them). Runs whose names
-    with their folders differ in seedN alone, or else whose records differ in the seed alone, are
-    seeds of one experiment: their pooled numbers, and the prediction for the next seed, are printed
-    below the table. What cannot be read is named, the rest is compared, and the exit status is 2.
+    with their folders differ in seedN alone are seeds of one experiment, as is a run beside them
+    whose name has no seed but whose record differs in the seed alone; without such names, runs
+    whose records differ in the seed alone. Their pooled numbers, and the prediction for the next
+    seed, are printed below the table. What cannot be read is named, the rest is compared, and the
+    exit status is 2.
     """
 
     paths: Annotated[

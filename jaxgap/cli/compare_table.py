@@ -18,7 +18,7 @@ from jaxgap.workflows.pooled import PooledGroup
 
 _GROUPED_BY = {
     "pattern": "by --group",
-    "name": "by their names, which differ in the seed alone",
+    "name": "by their names, and by their records where a name has no seed",
     "settings": "by their records, which differ in the seed alone",
 }
 # Of what the spread is the standard deviation, where it is not of the number itself.

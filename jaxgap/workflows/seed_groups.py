@@ -49,7 +49,7 @@ def group_seeds(
     """
     if pattern is not None:
         return _with_several([_matched(_compiled(pattern), run.name) for run in runs]), "pattern"
-    by_name = _with_several([_without_seed(run.full_name or run.name) for run in runs])
+    by_name = _with_several(_seedless_names(runs))
     if by_name:
         return _called(by_name, runs), "name"
     by_settings = _with_several([_settings(run) for run in runs])
@@ -77,6 +77,29 @@ def _matched(pattern: re.Pattern[str], name: str) -> str | None:
     if found is None:
         return None
     return found[1] if pattern.groups else found[0]
+
+
+def _seedless_names(runs: Sequence[NamedRun]) -> list[str | None]:
+    """By run, its name without the seed; `None` where neither its name nor its record has one."""
+    full_names = [run.full_name or run.name for run in runs]
+    found = [_without_seed(name) for name in full_names]
+    alike: dict[str, list[int]] = {}
+    for index, name in enumerate(found):
+        if name is not None:
+            alike.setdefault(name, []).append(index)
+    settings = [_settings(run) for run in runs]
+    for index, name in enumerate(full_names):
+        if found[index] is not None or settings[index] is None:
+            continue
+        folder, seed = os.path.dirname(name), runs[index].run.provenance["seed"]
+        for group, others in alike.items():
+            seeds = [runs[other].run.provenance.get("seed") for other in others]
+            same = {settings[other] for other in others} == {settings[index]}
+            if os.path.dirname(group) == folder and same and seed not in seeds:
+                found[index] = group
+                others.append(index)
+                break
+    return found
 
 
 def _without_seed(name: str) -> str | None:

@@ -76,6 +76,34 @@ def test_the_runs_of_a_log_are_grouped_by_their_names_in_it(tmp_path):
     assert group_seeds(read_runs([tmp_path]).runs)[0] == {"a": [0, 1], "b": [2, 3]}
 
 
+def recorded(**seeds):
+    """Runs of one folder by their names, each with the seed in its record."""
+    return runs(*seeds, provenance=[{"lr": 1, "seed": seed} for seed in seeds.values()])
+
+
+def test_a_bench_that_grew_keeps_the_seed_that_it_began_with():
+    """Its folder is called as long as there is one seed without it, and is not renamed."""
+    grown = recorded(**{"random-N2": 0, "random-N2-seed1": 1, "random-N2-seed2": 2})
+    assert group_seeds(grown) == ({"random-N2": [0, 1, 2]}, "name")
+    grown = recorded(**{"majority-seed0": 0, "majority-seed1": 1, "run": 5, "seed7": 7})
+    assert group_seeds(grown[2:])[0] == {"run": [0, 1]}
+    assert group_seeds(grown[:2])[0] == {"majority": [0, 1]}
+
+
+def test_a_run_without_a_seed_in_its_name_joins_no_others_than_seeds_of_its_record():
+    records = [{"lr": 2, "seed": 0}, {"lr": 1, "seed": 1}, {"lr": 1, "seed": 2}]
+    assert group_seeds(runs("a", "a-seed1", "a-seed2", provenance=records))[0] == {"a": [1, 2]}
+    again = recorded(**{"a": 1, "a-seed1": 1, "a-seed2": 2})  # a seed that is there already
+    assert group_seeds(again)[0] == {"a": [1, 2]}
+    elsewhere = [NamedRun("a", Path("a"), recorded(a=0)[0].run, "/exp1/a")]
+    elsewhere += [
+        NamedRun(run.name, run.path, run.run, f"/exp2/{run.name}")
+        for run in recorded(**{"a-seed1": 1, "a-seed2": 2})
+    ]
+    assert group_seeds(elsewhere)[0] == {"a": [1, 2]}
+    assert group_seeds(runs("a", "a-seed1", "a-seed2"))[0] == {"a": [1, 2]}
+
+
 def test_records_that_differ_in_the_seed_alone():
     records = [{"lr": 1, "seed": 0}, {"lr": 1, "seed": 1}, {"lr": 2, "seed": 0}, {"lr": 1}]
     found = group_seeds(runs("x", "y", "z", "w", provenance=records))
