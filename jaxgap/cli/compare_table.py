@@ -24,7 +24,8 @@ _GROUPED_BY = {
 # Of what the spread is the standard deviation, where it is not of the number itself.
 _SPREAD_OF = {"identity": "", "log": "\nof its logarithm", "logit": "\nof its logit"}
 _DIGITS = 3
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+# A bound is no such number: being on one and on another are not one remark.
+_NUMBER = re.compile(r"(?<![\w.])(?<!bound )[+-]?(?<!bound [+-])\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def print_comparison(console: Terminal, found: Comparison) -> None:
@@ -102,8 +103,7 @@ class _Remarks:
     def show(self, console: Terminal) -> None:
         """Each letter with its remark, in full where all runs have the same."""
         for index, remarks in enumerate(self._known.values()):
-            same = len(set(remarks)) == 1
-            said = remarks[0] if same else f"{_common(remarks)} (details in the JSON)"
+            said = remarks[0] if len(set(remarks)) == 1 else _common(remarks)
             console.print(f"{_letter(index)}: {said}", style="dim")
 
 
@@ -113,13 +113,24 @@ def _head(remark: str) -> str:
 
 
 def _common(remarks: list[str]) -> str:
-    """What remarks that differ in their numbers have in common, with the range of each number."""
+    """What remarks that differ in their details share: the range of each number, and the advice."""
     heads = [_head(remark) for remark in remarks]
     ranges = []
     for values in zip(*map(_NUMBER.findall, heads), strict=True):
         low, high = min(values, key=float), max(values, key=float)
-        ranges.append(low if low == high else f"{low} to {high}")
-    return _NUMBER.sub(lambda _: ranges.pop(0), heads[0])
+        between = " to " if low.startswith("-") else "–"
+        ranges.append(low if low == high else f"{low}{between}{high}")
+    said = _NUMBER.sub(lambda _: ranges.pop(0), heads[0])
+    return f"{said} (details in the JSON){_shared_end(remarks)}"
+
+
+def _shared_end(remarks: list[str]) -> str:
+    """What follows the heads, or else their last colons, where that is the same in all remarks."""
+    ends = {remark.removeprefix(_head(remark)) for remark in remarks}
+    if len(ends) > 1:
+        ends = {end.rpartition(":")[2] if ":" in end else "" for end in ends}
+        ends = {f":{end}" if end else "" for end in ends}
+    return ends.pop() if len(ends) == 1 else ""
 
 
 def _letter(index: int) -> str:
