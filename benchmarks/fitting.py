@@ -1,4 +1,4 @@
-"""How many fits a second: jaxgap's batched Levenberg-Marquardt beside what others would use.
+"""Fits per second: jaxgap's batched Levenberg-Marquardt against what others would use.
 
 Every engine fits the same simulated curves (the paper's linear law, solver and verifier, 2 % noise)
 with the same five free parameters from the same start, which is read off the data, and with the
@@ -10,9 +10,10 @@ form at the parameters that an engine returns, whatever it minimised itself.
 
 SciPy is `least_squares(method="lm")`, that is MINPACK, which is its fastest method on these
 problems, with residuals in NumPy: one process, one thread, one curve at a time, as it is used.
-jaxgap and Optimistix are one process as well and may use every core: `cores` says what they took.
-Time to compile is reported apart. lmfit takes the same residuals. pyPESTO with AMICI integrates
-compiled C++ with forward sensitivities. What is not installed of these two is left out, by name.
+jaxgap and Optimistix are one process as well and may use every core: `cores` says how many they
+used. Compilation time is reported separately. lmfit takes the same residuals. pyPESTO with AMICI
+integrates compiled C++ with forward sensitivities. These two are skipped if they are not installed,
+and the output says so.
 
     pip install -e '.[bench]'                   # lmfit
     python benchmarks/fitting.py --setup        # make the environment of pyPESTO and AMICI, once
@@ -214,7 +215,7 @@ def compare(
 def _name_left_out(engine: Engine | None, name: str, how: str) -> None:
     if engine is None:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        console.print(f"{name} is not installed and left out: {how} installs it")
+        console.print(f"{name} is not installed and was skipped: {how} installs it")
 
 
 def main() -> None:
@@ -224,9 +225,11 @@ def main() -> None:
     parser.add_argument("--curves", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--plot", type=Path, help="draw the growth into this folder")
-    parser.add_argument("--setup", action="store_true", help="make the peer's environment, and end")
-    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument("--plot", type=Path, help="plot the growth into this folder")
+    parser.add_argument(
+        "--setup", action="store_true", help="create the peer's environment and exit"
+    )
+    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="its folder")
     options = parser.parse_args()
     if options.setup:
         fitting_engines.set_up(options.peers)

@@ -61,7 +61,7 @@ def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any
 
 def show(console: Console, results: dict[str, Any]) -> None:
     """Seconds of each stage and of the round, and the ratio of rounds."""
-    table = Table(title="Seconds of a round, median of turns; in brackets of processor time")
+    table = Table(title="Seconds per round, median of turns; processor time in brackets")
     for column in ("", *STAGES, "round"):
         table.add_column(column, justify="right" if column else "left")
     for engine, turns in results["turns"].items():
@@ -85,7 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument(
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peer"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()

@@ -1,17 +1,17 @@
 """Sampled tokens per second: jaxgap beside transformers' generate and OpenVINO GenAI.
 
 All engines continue the same prompts with SmolLM2-135M in float32, at temperature 1, as many
-candidates of each, each of the same length (end tokens are not heeded), as many rows at once: a
+candidates of each, each of the same length (end tokens are ignored), as many rows at once: a
 plain batch with its KV cache in transformers; continuous batching with prefix caching in OpenVINO.
 Each turn is a process of its own in its own environment: it loads the model, runs once to warm up
 (jaxgap the whole case, to compile; the others, which compile nothing, one batch), and is timed on
 further runs with other seeds and other prompts of the same lengths: in a loop the weights change
-between rounds, so what a prefix cache holds of the round before is of no use. Turns alternate (A B
+between rounds, so what a prefix cache kept from the previous round is useless. Turns alternate (A B
 C A B C ...), and ratios are taken within a round, since a shared machine drifts. The bound is what
 the model's own matrix products of a decode step reach alone in XLA, measured in a process of their
 own before and after each of jaxgap's turns. Where other work shares the processors, processor time
-says more than the clock on the wall: both are given. Memory is the most that a process held while
-it generated, warm-up included and loading not.
+says more than wall-clock time: both are given. Memory is the peak of a process while it generates,
+including the warm-up but not loading.
 
     python benchmarks/sampling.py --setup                  # make the peers' environments, once
     python benchmarks/sampling.py --json sampling.json
@@ -160,12 +160,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--case", choices=CASES, default="8x16x32", help="prompts x N x new tokens")
-    parser.add_argument("--setup", action="store_true", help="make what is needed, and end")
-    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument("--setup", action="store_true", help="create what is needed and exit")
+    parser.add_argument(
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peers"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument(
-        "--growth", type=Path, help="draw how jaxgap's cost grows into this folder, and end"
+        "--growth", type=Path, help="plot how jaxgap's cost grows into this folder and exit"
     )
     options = parser.parse_args()
     if options.setup:

@@ -8,9 +8,9 @@ a plain training loop does, and in turns of its own 2 at a time too, which needs
 turn is a process of its own: it builds the model, takes two steps to warm up, and times the next
 ones. Turns alternate (A B C A B C ...), and ratios are taken within a round, since a shared machine
 drifts. The bound is the time that the step's own matrix products take alone in XLA, measured before
-and after each turn of jaxgap. Memory is the most that a process held, from its start to its end;
-PyTorch needs 12 to 16 GB. Times to compile are apart. Where other work shares the processors,
-processor time says more than the clock on the wall: both are given.
+and after each turn of jaxgap. Memory is the peak of a process, from start to end; PyTorch needs 12
+to 16 GB. Compilation times are separate. Where other work shares the processors, processor time
+says more than wall-clock time: both are given.
 
     python benchmarks/training.py --setup                     # make the peers' environment, once
     python benchmarks/training.py --json training.json --plot figures
@@ -191,14 +191,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--setup", action="store_true", help="make the peers' environment and end")
-    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="where it is")
+    parser.add_argument(
+        "--setup", action="store_true", help="create the peers' environment and exit"
+    )
+    parser.add_argument(
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peers"
+    )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=3, help="timed steps a turn")
-    parser.add_argument("--lora", action="store_true", help="train adapters of rank 16 alone")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps per turn")
+    parser.add_argument("--lora", action="store_true", help="train only adapters of rank 16")
     parser.add_argument("--prompt", type=int, default=1, help="tokens of a row that are its prompt")
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--plot", type=Path, help="measure growth, and draw it into this folder")
+    parser.add_argument("--plot", type=Path, help="measure growth and plot it into this folder")
     options = parser.parse_args()
     if options.setup:
         peers.make_environment(options.peers, PEER, peers.TORCH)
