@@ -99,7 +99,7 @@ def test_columns_of_another_tool(tmp_path, capsys):
         (["fit", "{run}", "--columns", "solver"], "must look like t=step,solver=eval/nll"),
         (
             ["fit", "{run}", "--num-items", "7"],
-            "jaxgap: --num-items only goes with kind 'accuracy'",
+            "run.csv: num_items only goes with kind 'accuracy'",
         ),
         (["report", "{tmp}/none"], "none: no such folder"),
         (["report", "{tmp}"], "has no trajectory.csv"),
