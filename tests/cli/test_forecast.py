@@ -102,7 +102,7 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
         (["forecast", "{run}", "--horizon", "nan"], "horizon"),
         (["forecast", "{run}", "--horizon", "30", "--level", "2"], "level"),
         (["backtest", "{tmp}/none"], "none"),
-        (["backtest", "{tmp}", "--prefix", "1.5"], "prefixes must lie between 0 and 1"),
+        (["backtest", "{tmp}", "--prefix", "1.5"], "--prefix must lie between 0 and 1"),
     ],
 )
 def test_a_mistake_gets_one_line_and_status_2(argv, said, curve, tmp_path, capsys):
