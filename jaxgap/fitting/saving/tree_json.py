@@ -3,15 +3,14 @@
 A fit is a tree: dataclasses, named tuples and Equinox modules with arrays and plain values at its
 leaves. Each record is written as the name of its class with its fields, each array as its type, its
 shape and its values. JSON writes a float with as many digits as tell it from every other, so that
-numbers come back bit for bit. Unlike a pickle such a file can name nothing but records and
-functions of jaxgap's own equations and fits.
+numbers come back bit for bit. Unlike a pickle such a file can name nothing but the records and
+functions of :mod:`jaxgap.fitting.saving.saved_records`.
 """
 
 import dataclasses
-import importlib
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -19,10 +18,9 @@ import jax
 import numpy as np
 
 from jaxgap.errors import InputError
+from jaxgap.fitting.saving.saved_records import function_named, record_named
 from jaxgap.fitting.saving.saved_types import misfit
 
-# What lies below these, and nothing else, may be named in a file.
-_OWN = ("jaxgap.fitting.", "jaxgap.dynamics.", "jaxgap.trajectory.")
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -56,7 +54,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {"mapping": {str(key): encode(each) for key, each in value.items()}}
     if isinstance(value, types.FunctionType):
-        return {"function": _own_name(value)}
+        return {"function": _own_name(value, function_named)}
     raise ValueError(
         f"a {type(value).__name__} cannot be saved: only arrays, numbers and words can"
     )
@@ -81,9 +79,7 @@ def decode(form: Any) -> Any:
         case {"mapping": dict(items)}:
             return {key: decode(each) for key, each in items.items()}
         case {"function": str(name)}:
-            function = _named(name)
-            if isinstance(function, types.FunctionType):
-                return function
+            return _named(name, function_named)
         case {"record": str(name), "fields": dict(fields)}:
             return _decode_record(name, fields)
     raise InputError(f"not a saved fit: nothing is known of {sorted(form)[:3]}")
@@ -116,7 +112,7 @@ def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray
 
 def _encode_record(value: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     encoded = {name: encode(each) for name, each in fields.items()}
-    return {"record": _own_name(type(value)), "fields": encoded}
+    return {"record": _own_name(type(value), record_named), "fields": encoded}
 
 
 def _given(record: Any) -> dict[str, Any]:
@@ -131,13 +127,7 @@ def _given(record: Any) -> dict[str, Any]:
 
 
 def _decode_record(name: str, fields: dict[str, Any]) -> Any:
-    record = _named(name)
-    is_record = isinstance(record, type) and (
-        dataclasses.is_dataclass(record)
-        or (issubclass(record, tuple) and "_fields" in vars(record))
-    )
-    if not is_record:
-        raise InputError(f"not a saved fit: {name} is no record")
+    record = _named(name, record_named)
     values = {key: decode(each) for key, each in fields.items()}
     try:
         made = record(**values)
@@ -148,24 +138,16 @@ def _decode_record(name: str, fields: dict[str, Any]) -> Any:
     return made
 
 
-def _own_name(thing: Any) -> str:
-    """The name by which `_named` finds a class or a function again."""
-    module, name = thing.__module__, thing.__qualname__
-    if not module.startswith(_OWN) or not name.isidentifier():
-        raise ValueError(f"{module}.{name} cannot be saved: it is not jaxgap's own")
-    return f"{module}:{name}"
+def _own_name(thing: Any, named_fn: Callable[[str], Any]) -> str:
+    """The name by which `named_fn` finds a class or a function again."""
+    if named_fn(thing.__name__) is not thing:
+        name = f"{thing.__module__}.{thing.__qualname__}"
+        raise ValueError(f"{name} cannot be saved: it is not jaxgap's own")
+    return thing.__name__
 
 
-def _named(name: str) -> Any:
-    """The class or function of jaxgap's with that name."""
-    module, _, attribute = name.partition(":")
-    thing = None
-    if module.startswith(_OWN) and all(part.isidentifier() for part in module.split(".")):
-        try:
-            thing = getattr(importlib.import_module(module), attribute, None)
-        except ImportError:
-            thing = None
-    # What a module only imports is not its own.
-    if getattr(thing, "__module__", None) != module:
+def _named(name: str, named_fn: Callable[[str], Any]) -> Any:
+    """The class or function of that name."""
+    if (thing := named_fn(name)) is None:
         raise InputError(f"not a saved fit of this version: there is no {name}")
     return thing
