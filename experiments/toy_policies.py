@@ -22,9 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxgap.dynamics.bernoulli_policy import BernoulliPolicy
-from jaxgap.dynamics.softmax_policy import SoftmaxPolicy
-from jaxgap.dynamics.toy_policy import AbstractToyPolicy, PolicyRun, train_policy
+from jaxgap.dynamics import (
+    AbstractToyPolicy,
+    BernoulliPolicy,
+    PolicyRun,
+    SoftmaxPolicy,
+    train_policy,
+)
 from jaxgap.fitting import (
     DriftingRatioLaw,
     FitResult,

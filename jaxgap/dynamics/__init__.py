@@ -3,11 +3,14 @@
 A :class:`GapDynamics` is one potential (how fast the gap closes, a function of the gap alone), one
 coupling (how a change of the gap is split between solver and verifier) and the initial values.
 Beside it there are a law in which each capability drives both (:class:`GeneralLinearDynamics`) and
-one whose target erodes (:class:`RiseThenFallDynamics`).
-Laws with a closed form are evaluated by it; every law can be integrated by :func:`simulate`, which
-alone needs Diffrax and is therefore imported only when asked for.
+one whose target erodes (:class:`RiseThenFallDynamics`). :class:`InjectedDynamics` interrupts a law
+by :class:`ExternalData`. In a toy policy the theory's quantities are derived, not assumed.
+
+Laws with a closed form are evaluated by it; every law can be integrated by :func:`simulate`. What
+integrates needs Diffrax, and is imported when it is first asked for.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics, Limits
@@ -21,8 +24,10 @@ from jaxgap.dynamics.corollaries import (
 )
 from jaxgap.dynamics.coupling import AbstractCoupling, RankOneCoupling
 from jaxgap.dynamics.drifting_ratio import DriftingRatioCoupling
+from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.general_linear_dynamics import GeneralLinearDynamics
+from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.dynamics.lagged_potential import LaggedPotential
 from jaxgap.dynamics.linear_potential import LinearPotential
 from jaxgap.dynamics.neural_potential import NeuralPotential
@@ -31,43 +36,66 @@ from jaxgap.dynamics.power_potential import PowerPotential
 from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
 from jaxgap.dynamics.rounds import discrete_rate, round_multiplier, simulate_rounds
 from jaxgap.dynamics.saturating_potential import SaturatingPotential
+from jaxgap.dynamics.validity import Validity
 
 if TYPE_CHECKING:
+    from jaxgap.dynamics.bernoulli_policy import BernoulliPolicy
+    from jaxgap.dynamics.injected_simulation import simulate_injected
     from jaxgap.dynamics.simulation import simulate
+    from jaxgap.dynamics.softmax_policy import SoftmaxPolicy
+    from jaxgap.dynamics.toy_policy import AbstractToyPolicy, PolicyRun, train_policy
 
 __all__ = [
     "AbstractClosedFormPotential",
     "AbstractCoupling",
     "AbstractDynamics",
     "AbstractPotential",
+    "AbstractToyPolicy",
+    "BernoulliPolicy",
     "DriftingRatioCoupling",
+    "ExternalData",
     "GapDynamics",
     "GeneralLinearDynamics",
+    "InjectedDynamics",
     "LaggedPotential",
     "LimitSensitivity",
     "Limits",
     "LinearPotential",
     "NeuralPotential",
+    "PolicyRun",
     "PowerPotential",
     "RankOneCoupling",
     "RiseThenFallDynamics",
     "SaturatingPotential",
+    "SoftmaxPolicy",
+    "Validity",
     "conserved_quantity",
     "discrete_rate",
     "limit_sensitivity",
     "round_multiplier",
     "simulate",
+    "simulate_injected",
     "simulate_rounds",
     "time_left",
     "time_to_gap_limit",
     "time_to_solver_limit",
+    "train_policy",
 ]
+
+# Importing Diffrax takes about a second.
+_NEED_DIFFRAX = {
+    "AbstractToyPolicy": "toy_policy",
+    "BernoulliPolicy": "bernoulli_policy",
+    "PolicyRun": "toy_policy",
+    "SoftmaxPolicy": "softmax_policy",
+    "simulate": "simulation",
+    "simulate_injected": "injected_simulation",
+    "train_policy": "toy_policy",
+}
 
 
 def __getattr__(name: str):
-    """Import `simulate`, and with it Diffrax (about a second), when it is first asked for."""
-    if name == "simulate":
-        from jaxgap.dynamics.simulation import simulate
-
-        return simulate
+    """Import what needs Diffrax when it is first asked for."""
+    if name in _NEED_DIFFRAX:
+        return getattr(importlib.import_module(f"jaxgap.dynamics.{_NEED_DIFFRAX[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,6 +36,11 @@ class AbstractDynamics(eqx.Module):
         """The packed state `[U_s, U_v]` at `t0`."""
         return jnp.stack([jnp.asarray(self.solver_initial), jnp.asarray(self.verifier_initial)])
 
+    @property
+    def gap_initial(self) -> RealScalar:
+        """The gap at `t0`."""
+        return self.solver_initial - self.verifier_initial
+
     @abc.abstractmethod
     def vector_field(
         self, t: RealScalar, y: Float[Array, "2"], args: PyTree = None

@@ -26,6 +26,13 @@ class AbstractCoupling(eqx.Module):
     ) -> Float[Array, "..."]:
         """`U_s - U_s(t0)` once the gap has gone from `gap_initial` to `gap`."""
 
+    def state_at(
+        self, gap: Float[Array, "..."], solver_initial: RealScalar, verifier_initial: RealScalar
+    ) -> Float[Array, "... 2"]:
+        """`[U_s, U_v]` at the moment when the gap of a run from these values is `gap`."""
+        solver = solver_initial + self.solver_change(gap, solver_initial - verifier_initial)
+        return jnp.stack([solver, solver - gap], axis=-1)
+
 
 class RankOneCoupling(AbstractCoupling):
     r"""The paper's coupling: solver and verifier move in a constant proportion.

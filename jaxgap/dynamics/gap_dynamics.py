@@ -48,11 +48,6 @@ class GapDynamics(AbstractDynamics):
     verifier_initial: RealScalar
     t0: RealScalar = 0.0
 
-    @property
-    def gap_initial(self) -> RealScalar:
-        """The gap at `t0`."""
-        return self.solver_initial - self.verifier_initial
-
     def vector_field(
         self, t: RealScalar, y: Float[Array, "2"], args: PyTree = None
     ) -> Float[Array, "2"]:
@@ -76,15 +71,13 @@ class GapDynamics(AbstractDynamics):
                 f"{type(potential).__name__} has no closed form: use jaxgap.dynamics.simulate"
             )
         gap = potential.gap_at(jnp.asarray(ts) - self.t0, self.gap_initial)
-        return self._on_the_way(gap)
+        return self._state_at(gap)
 
     def limits(self) -> Limits:
         """`U_s_inf`, `U_v_inf` and `G_inf`: where the gap has reached its limit."""
         gap = jnp.asarray(self.potential.gap_limit)
-        solver, verifier = self._on_the_way(gap)
+        solver, verifier = self._state_at(gap)
         return Limits(solver, verifier, gap)
 
-    def _on_the_way(self, gap: Float[Array, "..."]) -> Float[Array, "... 2"]:
-        """The state at the moment when the gap is `gap`."""
-        solver = self.solver_initial + self.coupling.solver_change(gap, self.gap_initial)
-        return jnp.stack([solver, solver - gap], axis=-1)
+    def _state_at(self, gap: Float[Array, "..."]) -> Float[Array, "... 2"]:
+        return self.coupling.state_at(gap, self.solver_initial, self.verifier_initial)

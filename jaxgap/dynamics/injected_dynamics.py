@@ -165,7 +165,7 @@ class InjectedDynamics(eqx.Module):
     def _limits_after(self, entries: _Entry) -> Limits:
         """Where the last of the segments goes."""
         gap = jnp.asarray(self.dynamics.potential.gap_limit)
-        solver, verifier = self._at_gap(entries.y[-1], gap)
+        solver, verifier = self.dynamics.coupling.state_at(gap, *entries.y[-1])
         return Limits(solver, verifier, gap)
 
     def _after(self, entry: _Entry, t: RealScalar) -> Float[Array, "2"]:
@@ -174,9 +174,5 @@ class InjectedDynamics(eqx.Module):
         assert isinstance(potential, AbstractClosedFormPotential)
         gap_entered = entry.y[0] - entry.y[1]
         potential = potential.restarted(gap_entered, self.dynamics.gap_initial)
-        return self._at_gap(entry.y, potential.gap_at(jnp.asarray(t - entry.t), gap_entered))
-
-    def _at_gap(self, y: Float[Array, "2"], gap: Float[Array, ""]) -> Float[Array, "2"]:
-        """The state at which a segment that began at `y` has the given gap."""
-        solver = y[0] + self.dynamics.coupling.solver_change(gap, y[0] - y[1])
-        return jnp.stack([solver, solver - gap])
+        gap = potential.gap_at(jnp.asarray(t - entry.t), gap_entered)
+        return self.dynamics.coupling.state_at(gap, *entry.y)

@@ -5,18 +5,22 @@ It is for the laws without a closed form, and it is what
 runs over the segments, so that any number of jumps is traced and compiled once.
 """
 
-from typing import Any
-
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.simulation import BEFORE_T0, checked_times
-from jaxgap.dynamics.types import as_floats
+from jaxgap.dynamics.simulation import (
+    BEFORE_T0,
+    DEFAULT_CONTROLLER,
+    DEFAULT_SOLVER,
+    checked_times,
+    vector_field,
+)
+from jaxgap.dynamics.types import as_floats, require_float64
 
 
 def simulate_injected(
@@ -24,8 +28,8 @@ def simulate_injected(
     external: ExternalData,
     ts: Float[Array, " times"],
     *,
-    ode_solver: diffrax.AbstractSolver | None = None,
-    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    ode_solver: diffrax.AbstractSolver = DEFAULT_SOLVER,
+    stepsize_controller: diffrax.AbstractStepSizeController = DEFAULT_CONTROLLER,
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = 4096,
 ) -> Float[Array, "times 2"]:
@@ -69,16 +73,8 @@ def simulate_injected(
 
     The jump is in section 5 of Sun et al. (arXiv:2507.00075v4).
     """
-    if jnp.result_type(float) != jnp.float64:
-        raise ValueError(
-            "simulate_injected needs 64-bit floats, which are off: call it inside "
-            "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
-        )
+    require_float64("simulate_injected")
     ts = checked_times(ts, dynamics.t0)
-    if ode_solver is None:
-        ode_solver = diffrax.Tsit5()
-    if stepsize_controller is None:
-        stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
     if adjoint is None:
         adjoint = diffrax.RecursiveCheckpointAdjoint()
     how = (ode_solver, stepsize_controller, adjoint, max_steps)
@@ -98,7 +94,7 @@ def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, 
         clipped = jax.lax.stop_gradient(jnp.clip(ts, t_from, t_to))
         inside = jnp.where(segment == index, ts, clipped)
         solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(_vector_field),
+            diffrax.ODETerm(vector_field),
             ode_solver,
             t0=t_from,
             t1=t_to,
@@ -127,8 +123,3 @@ def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, 
     pieces = (starts, ends, falls, jnp.arange(starts.size, dtype=segment.dtype))
     _, by_segment = jax.lax.scan(step, dynamics.initial_state, pieces)
     return by_segment[segment, jnp.arange(ts.size)]
-
-
-def _vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
-    """The vector field of the law that comes as `args`."""
-    return args.vector_field(t, y)

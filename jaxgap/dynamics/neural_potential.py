@@ -8,7 +8,7 @@ increasing and zero at an excess of zero, and the weights are positive and sum t
 
 Each unit is a piece of a sigmoid. By where the piece lies it is convex (a speed that fades faster
 than the gap, like a power), concave (one that saturates), a step, or, when it is flat, a line. With
-enough units they approach every increasing function; one to three are what a run can hold.
+enough units they approach every increasing function; one to three are what a run can identify.
 """
 
 import jax.numpy as jnp

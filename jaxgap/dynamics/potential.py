@@ -3,7 +3,7 @@ r"""Potentials: how fast the gap closes, as a function of the gap alone.
 The theory says $dU_s/dt = -\alpha f(G)$ and $dU_v/dt = -\beta f(G)$ with $G = U_s - U_v$, so the
 gap obeys an equation of its own, $dG/dt = -F(G)$ with $F = (\alpha - \beta) f$. The factor and $f$
 cannot be told apart from measured curves; $F$ can. A potential is $F$, in parameters that the data
-can hold, and where $dG/dt = -F(G)$ is solved in closed form it knows that solution too.
+can identify, and where $dG/dt = -F(G)$ is solved in closed form it knows that solution too.
 """
 
 import abc

@@ -62,11 +62,6 @@ class RiseThenFallDynamics(AbstractDynamics):
     t0: RealScalar = 0.0
 
     @property
-    def gap_initial(self) -> RealScalar:
-        """The gap at `t0`."""
-        return self.solver_initial - self.verifier_initial
-
-    @property
     def gap_limit(self) -> Float[Array, ""]:
         """Where the gap goes once the target has eroded."""
         return jnp.asarray(self.gap_target + self.loss * (self.gap_initial - self.gap_target))
@@ -86,7 +81,7 @@ class RiseThenFallDynamics(AbstractDynamics):
     def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`."""
         gained, lost = gain_and_loss(self.rate, self.erosion, jnp.asarray(ts) - self.t0)
-        return self._on_the_way(
+        return self._state_at(
             self.gap_initial - (self.gap_initial - self.gap_target) * (gained - self.loss * lost)
         )
 
@@ -94,13 +89,11 @@ class RiseThenFallDynamics(AbstractDynamics):
         """Where the solver, the verifier and the gap go; the target's, if it does not erode."""
         eroded = jnp.asarray(self.erosion) > 0
         gap = jnp.where(eroded, self.gap_limit, self.gap_target)
-        solver, verifier = self._on_the_way(gap)
+        solver, verifier = self._state_at(gap)
         return Limits(solver, verifier, gap)
 
-    def _on_the_way(self, gap: Float[Array, "..."]) -> Float[Array, "... 2"]:
-        """The state at a moment when the gap is `gap`."""
-        solver = self.solver_initial + self.coupling.solver_change(gap, self.gap_initial)
-        return jnp.stack([solver, solver - gap], axis=-1)
+    def _state_at(self, gap: Float[Array, "..."]) -> Float[Array, "... 2"]:
+        return self.coupling.state_at(gap, self.solver_initial, self.verifier_initial)
 
 
 def gain_and_loss(

@@ -15,19 +15,21 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxgap.dynamics import next_after
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.dynamics.types import RealScalar, as_floats
+from jaxgap.dynamics.types import RealScalar, as_floats, require_float64
 
 next_after.register()
 
 BEFORE_T0 = "ts must not be before dynamics.t0"
+DEFAULT_SOLVER = diffrax.Tsit5()
+DEFAULT_CONTROLLER = diffrax.PIDController(rtol=1e-9, atol=1e-12)
 
 
 def simulate(
     dynamics: AbstractDynamics,
     ts: Float[Array, " times"],
     *,
-    ode_solver: diffrax.AbstractSolver | None = None,
-    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    ode_solver: diffrax.AbstractSolver = DEFAULT_SOLVER,
+    stepsize_controller: diffrax.AbstractStepSizeController = DEFAULT_CONTROLLER,
     saveat: diffrax.SaveAt | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
     dt0: RealScalar | None = None,
@@ -76,18 +78,12 @@ def simulate(
 
     The equations are those of Sun et al. (arXiv:2507.00075v4), section 3.
     """
-    if jnp.result_type(float) != jnp.float64:
-        raise ValueError(
-            "simulate needs 64-bit floats, which are off: call it inside "
-            "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
-        )
+    require_float64("simulate")
     ts = checked_times(ts, dynamics.t0)
     dynamics = as_floats(dynamics)
-    if stepsize_controller is None:
-        stepsize_controller = diffrax.PIDController(rtol=1e-9, atol=1e-12)
     return diffrax.diffeqsolve(
-        diffrax.ODETerm(_vector_field),
-        diffrax.Tsit5() if ode_solver is None else ode_solver,
+        diffrax.ODETerm(vector_field),
+        ode_solver,
         t0=jnp.asarray(dynamics.t0),
         t1=ts[-1],
         dt0=dt0,
@@ -120,6 +116,6 @@ def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " 
     return ts
 
 
-def _vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
+def vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
     """The vector field of the law that comes as `args`."""
     return args.vector_field(t, y)

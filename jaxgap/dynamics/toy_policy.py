@@ -25,7 +25,7 @@ from equinox import AbstractVar
 from jaxtyping import Array, Float
 
 from jaxgap.dynamics.best_of_n import selected_distribution
-from jaxgap.dynamics.types import as_floats
+from jaxgap.dynamics.types import as_floats, require_float64
 
 
 class AbstractToyPolicy(eqx.Module):
@@ -143,11 +143,7 @@ def train_policy(policy: AbstractToyPolicy, ts: Float[Array, " times"]) -> Polic
     >>> run.accuracies[:, 0].round(3).tolist()
     [0.622, 0.907]
     """
-    if jnp.result_type(float) != jnp.float64:
-        raise ValueError(
-            "train_policy needs 64-bit floats, which are off: call it inside "
-            "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
-        )
+    require_float64("train_policy")
     ts = jnp.asarray(ts, dtype=float)
     return _train(as_floats(policy), ts)
 

@@ -1,4 +1,4 @@
-"""The type of a single real number, and how numbers are handed to compiled functions."""
+"""The type of a single real number, and what compiled functions ask of numbers."""
 
 from typing import Any, TypeAlias, TypeVar
 
@@ -26,6 +26,18 @@ def _is_real(leaf: Any) -> bool:
         return False
     dtype = jnp.result_type(leaf)
     return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+
+
+def require_float64(caller: str) -> None:
+    """Refuse 32-bit floats, which the tolerances of `caller` are beyond.
+
+    **Raises:** `ValueError` if 64-bit floats are off.
+    """
+    if jnp.result_type(float) != jnp.float64:
+        raise ValueError(
+            f"{caller} needs 64-bit floats, which are off: call it inside "
+            "`with jax.enable_x64(True):`, or set JAX_ENABLE_X64=1"
+        )
 
 
 def as_data(number: T) -> T | np.float64:

@@ -11,14 +11,14 @@ from scipy.integrate import quad, solve_ivp
 
 from jaxgap.dynamics import (
     DriftingRatioCoupling,
+    ExternalData,
     GapDynamics,
+    InjectedDynamics,
     LinearPotential,
     RankOneCoupling,
     simulate,
+    simulate_injected,
 )
-from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.injected_dynamics import InjectedDynamics
-from jaxgap.dynamics.injected_simulation import simulate_injected
 
 # The ratio goes from .3 at the first gap, .56, to .6 at a gap of zero.
 DRIFTING = GapDynamics(

@@ -13,7 +13,9 @@ from scipy.integrate import solve_ivp
 
 from jaxgap.dynamics import (
     AbstractPotential,
+    ExternalData,
     GapDynamics,
+    InjectedDynamics,
     LaggedPotential,
     LinearPotential,
     PowerPotential,
@@ -21,10 +23,8 @@ from jaxgap.dynamics import (
     SaturatingPotential,
     conserved_quantity,
     simulate,
+    simulate_injected,
 )
-from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.injected_dynamics import InjectedDynamics
-from jaxgap.dynamics.injected_simulation import simulate_injected
 
 LINEAR = GapDynamics(LinearPotential(0.35, 0.04), RankOneCoupling(0.4), 0.96, 0.40, t0=0.5)
 POWER = GapDynamics(PowerPotential(0.45, 0.01, 1.5), RankOneCoupling(0.4), 0.96, 0.40, t0=0.5)

@@ -11,14 +11,14 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from jaxgap.dynamics import (
+    ExternalData,
     GapDynamics,
     GeneralLinearDynamics,
     LinearPotential,
     RankOneCoupling,
     simulate,
+    simulate_injected,
 )
-from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.injected_simulation import simulate_injected
 
 LAW = GeneralLinearDynamics(
     0.8, 0.15, np.array([0.5, 0.1]), np.array([0.3, 0.25]), 0.96, 0.40, t0=0.5

@@ -11,14 +11,14 @@ from scipy.integrate import solve_ivp
 
 from jaxgap.dynamics import (
     DriftingRatioCoupling,
+    ExternalData,
     GapDynamics,
     LinearPotential,
     RankOneCoupling,
     RiseThenFallDynamics,
     simulate,
+    simulate_injected,
 )
-from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.injected_simulation import simulate_injected
 from jaxgap.dynamics.rise_then_fall_dynamics import gain_and_loss
 
 LAW = RiseThenFallDynamics(RankOneCoupling(0.4), 0.9, 0.12, 0.04, 0.7, 0.96, 0.40, t0=0.5)

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 from scipy.integrate import solve_ivp
 
-from jaxgap.dynamics.bernoulli_policy import BernoulliPolicy
+from jaxgap.dynamics import BernoulliPolicy, SoftmaxPolicy, train_policy
 from jaxgap.dynamics.best_of_n import selected_distribution
-from jaxgap.dynamics.softmax_policy import SoftmaxPolicy
-from jaxgap.dynamics.toy_policy import train_policy
 
 PROBS = np.array([0.2, 0.5, 0.3])
 ACCEPT = np.array([0.9, 0.3, 0.0])

@@ -9,15 +9,15 @@ from scipy.integrate import solve_ivp
 
 from jaxgap.dynamics import (
     AbstractPotential,
+    ExternalData,
     GapDynamics,
+    InjectedDynamics,
     LinearPotential,
     RankOneCoupling,
     SaturatingPotential,
+    simulate_injected,
     simulate_rounds,
 )
-from jaxgap.dynamics.external_data import ExternalData
-from jaxgap.dynamics.injected_dynamics import InjectedDynamics
-from jaxgap.dynamics.injected_simulation import simulate_injected
 from jaxgap.dynamics.simulation import simulate
 from jaxgap.dynamics.types import as_floats
 
