@@ -21,8 +21,8 @@ import numpy as np
 from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
 from jaxgap.fitting import LinearLaw, fit
 from jaxgap.fitting.external_data.best_schedule import best_schedule, limit_slopes
-from jaxgap.fitting.external_data.schedule import Schedule
-from jaxgap.fitting.external_data.schedule_table import invalid_reason, law_of
+from jaxgap.fitting.external_data.schedule import DataSchedule
+from jaxgap.fitting.external_data.schedule_outcomes import invalid_reason, law_of
 from jaxgap.trajectory.read import read_trajectory
 
 ROUNDS = np.arange(1.0, 11.0)
@@ -36,18 +36,18 @@ PAPER = {
 }
 
 
-def schedules(rounds: np.ndarray, late: float) -> list[Schedule]:
+def schedules(rounds: np.ndarray, late: float) -> list[DataSchedule]:
     """Round 1, all rounds, and the round at `late`."""
     return [
-        Schedule.early(rounds),
-        Schedule.uniform(rounds),
-        Schedule("late", rounds, (rounds == late).astype(float)),
+        DataSchedule.early(rounds),
+        DataSchedule.uniform(rounds),
+        DataSchedule("late", rounds, (rounds == late).astype(float)),
     ]
 
 
 def predict(law: GapDynamics, rounds: np.ndarray, late: float) -> dict[str, Any]:
     """Gains of the solver's limit per gamma, relative to early, and which schedules are valid."""
-    plain = limit_slopes(law, Schedule.early(rounds), 0.0).limit
+    plain = limit_slopes(law, DataSchedule.early(rounds), 0.0).limit
     form: dict[str, Any] = {}
     for strength in STRENGTHS:
         gains = {

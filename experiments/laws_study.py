@@ -19,7 +19,6 @@ from typing import Any
 
 from jaxgap.fitting import FitResult, fit_many
 from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
-from jaxgap.fitting.results.criteria import num_free
 from jaxgap.fitting.selection import CANDIDATES
 
 # Fewer rows than this hold no more than a straight line or two.
@@ -46,7 +45,7 @@ def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, An
     costs = {name: float(result.source.raw.cost) for name, result in by_law.items()}
     exact = costs["linear"] < EXACT
     criteria = {
-        name: aicc(costs[name], num_points, num_free(result.source.problem, result.source.curves))
+        name: aicc(costs[name], num_points, result.source.problem.num_free(result.source.curves))
         for name, result in by_law.items()
     }
     known = {name: value for name, value in criteria.items() if value is not None}

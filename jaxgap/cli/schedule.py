@@ -60,9 +60,8 @@ class Schedule:
         from jaxgap.cli.schedule_table import print_plan
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
-        from jaxgap.fitting.external_data.schedule import Schedule as Shares
-        from jaxgap.fitting.external_data.schedule import check_rounds
-        from jaxgap.fitting.external_data.schedule_table import check_verifier
+        from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
+        from jaxgap.fitting.external_data.schedule_outcomes import check_verifier
         from jaxgap.workflows.external_plan import plan_external_data
 
         compute_on_host()
@@ -70,7 +69,7 @@ class Schedule:
         # What would be refused after the fit, before it.
         check_verifier(run.verifier is not None)
         check_rounds(times, float(run.ts[0]))
-        given = Shares.given(times, self.eta) if self.eta else None
+        given = DataSchedule.given(times, self.eta) if self.eta else None
         result = fit(LinearLaw(), run, level=self.level)
         plan = plan_external_data(
             result, self.gamma, times, given=given, strengths=self.gamma_range

@@ -6,8 +6,8 @@ from rich.table import Table
 from jaxgap.cli.tables import print_warnings, unsaid
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
-from jaxgap.fitting.external_data.schedule import Schedule
-from jaxgap.fitting.external_data.schedule_table import ScheduleOutcome
+from jaxgap.fitting.external_data.schedule import DataSchedule
+from jaxgap.fitting.external_data.schedule_outcomes import ScheduleOutcome
 from jaxgap.fitting.results.fit_report import limit_sentence, number
 from jaxgap.report.words import objection
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
@@ -90,7 +90,7 @@ def _by_what(plan: ExternalPlan) -> str:
     return "" if against is None else " under a law that does not describe this run"
 
 
-def _spent(plan: ExternalPlan, schedule: Schedule) -> str:
+def _spent(plan: ExternalPlan, schedule: DataSchedule) -> str:
     """When a schedule spends how much."""
     return ", ".join(
         f"{share:.0%} at {plan.result.time_unit} {t:g}"

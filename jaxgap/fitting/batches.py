@@ -14,31 +14,33 @@ import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from jaxgap.fitting.core import Problem, RawFit, fit_batch
 from jaxgap.fitting.curves import Curves, stack
+from jaxgap.fitting.fit_batch import fit_batch
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 
 # The most curves that one device takes in one call of the compiled program.
 _CURVES_PER_DEVICE = 64
 
 
 def fit_curves(
-    problem: Problem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
+    problem: FitProblem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
 ) -> list[RawFit]:
     """Fit curves of one padded length; `quantiles` has one for each of them.
 
     All devices of this process take their share, or `jax.default_device` alone where it is set.
     """
-    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-    num_devices = jax.local_device_count() if chosen is None else 1
+    default_device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    num_devices = jax.local_device_count() if default_device is None else 1
     size = _CURVES_PER_DEVICE * num_devices
     first_of_device = _CURVES_PER_DEVICE * np.arange(num_devices)
     found = []
     for first in range(0, len(curves), size):
-        chosen, levels = list(curves[first : first + size]), list(quantiles[first : first + size])
-        padding = size - len(chosen)
-        counts = np.clip(len(chosen) - first_of_device, 0, _CURVES_PER_DEVICE)
-        batch = stack(chosen + chosen[-1:] * padding)
+        taken, levels = list(curves[first : first + size]), list(quantiles[first : first + size])
+        padding = size - len(taken)
+        counts = np.clip(len(taken) - first_of_device, 0, _CURVES_PER_DEVICE)
+        batch = stack(taken + taken[-1:] * padding)
         levels += levels[-1:] * padding
         with double_precision():
             raw = _on_all_devices(
@@ -48,20 +50,20 @@ def fit_curves(
         arrays = jax.tree.map(np.asarray, arrays)
         found += [
             eqx.combine(jax.tree.map(lambda leaf, row=row: leaf[row], arrays), rest)
-            for row in range(len(chosen))
+            for row in range(len(taken))
         ]
     return found
 
 
 @eqx.filter_jit
 def _on_all_devices(
-    problem: Problem,
+    problem: FitProblem,
     batch: Curves,
     num_free: Int[Array, ""],
     quantiles: Float[Array, " batch"],
     counts: Int[Array, " devices"],
 ) -> RawFit:
-    """One call of the core on each device; `counts` says how many curves each has to fit."""
+    """One call of `fit_batch` on each device; `counts` says how many curves each has to fit."""
     arrays, structure = eqx.partition(problem, eqx.is_array)
 
     def on_one(arrays, batch, num_free, quantiles, counts) -> RawFit:

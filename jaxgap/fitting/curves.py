@@ -13,9 +13,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxgap.fitting.own_terms import own_terms
 from jaxgap.trajectory import Trajectory
-
-Series = Float[np.ndarray, " T"]
 
 
 class Curves(eqx.Module):
@@ -53,7 +52,7 @@ def curves_of(
     num_rows = trajectory.num_rows
     series = _series(trajectory)
     capabilities = np.stack(list(series.values()), -1)
-    measured = 1.0 - capabilities if trajectory.kind == "accuracy" else capabilities
+    measured = own_terms(capabilities, trajectory.kind == "accuracy")
     spread = float(np.ptp(measured, axis=0).max())
     value_scale = spread or float(np.abs(measured).max()) or 1.0
     if standard_errors is None:
@@ -86,7 +85,7 @@ def stack(curves: Sequence[Curves]) -> Curves:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *curves)
 
 
-def _series(trajectory: Trajectory) -> dict[str, Series]:
+def _series(trajectory: Trajectory) -> dict[str, Float[np.ndarray, " T"]]:
     """The measured capabilities by name."""
     if trajectory.verifier is None:
         return {"solver": trajectory.solver}

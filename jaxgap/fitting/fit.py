@@ -16,7 +16,6 @@ from jaxtyping import Array, Float
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.batches import fit_curves
-from jaxgap.fitting.core import CurveFn, Problem, RawFit
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
 from jaxgap.fitting.laws.constraints import Constraint, check_names, check_visible, constrained
@@ -26,8 +25,9 @@ from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale, JointScale, weighted_curves
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.priors import AbstractPrior, IndexedPrior
+from jaxgap.fitting.problem import CurveFn, FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.assemble_result import assemble_result
-from jaxgap.fitting.results.criteria import num_free
 from jaxgap.fitting.results.result import FitResult
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.computable import check_computable
@@ -166,7 +166,7 @@ def fit_many(
         batches.setdefault(prepared.batch, []).append(prepared)
     results: dict[int, FitResult] = {}
     for batch in batches.values():
-        problem = Problem(
+        problem = FitProblem(
             law, curve_fn, LevenbergMarquardt() if minimiser is None else minimiser, batch[0].noise
         )
         problem = _restricted(problem, batch[0], constraints or {}, priors or {})
@@ -191,11 +191,11 @@ class _Prepared(NamedTuple):
 
 
 def _restricted(
-    problem: Problem,
+    problem: FitProblem,
     example: _Prepared,
     constraints: Mapping[str, Constraint],
     priors: Mapping[str, AbstractPrior],
-) -> Problem:
+) -> FitProblem:
     """The problem with constraints and priors on the parameters that a report names."""
     law, noise, held = problem.law, problem.noise, ()
     kind = example.trajectory.kind
@@ -204,7 +204,7 @@ def _restricted(
     check_visible([*priors], law, example.curves, "priors")
     if constraints:
         law = constrained(law, constraints, example.curves, kind)
-        held = _held(Problem(law, problem.curve_fn, problem.minimiser), example.curves)
+        held = _held(FitProblem(law, problem.curve_fn, problem.minimiser), example.curves)
     if priors and isinstance(noise, EstimatedScale):
         noise = JointScale()
     indexed = tuple(
@@ -212,10 +212,10 @@ def _restricted(
         for index, parameter in enumerate(law.parameters)
         if parameter.name in priors
     )
-    return Problem(law, problem.curve_fn, problem.minimiser, noise, indexed, held)
+    return FitProblem(law, problem.curve_fn, problem.minimiser, noise, indexed, held)
 
 
-def _held(problem: Problem, curves: Curves) -> tuple[int, ...]:
+def _held(problem: FitProblem, curves: Curves) -> tuple[int, ...]:
     """The reported numbers that no coordinate moves."""
     with double_precision():
         start = problem.starts(curves)[0]
@@ -223,10 +223,10 @@ def _held(problem: Problem, curves: Curves) -> tuple[int, ...]:
         return tuple(np.flatnonzero(~np.asarray(slopes).any(axis=1)).tolist())
 
 
-def _fit_alike(problem: Problem, batch: list[_Prepared], level: float) -> list[FitResult]:
+def _fit_alike(problem: FitProblem, batch: list[_Prepared], level: float) -> list[FitResult]:
     """Fit trajectories that share a program."""
     curves = [run.curves for run in batch]
-    free = num_free(problem, curves[0])
+    free = problem.num_free(curves[0])
     quantiles = [problem.noise.quantile(level, int(each.num_measurements), free) for each in curves]
     raw = fit_curves(problem, curves, free, [quantile or 1.0 for quantile in quantiles])
     return [
@@ -245,7 +245,7 @@ def _fit_alike(problem: Problem, batch: list[_Prepared], level: float) -> list[F
 
 
 def _if_estimable(
-    problem: Problem, curves: Curves, raw: RawFit, quantile: float | None
+    problem: FitProblem, curves: Curves, raw: RawFit, quantile: float | None
 ) -> float | None:
     """The quantile, but `None` where the fit has shown that the noise cannot be estimated."""
     if quantile is None or noise_is_estimable(problem, curves, np.asarray(raw.coordinates)):

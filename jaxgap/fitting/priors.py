@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.types import RealScalar, as_data
 from jaxgap.errors import InputError
+from jaxgap.fitting.own_terms import own_terms
 
 
 class AbstractPrior(eqx.Module):
@@ -96,7 +97,7 @@ class IndexedPrior(eqx.Module):
     def residual(self, values: Float[Array, " parameters"]) -> Float[Array, ""]:
         """Of all parameters as a law has them; accuracies are mirrored error rates."""
         value = values[self.index]
-        return self.prior.residual(1.0 - value if self.mirrored else value)
+        return self.prior.residual(own_terms(value, self.mirrored))
 
 
 def _check_sd(sd: RealScalar) -> None:

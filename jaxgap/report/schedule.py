@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import FitResult
-from jaxgap.fitting.external_data.schedule import Schedule
-from jaxgap.fitting.external_data.schedule_table import unplannable
+from jaxgap.fitting.external_data.schedule import DataSchedule
+from jaxgap.fitting.external_data.schedule_outcomes import unplannable
 from jaxgap.report.style import GAP, MEASURED, MUTED, SOLVER, VERIFIER, new_figure
 
 _LOOKS = {
@@ -29,7 +29,7 @@ def draw_schedules(
     result: FitResult,
     strengths: Sequence[float],
     limits: Mapping[str, Float[np.ndarray, " strengths"]],
-    best: Schedule | None,
+    best: DataSchedule | None,
     strength: float,
 ) -> Figure:
     """The solver's limit by gamma under each schedule, and the best schedule's shares.
@@ -84,7 +84,7 @@ def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float
     ax.legend(ncols=2)
 
 
-def _draw_shares(ax: Axes, best: Schedule, time_unit: str) -> None:
+def _draw_shares(ax: Axes, best: DataSchedule, time_unit: str) -> None:
     step = float(np.min(np.diff(best.times))) if best.times.size > 1 else 1.0
     ax.bar(best.times, best.shares, width=0.6 * step, color=MEASURED)
     ax.set_ylim(0, max(1.0, float(best.shares.max())) * 1.05)

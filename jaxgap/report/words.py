@@ -8,12 +8,9 @@ import math
 import numpy as np
 
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.noise.binomial import count_errors
-from jaxgap.fitting.results.criteria import num_free
 from jaxgap.fitting.results.estimate import NO_NOISE, finite_or_none
 from jaxgap.fitting.results.fit_report import identifiable, interval, number, percent, refutations
-from jaxgap.fitting.results.result import measured_and_fitted
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
@@ -146,18 +143,7 @@ def _error_at_end(run: Trajectory, known: FitResult, predicted: float) -> float:
         return float(run.solver_se[-1])
     if run.kind == "accuracy" and run.num_items is not None:
         return float(count_errors(np.clip(predicted, 0.0, 1.0), run.num_items))
-    source = known.source
-    measured, fitted = measured_and_fitted(
-        source.curves, np.asarray(source.raw.fitted), known.num_points
-    )
-    series = [name for name in measured if name != "gap"]
-    free = num_free(source.problem, source.curves) / len(series)
-    if source.problem.noise.num_estimated(source.curves) > 1:
-        series = ["solver"]  # which has a scale of its own
-    squares = sum(float(((measured[name] - fitted[name]) ** 2).sum()) for name in series)
-    dof = len(series) * (known.num_points - free)
-    round_off = NOISE_FLOOR * float(source.curves.value_scale)
-    return max(math.sqrt(squares / max(dof, 1)), round_off)
+    return known.residual_stderr
 
 
 def theory_sentence(result: FitResult) -> str:

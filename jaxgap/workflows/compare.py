@@ -3,13 +3,10 @@
 import dataclasses
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import AbstractLaw, FitResult, fit_many
-from jaxgap.fitting.precision import double_precision
 from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
 from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
 from jaxgap.trajectory.notes import reading_notes
@@ -130,7 +127,7 @@ def draw_comparison(found: Comparison) -> Figure:
     runs = []
     for run in found.runs:
         ts = np.linspace(run.source.run.ts[0], run.source.run.ts[-1], _NUM_TIMES)
-        fitted = _fitted_solver(run.result, ts)
+        fitted = run.result.fitted_curves(ts)["solver"]
         runs.append(OverlayRun(run.name, run.group, run.source.run, run.result, ts, fitted))
     pooled = {group.name: _pooled_limit(group) for group in found.groups}
     return draw_overlay(runs, pooled)
@@ -140,12 +137,3 @@ def _pooled_limit(group: PooledGroup) -> PooledLimit:
     limit = group.numbers["limit"]
     num_runs, num_left_out = len(group.runs), len(limit.left_out)
     return PooledLimit(limit.mean, limit.next_run, num_runs, len(limit.failed), num_left_out)
-
-
-def _fitted_solver(
-    result: FitResult, ts: Float[np.ndarray, " times"]
-) -> Float[np.ndarray, " times"]:
-    """The solver's fitted curve in the trajectory's own terms, without a band."""
-    with double_precision():
-        solver = np.asarray(result.source.problem.curve_fn(result.dynamics, jnp.asarray(ts)))[:, 0]
-    return 1.0 - solver if result.kind == "accuracy" else solver

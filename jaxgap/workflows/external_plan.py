@@ -17,8 +17,8 @@ from jaxgap.fitting.external_data.best_schedule import (
     invalid_reason,
     limit_slopes,
 )
-from jaxgap.fitting.external_data.schedule import Schedule
-from jaxgap.fitting.external_data.schedule_table import (
+from jaxgap.fitting.external_data.schedule import DataSchedule
+from jaxgap.fitting.external_data.schedule_outcomes import (
     ScheduleOutcome,
     compare_schedules,
     law_of,
@@ -125,7 +125,7 @@ def plan_external_data(
     strength: float,
     times: Float[np.ndarray, " rounds"],
     *,
-    given: Schedule | None = None,
+    given: DataSchedule | None = None,
     strengths: tuple[float, float] | None = None,
 ) -> ExternalPlan:
     """Compare early, uniform, late, a given and the best schedule for a fitted run.
@@ -161,7 +161,7 @@ def plan_external_data(
     Derived from section 5 of Sun et al. (arXiv:2507.00075v4).
     """
     dynamics = law_of(result)
-    named = [Schedule.early(times), Schedule.uniform(times), Schedule.late(times)]
+    named = [DataSchedule.early(times), DataSchedule.uniform(times), DataSchedule.late(times)]
     if given is not None:
         named.append(given)
 

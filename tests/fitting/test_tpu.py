@@ -8,8 +8,9 @@ import pytest
 
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, OdeCurves, closed_form
 from jaxgap.fitting.batches import stack
-from jaxgap.fitting.core import Problem, fit_batch
-from jaxgap.fitting.fit import num_free, padded_length, weighted_curves
+from jaxgap.fitting.fit import padded_length, weighted_curves
+from jaxgap.fitting.fit_batch import fit_batch
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.planning.chips import describe
 from jaxgap.trajectory import Trajectory
 
@@ -28,7 +29,7 @@ def compiled(function, *arguments):
 
 def problem_and_curves(curve_fn):
     curves, noise, _ = weighted_curves(RUN, padded_length(RUN.num_rows), None)
-    return Problem(LinearLaw(), curve_fn, LevenbergMarquardt(), noise), curves
+    return FitProblem(LinearLaw(), curve_fn, LevenbergMarquardt(), noise), curves
 
 
 @pytest.mark.slow
@@ -42,7 +43,7 @@ def test_a_batch_of_fits(curve_fn):
         return fit_batch(eqx.combine(arrays, structure), batch, free, quantiles, count)
 
     with jax.enable_x64(True):
-        free, quantiles = jnp.asarray(num_free(problem, curves)), jnp.full(2, 1.8)
+        free, quantiles = jnp.asarray(problem.num_free(curves)), jnp.full(2, 1.8)
         program = compiled(fit_all, arrays, stack([curves] * 2), free, quantiles, jnp.asarray(2))
     assert program.out_info.intervals.dtype == jnp.float64
     # Each 64-bit number is computed with as two of 32 bits.

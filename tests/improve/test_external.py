@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.external_data.schedule import Schedule
+from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import read_external, shares
@@ -46,7 +46,7 @@ def test_rounded_shares_are_scaled_as_a_planned_schedule_scales_them(given):
     planned = [float(share) for share in given.split(",")]
     scaled = shares(given, len(planned))
     assert sum(scaled) == pytest.approx(1, abs=1e-15)
-    assert scaled == pytest.approx(Schedule.given(np.arange(len(planned)), planned).shares)
+    assert scaled == pytest.approx(DataSchedule.given(np.arange(len(planned)), planned).shares)
 
 
 def test_shares_that_are_one_in_sum_stay_as_they_are():

@@ -8,13 +8,13 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis.fall import no_fall
 from jaxgap.fitting.diagnosis.finding import Finding
 from jaxgap.fitting.diagnosis.ratio import constant_ratio
 from jaxgap.fitting.diagnosis.regime import one_regime
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Diagnosis:
 
 
 def diagnose(
-    problem: Problem,
+    problem: FitProblem,
     curves: Curves,
     coordinates: Float[np.ndarray, " n"],
     time_unit: str,
@@ -102,7 +102,7 @@ def diagnose(
 
 
 @eqx.filter_jit
-def _linearised(problem: Problem, curves: Curves, coordinates):
+def _linearised(problem: FitProblem, curves: Curves, coordinates):
     """The weighted residuals at the fit, and their derivatives."""
     return (
         problem.deviations(coordinates, curves),

@@ -19,10 +19,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, RawFit, best_of_starts, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.draws.samples import by_name, percentiles
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.starts import best_of_starts
 from jaxgap.trajectory import Kind
 
 # The most refits in one call of the compiled program.
@@ -69,7 +71,12 @@ class Bootstrap:
 
 
 def bootstrap(
-    problem: Problem, curves: Curves, raw: RawFit, kind: Kind, num_samples: int, key: Key[Array, ""]
+    problem: FitProblem,
+    curves: Curves,
+    raw: RawFit,
+    kind: Kind,
+    num_samples: int,
+    key: Key[Array, ""],
 ) -> Bootstrap:
     """Draw runs from a fit and fit them again: see :meth:`jaxgap.fitting.FitResult.bootstrap`."""
     if num_samples < 1:
@@ -90,7 +97,7 @@ def bootstrap(
 
 @eqx.filter_jit
 def _refits(
-    problem: Problem,
+    problem: FitProblem,
     curves: Curves,
     raw: RawFit,
     keys: Key[Array, " batch"],
@@ -108,6 +115,6 @@ def _refits(
     here = jnp.broadcast_to(raw.coordinates, (len(keys), 1, starts.shape[-1]))
     starts = jnp.concatenate([starts, here], axis=1)
     best = best_of_starts(problem, batch, starts, num_refits)
-    indices = np.array(visible(problem, curves.has_verifier))
+    indices = np.array(problem.visible(curves.has_verifier))
     numbers = jax.vmap(problem.numbers)(best.coordinates, batch)[:, indices]
     return numbers, best.converged

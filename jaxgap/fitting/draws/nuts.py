@@ -10,7 +10,7 @@ $p_i(b_i(u_i))\, |b_i'(u_i)|$. Where none is given:
 - anywhere: normal about the first measurement (a capability or a gap) or zero, with ten times the
   range of the data as standard deviation; likewise ten for the logarithm of a scale.
 
-So all priors are proper and the posterior is too, but where the data do not hold a number its
+So all priors are proper and the posterior is too, but where the data do not determine a number its
 posterior is mostly prior: the profile says so, the posterior cannot.
 
 The sampler moves in the coordinates $z$ of the law's own in which it is fitted, times $|\det
@@ -34,13 +34,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.draws.samples import by_name, percentiles
 from jaxgap.fitting.laws.bijectors import AbstractBijector, Between, Fixed, Real
 from jaxgap.fitting.laws.constraints import ConstrainedLaw, constrained
 from jaxgap.fitting.noise import EstimatedScale, JointScale
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.trajectory import Kind
 
 # Standard deviations of the priors that nobody gave, by what bounds the parameter.
@@ -94,7 +95,7 @@ class Posterior:
 
 
 def posterior(
-    problem: Problem,
+    problem: FitProblem,
     curves: Curves,
     raw: RawFit,
     kind: Kind,
@@ -131,7 +132,7 @@ def posterior(
     )
 
 
-def sampled_problem(problem: Problem, curves: Curves, kind: Kind) -> Problem:
+def sampled_problem(problem: FitProblem, curves: Curves, kind: Kind) -> FitProblem:
     """The problem in coordinates of the parameters themselves, every unknown scale among them."""
     law, noise = problem.law, problem.noise
     if not isinstance(law, ConstrainedLaw):
@@ -141,7 +142,7 @@ def sampled_problem(problem: Problem, curves: Curves, kind: Kind) -> Problem:
     return dataclasses.replace(problem, law=law, noise=noise)
 
 
-def log_posterior(problem: Problem, z: Float[Array, " n"], curves: Curves) -> Float[Array, ""]:
+def log_posterior(problem: FitProblem, z: Float[Array, " n"], curves: Curves) -> Float[Array, ""]:
     """The log density at coordinates of a :func:`sampled_problem`, up to a constant."""
     law = problem.law
     assert isinstance(law, ConstrainedLaw)
@@ -179,8 +180,8 @@ def _default_log_prior(bijector: AbstractBijector, z: Float[Array, ""]) -> Float
 class _Moving(eqx.Module):
     """The coordinates in which the sampler moves: the law's own that are not fixed, then scales."""
 
-    own: Problem
-    sampled: Problem
+    own: FitProblem
+    sampled: FitProblem
 
     def _indices(self, curves: Curves) -> list[int]:
         bijectors = enumerate(self.own.law.bijectors(curves))
@@ -217,8 +218,8 @@ class _Moving(eqx.Module):
 
 @eqx.filter_jit
 def _draws(
-    own: Problem,
-    problem: Problem,
+    own: FitProblem,
+    problem: FitProblem,
     curves: Curves,
     raw: RawFit,
     keys: Key[Array, " chains"],
@@ -252,7 +253,7 @@ def _draws(
         return jax.lax.scan(draw, state, length=num_samples)[1]
 
     coordinates, diverging = jax.vmap(chain)(keys)
-    indices = np.array(visible(problem, curves.has_verifier))
+    indices = np.array(problem.visible(curves.has_verifier))
 
     def numbers(z):
         return problem.numbers(moving.to_sampled(z, curves), curves)[indices]

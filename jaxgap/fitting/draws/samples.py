@@ -6,26 +6,26 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, visible
+from jaxgap.fitting.own_terms import own_terms
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.trajectory import Kind
 
 
 def by_name(
-    problem: Problem, has_verifier: bool, kind: Kind, numbers: Float[np.ndarray, "*samples k"]
+    problem: FitProblem, has_verifier: bool, kind: Kind, numbers: Float[np.ndarray, "*samples k"]
 ) -> dict[str, Float[np.ndarray, "*samples"]]:
     """The columns of `numbers`, which hold what such a trajectory shows of `problem.reported`.
 
     A limit's name is `"limit solver"` and the like, since a parameter may be called the same.
     """
     samples = {}
-    for column, index in enumerate(visible(problem, has_verifier)):
+    for column, index in enumerate(problem.visible(has_verifier)):
         parameter = problem.reported[index]
-        values = numbers[..., column]
+        mirrored = parameter.is_mirrored(kind)
+        values = own_terms(numbers[..., column], mirrored)
         is_limit = index >= len(problem.law.parameters)
-        if parameter.is_mirrored(kind):
-            values = 1.0 - values
-            if is_limit:
-                values = np.clip(values, 0.0, 1.0)  # as the fit's own intervals are
+        if mirrored and is_limit:
+            values = np.clip(values, 0.0, 1.0)  # as the fit's own intervals are
         samples[f"limit {parameter.name}" if is_limit else parameter.name] = values
     return samples
 

@@ -30,7 +30,7 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.dynamics.types import as_floats
 from jaxgap.dynamics.validity import Validity
-from jaxgap.fitting.external_data.schedule import Schedule, check_rounds
+from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
 from jaxgap.fitting.precision import double_precision
 
 # Shares smaller than this are the optimiser's dust.
@@ -69,10 +69,10 @@ class BestSchedule(NamedTuple):
         `lowest` is `schedule`.
     """
 
-    schedule: Schedule
+    schedule: DataSchedule
     slopes: LimitSlopes
     slack: float
-    lowest: Schedule
+    lowest: DataSchedule
     reason: str | None
 
     @property
@@ -81,13 +81,13 @@ class BestSchedule(NamedTuple):
         return self.reason is None or self.schedule is not self.lowest
 
 
-def invalid_reason(dynamics: GapDynamics, schedule: Schedule, strength: float) -> str | None:
+def invalid_reason(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> str | None:
     """Where the model breaks down under a schedule, in words; `None` where it holds."""
     with double_precision():
         return _validity(*as_floats((dynamics, schedule.external(strength)))).reason()
 
 
-def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> LimitSlopes:
+def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> LimitSlopes:
     """The solver's limit under a schedule, and how it depends on the shares and the strength.
 
     **Arguments:**
@@ -104,7 +104,7 @@ def limit_slopes(dynamics: GapDynamics, schedule: Schedule, strength: float) -> 
 
     >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
     >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
-    >>> slopes = limit_slopes(dynamics, Schedule.early([0.0, 4.0]), strength=0.2)
+    >>> slopes = limit_slopes(dynamics, DataSchedule.early([0.0, 4.0]), strength=0.2)
     >>> round(slopes.limit, 9), round(slopes.by_strength, 3)
     (0.0, -4.167)
     """
@@ -148,10 +148,10 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which holds
     that no schedule is better than another.
     """
-    times = Schedule.uniform(times).times
+    times = DataSchedule.uniform(times).times
     check_rounds(times, float(dynamics.t0))
     shares = _lowest_shares(dynamics, strength, times)
-    lowest = Schedule("best", times, shares)
+    lowest = DataSchedule("best", times, shares)
     reason = invalid_reason(dynamics, lowest, strength)
     within = None if reason is None else _on_the_edge(dynamics, strength, lowest)
     schedule = lowest if within is None else within
@@ -176,16 +176,18 @@ def _lowest_shares(
     return min(found, key=lambda each: each[0])[1]
 
 
-def _on_the_edge(dynamics: GapDynamics, strength: float, lowest: Schedule) -> Schedule | None:
+def _on_the_edge(
+    dynamics: GapDynamics, strength: float, lowest: DataSchedule
+) -> DataSchedule | None:
     """A schedule with the least limit that the model allows; `None` where none is within it."""
 
-    def of(shares: Float[np.ndarray, " n"]) -> Schedule:
-        return Schedule("best", lowest.times, shares)
+    def of(shares: Float[np.ndarray, " n"]) -> DataSchedule:
+        return DataSchedule("best", lowest.times, shares)
 
-    def limit(schedule: Schedule) -> float:
+    def limit(schedule: DataSchedule) -> float:
         return limit_slopes(dynamics, schedule, strength).limit
 
-    def mixed(part: float) -> Schedule:
+    def mixed(part: float) -> DataSchedule:
         return of((1 - part) * lowest.shares + part * mildest.shares)
 
     mildest = max(map(of, _starts(lowest.times.size)), key=limit)

@@ -18,7 +18,7 @@ _TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule:
+class DataSchedule:
     r"""When a budget of external data is spent: $\eta_j \ge 0$ at $t_j$, $\sum_j \eta_j = 1$.
 
     - `name`: what tables call it.
@@ -32,8 +32,10 @@ class Schedule:
 
     **Example:**
 
-    >>> Schedule.early([1.0, 2.0]).shares.tolist(), Schedule.uniform([1.0, 2.0]).shares.tolist()
-    ([1.0, 0.0], [0.5, 0.5])
+    >>> DataSchedule.early([1.0, 2.0]).shares.tolist()
+    [1.0, 0.0]
+    >>> DataSchedule.uniform([1.0, 2.0]).shares.tolist()
+    [0.5, 0.5]
 
     Source: Sun et al. (arXiv:2507.00075v4), section 5.
     """
@@ -60,28 +62,28 @@ class Schedule:
         object.__setattr__(self, "shares", shares / total)
 
     @classmethod
-    def early(cls, times: ArrayLike) -> "Schedule":
+    def early(cls, times: ArrayLike) -> "DataSchedule":
         """All of it in the first of these rounds."""
         return cls._all_at("early", times, 0)
 
     @classmethod
-    def late(cls, times: ArrayLike) -> "Schedule":
+    def late(cls, times: ArrayLike) -> "DataSchedule":
         """All of it in the last of these rounds."""
         return cls._all_at("late", times, -1)
 
     @classmethod
-    def uniform(cls, times: ArrayLike) -> "Schedule":
+    def uniform(cls, times: ArrayLike) -> "DataSchedule":
         """The same in each of these rounds."""
         num = np.size(times)
         return cls("uniform", np.asarray(times), np.full(num, 1 / max(num, 1)))
 
     @classmethod
-    def given(cls, times: ArrayLike, shares: ArrayLike) -> "Schedule":
+    def given(cls, times: ArrayLike, shares: ArrayLike) -> "DataSchedule":
         """Shares as somebody plans them; within 0.1 % of one in sum, they are scaled to it."""
         return cls("given", np.asarray(times), np.asarray(shares))
 
     @classmethod
-    def _all_at(cls, name: str, times: ArrayLike, index: int) -> "Schedule":
+    def _all_at(cls, name: str, times: ArrayLike, index: int) -> "DataSchedule":
         shares = np.zeros(np.size(times))
         shares[index : index + 1 or None] = 1.0
         return cls(name, np.asarray(times), shares)

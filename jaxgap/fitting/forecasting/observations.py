@@ -21,19 +21,19 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.forecasting.shapes import LogNormal
+from jaxgap.fitting.forecasting.shapes import LogNormalPrior
 
 Series = Float[np.ndarray, " T"]
 
 # The usual test sets have a few hundred to a few thousand items: 1 / sqrt(n), times or over 1.6.
-_ACCURACY_NOISE = LogNormal(1000**-0.5, 0.5)
+_ACCURACY_NOISE = LogNormalPrior(1000**-0.5, 0.5)
 # For zeros and ones alone, where the number of items is not known.
 _TYPICAL_NUM_ITEMS = 500
 # Relative errors of uncertainties: from a thousandth (a digitised curve) to a third (few prompts).
-_UNCERTAINTY_NOISE = LogNormal(0.02, 1.4)
+_UNCERTAINTY_NOISE = LogNormalPrior(0.02, 1.4)
 # A standard error so small that it stands for more is as good as none.
 _MOST_ITEMS = 10**12
-_KNOWN = LogNormal(1.0, 0.0)
+_KNOWN = LogNormalPrior(1.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Observations:
     ts: Series
     values: Series
     variances: Series
-    noise_level: LogNormal
+    noise_level: LogNormalPrior
     is_accuracy: bool
     relative_noise: float
 

@@ -33,7 +33,7 @@ from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.shapes import (
     NUM_SHAPE_PARAMETERS,
     SHAPES,
-    LogNormal,
+    LogNormalPrior,
     RandomWalk,
 )
 from jaxgap.fitting.forecasting.tempering import choose
@@ -49,11 +49,11 @@ _NUM_FUTURE = 128
 _START_STDERR = 1.0
 # A law of the family is off by a twentieth of the capability after a window, give or take e; where
 # the residual is all there is, it has to carry the curve and is twice as large.
-_DIFFUSION = LogNormal(0.05, 1.0)
+_DIFFUSION = LogNormalPrior(0.05, 1.0)
 _DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in SHAPES]
 _LAWFUL = [not isinstance(shape, RandomWalk) for shape in SHAPES]
 # Mostly longer than the window: over a forecast, a random walk that slowly forgets.
-_MEMORY = LogNormal(5.0, 1.5)
+_MEMORY = LogNormalPrior(5.0, 1.5)
 # Nothing is measured to better than a millionth: below, the filter loses its digits.
 _LEAST_VARIANCE = 1e-12
 
@@ -68,7 +68,7 @@ class _Inputs(NamedTuple):
     values: Float[Array, " times"]
     variances: Float[Array, " times"]
     num_rows: Int[Array, ""]
-    noise_level: LogNormal
+    noise_level: LogNormalPrior
     future: Float[Array, " future"]
 
 
@@ -130,7 +130,7 @@ def sample_futures(
         "values": np.pad(observations.values, rows),
         "variances": np.pad(observations.variances, rows, constant_values=1.0),
         "num_rows": np.int64(num_rows),
-        "noise_level": LogNormal(*(np.float64(number) for number in observations.noise_level)),
+        "noise_level": LogNormalPrior(*(np.float64(number) for number in observations.noise_level)),
         "future": np.pad(
             (future_ts[in_order] - observations.ts[0]) / window,
             (0, max(_NUM_FUTURE, padded_length(num_future)) - num_future),

@@ -37,7 +37,7 @@ NUM_SHAPE_PARAMETERS = 4
 NUM_TERMS = 2
 
 
-class LogNormal(NamedTuple):
+class LogNormalPrior(NamedTuple):
     """A positive number whose logarithm is normal: its median and the spread of the logarithm."""
 
     median: float
@@ -88,9 +88,9 @@ class PowerApproach(AbstractShape):
     name: ClassVar[str] = "power"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (GAIN, _ABSENT)
     # A few e-foldings within what was seen, or hardly any, or all of it in the first step.
-    rate: LogNormal = LogNormal(5.0, 1.5)
+    rate: LogNormalPrior = LogNormalPrior(5.0, 1.5)
     # q between 1.4 and 6.3 nine times in ten, and 2.4 in the middle.
-    power: LogNormal = LogNormal(0.7, 0.8)
+    power: LogNormalPrior = LogNormalPrior(0.7, 0.8)
 
     def terms(
         self, u: Float[Array, " times"], normals: Float[Array, " 4"]
@@ -108,8 +108,8 @@ class LaggedApproach(AbstractShape):
 
     name: ClassVar[str] = "lagged"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (GAIN, _ABSENT)
-    midpoint: LogNormal = LogNormal(0.5, 1.5)
-    steepness: LogNormal = LogNormal(1.0, 0.6)
+    midpoint: LogNormalPrior = LogNormalPrior(0.5, 1.5)
+    steepness: LogNormalPrior = LogNormalPrior(1.0, 0.6)
 
     def terms(
         self, u: Float[Array, " times"], normals: Float[Array, " 4"]
@@ -124,7 +124,7 @@ class TwoPhaseApproach(AbstractShape):
     name: ClassVar[str] = "two_phase"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (GAIN.share(0.5), GAIN.share(0.5))
     # Over within about a twentieth of the window.
-    quick_rate: LogNormal = LogNormal(20.0, 1.0)
+    quick_rate: LogNormalPrior = LogNormalPrior(20.0, 1.0)
     slow: PowerApproach = PowerApproach()
 
     def terms(
@@ -143,8 +143,8 @@ class RiseThenFall(AbstractShape):
     name: ClassVar[str] = "rise_then_fall"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (GAIN, LOSS)
     gain: LaggedApproach = LaggedApproach()
-    onset: LogNormal = LogNormal(1.0, 1.0)
-    onset_steepness: LogNormal = LogNormal(3.0, 0.5)
+    onset: LogNormalPrior = LogNormalPrior(1.0, 1.0)
+    onset_steepness: LogNormalPrior = LogNormalPrior(3.0, 0.5)
 
     def terms(
         self, u: Float[Array, " times"], normals: Float[Array, " 4"]

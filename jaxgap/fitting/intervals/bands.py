@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from jaxgap.fitting.core import Problem, one_fit
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.intervals.profile import Minimised, both_ends, profile_ends
+from jaxgap.fitting.intervals.search_start import one_fit
 from jaxgap.fitting.laws.law import LIMITS, horizon
+from jaxgap.fitting.problem import FitProblem
 
 
 def bands(
-    problem: Problem, fit: Minimised, ts: Float[Array, " times"], quantile: Float[Array, ""]
+    problem: FitProblem, fit: Minimised, ts: Float[Array, " times"], quantile: Float[Array, ""]
 ) -> Float[Array, "times 3 3"]:
     """The solver, the verifier and the gap at each of `ts`: estimate, lower and upper end.
 
@@ -37,7 +38,7 @@ def bands(
 
 
 def ends_of_rows(
-    problem: Problem,
+    problem: FitProblem,
     fit: Minimised,
     numbers: Callable[[Float[Array, " n"], Curves, Any], Float[Array, " k"]],
     rows: Shaped[Array, " rows"],

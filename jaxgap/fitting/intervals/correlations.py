@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 
 
 def correlation_matrix(
-    problem: Problem, curves: Curves, coordinates: Float[np.ndarray, " n"]
+    problem: FitProblem, curves: Curves, coordinates: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "numbers numbers"]:
     r"""Correlations of all parameters and limits of a fit.
 
@@ -34,7 +34,7 @@ def correlation_matrix(
 
 
 @eqx.filter_jit
-def _slopes(problem: Problem, curves: Curves, coordinates):
+def _slopes(problem: FitProblem, curves: Curves, coordinates):
     """The Jacobians of the weighted residuals and of the numbers."""
     z = jnp.asarray(coordinates)
     return jax.jacfwd(problem.residuals)(z, curves), jax.jacfwd(problem.numbers)(z, curves)

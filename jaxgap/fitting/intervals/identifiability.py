@@ -26,9 +26,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 
 Identifiability = Literal[
     "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted", "held"
@@ -40,7 +40,7 @@ _RANK_TOLERANCE = 1e-9
 _MOVES = 1e-4
 
 
-def without_effect(problem: Problem, curves: Curves) -> Bool[np.ndarray, " reported"]:
+def without_effect(problem: FitProblem, curves: Curves) -> Bool[np.ndarray, " reported"]:
     """Which of the problem's parameters and limits no data at such times could determine.
 
     **Arguments:**
@@ -58,7 +58,7 @@ def without_effect(problem: Problem, curves: Curves) -> Bool[np.ndarray, " repor
 
 
 @eqx.filter_jit
-def _without_effect(problem: Problem, curves: Curves) -> Bool[Array, " reported"]:
+def _without_effect(problem: FitProblem, curves: Curves) -> Bool[Array, " reported"]:
     def at(start: Float[Array, " n"]) -> Bool[Array, " reported"]:
         jacobian = jax.jacfwd(problem.residuals)(start, curves)
         slopes = jax.jacfwd(problem.numbers)(start, curves)

@@ -1,13 +1,13 @@
 r"""Profile likelihood: how far a number can move before the best fit suffers.
 
 Let $g(z)$ be a number of interest, a parameter or a limit. Its profile is the best sum of squares
-that can be reached with $g$ held at $c$, and
+that can be reached with $g$ fixed at $c$, and
 
 $$\zeta(c) = \sqrt{\frac{\min_{g(z) = c} S(z) - S_{\min}}{\sigma^2}}$$
 
 is, up to a sign, distributed like Student's t. The interval is where $\zeta$ stays below t's
 quantile. Unlike an interval from curvature it follows the profile where it is skewed, and it is
-open where $\zeta$ never gets that far: where the data do not hold the number at all.
+open where $\zeta$ never gets that far: where the data do not determine the number at all.
 
 Holding is done by one more residual, a stiff spring that pulls $g$ towards $c$. Whatever value $g$
 then takes, the point is a minimum of $S$ given that value, hence exactly on the profile: the spring

@@ -20,6 +20,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.laws.bijectors import AbstractBijector, Between, GreaterThan, LessThan, Real
 from jaxgap.fitting.laws.law import AbstractLaw, Parameter, typical_location, typical_size
+from jaxgap.fitting.own_terms import own_interval, own_terms
 from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Kind
 from jaxgap.trajectory.computable import LARGEST
@@ -62,8 +63,7 @@ class _Mirrored(NamedTuple):
     other_mirrored: bool
 
     def __call__(self, value: Float[Array, ""]) -> Float[Array, ""]:
-        there = self.fn(1.0 - value if self.other_mirrored else value)
-        return 1.0 - there if self.mirrored else there
+        return own_terms(self.fn(own_terms(value, self.other_mirrored)), self.mirrored)
 
 
 class ConstrainedLaw(AbstractLaw):
@@ -233,9 +233,9 @@ def _in_equations_terms(
     """A constraint on an accuracy as one on the error rate."""
     match constraint:
         case Held(value):
-            return Held(as_data(1.0 - value if mirrored else value))
+            return Held(as_data(own_terms(value, mirrored)))
         case Bounded(lower, upper):
-            ends = (1.0 - upper, 1.0 - lower) if mirrored else (lower, upper)
+            ends = own_interval(lower, upper, mirrored)
             return Bounded(*(end if math.isinf(end) else as_data(end) for end in ends))
         case Tied(to, fn) if mirrored or other_mirrored:
             return Tied(to, _Mirrored(fn, mirrored, other_mirrored))

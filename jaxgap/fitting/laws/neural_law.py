@@ -22,7 +22,7 @@ from jaxgap.fitting.laws.linear_law import LinearLaw
 from jaxgap.fitting.laws.quasi_random import quasi_random
 from jaxgap.fitting.laws.rank_one_law import AbstractRankOneLaw, rate_bijector
 
-# Steeper than this a unit is a step, which twenty measurements cannot hold.
+# Steeper than this a unit is a step, which twenty measurements cannot identify.
 _MAX_STEEPNESS = 12.0
 
 

@@ -3,7 +3,7 @@ r"""Laws with the paper's rank-one coupling, for any potential.
 All of them have the shape $U(t) = U(t_0) + v\,\psi(t)$ for both curves, where $v$ is the mean
 slope over the run and $\psi$ depends on the potential alone. So they are fitted in the coordinates
 $U_s(t_0)$, $U_v(t_0)$, $v_s$, $r$ and the parameters of $\psi$. Unlike the gap's limit, which runs
-off to infinity when the curves are straight lines, each of these is held by the data by itself. And
+off to infinity when the curves are straight lines, the data determine each of these by itself. And
 given $\psi$ the best of the others is a linear regression, which gives every start for free.
 """
 

@@ -12,7 +12,6 @@ flat from there on: such a run still says what its number is not.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -21,13 +20,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.intervals.delta_method import standard_errors
 from jaxgap.fitting.intervals.profile import both_ends, profile_ends
+from jaxgap.fitting.intervals.search_start import minimised, one_fit
 from jaxgap.fitting.laws.law import horizon, typical_size
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.results.criteria import num_free
-from jaxgap.fitting.results.result import FitResult, Source
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.results.result import FitResult
 
 # Where the signed root is sampled; beyond the last it goes on as a straight line.
 QUANTILES = np.arange(0.5, 4.01, 0.5)
@@ -100,7 +101,7 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
     with double_precision():
         found = _ends(source.problem, source.curves, source.raw, jnp.asarray(indices))
         centres, ends, bounds = (np.asarray(each) for each in found)
-    dof = math.inf if source.curves.noise_known else _dof(source)
+    dof = source.problem.dof(source.curves)
     profiles = {}
     for row, name in enumerate(chosen):
         profile = _profile(centres[row], ends[row], bounds[row], dof)
@@ -109,12 +110,8 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
     return profiles
 
 
-def _dof(source: Source) -> float:
-    return float(source.curves.num_measurements) - num_free(source.problem, source.curves)
-
-
 @eqx.filter_jit
-def _ends(problem: Problem, curves: Curves, raw: RawFit, indices: Int[Array, " numbers"]):
+def _ends(problem: FitProblem, curves: Curves, raw: RawFit, indices: Int[Array, " numbers"]):
     """Centres (numbers,), ends (numbers, 2, quantiles) and how far they may lie (numbers, 2)."""
     natural = jnp.array([[p.lower, p.upper] for p in problem.reported])
     typical = jnp.stack([jnp.asarray(typical_size(p, curves)) for p in problem.reported])

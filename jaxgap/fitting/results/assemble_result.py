@@ -1,9 +1,8 @@
 """From the numbers that the core finds to a result in the trajectory's own terms."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from jaxgap.fitting.core import Problem, RawFit, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
 from jaxgap.fitting.intervals.identifiability import without_effect
@@ -11,11 +10,14 @@ from jaxgap.fitting.laws.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.laws.rank_one_law import MAX_RATIO
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
 from jaxgap.fitting.noise.joint_scale import JointScale
+from jaxgap.fitting.own_terms import own_interval, own_terms
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.results.fit_report import interval, number, refutations
 from jaxgap.fitting.results.result import FitResult, Source, in_own_terms, measured_and_fitted
-from jaxgap.trajectory import Trajectory
+from jaxgap.trajectory import Kind, Trajectory
 
 _HELD = "held at a given value, not estimated"
 _STANDS_STILL = (
@@ -35,7 +37,7 @@ _ARRIVED = 1e-6
 
 
 def assemble_result(
-    problem: Problem,
+    problem: FitProblem,
     trajectory: Trajectory,
     curves: Curves,
     raw: RawFit,
@@ -111,7 +113,7 @@ def goodness(
 
 
 def _estimates(
-    problem: Problem,
+    problem: FitProblem,
     trajectory: Trajectory,
     curves: Curves,
     raw: RawFit,
@@ -119,47 +121,64 @@ def _estimates(
 ) -> list[Estimate]:
     """One for every parameter and limit, the invisible ones included."""
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
-    indices = visible(problem, curves.has_verifier)
     redundant = np.zeros(len(problem.reported), bool)
     unsure = _why_unsure(trajectory, curves, raw, quantile)
-    sure = unsure is None
-    if sure and not np.isfinite(raw.intervals).all(axis=1).all():
-        # What nothing could hold has no closed interval: only then is it worth asking.
+    if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
+        # What no data could determine has no closed interval: only then is it worth asking.
         redundant = without_effect(problem, curves)
-    for position, index in enumerate(indices):
+    for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
         is_limit = index >= len(problem.law.parameters)
-        value, stderr = float(raw.numbers[position]), float(raw.stderrs[position])
-        low, high = (float(end) for end in raw.intervals[position])
-        at_bound = _bound_hit(parameter, value, curves) is not None
-        bounds = (parameter.lower, parameter.upper)
-        in_capability = parameter.unit in ("capability", "gap", "change")
-        mirrored = parameter.is_mirrored(trajectory.kind)
-        if mirrored:
-            value, low, high = 1.0 - value, 1.0 - high, 1.0 - low
-            bounds = (1.0 - parameter.upper, 1.0 - parameter.lower)
+        value = own_terms(float(raw.numbers[position]), parameter.is_mirrored(trajectory.kind))
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
-        elif not sure:
+        elif unsure is not None:
             # A limit is nothing without its interval, and that is nothing but at a minimum. What
             # never moved has a value, and nothing else.
             told = parameter.unit == "capability" or unsure != _STANDS_STILL
             shown = value if told and not is_limit else None
-            estimates[index] = Estimate.without_noise(shown, str(unsure))
+            estimates[index] = Estimate.without_noise(shown, unsure)
         else:
-            found = Estimate.measured(
-                value,
-                stderr,
-                (low, high),
-                bounds=bounds,
-                at_bound=at_bound,
-                most=float(curves.value_scale) if in_capability else np.inf,
+            estimates[index] = _estimate_of(
+                parameter,
+                curves,
+                trajectory.kind,
+                float(raw.numbers[position]),
+                float(raw.stderrs[position]),
+                raw.intervals[position],
                 is_limit=is_limit,
                 redundant=bool(redundant[index]),
             )
-            # Cut only now: whether the data determine it is judged by all that they allow.
-            estimates[index] = found.within(0.0, 1.0) if mirrored else found
     return estimates
+
+
+def _estimate_of(
+    parameter: Parameter,
+    curves: Curves,
+    kind: Kind,
+    value: float,
+    stderr: float,
+    interval: Float[Array, "2"],
+    *,
+    is_limit: bool,
+    redundant: bool,
+) -> Estimate:
+    """A number that is in the equations' terms, as an estimate in the trajectory's own."""
+    mirrored = parameter.is_mirrored(kind)
+    in_capability = parameter.unit in ("capability", "gap", "change")
+    low, high = (float(end) for end in interval)
+    found = Estimate.measured(
+        own_terms(value, mirrored),
+        stderr,
+        own_interval(low, high, mirrored),
+        bounds=own_interval(parameter.lower, parameter.upper, mirrored),
+        at_bound=_bound_hit(parameter, value, curves) is not None,
+        most=float(curves.value_scale) if in_capability else np.inf,
+        is_limit=is_limit,
+        redundant=redundant,
+    )
+    # Cut only now: whether the data determine it is judged by all that they allow.
+    return found.within(0.0, 1.0) if mirrored else found
 
 
 def _why_unsure(
@@ -239,17 +258,17 @@ def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str
 
 
 def _bound_warnings(
-    problem: Problem, trajectory: Trajectory, curves: Curves, raw: RawFit
+    problem: FitProblem, trajectory: Trajectory, curves: Curves, raw: RawFit
 ) -> list[str]:
     found = []
-    for position, index in enumerate(visible(problem, curves.has_verifier)):
+    for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
         bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
         # A limit has the bounds of the parameter that it is, of which this has been said.
         is_limit = index >= len(problem.law.parameters)
         if bound is None or is_limit or index in problem.held:
             continue
-        shown = 1.0 - bound if parameter.is_mirrored(trajectory.kind) else bound
+        shown = own_terms(bound, parameter.is_mirrored(trajectory.kind))
         too_fast = bound == MAX_RATIO and parameter.unit == "1"
         found.append(
             f"{parameter.name} is on its bound {shown:g}" + (_TOO_FAST if too_fast else "")

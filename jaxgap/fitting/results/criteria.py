@@ -18,16 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.laws.bijectors import Fixed
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.results.estimate import finite_or_none
-
-
-def num_free(problem: Problem, curves: Curves) -> int:
-    """How many of a law's coordinates such curves can move."""
-    return sum(not isinstance(each, Fixed) for each in problem.law.bijectors(curves))
 
 
 class Criteria(NamedTuple):

@@ -98,6 +98,15 @@ class Estimate:
             return cls(estimate, None, ends, "the fit is on the boundary of what the law allows")
         return cls(estimate, stderr, ends)
 
+    def mirrored(self) -> "Estimate":
+        """The accuracy of this error rate, or the other way round."""
+        low, high = (None if end is None else 1.0 - end for end in (self.interval or (None, None)))
+        return dataclasses.replace(
+            self,
+            estimate=None if self.estimate is None else 1.0 - self.estimate,
+            interval=None if self.interval is None else (high, low),
+        )
+
     def within(self, lower: float, upper: float) -> "Estimate":
         """The part between two natural bounds, which a law that knows nothing of them may leave.
 

@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from jaxgap.fitting.core import Problem, RawFit, minimised
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.bands import bands
+from jaxgap.fitting.intervals.search_start import minimised
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.trajectory import Kind
 
 Series = Float[np.ndarray, " times"]
@@ -24,6 +26,10 @@ class Band(NamedTuple):
     estimate: Series
     lower: Series
     upper: Series
+
+    def mirrored(self) -> "Band":
+        """The accuracy of this error rate."""
+        return Band(1.0 - self.estimate, 1.0 - self.upper, 1.0 - self.lower)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Prediction:
         """From the numbers of :func:`predict_bands`."""
         solver, verifier, gap = (Band(*bands[:, index].T) for index in range(3))
         if kind == "accuracy":
-            solver, verifier = _as_accuracy(solver), _as_accuracy(verifier)
+            solver, verifier = solver.mirrored(), verifier.mirrored()
         if not has_verifier:
             return cls(ts, level, solver, None, None)
         return cls(ts, level, solver, verifier, gap)
@@ -74,7 +80,7 @@ def checked_times(ts: ArrayLike, first: float) -> Series:
 
 
 def predict_bands(
-    problem: Problem, curves: Curves, raw: RawFit, ts: Series, quantile: float | None
+    problem: FitProblem, curves: Curves, raw: RawFit, ts: Series, quantile: float | None
 ) -> Float[np.ndarray, "times 3 3"]:
     """Estimate, lower and upper end by time and curve; without a quantile the ends are infinite."""
     num_padded = padded_length(len(ts))
@@ -88,10 +94,6 @@ def predict_bands(
     return found
 
 
-def _as_accuracy(band: Band) -> Band:
-    return Band(1.0 - band.estimate, 1.0 - band.upper, 1.0 - band.lower)
-
-
 @eqx.filter_jit
-def _bands(problem: Problem, curves: Curves, raw: RawFit, ts, quantile):
+def _bands(problem: FitProblem, curves: Curves, raw: RawFit, ts, quantile):
     return bands(problem, minimised(problem, curves, raw), ts, quantile)

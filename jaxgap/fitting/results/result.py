@@ -2,23 +2,29 @@
 
 import dataclasses
 import itertools
+import math
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, RawFit
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.diagnosis.beyond import Level, level_at_end
 from jaxgap.fitting.draws.bootstrap import Bootstrap, bootstrap
 from jaxgap.fitting.draws.nuts import Posterior, posterior
 from jaxgap.fitting.intervals.correlations import correlation_matrix
-from jaxgap.fitting.results.criteria import Criteria, criteria, num_free
+from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
+from jaxgap.fitting.own_terms import own_terms
+from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.results.criteria import Criteria, criteria
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.results.fit_report import fit_report
@@ -31,7 +37,7 @@ from jaxgap.trajectory import Kind
 class Source:
     """What a result was computed from, kept so that it can be asked for more."""
 
-    problem: Problem
+    problem: FitProblem
     curves: Curves
     raw: RawFit
     quantile: float | None
@@ -91,7 +97,7 @@ class FitResult:
     def criteria(self) -> Criteria:
         """AICc and BIC, to be compared between laws on the same trajectory."""
         source = self.source
-        num_parameters = num_free(source.problem, source.curves)
+        num_parameters = source.problem.num_free(source.curves)
         num_parameters += source.problem.noise.num_estimated(source.curves)
         log_likelihood = float(source.raw.log_likelihoods.sum())
         return criteria(log_likelihood, num_parameters, int(source.curves.num_measurements))
@@ -110,11 +116,11 @@ class FitResult:
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:
-        """Of the estimates of each two parameters that are held, by the curvature at the fit.
+        """Of the estimates of each two parameters that have a standard error, by the curvature.
 
         In the trajectory's own terms: what raises an error rate lowers an accuracy.
         """
-        held = [name for name, value in self.parameters.items() if value.stderr is not None]
+        determined = [name for name, value in self.parameters.items() if value.stderr is not None]
         source = self.source
         parameters = source.problem.law.parameters
         names = [parameter.name for parameter in parameters]
@@ -122,21 +128,62 @@ class FitResult:
         found = correlation_matrix(source.problem, source.curves, coordinates)
         signs = [-1.0 if parameter.is_mirrored(self.kind) else 1.0 for parameter in parameters]
         found = found[: len(names), : len(names)] * np.outer(signs, signs)
-        index = {name: names.index(name) for name in held}
+        index = {name: names.index(name) for name in determined}
         return {
             (first, second): float(found[index[first], index[second]])
-            for first, second in itertools.combinations(held, 2)
+            for first, second in itertools.combinations(determined, 2)
         }
 
     @cached_property
     def covariance(self) -> dict[tuple[str, str], float]:
-        """Of the estimates of each two parameters that are held, and of each with itself."""
+        """Of each two parameters that have a standard error, and of each with itself."""
         stderrs = {n: each.stderr for n, each in self.parameters.items() if each.stderr is not None}
         variances = {(name, name): stderr**2 for name, stderr in stderrs.items()}
         return variances | {
             (first, second): correlation * stderrs[first] * stderrs[second]
             for (first, second), correlation in self.correlations.items()
         }
+
+    def fitted_curves(
+        self, ts: Float[np.ndarray, " times"]
+    ) -> dict[str, Float[np.ndarray, " times"]]:
+        """The fitted solver, and the verifier if it was measured, at `ts`, without bands.
+
+        **Arguments:**
+
+        - `ts`: times, shape `(times,)`, none before the first measured time.
+
+        **Returns:**
+
+        One series by name, in the trajectory's own terms.
+        """
+        with double_precision():
+            fitted = np.asarray(self.source.problem.curve_fn(self.dynamics, jnp.asarray(ts)))
+        names = ("solver", "verifier")[: 1 + self.source.curves.has_verifier]
+        series = own_terms(fitted, self.kind == "accuracy").T
+        return dict(zip(names, series, strict=False))
+
+    @property
+    def residual_stderr(self) -> float:
+        r"""The standard deviation of the solver's measurements about the fitted curve.
+
+        $$\sqrt{\frac{\sum_i (y_i - \hat y_i)^2}{m (n - k / m')}}$$
+
+        over the $m$ series that share the solver's scale, of the $m'$ that were measured, each with
+        $n$ rows; $k$ is the number of free parameters. It is never below round-off.
+        """
+        problem, curves = self.source.problem, self.source.curves
+        measured, fitted = measured_and_fitted(
+            curves, np.asarray(self.source.raw.fitted), self.num_points
+        )
+        names = [name for name in measured if name != "gap"]
+        free = problem.num_free(curves) / len(names)
+        if problem.noise.num_estimated(curves) > 1:
+            names = ["solver"]  # which has a scale of its own
+        squares = sum(float(((measured[name] - fitted[name]) ** 2).sum()) for name in names)
+        dof = len(names) * (self.num_points - free)
+        round_off = NOISE_FLOOR * float(curves.value_scale)
+        return max(math.sqrt(squares / max(dof, 1)), round_off)
 
     def report(self) -> str:
         """All of this as text, like lmfit's `fit_report`."""
@@ -304,7 +351,7 @@ def measured_and_fitted(
     return pair[0], pair[1]
 
 
-class Series(NamedTuple):
+class SeriesWithFit(NamedTuple):
     """One series as measured and as fitted, and the standard errors of it if they are known."""
 
     measured: Float[np.ndarray, " T"]
@@ -314,16 +361,17 @@ class Series(NamedTuple):
 
 def in_own_terms(
     curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int, kind: Kind
-) -> dict[str, Series]:
+) -> dict[str, SeriesWithFit]:
     """The solver, and the verifier if it was measured, in the trajectory's own terms."""
     measured, predicted = measured_and_fitted(curves, fitted, num_rows)
-    if kind == "accuracy":
-        measured, predicted = (
-            {name: 1.0 - values for name, values in each.items()} for each in (measured, predicted)
-        )
+    mirrored = kind == "accuracy"
     weights = np.asarray(curves.weights)[:num_rows].T
     names = ("solver", "verifier")[: 1 + curves.has_verifier]
     return {
-        name: Series(measured[name], predicted[name], 1.0 / column if curves.noise_known else None)
+        name: SeriesWithFit(
+            own_terms(measured[name], mirrored),
+            own_terms(predicted[name], mirrored),
+            1.0 / column if curves.noise_known else None,
+        )
         for name, column in zip(names, weights, strict=False)
     }

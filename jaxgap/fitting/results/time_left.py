@@ -17,10 +17,13 @@ from jaxgap.dynamics import GapDynamics, time_to_solver_limit
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, RawFit, minimised, one_fit, standard_errors
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.intervals.delta_method import standard_errors
 from jaxgap.fitting.intervals.profile import both_ends, profile_ends
+from jaxgap.fitting.intervals.search_start import minimised, one_fit
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.estimate import NO_NOISE
 
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ def _why_none(result: "FitResult") -> str | None:
 
 @eqx.filter_jit
 def _profiled(
-    problem: Problem,
+    problem: FitProblem,
     curves: Curves,
     raw: RawFit,
     epsilon: Float[Array, ""],

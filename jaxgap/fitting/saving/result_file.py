@@ -17,10 +17,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, visible
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.laws.law import LIMITS
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.results.result import FitResult
 from jaxgap.fitting.saving.tree_json import decode, encode
 from jaxgap.fitting.selection import AveragedResult
@@ -117,7 +117,7 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
         source = result.source
         problem, curves, raw = source.problem, source.curves, source.raw
         named = set(result.parameters) <= {each.name for each in problem.law.parameters}
-        shown = len(raw.numbers) == len(visible(problem, curves.has_verifier))
+        shown = len(raw.numbers) == len(problem.visible(curves.has_verifier))
         fits = raw.fitted.shape == curves.ys.shape
         return named and shown and fits and _computable(problem, curves, raw.coordinates)
     if any(law.limits and set(law.limits) != set(result.limits) for law in result.laws.values()):
@@ -130,7 +130,7 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
     )
 
 
-def _computable(problem: Problem, curves: Curves, coordinates: Float[Array, " n"]) -> bool:
+def _computable(problem: FitProblem, curves: Curves, coordinates: Float[Array, " n"]) -> bool:
     """Whether sizes go together, found by tracing, which computes nothing."""
     if len(curves.ts) != len(curves.ys):
         return False

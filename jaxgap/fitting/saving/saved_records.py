@@ -16,7 +16,6 @@ from jaxgap.dynamics.neural_potential import NeuralPotential
 from jaxgap.dynamics.power_potential import PowerPotential
 from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
 from jaxgap.dynamics.saturating_potential import SaturatingPotential
-from jaxgap.fitting.core import Problem, RawFit
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.fit import closed_form
 from jaxgap.fitting.laws.constraints import Bounded, ConstrainedLaw, Held, Tied
@@ -33,6 +32,8 @@ from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
 from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.priors import IndexedPrior, LogNormal, Normal
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.criteria import Criteria
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import Estimate
@@ -47,7 +48,7 @@ _RECORDS: dict[str, type] = {
     record.__name__: record
     for record in (
         # results
-        *(FitResult, Source, Problem, Curves, RawFit, Estimate, Diagnostics),
+        *(FitResult, Source, FitProblem, Curves, RawFit, Estimate, Diagnostics),
         *(AveragedResult, LawSummary, Candidate, Fits, Scores, Criteria, Trajectory),
         # what a fit is told
         *(LinearLaw, PowerLaw, SaturatingLaw, LaggedLaw, RiseThenFallLaw, GeneralLinearLaw),

@@ -18,7 +18,7 @@ from jaxgap.fitting.selection.averaged import AveragedResult
 from jaxgap.fitting.selection.averaging import averaged_result
 from jaxgap.fitting.selection.candidates import Candidate, fit_candidates
 from jaxgap.fitting.selection.confidence import ConfidenceCurve, Query, confidence_curves
-from jaxgap.fitting.selection.search import Fits, dof
+from jaxgap.fitting.selection.search import Fits
 from jaxgap.fitting.selection.weights import law_weights
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.computable import check_computable
@@ -152,7 +152,7 @@ def _trace(candidates: Sequence[Candidate]) -> list[list[ConfidenceCurve]]:
     fits = Fits(
         *(np.concatenate(leaves) for leaves in zip(*(c.fit for c in candidates), strict=True))
     )
-    dofs = np.array([dof(c.problem, c.curves) for c in candidates])
+    dofs = np.array([c.problem.dof(c.curves) for c in candidates])
     curves = [c.curves for c in candidates]
     queries = [Query(np.inf, index) for index in range(3 if curves[0].has_verifier else 1)]
     return confidence_curves(candidates[0].problem, curves, fits, dofs, queries)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
+from jaxgap.fitting.own_terms import own_interval, own_terms
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.results.fit_report import averaged_report
@@ -22,7 +23,6 @@ from jaxgap.fitting.selection.confidence import (
     average,
     confidence_curves,
 )
-from jaxgap.fitting.selection.search import dof
 from jaxgap.trajectory import Kind, Trajectory
 
 # Confidences a standard error to either side of the middle, if a confidence curve were normal.
@@ -155,7 +155,7 @@ class AveragedResult:
         has_verifier = self.trajectory.verifier is not None
         # As many times as one of few sizes, so that few programs are compiled.
         padded = np.pad(ts, (0, (1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
-        known = all(dof(each.problem, each.curves) >= 1 for each in self.candidates.values())
+        known = all(each.problem.dof(each.curves) >= 1 for each in self.candidates.values())
         bands = self._bands(padded) if known else self._open_bands(padded)
         return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, has_verifier)
 
@@ -189,7 +189,7 @@ class AveragedResult:
         """For each query the confidence curves of the laws that count."""
         curves = []
         for candidate in self.candidates.values():
-            dofs = np.array([dof(candidate.problem, candidate.curves)])
+            dofs = np.array([candidate.problem.dof(candidate.curves)])
             (traced,) = confidence_curves(
                 candidate.problem, [candidate.curves], candidate.fit, dofs, queries
             )
@@ -231,10 +231,10 @@ def averaged_estimate(
     tail = (1 - level) / 2
     asked = np.array([0.5, *_ONE_STDERR, tail, 1 - tail])
     middle, left, right, low, high = average(of_laws, shares, asked)
-    if mirrored:
-        middle, left, right, low, high = (1.0 - value for value in (middle, right, left, high, low))
+    left, right = own_interval(left, right, mirrored)
+    low, high = own_interval(low, high, mirrored)
     return Estimate.measured(
-        float(middle),
+        float(own_terms(middle, mirrored)),
         float(right - left) / 2,
         (float(low), float(high)),
         most=most,

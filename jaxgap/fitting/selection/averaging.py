@@ -9,7 +9,6 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.laws.law import LIMITS
 from jaxgap.fitting.noise import Binomial, weighted_curves
 from jaxgap.fitting.results.assemble_result import goodness, limit_warnings
-from jaxgap.fitting.results.criteria import num_free
 from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate
 from jaxgap.fitting.selection.averaged import AveragedResult, LawSummary, averaged_estimate
 from jaxgap.fitting.selection.candidates import Candidate
@@ -51,7 +50,7 @@ def averaged_result(
     fitted = sum(share * each.curves_at(ts) for share, each in pairs)
     best = max(counted, key=lambda name: all_weights[name])
     problem = counted[best].problem
-    free = num_free(problem, curves)
+    free = problem.num_free(curves)
     r2, diagnostics = goodness(problem.noise, curves, np.asarray(fitted), run.num_rows, free)
     converged = {name: bool(c.fit.converged[0]) for name, c in counted.items()}
     return AveragedResult(

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.fit import closed_form
 from jaxgap.fitting.laws.law import AbstractLaw
 from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.results.criteria import Criteria, criteria_of_fit, num_free
+from jaxgap.fitting.problem import FitProblem
+from jaxgap.fitting.results.criteria import Criteria, criteria_of_fit
 from jaxgap.fitting.selection.rolling import Scores, held_out_scores, origins
 from jaxgap.fitting.selection.search import Fits, best_fits
 from jaxgap.trajectory import Trajectory
@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
     - `scores`: the held-out log scores, by origin.
     """
 
-    problem: Problem
+    problem: FitProblem
     curves: Curves
     fit: Fits
     criteria: Criteria
@@ -54,7 +54,7 @@ def fit_candidates(
     order of `laws`; where that is none, the one with the fewest parameters. For a series of the
     solver alone, laws that differ from an earlier one only in the verifier are left out.
     """
-    problems = [Problem(law, closed_form, LevenbergMarquardt()) for law in laws]
+    problems = [FitProblem(law, closed_form, LevenbergMarquardt()) for law in laws]
 
     def batch_of(index: int) -> tuple[int, bool]:
         return padded_length(trajectories[index].num_rows), trajectories[index].verifier is not None
@@ -69,9 +69,9 @@ def fit_candidates(
     return [found[index] for index in range(len(trajectories))]
 
 
-def _by_solver(problems: Sequence[Problem]) -> list[Problem]:
+def _by_solver(problems: Sequence[FitProblem]) -> list[FitProblem]:
     """Without those that give the solver the curves of an earlier one."""
-    first: dict[tuple[str, ...], Problem] = {}
+    first: dict[tuple[str, ...], FitProblem] = {}
     for problem in problems:
         seen = tuple(p.name for p in problem.law.parameters if not p.needs_verifier)
         first.setdefault(seen, problem)
@@ -79,10 +79,10 @@ def _by_solver(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _fit_group(
-    problems: Sequence[Problem], runs: Sequence[Trajectory], length: int
+    problems: Sequence[FitProblem], runs: Sequence[Trajectory], length: int
 ) -> list[list[Candidate]]:
     wholes = [weighted_curves(run, length).curves for run in runs]
-    free = [num_free(problem, wholes[0]) for problem in problems]
+    free = [problem.num_free(wholes[0]) for problem in problems]
     usable = [_usable(free, curves) for curves in wholes]
     rows = [
         origins(run.num_rows, 1 + curves.has_verifier, max(free[m] for m in which))
@@ -107,7 +107,7 @@ def _usable(free: Sequence[int], curves: Curves) -> list[int]:
 
 
 def _of_law(
-    problem: Problem,
+    problem: FitProblem,
     wholes: Sequence[Curves],
     heads: Sequence[Sequence[Curves]],
     chosen: Sequence[int],
@@ -128,7 +128,7 @@ def _of_law(
             problem,
             wholes[i],
             Fits(*(leaf[j : j + 1] for leaf in fits)),
-            criteria_of_fit(wholes[i], float(fits.cost[j]), num_free(problem, wholes[i])),
+            criteria_of_fit(wholes[i], float(fits.cost[j]), problem.num_free(wholes[i])),
             Scores(*(leaf[ends[j] - len(heads[i]) : ends[j]] for leaf in scores)),
         )
         for j, i in enumerate(chosen)

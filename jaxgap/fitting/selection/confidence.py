@@ -22,7 +22,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.intervals.profile import SLACK
 from jaxgap.fitting.laws.law import LIMITS, horizon
@@ -31,6 +30,7 @@ from jaxgap.fitting.least_squares.batched_levenberg_marquardt import (
     levenberg_marquardt,
 )
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.selection.search import Fits, noise_variances, padded_batch, repeat_last
 
 # The tails at which a curve is traced, from its centre outward.
@@ -101,7 +101,7 @@ def average(
 
 
 def confidence_curves(
-    problem: Problem,
+    problem: FitProblem,
     curves: Sequence[Curves],
     fits: Fits,
     dofs: Float[np.ndarray, " curves"],
@@ -182,7 +182,7 @@ class _Lanes(NamedTuple):
     stiffness: Float[Array, " lanes"]
 
 
-def _number(problem: Problem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, ""]:
+def _number(problem: FitProblem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, ""]:
     """The solver, the verifier or the gap at the lane's time, or its limit."""
     dynamics = problem.dynamics(z, lane.curves)
     is_limit = jnp.isinf(lane.elapsed)
@@ -198,13 +198,13 @@ def _horizon(lane: _Lanes) -> tuple[Float[Array, ""], Float[Array, ""]]:
     return low[lane.index], high[lane.index]
 
 
-def _pinned(problem: Problem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, " m"]:
+def _pinned(problem: FitProblem, z: Float[Array, " n"], lane: _Lanes) -> Float[Array, " m"]:
     spring = (_number(problem, z, lane) - lane.target) * lane.stiffness
     return jnp.append(problem.residuals(z, lane.curves), spring)
 
 
 @eqx.filter_jit
-def _trace(problem: Problem, batch: Curves, fits: Fits, variances, elapsed, indices, targets):
+def _trace(problem: FitProblem, batch: Curves, fits: Fits, variances, elapsed, indices, targets):
     """Centres (curves, queries), and values and roots (curves, queries, sides, rounds)."""
     num_curves, num_queries = len(fits.cost), len(elapsed)
     shape = (num_curves, num_queries, 2)
@@ -256,13 +256,13 @@ def _trace(problem: Problem, batch: Curves, fits: Fits, variances, elapsed, indi
     return centre, *(jnp.moveaxis(leaf.reshape(rounds), 0, -1) for leaf in (values, zetas))
 
 
-def _nearest(problem: Problem, starts, lane: _Lanes) -> Float[Array, " n"]:
+def _nearest(problem: FitProblem, starts, lane: _Lanes) -> Float[Array, " n"]:
     """The start of the law from which the spring and the data pull least."""
     costs = jax.vmap(lambda z: jnp.sum(_pinned(problem, z, lane) ** 2))(starts)
     return starts[jnp.nanargmin(costs)]
 
 
-def _better_of(problem: Problem, lanes: _Lanes, first, second) -> LeastSquares:
+def _better_of(problem: FitProblem, lanes: _Lanes, first, second) -> LeastSquares:
     """The better of two refits: from the last one, which may be stuck, and from elsewhere."""
     num_lanes = len(first)
     both = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), lanes)
@@ -275,8 +275,8 @@ def _better_of(problem: Problem, lanes: _Lanes, first, second) -> LeastSquares:
     return jax.tree.map(lambda leaf: leaf[better], found)
 
 
-def _stderr(problem: Problem, z, lane: _Lanes, variance) -> Float[Array, ""]:
-    """By the delta method; a coordinate that the data do not hold counts as known to ten units."""
+def _stderr(problem: FitProblem, z, lane: _Lanes, variance) -> Float[Array, ""]:
+    """By the delta method; a coordinate that the data do not determine is known to ten units."""
     jacobian = jax.jacfwd(lambda z: problem.residuals(z, lane.curves))(z)
     slope = jax.jacfwd(lambda z: _number(problem, z, lane))(z)
     information = jacobian.T @ jacobian / variance + 0.01 * jnp.eye(len(z))

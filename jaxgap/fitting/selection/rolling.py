@@ -9,7 +9,7 @@ $$\log t_\nu\big(y;\ \hat y,\ \sigma^2 / w^2 + g^T \Sigma g\big), \qquad
 
 where $g$ is the curve's gradient in the law's coordinates and $J$ the Jacobian of the weighted
 residuals. These coordinates are scaled so that one is a sensible step, and a weak prior on them,
-$\tau = 3$, keeps $\Sigma$ finite where the rows do not hold a coordinate.
+$\tau = 3$, keeps $\Sigma$ finite where the rows do not determine a coordinate.
 
 Scores one step ahead say how the law follows a run; scores of all rows to the end say how it
 extrapolates, which is what a limit does. Later rows of one origin are not independent given the
@@ -26,12 +26,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import gammaln
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.selection.search import (
     Fits,
-    dof,
     noise_variances,
     num_rows,
     padded_batch,
@@ -71,7 +70,7 @@ def origins(num_rows: int, num_series: int, most_free: int) -> list[int]:
 
 
 def held_out_scores(
-    problem: Problem, prefixes: Sequence[Curves], wholes: Sequence[Curves], fits: Fits
+    problem: FitProblem, prefixes: Sequence[Curves], wholes: Sequence[Curves], fits: Fits
 ) -> Scores:
     """Score refits by the rows that they have not seen.
 
@@ -82,7 +81,7 @@ def held_out_scores(
     - `wholes`: the whole trajectory of each prefix, longer by at least a row.
     """
     size = len(prefixes)
-    dofs = np.array([dof(problem, curves) for curves in prefixes])
+    dofs = np.array([problem.dof(curves) for curves in prefixes])
     variances = noise_variances(fits, dofs)
     padded = len(padded_batch(prefixes).t0)
     arrays = (fits.coordinates, variances, np.stack([whole.ts for whole in wholes]))
@@ -110,7 +109,7 @@ def held_out_scores(
 
 @eqx.filter_jit
 def _predictive(
-    problem: Problem, batch: Curves, coordinates, variances, ts
+    problem: FitProblem, batch: Curves, coordinates, variances, ts
 ) -> tuple[Float[Array, "prefixes times 2"], Float[Array, "prefixes times 2"]]:
     """The refitted curves at all times, and the variance of their estimates."""
 

@@ -14,12 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import Curves, stack
 from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.precision import double_precision
-from jaxgap.fitting.results.criteria import num_free
+from jaxgap.fitting.problem import FitProblem
 
 # The most curves in one call of the compiled program, and the fewest that it is compiled for.
 _BATCH = 512
@@ -39,7 +38,7 @@ class Fits(NamedTuple):
     converged: Bool[np.ndarray, " curves"]
 
 
-def best_fits(problem: Problem, curves: Sequence[Curves]) -> Fits:
+def best_fits(problem: FitProblem, curves: Sequence[Curves]) -> Fits:
     """Fit every curve from every start of the law, and keep the best of each.
 
     **Arguments:**
@@ -63,13 +62,6 @@ def num_rows(curves: Curves) -> int:
     return int((np.asarray(curves.weights)[:, 0] > 0).sum())
 
 
-def dof(problem: Problem, curves: Curves) -> float:
-    """Of the distribution of a fit's errors: infinite where the noise is known."""
-    if curves.noise_known:
-        return np.inf
-    return float(curves.num_measurements) - num_free(problem, curves)
-
-
 def noise_variances(fits: Fits, dofs: Float[np.ndarray, " curves"]) -> Float[np.ndarray, " curves"]:
     """Of the weighted residuals: one where the noise is known, else from the cost."""
     estimated = np.maximum(fits.cost / np.maximum(dofs, 1.0), NOISE_FLOOR**2)
@@ -88,7 +80,7 @@ def repeat_last(leaf: Float[np.ndarray, "curves ..."], size: int) -> Float[np.nd
 
 
 @eqx.filter_jit
-def _search(problem: Problem, batch: Curves) -> tuple[Array, Array, Array]:
+def _search(problem: FitProblem, batch: Curves) -> tuple[Array, Array, Array]:
     batch = jax.tree.map(jnp.asarray, batch)
     starts = jax.vmap(problem.law.starts)(batch)
     num_curves, num_starts, size = starts.shape

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
-from jaxgap.dynamics.injected_dynamics import InjectedDynamics
+from jaxgap.dynamics import GapDynamics, InjectedDynamics, LinearPotential, RankOneCoupling
 from jaxgap.errors import InputError
 from jaxgap.fitting import LinearLaw, fit
 from jaxgap.fitting.external_data.best_schedule import best_schedule, invalid_reason, limit_slopes
-from jaxgap.fitting.external_data.schedule import Schedule
-from jaxgap.fitting.external_data.schedule_table import compare_schedules
+from jaxgap.fitting.external_data.schedule import DataSchedule
+from jaxgap.fitting.external_data.schedule_outcomes import compare_schedules
 from jaxgap.trajectory import Trajectory
 
 # In each the best is elsewhere: all at once, spread evenly, and between.
@@ -29,10 +28,14 @@ LAWS = {
 @given(num=st.integers(1, 9), first=st.floats(0, 1e3), step=st.floats(0.01, 10))
 def test_every_schedule_spends_the_budget(num, first, step):
     times = first + step * np.arange(num)
-    for schedule in (Schedule.early(times), Schedule.uniform(times), Schedule.late(times)):
+    for schedule in (
+        DataSchedule.early(times),
+        DataSchedule.uniform(times),
+        DataSchedule.late(times),
+    ):
         assert schedule.shares.sum() == pytest.approx(1, abs=1e-12)
         assert (schedule.shares >= 0).all()
-    assert Schedule.early(times).shares[0] == Schedule.late(times).shares[-1] == 1
+    assert DataSchedule.early(times).shares[0] == DataSchedule.late(times).shares[-1] == 1
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -44,7 +47,7 @@ def test_best_is_best_on_a_grid(name, times):
     assert 0 <= found.slack + 1e-12 < 1e-5
     grid = itertools.product(range(num + 1), repeat=len(times))
     shares = [np.array(each) / num for each in grid if sum(each) == num]
-    limits = [limit_slopes(law, Schedule("x", times, each), strength).limit for each in shares]
+    limits = [limit_slopes(law, DataSchedule("x", times, each), strength).limit for each in shares]
     best = int(np.argmin(limits))
     assert found.slopes.limit <= limits[best] + 1e-12
     np.testing.assert_allclose(found.schedule.shares, shares[best], atol=1.5 / num)
@@ -88,7 +91,7 @@ def test_best_is_the_best_within_the_model(name, gap_limit, strength):
     assert 0 <= found.slack < 1e-5
     grid = itertools.product(range(num + 1), repeat=3)
     shares = [np.array(each) / num for each in grid if sum(each) == num]
-    schedules = [Schedule("x", times, each) for each in shares]
+    schedules = [DataSchedule("x", times, each) for each in shares]
     valid = [each for each in schedules if stays_at_or_above_zero(law, each, strength)]
     assert 0 < len(valid) < len(schedules)
     least = min(limit_slopes(law, each, strength).limit for each in valid)
@@ -102,15 +105,15 @@ def test_where_no_schedule_is_within_the_model_it_is_said():
     assert found.reason == "the solver's limit is below zero"
     rng = np.random.default_rng(0)
     for shares in [*np.eye(3), *rng.dirichlet(np.full(3, 0.3), 30)]:
-        assert invalid_reason(law, Schedule("x", times, shares), 50.0) is not None
+        assert invalid_reason(law, DataSchedule("x", times, shares), 50.0) is not None
 
 
 def test_slopes_are_those_of_differences():
-    law, schedule, h = LAWS["between"], Schedule.given([0.0, 2.0], [0.7, 0.3]), 1e-5
+    law, schedule, h = LAWS["between"], DataSchedule.given([0.0, 2.0], [0.7, 0.3]), 1e-5
     slopes = limit_slopes(law, schedule, 0.8)
     up, down = (limit_slopes(law, schedule, 0.8 + each).limit for each in (h, -h))
     assert slopes.by_strength == pytest.approx((up - down) / (2 * h), rel=1e-6)
-    moved = Schedule.given([0.0, 2.0], [0.7 + h, 0.3 - h])
+    moved = DataSchedule.given([0.0, 2.0], [0.7 + h, 0.3 - h])
     change = (limit_slopes(law, moved, 0.8).limit - slopes.limit) / h
     assert slopes.by_shares[0] - slopes.by_shares[1] == pytest.approx(change, rel=1e-3)
 
@@ -122,7 +125,9 @@ def test_limits_come_with_the_fits_intervals():
     run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
     result = fit(LinearLaw(), run)
     rounds = [0.0, 5.0]
-    early, late = compare_schedules(result, [Schedule.early(rounds), Schedule.late(rounds)], 0.1)
+    early, late = compare_schedules(
+        result, [DataSchedule.early(rounds), DataSchedule.late(rounds)], 0.1
+    )
     assert early.improvement.estimate > late.improvement.estimate > 0
     # The truth: G_inf .2, and all of gamma / (1 + gamma) U_v(0) taken from the first.
     truth = 1 - (0.1 / 1.1) * 2.0 / 0.6
@@ -146,12 +151,12 @@ def test_limits_come_with_the_fits_intervals():
 )
 def test_what_cannot_be_compared_is_refused(fits, rounds, strength, message):
     with pytest.raises(InputError, match=message):
-        compare_schedules(fits[0], [Schedule.early(each) for each in rounds], strength)
+        compare_schedules(fits[0], [DataSchedule.early(each) for each in rounds], strength)
 
 
 def test_without_strength_nothing_improves(fits):
     rounds = [0.0, 5.0]
-    found = compare_schedules(fits[0], [Schedule.early(rounds), Schedule.late(rounds)], 0.0)
+    found = compare_schedules(fits[0], [DataSchedule.early(rounds), DataSchedule.late(rounds)], 0.0)
     for outcome in found:
         assert (outcome.improvement.estimate, outcome.improvement.interval) == (0.0, (0.0, 0.0))
         plain = fits[0].limits["solver"]
@@ -161,7 +166,7 @@ def test_without_strength_nothing_improves(fits):
 def test_numbers_outside_the_model_are_withheld_with_the_reason(fits):
     rounds = [0.0, 5.0]
     early, late = compare_schedules(
-        fits[0], [Schedule.early(rounds), Schedule.late(rounds)], strength=0.6
+        fits[0], [DataSchedule.early(rounds), DataSchedule.late(rounds)], strength=0.6
     )
     assert (early.invalid, late.invalid) == ("the solver's limit is below zero", None)
     assert late.limit.estimate > 0
@@ -186,7 +191,7 @@ def _fits():
 
 
 def test_next_to_no_data_leave_the_limit_as_the_fit_has_it(fits):
-    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    both = [DataSchedule.early([0.0, 5.0]), DataSchedule.late([0.0, 5.0])]
     kinds = []
     for result in fits:
         plain = result.limits["solver"]
@@ -210,13 +215,13 @@ def test_ends_are_open_where_those_of_the_fit_are():
     result = fit(LinearLaw(), run)
     plain = result.limits["solver"]
     assert plain.interval[0] is None
-    limit = compare_schedules(result, [Schedule.early([0.0, 5.0])], 1e-9)[0].limit
+    limit = compare_schedules(result, [DataSchedule.early([0.0, 5.0])], 1e-9)[0].limit
     assert limit.interval == (None, pytest.approx(plain.interval[1], abs=1e-6))
     assert limit.reason == plain.reason
 
 
 def test_accuracies_keep_what_is_said_of_their_limits(fits):
-    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    both = [DataSchedule.early([0.0, 5.0]), DataSchedule.late([0.0, 5.0])]
     errors = compare_schedules(fits[3], both, 0.1)[0].limit
     accuracies = compare_schedules(dataclasses.replace(fits[3], kind="accuracy"), both, 0.1)[0]
     assert accuracies.limit.identifiability == errors.identifiability
@@ -225,7 +230,7 @@ def test_accuracies_keep_what_is_said_of_their_limits(fits):
 
 
 def test_no_limits_without_an_interval(fits):
-    both = [Schedule.early([0.0, 5.0]), Schedule.late([0.0, 5.0])]
+    both = [DataSchedule.early([0.0, 5.0]), DataSchedule.late([0.0, 5.0])]
     silent = dataclasses.replace(fits[0].source, quantile=None)
     for outcome in compare_schedules(dataclasses.replace(fits[0], source=silent), both, 0.1):
         for number in (outcome.limit, outcome.proposition_5_1, outcome.improvement):
@@ -236,12 +241,12 @@ def test_no_limits_without_an_interval(fits):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Schedule.given([1, 2], [0.5, 0.6]), "must sum to 1"),
-        (lambda: Schedule.given([1, 2], [1.5, -0.5]), "must not be negative"),
-        (lambda: Schedule.given([1, 2], [1.0]), "one share for each round"),
-        (lambda: Schedule.given([1, 2], [np.nan, 1.0]), "must sum to 1"),
-        (lambda: Schedule.uniform([]), "one share for each round"),
-        (lambda: Schedule.early([2, 2]), "must be finite and increase"),
+        (lambda: DataSchedule.given([1, 2], [0.5, 0.6]), "must sum to 1"),
+        (lambda: DataSchedule.given([1, 2], [1.5, -0.5]), "must not be negative"),
+        (lambda: DataSchedule.given([1, 2], [1.0]), "one share for each round"),
+        (lambda: DataSchedule.given([1, 2], [np.nan, 1.0]), "must sum to 1"),
+        (lambda: DataSchedule.uniform([]), "one share for each round"),
+        (lambda: DataSchedule.early([2, 2]), "must be finite and increase"),
         (lambda: best_schedule(LAWS["early"], 0.1, [-1.0, 2.0]), "first time 0, got -1"),
     ],
 )

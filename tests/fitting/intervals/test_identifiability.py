@@ -17,12 +17,12 @@ from jaxgap.fitting import (
     fit,
     fit_many,
 )
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import curves_of
 from jaxgap.fitting.fit import closed_form
 from jaxgap.fitting.intervals.identifiability import _without_effect, without_effect
 from jaxgap.fitting.laws.bijectors import Real
 from jaxgap.fitting.pooling import profiles_of
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.results.fit_report import limit_sentence
 from jaxgap.trajectory import Trajectory, read_csv
 
@@ -109,14 +109,14 @@ def test_a_redundant_parameter_is_structurally_unidentifiable_and_nothing_else()
 
 
 def test_more_coordinates_than_rows_are_told_apart_all_the_same():
-    problem = Problem(WideLaw(), closed_form, LevenbergMarquardt())
+    problem = FitProblem(WideLaw(), closed_form, LevenbergMarquardt())
     found = without_effect(problem, curves_of(noisy_run(np.linspace(0, 8, 14)), 16))
     redundant = {p.name for p, each in zip(problem.reported, found, strict=True) if each}
     assert redundant == {parameter.name for parameter in parts(40)}
 
 
 def test_nothing_grows_as_the_square_of_the_number_of_rows():
-    problem = Problem(LinearLaw(), closed_form, LevenbergMarquardt())
+    problem = FitProblem(LinearLaw(), closed_form, LevenbergMarquardt())
     curves = curves_of(noisy_run(np.linspace(0, 8, 1000)), 1024)
     with jax.enable_x64(True):
         program = _without_effect.lower(problem, curves).as_text()

@@ -22,9 +22,9 @@ from jaxgap.fitting import (
     closed_form,
     fit,
 )
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import curves_of
 from jaxgap.fitting.least_squares.minimiser import minimise
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(1.0, 10.0, 16)
@@ -75,7 +75,7 @@ def states(law, values):
 @eqx.filter_jit
 def minima(law, curves):
     """From every start: the minimum, and the parameters and limits there."""
-    problem = Problem(law, closed_form, LevenbergMarquardt())
+    problem = FitProblem(law, closed_form, LevenbergMarquardt())
     starts = law.starts(curves)
     found = minimise(problem.minimiser, problem.residuals, starts, lambda _: curves)
     numbers = jax.vmap(lambda z: problem.numbers(z, curves))(found.coordinates)
@@ -151,7 +151,7 @@ def test_starts_are_free_of_units(law):
 @each_law
 def test_from_parameters_is_the_inverse_of_parameter_values(law):
     example = curves(states(law, TRUTHS[law]))
-    problem = Problem(law, closed_form, LevenbergMarquardt())
+    problem = FitProblem(law, closed_form, LevenbergMarquardt())
     for start in law.starts(example)[:3]:
         dynamics = problem.dynamics(start, example)
         values = law.parameter_values(dynamics)

@@ -15,9 +15,9 @@ from jaxgap.dynamics import (
     simulate,
 )
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, NeuralLaw, OdeCurves, closed_form, fit
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.curves import curves_of
 from jaxgap.fitting.least_squares.minimiser import minimise
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 10.0, 16)
@@ -46,7 +46,7 @@ def noisy(truth, num_rows):
 
 @eqx.filter_jit
 def fitted(law, curve_fn, curves):
-    problem = Problem(law, curve_fn, LevenbergMarquardt())
+    problem = FitProblem(law, curve_fn, LevenbergMarquardt())
     starts = law.starts(curves)
     found = minimise(problem.minimiser, problem.residuals, starts, lambda _: curves)
     return found, problem.dynamics(found.coordinates[jnp.nanargmin(found.cost)], curves)
@@ -88,7 +88,7 @@ def test_from_part_of_a_run_it_goes_no_further_astray_than_the_linear_law(truth)
 
 def test_from_parameters_is_the_inverse_of_parameter_values(truth):
     law, curves = NeuralLaw(), noisy(truth, 16)
-    problem = Problem(law, OdeCurves(), LevenbergMarquardt())
+    problem = FitProblem(law, OdeCurves(), LevenbergMarquardt())
     for start in law.starts(curves)[:3]:
         dynamics = problem.dynamics(start, curves)
         values = law.parameter_values(dynamics)

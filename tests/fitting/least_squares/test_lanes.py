@@ -9,7 +9,7 @@ from jaxgap.fitting.least_squares.lanes import AbstractIteration, run_lanes
 
 
 class Countdown(AbstractIteration):
-    """Problem `i` takes `lengths[i]` steps; it keeps how many it took."""
+    """FitProblem `i` takes `lengths[i]` steps; it keeps how many it took."""
 
     lengths: jax.Array
 

@@ -17,9 +17,9 @@ from jaxgap.fitting import (
     StudentT,
     closed_form,
 )
-from jaxgap.fitting.core import Problem
 from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.priors import IndexedPrior
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 10)
@@ -37,7 +37,7 @@ def test_residuals_pass_check_grads(noise):
     with jax.enable_x64(True):
         curves = jax.tree.map(jnp.asarray, weighted_curves(RUN, 16, noise).curves)
         prior = IndexedPrior(LogNormal(0.3, 0.5), 0, False)
-        problem = Problem(LinearLaw(), closed_form, LevenbergMarquardt(), noise, (prior,))
+        problem = FitProblem(LinearLaw(), closed_form, LevenbergMarquardt(), noise, (prior,))
         # Off the curve through the first point, where counts of none leave the inside.
         start = problem.starts(curves)[2] - 0.05
         predicted = closed_form(problem.dynamics(start, curves), curves.ts)

@@ -18,13 +18,15 @@ from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
-from jaxgap.fitting.core import Problem, minimised, standard_errors
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.external_data.best_schedule import LimitSlopes, invalid_reason, limit_slopes
-from jaxgap.fitting.external_data.schedule import Schedule, check_rounds
+from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
 from jaxgap.fitting.intervals.bands import ends_of_rows
+from jaxgap.fitting.intervals.delta_method import standard_errors
+from jaxgap.fitting.intervals.search_start import minimised
 from jaxgap.fitting.laws.law import LIMITS, Parameter, horizon
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.results.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.results.result import FitResult
 
@@ -46,16 +48,17 @@ class ScheduleOutcome:
     - `improvement`: how much more capable the solver ends than without external data.
     - `slopes`: the limit's slopes, in the equations' terms (lower is better).
     - `invalid`: in words, where the model breaks down; `None` where it holds.
-    - `held`: whether the data hold the limit, so that it can be said to be within the model or not.
+    - `is_determined`: whether the data determine the limit, so that it can be said to be within the
+        model or not.
     """
 
-    schedule: Schedule
+    schedule: DataSchedule
     limit: Estimate
     proposition_5_1: Estimate
     improvement: Estimate
     slopes: LimitSlopes
     invalid: str | None
-    held: bool
+    is_determined: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form: nothing in it is NaN or infinite."""
@@ -68,7 +71,7 @@ class ScheduleOutcome:
             "improvement": self.improvement.to_dict(),
             "limit_by_gamma": self.slopes.by_strength,
             "limit_by_shares": self.slopes.by_shares.tolist(),
-            "valid": self.invalid is None if self.held else None,
+            "valid": self.invalid is None if self.is_determined else None,
         }
         if self.limit.estimate is not None:
             return form
@@ -108,7 +111,7 @@ def law_of(result: FitResult) -> GapDynamics:
 
 
 def compare_schedules(
-    result: FitResult, schedules: list[Schedule], strength: float
+    result: FitResult, schedules: list[DataSchedule], strength: float
 ) -> list[ScheduleOutcome]:
     """The solver's limit under each schedule, with intervals from the fit.
 
@@ -136,7 +139,7 @@ def compare_schedules(
     >>> t = np.arange(12.0)
     >>> run = Trajectory(t, 1 + 3 * np.exp(-0.4 * t), 0.8 + 1.2 * np.exp(-0.4 * t))
     >>> rounds = [0.0, 4.0, 8.0]
-    >>> both = [Schedule.early(rounds), Schedule.late(rounds)]
+    >>> both = [DataSchedule.early(rounds), DataSchedule.late(rounds)]
     >>> outcomes = compare_schedules(fit(LinearLaw(), run), both, strength=0.1)
     >>> [round(outcome.improvement.estimate, 3) for outcome in outcomes]
     [0.303, 0.129]
@@ -157,26 +160,28 @@ def compare_schedules(
         numbers = _numbers(result, schedules, strength)
     else:
         numbers = [(nothing,) * len(_NUMBERS)] * len(schedules)
-    at_once = invalid_reason(dynamics, Schedule.early([float(dynamics.t0)]), strength)
+    at_once = invalid_reason(dynamics, DataSchedule.early([float(dynamics.t0)]), strength)
     outcomes = []
     for schedule, values in zip(schedules, numbers, strict=True):
         limit, improvement, proposition = values
+        if result.kind == "accuracy":
+            limit, proposition = limit.mirrored(), proposition.mirrored()
         invalid = invalid_reason(dynamics, schedule, strength)
         # Where the data do not determine the limit, they do not say on which side of zero it is.
-        held = limit.estimate is not None
-        outside = invalid if held else None
+        is_determined = limit.estimate is not None
+        outside = invalid if is_determined else None
         outcomes.append(
             ScheduleOutcome(
                 schedule,
-                _if_valid(_own_terms(limit, result.kind), outside),
+                _if_valid(limit, outside),
                 _if_valid(
-                    _own_terms(proposition, result.kind),
+                    proposition,
                     None if proposition.estimate is None else at_once,
                 ),
                 _if_valid(improvement, outside),
                 limit_slopes(dynamics, schedule, strength),
                 invalid,
-                held,
+                is_determined,
             )
         )
     return outcomes
@@ -187,20 +192,8 @@ def _if_valid(estimate: Estimate, outside: str | None) -> Estimate:
     return estimate if outside is None else Estimate.absent(f"the model is not valid: {outside}")
 
 
-def _own_terms(estimate: Estimate, kind: str) -> Estimate:
-    """A limit in the equations' terms, as an accuracy where the run was measured in those."""
-    if kind != "accuracy":
-        return estimate
-    value = None if estimate.estimate is None else 1.0 - estimate.estimate
-    ends = estimate.interval
-    if ends is not None:
-        low, high = (None if end is None else 1.0 - end for end in reversed(ends))
-        ends = (low, high)
-    return dataclasses.replace(estimate, estimate=value, interval=ends)
-
-
 def _numbers(
-    result: FitResult, schedules: list[Schedule], strength: float
+    result: FitResult, schedules: list[DataSchedule], strength: float
 ) -> list[tuple[Estimate, ...]]:
     """For each schedule the limit, the improvement and the proposition's limit."""
     source = result.source
@@ -233,14 +226,14 @@ def _numbers(
     return [tuple(estimate(row, column) for column in range(3)) for row in range(len(schedules))]
 
 
-def _arrays(schedules: list[Schedule], strength: float):
+def _arrays(schedules: list[DataSchedule], strength: float):
     times = jnp.asarray(np.stack([schedule.times for schedule in schedules]))
     shares = jnp.asarray(np.stack([schedule.shares for schedule in schedules]))
     return times, shares, jnp.asarray(strength, jnp.float64)
 
 
 @eqx.filter_jit
-def _profile_all(problem: Problem, curves: Curves, raw, times, shares, strength, quantile):
+def _profile_all(problem: FitProblem, curves: Curves, raw, times, shares, strength, quantile):
     """Estimates, standard errors (rows, 3) and interval ends (rows, 3, 2)."""
     fit = minimised(problem, curves, raw)
     far = jnp.stack([horizon(number, curves) for number in _NUMBERS])

@@ -1,0 +1,37 @@
+"""Standard errors from the curvature at a fit."""
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxgap.fitting.intervals.profile import Minimised
+from jaxgap.fitting.problem import FitProblem
+
+
+def numbers_with_errors(
+    problem: FitProblem, fit: Minimised, indices: Int[np.ndarray, " k"]
+) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """The numbers at one fit, and their standard errors from the curvature there."""
+
+    def numbers(z):
+        found = problem.numbers(z, fit.data)[indices]
+        return found, found
+
+    slopes, found = jax.jacfwd(numbers, has_aux=True)(fit.coordinates)
+    return found, standard_errors(problem, fit, slopes)
+
+
+def standard_errors(
+    problem: FitProblem, fit: Minimised, slopes: Float[Array, "k n"]
+) -> Float[Array, " k"]:
+    """By the delta method, of numbers that have these slopes at the fit."""
+    jacobian = jax.jacfwd(problem.residuals)(fit.coordinates, fit.data)
+    norms = jnp.linalg.norm(jacobian, axis=0)
+    norms = jnp.where(norms > 0, norms, 1.0)
+    scaled = (jacobian / norms).T @ (jacobian / norms)
+    # A coordinate without effect has an empty row: its unit pivot keeps it out of the inverse.
+    scaled = scaled + jnp.diag(jnp.where(jnp.diagonal(scaled) > 0, 0.0, 1.0))
+    spread = jsl.cho_solve(jsl.cho_factor(scaled), (slopes / norms).T)
+    return jnp.sqrt(fit.variance * jnp.maximum(jnp.sum(spread * (slopes / norms).T, axis=0), 0.0))
