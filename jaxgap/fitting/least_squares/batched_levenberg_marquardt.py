@@ -1,20 +1,20 @@
 """Thousands of small least-squares problems solved side by side, in lanes."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxgap.fitting.least_squares.lanes import AbstractIteration, run_lanes
+from jaxgap.fitting.least_squares.lanes import run_lanes
 from jaxgap.fitting.least_squares.levenberg_marquardt import (
     LevenbergMarquardt,
     SolveState,
     gradient_norm,
     has_converged,
 )
-from jaxgap.fitting.least_squares.minimiser import NUM_LANES, ResidualFn
+from jaxgap.fitting.least_squares.minimiser import NUM_LANES, ResidualFn, Solves
 
 
 class LeastSquares(NamedTuple):
@@ -95,39 +95,24 @@ def levenberg_marquardt(
         )
     if num_lanes < 1:
         raise ValueError(f"num_lanes must be at least 1, got {num_lanes}")
-    solver = LevenbergMarquardt(ftol, xtol, gtol, max_steps, max_change=jnp.inf, atol=0.0)
-    batch = _Batch(solver, residual_fn, y0, (args, mask))
     if not len(y0):
         nothing = jnp.zeros(0, y0.dtype)
         return LeastSquares(y0, nothing, nothing, nothing.astype(int), nothing.astype(int))
-    return run_lanes(batch, len(y0), len(y0), num_lanes)
 
+    def data_fn(problem: Int[Array, ""]) -> PyTree:
+        return jax.tree.map(lambda leaf: leaf[problem], (args, mask))
 
-class _Batch(AbstractIteration):
-    """The problems of one call of `levenberg_marquardt`."""
-
-    solver: LevenbergMarquardt
-    residual_fn: ResidualFn
-    y0: Float[Array, "batch params"]
-    data: PyTree
-
-    def begin(self, problem: Int[Array, ""]) -> SolveState:
-        return self.solver.begin(self.y0[problem])
-
-    def step(self, problem: Int[Array, ""], state: SolveState) -> SolveState:
-        datum = jax.tree.map(lambda leaf: leaf[problem], self.data)
-        return self.solver.step(self._residuals, state, datum)
-
-    def finished(self, state: SolveState) -> Bool[Array, ""]:
-        return self.solver.finished(state)
-
-    def result(self, problem: Int[Array, ""], state: SolveState) -> LeastSquares:
-        del problem
-        return LeastSquares(
-            state.y, state.at.cost, gradient_norm(state.at), state.num_steps, state.status
-        )
-
-    def _residuals(self, y: Float[Array, " params"], datum: Any) -> Float[Array, " rows"]:
-        args, mask = datum
-        residuals = self.residual_fn(y, args)
+    def masked_residual_fn(y: Float[Array, " params"], data: PyTree) -> Float[Array, " rows"]:
+        args, mask = data
+        residuals = residual_fn(y, args)
         return residuals if mask is None else jnp.where(mask, residuals, 0)
+
+    solver = LevenbergMarquardt(ftol, xtol, gtol, max_steps, max_change=jnp.inf, atol=0.0)
+    solves = Solves(solver, masked_residual_fn, y0, data_fn, _solution)
+    return run_lanes(solves, len(y0), len(y0), num_lanes)
+
+
+def _solution(state: SolveState) -> LeastSquares:
+    """What is kept of a solve that has ended."""
+    norm = gradient_norm(state.at)
+    return LeastSquares(state.y, state.at.cost, norm, state.num_steps, state.status)

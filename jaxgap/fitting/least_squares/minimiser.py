@@ -89,16 +89,18 @@ def minimise(
     """
     capacity = len(starts)
     number = capacity if num_problems is None else num_problems
-    return run_lanes(_Solve(minimiser, residual_fn, starts, args_fn), capacity, number, NUM_LANES)
+    solves = Solves(minimiser, residual_fn, starts, args_fn, minimiser.minimum)
+    return run_lanes(solves, capacity, number, NUM_LANES)
 
 
-class _Solve(AbstractIteration):
-    """One solve from each start."""
+class Solves(AbstractIteration):
+    """One solve from each start; `result_fn` says what is kept of its last state."""
 
     minimiser: AbstractMinimiser
     residual_fn: ResidualFn
     starts: Float[Array, "batch n"]
     args_fn: Callable[[Int[Array, ""]], Any]
+    result_fn: Callable[[PyTree], PyTree]
 
     def begin(self, problem: Int[Array, ""]) -> PyTree:
         return self.minimiser.begin(self.starts[problem])
@@ -109,6 +111,6 @@ class _Solve(AbstractIteration):
     def finished(self, state: PyTree) -> Bool[Array, ""]:
         return self.minimiser.finished(state)
 
-    def result(self, problem: Int[Array, ""], state: PyTree) -> Minimum:
+    def result(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
         del problem
-        return self.minimiser.minimum(state)
+        return self.result_fn(state)

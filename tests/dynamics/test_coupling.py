@@ -1,0 +1,34 @@
+"""The way along a coupling: from the first gap to another, and on from there."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxgap.dynamics import DriftingRatioCoupling, RankOneCoupling
+
+COUPLINGS = [RankOneCoupling(0.4), DriftingRatioCoupling(0.3, 0.1)]
+CAPABILITY, GAP = st.floats(0.5, 3.0), st.floats(0.05, 1.5)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS, ids=lambda each: type(each).__name__)
+@given(solver=CAPABILITY, first=GAP, then=GAP, last=GAP)
+def test_a_way_can_be_interrupted_anywhere(coupling, solver, first, then, last):
+    with jax.enable_x64(True):
+        start = solver, solver - first
+        at_once = coupling.state_at(np.float64(last), *start)
+        between = coupling.state_at(np.float64(then), *start)
+        in_two = coupling.state_at(np.float64(last), *between)
+        np.testing.assert_allclose(in_two, at_once, atol=1e-9)
+        np.testing.assert_allclose(at_once[0] - at_once[1], last, atol=1e-12)
+        np.testing.assert_allclose(coupling.state_at(np.float64(first), *start), start, atol=1e-9)
+
+
+def test_many_gaps_give_many_states():
+    gaps = np.linspace(0.1, 1.0, 5)
+    states = COUPLINGS[0].state_at(gaps, 2.0, 1.0)
+    assert states.shape == (5, 2)
+    np.testing.assert_allclose(states[:, 0] - states[:, 1], gaps, rtol=1e-6)
+    # With a constant ratio U_v - r U_s is conserved.
+    np.testing.assert_allclose(states[:, 1] - 0.4 * states[:, 0], 1.0 - 0.4 * 2.0, rtol=1e-5)

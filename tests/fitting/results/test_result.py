@@ -1,0 +1,51 @@
+"""What a result gives itself: its fitted curves, and how far measurements lie about them."""
+
+import numpy as np
+import pytest
+
+from jaxgap.fitting import LinearLaw, ScalePerSeries, fit
+from jaxgap.trajectory import Trajectory
+
+TS = np.linspace(0.0, 9.0, 14)
+NOISE = np.random.default_rng(0).standard_normal((2, 14)) * [[0.01], [0.03]]
+DECAY = np.exp(-0.5 * TS)
+SOLVER, VERIFIER = 0.2 + 0.7 * DECAY + NOISE[0], 0.1 + 0.35 * DECAY + NOISE[1]
+
+
+@pytest.fixture(scope="module", name="errors")
+def _errors():
+    return fit(LinearLaw(), Trajectory(TS, SOLVER, VERIFIER))
+
+
+@pytest.fixture(scope="module", name="accuracies")
+def _accuracies():
+    return fit(LinearLaw(), Trajectory(TS, 1 - SOLVER, 1 - VERIFIER, kind="accuracy"))
+
+
+def test_fitted_curves_are_those_of_a_prediction_without_its_bands(errors, accuracies):
+    ts = np.array([0.0, 4.5, 20.0])
+    for result in (errors, accuracies):
+        curves, predicted = result.fitted_curves(ts), result.predict(ts)
+        np.testing.assert_allclose(curves["solver"], predicted.solver.estimate, rtol=1e-12)
+        np.testing.assert_allclose(curves["verifier"], predicted.verifier.estimate, rtol=1e-12)
+        assert [*curves] == ["solver", "verifier"]
+
+
+def test_both_series_tell_one_scale(errors, accuracies):
+    fitted = errors.fitted_curves(TS)
+    squares = ((SOLVER - fitted["solver"]) ** 2 + (VERIFIER - fitted["verifier"]) ** 2).sum()
+    assert errors.residual_stderr == pytest.approx(np.sqrt(squares / (28 - 5)), rel=1e-9)
+    assert accuracies.residual_stderr == pytest.approx(errors.residual_stderr, rel=1e-6)
+
+
+def test_a_scale_for_each_series_is_told_by_the_solver_alone():
+    result = fit(LinearLaw(), Trajectory(TS, SOLVER, VERIFIER), noise=ScalePerSeries())
+    squares = ((SOLVER - result.fitted_curves(TS)["solver"]) ** 2).sum()
+    assert result.residual_stderr == pytest.approx(np.sqrt(squares / (14 - 2.5)), rel=1e-9)
+
+
+def test_a_solver_alone_has_no_other_curve():
+    result = fit(LinearLaw(), Trajectory(TS, SOLVER))
+    assert [*result.fitted_curves(TS)] == ["solver"]
+    squares = ((SOLVER - result.fitted_curves(TS)["solver"]) ** 2).sum()
+    assert result.residual_stderr == pytest.approx(np.sqrt(squares / (14 - 3)), rel=1e-9)
