@@ -99,7 +99,7 @@ def _colours(runs: Sequence[OverlayRun]) -> dict[str, str]:
     """By run: a colour for each experiment, or for each run where there is only one experiment."""
     keys = [_key(run) for run in runs]
     if len(set(keys)) == 1:
-        keys = [run.name for run in runs]
+        keys = [(False, run.name) for run in runs]
     distinct = list(dict.fromkeys(keys))
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, len(distinct)))
     few = len(distinct) <= len(_COLOURS)
@@ -107,8 +107,9 @@ def _colours(runs: Sequence[OverlayRun]) -> dict[str, str]:
     return {run.name: palette[key] for run, key in zip(runs, keys, strict=True)}
 
 
-def _key(run: OverlayRun) -> str:
-    return run.name if run.group is None else run.group
+def _key(run: OverlayRun) -> tuple[bool, str]:
+    """Whether it is one of several seeds, and of what: a run may be called like an experiment."""
+    return (False, run.name) if run.group is None else (True, run.group)
 
 
 def _num_lines(runs: Sequence[OverlayRun]) -> int:
@@ -136,7 +137,8 @@ def _draw_limits(
     """A line for each run from the top, the experiments together."""
     keys = [_key(run) for run in runs]
     ordered = sorted(runs, key=lambda run: keys.index(_key(run)))
-    own = {key: limit for key, limit in pooled.items() if any(_key(run) == key for run in runs)}
+    groups = {run.group for run in runs}
+    own = {group: limit for group, limit in pooled.items() if group in groups}
     ax.set_xlim(*_frame(ordered, own))
     labels = []
     for key, grouped in itertools.groupby(ordered, _key):
@@ -144,9 +146,10 @@ def _draw_limits(
         for each in members:
             _draw_limit(ax, len(labels), each.result.limits["solver"], colours[each.name])
             labels.append(each.name)
-        if key in own:
-            _draw_pooled(ax, len(labels), own[key], colours[members[-1].name])
-            labels.append(f"{key}, {own[key].label}")
+        is_group, name = key
+        if is_group and name in own:
+            _draw_pooled(ax, len(labels), own[name], colours[members[-1].name])
+            labels.append(f"{name}, {own[name].label}")
     size = 8.5 if len(labels) <= 20 else 7
     ax.set_yticks(
         range(len(labels)), labels=[shortened(label, 28) for label in labels], fontsize=size

@@ -25,7 +25,7 @@ def reading_notes(run: Trajectory) -> list[str]:
     recorded = run.provenance.get("notes")
     listed = recorded if isinstance(recorded, list) else []
     found = [note for note in listed if isinstance(note, str)]
-    return list(dict.fromkeys([*found, *irregular_times(run.ts), *accuracy_like(run)]))
+    return list(dict.fromkeys([*found, *irregular_times(run.ts)]))
 
 
 def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:
@@ -39,18 +39,20 @@ def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str,
 def with_assumed_kind(run: Trajectory, metadata: Mapping[str, Any]) -> Trajectory:
     """The run with a note of the kind that was assumed, where its values could be of either.
 
-    Numbers in [0, 1] without a verifier may be uncertainties or, even if they do not rise,
-    accuracies. `metadata` is what the file and its reader say; with a `kind` nothing was assumed.
+    Rising numbers in the range of accuracies look like such; others in [0, 1] without a verifier
+    may be uncertainties or accuracies. `metadata` is what the file and its reader say; with a
+    `kind` nothing was assumed.
     """
-    if "kind" in metadata or run.verifier is not None or accuracy_like(run):
+    if "kind" in metadata:
         return run
-    if run.solver.min() < 0 or run.solver.max() > 1:
-        return run
-    note = (
-        "no kind is given: the solver's values, all in [0, 1], are read as uncertainties in nats, "
-        "where lower is better; if they are accuracies, give kind='accuracy'"
-    )
-    return run.replace(provenance=with_notes(run.provenance, [note]))
+    notes = accuracy_like(run)
+    in_unit = run.solver.min() >= 0 and run.solver.max() <= 1
+    if not notes and in_unit and run.verifier is None:
+        notes = [
+            "no kind is given: the solver's values, all in [0, 1], are read as uncertainties in "
+            "nats, where lower is better; if they are accuracies, give kind='accuracy'"
+        ]
+    return run.replace(provenance=with_notes(run.provenance, notes)) if notes else run
 
 
 def irregular_times(ts: Series) -> list[str]:

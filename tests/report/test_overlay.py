@@ -11,12 +11,13 @@ from jaxgap.trajectory import Trajectory
 T = np.arange(0.0, 120.0, 10.0)
 
 
-def drawn(runs, pooled=None):
+def drawn(runs, pooled=None, alone=()):
     overlaid = []
     for name, run in runs.items():
         result = fit(LinearLaw(), run)
         fitted = result.predict(T).solver.estimate
-        overlaid.append(OverlayRun(name, "seeds", run, result, T, fitted))
+        group = None if name in alone else "seeds"
+        overlaid.append(OverlayRun(name, group, run, result, T, fitted))
     figure = draw_overlay(overlaid, pooled or {})
     return figure.axes[1], {each.name: each.result.limits["solver"] for each in overlaid}
 
@@ -55,3 +56,13 @@ def test_a_next_seed_beyond_the_frame_is_an_arrow(high):
     assert sorted(float(line.get_xdata()[0]) for line in arrows) == [left, right]
     (diamond,) = (line for line in ax.lines if line.get_marker() == "D")
     assert list(diamond.get_xdata()) == [0.7]
+
+
+def test_a_run_that_is_called_like_an_experiment_is_not_of_it():
+    runs = {name: rising(seed) for seed, name in enumerate(["seed1", "seed2", "seeds"], 3)}
+    pooled = {"seeds": PooledLimit(Interval(0.7, 0.68, 0.72), Interval(0.7, 0.6, 0.8), 2, 0, 0)}
+    ax, _ = drawn(runs, pooled, alone=["seeds"])
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["seed1", "seed2", "seeds, pooled", "seeds"]
+    first, second, alone = (line.get_color() for line in ax.lines if line.get_marker() == "o")
+    assert first == second != alone

@@ -5,7 +5,7 @@ import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.trajectory import Trajectory, write_csv
-from jaxgap.trajectory.notes import reading_notes
+from jaxgap.trajectory.notes import accuracy_like, reading_notes
 from jaxgap.trajectory.read import read_trajectory
 
 RISING = 0.8 - 0.5 * np.exp(-0.3 * np.arange(12.0))
@@ -13,7 +13,7 @@ RISING = 0.8 - 0.5 * np.exp(-0.3 * np.arange(12.0))
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
 def test_rising_values_in_the_range_of_accuracies_are_asked_about(scale):
-    (note,) = reading_notes(Trajectory(np.arange(12.0), scale * RISING))
+    (note,) = accuracy_like(Trajectory(np.arange(12.0), scale * RISING))
     assert "if these are accuracies, give kind='accuracy'" in note
     assert ("divide them by 100" in note) == (scale == 100)
 
@@ -29,7 +29,7 @@ def test_rising_values_in_the_range_of_accuracies_are_asked_about(scale):
     ids=["said", "falling", "constant", "no accuracies"],
 )
 def test_others_are_not(run):
-    assert reading_notes(run) == []
+    assert accuracy_like(run) == []
 
 
 UP_AND_DOWN = [0.03, 0.34, 0.3, 0.25, 0.23]
@@ -70,6 +70,17 @@ def test_the_kind_is_not_asked_about_where_the_file_or_its_values_say_it(tmp_pat
 def test_rising_values_are_asked_about_once(tmp_path):
     (note,) = reading_notes(read_trajectory(write_run(tmp_path / "run.csv", list(RISING))))
     assert "the solver rises" in note
+
+
+@pytest.mark.parametrize("columns", [None, {"t": "t", "solver": "solver"}])
+def test_rising_values_are_not_asked_about_where_the_file_or_its_reader_says_their_kind(
+    tmp_path, columns
+):
+    """The uncertainty of a run that gets worse rises."""
+    plain = write_run(tmp_path / "plain.csv", list(RISING))
+    write_csv(Trajectory(np.arange(12.0), RISING), tmp_path / "own.csv")
+    assert reading_notes(read_trajectory(tmp_path / "own.csv")) == []
+    assert reading_notes(read_trajectory(plain, columns, kind="uncertainty")) == []
 
 
 @pytest.mark.parametrize("command", [["fit"], ["forecast", "--horizon", "15"], ["compare"]])
