@@ -113,9 +113,9 @@ def make_plan(
     """
     names = list(names)
     if not names:
-        raise InputError(f"a plan needs one of the steps {', '.join(STEP_NAMES)}")
+        raise InputError(f"a plan needs at least one of the steps {', '.join(STEP_NAMES)}")
     if search and not any(deciding(field, names) for field in _DECIDING):
-        raise InputError("a search needs one of the steps update, decode and score")
+        raise InputError("a search needs at least one of the steps update, decode and score")
     devices = describe(topology)
     shape = MeshShape(fsdp=len(devices)) if shape is None else shape
     mesh = make_mesh(shape, devices)

@@ -91,7 +91,9 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
         ordered = _neighbours(shape, devices)
     except (ValueError, NotImplementedError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"a mesh of {_words(shape)} has no place here ({reason})") from error
+        raise InputError(
+            f"a mesh of {_words(shape)} does not fit these devices ({reason})"
+        ) from error
     return Mesh(ordered, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
 
 

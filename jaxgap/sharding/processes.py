@@ -60,7 +60,7 @@ def join_processes(
         barrier()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise RunError(f"the processes do not come together at {coordinator}: {reason}") from error
+        raise RunError(f"the processes cannot meet at {coordinator}: {reason}") from error
 
 
 def _require_free(coordinator: str) -> None:
@@ -73,7 +73,7 @@ def _require_free(coordinator: str) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0)  # to its own words the socket adds an address
         raise InputError(
-            f"{coordinator}: the port cannot be listened on ({reason}): take another, the same in "
+            f"{coordinator}: cannot listen on this port ({reason}): use another, the same in "
             "every process"
         ) from error
 
@@ -114,7 +114,7 @@ def run_on_first(action: Callable[[], object]) -> None:
         except InputError as error:
             failure = error
     if not all_agree(failure is None):
-        raise failure or InputError("the first process cannot go on, and says why")
+        raise failure or InputError("the first process cannot continue, and says why")
 
 
 def _of_all(value: np.ndarray | bool) -> np.ndarray:

@@ -159,12 +159,12 @@ def test_a_chip_too_small_for_anything(linear_steps, monkeypatch, capsys):
 
 
 def test_a_search_needs_a_step_whose_size_is_searched():
-    with pytest.raises(InputError, match="a search needs one of the steps update, decode and sc"):
+    with pytest.raises(InputError, match="a search needs at least one of the steps update, dec"):
         make_plan(KNOWN_MODELS["SmolLM2-135M"], "v5e:2x2", SMALL, names=["prefill"], search=True)
 
 
 def test_a_plan_of_no_steps_is_refused():
-    with pytest.raises(InputError, match="a plan needs one of the steps prefill, decode"):
+    with pytest.raises(InputError, match="a plan needs at least one of the steps prefill"):
         make_plan(KNOWN_MODELS["SmolLM2-135M"], "v5e:2x2", SMALL, names=[])
 
 

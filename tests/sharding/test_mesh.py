@@ -85,7 +85,7 @@ def test_what_does_not_divide_lies_within_a_host():
 
 
 def test_hosts_of_different_sizes_are_refused_in_one_line():
-    with pytest.raises(InputError, match="fsdp=12,tensor=1 has no place here") as refused:
+    with pytest.raises(InputError, match="fsdp=12,tensor=1 does not fit these devices") as refused:
         make_mesh(MeshShape(fsdp=12), gpu_hosts(8, 4))
     assert "\n" not in str(refused.value)
 
@@ -101,7 +101,7 @@ def test_chips_that_fill_no_box_are_refused_in_one_line():
     chips = [
         Described(i, 0, at, "TPU v5p") for i, at in enumerate([(0, 0, 0), (1, 0, 0), (0, 1, 0)])
     ]
-    with pytest.raises(InputError, match="fsdp=3,tensor=1 has no place here") as refused:
+    with pytest.raises(InputError, match="fsdp=3,tensor=1 does not fit these devices") as refused:
         make_mesh(MeshShape(fsdp=3), chips)
     assert "\n" not in str(refused.value)
 

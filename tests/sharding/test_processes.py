@@ -180,7 +180,7 @@ def test_a_cluster_is_asked_only_where_nothing_is_said(initialized, coordinator,
 def test_a_port_that_is_taken_is_refused_by_the_process_that_would_listen(initialized):
     with socket.create_server(("", 0)) as taken:
         address = f"localhost:{taken.getsockname()[1]}"
-        with pytest.raises(InputError, match=f"{address}: the port cannot be listened on"):
+        with pytest.raises(InputError, match=f"{address}: cannot listen on this port"):
             join_processes(address, 2, 0)
         assert not initialized
         join_processes(address, 2, 1)
@@ -210,5 +210,5 @@ def test_one_that_is_lost_as_soon_as_it_has_joined_is_one_line(initialized, monk
         raise jax.errors.JaxRuntimeError("UNKNOWN: Gloo:\nconnection closed")
 
     monkeypatch.setattr(processes, "barrier", lost)
-    with pytest.raises(RunError, match="come together at host:1: UNKNOWN: Gloo: connection closed"):
+    with pytest.raises(RunError, match="cannot meet at host:1: UNKNOWN: Gloo: connection closed"):
         join_processes("host:1", 2, 1)
