@@ -1,4 +1,4 @@
-"""The picture of a bench: one colour a setting, its seeds faint behind their mean."""
+"""The figure of a bench: one colour a setting, its seeds faint behind their mean."""
 
 import numpy as np
 import pytest
