@@ -8,7 +8,9 @@ same law, restated for the gap at which the segment begins.
 
 The limit is at the end of the coupling's path from the state after the last jump. With the paper's
 coupling that is a sum over jumps: $C = U_v - r U_s$ is conserved between them, each takes
-$\gamma\eta_j/(1+\gamma\eta_j)\,U_v(t_j^-)$ from it, and at the limit $U_s - U_v = G_\infty$.
+$\gamma\eta_j/(1+\gamma\eta_j)\,U_v(t_j^-)$ from it, and at the limit $U_s - U_v = G_\infty$. A
+jump can also bring a law to a standstill (:class:`LaggedPotential`): its limit is then where it
+stands.
 """
 
 from typing import NamedTuple
@@ -16,7 +18,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxgap.dynamics.abstract_dynamics import Limits
 from jaxgap.dynamics.coupling import RankOneCoupling
@@ -85,7 +87,10 @@ class InjectedDynamics(eqx.Module):
         return jax.vmap(self._after)(entry, ts)
 
     def limits(self) -> Limits:
-        """Where the solver, the verifier and the gap go after the last jump, exactly."""
+        """Where the solver, the verifier and the gap go after the last jump, exactly.
+
+        That is where they stand if the law stands still after it.
+        """
         entries, _ = self._segments()
         return self._limits_after(entries)
 
@@ -132,13 +137,12 @@ class InjectedDynamics(eqx.Module):
         entries, before = self._segments()
         limits = self._limits_after(entries)
         start = self.dynamics.initial_state
-        gaps = entries.y[:, 0] - entries.y[:, 1]
-        # A run that has come to its limit is within round-off of it, on either side.
-        round_off = 4 * jnp.finfo(gaps.dtype).eps * jnp.max(jnp.abs(entries.y))
+        excess = entries.y[:, 0] - entries.y[:, 1] - self.dynamics.potential.gap_limit
         return Validity(
             solver=(start[0] >= 0) & (limits.solver >= 0),
             verifier=(start[1] >= 0) & jnp.all(before[:, 1] >= 0) & (limits.verifier >= 0),
-            gap=jnp.all(gaps >= limits.gap - round_off),
+            gap=jnp.all(excess >= -self._round_off(entries)),
+            moving=~jnp.any(self._stuck(entries)),
         )
 
     def _segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
@@ -164,9 +168,23 @@ class InjectedDynamics(eqx.Module):
 
     def _limits_after(self, entries: _Entry) -> Limits:
         """Where the last of the segments goes."""
-        gap = jnp.asarray(self.dynamics.potential.gap_limit)
-        solver, verifier = self.dynamics.coupling.state_at(gap, *entries.y[-1])
+        last = entries.y[-1]
+        gap = jnp.where(
+            self._stuck(entries)[-1], last[0] - last[1], self.dynamics.potential.gap_limit
+        )
+        solver, verifier = self.dynamics.coupling.state_at(gap, *last)
         return Limits(solver, verifier, gap)
+
+    def _stuck(self, entries: _Entry) -> Bool[Array, " segments"]:
+        """In which segments the law stands still away from its limit."""
+        potential = self.dynamics.potential
+        gaps = entries.y[:, 0] - entries.y[:, 1]
+        speeds = jax.vmap(lambda gap: potential.closing_speed(gap, self.dynamics.gap_initial))(gaps)
+        return (speeds == 0) & (jnp.abs(gaps - potential.gap_limit) > self._round_off(entries))
+
+    def _round_off(self, entries: _Entry) -> Float[Array, ""]:
+        """How far from its limit, on either side, a gap may be that has come to it."""
+        return 4 * jnp.finfo(entries.y.dtype).eps * jnp.max(jnp.abs(entries.y))
 
     def _after(self, entry: _Entry, t: RealScalar) -> Float[Array, "2"]:
         """The state at `t` of the segment that began at `entry`."""

@@ -1,9 +1,11 @@
 r"""Where the model of external data stops making sense.
 
 The equations know no floor. A large enough injection sends the solver's limit below zero, which no
-uncertainty and no error rate can reach; and a gap below its limit makes the law run backwards, the
-solver getting worse towards its limit. Neither is an error of the arithmetic, so neither raises:
-the result carries a flag for each, and a sentence that names the first that fails.
+uncertainty and no error rate can reach; a gap below its limit makes the law run backwards, the
+solver getting worse towards its limit; and a jump that opens the gap so wide that a lagged law's
+share of useful data would be negative stops it for good. None of these is an error of the
+arithmetic, so none raises: the result carries a flag for each, and a sentence that names the first
+that fails.
 """
 
 from typing import NamedTuple
@@ -12,26 +14,30 @@ from jaxtyping import Array, Bool
 
 
 class Validity(NamedTuple):
-    """Three conditions on a run with external data, each true where it holds.
+    """Four conditions on a run with external data, each true where it holds.
 
     - `solver`: $U_s$ starts and ends at zero or above, and so does not cross it between.
     - `verifier`: the same of $U_v$, at every jump and at the limit.
     - `gap`: the gap is never below its limit.
+    - `moving`: the law never stands still away from its limit.
     """
 
     solver: Bool[Array, ""]
     verifier: Bool[Array, ""]
     gap: Bool[Array, ""]
+    moving: Bool[Array, ""]
 
     @property
     def holds(self) -> Bool[Array, ""]:
-        """Whether all three do."""
-        return self.solver & self.verifier & self.gap
+        """Whether all four do."""
+        return self.solver & self.verifier & self.gap & self.moving
 
     def reason(self) -> str | None:
         """In words, what fails first; `None` where nothing does. Not for traced values."""
         if not self.gap:
             return "the gap is below its limit: the law runs backwards"
+        if not self.moving:
+            return "a jump opens the gap so wide that the law stands still"
         if not self.solver:
             return "the solver's limit is below zero"
         if not self.verifier:

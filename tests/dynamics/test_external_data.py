@@ -326,6 +326,22 @@ def test_a_gap_on_the_other_side_of_its_limit_stands_still_and_is_invalid():
     np.testing.assert_allclose(simulate_injected(*_parts(run), jnp.array([2.0, 9.0])), ys)
 
 
+@pytest.mark.parametrize(
+    ("times", "stands_still"), [([0.0, 4.0], True), ([1.0, 2.0], True), ([6.0, 8.0], False)]
+)
+def test_limits_are_where_the_curves_end_even_if_a_jump_stops_them(times, stands_still):
+    """With nearly no useful data at first, an early injection leaves none at all."""
+    law = GapDynamics(LaggedPotential(0.6, 0.2, 0.95), RankOneCoupling(0.4), 2.3, 1.3)
+    run = InjectedDynamics(law, ExternalData(jnp.array(times), jnp.array([0.5, 0.5]), 0.2))
+    ends = run.closed_form(jnp.array([1e5]))[0]
+    for limits in (run.limits(), run.unchecked_limits()):
+        np.testing.assert_allclose([limits.solver, limits.verifier], ends, rtol=1e-12)
+        np.testing.assert_allclose(limits.gap, ends[0] - ends[1], rtol=1e-12)
+    assert bool(run.validity().holds) is not stands_still
+    reason = run.validity().reason()
+    assert reason is None if not stands_still else "stands still" in reason
+
+
 def _parts(run):
     return run.dynamics, run.external
 

@@ -12,7 +12,8 @@ The equations know no floor, so the lowest limit may be one that the model does 
 the jumps both capabilities fall, and where they end they differ by $G_\infty$ whatever the shares:
 so a law that is valid by itself leaves the model just where $U_{s,\infty} < \max(0, G_\infty)$.
 No schedule within the model can end below that, and some mixture of one that does and one that
-does not ends exactly there.
+does not ends exactly there. A lagged law also leaves the model where a jump brings it to a
+standstill. Its limit is then where it stands, far above all others, with slopes of zero.
 """
 
 from typing import NamedTuple
@@ -83,8 +84,13 @@ class BestSchedule(NamedTuple):
 
 def invalid_reason(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> str | None:
     """Where the model breaks down under a schedule, in words; `None` where it holds."""
+    return validity_under(dynamics, schedule, strength).reason()
+
+
+def validity_under(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> Validity:
+    """Which conditions of the model hold under a schedule."""
     with double_precision():
-        return _validity(*as_floats((dynamics, schedule.external(strength)))).reason()
+        return _validity(*as_floats((dynamics, schedule.external(strength))))
 
 
 def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> LimitSlopes:
@@ -190,17 +196,22 @@ def _on_the_edge(
     def mixed(part: float) -> DataSchedule:
         return of((1 - part) * lowest.shares + part * mildest.shares)
 
-    mildest = max(map(of, _starts(lowest.times.size)), key=limit)
+    def valid(schedule: DataSchedule) -> bool:
+        return invalid_reason(dynamics, schedule, strength) is None
+
+    starts = [of(shares) for shares in _starts(lowest.times.size)]
+    mildest = max(filter(valid, starts), key=limit, default=None)
+    if mildest is None:
+        return None
     least = _least_limit(dynamics) + _CLEARANCE * abs(float(dynamics.solver_initial))
     outside, within = 0.0, 1.0
     for _ in range(_NUM_HALVINGS):
         part = 0.5 * (outside + within)
-        if limit(mixed(part)) >= least:
+        if limit(mixed(part)) >= least and valid(mixed(part)):
             within = part
         else:
             outside = part
-    schedule = mixed(within)
-    return None if invalid_reason(dynamics, schedule, strength) else schedule
+    return mixed(within)
 
 
 def _least_limit(dynamics: GapDynamics) -> float:

@@ -19,7 +19,12 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.external_data.best_schedule import LimitSlopes, invalid_reason, limit_slopes
+from jaxgap.fitting.external_data.best_schedule import (
+    LimitSlopes,
+    invalid_reason,
+    limit_slopes,
+    validity_under,
+)
 from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
 from jaxgap.fitting.intervals.bands import ends_of_rows
 from jaxgap.fitting.intervals.delta_method import standard_errors
@@ -166,9 +171,11 @@ def compare_schedules(
         limit, improvement, proposition = values
         if result.kind == "accuracy":
             limit, proposition = limit.mirrored(), proposition.mirrored()
-        invalid = invalid_reason(dynamics, schedule, strength)
+        validity = validity_under(dynamics, schedule, strength)
+        invalid = validity.reason()
         # Where the data do not determine the limit, they do not say on which side of zero it is.
-        is_determined = limit.estimate is not None
+        stuck = nothing is None and not validity.moving
+        is_determined = stuck or limit.estimate is not None
         outside = invalid if is_determined else None
         outcomes.append(
             ScheduleOutcome(

@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgap.dynamics import GapDynamics, InjectedDynamics, LinearPotential, RankOneCoupling
+from jaxgap.dynamics import (
+    GapDynamics,
+    InjectedDynamics,
+    LaggedPotential,
+    LinearPotential,
+    RankOneCoupling,
+)
 from jaxgap.errors import InputError
-from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting import LaggedLaw, LinearLaw, fit
 from jaxgap.fitting.external_data.best_schedule import best_schedule, invalid_reason, limit_slopes
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import compare_schedules
+from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Trajectory
 
 # In each the best is elsewhere: all at once, spread evenly, and between.
@@ -106,6 +113,52 @@ def test_where_no_schedule_is_within_the_model_it_is_said():
     rng = np.random.default_rng(0)
     for shares in [*np.eye(3), *rng.dirichlet(np.full(3, 0.3), 30)]:
         assert invalid_reason(law, DataSchedule("x", times, shares), 50.0) is not None
+
+
+LAGGED = GapDynamics(LaggedPotential(0.6, 0.2, 0.95), RankOneCoupling(0.4), 2.33, 1.33)
+
+
+def test_best_stops_no_law():
+    times, num = [0.0, 4.0, 8.0], 10
+    found = best_schedule(LAGGED, 0.1, times)
+    assert found.valid
+    assert invalid_reason(LAGGED, found.schedule, 0.1) is None
+    far = InjectedDynamics(LAGGED, found.schedule.external(0.1)).closed_form(np.array([1e4]))
+    assert far[0, 0] == pytest.approx(found.slopes.limit, rel=1e-6)
+    grid = itertools.product(range(num + 1), repeat=3)
+    shares = [np.array(each) / num for each in grid if sum(each) == num]
+    schedules = [DataSchedule("x", times, each) for each in shares]
+    moving = [each for each in schedules if invalid_reason(LAGGED, each, 0.1) is None]
+    assert 0 < len(moving) < len(schedules)
+    least = min(limit_slopes(LAGGED, each, 0.1).limit for each in moving)
+    assert found.slopes.limit <= least + 1e-6
+
+
+def test_a_lowest_limit_below_zero_is_left_for_a_schedule_that_stops_no_law():
+    found = best_schedule(LAGGED, 1.0, [0.0, 1.0, 4.0, 8.0])
+    assert found.reason in ("the verifier falls below zero", "the solver's limit is below zero")
+    assert found.valid
+    assert invalid_reason(LAGGED, found.schedule, 1.0) is None
+
+
+def test_numbers_of_a_schedule_that_stops_the_law_are_withheld():
+    t = np.arange(20.0)
+    rng = np.random.default_rng(0)
+    with double_precision():
+        curves = np.asarray(LAGGED.closed_form(t))
+    noisy = curves + 0.01 * rng.standard_normal(curves.shape)
+    rounds = [0.0, 4.0, 8.0]
+    early, late = compare_schedules(
+        fit(LaggedLaw(), Trajectory(t, *noisy.T)),
+        [DataSchedule.early(rounds), DataSchedule.late(rounds)],
+        0.1,
+    )
+    assert "stands still" in early.invalid
+    assert "stands still" in early.limit.reason
+    assert early.limit.estimate is early.improvement.estimate is None
+    assert early.to_dict()["valid"] is False
+    assert late.invalid is None
+    assert late.improvement.estimate > 0.1
 
 
 def test_slopes_are_those_of_differences():
