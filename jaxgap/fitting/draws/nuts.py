@@ -75,13 +75,13 @@ class Posterior:
         """What a reader has to know."""
         found = []
         if self.num_divergent:
-            found.append(f"{self.num_divergent} steps diverged: a part of the posterior is missing")
+            found.append(f"{self.num_divergent} steps diverged: part of the posterior is missing")
         unmixed = [name for name, value in self.r_hat.items() if not value <= _MAX_R_HAT]
         if unmixed:
             found.append(f"R-hat is above {_MAX_R_HAT} for {', '.join(unmixed)}: draw more")
         few = [name for name, value in self.ess.items() if not value >= _MIN_ESS]
         if few:
-            found.append(f"the effective sample is below {_MIN_ESS:g} for {', '.join(few)}")
+            found.append(f"the effective sample size is below {_MIN_ESS:g} for {', '.join(few)}")
         return tuple(found)
 
     def intervals(self, level: float = 0.9) -> dict[str, tuple[float, float]]:

@@ -211,13 +211,13 @@ def _check(
     match constraint:
         case Held(value) if not lower <= value <= upper or not np.isfinite(value):
             raise InputError(
-                f"constraints: {name} cannot be held at {value:g}: it lies in "
+                f"constraints: {name} cannot be held at {value:g}: it must be in "
                 f"[{lower:g}, {upper:g}]"
             )
         case Bounded(low, high) if not max(low, lower) < min(high, upper):
             raise InputError(
                 f"constraints: the bounds {low:g} and {high:g} leave no room for {name}, which "
-                f"lies in [{lower:g}, {upper:g}]"
+                f"must be in [{lower:g}, {upper:g}]"
             )
         case Tied(to) if to not in names or to == name:
             raise InputError(f"constraints: {name} cannot be tied to {to!r}")

@@ -84,7 +84,7 @@ def load_result(path: str | Path) -> FitResult | AveragedResult:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise InputError(f"{path}: is not a saved fit: it is no JSON") from None
+        raise InputError(f"{path}: is not a saved fit: it is not JSON") from None
     return _read(form, path)
 
 
@@ -103,7 +103,7 @@ def _read(form: Any, path: Path) -> FitResult | AveragedResult:
     except RecursionError:
         raise InputError(f"{path}: is nested too deeply for a saved fit") from None
     if not isinstance(result, FitResult | AveragedResult):
-        raise InputError(f"{path}: does not hold a fit but a {type(result).__name__}")
+        raise InputError(f"{path}: contains not a fit but a {type(result).__name__}")
     if not _is_whole(result):
         raise InputError(f"{path}: is not a saved fit: its parts do not belong together")
     return result

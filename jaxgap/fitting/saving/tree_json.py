@@ -82,7 +82,7 @@ def decode(form: Any) -> Any:
             return _named(name, function_named)
         case {"record": str(name), "fields": dict(fields)}:
             return _decode_record(name, fields)
-    raise InputError(f"not a saved fit: nothing is known of {sorted(form)[:3]}")
+    raise InputError(f"not a saved fit: unknown fields {sorted(form)[:3]}")
 
 
 def _encode_array(array: np.ndarray) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray
         raise InputError(f"not a saved fit: an array of {dtype} has a wrong size")
     numbers = [_NOT_FINITE.get(each) if isinstance(each, str) else each for each in values]
     if not all(type(each) in (bool, int, float) for each in numbers):
-        raise InputError("not a saved fit: an array holds what is no number")
+        raise InputError("not a saved fit: an array contains something that is not a number")
     try:
         # An array of no dimensions comes back as the scalar, which serves where a float does.
         return np.array(numbers, dtype=dtype).reshape(shape)[()]

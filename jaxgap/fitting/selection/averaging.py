@@ -16,8 +16,8 @@ from jaxgap.fitting.selection.confidence import ConfidenceCurve
 from jaxgap.trajectory import Trajectory
 
 _GAUSSIAN_COUNTS = (
-    "accuracies are weighed by their counts' standard errors, with Gaussian noise: near 0 and 1 a "
-    "fit of one law, with binomial noise, is more exact"
+    "accuracies are weighted by their counts' standard errors, as Gaussian noise: near 0 and 1 a "
+    "fit of one law, with binomial noise, is more accurate"
 )
 _LIMIT_NAMES = tuple(limit.name for limit in LIMITS)
 

@@ -124,7 +124,7 @@ def test_the_same_key_gives_the_same_draws(result, found):
 @pytest.mark.slow
 def test_too_few_draws_are_said(result):
     found = result.posterior(key=jax.random.key(1), num_warmup=20, num_samples=10)
-    assert any("the effective sample is below 400" in warning for warning in found.warnings)
+    assert any("the effective sample size is below 400" in warning for warning in found.warnings)
 
 
 def test_impossible_requests_are_refused(result, monkeypatch):

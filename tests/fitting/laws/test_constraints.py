@@ -147,7 +147,7 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
         ({"constraints": {"speed": Held(1.0)}}, "no parameter 'speed'; it has rate, ratio"),
         ({"priors": {"speed": Normal(1.0, 1.0)}}, "priors: the law has no parameter 'speed'"),
         ({"constraints": {"rate": Held(-1.0)}}, "rate cannot be held at -1"),
-        ({"constraints": {"ratio": Held(1.0)}}, r"held at 1: it lies in \[0, 0.999\]"),
+        ({"constraints": {"ratio": Held(1.0)}}, r"held at 1: it must be in \[0, 0.999\]"),
         ({"constraints": {"ratio": Bounded(0.5, 0.2)}}, "leave no room for ratio"),
         ({"constraints": {"ratio": Bounded(1.5, 2.0)}}, "leave no room for ratio"),
         (

@@ -170,7 +170,7 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
         ({"array": "object", "shape": [0], "values": []}, "wrong size"),
         ({"array": "float64", "shape": [1], "values": [[1]]}, "no number"),
         ({"array": "int64", "shape": [1], "values": [10**30]}, "too large"),
-        ({"else": 1}, "nothing is known"),
+        ({"else": 1}, "unknown fields"),
     ],
 )
 def test_a_file_can_name_nothing_but_jaxgaps_own_records(form, match):
