@@ -168,7 +168,7 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
         ),
         ({"array": "float64", "shape": [10**12], "values": []}, "wrong size"),
         ({"array": "object", "shape": [0], "values": []}, "wrong size"),
-        ({"array": "float64", "shape": [1], "values": [[1]]}, "no number"),
+        ({"array": "float64", "shape": [1], "values": [[1]]}, "not a number"),
         ({"array": "int64", "shape": [1], "values": [10**30]}, "too large"),
         ({"else": 1}, "unknown fields"),
     ],
