@@ -10,6 +10,7 @@ from jaxgap.trajectory.sources.log import Entry, Log
 EVENT_FILES = "*tfevents*"
 _KEEP_ALL = 0
 _MAX_BYTES = 1024**3
+_NUMBERS = ("DT_HALF", "DT_FLOAT", "DT_DOUBLE", "DT_INT8", "DT_INT16", "DT_INT32", "DT_INT64")
 
 
 def read_tensorboard(folder: Path) -> Log:
@@ -30,6 +31,9 @@ def read_tensorboard(folder: Path) -> Log:
         from tensorboard.backend.event_processing import (  # pyright: ignore[reportMissingImports]
             event_accumulator,
         )
+        from tensorboard.util.tensor_util import (  # pyright: ignore[reportMissingImports]
+            make_ndarray,
+        )
     except ImportError as error:
         raise InputError(
             f"{folder}: to read TensorBoard events, pip install 'jaxgap[tensorboard]'"
@@ -44,13 +48,15 @@ def read_tensorboard(folder: Path) -> Log:
     try:
         events.Reload()
         tags = events.Tags()
-        logged = [(event, tag) for tag in tags["scalars"] for event in events.Scalars(tag)]
-        # TensorFlow 2 and JAX writers store a scalar as a tensor without dimensions.
+        logged = [
+            (event, tag, event.value) for tag in tags["scalars"] for event in events.Scalars(tag)
+        ]
+        # TensorFlow 2 and JAX writers store a scalar as a tensor of one number.
         logged += [
-            (event, tag)
+            (event, tag, make_ndarray(event.tensor_proto).item())
             for tag in tags["tensors"]
             for event in events.Tensors(tag)
-            if not event.tensor_proto.tensor_shape.dim and event.tensor_proto.float_val
+            if _is_number(event.tensor_proto)
         ]
     except Exception as error:
         # Whatever a parser of foreign binary files may raise.
@@ -59,13 +65,17 @@ def read_tensorboard(folder: Path) -> Log:
         ) from error
     if not logged:
         raise TrajectoryError(f"{folder}: no scalars in its TensorBoard events")
-    logged.sort(key=lambda pair: pair[0].wall_time)
+    logged.sort(key=lambda each: each[0].wall_time)
     entries = [
-        Entry(f"{folder}: '{tag}' at step {event.step}", {"step": event.step, tag: _value(event)})
-        for event, tag in logged
+        Entry(f"{folder}: '{tag}' at step {event.step}", {"step": event.step, tag: value})
+        for event, tag, value in logged
     ]
     return Log(str(folder), "step", tuple(entries))
 
 
-def _value(event) -> float:
-    return event.value if hasattr(event, "value") else event.tensor_proto.float_val[0]
+def _is_number(tensor) -> bool:
+    """Whether a tensor of TensorFlow's format is a single number."""
+    from tensorboard.compat.proto import types_pb2  # pyright: ignore[reportMissingImports]
+
+    one = all(dim.size == 1 for dim in tensor.tensor_shape.dim)
+    return one and types_pb2.DataType.Name(tensor.dtype) in _NUMBERS

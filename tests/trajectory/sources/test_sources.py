@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -393,6 +394,44 @@ def test_tensorboard_events(tmp_path):
     write_events(tmp_path, [(0, 3.0), (10, 2.0), (20, 1.0)], start=1)
     run = read_trajectory(tmp_path, {"solver": "eval/nll"})
     assert run.ts.tolist() == [0, 10, 20]
+    assert run.solver.tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("shape", [(), (1,)], ids=["scalar", "one element"])
+@pytest.mark.parametrize("stored_as", ["tensor_content", "float_val", "double_val", "int64_val"])
+def test_tensorboard_events_of_tensors(tmp_path, stored_as, shape):
+    """What TensorFlow 2's writer and those that follow it leave: a tensor of one number."""
+    pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.types_pb2 import DataType
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    def tensor(value):
+        if stored_as == "tensor_content":
+            content = np.float64(value).tobytes()
+            proto = TensorProto(dtype=DataType.DT_DOUBLE, tensor_content=content)
+        else:
+            dtype = DataType.Value(f"DT_{stored_as.removesuffix('_val').upper()}")
+            proto = TensorProto(dtype=dtype, **{stored_as: [value]})
+        proto.tensor_shape.SetInParent()
+        for size in shape:
+            proto.tensor_shape.dim.add(size=size)
+        return proto
+
+    writer = EventFileWriter(str(tmp_path))
+    for step in range(3):
+        values = [
+            Summary.Value(tag="eval/nll", tensor=tensor(3 - step)),
+            Summary.Value(tag="a note", tensor=make_tensor_proto("text")),
+            Summary.Value(tag="a histogram", tensor=make_tensor_proto([1.0, 2.0])),
+        ]
+        writer.add_event(Event(step=step, wall_time=float(step), summary=Summary(value=values)))
+    writer.close()
+    run = read_trajectory(tmp_path, {"solver": "eval/nll"})
+    assert run.ts.tolist() == [0, 1, 2]
     assert run.solver.tolist() == [3, 2, 1]
 
 
