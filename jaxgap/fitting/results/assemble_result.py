@@ -97,8 +97,9 @@ def goodness(
         name: (measured[name] - predicted[name]) * weight
         for name, weight in zip(series, weights, strict=False)
     }
+    size = max(float(np.abs(each).max()) for each in measured.values())
     r2 = {
-        limit.name: r_squared(measured[limit.name], predicted[limit.name])
+        limit.name: r_squared(measured[limit.name], predicted[limit.name], size)
         if limit.name in measured
         else None
         for limit in LIMITS

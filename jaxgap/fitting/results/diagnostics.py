@@ -16,6 +16,8 @@ from jaxgap.fitting.results.estimate import finite_or_none
 # Fewer rows leave residuals that are the law's as much as the noise's.
 _MIN_ROWS = 6
 _ROUND_OFF = 10 * NOISE_FLOOR
+# A difference of two numbers, each of them rounded, is off by no more units in the last place.
+_ROUND_OFFS = 4
 # In standard errors, where these are known: a bound keeps a curve so far from rows on it.
 _STANDS_STILL = 1e-3
 
@@ -135,13 +137,16 @@ class Diagnostics:
         return dataclasses.asdict(self)
 
 
-def r_squared(measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"]) -> float | None:
+def r_squared(
+    measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"], size: float
+) -> float | None:
     """The unweighted part of the variance explained.
 
-    `None` for a series that does not vary, and for a fit that failed.
+    `None` for a series that does not vary, or by no more than the round-off of the numbers it is
+    computed from, which are as large as `size`; and for a fit that failed.
     """
     total = float(((measured - measured.mean()) ** 2).sum())
-    if total == 0:
+    if math.sqrt(total / len(measured)) <= _ROUND_OFFS * np.finfo(np.float64).eps * size:
         return None
     return finite_or_none(1.0 - float(((measured - fitted) ** 2).sum()) / total)
 

@@ -124,3 +124,12 @@ def test_one_scale_is_asked_about_beside_priors_too():
     (run,) = runs(0.05, 0.005, 12, 1)
     result = fit(LinearLaw(), run, priors={"rate": LogNormal(0.3, 1.0)})
     assert result.diagnostics.noise_ratio < 0.4
+
+
+def test_nothing_is_explained_of_a_gap_that_varies_by_round_off_alone():
+    solver = np.array([0.10, 0.22, 0.31, 0.38, 0.43, 0.47, 0.50, 0.52])
+    run = Trajectory(np.arange(8), solver, solver + 0.1, kind="accuracy")
+    assert np.ptp(run.gap) > 0
+    r2 = fit(LinearLaw(), run).r2
+    assert r2["gap"] is None
+    assert r2["solver"] > 0.99
