@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from round_case import Case, Clock, run_worker
 
-from jaxgap.improve.loop import LoopState
-from jaxgap.improve.records import Candidates, Prompts, TrainingSet
+from jaxgap.improve.records import Candidates, LoopState, Prompts, TrainingSet
 from jaxgap.improve.select import select
 from jaxgap.improve.train import train
 from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier
@@ -39,9 +38,7 @@ def work(case: Case, folder: str, clock: Clock) -> dict[str, Any]:
                 max_new_tokens=case.max_new_tokens,
                 stop_ids=(),
             )
-            candidates = Candidates(
-                drawn.tokens, drawn.completion_mask, drawn.logprobs, drawn.finished, drawn.texts
-            )
+            candidates = Candidates(**vars(drawn))
         with clock.stage("verify"):
             scores = verifier(state.params, prompts, candidates, key)
             selected = select(candidates, scores, 0.0)

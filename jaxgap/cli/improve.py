@@ -11,7 +11,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
 
 if TYPE_CHECKING:
-    from jaxgap.improve.kept_run import Watcher
+    from jaxgap.improve.watcher import Watcher
 
 _WITH_RESUME = (
     *("--resume", "--more-rounds", "--stop-when", "--mesh"),
@@ -54,7 +54,7 @@ class Improve:
         from jaxgap.cli.progress import LoopProgress
         from jaxgap.cli.signals import resumable
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.improve.kept_run import Watcher
+        from jaxgap.improve.watcher import Watcher
         from jaxgap.sharding import is_first
 
         folder = self._folder()

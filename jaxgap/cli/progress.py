@@ -13,9 +13,8 @@ from rich.progress import Progress as Bar
 
 from jaxgap.cli.terminal import Terminal
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.kept_run import Watcher
-from jaxgap.improve.loop import Stage
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.watcher import Stage, Watcher
 from jaxgap.sampling import Progress
 
 _SHORTEST = 1.0  # seconds of sampling, before a rate means anything

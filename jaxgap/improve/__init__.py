@@ -11,18 +11,28 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 if TYPE_CHECKING:
     from jaxgap.improve.assembly import assemble, run
     from jaxgap.improve.external import ExternalResponses
-    from jaxgap.improve.kept_run import EndRun, Watcher, improve_to_folder, resume_folder
-    from jaxgap.improve.loop import Checkpoint, Loop, Observer, Stage, self_improve
+    from jaxgap.improve.kept_run import improve_to_folder, resume_folder
+    from jaxgap.improve.loop import self_improve
+    from jaxgap.improve.mean_with_error import MeanWithError
     from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
-    from jaxgap.improve.prompt_mean import PromptMean
-    from jaxgap.improve.records import Candidates, LoopState, Prompts, Scores, Selected
-    from jaxgap.improve.run_folder import RunFolder, to_trajectory
+    from jaxgap.improve.parts import Loop
+    from jaxgap.improve.records import (
+        Candidates,
+        Checkpoint,
+        LoopState,
+        Prompts,
+        Scores,
+        Selected,
+    )
+    from jaxgap.improve.run_folder import RunFolder
+    from jaxgap.improve.run_trajectory import to_trajectory
     from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
     from jaxgap.improve.verifiers.asking import AskingVerifier, Question
     from jaxgap.improve.verifiers.exact import ExactVerifier
     from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier
     from jaxgap.improve.verifiers.majority import MajorityVerifier
     from jaxgap.improve.verifiers.random_scores import RandomVerifier
+    from jaxgap.improve.watcher import EndRun, Stage, Watcher
 
 __all__ = [
     "AbstractVerifier",
@@ -37,8 +47,7 @@ __all__ = [
     "Loop",
     "LoopState",
     "MajorityVerifier",
-    "Observer",
-    "PromptMean",
+    "MeanWithError",
     "Prompts",
     "Question",
     "RandomVerifier",
@@ -61,26 +70,22 @@ __all__ = [
 _HOMES = {
     "assemble": "assembly",
     "run": "assembly",
-    "Checkpoint": "loop",
-    "Loop": "loop",
-    "Observer": "loop",
-    "Stage": "loop",
-    "self_improve": "loop",
     "ExternalResponses": "external",
+    "improve_to_folder": "kept_run",
+    "resume_folder": "kept_run",
+    "self_improve": "loop",
+    "MeanWithError": "mean_with_error",
     "RoundMetrics": "metrics",
     "SplitMetrics": "metrics",
-    "PromptMean": "prompt_mean",
+    "Loop": "parts",
     "Candidates": "records",
+    "Checkpoint": "records",
     "LoopState": "records",
     "Prompts": "records",
     "Scores": "records",
     "Selected": "records",
     "RunFolder": "run_folder",
-    "to_trajectory": "run_folder",
-    "EndRun": "kept_run",
-    "Watcher": "kept_run",
-    "improve_to_folder": "kept_run",
-    "resume_folder": "kept_run",
+    "to_trajectory": "run_trajectory",
     "AbstractVerifier": "verifiers.abstract_verifier",
     "AskingVerifier": "verifiers.asking",
     "Question": "verifiers.asking",
@@ -88,6 +93,9 @@ _HOMES = {
     "LikelihoodVerifier": "verifiers.likelihood",
     "MajorityVerifier": "verifiers.majority",
     "RandomVerifier": "verifiers.random_scores",
+    "EndRun": "watcher",
+    "Stage": "watcher",
+    "Watcher": "watcher",
 }
 
 

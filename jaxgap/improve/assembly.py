@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
@@ -12,8 +11,10 @@ from jaxtyping import Int
 from jaxgap.errors import InputError
 from jaxgap.improve.config import EMBEDDED, ImproveConfig
 from jaxgap.improve.external import ExternalResponses, read_external, shares
-from jaxgap.improve.loop import Checkpoint, Loop, Observer, self_improve
-from jaxgap.improve.records import Prompts
+from jaxgap.improve.keys import adapters_key, external_order_key
+from jaxgap.improve.loop import self_improve
+from jaxgap.improve.parts import Loop
+from jaxgap.improve.records import Checkpoint, Prompts
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.improve.verifiers.asking import AskingVerifier, Question
 from jaxgap.improve.verifiers.exact import ExactVerifier
@@ -22,6 +23,7 @@ from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier
 from jaxgap.improve.verifiers.majority import MajorityVerifier
 from jaxgap.improve.verifiers.random_scores import RandomVerifier
 from jaxgap.improve.verifiers.true_false import TRUE_FALSE
+from jaxgap.improve.watcher import NOBODY, Watcher
 from jaxgap.models import (
     DecoderConfig,
     LanguageModel,
@@ -34,9 +36,6 @@ from jaxgap.models.axes import parameters_on_mesh
 from jaxgap.models.embedded import CAREFUL_MARKER, CARELESS_MARKER, RIGHT, WRONG, load_embedded
 from jaxgap.sharding import each_on_mesh, on_mesh
 from jaxgap.tasks import AbstractTask, TaskSplit, named_task
-
-# Apart from every key that a round folds its number into.
-_EXTERNAL_ORDER, _ADAPTERS = 2**32 - 1, 2**32 - 2
 
 
 def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[Loop, Params]:
@@ -60,8 +59,7 @@ def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[L
     task, split = draw_problems(config, task)
     model, frozen, params = load_parameters(config)
     verifier = make_verifier(config, model, task, split)
-    key = jax.random.fold_in(jax.random.key(config.seed), _EXTERNAL_ORDER)
-    external = _external(config, eta, model, split, key)
+    external = _external(config, eta, model, split)
     loop = Loop(config, model, verifier, task, split, frozen, external)
     _check_lengths(loop)
     return loop, params
@@ -79,19 +77,18 @@ def load_parameters(config: ImproveConfig) -> tuple[LanguageModel, Params, Param
     if config.lora_rank:
         lora = LoraConfig.uniform(config.lora_rank, alpha=config.lora_alpha)
         model, frozen = LanguageModel(model.config, model.tokenizer, lora), params
-        key = jax.random.fold_in(jax.random.key(config.seed), _ADAPTERS)
-        params = init_adapters(model.config, lora, key)
+        params = init_adapters(model.config, lora, adapters_key(config.seed))
     frozen, params = (parameters_on_mesh(model.config, tree) for tree in (frozen, params))
     return model, frozen, params
 
 
-def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Checkpoint]:  # noqa: B008
+def run(config: ImproveConfig, watcher: Watcher = NOBODY) -> Iterator[Checkpoint]:
     """Improve a model, yielding each checkpoint as it is measured; nothing is kept.
 
     **Arguments:**
 
     - `config`: the run.
-    - `observer`: who is told what happens.
+    - `watcher`: who is told of stages and progress.
 
     **Returns:** an iterator over `config.num_rounds + 1` checkpoints, the first one before any
     training. Nothing runs until it is asked for the next.
@@ -99,7 +96,7 @@ def run(config: ImproveConfig, observer: Observer = Observer()) -> Iterator[Chec
     with on_mesh(config.mesh):
         loop, params = assemble(config)
         state = loop.init_state(params)
-    yield from each_on_mesh(config.mesh, self_improve(loop, state, observer))
+    yield from each_on_mesh(config.mesh, self_improve(loop, state, watcher))
 
 
 def draw_problems(
@@ -151,7 +148,6 @@ def _external(
     eta: Sequence[float],
     model: LanguageModel,
     split: TaskSplit,
-    key: jax.Array,
 ) -> ExternalResponses | None:
     if not config.external:
         return None
@@ -159,7 +155,7 @@ def _external(
         config.external,
         split.train,
         model.tokenizer,
-        key,
+        external_order_key(config.seed),
         eta=eta,
         max_new_tokens=config.max_new_tokens,
     )
@@ -168,13 +164,12 @@ def _external(
 def _check_lengths(loop: Loop) -> None:
     """Refuse prompts that leave no room for a completion, or whose completions would be read with
     other frequencies than they were begun with."""
-    for name in ("train", "held_out"):
-        prompts = loop.prompts(name)
+    for prompts in (loop.train_prompts, loop.held_out_prompts):
         lengths = prompts.batch.mask.sum(1)
         _check_context(loop.model.config, prompts.texts[lengths.argmax()], int(lengths.max()))
         check_windows(loop.model.config, np.asarray(lengths), loop.config.max_new_tokens)
-        if name == "train" and loop.external:
-            _check_responses(loop.model.config, prompts, loop.external)
+    if loop.external:
+        _check_responses(loop.model.config, loop.train_prompts, loop.external)
 
 
 def _check_responses(model: DecoderConfig, prompts: Prompts, external: ExternalResponses) -> None:

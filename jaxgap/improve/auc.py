@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from jaxgap.improve.prompt_mean import PromptMean
+from jaxgap.improve.mean_with_error import MeanWithError
 
 
 def area_under_curve(
     scores: Float[np.ndarray, "prompts candidates"],
     correct: Bool[np.ndarray, "prompts candidates"],
-) -> PromptMean:
+) -> MeanWithError:
     r"""The area under the ROC curve, with a standard error over prompts.
 
     $$\mathrm{AUC} = P(s_{\text{right}} > s_{\text{wrong}})
@@ -38,7 +38,7 @@ def area_under_curve(
     """
     right, wrong = scores[correct], scores[~correct]
     if not right.size or not wrong.size:
-        return PromptMean(0.5, 0.0 if len(scores) > 1 else np.nan)
+        return MeanWithError(0.5, 0.0 if len(scores) > 1 else np.nan)
     # Each right answer's share of wrong ones below it, and each wrong one's of right ones above.
     placement = np.empty(scores.shape)
     placement[correct] = _share_below(right, wrong)
@@ -46,11 +46,11 @@ def area_under_curve(
     area = float(placement[correct].mean())
     count = len(scores)
     if count == 1:
-        return PromptMean(area, np.nan)
+        return MeanWithError(area, np.nan)
     of_right = np.where(correct, placement - area, 0.0).sum(axis=1) / right.size
     of_wrong = np.where(correct, 0.0, placement - area).sum(axis=1) / wrong.size
     variance = count / (count - 1) * np.sum((of_right + of_wrong) ** 2)
-    return PromptMean(area, float(np.sqrt(variance)))
+    return MeanWithError(area, float(np.sqrt(variance)))
 
 
 def _share_below(

@@ -10,55 +10,26 @@ aside once the run goes on from one before it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
-import inspect
-import logging
-import os
 import shutil
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError, write_failure
-from jaxgap.improve.digests import digests, json_digest, leaf_names
-from jaxgap.improve.records import LoopState, Training, TrainingSet
+from jaxgap.improve.checkpoint_damage import is_trouble
+from jaxgap.improve.checkpoint_record import CheckpointRecord, Saved, arrays_of
+from jaxgap.improve.checkpoint_retention import BestAccuracy, newest_and
+from jaxgap.improve.digests import digests, leaf_names
+from jaxgap.improve.metrics import TrainingSummary
+from jaxgap.improve.orbax_noise import quiet_orbax
+from jaxgap.improve.records import LoopState, TrainingSet
 from jaxgap.sharding import all_agree, barrier, is_first, to_host
 
-# What may come back from a damaged file is anything; what must not come back is a wrong number.
-_DAMAGE = (ValueError, TypeError, KeyError, OSError, RuntimeError, AttributeError, LookupError)
-# Words of errors that say nothing about the file: it may be read another time.
-_NOT_DAMAGE = (
-    "RESOURCE_EXHAUSTED",
-    "PERMISSION_DENIED",
-    "UNAVAILABLE",
-    *map(os.strerror, (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE)),
-)
-# What the system says of a checkpoint of which a part is missing or is something else.
-_MISSING = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
 _OPTIMIZER = "['state']['opt_state']"
-
-
-class Saved(NamedTuple):
-    """What a checkpoint holds.
-
-    **Fields:**
-
-    - `state`: before the round's training.
-    - `training_set`: what the round trains on.
-    - `rows`: the measurements of every checkpoint until now, this one included.
-    """
-
-    state: LoopState
-    training_set: TrainingSet
-    rows: tuple[dict[str, float], ...]
 
 
 class CheckpointStore:
@@ -87,17 +58,14 @@ class CheckpointStore:
         self._folder = folder.resolve()
         self._give_back()
         self._origin = dict(origin)
-        self._best = _Best()
+        self._best = BestAccuracy()
         self._pending: Any = None
         self._failed = False
         self._quiet = contextlib.ExitStack()
-        self._quiet.enter_context(_quiet_threads())
-        keep = ocp.training.preservation_policies
-        # Orbax annotates its own policies more narrowly than the argument that takes them.
-        policy: Any = keep.AnyPreservationPolicy([keep.LatestN(num_kept), self._best])
+        self._quiet.enter_context(quiet_orbax())
         self._orbax = ocp.training.Checkpointer(
             str(self._folder),
-            preservation_policy=policy,
+            preservation_policy=newest_and(self._best, num_kept),
             cleanup_tmp_directories=True,
             context=_context(),
         )
@@ -105,13 +73,13 @@ class CheckpointStore:
     def save(self, saved: Saved) -> None:
         """Begin to write a checkpoint, once the one before it is whole."""
         self.wait()
-        self._best.remember(saved)
-        record = _Record.of(saved, self._origin)
+        self._best.remember(saved.rows)
+        record = CheckpointRecord.of(saved, self._origin)
         self._lay_aside(int(saved.state.round_index))
         self._pending = self._guarded(
             lambda: self._orbax.save_checkpointables_async(
                 int(saved.state.round_index),
-                {"arrays": _arrays(saved.state, saved.training_set)},
+                {"arrays": arrays_of(saved.state, saved.training_set)},
                 custom_metadata=record.to_json(),
             )
         )
@@ -158,15 +126,15 @@ class CheckpointStore:
                 saved = self._load(step, abstract_state)
             except InputError:
                 raise
-            except _DAMAGE as error:
+            except Exception as error:  # a damaged file may raise anything, but not be believed
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
-                if _is_trouble(error):
+                if is_trouble(error):
                     raise RunError(
                         f"{self._folder / str(step)}: cannot be read ({reason}); it stays as it is"
                     ) from error
             if all_agree(saved is not None):
                 assert saved is not None
-                self._best.remember(saved)
+                self._best.remember(saved.rows)
                 return saved
             on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
         return None
@@ -225,14 +193,13 @@ class CheckpointStore:
             # Of a save that failed, `wait` has told already.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 self._orbax.close()
-            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             if not self._failed:  # else what was under way may end as late as the process does
                 gc.collect()  # what damage has left behind, as long as it is not heard
                 self._quiet.close()
 
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
-        record = _Record.from_json(metadata.custom_metadata)
+        record = CheckpointRecord.from_json(metadata.custom_metadata)
         changed = [
             name for name, now in self._origin.items() if record.origin.get(name, now) != now
         ]
@@ -243,12 +210,12 @@ class CheckpointStore:
             )
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
-        abstract = _arrays(abstract_state, training_set)
+        abstract = arrays_of(abstract_state, training_set)
         unread = _OPTIMIZER if abstract_state.opt_state is None else ()
         written = {n: value for n, value in record.digests.items() if not n.startswith(unread)}
         # The record is whole, so this is no damage: read as it is, it would be called that.
         others = sorted(written.keys() ^ leaf_names(abstract))
-        others += Training.missing_in(record.rows[-1])
+        others += TrainingSummary.missing_in(record.rows[-1])
         if others:
             raise InputError(
                 f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
@@ -261,7 +228,7 @@ class CheckpointStore:
         if wrong:
             raise ValueError(f"{wrong[0]} is not what was written")
         fields = {"opt_state": None} | arrays["state"]
-        training = Training.from_row(record.rows[-1])
+        training = TrainingSummary.from_row(record.rows[-1])
         state = LoopState(**fields, round_index=step, training=training)
         return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
 
@@ -282,67 +249,6 @@ def _move(path: Path, folder: Path) -> None:
     path.rename(folder / path.name)
 
 
-class _Best:
-    """Keeps the checkpoint of the highest accuracy, as Orbax asks its policies."""
-
-    def __init__(self):
-        self._accuracies: dict[int, float] = {}
-
-    def remember(self, saved: Saved) -> None:
-        """Take the accuracies of every checkpoint until this one."""
-        self._accuracies = {int(row["t"]): row["solver_accuracy"] for row in saved.rows}
-
-    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
-        del context
-        found = [self._accuracies.get(int(each.step), -1.0) for each in checkpoints]
-        # Of equals the newest.
-        best = max(range(len(found)), key=lambda place: (found[place], place), default=None)
-        return [place == best for place in range(len(found))]
-
-
-class _Record(NamedTuple):
-    """What lies beside the arrays as JSON, under a seal of its own."""
-
-    rows: tuple[dict[str, float], ...]
-    digests: dict[str, int]
-    training_set: Sequence[jax.ShapeDtypeStruct]
-    origin: dict[str, int]
-
-    @classmethod
-    def of(cls, saved: Saved, origin: dict[str, int]) -> _Record:
-        arrays = _arrays(saved.state, saved.training_set)
-        shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in saved.training_set]
-        return cls(saved.rows, digests(arrays), shapes, origin)
-
-    def to_json(self) -> dict[str, Any]:
-        shapes = [[list(s.shape), str(s.dtype)] for s in self.training_set]
-        form = {
-            "rows": list(self.rows),
-            "digests": self.digests,
-            "training_set": shapes,
-            "origin": self.origin,
-        }
-        return form | {"seal": json_digest(form)}
-
-    @classmethod
-    def from_json(cls, form: Any) -> _Record:
-        form = dict(form)
-        if form.pop("seal") != json_digest(form):
-            raise ValueError("its record is not what was written")
-        shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
-        return cls(tuple(form["rows"]), form["digests"], shapes, form["origin"])
-
-
-def _is_trouble(error: BaseException | None) -> bool:
-    """Whether reading failed for something else than what is in the files."""
-    while error is not None:
-        by_number = isinstance(error, OSError) and error.errno not in _MISSING
-        if by_number or any(word in str(error) for word in _NOT_DAMAGE):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def _context() -> ocp.Context:
     """How Orbax writes and reads."""
     context = ocp.Context()
@@ -351,39 +257,3 @@ def _context() -> ocp.Context:
     # What is not asked for stays on the disk; of what was missed unasked, the digests tell.
     context.pytree_options.loading.partial_load = True
     return context
-
-
-@contextlib.contextmanager
-def _quiet_threads() -> Iterator[None]:
-    """Let Orbax's threads fail in silence: what they raise is handed on and said once."""
-    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    unraisable, thread_hook = sys.unraisablehook, threading.excepthook
-
-    def hook(failure: Any) -> None:
-        # Where one array fails, the others that were under way are left where they are. They tell
-        # a loop that has ended by then, or raise once more when they are collected.
-        told = str(failure.exc_value) == "Event loop is closed"
-        if not (told or inspect.iscoroutine(failure.object)):
-            unraisable(failure)
-
-    sys.unraisablehook, threading.excepthook = hook, lambda failure: None
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        sys.unraisablehook, threading.excepthook = unraisable, thread_hook
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _arrays(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:
-    """Both as one tree of arrays, which Orbax takes.
-
-    The round is the checkpoint's own number; how it was trained is among the measurements.
-    """
-    fields = {"params": state.params, "opt_state": state.opt_state, "key": state.key}
-    if state.opt_state is None:
-        del fields["opt_state"]
-    return {"state": fields, "training_set": list(training_set)}

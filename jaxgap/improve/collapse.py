@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from jaxgap.improve.mean_with_error import MeanWithError
 from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
-from jaxgap.improve.prompt_mean import PromptMean
 
 # Four standard errors of a difference: one false alarm in some thirty thousand looks.
 _CLEARLY = 4.0
@@ -42,7 +42,7 @@ def signs_of_collapse(history: Sequence[RoundMetrics]) -> dict[str, str]:
     return {name: sentence for name, sentence in found.items() if sentence is not None}
 
 
-def _fell(before: PromptMean, now: PromptMean) -> bool:
+def _fell(before: MeanWithError, now: MeanWithError) -> bool:
     """Whether a measurement is clearly below what it was."""
     return before.mean - now.mean > _CLEARLY * math.hypot(before.stderr, now.stderr)
 

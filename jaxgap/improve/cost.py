@@ -17,8 +17,8 @@ from typing import TypeVar
 import jax
 
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.loop import Loop
 from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.parts import Loop
 from jaxgap.improve.verifiers.asking import AskingVerifier
 from jaxgap.models import Params
 
@@ -59,7 +59,7 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     - `loop`, `params`: the parts of the run, as :func:`jaxgap.improve.assemble` gives them.
     - `metrics`: of every checkpoint so far.
     """
-    config, prompts = loop.config, loop.prompts("train")
+    config, prompts = loop.config, loop.train_prompts
     drawn = trained_on(config, metrics)
     num_drawn = len(prompts) * config.num_candidates
     sampled = sum(num_drawn * each.train.solver_length.mean for each in drawn)

@@ -9,7 +9,7 @@ from jaxgap.errors import RunError
 
 
 @contextmanager
-def fitting_device() -> Iterator[None]:
+def out_of_memory_in_one_line() -> Iterator[None]:
     """Turn running out of the device's memory into one line.
 
     **Raises:** `RunError` then; everything else goes through as it is.

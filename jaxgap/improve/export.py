@@ -10,7 +10,8 @@ import jax
 
 from jaxgap.errors import InputError
 from jaxgap.improve.assembly import load_parameters
-from jaxgap.improve.checkpoints import CheckpointStore, Saved
+from jaxgap.improve.checkpoint_record import Saved
+from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.origin import origin_of_model
 from jaxgap.improve.records import LoopState

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxgap.errors import InputError
+from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.records import TrainingSet
 from jaxgap.models import AbstractTokenizer
 from jaxgap.tasks import Problem
@@ -65,6 +66,17 @@ def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
     if abs(total - 1) > _ROUNDING:
         given = [share / total for share in given]
     return (*given, *(0.0,) * (num_rounds - len(given)))
+
+
+def prolonged(config: ImproveConfig, more_rounds: int) -> ImproveConfig:
+    """The same with more rounds, in which no external response is used a second time."""
+    if not more_rounds:
+        return config
+    allocation = config.allocation
+    if config.external:
+        allocation = ",".join(map(repr, shares(allocation, config.num_rounds)))
+    num_rounds = config.num_rounds + more_rounds
+    return dataclasses.replace(config, num_rounds=num_rounds, allocation=allocation)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -34,6 +34,8 @@ def generate(
     - `prompts_per_call`: as many prompts' candidates are decoded together; bounds the memory of the
         cache.
     - `on_progress`: called every few tokens.
+
+    **Returns:** `num_candidates` completions of each prompt.
     """
     drawn = sample(
         model,
@@ -46,6 +48,4 @@ def generate(
         rows_at_once=prompts_per_call * num_candidates,
         on_progress=on_progress,
     )
-    return Candidates(
-        drawn.tokens, drawn.completion_mask, drawn.logprobs, drawn.finished, drawn.texts
-    )
+    return Candidates(**vars(drawn))

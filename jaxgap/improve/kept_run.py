@@ -11,66 +11,36 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import jax
 
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve.agreement import require_same, settings_of
 from jaxgap.improve.assembly import assemble
-from jaxgap.improve.checkpoints import CheckpointStore, Saved
-from jaxgap.improve.collapse import signs_of_collapse
+from jaxgap.improve.checkpoint_record import Saved
+from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.device_memory import fitting_device
-from jaxgap.improve.external import shares
+from jaxgap.improve.device_memory import out_of_memory_in_one_line
+from jaxgap.improve.external import prolonged
 from jaxgap.improve.faults import NotFinite
-from jaxgap.improve.loop import Loop, Observer, Stage, self_improve
+from jaxgap.improve.loop import self_improve
 from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.improve.origin import origin_of
 from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.retries import Retries
 from jaxgap.improve.run_files import CONFIG_FILE
 from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.run_lock import locked
-from jaxgap.models import Params
-from jaxgap.sampling import Progress
+from jaxgap.improve.run_notes import RunNotes
+from jaxgap.improve.run_parts import Assemble, RunParts, make_parts
+from jaxgap.improve.watcher import NOBODY, EndRun, Stage, Watcher
 from jaxgap.sharding import all_agree, barrier, each_on_mesh, on_mesh, run_on_first
 
 
-class EndRun(Exception):
-    """Raised by a watcher to end a run there, with the reason as its message."""
-
-
-class Watcher(NamedTuple):
-    """Who is told what happens.
-
-    **Fields:**
-
-    - `on_start`: called with the configuration and the number of checkpoints already done; it may
-        raise :class:`EndRun`, as may `on_round`.
-    - `on_round`: called with each checkpoint's measurements once they are on disk.
-    - `on_stage`: called with the round and the stage as each stage begins.
-    - `on_progress`: called every few tokens while candidates are sampled.
-    - `on_note`: called with a line for everything out of the ordinary.
-    """
-
-    on_start: Callable[[ImproveConfig, int], None] = lambda config, num_done: None
-    on_round: Callable[[RoundMetrics], None] = lambda metrics: None
-    on_stage: Callable[[int, Stage], None] = lambda round_index, stage: None
-    on_progress: Callable[[Progress], None] = lambda progress: None
-    on_note: Callable[[str], None] = lambda line: None
-
-
-_NOBODY = Watcher()
-
-Assemble: TypeAlias = Callable[[ImproveConfig], tuple[Loop, Params]]
-"""Makes the parts of a run from its configuration, with the parameters to be trained."""
-
-
-@fitting_device()
+@out_of_memory_in_one_line()
 def improve_to_folder(
     config: ImproveConfig,
     folder: str | Path,
-    watcher: Watcher = _NOBODY,
+    watcher: Watcher = NOBODY,
     *,
     assemble: Assemble = assemble,
 ) -> tuple[RoundMetrics, ...]:
@@ -94,19 +64,17 @@ def improve_to_folder(
     """
     run_on_first(lambda: require_free(folder))
     config = config.resolved()
-    parts = _parts(config, assemble)
+    parts = make_parts(config, assemble)
     folder = Path(folder)
     run_on_first(lambda: empty_folder(folder))
     with _held(folder):
-        run = _KeptRun(RunFolder.create(folder, config), watcher, assemble, parts)
-        del parts  # whose parameters are the run's to give up
-        return run.go()
+        return _KeptRun(RunFolder.create(folder, config), config, parts, watcher).go()
 
 
-@fitting_device()
+@out_of_memory_in_one_line()
 def resume_folder(
     folder: str | Path,
-    watcher: Watcher = _NOBODY,
+    watcher: Watcher = NOBODY,
     *,
     more_rounds: int = 0,
     mesh: str | None = None,
@@ -138,25 +106,11 @@ def resume_folder(
         raise InputError(f"{folder} contains no run to resume: it has no {CONFIG_FILE}")
     with _held(folder):
         run = RunFolder.reopen(folder)
-        wanted = _prolonged(run.config, more_rounds)
-        wanted = wanted if mesh is None else dataclasses.replace(wanted, mesh=mesh)
-        parts = _parts(wanted, assemble)
+        config = prolonged(run.config, more_rounds)
+        config = config if mesh is None else dataclasses.replace(config, mesh=mesh)
+        parts = make_parts(config, assemble)
         barrier()  # before the first process writes what the others read
-        run.change(wanted)
-        kept = _KeptRun(run, watcher, assemble, parts)
-        del parts  # whose parameters are the run's to give up
-        return kept.go()
-
-
-def _prolonged(config: ImproveConfig, more_rounds: int) -> ImproveConfig:
-    """The same with more rounds, in which no external response is used a second time."""
-    if not more_rounds:
-        return config
-    allocation = config.allocation
-    if config.external:
-        allocation = ",".join(map(repr, shares(allocation, config.num_rounds)))
-    num_rounds = config.num_rounds + more_rounds
-    return dataclasses.replace(config, num_rounds=num_rounds, allocation=allocation)
+        return _KeptRun(run, config, parts, watcher).go()
 
 
 @contextlib.contextmanager
@@ -167,62 +121,50 @@ def _held(folder: Path) -> Iterator[None]:
         yield
 
 
-class _Parts(NamedTuple):
-    """The parts of a run, which are the same in all of its processes."""
-
-    loop: Loop
-    params: Params
-    origin: dict[str, int]
-
-
-def _parts(config: ImproveConfig, assemble: Assemble) -> _Parts:
-    require_same(settings_of(config))  # before anything is computed together by them
-    with on_mesh(config.mesh):
-        loop, params = assemble(config)
-        origin = origin_of(loop)
-    require_same(origin)
-    return _Parts(loop, params, origin)
-
-
 class _KeptRun:
     """A run with its folder and its checkpoints, from wherever it stands to its end."""
 
-    def __init__(self, run: RunFolder, watcher: Watcher, assemble: Assemble, parts: _Parts):
-        self._run, self._watcher, self._assemble = run, watcher, assemble
-        self._loop, self._origin = parts.loop, parts.origin
-        with on_mesh(run.config.mesh):
-            self._abstract_state = self._loop.abstract_state(parts.params)
-        self._params: Params | None = parts.params
-        self._num_drawn_afresh = 0  # since the last checkpoint was saved
+    def __init__(self, run: RunFolder, config: ImproveConfig, parts: RunParts, watcher: Watcher):
+        self._run, self._config, self._parts, self._watcher = run, config, parts, watcher
+        self._notes = RunNotes(run, watcher)
+        self._retries = Retries(config.num_retries)
 
     def go(self) -> tuple[RoundMetrics, ...]:
-        num_kept = self._run.config.num_checkpoints_kept
-        store = CheckpointStore(self._run.checkpoints, num_kept, self._origin)
+        num_kept = self._config.num_checkpoints_kept
+        store = CheckpointStore(self._run.checkpoints, num_kept, self._parts.origin)
         with contextlib.closing(store):
             try:
                 self._go_on(store)
             except EndRun as end:
-                self._note(f"ended early: {end}")
+                self._notes.add(f"ended early: {end}")
             return self._run.metrics
-
-    def _note_changed_versions(self) -> None:
-        for name, (before, now) in self._run.changed_versions().items():
-            self._note(f"continues with {name} {now}, previously {before}")
-        self._run.write_versions()
 
     def _go_on(self, store: CheckpointStore) -> None:
         """Run the rounds, those again whose numbers were not finite."""
         state, training_set = self._start(store)
-        self._tell(self._watcher.on_start, self._run.config, len(self._run.rows))
-        if len(self._run.rows) <= self._run.config.num_rounds:
-            self._note_changed_versions()
-        num_failures, furthest = 0, -1
+        self._tell(self._watcher.on_start, self._config, len(self._run.rows))
+        if len(self._run.rows) <= self._config.num_rounds:
+            self._notes.add_changed_versions()
+            self._run.write_versions()
         while (fault := self._first_fault(store, state, training_set)) is not None:
             del state, training_set  # so that they need not fit beside their checkpoint
-            reached = len(self._run.rows)
-            num_failures = num_failures + 1 if reached <= furthest else 1
-            furthest = max(furthest, reached)
-            state, training_set = self._roll_back(store, fault, num_failures)
+            self._retries.count_failure(len(self._run.rows))
+            state, training_set = self._roll_back(store, fault)
+
+    def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
+        """Where the newest checkpoint stands, or the beginning."""
+        newest = max(store.steps(), default=-1)
+        if store.steps():
+            self._parts.initial.drop()
+        saved = self._newest(store)
+        for line in self._run.left_out:
+            self._notes.add(line)
+        self._notes.add_missing_checkpoint(newest)
+        self._rewind(() if saved is None else saved.rows)
+        if saved is None:
+            with on_mesh(self._config.mesh):
+                return self._parts.loop.init_state(self._parts.initial.take()), None
+        return saved.state, saved.training_set
 
     def _first_fault(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
@@ -237,25 +179,71 @@ class _KeptRun:
     def _rounds(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
     ) -> None:
-        run, watcher = self._run, self._watcher
+        run, watcher, mesh = self._run, self._watcher, self._config.mesh
 
         def enter(round_index: int, stage: Stage) -> None:
             run.enter(stage)
             watcher.on_stage(round_index, stage)
 
-        observer = Observer(enter, watcher.on_progress)
-        checkpoints = self_improve(self._loop, state, observer, training_set)
-        for checkpoint in each_on_mesh(run.config.mesh, checkpoints):
+        timed = watcher._replace(on_stage=enter)
+        checkpoints = self_improve(self._parts.loop, state, timed, training_set)
+        for checkpoint in each_on_mesh(mesh, checkpoints):
             run.add(checkpoint.metrics)
-            with on_mesh(run.config.mesh):
+            with on_mesh(mesh):
                 store.save(Saved(checkpoint.state, checkpoint.training_set, run.rows))
-            self._num_drawn_afresh = 0
-            self._watch_for_collapse(run.metrics)
+            self._retries.restart_keys()
+            self._notes.add_signs_of_collapse(run.metrics)
             self._tell(watcher.on_round, checkpoint.metrics)
-            del checkpoint  # the state is the round's to give up
+            del checkpoint  # whose buffers the next round donates
             if jax.default_backend() == "cpu":
                 # There a write under way holds the arrays, which an update could not take over.
                 store.wait()
+
+    def _roll_back(
+        self, store: CheckpointStore, fault: NotFinite
+    ) -> tuple[LoopState, TrainingSet | None]:
+        """The state before the round that failed, with other random numbers ahead of it.
+
+        What it trains on is sampled anew, unless it was fixed in the first round.
+
+        **Raises:** `RunError` if the round has failed too often, or there is nothing to go back to.
+        """
+        store.wait()
+        saved = self._newest(store)
+        if saved is None or self._retries.are_spent:
+            self._notes.add(f"{fault}: stopped")
+            advice = (
+                ", before any training: check the model's weights and the verifier, or take "
+                "another --dtype"
+                if saved is None
+                else f", {self._retries.num_failures} times in a row: a lower learning rate may help; "
+                "the checkpoints before it are intact"
+            )
+            raise RunError(f"{self._run.folder}: {fault}{advice}") from fault
+        self._notes.add(f"{fault}: round {saved.state.round_index} is redrawn")
+        state = self._retries.redrawn(saved.state)
+        if self._config.candidates == "fixed":
+            self._rewind(saved.rows)
+            return state, saved.training_set
+        self._rewind(saved.rows[:-1])
+        return state, None
+
+    def _newest(self, store: CheckpointStore) -> Saved | None:
+        """The newest checkpoint that is intact; those after it are set aside."""
+        damaged: list[str] = []  # said once it is known that the run goes on
+        with on_mesh(self._config.mesh):
+            saved = store.newest(self._parts.abstract_state, damaged.append)
+        for line in damaged:
+            self._notes.add(line)
+        store.set_aside_after(-1 if saved is None else int(saved.state.round_index))
+        return saved
+
+    def _rewind(self, rows: Sequence[dict[str, float]]) -> None:
+        """Go on after these measurements, of whose signs of collapse all have been told then."""
+        self._run.rewind(rows, self._config)
+        history = self._run.metrics
+        for end in range(1, len(history) + 1):
+            self._notes.add_signs_of_collapse(history[:end])
 
     def _tell(self, who: Callable[..., None], *what: Any) -> None:
         """Tell the watcher; where it ends the run, it ends in every process."""
@@ -266,92 +254,3 @@ class _KeptRun:
             end = wish
         if not all_agree(end is None):
             raise end or EndRun("by the first process")
-
-    def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
-        """Where the newest checkpoint stands, or the beginning."""
-        newest = max(store.steps(), default=-1)
-        params, self._params = self._params, None
-        if store.steps():
-            params = None  # so that a model need not fit beside its checkpoint
-        saved = self._newest(store)
-        for line in self._run.left_out:
-            self._note(line)
-        self._note_missing_checkpoint(newest)
-        self._rewind(() if saved is None else saved.rows)
-        if saved is None:
-            with on_mesh(self._run.config.mesh):
-                if params is None:
-                    _, params = self._assemble(self._run.config)
-                return self._loop.init_state(params), None
-        return saved.state, saved.training_set
-
-    def _rewind(self, rows: Sequence[dict[str, float]]) -> None:
-        """Go on after these measurements, of whose signs of collapse all have been told then."""
-        self._run.rewind(rows)
-        history = self._run.metrics
-        for end in range(1, len(history) + 1):
-            self._watch_for_collapse(history[:end])
-
-    def _note_missing_checkpoint(self, newest: int) -> None:
-        """Say that of a round that was measured there is no checkpoint: deleted, or never whole."""
-        measured = self._run.last_timed
-        if measured > newest:
-            place = "the beginning" if newest < 0 else f"checkpoint {newest}"
-            self._note(f"there is no checkpoint of round {measured:g}: continuing from {place}")
-
-    def _roll_back(
-        self, store: CheckpointStore, fault: NotFinite, num_failures: int
-    ) -> tuple[LoopState, TrainingSet | None]:
-        """The state before the round that failed, with other random numbers ahead of it.
-
-        What it trains on is sampled anew, unless it was fixed in the first round. Which numbers are
-        drawn next depends on the checkpoint and on how often the run has gone back to it, so that a
-        run that is interrupted here draws the same when it goes on.
-
-        **Raises:** `RunError` if the round has failed too often, or there is nothing to go back to.
-        """
-        store.wait()
-        saved = self._newest(store)
-        if saved is None:
-            self._note(f"{fault}: stopped")
-            raise RunError(
-                f"{self._run.folder}: {fault}, before any training: check the model's weights and "
-                "the verifier, or take another --dtype"
-            ) from fault
-        if num_failures > self._run.config.num_retries:
-            self._note(f"{fault}: stopped")
-            raise RunError(
-                f"{self._run.folder}: {fault}, {num_failures} times in a row: a lower learning "
-                "rate may help; the checkpoints before it are intact"
-            ) from fault
-        self._note(f"{fault}: round {saved.state.round_index} is redrawn")
-        self._num_drawn_afresh += 1
-        state = saved.state.redrawn(self._num_drawn_afresh)
-        if self._run.config.candidates == "fixed":
-            self._rewind(saved.rows)
-            return state, saved.training_set
-        self._rewind(saved.rows[:-1])
-        return state, None
-
-    def _newest(self, store: CheckpointStore) -> Saved | None:
-        damaged: list[str] = []  # said once it is known that the run goes on
-        with on_mesh(self._run.config.mesh):
-            saved = store.newest(self._abstract_state, damaged.append)
-        for line in damaged:
-            self._note(line)
-        store.set_aside_after(-1 if saved is None else int(saved.state.round_index))
-        return saved
-
-    def _watch_for_collapse(self, history: Sequence[RoundMetrics]) -> None:
-        """Tell each sign of a collapse the first time that it shows.
-
-        It may have been told in a round that was undone since, or its round may have been kept and
-        an interruption have come before it was told.
-        """
-        for name, sentence in signs_of_collapse(history).items():
-            if not self._run.has_sign(name):
-                self._note(sentence, sign=name)
-
-    def _note(self, line: str, **what: str) -> None:
-        self._run.note(line, **what)
-        self._watcher.on_note(line)

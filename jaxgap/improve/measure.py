@@ -1,99 +1,14 @@
-"""Measure: where the loop meets the true answers, and the only place where it does."""
+"""Measure: the theory's capabilities, and what only the exact grader knows, of one split."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
 import numpy as np
-from jaxtyping import Bool
 
-from jaxgap.errors import InputError
 from jaxgap.improve.auc import area_under_curve
+from jaxgap.improve.grading import Assessment
+from jaxgap.improve.mean_with_error import MeanWithError
 from jaxgap.improve.metrics import SplitMetrics
-from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.records import Candidates, Scores, Selected
-from jaxgap.sharding import broadcast_from_first
-from jaxgap.tasks import AbstractTask, Problem
-
-
-class Assessment(NamedTuple):
-    """What a task says of candidates.
-
-    **Fields:**
-
-    - `correct`: whether each is right.
-    - `answers`: the answer in each, so that equal answers are equal texts; "" for none.
-    """
-
-    correct: Bool[np.ndarray, "prompts candidates"]
-    answers: Sequence[Sequence[str]]
-
-
-def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidates) -> Assessment:
-    """Grade candidates by the task's exact grader, and find their answers."""
-    num_candidates = candidates.finished.shape[1]
-    answers = task.canonical_answers([text for texts in candidates.texts for text in texts])
-    starts = range(0, len(answers), num_candidates)
-    return Assessment(
-        grade(task, problems, candidates),
-        [answers[start : start + num_candidates] for start in starts],
-    )
-
-
-def grade(
-    task: AbstractTask, problems: Sequence[Problem], candidates: Candidates
-) -> Bool[np.ndarray, "prompts candidates"]:
-    """Whether each candidate is right, by the task's exact grader, in the first process's word.
-
-    One that ran out of time here and not there would leave processes with different checkpoints as
-    the best, to keep.
-
-    **Raises:** `InputError` if the grader does not give one grade for each, or part of a point.
-    """
-    pairs = [
-        (problem, completion)
-        for problem, completions in zip(problems, candidates.texts, strict=True)
-        for completion in completions
-    ]
-    correct = _as_verdicts(task.grade_all(pairs), len(pairs), type(task).__name__)
-    return broadcast_from_first(correct).reshape(candidates.finished.shape)
-
-
-def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
-    """Grades that equal true or false, None among the latter; all others are refused."""
-    try:
-        given = list(grades)
-    except TypeError:
-        raise InputError(
-            f"{name}.grade_all must give one grade for each completion, got {grades!r:.40}"
-        ) from None
-    if len(given) != count:
-        raise InputError(
-            f"{name}.grade_all must give one grade for each completion: it gave {len(given)} for "
-            f"{count}"
-        )
-    for each in given:
-        if not _is_verdict(each):
-            raise InputError(
-                f"{name}.grade (or grade_all) must give True or False for a completion, got "
-                f"{each!r:.40}"
-            )
-    return np.array([bool(each) for each in given], bool)
-
-
-def _is_verdict(grade: object) -> bool:
-    """Whether it is None, what a regular expression found, or equals 0 or 1, which no array does.
-
-    A comparison may be anybody's, and raise anything.
-    """
-    try:
-        if grade is None or isinstance(grade, re.Match):
-            return True
-        return bool(grade == 0) or bool(grade == 1)
-    except Exception:
-        return False
 
 
 def measure(
@@ -105,7 +20,7 @@ def measure(
     prompt, which estimates the same as the paper's one sample with less variance.
     """
     correct = assessment.correct
-    estimate = PromptMean.over_prompts
+    estimate = MeanWithError.over_prompts
     accuracy = correct.mean(axis=1)
     accuracy_gap = selected.of(correct) - accuracy
     error_rate = 1 - accuracy.mean()

@@ -1,13 +1,13 @@
-"""What one checkpoint of a run measured, as a record."""
+"""What one checkpoint of a run measured, as records."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from jaxgap.improve.prompt_mean import PromptMean
-from jaxgap.improve.records import Training
+from jaxgap.improve.mean_with_error import MeanWithError
 
 _TRAIN = "train_"
 
@@ -41,29 +41,59 @@ class SplitMetrics:
         not one.
     """
 
-    solver: PromptMean
-    verifier: PromptMean
-    gap: PromptMean
-    solver_per_token: PromptMean
-    verifier_per_token: PromptMean
-    gap_per_token: PromptMean
-    solver_length: PromptMean
-    verifier_length: PromptMean
-    solver_accuracy: PromptMean
-    verifier_accuracy: PromptMean
-    pass_at_k: PromptMean
-    generation_verification_gap: PromptMean
-    relative_gap: PromptMean
-    judging_accuracy: PromptMean
-    judging_brier: PromptMean
-    judging_auc: PromptMean
-    overrating: PromptMean
-    fallback: PromptMean
-    truncated: PromptMean
-    distinct_answers: PromptMean
+    solver: MeanWithError
+    verifier: MeanWithError
+    gap: MeanWithError
+    solver_per_token: MeanWithError
+    verifier_per_token: MeanWithError
+    gap_per_token: MeanWithError
+    solver_length: MeanWithError
+    verifier_length: MeanWithError
+    solver_accuracy: MeanWithError
+    verifier_accuracy: MeanWithError
+    pass_at_k: MeanWithError
+    generation_verification_gap: MeanWithError
+    relative_gap: MeanWithError
+    judging_accuracy: MeanWithError
+    judging_brier: MeanWithError
+    judging_auc: MeanWithError
+    overrating: MeanWithError
+    fallback: MeanWithError
+    truncated: MeanWithError
+    distinct_answers: MeanWithError
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(SplitMetrics))
+
+
+class TrainingSummary(NamedTuple):
+    """How a round's training went.
+
+    **Fields:**
+
+    - `loss`: mean over its steps of what each lowered, the negative log-likelihood of a completion
+        in nats.
+    - `gradient_norm`: the largest of its steps' global norms, before clipping.
+    - `learning_rate`: that of its last step.
+    - `trained_tokens`: read by its steps, those of prompts included.
+    - `target_tokens`: those of completions among them, which were to be predicted.
+    """
+
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    trained_tokens: float
+    target_tokens: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, float]) -> TrainingSummary | None:
+        """What the row of a checkpoint says of it; the first one says nothing."""
+        return cls(*map(row.__getitem__, cls._fields)) if "loss" in row else None
+
+    @classmethod
+    def missing_in(cls, row: Mapping[str, float]) -> list[str]:
+        """What the row of another version does not say of it."""
+        return [name for name in cls._fields if "loss" in row and name not in row]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +111,7 @@ class RoundMetrics:
     round_index: int
     held_out: SplitMetrics
     train: SplitMetrics
-    training: Training | None = None
+    training: TrainingSummary | None = None
 
     def row(self) -> dict[str, float]:
         """The record as one flat row: `t`, then each mean under its name and its error `*_se`.
@@ -104,7 +134,7 @@ class RoundMetrics:
         held_out, train = (
             SplitMetrics(
                 **{
-                    name: PromptMean(
+                    name: MeanWithError(
                         row[f"{prefix}{name}"], row.get(f"{prefix}{name}_se", math.nan)
                     )
                     for name in _NAMES
@@ -112,4 +142,4 @@ class RoundMetrics:
             )
             for prefix in ("", _TRAIN)
         )
-        return cls(int(row["t"]), held_out, train, Training.from_row(row))
+        return cls(int(row["t"]), held_out, train, TrainingSummary.from_row(row))

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.external import ExternalResponses
-from jaxgap.improve.loop import Loop
+from jaxgap.improve.parts import Loop
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 
@@ -23,7 +23,7 @@ def origin_of(loop: Loop) -> dict[str, int]:
     was interrupted.
     """
     split = loop.split
-    batches = [loop.prompts("train").batch, loop.prompts("held_out").batch]
+    batches = [loop.train_prompts.batch, loop.held_out_prompts.batch]
     return {
         "its problems": json_digest(
             [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]

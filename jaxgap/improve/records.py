@@ -1,29 +1,26 @@
 """What the stages of a round take and give.
 
 None of these records has a place for a reference answer: whatever the training stages are given,
-they cannot see one. Answers live in :class:`jaxgap.tasks.Problem`, which only `measure` reads.
+they cannot see one. Answers live in :class:`jaxgap.tasks.Problem`, which is read where candidates
+are graded (`grading.py`: by `measure`, and by the verifier `exact`) and where a run's problems are
+told from another's (`origin.py`).
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
-from numpy.typing import ArrayLike
 
+from jaxgap.improve.keys import RoundKeys, redrawn_key, round_keys
+from jaxgap.improve.metrics import RoundMetrics, TrainingSummary
 from jaxgap.models import AbstractTokenizer, DecoderConfig, Params
 from jaxgap.models.axes import shapes_on_mesh
-from jaxgap.sampling import TokenBatch, pad_left
+from jaxgap.sampling import Completions, TokenBatch, pad_left
 from jaxgap.tasks import NEXT_QUESTION, Prompt, as_messages, as_text, has_examples
-
-# Apart from every number that is folded into a run's key, those of rounds among them.
-_REDRAWN = 2**32 - 3
-
-# By how much the sums of rounded probabilities may leave the range of a score.
-_ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,28 +70,13 @@ def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt, *, thinks: bool = Tru
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidates:
-    """Sampled completions of each prompt.
-
-    **Fields:**
-
-    - `tokens`: sampled ids, the end token included, padding after it.
-    - `mask`: which of them were sampled.
-    - `logprobs`: log-probability in nats of each under the model that sampled it, 0 in padding.
-    - `finished`: whether a completion drew its end token.
-    - `texts`: the completions as text.
-    """
-
-    tokens: Int[np.ndarray, "prompts candidates steps"]
-    mask: Bool[np.ndarray, "prompts candidates steps"]
-    logprobs: Float[np.ndarray, "prompts candidates steps"]
-    finished: Bool[np.ndarray, "prompts candidates"]
-    texts: tuple[tuple[str, ...], ...]
+class Candidates(Completions):
+    """The candidates of each prompt: what was sampled, and how sure the model was of it."""
 
     @property
     def lengths(self) -> Int[np.ndarray, "prompts candidates"]:
         """Number of sampled tokens, the end token counted."""
-        return self.mask.sum(-1)
+        return self.completion_mask.sum(-1)
 
     @property
     def uncertainty(self) -> Float[np.ndarray, "prompts candidates"]:
@@ -110,24 +92,6 @@ class Candidates:
 
 Scores = Float[np.ndarray, "prompts candidates"]
 """A verifier's score in [0, 1] of each candidate."""
-
-
-def as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
-    """What a verifier gave as numbers, which may be yes and no.
-
-    **Raises:** `ValueError` unless it is one a candidate, and from 0 to 1 where it is finite.
-    """
-    scores = 1.0 * np.asarray(values)
-    if scores.shape != candidates.finished.shape:
-        raise ValueError(
-            f"a verifier must give one score a candidate, {candidates.finished.shape}, got an "
-            f"array of shape {scores.shape}"
-        )
-    numbers = scores[np.isfinite(scores)]
-    beyond = numbers[(numbers < -_ROUNDING) | (numbers > 1 + _ROUNDING)]
-    if beyond.size:
-        raise ValueError(f"a verifier's scores must be from 0 to 1, got {beyond[0]:g}")
-    return scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,46 +118,36 @@ class TrainingSet(NamedTuple):
     **Fields:**
 
     - `tokens`: its ids, the end token included, padding after it.
-    - `mask`: which of them were sampled.
+    - `completion_mask`: which of them were sampled.
     """
 
     tokens: Int[np.ndarray, "prompts steps"]
-    mask: Bool[np.ndarray, "prompts steps"]
+    completion_mask: Bool[np.ndarray, "prompts steps"]
 
     @classmethod
     def of(cls, candidates: Candidates, selected: Selected) -> "TrainingSet":
         """What was selected of the candidates."""
-        return cls(selected.of(candidates.tokens), selected.of(candidates.mask))
+        return cls(selected.of(candidates.tokens), selected.of(candidates.completion_mask))
 
 
-class Training(NamedTuple):
-    """How a round's training went.
+class Answers(NamedTuple):
+    """What generate, verify and select made of the prompts of one split.
 
     **Fields:**
 
-    - `loss`: mean over its steps of what each lowered, the negative log-likelihood of a completion
-        in nats.
-    - `gradient_norm`: the largest of its steps' global norms, before clipping.
-    - `learning_rate`: that of its last step.
-    - `trained_tokens`: read by its steps, those of prompts included.
-    - `target_tokens`: those of completions among them, which were to be predicted.
+    - `candidates`: what was sampled.
+    - `scores`: the verifier's of them.
+    - `selected`: which one of each prompt's was chosen.
     """
 
-    loss: float
-    gradient_norm: float
-    learning_rate: float
-    trained_tokens: float
-    target_tokens: float
+    candidates: Candidates
+    scores: Scores
+    selected: Selected
 
-    @classmethod
-    def from_row(cls, row: Mapping[str, float]) -> "Training | None":
-        """What the row of a checkpoint says of it; the first one says nothing."""
-        return cls(*map(row.__getitem__, cls._fields)) if "loss" in row else None
-
-    @classmethod
-    def missing_in(cls, row: Mapping[str, float]) -> list[str]:
-        """What the row of another version does not say of it."""
-        return [name for name in cls._fields if "loss" in row and name not in row]
+    @property
+    def training_set(self) -> TrainingSet:
+        """The selected completions, to be trained on."""
+        return TrainingSet.of(self.candidates, self.selected)
 
 
 class LoopState(NamedTuple):
@@ -212,7 +166,7 @@ class LoopState(NamedTuple):
     opt_state: optax.OptState | None
     key: jax.Array
     round_index: int | Any
-    training: Training | None = None
+    training: TrainingSummary | None = None
 
     def on_mesh(self, config: DecoderConfig) -> "LoopState":
         """A state of shapes, each with the place on the devices where it belongs."""
@@ -220,8 +174,28 @@ class LoopState(NamedTuple):
         placed = (shapes_on_mesh(config, shapes) for shapes in arrays)
         return LoopState(*placed, round_index=self.round_index)
 
+    @property
+    def round_keys(self) -> RoundKeys:
+        """The random keys of the round that comes next."""
+        return round_keys(self.key, self.round_index)
+
     def redrawn(self, attempt: int) -> "LoopState":
         """The same state with other random numbers ahead of it, others for each attempt."""
-        return self._replace(
-            key=jax.random.fold_in(jax.random.fold_in(self.key, _REDRAWN), attempt)
-        )
+        return self._replace(key=redrawn_key(self.key, attempt))
+
+
+class Checkpoint(NamedTuple):
+    """What the loop yields at each checkpoint, after measuring and before training.
+
+    **Fields:**
+
+    - `state`: all that the rest of the run depends on. Its buffers are donated as the run goes on,
+        so copy it to keep it.
+    - `training_set`: what the round is about to train on. It follows from the state; with it a run
+        goes on at once.
+    - `metrics`: what was measured in that state.
+    """
+
+    state: LoopState
+    training_set: TrainingSet
+    metrics: RoundMetrics

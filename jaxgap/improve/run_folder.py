@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
@@ -35,9 +34,11 @@ from jaxgap.improve.events import EventFile
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.improve.run_files import CONFIG_FILE, METRICS_FILE
 from jaxgap.improve.run_lock import LOCK_FILE
+from jaxgap.improve.run_trajectory import to_trajectory
+from jaxgap.improve.stage_clock import StageClock
 from jaxgap.improve.versions import versions
 from jaxgap.sharding import is_first
-from jaxgap.trajectory import Trajectory, write_csv
+from jaxgap.trajectory import write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text, shown
@@ -61,9 +62,7 @@ class RunFolder:
         self._timings: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
         self.left_out: list[str] = []  # what was damaged as it was reopened, a sentence each
-        self._seconds: dict[str, float] = {}
-        self._stage = "setup"
-        self._since = time.perf_counter()
+        self._clock = StageClock()
 
     @classmethod
     def create(cls, folder: str | Path, config: ImproveConfig) -> RunFolder:
@@ -137,15 +136,15 @@ class RunFolder:
         """`rows` as :class:`RoundMetrics`."""
         return tuple(map(RoundMetrics.from_row, self._rows))
 
-    def change(self, config: ImproveConfig) -> None:
-        """Go on with these settings in place of those that the run had.
+    def rewind(self, rows: Sequence[dict[str, float]], config: ImproveConfig) -> None:
+        """Go on after these measurements, leaving out whatever was written later.
 
-        They are written by :meth:`rewind`, once it is known that the run goes on.
+        **Arguments:**
+
+        - `rows`: the measurements of the checkpoints before.
+        - `config`: the settings from here on.
         """
         self.config = config
-
-    def rewind(self, rows: Sequence[dict[str, float]]) -> None:
-        """Go on after these measurements, leaving out whatever was written later."""
         self._rows = [dict(row) for row in rows]
         last = self._rows[-1]["t"] if self._rows else -1.0
         self._timings = [row for row in self._timings if row["t"] <= last]
@@ -155,16 +154,12 @@ class RunFolder:
 
     def enter(self, stage: str) -> None:
         """Note that a stage begins, and so that the one before it has ended."""
-        now = time.perf_counter()
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
-        self._stage, self._since = stage, now
+        self._clock.enter(stage)
 
     def add(self, metrics: RoundMetrics) -> None:
         """Write one more checkpoint's measurements, its times, and the table so far."""
-        self.enter("between")
         self._rows.append(metrics.row())
-        self._timings.append({"t": float(metrics.round_index)} | self._seconds)
-        self._seconds = {}
+        self._timings.append({"t": float(metrics.round_index)} | self._clock.lap())
         self._write()
         self._guarded(lambda: self._events.add(self._rows[-1]))
 
@@ -227,37 +222,6 @@ class RunFolder:
             raise (DiskFullError if is_disk_full(error) else RunError)(
                 f"{self.folder}: cannot be written ({error.strerror}); what is in it is intact"
             ) from error
-
-
-def to_trajectory(
-    metrics: Sequence[RoundMetrics], provenance: dict[str, Any] | None = None
-) -> Trajectory:
-    """The measurements of at least three checkpoints as a Trajectory, its time in rounds.
-
-    **Arguments:**
-
-    - `metrics`: of the checkpoints, in the order of their rounds.
-    - `provenance`: what to record beside the program's name, as the run's configuration.
-
-    **Returns:** the trajectory: uncertainties in nats with their standard errors, and what else was
-    measured at all checkpoints as extra columns.
-
-    **Raises:** `TrajectoryError` if there are fewer than three checkpoints.
-    """
-    rows = [checkpoint.row() for checkpoint in metrics]
-    # An error over one prompt is not known, but where there is nothing to tell apart.
-    names = [name for name in rows[0] if all(name in row for row in rows)]
-    columns = {name: [row[name] for row in rows] for name in names}
-    return Trajectory(
-        ts=columns.pop("t"),
-        solver=columns.pop("solver"),
-        verifier=columns.pop("verifier"),
-        solver_se=columns.pop("solver_se", None),
-        verifier_se=columns.pop("verifier_se", None),
-        extra=columns,
-        time_unit="round",
-        provenance={"program": "jaxgap improve"} | (provenance or {}),
-    )
 
 
 def empty_folder(folder: str | Path) -> Path:

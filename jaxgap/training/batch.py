@@ -27,12 +27,12 @@ class Examples(NamedTuple):
 
     - `prompts`: prompts padded on the left.
     - `tokens`: completions padded on the right, the end token included.
-    - `mask`: which of these tokens are real.
+    - `completion_mask`: which of these tokens are real.
     """
 
     prompts: TokenBatch
     tokens: Tokens
-    mask: Mask
+    completion_mask: Mask
 
 
 class BatchShape(NamedTuple):

@@ -60,7 +60,7 @@ class AdamW:
         return optax.chain(
             optax.clip_by_global_norm(self.clip_norm),
             optax.adamw(
-                self.schedule.schedule(),
+                self.schedule.as_optax(),
                 b1=self.b1,
                 b2=self.b2,
                 eps=self.eps,

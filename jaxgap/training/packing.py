@@ -99,4 +99,4 @@ def _ragged(examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
         tokens, mask = np.asarray(tokens), np.asarray(mask)
         return [row[real] for row, real in zip(tokens, mask, strict=True)]
 
-    return rows(*examples.prompts), rows(examples.tokens, examples.mask)
+    return rows(*examples.prompts), rows(examples.tokens, examples.completion_mask)

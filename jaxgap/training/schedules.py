@@ -1,4 +1,4 @@
-"""How the learning rate goes over the steps of a run: records that stand for optax schedules."""
+"""Learning-rate schedules over the steps of a run: records that stand for optax schedules."""
 
 from __future__ import annotations
 
@@ -13,41 +13,49 @@ class AbstractSchedule(abc.ABC):
     """A schedule that can be compared and hashed, so that it is static under `jax.jit`."""
 
     @abc.abstractmethod
-    def schedule(self) -> optax.Schedule:
+    def as_optax(self) -> optax.Schedule:
         """The learning rate as a function of the number of steps done."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Constant(AbstractSchedule):
-    """The same learning rate at every step.
+    """The same learning rate at every step after a linear warm-up.
 
     **Fields:**
 
     - `learning_rate`: > 0.
+    - `warm_up_steps`: steps before the first at that rate, >= 0. The first of them already has
+        `learning_rate / (warm_up_steps + 1)`: at zero it would train nothing, and a round may have
+        no other step.
+
+    **Raises:** `ValueError` if a field is outside its range.
+
+    >>> rate = Constant(learning_rate=1.0, warm_up_steps=2).as_optax()
+    >>> [round(float(rate(step)), 2) for step in range(5)]
+    [0.33, 0.67, 1.0, 1.0, 1.0]
     """
 
     learning_rate: float
+    warm_up_steps: int = 0
 
     def __post_init__(self):
         _require(self, "learning_rate", 0 < self.learning_rate < float("inf"), "positive")
+        _require(self, "warm_up_steps", self.warm_up_steps >= 0, "0 or more")
 
-    def schedule(self) -> optax.Schedule:
-        return optax.constant_schedule(self.learning_rate)
+    def as_optax(self) -> optax.Schedule:
+        constant = optax.constant_schedule(self.learning_rate)
+        return _after_warm_up(self.learning_rate, self.warm_up_steps, constant)
 
 
 @dataclasses.dataclass(frozen=True)
-class _WarmUpAndDecay(AbstractSchedule):
-    """Up to the peak in a line, then down to the final learning rate, where it stays.
-
-    The first step is one part of the way up, not at zero: it would train nothing, and a round may
-    have no other.
+class AbstractDecay(AbstractSchedule):
+    """A linear warm-up to the peak, then a decay to zero, where it stays.
 
     **Fields:**
 
     - `peak`: the highest learning rate, > 0.
-    - `warm_up_steps`: steps before that at the peak, >= 0.
-    - `num_steps`: steps until the final learning rate, those on the way up included.
-    - `final`: the last learning rate, 0 to `peak`.
+    - `warm_up_steps`: steps before the first at the peak, >= 0, as for :class:`Constant`.
+    - `num_steps`: steps until the learning rate is zero, those of the warm-up included.
 
     **Raises:** `ValueError` if a field is outside its range.
     """
@@ -55,47 +63,54 @@ class _WarmUpAndDecay(AbstractSchedule):
     peak: float
     warm_up_steps: int
     num_steps: int
-    final: float = 0.0
 
     def __post_init__(self):
         _require(self, "peak", 0 < self.peak < float("inf"), "positive")
         _require(self, "warm_up_steps", self.warm_up_steps >= 0, "0 or more")
         more = f"more than warm_up_steps={self.warm_up_steps}"
         _require(self, "num_steps", self.num_steps > self.warm_up_steps, more)
-        _require(self, "final", 0 <= self.final <= self.peak, f"0 to peak={self.peak}")
 
-    def schedule(self) -> optax.Schedule:
-        first = self.peak / (self.warm_up_steps + 1)
-        warm_up = optax.linear_schedule(first, self.peak, self.warm_up_steps)
-        return optax.join_schedules([warm_up, self._decay()], [self.warm_up_steps])
+    def as_optax(self) -> optax.Schedule:
+        decay = self._decay(self.num_steps - self.warm_up_steps)
+        return _after_warm_up(self.peak, self.warm_up_steps, decay)
 
     @abc.abstractmethod
-    def _decay(self) -> optax.Schedule: ...
+    def _decay(self, num_steps: int) -> optax.Schedule:
+        """From the peak to zero in so many steps."""
 
 
-class LinearDecay(_WarmUpAndDecay):
-    """A warm-up, then a line.
+class LinearDecay(AbstractDecay):
+    """A linear warm-up, then a linear decay to zero.
 
-    >>> rate = LinearDecay(peak=1.0, warm_up_steps=2, num_steps=6).schedule()
+    >>> rate = LinearDecay(peak=1.0, warm_up_steps=2, num_steps=6).as_optax()
     >>> [round(float(rate(step)), 2) for step in range(7)]
     [0.33, 0.67, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
-    def _decay(self) -> optax.Schedule:
-        return optax.linear_schedule(self.peak, self.final, self.num_steps - self.warm_up_steps)
+    def _decay(self, num_steps: int) -> optax.Schedule:
+        return optax.linear_schedule(self.peak, 0.0, num_steps)
 
 
-class CosineDecay(_WarmUpAndDecay):
-    """A warm-up, then half a cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
+class CosineDecay(AbstractDecay):
+    """A linear warm-up, then half a cosine.
 
-    >>> rate = CosineDecay(peak=1.0, warm_up_steps=2, num_steps=6).schedule()
+    The decay is that of Loshchilov and Hutter, arXiv:1608.03983, without restarts.
+
+    >>> rate = CosineDecay(peak=1.0, warm_up_steps=2, num_steps=6).as_optax()
     >>> [round(float(rate(step)), 2) for step in range(7)]
     [0.33, 0.67, 1.0, 0.85, 0.5, 0.15, 0.0]
     """
 
-    def _decay(self) -> optax.Schedule:
-        steps = self.num_steps - self.warm_up_steps
-        return optax.cosine_decay_schedule(self.peak, steps, alpha=self.final / self.peak)
+    def _decay(self, num_steps: int) -> optax.Schedule:
+        return optax.cosine_decay_schedule(self.peak, num_steps)
+
+
+def _after_warm_up(peak: float, num_steps: int, schedule: optax.Schedule) -> optax.Schedule:
+    """A schedule that begins at the peak, after so many steps on the way up to it."""
+    if num_steps == 0:
+        return schedule
+    warm_up = optax.linear_schedule(peak / (num_steps + 1), peak, num_steps)
+    return optax.join_schedules([warm_up, schedule], [num_steps])
 
 
 def _require(record: Any, name: str, satisfied: bool, legal: str) -> None:

@@ -13,8 +13,8 @@ from jaxgap.fitting import FitResult
 from jaxgap.fitting.noise.abstract_noise import t_quantile
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.cost import Cost, trained_on
+from jaxgap.improve.mean_with_error import MeanWithError
 from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.run_folder import RunFolder
 
 _ANSWERING = ("generate", "verify", "select")
@@ -116,7 +116,7 @@ class BenchRow:
         }
 
     @property
-    def _ends(self) -> tuple[PromptMean, PromptMean]:
+    def _ends(self) -> tuple[MeanWithError, MeanWithError]:
         first, last = self.metrics[0], self.metrics[-1]
         return first.held_out.solver_accuracy, last.held_out.solver_accuracy
 

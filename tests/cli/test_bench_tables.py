@@ -9,7 +9,7 @@ import pytest
 from jaxgap.cli.bench_tables import print_bench
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import LinearLaw, fit
-from jaxgap.improve import ImproveConfig, PromptMean, RoundMetrics, SplitMetrics
+from jaxgap.improve import ImproveConfig, MeanWithError, RoundMetrics, SplitMetrics
 from jaxgap.improve.cost import Cost
 from jaxgap.trajectory import Trajectory
 from jaxgap.workflows.bench import Bench
@@ -40,7 +40,7 @@ def unmoved():
 def row(name, result, *, last=0.6, seconds=10.0):
     metrics = []
     for index, accuracy in ((0, 0.4), (1, last)):
-        split = SplitMetrics(**dict.fromkeys(NAMES, PromptMean(accuracy, 0.01)))
+        split = SplitMetrics(**dict.fromkeys(NAMES, MeanWithError(accuracy, 0.01)))
         metrics.append(RoundMetrics(index, split, split))
     cost = Cost(1.0, 1.0, 1.0, 1e9)
     return BenchRow(name, Path(name), ImproveConfig(), "run", tuple(metrics), result, cost, seconds)

@@ -3,11 +3,12 @@
 import dataclasses
 
 import jax
+import numpy as np
 import pytest
 
-from jaxgap.improve import AskingVerifier, ImproveConfig, Loop, Question
+from jaxgap.improve import AskingVerifier, Candidates, ImproveConfig, Loop, Question
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
-from jaxgap.tasks import Addition
+from jaxgap.tasks import AbstractTask, Addition, Problem
 
 CONFIG = ImproveConfig(
     num_rounds=2,
@@ -39,7 +40,7 @@ def tiny_model():
 
 @pytest.fixture
 def tiny_params(tiny_model):
-    """Drawn anew for each test, since training gives its buffers up."""
+    """Drawn anew for each test, since training donates its buffers."""
     return jax.tree.map(lambda x: 3 * x, tiny_model.init(jax.random.key(0)))
 
 
@@ -56,3 +57,36 @@ def make_loop(tiny_model):
         return Loop(config, tiny_model, verifier, task, split)
 
     return make
+
+
+@pytest.fixture
+def candidates_of():
+    """Candidates of one token each, of which nothing but their texts matters."""
+
+    def make(texts):
+        mask = np.ones((len(texts), len(texts[0]), 1), bool)
+        return Candidates(
+            mask.astype(int), mask, -1.0 * mask, mask[..., 0], tuple(map(tuple, texts))
+        )
+
+    return make
+
+
+class Scrambled(AbstractTask):
+    """Sums with other answers and the opposite grader."""
+
+    def problems(self, count, *, seed):
+        drawn = Addition().problems(count, seed=seed)
+        return [Problem(problem.prompt, problem.answer[::-1] + "0") for problem in drawn]
+
+    def grade(self, problem, completion):
+        return len(completion) % 2 == 0
+
+    def canonical_answer(self, completion):
+        return completion
+
+
+@pytest.fixture
+def scrambled():
+    """The prompts of Addition, of which every answer and every grade is another."""
+    return Scrambled()

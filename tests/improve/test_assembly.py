@@ -9,7 +9,6 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, assemble
 from jaxgap.improve.assembly import check_windows
-from jaxgap.improve.records import Candidates
 from jaxgap.models import LongRope
 from jaxgap.tasks import Addition, Problem
 
@@ -22,7 +21,7 @@ def test_a_wrong_task_does_not_wait_for_the_weights(tmp_path):
         assemble(dataclasses.replace(missing, task="addition"))
 
 
-def test_a_task_of_ones_own_is_what_the_whole_run_is_of():
+def test_a_task_of_ones_own_is_what_the_whole_run_is_of(candidates_of):
     class FirstDigit(Addition):
         def problems(self, count, *, seed):
             drawn = super().problems(count, seed=seed)
@@ -37,10 +36,8 @@ def test_a_task_of_ones_own_is_what_the_whole_run_is_of():
     loop, _ = assemble(config, FirstDigit())
     assert isinstance(loop.task, FirstDigit)
     assert {len(problem.answer) for problem in (*loop.split.train, *loop.split.held_out)} == {1}
-    mask = np.ones((3, 2, 1), bool)
-    texts = (("12", "13"),) * 3
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], texts)
-    scores = loop.verifier({}, loop.prompts("train"), candidates, jax.random.key(0))
+    candidates = candidates_of((("12", "13"),) * 3)
+    scores = loop.verifier({}, loop.train_prompts, candidates, jax.random.key(0))
     np.testing.assert_array_equal(scores, 1.0)  # both answers begin alike
 
 

@@ -6,19 +6,19 @@ import math
 import numpy as np
 import pytest
 
-from jaxgap.improve import PromptMean, RoundMetrics, SplitMetrics
+from jaxgap.improve import MeanWithError, RoundMetrics, SplitMetrics
 from jaxgap.improve.collapse import signs_of_collapse
 
 HEALTHY = SplitMetrics(
-    **{field.name: PromptMean(0.5, 0.01) for field in dataclasses.fields(SplitMetrics)}
+    **{field.name: MeanWithError(0.5, 0.01) for field in dataclasses.fields(SplitMetrics)}
 )
 HEALTHY = dataclasses.replace(
     HEALTHY,
-    solver=PromptMean(1.5, 0.02),
-    distinct_answers=PromptMean(4.0, 0.1),
-    solver_length=PromptMean(20.0, 0.5),
-    truncated=PromptMean(0.05, 0.01),
-    fallback=PromptMean(0.1, 0.01),
+    solver=MeanWithError(1.5, 0.02),
+    distinct_answers=MeanWithError(4.0, 0.1),
+    solver_length=MeanWithError(20.0, 0.5),
+    truncated=MeanWithError(0.05, 0.01),
+    fallback=MeanWithError(0.1, 0.01),
 )
 
 
@@ -28,23 +28,27 @@ def run_of(*changes):
 
 
 def test_a_run_that_gets_better_shows_none():
-    better = {"solver_accuracy": PromptMean(0.7, 0.01), "solver": PromptMean(0.9, 0.02)}
+    better = {"solver_accuracy": MeanWithError(0.7, 0.01), "solver": MeanWithError(0.9, 0.02)}
     assert signs_of_collapse(run_of({}, better)) == {}
 
 
 @pytest.mark.parametrize(
     ("name", "change", "sentence"),
     [
-        ("accuracy", {"solver_accuracy": PromptMean(0.4, 0.01)}, "50.0%, now 40.0%, and confiden"),
-        ("judging", {"judging_auc": PromptMean(0.4, 0.01)}, "AUC 0.50 at first, now 0.40"),
+        (
+            "accuracy",
+            {"solver_accuracy": MeanWithError(0.4, 0.01)},
+            "50.0%, now 40.0%, and confiden",
+        ),
+        ("judging", {"judging_auc": MeanWithError(0.4, 0.01)}, "AUC 0.50 at first, now 0.40"),
         (
             "diversity",
-            {"distinct_answers": PromptMean(1.1, 0.1)},
+            {"distinct_answers": MeanWithError(1.1, 0.1)},
             "4.0 distinct answers per prompt",
         ),
-        ("length", {"solver_length": PromptMean(5.0, 0.5)}, "20.0 tokens at first, now 5.0"),
-        ("length", {"truncated": PromptMean(0.8, 0.02)}, "80% of the responses are cut"),
-        ("fallback", {"fallback": PromptMean(0.9, 0.02)}, "for 90% of the prompts no candidate"),
+        ("length", {"solver_length": MeanWithError(5.0, 0.5)}, "20.0 tokens at first, now 5.0"),
+        ("length", {"truncated": MeanWithError(0.8, 0.02)}, "80% of the responses are cut"),
+        ("fallback", {"fallback": MeanWithError(0.9, 0.02)}, "for 90% of the prompts no candidate"),
     ],
 )
 def test_each_sign_is_reported_alone(name, change, sentence):
@@ -54,27 +58,27 @@ def test_each_sign_is_reported_alone(name, change, sentence):
 
 
 def test_a_fall_of_accuracy_is_reported_against_the_best_checkpoint_with_confidence():
-    best = {"solver_accuracy": PromptMean(0.8, 0.01)}
-    worse = {"solver_accuracy": PromptMean(0.6, 0.01), "solver": PromptMean(0.5, 0.02)}
+    best = {"solver_accuracy": MeanWithError(0.8, 0.01)}
+    worse = {"solver_accuracy": MeanWithError(0.6, 0.01), "solver": MeanWithError(0.5, 0.02)}
     found = signs_of_collapse(run_of({}, best, worse))
     assert "past its best: 80.0%, now 60.0%, while confidence rises" in found["accuracy"]
 
 
 @pytest.mark.parametrize("accuracy", [0.0, 1.0])
 def test_where_all_are_right_or_all_wrong_judging_has_not_fallen(accuracy):
-    judged = {"judging_auc": PromptMean(0.95, 0.01)}
+    judged = {"judging_auc": MeanWithError(0.95, 0.01)}
     nothing_to_tell_apart = {
-        "judging_auc": PromptMean(0.5, 0.0),
-        "solver_accuracy": PromptMean(accuracy, 0.0),
+        "judging_auc": MeanWithError(0.5, 0.0),
+        "solver_accuracy": MeanWithError(accuracy, 0.0),
     }
-    worse = {"judging_auc": PromptMean(0.45, 0.01)}
+    worse = {"judging_auc": MeanWithError(0.45, 0.01)}
     assert "judging" not in signs_of_collapse(run_of(judged, nothing_to_tell_apart))
     assert "judging" not in signs_of_collapse(run_of(nothing_to_tell_apart, worse))
 
 
 def test_a_verifier_that_scores_all_alike_has_forgotten_to_judge():
-    alike = {"judging_auc": PromptMean(0.5, 0.0)}
-    found = signs_of_collapse(run_of({"judging_auc": PromptMean(0.85, 0.02)}, alike))
+    alike = {"judging_auc": MeanWithError(0.5, 0.0)}
+    found = signs_of_collapse(run_of({"judging_auc": MeanWithError(0.85, 0.02)}, alike))
     assert "AUC 0.85 at first, now 0.50" in found["judging"]
 
 
@@ -82,7 +86,7 @@ def test_noise_is_no_sign():
     rng = np.random.default_rng(0)
     for _ in range(500):
         draws = [
-            {"solver_accuracy": PromptMean(0.5 + 0.01 * rng.normal(), 0.01)} for _ in range(12)
+            {"solver_accuracy": MeanWithError(0.5 + 0.01 * rng.normal(), 0.01)} for _ in range(12)
         ]
         assert signs_of_collapse(run_of(*draws)) == {}
 
@@ -90,11 +94,11 @@ def test_noise_is_no_sign():
 @pytest.mark.parametrize(
     "change",
     [
-        {"solver_accuracy": PromptMean(0.0, math.nan)},
-        {"judging_auc": PromptMean(0.1, math.nan)},
-        {"distinct_answers": PromptMean(1.0, math.nan)},
-        {"truncated": PromptMean(1.0, math.nan)},
-        {"fallback": PromptMean(1.0, math.nan)},
+        {"solver_accuracy": MeanWithError(0.0, math.nan)},
+        {"judging_auc": MeanWithError(0.1, math.nan)},
+        {"distinct_answers": MeanWithError(1.0, math.nan)},
+        {"truncated": MeanWithError(1.0, math.nan)},
+        {"fallback": MeanWithError(1.0, math.nan)},
     ],
 )
 def test_a_difference_of_unknown_error_is_no_sign(change):

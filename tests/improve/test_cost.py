@@ -9,8 +9,9 @@ import pytest
 from jaxgap.improve import self_improve
 from jaxgap.improve.cost import product_parameters, run_cost
 from jaxgap.improve.external import ExternalResponses
-from jaxgap.improve.loop import Observer
-from jaxgap.improve.measure import assess, measure
+from jaxgap.improve.grading import assess
+from jaxgap.improve.loop import generate_verify_select
+from jaxgap.improve.measure import measure
 from jaxgap.improve.metrics import RoundMetrics
 from jaxgap.sampling import continued_logits
 from jaxgap.training import pack
@@ -24,15 +25,15 @@ def test_judging_reads_a_problem_once_and_each_candidate(make_loop, tiny_params,
         return continued_logits(model, params, prefixes, prefix_of, suffixes)
 
     monkeypatch.setattr("jaxgap.improve.verifiers.asking.continued_logits", record)
-    prompts, state = loop.prompts("train"), loop.init_state(tiny_params)
-    answered = loop.answer(state, prompts, jax.random.key(0), Observer())
-    candidates = answered[0]
+    prompts, state = loop.train_prompts, loop.init_state(tiny_params)
+    answers = generate_verify_select(loop, state, prompts, jax.random.key(0))
+    candidates = answers.candidates
     assert all(len(set(texts)) == len(texts) for texts in candidates.texts)
-    split = measure(*answered, assess(loop.task, loop.split.train, candidates))
+    split = measure(*answers, assess(loop.task, loop.split.train, candidates))
     cost = run_cost(loop, tiny_params, [RoundMetrics(i, split, split) for i in range(2)])
-    assert cost.sampled == pytest.approx(candidates.mask.sum())
+    assert cost.sampled == pytest.approx(candidates.completion_mask.sum())
     # A model of random weights draws the padding id, too, which no text shows.
-    unseen = (candidates.tokens[candidates.mask] == loop.model.tokenizer.pad_id).sum()
+    unseen = (candidates.tokens[candidates.completion_mask] == loop.model.tokenizer.pad_id).sum()
     assert cost.read == pytest.approx(prompts.batch.mask.sum() + sum(read) + unseen)
 
 

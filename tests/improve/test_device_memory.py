@@ -5,7 +5,7 @@ from jax.errors import JaxRuntimeError
 
 from jaxgap.errors import RunError
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.device_memory import fitting_device
+from jaxgap.improve.device_memory import out_of_memory_in_one_line
 from jaxgap.improve.kept_run import improve_to_folder, resume_folder
 
 
@@ -28,5 +28,5 @@ def test_a_run_that_does_not_fit_says_so(tmp_path):
 
 
 def test_other_errors_of_the_device_go_through():
-    with pytest.raises(JaxRuntimeError, match="INTERNAL: broken"), fitting_device():
+    with pytest.raises(JaxRuntimeError, match="INTERNAL: broken"), out_of_memory_in_one_line():
         raise JaxRuntimeError("INTERNAL: broken")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import ImproveConfig
+from jaxgap.improve.mean_with_error import MeanWithError
 from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
-from jaxgap.improve.prompt_mean import PromptMean
 from jaxgap.improve.run_folder import RunFolder
 from jaxgap.trajectory.read import read_trajectory
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
@@ -21,7 +21,7 @@ NAMES = [field.name for field in dataclasses.fields(SplitMetrics)]
 def measured(round_index):
     values = np.random.default_rng(round_index).uniform(size=(2, len(NAMES), 2)).tolist()
     held_out, train = (
-        SplitMetrics(**{n: PromptMean(*value) for n, value in zip(NAMES, split, strict=True)})
+        SplitMetrics(**{n: MeanWithError(*value) for n, value in zip(NAMES, split, strict=True)})
         for split in values
     )
     return RoundMetrics(round_index, held_out, train)
@@ -30,7 +30,7 @@ def measured(round_index):
 def begin(folder):
     folder.mkdir()
     run = RunFolder.create(folder, ImproveConfig())
-    run.rewind(())
+    run.rewind((), run.config)
     return run
 
 
@@ -41,7 +41,7 @@ def interrupted(tmp_path):
     for round_index in range(3):
         run.add(measured(round_index))
     run = RunFolder.reopen(tmp_path / "run")
-    run.rewind([measured(0).row(), measured(1).row()])
+    run.rewind([measured(0).row(), measured(1).row()], run.config)
     run.add(measured(2))
     run.add(measured(3))
     return tmp_path / "run"

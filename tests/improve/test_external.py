@@ -13,8 +13,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.external import read_external, shares
-from jaxgap.improve.kept_run import _prolonged
+from jaxgap.improve.external import prolonged, read_external, shares
 from jaxgap.improve.records import TrainingSet
 from jaxgap.models import CharTokenizer
 from jaxgap.tasks import Problem
@@ -81,7 +80,7 @@ def test_each_response_is_used_once_in_the_share_of_its_round(tmp_path_factory, 
     external = read(write(path, pairs), eta)
     mask = np.zeros((10, 4), bool)
     original = TrainingSet(np.zeros((10, 4), int), mask)
-    replaced = [external.replace(t, original).mask.any(1) for t in range(len(eta))]
+    replaced = [external.replace(t, original).completion_mask.any(1) for t in range(len(eta))]
     used = np.sum(replaced, axis=0)
     np.testing.assert_array_equal(used, np.arange(10) < count)
     for share, rows in zip(np.cumsum(eta), np.cumsum([r.sum() for r in replaced]), strict=True):
@@ -198,10 +197,10 @@ def next_loop(config):
 
 def test_more_rounds_use_none_a_second_time():
     config = ImproveConfig(num_rounds=2, external="r.jsonl")
-    longer = _prolonged(config, 3)
+    longer = prolonged(config, 3)
     assert longer.num_rounds == 5
     assert shares(longer.allocation, 5) == (0.5, 0.5, 0, 0, 0)
-    assert _prolonged(config, 0) == config
+    assert prolonged(config, 0) == config
 
 
 def test_a_batch_that_would_leave_some_out_is_refused(tmp_path):

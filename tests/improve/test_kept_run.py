@@ -20,6 +20,7 @@ from jaxgap.improve import (
     improve_to_folder,
     loop,
     resume_folder,
+    run_notes,
 )
 from jaxgap.improve import kept_run as module
 from jaxgap.improve import train as training
@@ -126,7 +127,7 @@ def test_more_rounds_are_those_that_a_longer_run_would_have_had(whole, tmp_path)
 
 def other_problems(config):
     """The parts of the same run, but for the answer to one problem."""
-    loop, params = module.assemble(config)
+    loop, params = assembly.assemble(config)
     first, *others = loop.split.train
     train = (dataclasses.replace(first, answer="0"), *others)
     return dataclasses.replace(loop, split=dataclasses.replace(loop.split, train=train)), params
@@ -150,7 +151,7 @@ def test_nothing_is_noted_of_a_resumption_that_an_older_checkpoint_refuses(whole
 
 
 def test_external_responses_have_to_stay_the_same_and_rounds_may_be_added(tmp_path):
-    problems = module.assemble(CONFIG)[0].split.train
+    problems = assembly.assemble(CONFIG)[0].split.train
     file, folder = tmp_path / "responses.jsonl", tmp_path / "run"
     rows = [json.dumps({"prompt": each.text, "response": "22"}) for each in problems]
     file.write_text("\n".join(rows))
@@ -176,14 +177,14 @@ def sign_in_round_two(monkeypatch):
         late = [metrics for metrics in history if metrics.round_index >= 2]
         return {"accuracy": f"worse: {late[-1].held_out.solver.mean}"} if late else {}
 
-    monkeypatch.setattr(module, "signs_of_collapse", signs)
+    monkeypatch.setattr(run_notes, "signs_of_collapse", signs)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("sign_in_round_two")
 def test_a_sign_of_collapse_is_noted_once_whatever_is_lost(tmp_path, monkeypatch):
     """A round that is done again may measure other numbers."""
-    signs = module.signs_of_collapse
+    signs = run_notes.signs_of_collapse
 
     def reworded(history):
         return {name: sentence + "0" for name, sentence in signs(history).items()}
@@ -195,7 +196,7 @@ def test_a_sign_of_collapse_is_noted_once_whatever_is_lost(tmp_path, monkeypatch
         for step in lost:
             shutil.rmtree(folder / "checkpoints" / str(step))
         with monkeypatch.context() as patch:
-            patch.setattr(module, "signs_of_collapse", reworded)
+            patch.setattr(run_notes, "signs_of_collapse", reworded)
             resume_folder(folder)
         assert [note for note in notes_of(folder) if note.startswith("worse")] == [sign]
 

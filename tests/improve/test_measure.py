@@ -3,17 +3,14 @@
 import dataclasses
 import json
 import math
-from decimal import Decimal
-from fractions import Fraction
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.errors import InputError
-from jaxgap.improve import Candidates, PromptMean, RoundMetrics, Selected, to_trajectory
+from jaxgap.improve import Candidates, MeanWithError, RoundMetrics, Selected, to_trajectory
 from jaxgap.improve.auc import area_under_curve
-from jaxgap.improve.measure import Assessment, assess, grade, measure
+from jaxgap.improve.grading import Assessment, assess
+from jaxgap.improve.measure import measure
 from jaxgap.tasks import Addition, Problem
 
 
@@ -32,23 +29,23 @@ def checkpoint():
 
 
 def test_uncertainties_are_totals_in_nats(checkpoint):
-    assert checkpoint.solver == PromptMean(4.0, 0.0)
-    assert checkpoint.verifier == PromptMean(3.0, 1.0)
+    assert checkpoint.solver == MeanWithError(4.0, 0.0)
+    assert checkpoint.verifier == MeanWithError(3.0, 1.0)
     assert checkpoint.solver_per_token.mean == pytest.approx(np.mean([2, 1, 4, 4 / 3]))
     assert checkpoint.verifier_per_token.mean == np.mean([1, 4])
     assert checkpoint.solver_length.mean == 2.25
     assert checkpoint.verifier_length.mean == 1.5
     # 12 and 6 nats over 3 and 2 tokens for the first prompt, whose second candidate is selected.
-    assert checkpoint.gap == PromptMean(1.0, 1.0)
+    assert checkpoint.gap == MeanWithError(1.0, 1.0)
     per_token = np.array([(2 + 1) / 2 - 1, (4 + 4 / 3) / 2 - 4])
     assert checkpoint.gap_per_token.mean == pytest.approx(per_token.mean())
 
 
 def test_accuracies_and_gaps(checkpoint):
-    assert checkpoint.solver_accuracy == PromptMean(0.25, 0.25)
-    assert checkpoint.verifier_accuracy == PromptMean(0.5, 0.5)
+    assert checkpoint.solver_accuracy == MeanWithError(0.25, 0.25)
+    assert checkpoint.verifier_accuracy == MeanWithError(0.5, 0.5)
     assert checkpoint.pass_at_k.mean == 0.5
-    assert checkpoint.generation_verification_gap == PromptMean(0.25, 0.25)
+    assert checkpoint.generation_verification_gap == MeanWithError(0.25, 0.25)
     assert checkpoint.relative_gap.mean == pytest.approx(0.25 / 0.75)
     # Scores above one half: right only for the second prompt's second candidate's low score.
     assert checkpoint.judging_accuracy.mean == 0.25
@@ -76,99 +73,35 @@ def test_a_row_has_every_mean_and_its_error_for_both_splits(checkpoint):
     assert RoundMetrics.from_row(row) == RoundMetrics(5, checkpoint, checkpoint)
 
 
-def test_where_all_is_right_the_relative_gap_is_zero():
-    mask = np.ones((2, 1, 1), bool)
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("1",), ("2",)))
+def test_where_all_is_right_the_relative_gap_is_zero(candidates_of):
+    candidates = candidates_of((("1",), ("2",)))
     selected = Selected(np.zeros(2, int), np.zeros(2, bool))
     right = np.ones((2, 1), bool)
     metrics = measure(candidates, np.ones((2, 1)), selected, Assessment(right, candidates.texts))
-    assert metrics.relative_gap == PromptMean(0.0, 0.0)
+    assert metrics.relative_gap == MeanWithError(0.0, 0.0)
 
 
 def test_standard_error_is_over_prompts():
     values = np.random.default_rng(0).normal(size=(400, 7))
-    estimate = PromptMean.over_prompts(values)
+    estimate = MeanWithError.over_prompts(values)
     assert estimate.mean == pytest.approx(values.mean())
     assert estimate.stderr == pytest.approx(values.mean(1).std(ddof=1) / 20)
 
 
-def test_grading_uses_the_task():
-    problems = [Problem("1+1=", "2"), Problem("1+2=", "3")]
-    mask = np.ones((2, 2, 1), bool)
-    texts = (("2", "3"), ("3", ""))
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], texts)
-    assessment = assess(Addition(), problems, candidates)
-    assert assessment.correct.tolist() == [[True, False], [True, False]]
-    assert assessment.answers == [["2", "3"], ["3", ""]]
-
-
-def graded(grades):
-    """What is made of these grades of three candidates of one prompt."""
-
-    class Own(Addition):
-        def grade_all(self, pairs):
-            return grades
-
-    mask = np.ones((1, 3, 1), bool)
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "3", ""),))
-    return grade(Own(), [Problem("1+1=", "2")], candidates)
-
-
-@pytest.mark.parametrize("true", [True, np.True_, 1, 1.0, np.int8(1), jnp.float32(1), np.array(1)])
-@pytest.mark.parametrize("false", [False, np.False_, 0, np.float32(0), None])
-def test_grades_are_true_or_false(true, false):
-    for kind in (list, tuple, np.array, iter):
-        assert graded(kind([true, false, true])).tolist() == [[True, False, True]]
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        *(0.25, 2, -1, "False", "", b"no", math.nan, np.float32(0.5), jnp.float32(0.5)),
-        *(np.array(0.5), np.array([0, 1]), Fraction(1, 2), Decimal("0.5"), [], object()),
-    ],
-)
-def test_part_of_a_point_is_no_grade(part):
-    with pytest.raises(InputError, match=r"Own.grade \(or grade_all\) must give True or False"):
-        graded([True, part, False])
-
-
-def test_grades_that_are_no_list_are_refused():
-    with pytest.raises(InputError, match=r"one grade for each completion, got True"):
-        graded(True)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 4, 6])
-def test_grades_are_as_many_as_completions(count):
-    with pytest.raises(InputError, match=f"grade for each completion: it gave {count} for 3"):
-        graded([True] * count)
-
-
-def test_what_the_first_process_found_right_is_right_in_all(monkeypatch):
-    """A grader may run out of time in one process alone."""
-    monkeypatch.setattr("jaxgap.improve.measure.broadcast_from_first", np.logical_not)
-    mask = np.ones((1, 2, 1), bool)
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "3"),))
-    assessment = assess(Addition(), [Problem("1+1=", "2")], candidates)
-    assert assessment.correct.tolist() == [[False, True]]
-
-
-def test_answers_are_told_apart_as_the_task_spells_them():
+def test_answers_are_told_apart_as_the_task_spells_them(candidates_of):
     class Trimming(Addition):
         def canonical_answer(self, completion):
             return completion.strip()
 
-    mask = np.ones((1, 3, 1), bool)
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", " 2", "3"),))
+    candidates = candidates_of((("2", " 2", "3"),))
     selected = Selected(np.zeros(1, int), np.zeros(1, bool))
     assessment = assess(Trimming(), [Problem("1+1=", "2")], candidates)
     assert measure(candidates, np.ones((1, 3)), selected, assessment).distinct_answers.mean == 2
 
 
-def test_to_have_no_answer_is_no_answer():
+def test_to_have_no_answer_is_no_answer(candidates_of):
     """Else a model that learns to answer would seem to differ less from itself."""
-    mask = np.ones((1, 3, 1), bool)
-    candidates = Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], (("2", "", "2"),))
+    candidates = candidates_of((("2", "", "2"),))
     selected = Selected(np.zeros(1, int), np.zeros(1, bool))
     correct = np.array([[True, False, True]])
     for answers, distinct in ((["2", "", "2"], 1), (["2", "3", ""], 2), (["", "", ""], 0)):
@@ -177,7 +110,7 @@ def test_to_have_no_answer_is_no_answer():
 
 
 def test_of_one_prompt_no_error_is_known_and_none_is_written(checkpoint):
-    alone = PromptMean.over_prompts(np.array([[0.0, 1.0]]))
+    alone = MeanWithError.over_prompts(np.array([[0.0, 1.0]]))
     assert alone.mean == 0.5
     assert math.isnan(alone.stderr)
     area = area_under_curve(np.array([[0.9, 0.1]]), np.array([[True, False]]))

@@ -69,5 +69,5 @@ def test_a_run_may_tell_its_model_not_to_think(make_loop, make_tokenizer, thinki
     loop = make_loop(thinking=thinking)
     model = dataclasses.replace(loop.model.config, vocab_size=tokenizer.vocab_size)
     loop = dataclasses.replace(loop, model=LanguageModel(model, tokenizer))
-    for name in ("train", "held_out"):
-        assert {tuple(row) for row in loop.prompts(name).batch.tokens.tolist()} == {(3, *end)}
+    for prompts in (loop.train_prompts, loop.held_out_prompts):
+        assert {tuple(row) for row in prompts.batch.tokens.tolist()} == {(3, *end)}

@@ -74,9 +74,9 @@ def test_a_run_that_goes_back_to_two_checkpoints_has_no_table(run_folder, tmp_pa
     folder = shutil.copytree(run_folder, tmp_path / "run")
     run = RunFolder.reopen(folder)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    run.rewind(rows)
+    run.rewind(rows, CONFIG)
     assert (folder / "trajectory.csv").exists()
-    run.rewind(rows[:2])
+    run.rewind(rows[:2], CONFIG)
     assert not [path for path in folder.iterdir() if path.name.startswith("trajectory.csv")]
 
 
@@ -159,7 +159,7 @@ def test_files_that_are_links_are_replaced_and_not_written_through(run_folder, t
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(tmp_path / "mine")
     run = RunFolder(folder, CONFIG)
-    run.rewind(json.loads(line) for line in (run_folder / "metrics.jsonl").open())
+    run.rewind([json.loads(line) for line in (run_folder / "metrics.jsonl").open()], CONFIG)
     run.note("out of the ordinary")
     assert (tmp_path / "mine").read_text() == "all I have"
     assert not [path for path in folder.iterdir() if path.is_symlink()]

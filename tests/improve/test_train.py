@@ -14,7 +14,7 @@ from jaxgap.training import BatchShape, Computation, Examples, pack, training_lo
 
 def test_candidates_that_were_not_selected_change_nothing(tiny_model, make_loop, tiny_params):
     loop = make_loop()
-    prompts = loop.prompts("train")
+    prompts = loop.train_prompts
     rng = np.random.default_rng(0)
     shape = (len(prompts), 3, 4)
     mask = np.ones(shape, bool)
@@ -42,7 +42,7 @@ def test_candidates_that_were_not_selected_change_nothing(tiny_model, make_loop,
 
 def test_training_lowers_the_loss(tiny_model, make_loop, tiny_params):
     loop = make_loop()
-    prompts = loop.prompts("train")
+    prompts = loop.train_prompts
     tokens = np.tile(np.array([1, 2, tiny_model.tokenizer.eos_id]), (len(prompts), 1, 1))
     mask = np.ones(tokens.shape, bool)
     candidates = Candidates(tokens, mask, np.zeros(tokens.shape), mask[..., 0], texts=())
@@ -62,7 +62,7 @@ def test_what_is_said_of_a_round_is_what_its_steps_said(
     tiny_model, make_loop, tiny_params, monkeypatch
 ):
     loop, update, said = make_loop(schedule="linear", warm_up_steps=3), module.update, []
-    prompts = loop.prompts("train")
+    prompts = loop.train_prompts
     tokens, mask = np.ones((2, len(prompts), 3), int)
 
     def listened(*parts):
@@ -71,7 +71,7 @@ def test_what_is_said_of_a_round_is_what_its_steps_said(
 
     monkeypatch.setattr(module, "update", listened)
     state = loop.init_state(tiny_params)
-    rate = loop.optimizer.schedule.schedule()
+    rate = loop.optimizer.schedule.as_optax()
     for num_done in (1, 2):
         said.clear()
         state = train(
@@ -90,7 +90,7 @@ def test_what_is_said_of_a_round_is_what_its_steps_said(
 
 def test_a_gradient_too_large_to_measure_is_told(tiny_model, make_loop, tiny_params, monkeypatch):
     loop, update = make_loop(), module.update
-    prompts = loop.prompts("train")
+    prompts = loop.train_prompts
     tokens, mask = np.ones((2, len(prompts), 3), int)
     monkeypatch.setattr(
         module, "update", lambda *parts: update(*parts)._replace(gradient_norm=jnp.float32(jnp.inf))

@@ -128,7 +128,7 @@ def test_all_but_the_first_write_nothing(config, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "is_first", lambda: False)
     folder = RunFolder.create(tmp_path, config)
     folder.note("out of the ordinary")
-    folder.rewind([{"t": 0.0}])
+    folder.rewind([{"t": 0.0}], folder.config)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,7 +40,7 @@ def plain_loss():
         total = 0.0
         for row in range(len(examples.tokens)):
             prompt = examples.prompts.tokens[row][examples.prompts.mask[row]]
-            completion = examples.tokens[row][examples.mask[row]]
+            completion = examples.tokens[row][examples.completion_mask[row]]
             tokens = jnp.concatenate([prompt, completion])[None]
             logits, _ = model.apply(params, tokens, jnp.ones_like(tokens, bool))
             logprobs = jax.nn.log_softmax(logits[0, len(prompt) - 1 : -1])

@@ -22,9 +22,9 @@ def test_every_example_has_its_place_and_no_row_is_overfull(lengths):
 
 def test_a_batch_holds_the_examples_and_nothing_else(examples):
     batch = pack(examples, BatchShape(4, 2, 16))
-    lengths = examples.prompts.mask.sum(1) + examples.mask.sum(1) - 1
+    lengths = examples.prompts.mask.sum(1) + examples.completion_mask.sum(1) - 1
     assert batch.num_tokens == lengths.sum()
-    assert (batch.weights > 0).sum() == examples.mask.sum()
+    assert (batch.weights > 0).sum() == examples.completion_mask.sum()
     np.testing.assert_allclose(batch.weights[batch.weights > 0], 1 / 8)
     read = []
     rows = [field.reshape(-1, 16) for field in batch]
@@ -38,14 +38,14 @@ def test_a_batch_holds_the_examples_and_nothing_else(examples):
     expected = []
     for row in range(8):
         prompt = examples.prompts.tokens[row][examples.prompts.mask[row]].tolist()
-        completion = examples.tokens[row][examples.mask[row]].tolist()
+        completion = examples.tokens[row][examples.completion_mask[row]].tolist()
         expected.append(((prompt + completion)[:-1], completion))
     assert sorted(read) == sorted(expected)
 
 
 def test_the_shape_is_the_same_whatever_the_lengths(examples):
     shape = BatchShape.of(batch_size=8, rows=3, row_length=13)
-    short = Examples(examples.prompts, examples.tokens[:, :1], examples.mask[:, :1])
+    short = Examples(examples.prompts, examples.tokens[:, :1], examples.completion_mask[:, :1])
     shapes = [jax.tree.map(np.shape, pack(each, shape)) for each in (examples, short)]
     assert shapes[0] == shapes[1]
     assert shapes[0].tokens == (3, 3, 13)

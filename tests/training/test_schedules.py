@@ -11,26 +11,25 @@ from jaxgap.training import AdamW, Constant, CosineDecay, LinearDecay
 def test_schedules_follow_their_formulas():
     steps = np.arange(0, 130)
     rates = {
-        type(record): np.array([record.schedule()(step) for step in steps])
-        for record in (
-            Constant(3e-4),
-            LinearDecay(1e-3, 10, 110, final=1e-4),
-            CosineDecay(1e-3, 10, 110, final=1e-4),
-        )
+        type(record): np.array([record.as_optax()(step) for step in steps])
+        for record in (Constant(1e-3, 10), LinearDecay(1e-3, 10, 110), CosineDecay(1e-3, 10, 110))
     }
-    np.testing.assert_allclose(rates[Constant], 3e-4, rtol=1e-6)
-    done = np.clip((steps - 10) / 100, 0, 1)
-    line = np.where(steps < 10, 1e-3 * (steps + 1) / 11, 1e-3 - 9e-4 * done)
-    np.testing.assert_allclose(rates[LinearDecay], line, rtol=1e-5)
-    cosine = 1e-4 + 9e-4 * (1 + np.cos(np.pi * done)) / 2
-    cosine = np.where(steps < 10, 1e-3 * (steps + 1) / 11, cosine)
-    np.testing.assert_allclose(rates[CosineDecay], cosine, rtol=1e-5)
-    theirs = optax.warmup_cosine_decay_schedule(1e-3 / 11, 1e-3, 10, 110, 1e-4)
-    np.testing.assert_allclose(rates[CosineDecay], [theirs(step) for step in steps], rtol=1e-5)
+    up, done = 1e-3 * (steps + 1) / 11, np.clip((steps - 10) / 100, 0, 1)
+    for kind, then in (
+        (Constant, 1e-3),
+        (LinearDecay, 1e-3 * (1 - done)),
+        (CosineDecay, 1e-3 * (1 + np.cos(np.pi * done)) / 2),
+    ):
+        expected = np.where(steps < 10, up, then)
+        np.testing.assert_allclose(rates[kind], expected, rtol=1e-5, atol=1e-10)
+    theirs = optax.warmup_cosine_decay_schedule(1e-3 / 11, 1e-3, 10, 110)
+    expected = [theirs(step) for step in steps]
+    np.testing.assert_allclose(rates[CosineDecay], expected, rtol=1e-5, atol=1e-10)
 
 
-def test_a_warm_up_of_no_steps_starts_at_the_peak():
-    assert LinearDecay(1.0, 0, 4).schedule()(0) == 1.0
+@pytest.mark.parametrize("record", [Constant(1.0), LinearDecay(1.0, 0, 4), CosineDecay(1.0, 0, 4)])
+def test_without_a_warm_up_the_first_step_is_at_the_peak(record):
+    assert record.as_optax()(0) == 1.0
 
 
 def test_one_step_of_adamw_by_hand():
@@ -68,7 +67,8 @@ def test_a_gradient_is_clipped_by_its_global_norm():
     [
         (lambda: Constant(0.0), "learning_rate must be positive"),
         (lambda: LinearDecay(1.0, 5, 5), "num_steps must be more than warm_up_steps=5"),
-        (lambda: CosineDecay(1.0, 5, 9, final=2.0), "final must be 0 to peak=1.0, got 2.0"),
+        (lambda: Constant(1.0, -1), "warm_up_steps must be 0 or more, got -1"),
+        (lambda: CosineDecay(0.0, 5, 9), "peak must be positive, got 0.0"),
         (lambda: AdamW(Constant(1.0), weight_decay=-1), "weight_decay must be 0 or more, got -1"),
         (lambda: AdamW(Constant(1.0), b2=1.0), "b2 must be in"),
     ],

@@ -52,7 +52,7 @@ def padded(examples) -> dict[str, np.ndarray]:
     """Prompts and completions in rows, padded on the right as transformers wants them."""
     rows = []
     for (prompt, real), completion, mask in zip(
-        zip(*examples.prompts, strict=True), examples.tokens, examples.mask, strict=True
+        zip(*examples.prompts, strict=True), examples.tokens, examples.completion_mask, strict=True
     ):
         rows.append((prompt[real], completion[mask]))
     width = max(len(prompt) + len(completion) for prompt, completion in rows)

@@ -198,7 +198,7 @@ def test_the_cost_is_that_of_the_tokens(bench):
     loop, params = assemble(row.config)
     cost = run_cost(loop, params, row.metrics)
     rounds = row.metrics[:-1]
-    prompts = float(loop.prompts("train").batch.mask.sum())
+    prompts = float(loop.train_prompts.batch.mask.sum())
     assert cost.sampled == pytest.approx(sum(16 * m.train.solver_length.mean for m in rounds))
     assert cost.read == 2 * prompts
     selected = sum(8 * m.train.verifier_length.mean for m in rounds)
@@ -219,7 +219,7 @@ def test_fixed_candidates_cost_once(bench, tmp_path):
     fixed = dataclasses.replace(row.config, candidates="fixed")
     loop, params = assemble(fixed)
     cost = run_cost(loop, params, row.metrics)
-    prompts = float(loop.prompts("train").batch.mask.sum())
+    prompts = float(loop.train_prompts.batch.mask.sum())
     first = row.metrics[0].train
     assert cost.sampled == pytest.approx(16 * first.solver_length.mean)
     assert cost.read == prompts

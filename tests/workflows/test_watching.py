@@ -15,7 +15,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve import (
     EndRun,
     ImproveConfig,
-    PromptMean,
+    MeanWithError,
     RoundMetrics,
     RunFolder,
     SplitMetrics,
@@ -32,11 +32,11 @@ def measured(round_index, solver):
     """A checkpoint of a run whose solver's uncertainty is given, and the verifier's half of it."""
     rng = np.random.default_rng(round_index)
     names = [field.name for field in dataclasses.fields(SplitMetrics)]
-    estimates = {name: PromptMean(0.5, 0.01) for name in names}
+    estimates = {name: MeanWithError(0.5, 0.01) for name in names}
     noise = 0.003 * rng.normal(size=2)
     estimates |= {
-        "solver": PromptMean(solver + noise[0], 0.003),
-        "verifier": PromptMean(solver / 2 + noise[1], 0.003),
+        "solver": MeanWithError(solver + noise[0], 0.003),
+        "verifier": MeanWithError(solver / 2 + noise[1], 0.003),
     }
     split = SplitMetrics(**estimates)
     return RoundMetrics(round_index, split, split)

@@ -6,7 +6,7 @@ import dataclasses
 
 import jax
 
-from jaxgap.improve.measure import grade
+from jaxgap.improve.grading import grade
 from jaxgap.improve.records import Candidates, Prompts, Scores
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from jaxgap.improve import AskingVerifier, Candidates, Prompts, Question, RandomVerifier
+from jaxgap.improve import AskingVerifier, Prompts, Question, RandomVerifier
 from jaxgap.improve.generate import generate
 from jaxgap.improve.verifiers.grade import GRADE
 from jaxgap.improve.verifiers.true_false import TRUE_FALSE
@@ -65,12 +65,6 @@ def test_how_many_are_judged_at_a_time_does_not_matter(tiny_model, tiny_params, 
     )
 
 
-def candidates_of(texts):
-    """Candidates of which nothing but their texts is looked at."""
-    shape = (len(texts), len(texts[0]))
-    return Candidates(*np.zeros((3, *shape, 1)), np.ones(shape, bool), tuple(map(tuple, texts)))
-
-
 @pytest.fixture
 def calls(monkeypatch):
     """The judging prompts of each call of the model."""
@@ -92,7 +86,7 @@ def calls(monkeypatch):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_alike_candidates_bring_no_more_problems_together(
-    tiny_model, tiny_params, calls, data, num_prompts, num_candidates
+    tiny_model, tiny_params, calls, candidates_of, data, num_prompts, num_candidates
 ):
     calls.clear()
     prompts = Prompts.encode(tiny_model.tokenizer, [f"{i}+{10 + i}=" for i in range(num_prompts)])
@@ -111,7 +105,7 @@ def test_alike_candidates_bring_no_more_problems_together(
     np.testing.assert_allclose(scores, alone(*arguments), atol=1e-6)
 
 
-def test_calls_come_in_few_shapes(tiny_model, tiny_params, calls):
+def test_calls_come_in_few_shapes(tiny_model, tiny_params, calls, candidates_of):
     num_prompts, num_candidates = 8, 8
     prompts = Prompts.encode(tiny_model.tokenizer, [f"{i}+1=" for i in range(num_prompts)])
     verifier = AskingVerifier(tiny_model, QUESTION, 4 * num_candidates, prompts_per_call=4)
@@ -186,7 +180,9 @@ class Talker(CharTokenizer):
         return messages[0]["content"] + ("(" if thinks else "!(")
 
 
-def test_a_model_answers_at_once_and_no_candidate_answers_for_it(tiny_model, monkeypatch):
+def test_a_model_answers_at_once_and_no_candidate_answers_for_it(
+    tiny_model, monkeypatch, candidates_of
+):
     asked = []
 
     def encode_batch(self, texts, *, begin):

@@ -16,49 +16,30 @@ from jaxgap.improve import (
     self_improve,
 )
 from jaxgap.improve.select import select
-from jaxgap.tasks import AbstractTask, Addition, Problem, TaskSplit
+from jaxgap.tasks import Addition, Problem, TaskSplit
 
 KEY = jax.random.key(0)
-
-
-class Scrambled(AbstractTask):
-    """The same prompts and answers in completions, and the opposite grader."""
-
-    def problems(self, count, *, seed):
-        drawn = Addition().problems(count, seed=seed)
-        return [Problem(problem.prompt, problem.answer[::-1] + "0") for problem in drawn]
-
-    def grade(self, problem, completion):
-        return len(completion) % 2 == 0
-
-    def canonical_answer(self, completion):
-        return completion
-
-
-def candidates_of(texts):
-    mask = np.ones((len(texts), len(texts[0]), 1), bool)
-    return Candidates(mask.astype(int), mask, -1.0 * mask, mask[..., 0], texts)
 
 
 def prompts_of(tokenizer):
     return Prompts.encode(tokenizer, ["1+2=", "3+4="])
 
 
-def test_a_score_is_the_share_of_votes(tiny_model):
+def test_a_score_is_the_share_of_votes(tiny_model, candidates_of):
     candidates = candidates_of((("3", " 3", "4", ""), ("7", "8", "9", "7.0")))
     verifier = MajorityVerifier(lambda texts: [text.strip().removesuffix(".0") for text in texts])
     scores = verifier({}, prompts_of(tiny_model.tokenizer), candidates, KEY)
     np.testing.assert_array_equal(scores, [[0.5, 0.5, 0.25, 0.0], [0.5, 0.25, 0.25, 0.5]])
 
 
-def test_votes_are_counted_for_each_prompt_alone(tiny_model):
+def test_votes_are_counted_for_each_prompt_alone(tiny_model, candidates_of):
     candidates = candidates_of((("3", "3"), ("3", "4")))
     verifier = MajorityVerifier(Addition().canonical_answers)
     scores = verifier({}, prompts_of(tiny_model.tokenizer), candidates, KEY)
     np.testing.assert_array_equal(scores, [[1, 1], [0.5, 0.5]])
 
 
-def test_the_exact_grader_scores_as_it_grades(tiny_model):
+def test_the_exact_grader_scores_as_it_grades(tiny_model, candidates_of):
     split = TaskSplit((Problem("1+2=", "3"),), (Problem("3+4=", "7"),))
     verifier = ExactVerifier(Addition(), split)
     candidates = candidates_of((("3", "7"), ("3", "7")))
@@ -86,7 +67,7 @@ def test_likelihood_chooses_the_likeliest_per_token_at_any_threshold(tiny_model)
 
 
 @pytest.mark.parametrize("name", ["majority", "exact"])
-def test_only_the_exact_grader_lets_answers_reach_training(make_loop, tiny_params, name):
+def test_only_the_exact_grader_lets_answers_reach_training(make_loop, tiny_params, scrambled, name):
     def trained(task):
         loop = make_loop(task, num_rounds=1)
         verifier = {
@@ -97,6 +78,6 @@ def test_only_the_exact_grader_lets_answers_reach_training(make_loop, tiny_param
         *_, last = self_improve(loop, loop.init_state(jax.tree.map(jnp.copy, tiny_params)))
         return jax.device_get(last.state.params)
 
-    own, scrambled = (jax.tree.leaves(trained(task)) for task in (Addition(), Scrambled()))
-    same = all(a.tobytes() == b.tobytes() for a, b in zip(own, scrambled, strict=True))
+    own, others = (jax.tree.leaves(trained(task)) for task in (Addition(), scrambled))
+    same = all(a.tobytes() == b.tobytes() for a, b in zip(own, others, strict=True))
     assert same == (name == "majority")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class PromptMean(NamedTuple):
+class MeanWithError(NamedTuple):
     """A mean over prompts and its standard error, or an area under a ROC curve and its own.
 
     **Fields:**
@@ -21,11 +21,11 @@ class PromptMean(NamedTuple):
     stderr: float
 
     @classmethod
-    def over_prompts(cls, values: np.ndarray) -> PromptMean:
+    def over_prompts(cls, values: np.ndarray) -> MeanWithError:
         """From one value a prompt, or several a prompt, which are averaged first.
 
-        >>> PromptMean.over_prompts(np.array([[1.0, 3.0], [4.0, 4.0]]))
-        PromptMean(mean=3.0, stderr=1.0)
+        >>> MeanWithError.over_prompts(np.array([[1.0, 3.0], [4.0, 4.0]]))
+        MeanWithError(mean=3.0, stderr=1.0)
         """
         per_prompt = np.asarray(values, np.float64).reshape(len(values), -1).mean(axis=1)
         count = len(per_prompt)

@@ -1,0 +1,70 @@
+"""What a checkpoint holds, and the record that lies beside its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxgap.improve.digests import digests, json_digest
+from jaxgap.improve.records import LoopState, TrainingSet
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    **Fields:**
+
+    - `state`: before the round's training.
+    - `training_set`: what the round trains on.
+    - `rows`: the measurements of every checkpoint until now, this one included.
+    """
+
+    state: LoopState
+    training_set: TrainingSet
+    rows: tuple[dict[str, float], ...]
+
+
+def arrays_of(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:
+    """Both as one tree of arrays, which Orbax takes.
+
+    The round is the checkpoint's own number; how it was trained is among the measurements.
+    """
+    fields = {"params": state.params, "opt_state": state.opt_state, "key": state.key}
+    if state.opt_state is None:
+        del fields["opt_state"]
+    return {"state": fields, "training_set": list(training_set)}
+
+
+class CheckpointRecord(NamedTuple):
+    """What lies beside the arrays as JSON, under a seal of its own."""
+
+    rows: tuple[dict[str, float], ...]
+    digests: dict[str, int]
+    training_set: Sequence[jax.ShapeDtypeStruct]
+    origin: dict[str, int]
+
+    @classmethod
+    def of(cls, saved: Saved, origin: dict[str, int]) -> CheckpointRecord:
+        arrays = arrays_of(saved.state, saved.training_set)
+        shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in saved.training_set]
+        return cls(saved.rows, digests(arrays), shapes, origin)
+
+    def to_json(self) -> dict[str, Any]:
+        shapes = [[list(s.shape), str(s.dtype)] for s in self.training_set]
+        form = {
+            "rows": list(self.rows),
+            "digests": self.digests,
+            "training_set": shapes,
+            "origin": self.origin,
+        }
+        return form | {"seal": json_digest(form)}
+
+    @classmethod
+    def from_json(cls, form: Any) -> CheckpointRecord:
+        form = dict(form)
+        if form.pop("seal") != json_digest(form):
+            raise ValueError("its record is not what was written")
+        shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in form["training_set"]]
+        return cls(tuple(form["rows"]), form["digests"], shapes, form["origin"])

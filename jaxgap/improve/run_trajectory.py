@@ -1,0 +1,40 @@
+"""From a run's measurements to the Trajectory that fits and reports take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.trajectory import Trajectory
+
+
+def to_trajectory(
+    metrics: Sequence[RoundMetrics], provenance: dict[str, Any] | None = None
+) -> Trajectory:
+    """The measurements of at least three checkpoints as a Trajectory, its time in rounds.
+
+    **Arguments:**
+
+    - `metrics`: of the checkpoints, in the order of their rounds.
+    - `provenance`: what to record beside the program's name, as the run's configuration.
+
+    **Returns:** the trajectory: uncertainties in nats with their standard errors, and what else was
+    measured at all checkpoints as extra columns.
+
+    **Raises:** `TrajectoryError` if there are fewer than three checkpoints.
+    """
+    rows = [checkpoint.row() for checkpoint in metrics]
+    # An error over one prompt is not known, but where there is nothing to tell apart.
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    columns = {name: [row[name] for row in rows] for name in names}
+    return Trajectory(
+        ts=columns.pop("t"),
+        solver=columns.pop("solver"),
+        verifier=columns.pop("verifier"),
+        solver_se=columns.pop("solver_se", None),
+        verifier_se=columns.pop("verifier_se", None),
+        extra=columns,
+        time_unit="round",
+        provenance={"program": "jaxgap improve"} | (provenance or {}),
+    )

@@ -1,0 +1,17 @@
+"""No two things that a run draws have the same random key."""
+
+import jax
+
+from jaxgap.improve.keys import adapters_key, external_order_key, redrawn_key, round_keys
+
+
+def test_no_key_is_used_twice():
+    run = jax.random.key(3)
+    redrawn = [redrawn_key(run, attempt) for attempt in range(1, 5)]
+    rounds = [round_keys(key, number) for key in (run, *redrawn) for number in range(50)]
+    keys = [adapters_key(3), external_order_key(3), run, *redrawn, *(k for r in rounds for k in r)]
+    assert len({tuple(jax.random.key_data(key).tolist()) for key in keys}) == len(keys)
+    folded = [jax.random.fold_in(run, number) for number in range(100)]
+    assert len({tuple(jax.random.key_data(key).tolist()) for key in (*keys, *folded)}) == 100 + len(
+        keys
+    )

@@ -1,0 +1,44 @@
+"""Scores: one a candidate, from 0 to 1, whatever type a verifier gives them in."""
+
+import numpy as np
+import pytest
+
+from jaxgap.improve.verify import verify
+
+KEY, PROMPTS = None, None
+
+
+def verified(candidates, values):
+    """The scores of a verifier that gives these values."""
+    return verify(lambda *parts: values, {}, PROMPTS, candidates, KEY)
+
+
+@pytest.mark.parametrize("values", [[[True, False]], np.array([[1, 0]]), ((1.0, 0.0),)])
+def test_scores_may_be_yes_and_no(candidates_of, values):
+    scores = verified(candidates_of([["2", "3"]]), values)
+    assert scores.dtype == np.float64
+    np.testing.assert_array_equal(scores, [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize("score", [7.0, -0.5, 1.001])
+def test_scores_beyond_their_range_are_refused(candidates_of, score):
+    with pytest.raises(ValueError, match=f"scores must be from 0 to 1, got {score:g}"):
+        verified(candidates_of([["2", "3"]]), [[0.5, score]])
+
+
+@pytest.mark.parametrize("score", [1 + 1e-6, -1e-6, np.nan, np.inf])
+def test_rounding_is_no_fault_and_what_is_not_finite_is_for_the_loop(candidates_of, score):
+    scores = verified(candidates_of([["2", "3"]]), [[0.5, score]])
+    np.testing.assert_array_equal(scores, [[0.5, score]])
+
+
+@pytest.mark.parametrize("values", [0.5, [0.5], [[0.5]], [[0.5] * 3], [[[0.5], [0.5]]]])
+def test_scores_are_one_a_candidate(candidates_of, values):
+    with pytest.raises(ValueError, match="a verifier must give one score a candidate"):
+        verified(candidates_of([["2", "3"]]), values)
+
+
+def test_the_first_process_decides(candidates_of, monkeypatch):
+    """A verifier may run out of time in one process alone."""
+    monkeypatch.setattr("jaxgap.improve.verify.broadcast_from_first", lambda scores: 1 - scores)
+    np.testing.assert_array_equal(verified(candidates_of([["2", "3"]]), [[0.25, 0]]), [[0.75, 1]])
