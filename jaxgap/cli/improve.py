@@ -26,9 +26,9 @@ class Improve:
     Each round the model answers the training prompts several times, judges its own answers, and
     trains on those that it selects. On held-out prompts the solver's and the verifier's capability
     are measured, before the first round and after each. RUN then holds config.json, versions.json,
-    metrics.jsonl, checkpoints, with which an interrupted run goes on by --resume RUN as if nothing
-    had happened, and from the third checkpoint on trajectory.csv, ready for `jaxgap fit`
-    and `jaxgap report`.
+    metrics.jsonl and checkpoints, from which --resume RUN continues an interrupted run as if
+    nothing had happened. From the third checkpoint on it also holds trajectory.csv, ready for
+    `jaxgap fit` and `jaxgap report`.
 
     Without --model it is the embedded model on sums. With one, a task goes with it:
 
@@ -42,8 +42,8 @@ class Improve:
     more_rounds: Annotated[int, tyro.conf.arg(metavar="K")] = 0
     """With --resume: K more rounds than planned."""
     stop_when: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
-    """End the run when the forecast says that another round is not worth it: that it gains less
-    than GAIN, in nats of the solver's uncertainty."""
+    """End the run when the forecast expects another round to gain less than GAIN, in nats of the
+    solver's uncertainty."""
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
     processes: tyro.conf.OmitArgPrefixes[Processes] = Processes()
     typed: tyro.conf.Suppress[frozenset[str]] = frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from jaxgap.errors import InputError
 
@@ -17,11 +17,18 @@ CandidateMode = Literal["regenerated", "fixed"]
 FloatingType = Literal["float32", "bfloat16"]
 ScheduleName = Literal["constant", "linear", "cosine"]
 
-# Where a setting is 0: what it stands for with the embedded model, and with any other.
+
+class _Chosen(NamedTuple):
+    """What a setting stands for where it is 0."""
+
+    embedded: float
+    others: float
+
+
 _CHOSEN = {
-    "learning_rate": (7e-5, 1e-5),
-    "max_new_tokens": (6, 256),
-    "microbatch_size": (64, 4),
+    "learning_rate": _Chosen(embedded=7e-5, others=1e-5),
+    "max_new_tokens": _Chosen(embedded=6, others=256),
+    "microbatch_size": _Chosen(embedded=64, others=4),
 }
 
 
@@ -43,8 +50,8 @@ class ImproveConfig:
     """Who judges. true-false: the model, by its probability of "true" (embedded: as a careful
     marker); careless: the embedded model as a careless marker, who shares the mistakes it makes;
     grade: the model, by a grade (not embedded); majority: the share of a prompt's candidates with
-    the same answer; likelihood: that of a candidate's tokens alone; exact: the task's grader, an
-    upper bound; random: random scores, the control."""
+    the same answer; likelihood: the geometric mean of the probabilities of its tokens; exact: the
+    task's grader, an upper bound; random: random scores, the control."""
     num_rounds: int = 12
     """Rounds of training, >= 1; the run has one more checkpoint than rounds."""
     num_train_prompts: int = 512
@@ -52,27 +59,28 @@ class ImproveConfig:
     num_held_out_prompts: int = 384
     """Prompts it is measured on, never trained on, >= 2: one has no standard error."""
     num_candidates: int = 8
-    """Candidates sampled a prompt (N), >= 1."""
+    """Candidates sampled for each prompt (N), >= 1."""
     threshold: float = 0.5
     """Lowest score at which a candidate counts as accepted (sigma), in [0, 1]."""
     candidates: CandidateMode = "regenerated"
-    """Whether what is trained on is sampled and selected anew each round, or in the first alone."""
+    """Whether training completions are resampled and reselected every round, or chosen once in the
+    first."""
     external: str = ""
     """A file of JSON lines with responses of a stronger model to training prompts (fields prompt
-    and response), which take the place of selected ones; none if empty. A response of more than
+    and response), which take the place of selected ones; empty for none. A response of more than
     --max-new-tokens, its end token counted, is refused before the run begins."""
     allocation: str = "uniform"
     """How external responses are spread over the rounds: early, uniform, late, or a share for each
     round, separated by commas, that sum to 1."""
     learning_rate: float = 0.0
-    """Step size of AdamW at its highest; 0 stands for 7e-5 with the embedded model and 1e-5 with
+    """AdamW's highest learning rate; 0 stands for 7e-5 with the embedded model and 1e-5 with
     others."""
     schedule: ScheduleName = "constant"
-    """How the step size goes on after the warm-up: constant, or down to zero over all rounds (those
-    that --more-rounds adds included), in a line or as a cosine."""
+    """Learning-rate schedule after the warm-up: constant, or linear or cosine decay to zero over
+    all rounds (those that --more-rounds adds included)."""
     warm_up_steps: int = 0
-    """Training steps in which the step size rises to --learning-rate in a line; the first is one
-    part of the way up, not at zero. Fewer than the run has."""
+    """Training steps in which the learning rate rises linearly to --learning-rate; the first step
+    already has learning_rate / (warm_up_steps + 1). Fewer than the run has."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW, >= 0."""
     clip_norm: float = 1.0
@@ -82,8 +90,8 @@ class ImproveConfig:
     batch_size: int = 64
     """Completions in one training step, 1 to --num-train-prompts."""
     microbatch_size: int = 0
-    """Rows of tokens whose gradient is computed at a time; memory grows with it, results do not
-    change but for rounding. 0 stands for 64 with the embedded model and 4 with others."""
+    """Rows of tokens whose gradient is computed at a time; memory grows with it, results change
+    only by rounding. 0 stands for 64 with the embedded model and 4 with others."""
     lora_rank: int = 0
     """Rank of adapters on every projection, which are trained in place of the model; 0 for none."""
     lora_alpha: float = 32.0
@@ -92,8 +100,8 @@ class ImproveConfig:
     """Floating type of activations and products; parameters that are trained stay float32. TPUs and
     recent GPUs multiply float32 as bf16 or TF32 unless JAX_DEFAULT_MATMUL_PRECISION=highest."""
     max_new_tokens: int = 0
-    """Where a completion is cut, the end token counted; 0 stands for 6 with the embedded model and
-    256 with others."""
+    """Most tokens of a completion, the end token counted; 0 stands for 6 with the embedded model
+    and 256 with others."""
     thinking: bool = True
     """Let a model think before it answers; otherwise it answers at once, if its chat template has a
     switch for that (Qwen3's has) or begins a thought itself (DeepSeek-R1's does). When it judges,
@@ -101,8 +109,8 @@ class ImproveConfig:
     prompts_per_call: int = 64
     """Prompts sampled and judged at a time, >= 1; changes memory and speed, not results."""
     num_retries: int = 2
-    """How often a round is drawn afresh after a probability or a loss that is not finite, before
-    the run stops; 0 stops it at once."""
+    """How often a round is drawn afresh after a probability, a score or a loss that is not finite,
+    before the run stops; 0 stops it at once."""
     num_checkpoints_kept: int = 2
     """How many of the newest checkpoints are kept, >= 1, beside that of the highest accuracy."""
     remat: bool = False
@@ -110,8 +118,8 @@ class ImproveConfig:
     mesh always."""
     mesh: str = ""
     """How all devices share the work, as data=2,fsdp=2,tensor=2, whose product must be their
-    number; an axis left out is 1. data cuts rows, fsdp rows and parameters, tensor heads, widths
-    and vocabulary. One device if empty."""
+    number; an axis left out is 1. data shards rows, fsdp rows and parameters, tensor heads,
+    widths and vocabulary. Empty for one device."""
     seed: int = 0
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
@@ -187,7 +195,7 @@ class ImproveConfig:
                 f"responses, got {self.batch_size}: each round would leave some of them out"
             )
         chosen = {
-            name: values[self.model != EMBEDDED]
+            name: values.embedded if self.model == EMBEDDED else values.others
             for name, values in _CHOSEN.items()
             if getattr(self, name) == 0
         }

@@ -1,4 +1,4 @@
-"""Grading: where candidates meet the true answers, and the only place where they do."""
+"""Grading: the only place where candidates are held against the true answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Assessment(NamedTuple):
 
 
 def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidates) -> Assessment:
-    """Grade candidates by the task's exact grader, and find their answers."""
+    """Grade candidates by the task's exact grader, and find their answers.
+
+    **Raises:** as :func:`grade`.
+    """
     num_candidates = candidates.finished.shape[1]
     answers = task.canonical_answers([text for texts in candidates.texts for text in texts])
     starts = range(0, len(answers), num_candidates)

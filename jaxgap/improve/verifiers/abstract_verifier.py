@@ -1,4 +1,4 @@
-"""What a verifier is: scores in [0, 1] without knowing any answer."""
+"""What a verifier is: scores in [0, 1], which all but `exact` give without knowing any answer."""
 
 from __future__ import annotations
 
