@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 
 from jaxgap.improve import ImproveConfig, improve_to_folder
-from jaxgap.improve.presets import demo, weak_verifier
+from jaxgap.improve.presets import DEMO, WEAK_VERIFIER
 
 RESULTS = Path(__file__).parent / "results" / "seeds"
 RUNS = {
-    "demo": demo,
-    "random": dataclasses.replace(demo, verifier="random"),
-    "weak": weak_verifier,
+    "demo": DEMO,
+    "random": dataclasses.replace(DEMO, verifier="random"),
+    "weak": WEAK_VERIFIER,
 }
 REPORTED = (
     "solver",

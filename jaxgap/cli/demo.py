@@ -44,7 +44,7 @@ class Demo:
         check_outputs(json=self.json)
         use_compile_cache()
         console = Terminal()
-        chosen = {"self-verifier": presets.demo, "weak-verifier": presets.weak_verifier}
+        chosen = {"self-verifier": presets.DEMO, "weak-verifier": presets.WEAK_VERIFIER}
         config = dataclasses.replace(chosen[self.preset], seed=self.seed)
         folder = self.out or _new_folder(self.preset)
         with resumable(folder), LoopProgress(console) as progress:

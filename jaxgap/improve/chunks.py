@@ -15,7 +15,7 @@ def chunks_of_groups(
 ) -> Iterator[Int[np.ndarray, " chunk"]]:
     """Index arrays that cover all rows in their order, each as long as it may be.
 
-    Their lengths are `most_rows` and halves of it, on a mesh rounded up to what it cuts evenly:
+    Their lengths are `most_rows` and halves of it, on a mesh rounded up to what it shards evenly:
     the last index is repeated up to the least of them that suffices.
 
     **Arguments:**

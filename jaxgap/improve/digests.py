@@ -61,7 +61,7 @@ def json_digest(value: Any) -> int:
 @jax.jit
 def _digest(leaf: Any) -> Int[Array, ""]:
     words = _words(leaf)
-    # Axis by axis: laid out as one long row, an array that is cut would have to be whole.
+    # Axis by axis: laid out as one long row, a sharded array would have to be whole.
     for axis in reversed(range(words.ndim)):
         words = jnp.sum(words * _weights(words.shape[axis], axis), axis=axis, dtype=jnp.uint32)
     return words

@@ -6,8 +6,8 @@ import dataclasses
 
 from jaxgap.improve.config import ImproveConfig
 
-demo = ImproveConfig()
+DEMO = ImproveConfig()
 """It judges as a careful marker: accuracy rises as uncertainty falls."""
 
-weak_verifier = dataclasses.replace(demo, verifier="careless")
+WEAK_VERIFIER = dataclasses.replace(DEMO, verifier="careless")
 """It judges as a careless marker, who makes the solver's mistakes: both fall."""

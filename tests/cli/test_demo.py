@@ -22,7 +22,7 @@ def test_its_own_verification_gains_ten_points_and_random_scores_do_not(tmp_path
     out = tmp_path / "demo.json"
     options = ["--seed", str(SEED), "--out", str(tmp_path / "demo"), "--json", str(out)]
     run_command(["demo", *options])
-    random = dataclasses.replace(presets.demo, verifier="random", seed=SEED)
+    random = dataclasses.replace(presets.DEMO, verifier="random", seed=SEED)
     improve_to_folder(random, tmp_path / "random")
     own = read_csv(tmp_path / "demo" / "trajectory.csv")
     control = read_csv(tmp_path / "random" / "trajectory.csv")

@@ -365,8 +365,8 @@ def test_nothing_is_unpickled(folder, abstract, monkeypatch):
     assert newest(folder, abstract)[0].state.round_index == 3
 
 
-def test_saving_gives_nothing_up(loop_state, tmp_path, abstract):
-    """A state may be trained on, its buffers given up, while it is still being written."""
+def test_what_is_saved_may_be_donated_at_once(loop_state, tmp_path, abstract):
+    """A state may be trained on, its buffers donated, while it is still being written."""
     store = CheckpointStore(tmp_path / "kept", 1, ORIGIN)
     params = jax.tree.map(jnp.copy, loop_state.params)
     store.save(saved_at(loop_state._replace(params=params), 0, 0.5))

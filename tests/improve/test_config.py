@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.presets import demo, weak_verifier
+from jaxgap.improve.presets import DEMO, WEAK_VERIFIER
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_bad_values_are_refused(change, message):
 
 
 def test_the_presets_differ_in_the_verifier_alone():
-    assert dataclasses.replace(weak_verifier, verifier=demo.verifier) == demo
-    assert (demo.verifier, weak_verifier.verifier) == ("true-false", "careless")
+    assert dataclasses.replace(WEAK_VERIFIER, verifier=DEMO.verifier) == DEMO
+    assert (DEMO.verifier, WEAK_VERIFIER.verifier) == ("true-false", "careless")
 
 
 def test_what_zero_stands_for_depends_on_the_model():

@@ -81,13 +81,6 @@ def test_where_all_is_right_the_relative_gap_is_zero(candidates_of):
     assert metrics.relative_gap == MeanWithError(0.0, 0.0)
 
 
-def test_standard_error_is_over_prompts():
-    values = np.random.default_rng(0).normal(size=(400, 7))
-    estimate = MeanWithError.over_prompts(values)
-    assert estimate.mean == pytest.approx(values.mean())
-    assert estimate.stderr == pytest.approx(values.mean(1).std(ddof=1) / 20)
-
-
 def test_answers_are_told_apart_as_the_task_spells_them(candidates_of):
     class Trimming(Addition):
         def canonical_answer(self, completion):

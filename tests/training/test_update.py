@@ -98,7 +98,7 @@ def test_a_step_is_optax_on_the_plain_gradients(
     opt_state = transformation.init(tiny_params)
     updates, _ = transformation.update(expected[1], opt_state, tiny_params)
     batch = pack(examples, MICROBATCHES)
-    # The step gives its buffers up.
+    # The step donates its buffers.
     copies = jax.tree.map(jnp.copy, (tiny_params, opt_state))
     step = update(tiny_model, optimizer, Computation(), copies[0], {}, copies[1], batch)
     # Adam divides by the gradient's own size, so that tiny gradients magnify rounding.
