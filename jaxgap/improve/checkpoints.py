@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -200,28 +200,14 @@ class CheckpointStore:
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
         record = CheckpointRecord.from_json(metadata.custom_metadata)
-        changed = [
-            name for name, now in self._origin.items() if record.origin.get(name, now) != now
-        ]
-        if changed:
-            raise InputError(
-                f"{self._folder.parent}: {changed[0]} are not those that the run was made with: "
-                "restore those, or start a new run"
-            )
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
         abstract = arrays_of(abstract_state, training_set)
         unread = _OPTIMIZER if abstract_state.opt_state is None else ()
         written = {n: value for n, value in record.digests.items() if not n.startswith(unread)}
         # The record is whole, so this is no damage: read as it is, it would be called that.
-        others = sorted(written.keys() ^ leaf_names(abstract))
-        others += TrainingSummary.missing_in(record.rows[-1])
-        if others:
-            raise InputError(
-                f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
-                f"whose state has {'' if others[0] in written else 'no '}{others[0]}: use those in "
-                "the run's versions.json"
-            )
+        self._refuse_other_origin(record)
+        self._refuse_other_parts(step, record, written.keys(), leaf_names(abstract))
         arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
         found = digests(arrays)
         wrong = sorted(name for name, value in written.items() if found.get(name) != value)
@@ -231,6 +217,27 @@ class CheckpointStore:
         training = TrainingSummary.from_row(record.rows[-1])
         state = LoopState(**fields, round_index=step, training=training)
         return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
+
+    def _refuse_other_origin(self, record: CheckpointRecord) -> None:
+        """Refuse a checkpoint of other problems, or of another model."""
+        for name, now in self._origin.items():
+            if record.origin.get(name, now) != now:
+                raise InputError(
+                    f"{self._folder.parent}: {name} are not those that the run was made with: "
+                    "restore those, or start a new run"
+                )
+
+    def _refuse_other_parts(
+        self, step: int, record: CheckpointRecord, written: Set[str], wanted: Sequence[str]
+    ) -> None:
+        """Refuse a checkpoint whose state is in parts of other names than this version's."""
+        others = sorted(written ^ set(wanted)) + TrainingSummary.missing_in(record.rows[-1])
+        if others:
+            raise InputError(
+                f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
+                f"whose state has {'' if others[0] in written else 'no '}{others[0]}: use those in "
+                "the run's versions.json"
+            )
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
         """Whatever `action` returns; its failure to write in one line."""

@@ -216,8 +216,8 @@ class _KeptRun:
                 ", before any training: check the model's weights and the verifier, or take "
                 "another --dtype"
                 if saved is None
-                else f", {self._retries.num_failures} times in a row: a lower learning rate may help; "
-                "the checkpoints before it are intact"
+                else f", {self._retries.num_failures} times in a row: a lower learning rate may "
+                "help; the checkpoints before it are intact"
             )
             raise RunError(f"{self._run.folder}: {fault}{advice}") from fault
         self._notes.add(f"{fault}: round {saved.state.round_index} is redrawn")

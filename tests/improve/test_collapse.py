@@ -38,7 +38,7 @@ def test_a_run_that_gets_better_shows_none():
         (
             "accuracy",
             {"solver_accuracy": MeanWithError(0.4, 0.01)},
-            "50.0%, now 40.0%, and confiden",
+            "50.0%, now 40.0%, and confi",
         ),
         ("judging", {"judging_auc": MeanWithError(0.4, 0.01)}, "AUC 0.50 at first, now 0.40"),
         (
