@@ -27,8 +27,8 @@ class Improve:
     trains on those that it selects. On held-out prompts the solver's and the verifier's capability
     are measured, before the first round and after each. RUN then holds config.json, versions.json,
     metrics.jsonl and checkpoints, from which --resume RUN continues an interrupted run as if
-    nothing had happened. From the third checkpoint on it also holds trajectory.csv, ready for
-    `jaxgap fit` and `jaxgap report`.
+    nothing had happened. From the third checkpoint on it also holds trajectory.csv, ready
+    for `jaxgap fit` and `jaxgap report`.
 
     Without --model it is the embedded model on sums. With one, a task goes with it:
 
