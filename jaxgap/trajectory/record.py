@@ -16,6 +16,7 @@ from jaxgap.trajectory.percent import looks_like_percent
 Kind = Literal["uncertainty", "accuracy"]
 
 MIN_ROWS = 3
+TIME_UNITS = ("step", "epoch", "round", "iteration", "token", "hour", "minute", "second")
 # No test set has more, and beyond it floats no longer count.
 _MAX_ITEMS = 10**15
 
@@ -57,7 +58,8 @@ class Trajectory:
     - `kind`: `"uncertainty"` or `"accuracy"`.
     - `num_items`: for accuracies, over how many test items they are taken, if known; that makes
         the noise binomial.
-    - `time_unit`: what one unit of `ts` is: `"epoch"`, `"round"`, `"step"`.
+    - `time_unit`: what one unit of `ts` is: `"epoch"`, `"round"`, `"step"`. The plural of a
+        common unit (`"steps"`) becomes the singular.
     - `provenance`: where the numbers come from, as JSON-like values.
 
     **Raises:**
@@ -110,7 +112,7 @@ class Trajectory:
         object.__setattr__(self, "extra", MappingProxyType(frozen))
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "num_items", _whole(num_items))
-        object.__setattr__(self, "time_unit", time_unit)
+        object.__setattr__(self, "time_unit", in_singular(time_unit))
         object.__setattr__(self, "provenance", MappingProxyType(dict(provenance or {})))
         _check(self)
 
@@ -205,6 +207,16 @@ _PERCENT = (
     "columns={'t': 'NAME', 'solver': 'NAME'}, which does"
 )
 _MIXED = "; the column has values on both sides of 1: if they are percentages, divide all by 100"
+
+
+def in_singular(time_unit: str) -> str:
+    """The plural of a common unit of time as the singular; any other word as it is.
+
+    >>> in_singular("steps"), in_singular("Epochs"), in_singular("ms")
+    ('step', 'Epoch', 'ms')
+    """
+    plural = isinstance(time_unit, str) and time_unit.lower() in {f"{unit}s" for unit in TIME_UNITS}
+    return time_unit[:-1] if plural else time_unit
 
 
 def _frozen(values: ArrayLike, name: str) -> Series:

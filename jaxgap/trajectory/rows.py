@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgap.trajectory.extras import with_num_items
 from jaxgap.trajectory.notes import with_assumed_kind
 from jaxgap.trajectory.outside import is_missing, repeated
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
@@ -96,8 +97,10 @@ def trajectory_from_rows(
                 )
     columns = {name: table[:, j] for j, name in enumerate(names)}
     core = {name: columns.pop(name) for name in _CORE if name in columns}
+    ts = columns.pop("t")
+    extra, metadata = with_num_items(columns, metadata)
     try:
-        run = Trajectory(columns.pop("t"), **core, extra=columns, **metadata)
+        run = Trajectory(ts, **core, extra=extra, **metadata)
     except TrajectoryError as error:
         raise _located(error, path, rows) from error
     return with_assumed_kind(run, metadata)

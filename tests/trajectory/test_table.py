@@ -107,11 +107,20 @@ def test_a_comma_that_may_separate_thousands_is_refused(tmp_path, text, columns)
 
 @pytest.mark.parametrize(
     ("clock", "unit"),
-    [("train/global_step", "step"), ("_step", "step"), ("Epoch", "epoch"), ("hours", "epoch")],
+    [
+        ("train/global_step", "step"),
+        ("_step", "step"),
+        ("Epoch", "epoch"),
+        ("lr", "epoch"),
+        ("steps", "step"),
+        ("Epochs", "epoch"),
+        ("rounds", "round"),
+        ("train/tokens", "token"),
+    ],
 )
 def test_the_name_of_the_clock_says_the_unit_of_time(tmp_path, clock, unit):
     (tmp_path / "log.csv").write_text(f"{clock},nll\n0,3\n1,2\n2,1.5\n")
     columns = {"t": clock, "solver": "nll"}
     assert read_trajectory(tmp_path / "log.csv", columns).time_unit == unit
-    given = read_trajectory(tmp_path / "log.csv", columns, time_unit="hour")
+    given = read_trajectory(tmp_path / "log.csv", columns, time_unit="hours")
     assert given.time_unit == "hour"

@@ -6,11 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from jaxgap.trajectory.extras import misspelt, with_num_items
 from jaxgap.trajectory.metadata import with_given
 from jaxgap.trajectory.notes import irregular_times, with_assumed_kind, with_notes
 from jaxgap.trajectory.outside import is_missing, parse_number
 from jaxgap.trajectory.percent import looks_like_percent
-from jaxgap.trajectory.record import MIN_ROWS, Trajectory, TrajectoryError
+from jaxgap.trajectory.record import (
+    MIN_ROWS,
+    TIME_UNITS,
+    Trajectory,
+    TrajectoryError,
+    in_singular,
+)
 from jaxgap.trajectory.rows import CORE_COLUMNS
 from jaxgap.trajectory.sources.join import Measured, join
 from jaxgap.trajectory.sources.log import Entry, Log
@@ -34,7 +41,7 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
         extra measurements. A name that ends a single column's name after " - ", as in the exports
         of W&B, is enough.
     - `metadata`: as for :class:`Trajectory`, in place of the log's. Where neither says the unit of
-        time the clock's name does, if it is step, epoch, round or iteration.
+        time the clock's name does, if it is a common one (step, epochs, tokens).
 
     **Raises:** `TrajectoryError` naming the file, the row and the column.
     """
@@ -49,12 +56,14 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     if metadata.get("kind") == "accuracy":
         _to_fractions(table, names, log, notes)
     notes += irregular_times(table["t"])
-    provenance = {"source": log.source} | dict(metadata.pop("provenance", None) or {})
-    provenance = with_notes(provenance, notes)
+    notes += misspelt(columns)
     core = {column: table.pop(column) for column in CORE_COLUMNS if column in table}
     ts = core.pop("t")
+    given = {"source": log.source} | dict(metadata.pop("provenance", None) or {})
+    metadata["provenance"] = with_notes(given, notes)
+    extra, metadata = with_num_items(table, metadata)
     try:
-        run = Trajectory(ts, **core, extra=table, provenance=provenance, **metadata)
+        run = Trajectory(ts, **core, extra=extra, **metadata)
     except TrajectoryError as error:
         raise TrajectoryError(f"{log.source}: {error}") from error
     return with_assumed_kind(run, metadata)
@@ -71,9 +80,14 @@ def _with_clock(log: Log, columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def _time_unit(clock: str) -> dict[str, str]:
-    """The unit that the name of a clock says, as metadata; nothing where it says none."""
+    """The unit that the name of a clock says, as metadata; nothing where it says none.
+
+    >>> _time_unit("train/global_step"), _time_unit("Tokens"), _time_unit("lr")
+    ({'time_unit': 'step'}, {'time_unit': 'token'}, {})
+    """
     word = clock.split("/")[-1].strip().lower().removeprefix("global").strip("_ ")
-    return {"time_unit": word} if word in ("step", "epoch", "round", "iteration") else {}
+    unit = in_singular(word)
+    return {"time_unit": unit} if unit in TIME_UNITS else {}
 
 
 def _found(log: Log, name: str) -> str:
@@ -166,12 +180,19 @@ def _to_fractions(
                 f"{log.source}: '{names[percent[0]]}' looks like percent and '{names[column]}' "
                 "does not: give both in one unit; if both are percentages, divide both by 100"
             )
+    small = [value for column in percent for value in table[column] if 0 < value < 1]
     for column in CORE_COLUMNS[1:]:
         if column in table:
             table[column] = table[column] / 100
     with_it = [f", '{names[column]}' with it" for column in capabilities if column != percent[0]]
+    below = (
+        f"; so were {len(small)} values below 1 (the largest {max(small):g}): if those are "
+        "fractions, multiply them by 100 in the file"
+        if small
+        else ""
+    )
     notes.append(
-        f"'{names[percent[0]]}' looks like percent and was divided by 100{''.join(with_it)}"
+        f"'{names[percent[0]]}' looks like percent and was divided by 100{''.join(with_it)}{below}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -395,6 +396,50 @@ def test_tensorboard_events(tmp_path):
     run = read_trajectory(tmp_path, {"solver": "eval/nll"})
     assert run.ts.tolist() == [0, 10, 20]
     assert run.solver.tolist() == [3, 2, 1]
+
+
+def test_fractions_in_a_column_of_percentages_are_told(tmp_path):
+    path = write(tmp_path / "log.csv", "t,acc\n0,0.31\n1,0.35\n2,40\n3,45\n4,50\n")
+    run = read_trajectory(path, {"t": "t", "solver": "acc"}, kind="accuracy")
+    assert "so were 2 values below 1 (the largest 0.35): if those are fractions" in notes(run)
+
+
+@pytest.mark.parametrize(
+    ("columns", "meant"),
+    [
+        ({"t": "t", "solver": "s", "verfier": "v"}, "'verfier' .* is 'verifier' meant"),
+        ({"time": "v", "solver": "s"}, "'time' .* is 't' meant"),
+        ({"t": "t", "solver": "s", "pass_at_k": "v"}, "^$"),
+    ],
+)
+def test_a_misspelt_column_is_asked_about(tmp_path, columns, meant):
+    path = write(tmp_path / "log.csv", "t,s,v\n0,3,0\n1,2,1\n2,1,2\n")
+    assert re.search(meant, notes(read_trajectory(path, columns)))
+
+
+@pytest.mark.parametrize("columns", [None, {name: name for name in ("t", "solver", "num_items")}])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_column_of_the_number_of_items_is_that_number(tmp_path, columns, ending):
+    def read(counts, **metadata):
+        rows = [(t, 0.3 + 0.1 * t, count) for t, count in enumerate(counts)]
+        lines = {
+            "csv": ["t,solver,num_items", *(",".join(map(str, row)) for row in rows)],
+            "jsonl": [
+                json.dumps(dict(zip(("t", "solver", "num_items"), row, strict=True)))
+                for row in rows
+            ],
+        }
+        path = write(tmp_path / f"run.{ending}", "\n".join(lines[ending]) + "\n")
+        return read_trajectory(path, columns, **metadata)
+
+    counted = read([100, 100, 100], kind="accuracy")
+    assert (counted.num_items, dict(counted.extra), notes(counted)) == (100, {}, "")
+    differing = read([100, 200, 100], kind="accuracy")
+    assert (differing.num_items, list(differing.extra)) == (None, ["num_items"])
+    assert "give num_items (--num-items)" in notes(differing)
+    given = read([100, 200, 100], kind="accuracy", num_items=50)
+    assert (given.num_items, list(given.extra)) == (50, ["num_items"])
+    assert "counts only with kind='accuracy'" in notes(read([100, 100, 100]))
 
 
 @pytest.mark.parametrize("shape", [(), (1,)], ids=["scalar", "one element"])

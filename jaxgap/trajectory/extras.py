@@ -1,0 +1,67 @@
+"""Extra columns whose names say that they may be meant for more than an extra measurement."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jaxgap.trajectory.notes import with_notes
+from jaxgap.trajectory.record import Series
+
+NUM_ITEMS = "num_items"
+_CAPABILITIES = ("solver", "verifier", "solver_se", "verifier_se")
+_TIMES = ("t", "time", "times")
+# How alike two names are of which one may be the other misspelt, as `difflib` counts it.
+_CLOSE = 0.85
+
+
+def with_num_items(
+    extra: Mapping[str, Series], metadata: Mapping[str, Any]
+) -> tuple[dict[str, Series], dict[str, Any]]:
+    """The extra columns and the metadata, with the number of test items from its column.
+
+    A column `num_items` that is the same whole number in all rows of accuracies says it, unless
+    the metadata do. Where it cannot, it stays an extra column and a note says so.
+
+    **Arguments:**
+
+    - `extra`: columns by name, each of shape `(T,)`.
+    - `metadata`: as for :class:`Trajectory`.
+
+    >>> import numpy as np
+    >>> column = {"num_items": np.array([100.0, 100.0, 100.0])}
+    >>> with_num_items(column, {"kind": "accuracy"})
+    ({}, {'kind': 'accuracy', 'num_items': 100})
+    """
+    if NUM_ITEMS not in extra or NUM_ITEMS in metadata or not len(extra[NUM_ITEMS]):
+        return dict(extra), dict(metadata)
+    values = extra[NUM_ITEMS]
+    same = bool((values == values[0]).all()) and values[0] >= 1 and float(values[0]).is_integer()
+    if same and metadata.get("kind") == "accuracy":
+        rest = {name: each for name, each in extra.items() if name != NUM_ITEMS}
+        return rest, {**metadata, NUM_ITEMS: int(values[0])}
+    why = "counts only with kind='accuracy'" if same else "is not one whole number in all rows"
+    note = f"the column 'num_items' is an extra measurement, as it {why}"
+    note += "" if same else "; if the number is known, give num_items (--num-items)"
+    provenance = with_notes(metadata.get("provenance") or {}, [note])
+    return dict(extra), {**metadata, "provenance": provenance}
+
+
+def misspelt(names: Iterable[str]) -> list[str]:
+    """A sentence about each column asked for whose name is nearly that of one that is not.
+
+    >>> misspelt(["t", "solver", "verfier"])
+    ["'verfier' is read as an extra measurement: is 'verifier' meant?"]
+    >>> misspelt(["solver", "verifier", "verifier2", "accuracy"])
+    []
+    """
+    given = list(names)
+    absent = [name for name in _CAPABILITIES if name not in given]
+    found = []
+    for name in given:
+        if name in ("t", *_CAPABILITIES):
+            continue
+        near = difflib.get_close_matches(name.lower(), absent, 1, _CLOSE)
+        if "t" not in given and name.lower() in _TIMES:
+            near = ["t"]
+        found += [f"'{name}' is read as an extra measurement: is '{each}' meant?" for each in near]
+    return found
