@@ -9,7 +9,7 @@ from jaxgap.fitting import Estimate
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import ScheduleOutcome
 from jaxgap.fitting.results.fit_report import limit_sentence, number
-from jaxgap.report.words import objection
+from jaxgap.fitting.results.objection import objection
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgap.fitting import Band, Estimate, FitResult, Prediction
+from jaxgap.fitting import Band, FitResult, Prediction
 from jaxgap.fitting.results.fit_report import percent
+from jaxgap.fitting.results.objection import objection, refutations
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.report.style import (
     GAP,
@@ -25,8 +26,12 @@ _NUM_TIMES = 96
 
 
 def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
-    """Measurements, fitted curves with their bands, and the limits with their intervals."""
-    ts = np.linspace(run.ts[0], run.ts[-1] + _BEYOND * (run.ts[-1] - run.ts[0]), _NUM_TIMES)
+    """Measurements, fitted curves with their bands, and the limits with their intervals.
+
+    Where the run is already beyond a limit, the curves end with it: they would show a limit.
+    """
+    beyond = 0.0 if refutations(result.limits) else _BEYOND * (run.ts[-1] - run.ts[0])
+    ts = np.linspace(run.ts[0], run.ts[-1] + beyond, _NUM_TIMES)
     prediction = result.predict(ts)
     if run.gap is None:
         with new_figure(7.2, 4.0) as figure:
@@ -37,7 +42,7 @@ def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
         _draw_capabilities(upper, run, result, prediction)
         upper.set_xlabel("")
         _draw_series(lower, run.ts, run.gap, None, prediction, prediction.gap, GAP, "gap")
-        _draw_limit(lower, result.limits["gap"], GAP)
+        _draw_limit(lower, result, "gap", GAP)
         lower.set_ylabel("gap" + unit_of(run.kind))
         lower.set_xlabel(f"time ({run.time_unit}s)")
     return figure
@@ -60,12 +65,12 @@ def _draw_capabilities(
             VERIFIER,
             "verifier",
         )
-    _draw_limit(ax, result.limits["solver"], SOLVER)
-    _draw_limit(ax, result.limits["verifier"], VERIFIER)
+    _draw_limit(ax, result, "solver", SOLVER)
+    _draw_limit(ax, result, "verifier", VERIFIER)
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
     ax.set_xlabel(f"time ({run.time_unit}s)")
     ax.set_ylabel(capability_label(run.kind))
-    ax.set_title(f"{_what(result)}; {percent(result.level)} bands; dashed: limits")
+    ax.set_title(_title(result))
     ax.legend(loc="best")
 
 
@@ -105,13 +110,23 @@ def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
     return low - (high - low) / 3, high + (high - low) / 3
 
 
-def _draw_limit(ax: Axes, limit: Estimate, colour: str) -> None:
-    if limit.estimate is not None:
+def _draw_limit(ax: Axes, result: FitResult | AveragedResult, name: str, colour: str) -> None:
+    """A limit that the data determine, unless the run refutes another of the same law."""
+    limit = result.limits[name]
+    if limit.estimate is not None and not refutations(result.limits):
         low, high = limit.interval or (None, None)
         mark_limit(ax, limit.estimate, colour, low, high)
 
 
-def _what(result: FitResult | AveragedResult) -> str:
-    if isinstance(result, AveragedResult):
-        return f"Average over {len(result.laws)} laws"
-    return f"Fit of the {result.model} law"
+def _title(result: FitResult | AveragedResult) -> str:
+    """What is drawn, and what speaks against it: a picture may be seen without the report."""
+    averaged = isinstance(result, AveragedResult)
+    laws = f"Average over {len(result.laws)} laws" if averaged else f"Fit of the {result.model} law"
+    shown = f"{percent(result.level)} bands"
+    if not refutations(result.limits):
+        shown += "; dashed: limits"
+    if not averaged and not result.converged:
+        return f"{laws}, which did not converge\n{shown}"
+    if objection(result) is None:
+        return f"{laws}; {shown}"
+    return f"{laws}, which {'do' if averaged else 'does'} not describe this run\n{shown}"

@@ -10,7 +10,8 @@ import numpy as np
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.noise.binomial import count_errors
 from jaxgap.fitting.results.estimate import NO_NOISE, finite_or_none
-from jaxgap.fitting.results.fit_report import identifiable, interval, number, percent, refutations
+from jaxgap.fitting.results.fit_report import identifiable, interval, number, percent
+from jaxgap.fitting.results.objection import doubts_about, objection, series_missed
 from jaxgap.trajectory import Trajectory
 
 PARAMETER_MEANINGS = {
@@ -22,8 +23,6 @@ PARAMETER_MEANINGS = {
     "exponent": "power of the gap; 1 is the paper's law",
 }
 
-# A law that explains less of a curve's variance than this is doubted.
-_DESCRIBES = 0.5
 # In fewer, no autocorrelation of the residuals is beyond chance, and nothing else is tested.
 _TELLING_ROWS = 6
 # So many standard errors as for the signs of a collapse that a run watches for.
@@ -156,10 +155,10 @@ def theory_sentence(result: FitResult) -> str:
             f"{result.num_points} rows are too few to tell whether this run departs from the "
             f"{result.model} law."
         )
-    doubts = _doubts(result)
+    doubts = doubts_about(result)
     if doubts:
         return f"The {result.model} law describes this run only roughly: {'; '.join(doubts)}."
-    missed = _missed(result)
+    missed = series_missed(result)
     little = f", but there is little to see beyond noise (R² {missed})" if missed else ""
     return f"The residuals show no departure of this run from the {result.model} law{little}."
 
@@ -170,39 +169,6 @@ def _untested(result: FitResult) -> bool:
     return result.num_points < _TELLING_ROWS and all(each is None for each in tests)
 
 
-def objection(result: FitResult) -> str | None:
-    """Why the law's results for this run should not be trusted; `None` where nothing is found."""
-    if not result.converged:
-        return f"The {result.model} law could not be fitted: {result.stopped}."
-    verdict = result.diagnosis.verdict
-    if verdict is not None:
-        return f"{verdict[0].upper()}{verdict[1:]}."
-    refuted = refutations(result.limits)
-    if refuted:
-        return f"The {result.model} law does not describe this run: {'; '.join(refuted)}."
-    missed = _missed(result)
-    # A series that hardly moves beside its noise has a low R² under a true law too.
-    if not missed or not _doubts(result):
-        return None
-    return (
-        f"The {result.model} law does not describe this run (R² {missed}): do not trust the limit "
-        "that it gives."
-    )
-
-
 def unopposed(result: FitResult) -> bool:
     """Whether the law was tested on enough rows and nothing was found against it."""
-    return objection(result) is None and not _doubts(result) and not _untested(result)
-
-
-def _doubts(result: FitResult) -> list[str]:
-    """What the tests of the residuals and of the run found."""
-    return [*result.diagnostics.doubts(), *result.diagnosis.warnings()]
-
-
-def _missed(result: FitResult) -> str:
-    """The series of which the law explains little, with their R²; empty if there is none."""
-    curves = {name: result.r2[name] for name in ("solver", "verifier")}
-    return ", ".join(
-        f"{name} {r2:.2f}" for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES
-    )
+    return objection(result) is None and not doubts_about(result) and not _untested(result)

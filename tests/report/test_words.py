@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from jaxgap.fitting import LinearLaw, ScalePerSeries, fit, fit_many
+from jaxgap.fitting.results.objection import objection
 from jaxgap.report.words import (
     accuracy_ends,
     accuracy_sentence,
     forecast_sentence,
-    objection,
     theory_sentence,
 )
 from jaxgap.trajectory import Trajectory

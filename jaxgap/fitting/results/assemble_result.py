@@ -15,7 +15,8 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
-from jaxgap.fitting.results.fit_report import interval, number, refutations
+from jaxgap.fitting.results.fit_report import interval, number
+from jaxgap.fitting.results.objection import refutations
 from jaxgap.fitting.results.result import FitResult, Source, in_own_terms, measured_and_fitted
 from jaxgap.trajectory import Kind, Trajectory
 

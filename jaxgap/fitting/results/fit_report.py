@@ -10,6 +10,7 @@ from jaxgap.fitting.diagnosis import Diagnosis
 from jaxgap.fitting.diagnosis.beyond import is_beyond
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate
+from jaxgap.fitting.results.objection import objection
 
 if TYPE_CHECKING:
     from jaxgap.fitting.results.result import FitResult
@@ -64,7 +65,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
         return f"The data do not determine the solver's limit: {limit.reason}."
     doubt = "" if limit.reason is None else f": {limit.reason}"
     # What is read first must not sound surer than what the tests say further down.
-    if result.diagnosis.verdict is not None:
+    if objection(result) is not None:
         doubt += ", by a law that does not describe this run"
     return (
         f"The solver's limit is {number(limit.estimate)}, "
@@ -116,12 +117,6 @@ def _where_off(result: "FitResult", epsilon: float) -> str | None:
 def duration(time: float) -> str:
     """With about two digits, and never as a power of ten."""
     return f"{time:.0f}" if time >= 10 or time == 0 else number(time, 2)
-
-
-def refutations(limits: Mapping[str, Estimate]) -> list[str]:
-    """Which limits the run is already beyond, in words."""
-    refuted = [each for each in limits.values() if each.identifiability == "refuted"]
-    return [each.reason for each in refuted if each.reason is not None]
 
 
 def fit_report(result: "FitResult") -> str:

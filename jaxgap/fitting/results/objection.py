@@ -1,0 +1,52 @@
+"""What speaks against a law after its fit: beyond it, none of its numbers should be trusted."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from jaxgap.fitting.results.estimate import Estimate
+
+if TYPE_CHECKING:
+    from jaxgap.fitting.results.result import FitResult
+    from jaxgap.fitting.selection import AveragedResult
+
+# A law that explains less of a curve's variance than this is doubted.
+_DESCRIBES = 0.5
+
+
+def objection(result: "FitResult | AveragedResult") -> str | None:
+    """Why the law's results for this run should not be trusted; `None` where nothing is found."""
+    averaged = result.model == "auto"
+    law = "The average over laws" if averaged else f"The {result.model} law"
+    # In an average one law of many that did not converge counts for what it is worth.
+    if not averaged and not result.converged:
+        return f"{law} could not be fitted: {result.stopped}."
+    verdict = result.diagnosis.verdict
+    if verdict is not None:
+        return f"{verdict[0].upper()}{verdict[1:]}."
+    refuted = refutations(result.limits)
+    if refuted:
+        return f"{law} does not describe this run: {'; '.join(refuted)}."
+    missed = series_missed(result)
+    # A series that hardly moves beside its noise has a low R² under a true law too.
+    if not missed or not doubts_about(result):
+        return None
+    return f"{law} does not describe this run (R² {missed}): do not trust the limit that it gives."
+
+
+def refutations(limits: Mapping[str, Estimate]) -> list[str]:
+    """Which limits the run is already beyond, in words."""
+    refuted = [each for each in limits.values() if each.identifiability == "refuted"]
+    return [each.reason for each in refuted if each.reason is not None]
+
+
+def doubts_about(result: "FitResult | AveragedResult") -> list[str]:
+    """What the tests of the residuals and of the run found."""
+    return [*result.diagnostics.doubts(), *result.diagnosis.warnings()]
+
+
+def series_missed(result: "FitResult | AveragedResult") -> str:
+    """The series of which the law explains little, with their R²; empty if there is none."""
+    curves = {name: result.r2[name] for name in ("solver", "verifier")}
+    return ", ".join(
+        f"{name} {r2:.2f}" for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES
+    )
