@@ -12,9 +12,10 @@ from jaxgap.report.style import (
     GAP,
     SOLVER,
     VERIFIER,
+    Limit,
     capability_label,
     fill_band,
-    mark_limit,
+    mark_limits,
     new_figure,
     unit_of,
 )
@@ -42,7 +43,7 @@ def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
         _draw_capabilities(upper, run, result, prediction)
         upper.set_xlabel("")
         _draw_series(lower, run.ts, run.gap, None, prediction, prediction.gap, GAP, "gap")
-        _draw_limit(lower, result, "gap", GAP)
+        _draw_limits(lower, result, gap=GAP)
         lower.set_ylabel("gap" + unit_of(run.kind))
         lower.set_xlabel(f"time ({run.time_unit}s)")
     return figure
@@ -65,8 +66,7 @@ def _draw_capabilities(
             VERIFIER,
             "verifier",
         )
-    _draw_limit(ax, result, "solver", SOLVER)
-    _draw_limit(ax, result, "verifier", VERIFIER)
+    _draw_limits(ax, result, solver=SOLVER, verifier=VERIFIER)
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
     ax.set_xlabel(f"time ({run.time_unit}s)")
     ax.set_ylabel(capability_label(run.kind))
@@ -110,12 +110,17 @@ def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
     return low - (high - low) / 3, high + (high - low) / 3
 
 
-def _draw_limit(ax: Axes, result: FitResult | AveragedResult, name: str, colour: str) -> None:
-    """A limit that the data determine, unless the run refutes another of the same law."""
-    limit = result.limits[name]
-    if limit.estimate is not None and not refutations(result.limits):
-        low, high = limit.interval or (None, None)
-        mark_limit(ax, limit.estimate, colour, low, high)
+def _draw_limits(ax: Axes, result: FitResult | AveragedResult, **colours: str) -> None:
+    """Those limits that the data determine, unless the run refutes one of the same law."""
+    if refutations(result.limits):
+        return
+    limits = []
+    for name, colour in colours.items():
+        limit = result.limits[name]
+        if limit.estimate is not None:
+            low, high = limit.interval or (None, None)
+            limits.append(Limit(limit.estimate, low, high, colour))
+    mark_limits(ax, limits)
 
 
 def _title(result: FitResult | AveragedResult) -> str:

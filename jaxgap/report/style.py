@@ -4,9 +4,9 @@ Figures are made without pyplot, so that drawing one touches no global state and
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -108,26 +108,35 @@ def fill_band(
     ax.autoscale_view()
 
 
-def mark_limit(ax: Axes, limit: float, colour: str, low: float | None, high: float | None) -> None:
-    """A dashed line at a limit, with its interval as a bar in the right margin.
+class Limit(NamedTuple):
+    """A limit with its interval, open where an end is `None`."""
 
-    The bar stands outside the axes so that it hides no data, and is cut where the interval is
-    open or leaves the figure.
+    estimate: float
+    low: float | None
+    high: float | None
+    colour: str
+
+
+def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
+    """A dashed line at each limit, with its interval as a bar in the right margin.
+
+    The bars stand outside the axes so that they hide no data, beside each other. Where an interval
+    is open or leaves the axes its bar is cut, and an arrow says that it continues.
     """
-    ax.axhline(limit, color=colour, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
+    for limit in limits:
+        line = {"color": limit.colour, "linestyle": (0, (4, 3)), "linewidth": 1.1}
+        ax.axhline(limit.estimate, zorder=1, **line)
     bottom, top = ax.get_ylim()
-    transform = ax.get_yaxis_transform()
-    ends = (bottom if low is None else max(low, bottom), top if high is None else min(high, top))
-    ax.plot(
-        [1.012, 1.012],
-        ends,
-        color=colour,
-        linewidth=3,
-        alpha=0.7,
-        transform=transform,
-        clip_on=False,
-        solid_capstyle="butt",
-    )
+    for place, limit in enumerate(limits):
+        low = bottom if limit.low is None else max(limit.low, bottom)
+        high = top if limit.high is None else min(limit.high, top)
+        x = 1.012 + 0.018 * place
+        outside = {"color": limit.colour, "transform": ax.get_yaxis_transform(), "clip_on": False}
+        bar = {"linewidth": 3, "alpha": 0.7, "solid_capstyle": "butt"}
+        ax.plot([x, x], [low, high], **bar, **outside)
+        for end, edge, arrow in ((low, bottom, "v"), (high, top, "^")):
+            if end == edge:
+                ax.plot([x], [end], arrow, markersize=6, **outside)
     ax.set_ylim(bottom, top)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgap.report.bench import BenchCurve, BenchSetting, draw_bench
-from jaxgap.report.style import fill_band, new_figure, to_svg
+from jaxgap.report.style import Limit, fill_band, mark_limits, new_figure, to_svg
 
 
 def texts(figure):
@@ -46,6 +46,26 @@ def test_a_band_without_end_leaves_the_picture_and_no_other_does(open_below):
     assert (ends.min() < bottom) == open_below
     assert 0.5 < bottom < 0.9
     assert ends.max() < top
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "arrows"),
+    [(0.4, 0.6, ""), (None, 0.6, "v"), (0.4, None, "^"), (-9.0, 9.0, "v^"), (0.4, 9.0, "^")],
+)
+def test_bars_of_limits_stand_beside_each_other_with_arrows_where_they_are_cut(low, high, arrows):
+    with new_figure(6, 4) as figure:
+        ax = figure.add_subplot()
+        ax.plot([0, 1], [0, 1])
+        mark_limits(ax, [Limit(0.5, low, high, "red"), Limit(-0.5, -0.52, -0.4, "blue")])
+    bottom, top = ax.get_ylim()
+    assert bottom < -0.5  # a limit beyond the measurements is seen, whichever it is
+    first, second = (line for line in ax.lines if line.get_linewidth() == 3)
+    assert first.get_xdata()[0] + 0.01 < second.get_xdata()[0]
+    ends = (bottom if low in (None, -9.0) else low, top if high in (None, 9.0) else high)
+    assert tuple(first.get_ydata()) == ends
+    drawn = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines]
+    found = [each for each in drawn if each[0] in ("v", "^")]
+    assert found == [(arrow, {"v": bottom, "^": top}[arrow]) for arrow in arrows]
 
 
 def test_a_bench_shows_names_as_they_are_and_operations_as_powers():
