@@ -55,13 +55,24 @@ class LoopProgress:
         return Watcher(self.on_start, self.on_round, self.on_stage, self.on_progress, self.on_note)
 
     def watcher_of(self, name: str) -> Watcher:
-        """The watcher that shows what happens in one of several runs."""
+        """The watcher that shows what happens in one of several runs, below the run's name."""
+        named = False
+
+        def print_name() -> None:
+            nonlocal named
+            if not named:
+                self._progress.console.print(name, style="bold")
+            named = True
 
         def on_start(config: ImproveConfig, num_done: int) -> None:
-            self._progress.console.print(name, style="bold")
+            print_name()
             self.on_start(config, num_done)
 
-        return self.watcher()._replace(on_start=on_start)
+        def on_note(line: str) -> None:
+            print_name()
+            self.on_note(line)
+
+        return self.watcher()._replace(on_start=on_start, on_note=on_note)
 
     def on_start(self, config: ImproveConfig, num_done: int) -> None:
         """Set the bar's length and how much of it is done."""

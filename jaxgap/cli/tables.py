@@ -123,7 +123,7 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     summaries = report.summaries()
     names = list(summaries[0]["mae"]) if summaries else []
     table = Table(title="Mean absolute errors", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("runs", no_wrap=True)
+    table.add_column("runs", overflow="fold")  # which leaves the numbers their room
     table.add_column("of", no_wrap=True)
     for heading in ("at", "n", *names, "cover"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -1,0 +1,24 @@
+"""What a bench prints of several runs stands under the name of the run it is about."""
+
+import io
+
+from jaxgap.cli.progress import LoopProgress
+from jaxgap.cli.terminal import Terminal
+from jaxgap.improve import ImproveConfig
+
+
+def test_a_note_stands_under_the_name_of_its_run():
+    output = io.StringIO()
+    progress = LoopProgress(Terminal(file=output, width=80))
+    first, second, third = (progress.watcher_of(name) for name in ("one", "two", "three"))
+    first.on_start(ImproveConfig(), 0)
+    first.on_note("note on one")
+    second.on_note("note on two")  # before it starts, as of its model
+    second.on_start(ImproveConfig(), 2)
+    third.on_note("three failed: why")  # a run that never starts
+    lines = [line.strip() for line in output.getvalue().splitlines()]
+    assert lines[0] == "one"
+    assert lines[2:] == [
+        *("note on one", "two", "note on two", "2 checkpoints already done"),
+        *("three", "three failed: why"),
+    ]
