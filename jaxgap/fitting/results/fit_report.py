@@ -64,9 +64,9 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     if limit.estimate is None:
         return f"The data do not determine the solver's limit: {limit.reason}."
     doubt = "" if limit.reason is None else f": {limit.reason}"
-    # What is read first must not sound surer than what the tests say further down.
+    # What is read first must not sound more certain than what the tests say further down.
     if objection(result) is not None:
-        doubt += ", by a law that does not describe this run"
+        doubt += ", under a law that does not describe this run"
     return (
         f"The solver's limit is {number(limit.estimate)}, "
         f"{percent(result.level)} interval {interval(limit)}{doubt}."
@@ -74,7 +74,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
 
 
 def time_left_sentence(result: "FitResult") -> str | None:
-    """When the solver is near its limit by the law; `None` where that has no limit or no times."""
+    """When the solver is near its limit under the law; `None` if that has no limit or no times."""
     left = result.time_left()
     near = number(left.epsilon, 2)
     if left.estimate is None:

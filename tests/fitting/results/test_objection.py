@@ -27,7 +27,7 @@ def test_the_first_sentence_carries_the_doubt_that_a_low_r2_and_a_test_raise():
     )
     report = " ".join(result.report().split())
     assert "The solver's limit is 1.002" in report
-    assert "by a law that does not describe this run." in report.partition("Parameters")[0]
+    assert "under a law that does not describe this run." in report.partition("Parameters")[0]
 
 
 def test_a_low_r2_alone_speaks_of_noise():
