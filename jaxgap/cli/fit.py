@@ -65,9 +65,7 @@ class Fit:
             raise InputError(
                 "--noise, --fix and --bound apply to a single law: choose it with --model"
             )
-        run = self.run_file.read(self.file)
-        if self.window is not None:
-            run = run.between(*self.window)
+        run = self.run_file.read(self.file, self.window)
         compute_on_host()
 
         from jaxgap.cli.notes import print_notes

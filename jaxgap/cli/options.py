@@ -33,11 +33,20 @@ class RunFile:
     columns: Annotated[str | None, tyro.conf.arg(metavar="t=NAME,solver=NAME,...")] = None
     """Names of the columns to read, for logs of other tools."""
 
-    def read(self, path):
-        """The trajectory in the file."""
+    def read(self, path, window: tuple[float, float] | None = None):
+        """The trajectory in the file, or what of it was measured within a window of time."""
+        from jaxgap.trajectory import TrajectoryError
+        from jaxgap.trajectory.computable import check_computable
         from jaxgap.trajectory.read import read_trajectory
 
-        return read_trajectory(path, self._columns(), **self._metadata())
+        run = read_trajectory(path, self._columns(), **self._metadata())
+        if window is not None:
+            run = run.between(*window)
+        try:
+            check_computable(run)
+        except TrajectoryError as error:
+            raise TrajectoryError(f"{path}: {error}") from error
+        return run
 
     def read_all(self, paths):
         """Every run in the files and folders, and what could not be read."""

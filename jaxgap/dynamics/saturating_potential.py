@@ -57,7 +57,9 @@ class SaturatingPotential(AbstractClosedFormPotential):
 
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
         progress = (1 + self.saturation) * self.rate * jnp.asarray(elapsed)
-        remaining = jnp.exp(-_log_decay(jnp.asarray(self.saturation), progress))
+        # Of floats alone, as integers have no derivative.
+        saturation = 1.0 * jnp.asarray(self.saturation)
+        remaining = jnp.exp(-_log_decay(saturation, progress))
         return self.gap_limit + (gap_initial - self.gap_limit) * remaining
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:

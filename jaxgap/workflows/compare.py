@@ -11,7 +11,7 @@ from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
 from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
 from jaxgap.trajectory.notes import reading_notes
 from jaxgap.workflows.pooled import PooledGroup, pool_group
-from jaxgap.workflows.seed_groups import GroupedBy, group_seeds
+from jaxgap.workflows.seed_groups import GroupedBy, group_seeds, stored_twice
 
 _NUM_TIMES = 64
 
@@ -106,10 +106,20 @@ def compare_runs(
     groups, grouped_by = group_seeds(collection.runs, group)
     results = fit_many(law, [source.run for source in collection.runs], level=level)
     names = [source.name for source in collection.runs]
+    repeated = stored_twice(collection.runs) if grouped_by == "name" else {}
+    notes = {
+        index: [f"this is the same seed as {names[earlier]}, which alone counts among the seeds"]
+        for index, earlier in repeated.items()
+    }
     group_of = {index: name for name, indices in groups.items() for index in indices}
     return Comparison(
         runs=tuple(
-            ComparedRun(source, result, tuple(reading_notes(source.run)), group_of.get(index))
+            ComparedRun(
+                source,
+                result,
+                (*reading_notes(source.run), *notes.get(index, [])),
+                group_of.get(index),
+            )
             for index, (source, result) in enumerate(zip(collection.runs, results, strict=True))
         ),
         groups=tuple(

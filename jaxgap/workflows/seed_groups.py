@@ -13,7 +13,7 @@ from jaxgap.trajectory.collection import NamedRun
 GroupedBy = Literal["pattern", "name", "settings"]
 
 # `NAME_seed3`, `NAME-seed-3`, `seed3/NAME`: what is left without the seed is the experiment.
-_SEED = re.compile(r"[-_. :]*seed[-_ =]?\d+", re.IGNORECASE)
+_SEED = re.compile(r"[-_. :]*seed[-_ =]?(\d+)", re.IGNORECASE)
 # In a run's record these differ between seeds, or say nothing of the experiment.
 _NOT_SETTINGS = ("seed", "source", "notes")
 
@@ -25,7 +25,8 @@ def group_seeds(
 
     With a pattern, runs for which its first group (or all of it) matches the same text belong
     together. Without one, runs whose names with their folders differ in `seedN` alone; and if there
-    are none, runs whose records have the same settings except for their `seed`.
+    are none, runs whose records have the same settings except for their `seed`. Of runs whose names
+    have the same seed too (:func:`stored_twice`) the first alone counts.
 
     **Arguments:**
 
@@ -49,12 +50,33 @@ def group_seeds(
     """
     if pattern is not None:
         return _with_several([_matched(_compiled(pattern), run.name) for run in runs]), "pattern"
-    by_name = _with_several(_seedless_names(runs))
+    repeated = stored_twice(runs)
+    names = [None if i in repeated else name for i, name in enumerate(_seedless_names(runs))]
+    by_name = _with_several(names)
     if by_name:
         return _called(by_name, runs), "name"
     by_settings = _with_several([_settings(run) for run in runs])
     named = {runs[indices[0]].name: indices for indices in by_settings.values()}
     return named, "settings"
+
+
+def stored_twice(runs: Sequence[NamedRun]) -> dict[int, int]:
+    """The runs whose name, folder and seed are those of an earlier one, with the index of that.
+
+    Such as `run_seed0.csv` and `run_seed0.jsonl`: counted as two seeds, they would agree too well.
+    """
+    first: dict[tuple[str, tuple[str, ...]], int] = {}
+    repeated = {}
+    for index, run in enumerate(runs):
+        name = run.full_name or run.name
+        seedless = _without_seed(name)
+        if seedless is None:
+            continue
+        seeds = (found[1].lstrip("0") for found in _SEED.finditer(name))
+        earlier = first.setdefault((seedless, tuple(seeds)), index)
+        if earlier != index:
+            repeated[index] = earlier
+    return repeated
 
 
 def _with_several(keys: Sequence[str | None]) -> dict[str, list[int]]:
@@ -109,7 +131,12 @@ def _without_seed(name: str) -> str | None:
 
 def _called(groups: Mapping[str, list[int]], runs: Sequence[NamedRun]) -> dict[str, list[int]]:
     """Groups by what tables call their runs, with the folder where that is not one group alone."""
-    names = {key: _experiment(runs[indices[0]].name) for key, indices in groups.items()}
+    # The shortest name: that of a run which is stored twice is its whole path.
+    shortest = {
+        key: min((runs[index].name for index in indices), key=len)
+        for key, indices in groups.items()
+    }
+    names = {key: _experiment(name) for key, name in shortest.items()}
     counts = Counter(names.values())
     return {
         names[key] if counts[names[key]] == 1 else os.path.relpath(key): indices

@@ -252,3 +252,10 @@ EVERY = ("rate", "ratio", "gap_limit", "solver_initial", "verifier_initial")
 )
 def test_fit_options_that_cannot_be_are_one_line(run_file, capsys, options, message):
     assert message in fails(["fit", str(run_file), *options], capsys)
+
+
+def test_a_file_that_is_too_long_is_named(tmp_path, capsys):
+    path = tmp_path / "long.csv"
+    path.write_text("t,solver\n" + "".join(f"{t},{1 + 1 / (1 + t)}\n" for t in range(50_001)))
+    for command in (["fit", str(path)], ["forecast", str(path), "--horizon", "60000"]):
+        assert f"{path}: 50001 rows; at most 50000 can be fitted" in fails(command, capsys)

@@ -124,6 +124,14 @@ def test_saturation_at_zero_and_without_bound():
     np.testing.assert_allclose(flat_out, straight, atol=2e-5)
 
 
+def test_parameters_that_are_integers_have_slopes_all_the_same():
+    def gap(rate, saturation):
+        return SaturatingPotential(rate, 0, saturation).gap_at(1, 2)
+
+    np.testing.assert_allclose(jax.grad(gap)(1.0, 3), jax.grad(gap)(1.0, 3.0), rtol=1e-14)
+    np.testing.assert_allclose(gap(1, 3), gap(1.0, 3.0), rtol=1e-14)
+
+
 def test_lag_at_zero_and_its_time_to_half():
     ts = jnp.linspace(0.0, 3.0, 7)
     plain = LinearPotential(0.4, 0.1).gap_at(ts, 0.9)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from jaxgap.errors import InputError
-from jaxgap.trajectory import Trajectory, write_csv
+from jaxgap.trajectory import Trajectory, write_csv, write_jsonl
 from jaxgap.trajectory.collection import NamedRun, read_runs
-from jaxgap.workflows.seed_groups import group_seeds
+from jaxgap.workflows.seed_groups import group_seeds, stored_twice
 
 
 def runs(*names, provenance=None):
@@ -55,6 +55,21 @@ def test_experiments_in_different_folders_are_different(tmp_path, monkeypatch, s
     groups = groups_of(tmp_path, [*one, *other])
     assert sorted(groups.values()) == [one, other]
     assert len(groups) == 2
+
+
+def test_a_run_that_is_stored_twice_is_one_seed(tmp_path):
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
+    for seed in (0, 1):
+        write_csv(run, tmp_path / f"run_seed{seed}.csv")
+    write_jsonl(run, tmp_path / "run_seed0.jsonl")
+    found = read_runs([tmp_path]).runs
+    (indices,) = group_seeds(found)[0].values()
+    assert [found[index].path.name for index in indices] == ["run_seed0.csv", "run_seed1.csv"]
+    (pair,) = stored_twice(found).items()
+    assert [found[index].path.name for index in pair] == ["run_seed0.jsonl", "run_seed0.csv"]
+    write_jsonl(run, tmp_path / "other_seed7.jsonl")
+    write_csv(run, tmp_path / "other_seed7.csv")
+    assert list(group_seeds(read_runs([tmp_path]).runs)[0]) == ["run"]
 
 
 def test_experiments_whose_runs_are_called_alike_are_called_by_their_folders(tmp_path, monkeypatch):
