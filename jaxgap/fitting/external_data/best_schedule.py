@@ -199,10 +199,10 @@ def _on_the_edge(
     def valid(schedule: DataSchedule) -> bool:
         return invalid_reason(dynamics, schedule, strength) is None
 
-    starts = [of(shares) for shares in _starts(lowest.times.size)]
-    mildest = max(filter(valid, starts), key=limit, default=None)
-    if mildest is None:
+    starts = list(filter(valid, map(of, _starts(lowest.times.size))))
+    if not starts:
         return None
+    mildest = max(starts, key=limit)
     least = _least_limit(dynamics) + _CLEARANCE * abs(float(dynamics.solver_initial))
     outside, within = 0.0, 1.0
     for _ in range(_NUM_HALVINGS):

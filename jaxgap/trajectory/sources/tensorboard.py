@@ -78,4 +78,5 @@ def _is_number(tensor) -> bool:
     from tensorboard.compat.proto import types_pb2  # pyright: ignore[reportMissingImports]
 
     one = all(dim.size == 1 for dim in tensor.tensor_shape.dim)
-    return one and types_pb2.DataType.Name(tensor.dtype) in _NUMBERS
+    name_of = types_pb2.DataType.Name  # pyright: ignore[reportAttributeAccessIssue]
+    return one and name_of(tensor.dtype) in _NUMBERS
