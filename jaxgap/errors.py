@@ -20,7 +20,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__("".join(map(_printable, message)))
+        super().__init__(printable(message))
 
 
 class RunError(RuntimeError):
@@ -60,6 +60,15 @@ def write_failure(error: BaseException, what: str, rest: str = "") -> RunError:
 
 class Terminated(KeyboardInterrupt):
     """The process was told to end by SIGTERM; it ends as if by Ctrl-C, with another exit status."""
+
+
+def printable(text: str) -> str:
+    r"""Text from outside with its line breaks and control characters as escapes.
+
+    >>> printable("a\x1b[31m\n")
+    'a\\x1b[31m\\n'
+    """
+    return "".join(map(_printable, text))
 
 
 def _printable(character: str) -> str:

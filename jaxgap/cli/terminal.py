@@ -2,15 +2,22 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+# Control characters, of which a terminal would obey some: all but the line break and the tab.
+_CONTROLS = {code: "�" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 class Terminal(Console):
     """A console that shows text as it is, whoever wrote it, and outlives its reader.
 
-    Names of files and runs, and units, come from outside: nothing in them is markup. When the
+    Names of files and runs, and units, come from outside: nothing in them is markup, and their
+    control characters reach no terminal. When the
     reader of a pipe has gone (a pager, `head`), `quiet` is set and the work continues, so that its
     files are written.
 
@@ -21,6 +28,19 @@ class Terminal(Console):
 
     def __init__(self, **options: Any):
         super().__init__(markup=False, highlight=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text of a string, without control characters."""
+        return super().render_str(text.translate(_CONTROLS), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What a renderable shows, without control characters in its text."""
+        if isinstance(renderable, Text):
+            renderable = renderable.copy()
+            renderable.plain = renderable.plain.translate(_CONTROLS)
+        return super().render(renderable, options)
 
     def on_broken_pipe(self) -> None:
         """Write nothing any more; the interpreter's last flush must not fail either."""

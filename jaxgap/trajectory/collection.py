@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgap.errors import InputError
+from jaxgap.errors import InputError, printable
 from jaxgap.trajectory.computable import check_computable
 from jaxgap.trajectory.read import (
     OWN_FILE,
@@ -103,7 +103,7 @@ def read_runs(
         raise InputError(f"{', '.join(map(str, paths))[:200]}: there is no run in it")
     names = _names([(path, name) for path, name, _ in found])
     runs = [
-        NamedRun(name, path, run, _full_name(path, own_name))
+        NamedRun(printable(name), path, run, printable(_full_name(path, own_name)))
         for name, (path, own_name, run) in zip(names, found, strict=True)
     ]
     return Collection(tuple(runs), tuple(unreadable))

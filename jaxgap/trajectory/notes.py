@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgap.errors import printable
 from jaxgap.trajectory.record import Series, Trajectory
 
 # Intervals between measurements that differ by more than this are worth a word.
@@ -24,7 +25,7 @@ def reading_notes(run: Trajectory) -> list[str]:
     """
     recorded = run.provenance.get("notes")
     listed = recorded if isinstance(recorded, list) else []
-    found = [note for note in listed if isinstance(note, str)]
+    found = [printable(note) for note in listed if isinstance(note, str)]
     return list(dict.fromkeys([*found, *irregular_times(run.ts)]))
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
 from jaxgap.__main__ import main
 from jaxgap.cli import signals
@@ -113,6 +115,30 @@ def test_names_of_runs_are_drawn_as_they_are(tmp_path, capsys):
     run_command(["compare", *map(str, files), "--plot", str(tmp_path / "plot.png")])
     assert "b[red]" in capsys.readouterr().out
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+HOSTILE = "a\x1b[31m\x9b2J\x07\x08\x7fb"
+
+
+def test_control_characters_reach_no_terminal():
+    terminal = Terminal(file=io.StringIO(), width=60)
+    table = Table(title=HOSTILE)
+    table.add_column(HOSTILE)
+    table.add_row(HOSTILE)
+    terminal.print(HOSTILE, Text.assemble((HOSTILE, "bold"), f" {HOSTILE}"), table)
+    terminal.print_line(HOSTILE)
+    said = terminal.file.getvalue()
+    assert said.count("[31m") == 7
+    assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_the_name_of_a_run_in_a_cell_is_one_line(tmp_path, capsys):
+    rows = "".join(f'"{name}",{t},{1 + 2**-t}\n' for name in ("a\nb\x1b", "c") for t in range(8))
+    (tmp_path / "log.csv").write_text("run,t,solver\n" + rows)
+    plot = tmp_path / "plot.png"
+    run_command(["compare", str(tmp_path / "log.csv"), "--plot", str(plot)])
+    assert "a\\nb\\x1b" in capsys.readouterr().out
+    assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_line_to_copy_is_never_broken():
