@@ -394,8 +394,8 @@ def test_a_run_killed_between_two_draws_draws_as_if_it_had_not_been(
     fail_with_keys(monkeypatch, [state.key, state.redrawn(1).key])
     config = dataclasses.replace(CONFIG, num_rounds=2, candidates=candidates)
     improve_to_folder(config, tmp_path / "whole")
-    afresh = [note for note in notes_of(tmp_path / "whole") if "afresh" in note]
-    assert len(afresh) == 2
+    redrawn = [note for note in notes_of(tmp_path / "whole") if "redrawn" in note]
+    assert len(redrawn) == 2
 
     def kill(line):
         raise Kill("as a note was made")
