@@ -20,12 +20,21 @@ from matplotlib.figure import Figure
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
 from jaxgap.fitting.results.fit_report import percent
-from jaxgap.report.style import MEASURED, MUTED, capability_label, new_figure, shortened, unit_of
+from jaxgap.report.style import (
+    MEASURED,
+    MUTED,
+    capability_label,
+    new_figure,
+    shortened,
+    shortened_apart,
+    unit_of,
+)
 from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette without black and yellow; more runs than this share a gradient.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _ROW = 0.21
+_LONGEST_LABEL = 28
 
 
 class OverlayRun(NamedTuple):
@@ -141,19 +150,18 @@ def _draw_limits(
     own = {group: limit for group, limit in pooled.items() if group in groups}
     ax.set_xlim(*_frame(ordered, own))
     labels = []
+    short_of = _short_names(ordered)
     for key, grouped in itertools.groupby(ordered, _key):
         members = list(grouped)
         for each in members:
             _draw_limit(ax, len(labels), each.result.limits["solver"], colours[each.name])
-            labels.append(each.name)
+            labels.append(short_of[each.name])
         is_group, name = key
         if is_group and name in own:
             _draw_pooled(ax, len(labels), own[name], colours[members[-1].name])
-            labels.append(f"{name}, {own[name].label}")
+            labels.append(f"{shortened(name, 16)}, {own[name].label}")
     size = 8.5 if len(labels) <= 20 else 7
-    ax.set_yticks(
-        range(len(labels)), labels=[shortened(label, 28) for label in labels], fontsize=size
-    )
+    ax.set_yticks(range(len(labels)), labels=labels, fontsize=size)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.grid(visible=False, axis="y")
     level = runs[0].result.level
@@ -161,6 +169,11 @@ def _draw_limits(
     unit = unit_of(*kinds) if len(kinds) == 1 else ""
     ax.set_xlabel(f"solver's limit{unit}, {percent(level)} interval")
     ax.set_title("Limits; ◆ mean, bar: next seed" if own else "Limits")
+
+
+def _short_names(runs: Sequence[OverlayRun]) -> dict[str, str]:
+    names = [run.name for run in runs]
+    return dict(zip(names, shortened_apart(names, _LONGEST_LABEL), strict=True))
 
 
 def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[float, float]:
@@ -192,11 +205,12 @@ def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
     low, high = limit.interval or (None, None)
     left, right = ax.get_xlim()
     if limit.estimate is None:
-        _say(ax, row, "withheld")
         # A side that the data bound is marked; the other is open.
-        for end, arrow in ((low, ">"), (high, "<")):
-            if end is not None and left <= end <= right:
-                ax.plot([end], [row], arrow, color=colour, markersize=5)
+        bounds = [(low, ">"), (high, "<")]
+        marked = [(end, way) for end, way in bounds if end is not None and left <= end <= right]
+        for end, arrow in marked:
+            ax.plot([end], [row], arrow, color=colour, markersize=5)
+        _say(ax, row, "withheld", [(end - left) / (right - left) for end, _ in marked])
         return
     ends = (-math.inf if low is None else low, math.inf if high is None else high)
     _draw_range(ax, row, ends, colour, linewidth=1.6)
@@ -249,8 +263,11 @@ def _draw_pooled(ax: Axes, row: int, limit: PooledLimit, colour: str) -> None:
     _draw_point(ax, row, mean.estimate, "D", MEASURED, markersize=4.5)
 
 
-def _say(ax: Axes, row: int, words: str) -> None:
-    transform = ax.get_yaxis_transform()
+def _say(ax: Axes, row: int, words: str, marked: Sequence[float] = ()) -> None:
+    """Words in the middle of what the marks leave free; all places are parts of the width."""
+    places = [0.0, *sorted(marked), 1.0]
+    left, right = max(itertools.pairwise(places), key=lambda pair: pair[1] - pair[0])
+    transform, middle = ax.get_yaxis_transform(), (left + right) / 2
     ax.text(
-        0.5, row, words, color=MUTED, fontsize=7.5, ha="center", va="center", transform=transform
+        middle, row, words, color=MUTED, fontsize=7.5, ha="center", va="center", transform=transform
     )

@@ -4,9 +4,18 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jaxgap.report.bench import BenchCurve, BenchSetting, draw_bench
-from jaxgap.report.style import Limit, fill_band, mark_limits, new_figure, to_svg
+from jaxgap.report.style import (
+    Limit,
+    fill_band,
+    mark_limits,
+    new_figure,
+    shortened_apart,
+    to_svg,
+)
 
 
 def texts(figure):
@@ -66,6 +75,26 @@ def test_bars_of_limits_stand_beside_each_other_with_arrows_where_they_are_cut(l
     drawn = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines]
     found = [each for each in drawn if each[0] in ("v", "^")]
     assert found == [(arrow, {"v": bottom, "^": top}[arrow]) for arrow in arrows]
+
+
+@given(
+    st.lists(
+        st.text("ab_-", min_size=1, max_size=60).map(lambda name: f"runs_{name}_solver"),
+        min_size=1,
+        max_size=30,
+        unique=True,
+    )
+)
+def test_different_names_are_shortened_to_different_ones(names):
+    found = shortened_apart(names, 20)
+    assert len(set(found)) == len(names)
+    assert max(map(len, found)) <= 20
+
+
+def test_what_tells_names_apart_is_kept():
+    names = [f"GSI-vanilla-Mistral-7B-instruct-k{k}__perf-of-all__solver" for k in (1, 4, 64)]
+    for name, k in zip(shortened_apart([*names, "other"], 28), (1, 4, 64), strict=False):
+        assert f"k{k}_" in name
 
 
 def test_a_bench_shows_names_as_they_are_and_operations_as_powers():
