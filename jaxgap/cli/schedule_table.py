@@ -55,6 +55,8 @@ def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
     for outcome in plan.outcomes:
         if plan.has_limit and outcome.invalid is not None:
             console.print(f"{outcome.schedule.name}: {outcome.invalid}", style="dim")
+        elif plan.has_limit and outcome.limit.estimate is None:
+            console.print(f"{outcome.schedule.name}: {outcome.limit.reason}", style="dim")
 
 
 def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
@@ -102,16 +104,20 @@ def _spent(plan: ExternalPlan, schedule: DataSchedule) -> str:
 def range_sentence(plan: ExternalPlan) -> str:
     """Whether the choice depends on gamma, and what the choice is worth."""
     low, high = plan.over_strengths[0], plan.over_strengths[-1]
-    ends = ", ".join(
-        f"{at.strength:.3g}: "
+    ends = "; ".join(
+        f"at {at.strength:.3g}: "
         + ", ".join(f"{name} {_limit_at(at, name)}" for name in ("early", "late", "best"))
         for at in (low, high)
     )
     broken = [at.strength for at in plan.over_strengths if at.invalid]
-    beyond = f" From gamma {min(broken):.3g} on, some schedule leaves the model." if broken else ""
+    beyond = ""
+    if low.invalid:
+        beyond = " At the lowest gamma some schedule already leaves the model."
+    elif broken:
+        beyond = f" From gamma {min(broken):.3g} on, some schedule leaves the model."
     return (
         f"For gamma from {low.strength:.3g} to {high.strength:.3g} {_moves(plan)}. "
-        f"Limits at gamma {ends}.{beyond}"
+        f"Limits by gamma, {ends}.{beyond}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jaxgap.report.style import GAP, SOLVER, VERIFIER, new_figure
 from jaxgap.trajectory import Trajectory
@@ -29,6 +30,8 @@ def draw_accuracies(run: Trajectory) -> Figure:
             if name in run.extra:
                 _draw_line(ax, run, name, label, colour)
         ax.set_ylim(0, 1)
+        if run.time_unit == "round":
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel(f"time ({run.time_unit}s)")
         ax.set_ylabel("fraction correct")
         ax.set_title("Accuracy on held-out prompts")
@@ -38,7 +41,8 @@ def draw_accuracies(run: Trajectory) -> Figure:
 
 def _draw_line(ax: Axes, run: Trajectory, name: str, label: str, colour: str) -> None:
     values, error = run.extra[name], run.extra.get(f"{name}_se")
-    ax.plot(run.ts, values, color=colour, marker="o", markersize=4, linewidth=1.4, label=label)
+    line = {"color": colour, "marker": "o", "markersize": 4, "linewidth": 1.4}
+    ax.plot(run.ts, values, label=label, clip_on=False, **line)  # an accuracy of 1 in full
     if error is not None:
         ax.fill_between(
             run.ts, values - 2 * error, values + 2 * error, color=colour, alpha=0.15, linewidth=0

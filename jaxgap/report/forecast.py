@@ -38,7 +38,8 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
         ax.set_xlabel(f"time ({run.time_unit}s)")
         ax.set_ylabel(capability_label(run.kind))
         ax.set_title(f"Forecast from the first {num_known} of {run.num_rows} measurements")
-        ax.legend()
+        # Of a colour of its own: on the grey span its grey patch would not be seen.
+        ax.legend(frameon=True, facecolor="white", framealpha=1, edgecolor="none")
     return figure
 
 

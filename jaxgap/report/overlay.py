@@ -16,6 +16,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
@@ -133,6 +134,8 @@ def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) 
         ax.plot(each.ts, each.fitted, color=colour, linewidth=1.1, alpha=faint)
     result = runs[0].result
     ax.set_xlabel(f"time ({result.time_unit}s)")
+    if result.time_unit == "round":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(f"solver's {capability_label(result.kind)}")
     ax.set_title(f"{len(runs)} runs: measured, and the {result.model} law")
 

@@ -27,6 +27,7 @@ figcaption { color: var(--muted); font-size: .92rem; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: right; }
+td { white-space: nowrap; } td:last-child { white-space: normal; }
 th:first-child, td:first-child, .words th:last-child, .words td:last-child { text-align: left; }
 th { color: var(--muted); font-weight: 600; }
 ul.warnings { border-left: 4px solid #D55E00; margin: 1rem 0; padding: .25rem 0 .25rem 2rem; }

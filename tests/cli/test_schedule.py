@@ -75,6 +75,11 @@ def test_the_best_is_within_the_model_where_the_lowest_is_not(run_file, tmp_path
 def test_it_is_said_where_no_schedule_is_within_the_model(run_file, tmp_path, capsys):
     said, plan = plan_of(run_file, tmp_path, capsys, "50")
     assert "No schedule over these rounds stays within the model at gamma 50: " in said
+    assert (
+        "Limits by gamma, at 25: early not valid, late not valid, best not valid; at 100:" in said
+    )
+    assert "At the lowest gamma some schedule already leaves the model." in said
+    assert "From gamma 25 on" not in said
     assert (plan["best"]["shares"], plan["best"]["slack"]) == (None, None)
     assert all(row["limit"]["estimate"] is None for row in plan["schedules"])
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
