@@ -244,7 +244,10 @@ class _Searches(AbstractIteration):
         lost = astray & ~(jnp.abs(search.relative) < _NEAR)
         beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
         distance = jnp.where(beyond, 0.0, search.value)
-        return jnp.where(beyond, end.bound, end.centre + end.direction * distance)
+        found = jnp.where(beyond, end.bound, end.centre + end.direction * distance)
+        # Of a fit beyond its bound all of the interval may be there, where nobody looks further.
+        all_beyond = jnp.isfinite(end.longest) & (search.high <= 0)
+        return jnp.where(all_beyond, end.centre, found)
 
     def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, Float[Array, " starts"]]:
         """The end that is looked for, the fit it belongs to, and the costs of that fit's starts."""
@@ -334,9 +337,11 @@ def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
     # Between both ends by Newton's method, or halfway where that does not settle fast.
     settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
     between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
-    # Outward by Newton's method, but in sizeable steps while the end is not in sight.
+    # Outward by Newton's method, but in sizeable steps while the end is not in sight. A spring that
+    # hardly moved a steep profile was far too soft: a nearer trial has a stiffer one.
     steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
-    least = jnp.where(relative < -0.1, 1.2 * search.trial, moved)
+    too_soft = stuck & steep
+    least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, moved)
     outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
     wanted = jnp.where(jnp.isinf(high), outward, between)
     # The spring gives by as much as it pulls: by about the cube of the distance.

@@ -10,6 +10,9 @@ from jaxgap.fitting.intervals.profile import Minimised, both_ends, profile_ends
 from jaxgap.fitting.laws.law import Parameter, horizon, typical_size
 from jaxgap.fitting.problem import FitProblem
 
+# An end that is so small a part of what is typical, of a number above zero, is at zero.
+_NEAR_ZERO = 1e-4
+
 
 def profile_intervals(
     problem: FitProblem,
@@ -28,7 +31,9 @@ def profile_intervals(
     bounds = jnp.clip(natural, far[..., :1], far[..., 1:])
     held = np.isin(indices, problem.held)[:, None]
     bounds = jnp.where(held, numbers[..., None], bounds)
-    typical = jnp.maximum(typical, jnp.abs(numbers) * (natural[:, 0] == 0))
+    above_zero = natural[:, 0] == 0
+    near_zero = _NEAR_ZERO * typical
+    typical = jnp.maximum(typical, jnp.abs(numbers) * above_zero)
 
     ends = both_ends(
         jnp.asarray(indices),
@@ -47,6 +52,9 @@ def profile_intervals(
         ends,
         num_curves * bounds[0].size,
     ).reshape(bounds.shape)
+    # A product of two coordinates comes near zero, where its bound is, but not to it.
+    at_zero = above_zero & (found[..., 0] < near_zero)
+    found = found.at[..., 0].set(jnp.where(at_zero, bounds[..., 0], found[..., 0]))
     return jnp.where((found == bounds) & ~held, natural, found)
 
 

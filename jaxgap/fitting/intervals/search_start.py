@@ -27,10 +27,10 @@ def one_fit(problem: FitProblem, fit: Minimised) -> Minimised:
 def search_start(problem: FitProblem, fit: Minimised) -> Float[Array, " n"]:
     """Where the searches around one fit set out: off the bounds, if that is still a fair fit.
 
-    A parameter on its bound may be half of a product that the data determine: an erosion of next to
-    nothing towards a loss of thousands. Moved without the other it leaves all data behind, further
-    than the worst of the starts, and no refit finds the way back: each ends in a worse minimum, and
-    the interval would close on the fit itself.
+    A parameter on its bound may be half of a product that the data determine. If no coordinate is
+    that product, moving it leaves all data behind, further than the worst of the starts, and no
+    refit finds the way back: each ends in a worse minimum, and the interval would close on the fit
+    itself.
     """
 
     def cost(z):

@@ -3,6 +3,9 @@ r"""The law of a loop that over-optimises its verifier: capability improves, the
 Given both rates and the loss $h$, solver and verifier follow one curve in their own proportions, as
 under the rank-one laws, with the same coordinates. Without $h$ the solver's curve is linear in gain
 and loss separately: a first regression finds $h$, a second the rest.
+
+Of a fall that is still a straight line the data determine the product of erosion and loss alone. So
+that product is a coordinate: erosion can move without the loss that it belongs to being given up.
 """
 
 from collections.abc import Sequence
@@ -79,23 +82,20 @@ class RiseThenFallLaw(AbstractLaw):
             _, gain, drop = regress(basis, curves.ys[:, 0], curves.weights[:, 0])
             loss = jnp.clip(-drop / jnp.where(gain == 0, 1.0, gain), 0.05, 20.0)
             unit = gain_and_loss(rate, fraction * rate, curves.duration)[0] / curves.duration
-            values = (
-                *regress_rank_one((gained - loss * lost) / unit, curves),
-                rate,
-                fraction,
-                loss,
-            )
+            rank_one = regress_rank_one((gained - loss * lost) / unit, curves)
+            values = (*rank_one, rate, fraction, loss * fraction)
             return jnp.stack([b.unconstrain(v) for b, v in zip(bijectors, values, strict=True)])
 
         box = [(np.log(1.0), np.log(60.0)), (-4.0, 1.0)]
         return jax.vmap(start)(jnp.asarray(quasi_random(16, box)))
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
-        solver, verifier, ratio, slope, rate, fraction, loss = values
+        solver, verifier, ratio, slope, rate, fraction, product = values
         # The slope is the mean over the run of the gain alone.
         gained = -jnp.expm1(-rate * curves.duration)
         target = solver - verifier + (1 - ratio) * slope * curves.duration / gained
-        parameters = [rate, ratio, target, solver, verifier, fraction * rate, loss]
+        erosion, loss = fraction * rate, product / fraction
+        parameters = [rate, ratio, target, solver, verifier, erosion, loss]
         return self.from_parameters(parameters, curves)
 
     def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:

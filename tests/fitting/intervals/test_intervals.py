@@ -207,12 +207,13 @@ def test_a_run_that_jumps_at_once_has_the_limit_of_its_mean(num_items):
     np.testing.assert_allclose(np.abs(np.subtract(limit.interval, limit.estimate)), half, rtol=0.3)
 
 
-def test_a_parameter_on_its_bound_does_not_close_the_intervals_of_the_others():
+@pytest.mark.parametrize("which", [6, 9])
+def test_a_parameter_on_its_bound_does_not_close_the_intervals_of_the_others(which):
     # Erosion is on its bound, towards a loss so great that their product is a slope.
     rng = np.random.default_rng(0)
     ts = np.arange(14.0)
     gained, lost = np.exp(-0.8 * ts), -np.expm1(-0.08 * ts)
-    for _ in range(7):
+    for _ in range(which + 1):
         noise = 0.02 * np.stack([rng.normal(size=14), rng.normal(size=14)])
     solver = 1.0 + 2.0 * gained + 0.5 * lost + noise[0]
     verifier = 0.7 + 1.0 * gained + 0.25 * lost + noise[1]
@@ -223,6 +224,10 @@ def test_a_parameter_on_its_bound_does_not_close_the_intervals_of_the_others():
         low, high = number.interval
         assert number.estimate - low > 0.5 * number.stderr
         assert high - number.estimate > 0.5 * number.stderr
+    # The truth is 0.08.
+    low, high = result.parameters["erosion"].interval
+    assert low == 0
+    assert 0.08 < high < 0.3
 
 
 @pytest.mark.parametrize("num_items", [20, 200, 1319, 5000])
@@ -234,3 +239,14 @@ def test_answers_that_are_all_wrong_hold_no_limit_as_they_hold_no_rate(num_items
     # From a straight line upwards, at the slope that the rows allow.
     _, high = result.limits["solver"].interval
     assert high is None or high > 0.5
+
+
+def test_a_run_that_is_at_its_limit_from_the_second_row_on_has_a_rate_of_at_least_so_much():
+    run = Trajectory(np.arange(10.0), np.append(0.536, np.ones(9)), kind="accuracy")
+    result = fit(LinearLaw(), run)
+    # A rate of ten would miss the second row by 2e-5, where all rows are repeated exactly.
+    low, high = result.parameters["rate"].interval
+    assert low > 10
+    assert high is None
+    left = result.time_left(0.01)
+    assert (left.estimate, left.interval) == (0.0, (0.0, 0.0))
