@@ -34,7 +34,7 @@ from pathlib import Path
 from jaxgap.__main__ import main
 
 try:
-    from jaxgap.improve.run_folder import RunFolder
+    from jaxgap.improve.runs.run_folder import RunFolder
 except KeyboardInterrupt:  # as main takes it, which would import this
     sys.exit(130)
 place, enter = Path(sys.argv.pop(1)), RunFolder.enter

@@ -36,7 +36,7 @@ class Demo:
         from jaxgap.cli.tables import print_fit
         from jaxgap.cli.terminal import Terminal
         from jaxgap.improve import presets
-        from jaxgap.improve.kept_run import improve_to_folder
+        from jaxgap.improve.runs.kept_run import improve_to_folder
         from jaxgap.report.words import accuracy_sentence, forecast_sentence
         from jaxgap.workflows.host import on_host
         from jaxgap.workflows.run_report import write_report

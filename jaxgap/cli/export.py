@@ -27,7 +27,7 @@ class Export:
     def run(self) -> None:
         from jaxgap.cli.host import compute_on_host
         from jaxgap.cli.terminal import Terminal
-        from jaxgap.improve.export import export_run
+        from jaxgap.improve.runs.export import export_run
 
         compute_on_host()
         console = Terminal()

@@ -70,7 +70,7 @@ class Improve:
             console.print_line(f"Wrote {folder}. {_next(folder)}")
 
     def _improve(self, folder: Path, watcher: "Watcher") -> None:
-        from jaxgap.improve.kept_run import improve_to_folder, resume_folder
+        from jaxgap.improve.runs.kept_run import improve_to_folder, resume_folder
 
         if self.resume is None:
             improve_to_folder(self.config, folder, watcher)

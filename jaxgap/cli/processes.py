@@ -12,7 +12,7 @@ from typing import Annotated
 import tyro
 
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve.run_files import CONFIG_FILE
+from jaxgap.improve.runs.run_files import CONFIG_FILE
 
 RUN_ERROR = 1
 

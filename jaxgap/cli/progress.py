@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from jaxgap.cli.terminal import Terminal
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import Stage, Watcher
 from jaxgap.sampling import Progress
 

@@ -47,7 +47,7 @@ def ignore_signals() -> None:
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does; either leaves the folder's last checkpoint whole."""
-    from jaxgap.improve.run_files import CONFIG_FILE
+    from jaxgap.improve.runs.run_files import CONFIG_FILE
 
     _told.clear()
     numbers = (signal.SIGINT, signal.SIGTERM)

@@ -11,10 +11,9 @@ from jaxgap.improve.config import ImproveConfig, VerifierName
 if TYPE_CHECKING:
     from jaxgap.improve.assembly import assemble, run
     from jaxgap.improve.external import ExternalResponses
-    from jaxgap.improve.kept_run import improve_to_folder, resume_folder
     from jaxgap.improve.loop import self_improve
-    from jaxgap.improve.mean_with_error import MeanWithError
-    from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
+    from jaxgap.improve.measures.mean_with_error import MeanWithError
+    from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics
     from jaxgap.improve.parts import Loop
     from jaxgap.improve.records import (
         Candidates,
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
         Scores,
         Selected,
     )
-    from jaxgap.improve.run_folder import RunFolder
-    from jaxgap.improve.run_trajectory import to_trajectory
+    from jaxgap.improve.runs.kept_run import improve_to_folder, resume_folder
+    from jaxgap.improve.runs.run_folder import RunFolder
+    from jaxgap.improve.runs.run_trajectory import to_trajectory
     from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
     from jaxgap.improve.verifiers.asking import AskingVerifier, Question
     from jaxgap.improve.verifiers.exact import ExactVerifier
@@ -71,12 +71,12 @@ _HOMES = {
     "assemble": "assembly",
     "run": "assembly",
     "ExternalResponses": "external",
-    "improve_to_folder": "kept_run",
-    "resume_folder": "kept_run",
+    "improve_to_folder": "runs.kept_run",
+    "resume_folder": "runs.kept_run",
     "self_improve": "loop",
-    "MeanWithError": "mean_with_error",
-    "RoundMetrics": "metrics",
-    "SplitMetrics": "metrics",
+    "MeanWithError": "measures.mean_with_error",
+    "RoundMetrics": "measures.metrics",
+    "SplitMetrics": "measures.metrics",
     "Loop": "parts",
     "Candidates": "records",
     "Checkpoint": "records",
@@ -84,8 +84,8 @@ _HOMES = {
     "Prompts": "records",
     "Scores": "records",
     "Selected": "records",
-    "RunFolder": "run_folder",
-    "to_trajectory": "run_trajectory",
+    "RunFolder": "runs.run_folder",
+    "to_trajectory": "runs.run_trajectory",
     "AbstractVerifier": "verifiers.abstract_verifier",
     "AskingVerifier": "verifiers.asking",
     "Question": "verifiers.asking",

@@ -17,7 +17,7 @@ from jaxgap.improve.faults import require_finite
 from jaxgap.improve.generate import generate
 from jaxgap.improve.grading import assess
 from jaxgap.improve.measure import measure
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.parts import Loop
 from jaxgap.improve.records import Answers, Checkpoint, LoopState, Prompts, TrainingSet
 from jaxgap.improve.select import select

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.grading import Assessment
-from jaxgap.improve.mean_with_error import MeanWithError
-from jaxgap.improve.metrics import SplitMetrics
+from jaxgap.improve.measures.auc import area_under_curve
+from jaxgap.improve.measures.mean_with_error import MeanWithError
+from jaxgap.improve.measures.metrics import SplitMetrics
 from jaxgap.improve.records import Candidates, Scores, Selected
 
 

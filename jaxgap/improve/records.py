@@ -16,7 +16,7 @@ import optax
 from jaxtyping import Bool, Float, Int
 
 from jaxgap.improve.keys import RoundKeys, redrawn_key, round_keys
-from jaxgap.improve.metrics import RoundMetrics, TrainingSummary
+from jaxgap.improve.measures.metrics import RoundMetrics, TrainingSummary
 from jaxgap.models import AbstractTokenizer, DecoderConfig, Params
 from jaxgap.models.axes import shapes_on_mesh
 from jaxgap.sampling import Completions, TokenBatch, pad_left

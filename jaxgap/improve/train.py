@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxgap.improve.faults import require_finite
-from jaxgap.improve.metrics import TrainingSummary
+from jaxgap.improve.measures.metrics import TrainingSummary
 from jaxgap.improve.records import LoopState, Prompts, TrainingSet
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
 
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.sampling import Progress
 
 Stage: TypeAlias = Literal["generate", "verify", "select", "train", "measure"]

@@ -14,10 +14,10 @@ from typing import Any
 from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.fitting import LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
-from jaxgap.improve.cost import Cost, run_cost
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.cost import Cost, run_cost
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.parts import Loop
-from jaxgap.improve.run_trajectory import to_trajectory
+from jaxgap.improve.runs.run_trajectory import to_trajectory
 from jaxgap.models import Params
 from jaxgap.sharding import on_mesh
 from jaxgap.workflows.bench_checks import check_runs, is_begun

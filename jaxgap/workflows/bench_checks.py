@@ -13,9 +13,9 @@ from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.run_files import CONFIG_FILE
-from jaxgap.improve.run_folder import RunFolder, require_free
-from jaxgap.improve.run_lock import is_locked
+from jaxgap.improve.runs.run_files import CONFIG_FILE
+from jaxgap.improve.runs.run_folder import RunFolder, require_free
+from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.models.huggingface import parse_config
 from jaxgap.models.load import find_model
 from jaxgap.trajectory.outside import parse_json, read_text

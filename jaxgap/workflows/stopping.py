@@ -9,7 +9,7 @@ import jax
 from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting import forecast
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import EndRun, Watcher
 from jaxgap.trajectory import read_csv
 from jaxgap.trajectory.read import OWN_FILE

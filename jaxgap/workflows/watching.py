@@ -10,9 +10,9 @@ from jaxtyping import Array, Key
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit
 from jaxgap.fitting.forecasting import Forecast, forecast
-from jaxgap.improve.run_files import CONFIG_FILE, METRICS_FILE
-from jaxgap.improve.run_folder import RunFolder
-from jaxgap.improve.run_lock import is_locked
+from jaxgap.improve.runs.run_files import CONFIG_FILE, METRICS_FILE
+from jaxgap.improve.runs.run_folder import RunFolder
+from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.trajectory import Trajectory, read_csv
 from jaxgap.trajectory.outside import read_text
 from jaxgap.trajectory.read import OWN_FILE

@@ -126,7 +126,7 @@ def test_a_run_resumes_on_one_device_if_asked_to(monkeypatch, options, mesh):
         given.append(mesh)
 
     given = []
-    monkeypatch.setattr("jaxgap.improve.kept_run.resume_folder", resume)
+    monkeypatch.setattr("jaxgap.improve.runs.kept_run.resume_folder", resume)
     run_command(["improve", "--resume", "run", *options])
     assert given == [mesh]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import Candidates, MeanWithError, RoundMetrics, Selected, to_trajectory
-from jaxgap.improve.auc import area_under_curve
 from jaxgap.improve.grading import Assessment, assess
 from jaxgap.improve.measure import measure
+from jaxgap.improve.measures.auc import area_under_curve
 from jaxgap.tasks import Addition, Problem
 
 

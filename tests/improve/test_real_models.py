@@ -15,7 +15,7 @@ import tokenizers
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, assemble, improve_to_folder, resume_folder
-from jaxgap.improve.export import export_run
+from jaxgap.improve.runs.export import export_run
 from jaxgap.models import ChatTemplate, FastTokenizer, LanguageModel, load_model, save_folder
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.tasks import Addition, Problem

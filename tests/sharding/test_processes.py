@@ -13,9 +13,10 @@ import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve import agreement, run
-from jaxgap.improve import run_folder as module
-from jaxgap.improve.run_folder import RunFolder
+from jaxgap.improve import run
+from jaxgap.improve.runs import agreement
+from jaxgap.improve.runs import run_folder as module
+from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.sharding import HEARTBEAT_SECONDS, join_processes, processes
 
 MESH = "data=2,fsdp=2,tensor=2"

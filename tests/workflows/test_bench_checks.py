@@ -7,7 +7,7 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.run_lock import locked
+from jaxgap.improve.runs.run_lock import locked
 from jaxgap.workflows.bench import run_bench
 from jaxgap.workflows.bench_grid import Grid
 

@@ -21,7 +21,7 @@ from jaxgap.improve import (
     SplitMetrics,
     Watcher,
 )
-from jaxgap.improve.run_lock import locked
+from jaxgap.improve.runs.run_lock import locked
 from jaxgap.workflows.stopping import stop_when_not_worth
 from jaxgap.workflows.watching import read_status
 

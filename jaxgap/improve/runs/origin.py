@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.parts import Loop
+from jaxgap.improve.runs.digests import digests, json_digest
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 

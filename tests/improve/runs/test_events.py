@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.mean_with_error import MeanWithError
-from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
-from jaxgap.improve.run_folder import RunFolder
+from jaxgap.improve.measures.mean_with_error import MeanWithError
+from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics
+from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.trajectory.read import read_trajectory
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
 

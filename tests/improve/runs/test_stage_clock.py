@@ -1,7 +1,7 @@
 """Every second of a round belongs to one of its stages."""
 
-from jaxgap.improve import stage_clock
-from jaxgap.improve.stage_clock import StageClock
+from jaxgap.improve.runs import stage_clock
+from jaxgap.improve.runs.stage_clock import StageClock
 
 
 def test_a_lap_is_the_seconds_of_its_stages(monkeypatch):

@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from jaxgap.improve.orbax_noise import quiet_orbax
+from jaxgap.improve.runs.orbax_noise import quiet_orbax
 
 OURS, THEIRS = "user.module", "orbax.checkpoint.module"
 SOURCE = """

@@ -10,13 +10,13 @@ import jax
 
 from jaxgap.errors import InputError
 from jaxgap.improve.assembly import load_parameters
-from jaxgap.improve.checkpoint_record import Saved
-from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.origin import origin_of_model
 from jaxgap.improve.records import LoopState
-from jaxgap.improve.run_folder import RunFolder
-from jaxgap.improve.run_lock import locked
+from jaxgap.improve.runs.checkpoint_record import Saved
+from jaxgap.improve.runs.checkpoints import CheckpointStore
+from jaxgap.improve.runs.origin import origin_of_model
+from jaxgap.improve.runs.run_folder import RunFolder
+from jaxgap.improve.runs.run_lock import locked
 from jaxgap.models import LanguageModel, Params, merge_adapters, save_adapters, save_folder
 
 

@@ -30,13 +30,13 @@ from typing import Any
 
 from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.events import EventFile
-from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.improve.run_files import CONFIG_FILE, METRICS_FILE
-from jaxgap.improve.run_lock import LOCK_FILE
-from jaxgap.improve.run_trajectory import to_trajectory
-from jaxgap.improve.stage_clock import StageClock
-from jaxgap.improve.versions import versions
+from jaxgap.improve.measures.metrics import RoundMetrics
+from jaxgap.improve.runs.events import EventFile
+from jaxgap.improve.runs.run_files import CONFIG_FILE, METRICS_FILE
+from jaxgap.improve.runs.run_lock import LOCK_FILE
+from jaxgap.improve.runs.run_trajectory import to_trajectory
+from jaxgap.improve.runs.stage_clock import StageClock
+from jaxgap.improve.runs.versions import versions
 from jaxgap.sharding import is_first
 from jaxgap.trajectory import write_csv
 from jaxgap.trajectory.atomic import write_atomically

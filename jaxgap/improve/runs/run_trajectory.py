@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.trajectory import Trajectory
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve.checkpoint_record import Saved
-from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.records import TrainingSet
+from jaxgap.improve.runs.checkpoint_record import Saved
+from jaxgap.improve.runs.checkpoints import CheckpointStore
 
 ORIGIN = {"its problems": 7}
 ACCURACIES = (0.1, 0.9, 0.2, 0.3)

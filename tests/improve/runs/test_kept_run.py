@@ -22,14 +22,14 @@ from jaxgap.improve import (
     resume_folder,
     run_notes,
 )
-from jaxgap.improve import kept_run as module
 from jaxgap.improve import train as training
-from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.faults import NotFinite
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.records import LoopState
-from jaxgap.improve.run_folder import RunFolder
-from jaxgap.improve.run_lock import is_locked, locked
+from jaxgap.improve.runs import kept_run as module
+from jaxgap.improve.runs.checkpoints import CheckpointStore
+from jaxgap.improve.runs.run_folder import RunFolder
+from jaxgap.improve.runs.run_lock import is_locked, locked
 from jaxgap.improve.train import train
 from jaxgap.trajectory.sources.tensorboard import read_tensorboard
 

@@ -19,13 +19,13 @@ from typing import Any
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError, write_failure
-from jaxgap.improve.checkpoint_damage import is_trouble
-from jaxgap.improve.checkpoint_record import CheckpointRecord, Saved, arrays_of
-from jaxgap.improve.checkpoint_retention import BestAccuracy, newest_and
-from jaxgap.improve.digests import digests, leaf_names
-from jaxgap.improve.metrics import TrainingSummary
-from jaxgap.improve.orbax_noise import quiet_orbax
+from jaxgap.improve.measures.metrics import TrainingSummary
 from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.runs.checkpoint_damage import is_trouble
+from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, arrays_of
+from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and
+from jaxgap.improve.runs.digests import digests, leaf_names
+from jaxgap.improve.runs.orbax_noise import quiet_orbax
 from jaxgap.sharding import all_agree, barrier, is_first, to_host
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
@@ -39,8 +39,8 @@ class CheckpointStore:
 
     - `folder`: where they lie; made if it is not there.
     - `num_kept`: how many of the newest are kept, >= 1.
-    - `origin`: what else the state goes with (:func:`jaxgap.improve.origin.origin_of`), kept beside
-        it and compared where it is read.
+    - `origin`: what else the state goes with (:func:`jaxgap.improve.runs.origin.origin_of`), kept
+        beside it and compared where it is read.
 
     Saving raises :class:`RunError` in one line where the disk is full or cannot be written; the
     failure of a save in the background is raised by the next call.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxgap.improve.collapse import signs_of_collapse
-from jaxgap.improve.metrics import RoundMetrics
-from jaxgap.improve.run_folder import RunFolder
+from jaxgap.improve.measures.collapse import signs_of_collapse
+from jaxgap.improve.measures.metrics import RoundMetrics
+from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.watcher import Watcher
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jaxgap.improve.mean_with_error import MeanWithError
+from jaxgap.improve.measures.mean_with_error import MeanWithError
 
 _TRAIN = "train_"
 

@@ -10,8 +10,8 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, RunFolder, Watcher, improve_to_folder, resume_folder
-from jaxgap.improve.run_folder import require_free
-from jaxgap.improve.run_lock import is_locked, locked
+from jaxgap.improve.runs.run_folder import require_free
+from jaxgap.improve.runs.run_lock import is_locked, locked
 from jaxgap.trajectory import read_csv
 
 CONFIG = ImproveConfig(
@@ -135,7 +135,7 @@ def test_a_file_system_without_locks_is_not_another_process(monkeypatch, tmp_pat
     def flock(descriptor, operation):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("jaxgap.improve.run_lock.fcntl.flock", flock)
+    monkeypatch.setattr("jaxgap.improve.runs.run_lock.fcntl.flock", flock)
     said = rf"cannot be locked \({os.strerror(number)}\): take a folder on a file system with locks"
     with pytest.raises(InputError, match=said), locked(tmp_path):
         pass

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgap.improve.auc import area_under_curve
+from jaxgap.improve.measures.auc import area_under_curve
 
 
 def by_pairs(scores, correct):

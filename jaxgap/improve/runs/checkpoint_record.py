@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxgap.improve.digests import digests, json_digest
 from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.runs.digests import digests, json_digest
 
 
 class Saved(NamedTuple):

@@ -17,7 +17,7 @@ from typing import TypeVar
 import jax
 
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.parts import Loop
 from jaxgap.improve.verifiers.asking import AskingVerifier
 from jaxgap.models import Params

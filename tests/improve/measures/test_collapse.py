@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import MeanWithError, RoundMetrics, SplitMetrics
-from jaxgap.improve.collapse import signs_of_collapse
+from jaxgap.improve.measures.collapse import signs_of_collapse
 
 HEALTHY = SplitMetrics(
     **{field.name: MeanWithError(0.5, 0.01) for field in dataclasses.fields(SplitMetrics)}

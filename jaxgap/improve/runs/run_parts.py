@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from jaxgap.improve.agreement import require_same, settings_of
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.origin import origin_of
 from jaxgap.improve.parts import Loop
 from jaxgap.improve.records import LoopState
+from jaxgap.improve.runs.agreement import require_same, settings_of
+from jaxgap.improve.runs.origin import origin_of
 from jaxgap.models import Params
 from jaxgap.sharding import on_mesh
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from jaxgap.improve.mean_with_error import MeanWithError
-from jaxgap.improve.metrics import RoundMetrics, SplitMetrics
+from jaxgap.improve.measures.mean_with_error import MeanWithError
+from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics
 
 # Four standard errors of a difference: one false alarm in some thirty thousand looks.
 _CLEARLY = 4.0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgap.improve.digests import digests
+from jaxgap.improve.runs.digests import digests
 
 DTYPES = ("float32", "bfloat16", "float16", "int32", "uint8", "int8")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgap.improve.external import ExternalResponses
-from jaxgap.improve.origin import MODEL, origin_of
+from jaxgap.improve.runs.origin import MODEL, origin_of
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxgap.improve.records import LoopState
-from jaxgap.improve.retries import Retries
+from jaxgap.improve.runs.retries import Retries
 
 STATE = LoopState({}, (), jax.random.key(0), 1)
 

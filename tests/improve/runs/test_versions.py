@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import jaxgap
-from jaxgap.improve import versions as module
+from jaxgap.improve.runs import versions as module
 
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
 

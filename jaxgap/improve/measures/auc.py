@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from jaxgap.improve.mean_with_error import MeanWithError
+from jaxgap.improve.measures.mean_with_error import MeanWithError
 
 
 def area_under_curve(

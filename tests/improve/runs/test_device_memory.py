@@ -5,8 +5,8 @@ from jax.errors import JaxRuntimeError
 
 from jaxgap.errors import RunError
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.device_memory import out_of_memory_in_one_line
-from jaxgap.improve.kept_run import improve_to_folder, resume_folder
+from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line
+from jaxgap.improve.runs.kept_run import improve_to_folder, resume_folder
 
 
 def raising(words):

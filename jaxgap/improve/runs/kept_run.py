@@ -17,21 +17,21 @@ import jax
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.assembly import assemble
-from jaxgap.improve.checkpoint_record import Saved
-from jaxgap.improve.checkpoints import CheckpointStore
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.device_memory import out_of_memory_in_one_line
 from jaxgap.improve.external import prolonged
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.loop import self_improve
-from jaxgap.improve.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.records import LoopState, TrainingSet
-from jaxgap.improve.retries import Retries
-from jaxgap.improve.run_files import CONFIG_FILE
-from jaxgap.improve.run_folder import RunFolder, empty_folder, require_free
-from jaxgap.improve.run_lock import locked
-from jaxgap.improve.run_notes import RunNotes
-from jaxgap.improve.run_parts import Assemble, RunParts, make_parts
+from jaxgap.improve.runs.checkpoint_record import Saved
+from jaxgap.improve.runs.checkpoints import CheckpointStore
+from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line
+from jaxgap.improve.runs.retries import Retries
+from jaxgap.improve.runs.run_files import CONFIG_FILE
+from jaxgap.improve.runs.run_folder import RunFolder, empty_folder, require_free
+from jaxgap.improve.runs.run_lock import locked
+from jaxgap.improve.runs.run_notes import RunNotes
+from jaxgap.improve.runs.run_parts import Assemble, RunParts, make_parts
 from jaxgap.improve.watcher import NOBODY, EndRun, Stage, Watcher
 from jaxgap.sharding import all_agree, barrier, each_on_mesh, on_mesh, run_on_first
 

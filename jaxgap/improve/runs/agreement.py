@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.digests import json_digest
+from jaxgap.improve.runs.digests import json_digest
 from jaxgap.sharding import all_agree, broadcast_from_first
 
 
