@@ -13,7 +13,7 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.external import prolonged, read_external, shares
+from jaxgap.improve.external import ExternalResponses, prolonged, read_external, shares
 from jaxgap.improve.records import TrainingSet
 from jaxgap.models import CharTokenizer
 from jaxgap.tasks import Problem
@@ -109,6 +109,14 @@ def test_a_response_replaces_its_prompts_completion_alone(tmp_path):
     np.testing.assert_array_equal(tokens[others, :2], selected.tokens[others])
     np.testing.assert_array_equal(mask[others].sum(1), 2)
     assert external.replace(5, selected) is selected
+
+
+def test_of_a_longer_completion_that_is_replaced_nothing_is_left_to_be_trained_on():
+    external = ExternalResponses(np.array([1]), ((7, 8),), np.array([1]))
+    selected = TrainingSet(np.full((3, 5), 9), np.ones((3, 5), bool))
+    tokens, mask = external.replace(0, selected)
+    assert tokens[1][mask[1]].tolist() == [7, 8]
+    assert not tokens[1][~mask[1]].any()
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,37 @@ def test_of_one_prompt_no_error_is_known_and_none_is_written(checkpoint):
     rows = [dataclasses.replace(metrics, train=checkpoint), metrics, metrics]
     rows = [dataclasses.replace(each, round_index=t) for t, each in enumerate(rows)]
     assert "train_solver_se" not in to_trajectory(rows).extra
+
+
+def measured(logprobs, correct, index):
+    """Scores that know what is right."""
+    mask = logprobs < 0
+    texts = tuple(("1",) * mask.shape[1] for _ in mask)
+    candidates = Candidates(mask.astype(int), mask, logprobs, mask.any(-1), texts)
+    selected = Selected(np.array(index), np.zeros(len(mask), bool))
+    return measure(candidates, correct * 1.0, selected, Assessment(correct, texts))
+
+
+def test_of_one_candidate_a_prompt_there_is_no_gap_and_no_doubt_of_it():
+    """However much prompts differ: gaps are paired by prompt."""
+    logprobs = -np.random.default_rng(0).uniform(0.1, 5.0, (6, 1, 3))
+    found = measured(logprobs, np.arange(6)[:, None] < 2, np.zeros(6, int))
+    for gap in (found.gap, found.gap_per_token, found.generation_verification_gap):
+        assert gap == MeanWithError(0.0, 0.0)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_prompt_is_passed_wherever_its_right_candidate_stands(place):
+    correct = np.arange(4) == np.array([[place], [-1]])
+    assert measured(-np.ones((2, 4, 1)), correct, [0, 0]).pass_at_k.mean == 0.5
+
+
+def test_a_score_of_one_half_calls_a_candidate_right(candidates_of):
+    """As a threshold of one half accepts it."""
+    candidates = candidates_of((("1", "2"),) * 2)
+    selected = Selected(np.zeros(2, int), np.zeros(2, bool))
+    correct = np.array([[True, True], [True, False]])
+    found = measure(
+        candidates, np.full((2, 2), 0.5), selected, Assessment(correct, candidates.texts)
+    )
+    assert found.judging_accuracy.mean == 0.75

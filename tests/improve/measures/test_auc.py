@@ -1,10 +1,13 @@
 """The area under the ROC curve, by counting pairs and by the bootstrap."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgap.improve import MeanWithError
 from jaxgap.improve.measures.auc import area_under_curve
 
 
@@ -47,3 +50,27 @@ def test_perfect_scores_have_an_area_of_one():
     _, correct = drawn(20, 4, seed=3)
     assert area_under_curve(correct.astype(float), correct) == (1.0, 0.0)
     assert area_under_curve(1.0 - correct, correct).mean == 0.0
+
+
+@pytest.mark.parametrize("num_prompts", [2, 5])
+def test_where_all_wrong_answers_score_alike_it_has_the_error_of_a_mean_over_prompts(num_prompts):
+    right = np.arange(num_prompts) % 2.0
+    scores = np.stack([right, np.full(num_prompts, 0.5)], axis=1)
+    correct = np.tile([True, False], (num_prompts, 1))
+    expected = MeanWithError.over_prompts(right)
+    np.testing.assert_allclose(area_under_curve(scores, correct), expected)
+
+
+def test_right_and_wrong_may_change_places_with_the_order_of_scores():
+    """Here one answer in five is right: each group counts by its own size."""
+    rng = np.random.default_rng(0)
+    correct = rng.random((12, 4)) < 0.2
+    scores = np.round(correct + rng.normal(size=correct.shape), 1)
+    expected = area_under_curve(scores, correct)
+    np.testing.assert_allclose(area_under_curve(-scores, ~correct), expected)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_of_one_prompt_that_is_all_right_or_all_wrong_no_error_is_known(right):
+    area = area_under_curve(np.eye(1, 3), np.full((1, 3), right))
+    assert (area.mean, math.isnan(area.stderr)) == (0.5, True)

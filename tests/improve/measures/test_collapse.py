@@ -103,3 +103,29 @@ def test_noise_is_no_sign():
 )
 def test_a_difference_of_unknown_error_is_no_sign(change):
     assert signs_of_collapse(run_of({}, change)) == {}
+
+
+@pytest.mark.parametrize(("num_errors", "is_sign"), [(3.9, False), (4.1, True)])
+def test_a_fall_is_one_beyond_four_standard_errors_of_the_difference(num_errors, is_sign):
+    fallen = MeanWithError(0.5 - num_errors * math.hypot(0.01, 0.01), 0.01)
+    found = signs_of_collapse(run_of({}, {"judging_auc": fallen}))
+    assert ("judging" in found) == is_sign
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "mean", "is_sign"),
+    [
+        ("length", "solver_length", 0.51 * 20, False),
+        ("length", "solver_length", 0.49 * 20, True),
+        ("length", "truncated", 0.49, False),
+        ("length", "truncated", 0.51, True),
+        ("fallback", "fallback", 0.49, False),
+        ("fallback", "fallback", 0.51, True),
+        # Of three distinct answers besides the first a tenth is left.
+        ("diversity", "distinct_answers", 1.31, False),
+        ("diversity", "distinct_answers", 1.29, True),
+    ],
+)
+def test_however_certain_a_change_is_it_has_to_be_large(name, field, mean, is_sign):
+    found = signs_of_collapse(run_of({}, {field: MeanWithError(mean, 1e-4)}))
+    assert (name in found) == is_sign

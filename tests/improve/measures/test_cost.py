@@ -6,13 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgap.improve import self_improve
+from jaxgap.improve import MeanWithError, self_improve
 from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.grading import assess
 from jaxgap.improve.loop import generate_verify_select
 from jaxgap.improve.measure import measure
 from jaxgap.improve.measures.cost import product_parameters, run_cost
-from jaxgap.improve.measures.metrics import RoundMetrics
+from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics, TrainingSummary
 from jaxgap.sampling import continued_logits
 from jaxgap.training import pack
 
@@ -78,3 +78,19 @@ def test_operations_are_those_of_the_products(make_loop, tiny_params):
         + 2 * vocabulary * (cost.sampled + judged)
         + 6 * (layers * cost.trained + vocabulary * targets)
     )
+
+
+def test_where_adapters_alone_are_trained_an_update_is_four_operations_a_parameter(
+    make_loop, tiny_params
+):
+    """Their base's gradient, two of the six, is not computed."""
+    loop = make_loop()
+    nothing = SplitMetrics(
+        **{field.name: MeanWithError(0.5, 0.0) for field in dataclasses.fields(SplitMetrics)}
+    )
+    training = TrainingSummary(1.0, 1.0, 1.0, trained_tokens=30.0, target_tokens=10.0)
+    metrics = [RoundMetrics(0, nothing, nothing), RoundMetrics(1, nothing, nothing, training)]
+    held = dataclasses.replace(loop, frozen=tiny_params)
+    layers, vocabulary = product_parameters(loop, tiny_params)
+    less = run_cost(loop, tiny_params, metrics).flops - run_cost(held, {}, metrics).flops
+    assert less == pytest.approx(2 * (30 * layers + 10 * vocabulary))
