@@ -113,6 +113,19 @@ def test_frequencies_follow_the_filtered_softmax(sampling_params):
     assert stats.chisquare(counts[possible], expected).pvalue > 0.001
 
 
+@pytest.mark.parametrize(
+    "sampling_params",
+    [SamplingParams(top_k=3), SamplingParams(top_p=0.5), SamplingParams(min_p=0.3)],
+    ids=str,
+)
+def test_each_filter_alone_is_obeyed(sampling_params):
+    logits = np.random.default_rng(0).normal(size=(512, 50)).astype(np.float32)
+    uniforms = jax.random.uniform(jax.random.key(0), (512,))
+    tokens, _ = _draw(jnp.asarray(logits), uniforms, sampling_params.traced())
+    kept = np.stack([_kept_by_sorting(row, sampling_params) for row in logits])
+    assert kept[np.arange(512), tokens].all()
+
+
 def test_temperature_zero_is_greedy():
     logits = np.random.default_rng(1).normal(size=(64, 900)).astype(np.float32)
     uniforms = np.random.default_rng(2).random(64, dtype=np.float32)

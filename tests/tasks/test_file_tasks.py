@@ -41,6 +41,9 @@ def test_gsm8k_reads_the_number_after_the_hashes():
         ("#### 1350", True),
         ("\\boxed{1350.00}", True),
         ("She earns 3 * 450 = 1350", True),
+        # Of a line without a mark its last number counts, not the one that it states first.
+        ("She sells 3 kites, and then she has 1350", True),
+        ("She has 1350, and then she sells 3 kites", False),
         ("The answer is 1350 or 1351.", False),
         ("The answer is $1,350 for 3 kites.", True),
         ("The answer is 1351, not 1350.", False),

@@ -13,6 +13,10 @@ from jaxgap.tasks.numbers import canonical_number, canonical_text, stated_number
     ("text", "number"),
     [
         ("18", "18"),
+        ("5 hundred", "500"),
+        ("5 thousand", "5000"),
+        ("5 million", "5000000"),
+        ("5 billion", "5000000000"),
         ("$1,234,567.50", "2469135/2"),
         ("1,2", "2"),
         ("12,345", "12345"),

@@ -29,6 +29,19 @@ def test_one_step_of_adamw_by_hand():
     np.testing.assert_allclose(stepped["embedding"]["embedding"], 2.1, rtol=1e-5)
 
 
+def test_two_steps_weigh_the_moments_as_written():
+    """b1 is 0.9 and b2 0.95, the usual choice for language models, unless said otherwise."""
+    transformation = AdamW(Constant(0.1), clip_norm=np.inf).transformation()
+    param, m, v = {"scale": jnp.array([2.0])}, 0.0, 0.0
+    state, expected = transformation.init(param), 2.0
+    for step, gradient in enumerate((3.0, 0.5), start=1):
+        updates, state = transformation.update({"scale": jnp.array([gradient])}, state, param)
+        param = optax.apply_updates(param, updates)
+        m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient**2
+        expected -= 0.1 * (m / (1 - 0.9**step)) / ((v / (1 - 0.95**step)) ** 0.5 + 1e-8)
+    np.testing.assert_allclose(param["scale"], [expected], rtol=1e-5)
+
+
 def test_a_gradient_is_clipped_by_its_global_norm():
     gradients = {"a": jnp.array([3.0, 0.0]), "b": jnp.array([[4.0]])}
     transformation = AdamW(Constant(1.0), clip_norm=1.0).transformation()

@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jaxgap.improve import ImproveConfig, RunFolder
-from jaxgap.workflows.bench_row import Gain, per_point, seconds_of
+from jaxgap.improve import ImproveConfig, MeanWithError, RoundMetrics, RunFolder, SplitMetrics
+from jaxgap.workflows.bench_row import BenchRow, Gain, per_point, seconds_of
 
 CONFIG = ImproveConfig(num_rounds=2)
 ROUND = {"generate": 1.0, "verify": 2.0, "select": 4.0, "measure": 99.0}
@@ -85,3 +86,15 @@ def test_doubt_is_rare_enough_where_nothing_is_gained():
         gains = rng.standard_normal((2000, num))
         found = [Gain(g.mean(), g.std(ddof=1) / num**0.5, num).is_doubtful for g in gains]
         assert np.mean(found) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_error_of_a_gain_is_that_of_a_difference_of_independent_accuracies():
+    """In points: the hypotenuse of 3 and 4."""
+    nothing = MeanWithError(0.0, 0.0)
+    template = {field.name: nothing for field in dataclasses.fields(SplitMetrics)}
+    ends = [MeanWithError(0.25, 0.03), MeanWithError(0.5, 0.9), MeanWithError(0.75, 0.04)]
+    splits = [SplitMetrics(**(template | {"solver_accuracy": end})) for end in ends]
+    metrics = tuple(RoundMetrics(t, split, splits[1]) for t, split in enumerate(splits))
+    row = BenchRow("a", Path("a"), CONFIG, "a", metrics, result=None, cost=None, seconds=None)
+    assert row.accuracy == (0.25, 0.75)
+    assert row.gained == Gain(pytest.approx(50.0), pytest.approx(5.0), CONFIG.num_held_out_prompts)
