@@ -76,6 +76,12 @@ def test_a_mean_that_a_few_draws_decide_is_withheld():
     assert Predictive.of_draws(tailed[:-1], 0.9).mean == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+def test_an_interval_leaves_as_much_out_on_either_side(level):
+    low, high = Predictive.of_draws(np.linspace(0.0, 1.0, 1001), level).interval
+    assert (low, 1 - high) == pytest.approx(((1 - level) / 2, (1 - level) / 2))
+
+
 def test_without_a_verifier_there_is_a_reason(alone):
     form = alone.to_dict()
     assert form["verifier"] is None
@@ -100,6 +106,16 @@ def test_accuracies_stay_in_bounds_and_widen_with_the_horizon():
     run = accuracies(np.random.default_rng(3))
     near, far = (forecast(run, h, key=KEY).solver.interval for h in (14.0, 100.0))
     assert 0 <= far[0] < near[0] < near[1] < far[1] <= 1
+
+
+def test_the_gap_of_accuracies_is_the_verifiers_less_the_solvers():
+    """The verifier rose to 0.6 while the solver stayed at 0.3."""
+    verifier = np.where(TS == 0, 0.28, 0.6)
+    run = Trajectory(TS, np.full(12, 0.3), verifier, kind="accuracy", num_items=900)
+    ahead = forecast(run, 13.0, key=KEY)
+    apart = ahead.verifier.median - ahead.solver.median
+    assert ahead.gap.median == pytest.approx(apart, abs=0.02)
+    assert apart > 0.2
 
 
 def test_certain_accuracies_are_not_a_special_case():

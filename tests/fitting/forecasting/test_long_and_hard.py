@@ -70,6 +70,15 @@ def test_blocks_have_the_means_of_their_rows_and_smaller_errors():
     assert thinned(short) is short
 
 
+def test_a_block_of_three_has_thrice_the_items_and_a_row_to_come_has_not():
+    ts = np.arange(600.0)
+    blocks = thinned(Trajectory(ts, np.full(600, 0.5), kind="accuracy", num_items=50))
+    assert blocks.num_items == 150
+    seen = Observations.of_accuracies(blocks.ts, blocks.solver, blocks.num_items, None)
+    assert seen.relative_noise == pytest.approx(150**-0.5)
+    assert seen.of_single_rows(3).relative_noise == pytest.approx(50**-0.5)
+
+
 def test_a_measured_accuracy_is_a_binomial_count():
     truth, num_items = np.full((40_000, 1), 0.004), 200
     seen = Observations.of_accuracies(np.arange(3.0), np.full(3, 0.99), num_items, None)
