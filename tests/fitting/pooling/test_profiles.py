@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from jaxgap.fitting import LinearLaw, fit
-from jaxgap.fitting.pooling import profiles_of
+from jaxgap.fitting.pooling import Profile, profiles_of
 from jaxgap.trajectory import Trajectory
 
 TS = np.arange(14.0)
@@ -30,6 +30,7 @@ def test_the_profile_passes_through_the_interval_of_the_fit(result):
         low, high = estimate.interval
         np.testing.assert_allclose(ends, [low, estimate.estimate, high], rtol=2e-3)
         assert profile.bounded
+        assert profile.dof == np.inf
 
 
 def test_the_profile_is_the_least_cost_with_the_number_held(result):
@@ -73,6 +74,20 @@ def test_a_run_that_has_not_turned_is_open_on_one_side():
     assert (np.diff(profile.zetas) > 0).all()
 
 
+def test_an_error_rate_that_may_go_on_falling_is_an_accuracy_that_may_go_on_rising():
+    noise = np.random.default_rng(1).normal(0, 0.005, 14)
+    run = Trajectory(TS, 0.3 + 0.02 * TS + noise, kind="accuracy")
+    profile = profiles_of(fit(LinearLaw(), run), ["solver"])["solver"]
+    assert (profile.open_below, profile.open_above) == (False, True)
+
+
+@pytest.mark.parametrize("dof", [1.0, 5.0, 40.0])
+def test_where_a_scale_is_estimated_the_likelihood_is_students(dof):
+    zetas = np.linspace(-4, 4, 17)
+    found = Profile(zetas, zetas, False, False, dof).log_likelihood(zetas)
+    np.testing.assert_allclose(found, t.logpdf(zetas, dof) - t.logpdf(0, dof), atol=1e-12)
+
+
 def test_accuracies_are_in_their_own_terms():
     noise = np.random.default_rng(2).normal(0, 0.005, 14)
     run = Trajectory(TS, 0.8 - 0.5 * DECAY + noise, kind="accuracy")
@@ -81,7 +96,7 @@ def test_accuracies_are_in_their_own_terms():
     middle = profile.values[profile.zetas == 0][0]
     assert middle == pytest.approx(result.limits["solver"].estimate)
     assert (np.diff(profile.values) > 0).all()
-    assert np.isfinite(profile.dof)
+    assert profile.dof == 14 - 3  # rate, limit and amplitude
 
 
 def test_what_a_run_cannot_show_is_absent(result):

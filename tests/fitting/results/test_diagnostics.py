@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from jaxgap.fitting import (
     EstimatedScale,
@@ -12,6 +13,7 @@ from jaxgap.fitting import (
     fit,
     fit_many,
 )
+from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.report.words import theory_sentence
 from jaxgap.trajectory import Trajectory
 
@@ -133,3 +135,19 @@ def test_nothing_is_explained_of_a_gap_that_varies_by_round_off_alone():
     r2 = fit(LinearLaw(), run).r2
     assert r2["gap"] is None
     assert r2["solver"] > 0.99
+
+
+def test_statistics_of_residuals_are_those_of_their_definitions():
+    """Ljung-Box at lag 1, corrected for two series, and the factor of an autoregression."""
+    rng = np.random.default_rng(0)
+    solver, verifier = np.cumsum(rng.standard_normal(20)) / 3, rng.standard_normal(20)
+    residuals = {"solver": solver, "verifier": verifier}
+    found = Diagnostics.of_residuals(residuals, 5, noise_known=True, one_scale=False)
+    rho = found.autocorrelation["solver"]
+    assert rho > max(0.3, found.autocorrelation["verifier"])
+    assert found.inflation == pytest.approx(((1 + rho) / (1 - rho)) ** 0.5)
+    p_value = chi2.sf(20 * 22 * rho**2 / 19, 1)
+    assert found.autocorrelation_p_value == pytest.approx(2 * p_value)
+    squares = (solver**2).sum() + (verifier**2).sum()
+    assert found.reduced_chi_squared == pytest.approx(squares / 35)
+    assert found.chi_squared_p_value == pytest.approx(chi2.sf(squares, 35))

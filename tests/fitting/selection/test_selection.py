@@ -1,6 +1,7 @@
 """Choosing among laws: criteria, held-out scores, confidence curves, and their average."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from jaxgap.fitting.selection import (
     fit_auto_many,
     law_weights,
 )
+from jaxgap.fitting.selection.averaged import averaged_estimate
 from jaxgap.fitting.selection.candidates import fit_candidates
 from jaxgap.fitting.selection.rolling import origins
 from jaxgap.trajectory import Trajectory
@@ -121,6 +123,15 @@ def test_an_average_of_two_normals_is_that_of_their_distributions():
         assert reached == pytest.approx(level, abs=2e-4)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_standard_error_of_one_normal_law_is_its_own(mirrored):
+    roots = np.linspace(-5, 5, 41)
+    curve = ConfidenceCurve(0.4 + 0.1 * roots, roots, np.inf)
+    found = averaged_estimate([curve], [1.0], 0.9, mirrored=mirrored, most=np.inf)
+    assert found.estimate == pytest.approx(0.6 if mirrored else 0.4)
+    assert found.stderr == pytest.approx(0.1, rel=1e-3)
+
+
 def test_a_law_without_a_bound_opens_the_average_as_far_as_it_counts():
     closed = ConfidenceCurve(np.linspace(-4, 4, 17), np.linspace(-4, 4, 17), np.inf)
     flat = ConfidenceCurve(np.array([-50.0, 0.0, 4.0]), np.array([-0.5, 0.0, 4.0]), np.inf)
@@ -137,6 +148,15 @@ def test_each_law_alone_has_the_interval_of_its_fit(results):
         low, high = expected[name].interval
         np.testing.assert_allclose(limit.interval, (low, high), atol=0.02 * (high - low))
         np.testing.assert_allclose(limit.estimate, expected[name].estimate, rtol=1e-5)
+
+
+def test_the_odds_of_two_laws_are_their_likelihood_ratio_over_e_for_each_parameter_more():
+    candidates = [
+        SimpleNamespace(criteria=Criteria(log_likelihood, num_parameters, 0.0, 0.0))
+        for log_likelihood, num_parameters in ((-10.0, 4), (-9.5, 6))
+    ]
+    small, large = law_weights(candidates)
+    assert small / large == pytest.approx(np.exp(-0.5 + 2))
 
 
 def test_weights_go_to_the_law_that_is_true(results):
