@@ -20,13 +20,13 @@ from jaxgap.improve import (
     improve_to_folder,
     loop,
     resume_folder,
-    run_notes,
 )
 from jaxgap.improve import train as training
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.records import LoopState
 from jaxgap.improve.runs import kept_run as module
+from jaxgap.improve.runs import run_notes
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import is_locked, locked
