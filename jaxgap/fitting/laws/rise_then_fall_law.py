@@ -8,6 +8,7 @@ Of a fall that is still a straight line the data determine the product of erosio
 that product is a coordinate: erosion can move without the loss that it belongs to being given up.
 """
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -34,6 +35,10 @@ from jaxgap.fitting.laws.rank_one_law import (
     verifier_bijectors,
 )
 from jaxgap.fitting.laws.regression import regress
+
+# Of erosion (as a part of the rate) and loss: so small that the least product is no loss to speak
+# of with the least erosion, and the largest one is more than any run falls.
+_PRODUCT = math.exp(-6)
 
 
 class RiseThenFallLaw(AbstractLaw):
@@ -68,7 +73,7 @@ class RiseThenFallLaw(AbstractLaw):
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         value = curves.value_scale
         gain = Real(0.0, value / curves.duration)
-        shape = (rate_bijector(curves), Between(0.0, 1.0), GreaterThan(0.0))
+        shape = (rate_bijector(curves), Between(0.0, 1.0), GreaterThan(0.0, _PRODUCT))
         return (Real(curves.ys[0, 0], value), *verifier_bijectors(curves), gain, *shape)
 
     def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
