@@ -112,8 +112,8 @@ class Improve:
 
 def _next(folder: Path) -> str:
     """What to do with a run that has ended; one of a single round has no table to report on."""
-    from jaxgap.trajectory.read import OWN_FILE
+    from jaxgap.trajectory.read import RUN_TABLE
 
-    if (folder / OWN_FILE).exists():
+    if (folder / RUN_TABLE).exists():
         return f"Next: jaxgap report {folder}"
     return f"A report needs three checkpoints: jaxgap improve --resume {folder} --more-rounds 1"

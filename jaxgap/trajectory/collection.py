@@ -13,7 +13,7 @@ from typing import Any
 from jaxgap.errors import InputError, printable
 from jaxgap.trajectory.computable import check_computable
 from jaxgap.trajectory.read import (
-    OWN_FILE,
+    RUN_TABLE,
     TRAINER_STATE,
     read_log,
     read_trajectory,
@@ -193,14 +193,14 @@ def _names(found: Sequence[tuple[Path, str]]) -> list[str]:
 
 def _full_name(path: Path, run: str) -> str:
     """The name of a run with the folder in which it is."""
-    place = path.parent if path.name in (OWN_FILE, TRAINER_STATE) else path
+    place = path.parent if path.name in (RUN_TABLE, TRAINER_STATE) else path
     folder = os.path.dirname(os.path.abspath(place))
     return ": ".join(filter(None, (os.path.join(folder, _stem(path)), run)))
 
 
 def _stem(path: Path) -> str:
     """The name of a file without its ending, or of the folder for one of a fixed name."""
-    if path.name in (OWN_FILE, TRAINER_STATE):
+    if path.name in (RUN_TABLE, TRAINER_STATE):
         return path.resolve().parent.name
     if path.is_dir():
         # "." and ".." have no name of their own.

@@ -15,7 +15,7 @@ from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES, read_tensorboard
 from jaxgap.trajectory.sources.trainer_state import read_trainer_state
 
-OWN_FILE = "trajectory.csv"
+RUN_TABLE = "trajectory.csv"
 TRAINER_STATE = "trainer_state.json"
 
 
@@ -51,8 +51,8 @@ def read_trajectory(
 
 def read_log(path: Path) -> Log:
     """A foreign log, by what the path is, or the table of a RUN folder of jaxgap."""
-    if (path / OWN_FILE).is_file():
-        return read_csv_log(path / OWN_FILE)
+    if (path / RUN_TABLE).is_file():
+        return read_csv_log(path / RUN_TABLE)
     state = trainer_state_in(path) if path.is_dir() else None
     if state is not None:
         return read_trainer_state(state)
@@ -67,7 +67,7 @@ def read_log(path: Path) -> Log:
 
 def run_files(folder: Path) -> Iterator[Path]:
     """Where a folder that is a run has its measurements, or would have jaxgap's own."""
-    yield folder / OWN_FILE
+    yield folder / RUN_TABLE
     state = trainer_state_in(folder)
     if state is not None:
         yield state
@@ -89,7 +89,7 @@ def trainer_state_in(folder: Path) -> Path | None:
 
 def _read_own(path: Path, **metadata: Any) -> Trajectory:
     """A file that says itself which column is which."""
-    own = path / OWN_FILE if path.is_dir() else path
+    own = path / RUN_TABLE if path.is_dir() else path
     if own.is_file() and own.suffix not in (".json", ".jsonl"):
         return read_csv(own, **metadata)
     if path.suffix == ".jsonl":

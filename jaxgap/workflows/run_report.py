@@ -28,7 +28,7 @@ from jaxgap.report.words import (
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.outside import parse_json, read_text
-from jaxgap.trajectory.read import OWN_FILE
+from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.workflows.analysis import Analysis, analyse
 
 REPORT_FILE = "report.html"
@@ -45,10 +45,10 @@ def write_report(folder: Path) -> tuple[Path, Analysis]:
         raise TrajectoryError(f"{folder} is a file, not a RUN folder; for a file use jaxgap fit")
     if not folder.is_dir():
         raise TrajectoryError(f"{folder}: no such folder; name the RUN of jaxgap improve")
-    path = folder / OWN_FILE
+    path = folder / RUN_TABLE
     if not path.exists():
         raise TrajectoryError(
-            f"{folder}: has no {OWN_FILE}; is it a RUN with at least three checkpoints?"
+            f"{folder}: has no {RUN_TABLE}; is it a RUN with at least three checkpoints?"
         )
     analysis = analyse(read_csv(path))
     settings = {name: _read_settings(folder / f"{name}.json") for name in ("config", "versions")}

@@ -12,7 +12,7 @@ from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import EndRun, Watcher
 from jaxgap.trajectory import read_csv
-from jaxgap.trajectory.read import OWN_FILE
+from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.workflows.host import on_host
 
 # Fewer checkpoints than this leave nearly everything to the prior.
@@ -65,7 +65,7 @@ def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -
     """End the run after this round if the next is not expected to gain `cost`."""
     if round_index + 1 < _MIN_CHECKPOINTS or round_index == config.num_rounds:
         return
-    run = read_csv(folder / OWN_FILE)
+    run = read_csv(folder / RUN_TABLE)
     horizon = float(run.ts[-1]) + 1.0
     with on_host():
         key = jax.random.fold_in(jax.random.key(config.seed), round_index)

@@ -15,7 +15,7 @@ from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.trajectory import Trajectory, read_csv
 from jaxgap.trajectory.outside import read_text
-from jaxgap.trajectory.read import OWN_FILE
+from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.trajectory.record import MIN_ROWS
 from jaxgap.workflows.stopping import require_cost
 
@@ -66,7 +66,7 @@ def read_status(
         raise InputError(f"{folder} contains no run to watch: it has no {CONFIG_FILE}")
     num_asked = RunFolder.reopen(folder).config.num_rounds + 1
     at_work = is_locked(folder)
-    table = folder / OWN_FILE
+    table = folder / RUN_TABLE
     if not table.exists():
         num_done = _num_lines(folder / METRICS_FILE)
         return RunStatus(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)

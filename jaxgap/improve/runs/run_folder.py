@@ -42,7 +42,7 @@ from jaxgap.trajectory import write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text, shown
-from jaxgap.trajectory.read import OWN_FILE
+from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.trajectory.record import MIN_ROWS
 
 _CHECKPOINTS = "checkpoints"
@@ -198,12 +198,12 @@ class RunFolder:
                 self._write_text(name, _lines(rows))
         if len(self._rows) >= MIN_ROWS:
             trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
-            self._guarded(lambda: write_csv(trajectory, self.folder / OWN_FILE))
+            self._guarded(lambda: write_csv(trajectory, self.folder / RUN_TABLE))
         else:  # of a run that went back further than a table reaches
             self._guarded(self._remove_table)
 
     def _remove_table(self) -> None:
-        table = self.folder / OWN_FILE
+        table = self.folder / RUN_TABLE
         for path in (table, sidecar_path(table)):
             path.unlink(missing_ok=True)
 
