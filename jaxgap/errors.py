@@ -7,11 +7,11 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class InputError(ValueError):
-    """Something that came from outside is wrong: a file, an option, a folder.
+    """Something supplied by the user is wrong: a file, an option, a folder.
 
     The message is one line that says what was wrong, where, and what to do. The command line
-    prints it and exits with status 2; from Python it is a `ValueError` like any other. What it
-    quotes may hold anything, so line breaks and control characters are written as escapes.
+    prints it and exits with status 2; in Python it is a `ValueError` like any other. Text quoted in
+    the message is untrusted, so its line breaks and control characters are escaped.
 
     **Example:**
 
@@ -26,19 +26,19 @@ class InputError(ValueError):
 class RunError(RuntimeError):
     """A run had to end early through no mistake of the user's: a full disk, numbers that blew up.
 
-    The message is one line that says what happened and how to go on. The command line prints it
+    The message is one line that says what happened and how to continue. The command line prints it
     and exits with status 1.
     """
 
 
 class DiskFullError(RunError):
-    """The disk is full, which every other run that writes there would meet as well."""
+    """The disk is full, so every other run that writes there would fail too."""
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether something could not be written because the disk is full.
+    """Whether a write failed because the disk is full.
 
-    Libraries hand on what the system says of it in errors of their own.
+    Libraries wrap the system's message in exceptions of their own.
 
     >>> is_disk_full(ValueError("RESOURCE_EXHAUSTED: No space left on device; writing 'd/0'"))
     True
@@ -48,7 +48,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def write_failure(error: BaseException, what: str, rest: str = "") -> RunError:
-    """What cannot be written, with the reason in one line, as the error to raise.
+    """The error to raise for a failed write, with its reason in one line.
 
     >>> write_failure(ValueError("a\\n  b"), "x: y cannot be written", "; z is intact")
     RunError('x: y cannot be written (a b); z is intact')
@@ -59,11 +59,11 @@ def write_failure(error: BaseException, what: str, rest: str = "") -> RunError:
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was told to end by SIGTERM; it ends as if by Ctrl-C, with another exit status."""
+    """The process received SIGTERM; it ends as on Ctrl-C, but with a different exit status."""
 
 
 def printable(text: str) -> str:
-    r"""Text from outside with its line breaks and control characters as escapes.
+    r"""Untrusted text with its line breaks and control characters escaped.
 
     >>> printable("a\x1b[31m\n")
     'a\\x1b[31m\\n'

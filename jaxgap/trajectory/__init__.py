@@ -1,8 +1,8 @@
 """The record of one self-improvement run: what the loop measures and what the fit reads.
 
-A :class:`Trajectory` is the one contract between the language-model half of jaxgap, which writes
-it, and the differential-equation half, which reads it. It goes in and out of CSV and JSONL files
-without losing a bit.
+A :class:`Trajectory` is the only interface between the language-model half of jaxgap, which writes
+it, and the differential-equation half, which reads it. It round-trips bit-exactly through CSV and
+JSONL files.
 """
 
 from jaxgap.trajectory.csv_file import read_csv, write_csv

@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all."""
+"""Files that are replaced entirely or not at all."""
 
 import os
 import tempfile
@@ -15,9 +15,9 @@ def write_atomically(path: str | Path, text: str) -> None:
 def replace_file(path: str | Path, data: bytes) -> None:
     """Replace the file at `path` by `data` in one step.
 
-    The data go to a temporary file in the same folder, reach the disk, and are renamed over
-    `path`: whoever reads it, whenever the writer dies, finds the old file or the new one. A link is
-    replaced, too, and what it leads to is left alone: a RUN folder may be a stranger's.
+    The data are written to a temporary file in the same folder, flushed to disk, and renamed over
+    `path`: a reader finds either the old file or the new one, even if the writer dies. A symbolic
+    link is replaced and its target left alone, since a RUN folder may come from a stranger.
 
     **Raises:** `InputError` where `path` is a device, a pipe or a folder, which no file replaces.
     """
@@ -38,7 +38,7 @@ def replace_file(path: str | Path, data: bytes) -> None:
 
 
 def current_umask() -> int:
-    """The process's mask, which can only be read by setting it."""
+    """The process's umask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,6 +1,6 @@
 """Many runs at once: a folder of them, several files, or one log with several.
 
-One run that cannot be read does not keep the others from being read: it is named with its problem.
+A run that cannot be read does not stop the others: it is reported with its problem.
 """
 
 import dataclasses
@@ -27,15 +27,15 @@ from jaxgap.trajectory.sources.split import split
 
 MAX_RUNS = 1000
 _TABLES = (".csv", ".jsonl")
-# Beside curves in the folders that `jaxgap backtest` reads.
+# Lists the curves in the folders that `jaxgap backtest` reads.
 _NO_RUN = "manifest.csv"
 
 
 @dataclasses.dataclass(frozen=True)
 class NamedRun:
-    """A run, what tables call it, and where it was read from.
+    """A run, its name in tables, and where it was read from.
 
-    `full_name` is the same name with its folder, whatever else was read; empty where there is none.
+    `full_name` is the name with its folder, whatever else was read; empty where there is none.
     """
 
     name: str
@@ -63,11 +63,11 @@ class Collection:
 def read_runs(
     paths: Sequence[str | Path], columns: Mapping[str, str] | None = None, **metadata: Any
 ) -> Collection:
-    """Every run in some files and folders.
+    """Every run in the given files and folders.
 
     A folder that is a run itself (`trajectory.csv`, a trainer's state, TensorBoard events) is one
     run; any other is searched for CSV and JSONL files, trainer states and such folders. A log with
-    a column of runs, or with columns named `RUN - METRIC` as W&B exports them, holds several.
+    a run column, or with columns named `RUN - METRIC` as W&B exports them, contains several runs.
 
     **Arguments:**
 
@@ -76,8 +76,8 @@ def read_runs(
 
     **Returns:**
 
-    A :class:`Collection`. Runs have different names: their files' stems, or with as much of the
-    path or of the run's name in the log as tells them apart.
+    A :class:`Collection`. Run names are unique: the files' stems, extended by as much of the path
+    or of the run's name in the log as tells them apart.
 
     **Raises:** `InputError` if there is nothing to read, or more than a thousand runs.
     """
@@ -110,7 +110,7 @@ def read_runs(
 
 
 def _distinct(paths: Sequence[str | Path], unreadable: list[Unreadable]) -> list[Path]:
-    """Every file and folder that is taken for a run, once."""
+    """Every file and folder that is treated as a run, once."""
     files: dict[Path, None] = {}
     for path in map(Path, paths):
         try:
@@ -122,9 +122,9 @@ def _distinct(paths: Sequence[str | Path], unreadable: list[Unreadable]) -> list
 
 
 def _files(path: Path) -> list[Path]:
-    """The path itself if it is a run, else what it holds that looks like one."""
+    """The path itself if it is a run, else everything in it that looks like one."""
     if path.suffix == ".json" and path.with_suffix("").is_file():
-        # A sidecar, as a shell's wildcard brings them along.
+        # A sidecar: shell wildcards match them too.
         return []
     if not path.is_dir() or _is_run(path):
         return [path]
@@ -148,7 +148,7 @@ def _is_run(folder: Path) -> bool:
 def _runs_in(
     path: Path, columns: Mapping[str, str] | None, **metadata: Any
 ) -> Iterator[tuple[str, Trajectory | str]]:
-    """The runs of one file by name, each read or with its problem."""
+    """The runs of one file by name: each a trajectory, or the reason why it cannot be read."""
     if columns is not None:
         return _runs_of(read_log(path), columns, **metadata)
     try:
@@ -178,7 +178,7 @@ def _runs_of(
 
 
 def _names(found: Sequence[tuple[Path, str]]) -> list[str]:
-    """A name for each run: as short as tells it from the others."""
+    """The shortest name of each run that tells it from the others."""
     many_files = len({path for path, _ in found}) > 1
     short = []
     for path, run in found:
@@ -192,14 +192,14 @@ def _names(found: Sequence[tuple[Path, str]]) -> list[str]:
 
 
 def _full_name(path: Path, run: str) -> str:
-    """The name of a run with the folder in which it is."""
+    """The name of a run with its folder."""
     place = path.parent if path.name in (RUN_TABLE, TRAINER_STATE) else path
     folder = os.path.dirname(os.path.abspath(place))
     return ": ".join(filter(None, (os.path.join(folder, _stem(path)), run)))
 
 
 def _stem(path: Path) -> str:
-    """The name of a file without its ending, or of the folder for one of a fixed name."""
+    """A file's name without its suffix, or its folder's name if the file has a fixed name."""
     if path.name in (RUN_TABLE, TRAINER_STATE):
         return path.resolve().parent.name
     if path.is_dir():

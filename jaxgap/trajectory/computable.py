@@ -1,8 +1,8 @@
-"""Which trajectories can be computed with: files may contain floats that arithmetic cannot take.
+"""Which trajectories can be computed with: files may contain floats that overflow in arithmetic.
 
-A record keeps whatever was measured, to the last bit. But a fit squares values over standard
-errors, and a span of time of 1e-320 has no inverse. Beyond these bounds, far from anything that is
-measured, results would be overflow and not numbers.
+A record keeps whatever was measured, to the last bit. But a fit squares values divided by standard
+errors, and a time span of 1e-320 has no finite inverse. Beyond these bounds, which are far from
+anything that is measured, computations would overflow.
 """
 
 import numpy as np
@@ -17,11 +17,11 @@ def check_computable(run: Trajectory) -> None:
     """Refuse a trajectory whose numbers cannot be computed with.
 
     **Raises:** `TrajectoryError` for more than 50,000 rows, and for times, capabilities or standard
-    errors that differ from zero by less than 1e-50 or more than 1e50.
+    errors that are nonzero but below 1e-50, or above 1e50, in magnitude.
     """
     if run.num_rows > MAX_ROWS:
         raise TrajectoryError(f"{run.num_rows} rows; at most {MAX_ROWS} can be fitted: thin them")
-    # Of times only the span counts; its halves cannot overflow where it would.
+    # Only the span of times matters; it is halved since the full difference might overflow.
     half_span = run.ts[-1] / 2 - run.ts[0] / 2
     if not _SMALLEST <= half_span <= LARGEST:
         raise TrajectoryError(f"times span {2 * half_span:.3g}: use another unit of time", "ts")

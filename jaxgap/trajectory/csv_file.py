@@ -1,7 +1,7 @@
 """Trajectories as CSV, with the rest of the record in a sidecar file.
 
-`run.csv` holds `t, solver[, verifier, solver_se, verifier_se, ...]`, one row a measurement, and
-`run.csv.json` beside it the kind, the number of test items, the time unit and the provenance.
+`run.csv` contains `t, solver[, verifier, solver_se, verifier_se, ...]`, one row per measurement;
+`run.csv.json` beside it contains the kind, number of test items, time unit and provenance.
 """
 
 import csv
@@ -21,7 +21,7 @@ from jaxgap.trajectory.table import read_table
 
 
 def sidecar_path(path: str | Path) -> Path:
-    """Where the sidecar of a CSV file lies: `run.csv.json` beside `run.csv`."""
+    """The path of a CSV file's sidecar: `run.csv.json` beside `run.csv`."""
     return Path(f"{path}.json")
 
 
@@ -31,9 +31,9 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
     **Arguments:**
 
     - `path`: the CSV file, in UTF-8, with a header line. The names of jaxgap's own columns may be
-        written in any case that leaves no doubt. Columns without name and value are dropped, and
-        percentages are fractions where every number of a column has the sign.
-    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the sidecar's.
+        written in any case unless that is ambiguous. Columns with neither name nor values are
+        dropped; a column becomes fractions if every number in it has a percent sign.
+    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, overriding the sidecar's.
 
     **Returns:** the trajectory; columns with other names are its extra measurements.
 
@@ -50,9 +50,9 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
-    """The metadata in the sidecar of a CSV file; nothing if there is none.
+    """The metadata in the sidecar of a CSV file; empty if there is none.
 
-    **Raises:** `TrajectoryError` for a sidecar that holds anything else.
+    **Raises:** `TrajectoryError` for a sidecar that contains anything else.
     """
     sidecar = sidecar_path(path)
     if not sidecar.exists():
@@ -61,15 +61,15 @@ def read_sidecar(path: str | Path) -> dict[str, Any]:
 
 
 def write_csv(run: Trajectory, path: str | Path) -> None:
-    """Write a trajectory as CSV and its metadata as the sidecar; reading them gives it back.
+    """Write a trajectory as CSV and its metadata as the sidecar; reading them restores it exactly.
 
-    Numbers are written with as many digits as identify them. Each file is replaced in one step,
+    Numbers are written with as many digits as identify them. Each file is replaced atomically,
     the sidecar first, so that an interruption leaves either the old table or the new.
 
     **Arguments:**
 
     - `run`: the trajectory.
-    - `path`: the file, replaced if it is there; its folder must be there.
+    - `path`: the file, replaced if it exists; its folder must exist.
 
     **Raises:** `InputError` where `path` is a device, a pipe or a folder, and `OSError` where it
     cannot be written.

@@ -1,4 +1,4 @@
-"""Extra columns whose names say that they may be meant for more than an extra measurement."""
+"""Extra columns whose names suggest that they may be more than an extra measurement."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -10,17 +10,17 @@ from jaxgap.trajectory.record import Series
 NUM_ITEMS = "num_items"
 _CAPABILITIES = ("solver", "verifier", "solver_se", "verifier_se")
 _TIMES = ("t", "time", "times")
-# How alike two names are of which one may be the other misspelt, as `difflib` counts it.
+# The `difflib` ratio from which one name may be a misspelling of another.
 _CLOSE = 0.85
 
 
 def with_num_items(
     extra: Mapping[str, Series], metadata: Mapping[str, Any]
 ) -> tuple[dict[str, Series], dict[str, Any]]:
-    """The extra columns and the metadata, with the number of test items from its column.
+    """The extra columns and the metadata, with the number of test items taken from its column.
 
-    A column `num_items` that is the same whole number in all rows of accuracies says it, unless
-    the metadata do. Where it cannot, it stays an extra column and a note says so.
+    For accuracies, a column `num_items` with the same integer in all rows gives the number, unless
+    the metadata do. Otherwise it stays an extra column, and a note says so.
 
     **Arguments:**
 
@@ -47,7 +47,7 @@ def with_num_items(
 
 
 def misspelt(names: Iterable[str]) -> list[str]:
-    """A sentence about each column asked for whose name is nearly that of one that is not.
+    """A sentence about each extra column that looks like a misspelt name of a missing column.
 
     >>> misspelt(["t", "solver", "verfier"])
     ["'verfier' is read as an extra measurement: is 'verifier' meant?"]

@@ -1,9 +1,9 @@
-"""Trajectories as JSON lines: the metadata in the first line, then one object a measurement.
+"""Trajectories as JSON lines: the metadata in the first line, then one object per measurement.
 
     {"trajectory": {"kind": "uncertainty", "num_items": null, "time_unit": "epoch"}}
     {"t": 0.0, "solver": 1.2, "verifier": 0.8}
 
-A file without the first line is read too.
+The first line may be absent.
 """
 
 import json
@@ -24,12 +24,12 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
 
     **Arguments:**
 
-    - `path`: the file; a column that a line lacks, or has as `null`, is empty there.
-    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the file's.
+    - `path`: the file; a column that a line omits, or gives as `null`, is empty there.
+    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, overriding the file's.
 
     **Returns:** the trajectory; columns with other names are its extra measurements.
 
-    **Raises:** `TrajectoryError`, as :func:`jaxgap.trajectory.read_csv`.
+    **Raises:** `TrajectoryError`, as :func:`jaxgap.trajectory.read_csv` does.
     """
     path = Path(path)
     objects = [
@@ -57,12 +57,12 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
 
 
 def write_jsonl(run: Trajectory, path: str | Path) -> None:
-    """Write a trajectory as JSON lines; reading them gives it back.
+    """Write a trajectory as JSON lines; reading them restores it exactly.
 
     **Arguments:**
 
     - `run`: the trajectory.
-    - `path`: the file, replaced if it is there; its folder must be there.
+    - `path`: the file, replaced if it exists; its folder must exist.
 
     **Raises:** `InputError` where `path` is a device, a pipe or a folder, and `OSError` where it
     cannot be written.

@@ -1,4 +1,4 @@
-"""The fields of a trajectory that are not columns, as they come from a sidecar or a header."""
+"""The fields of a trajectory that are not columns, as read from a sidecar or a header."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,11 @@ _TYPES = {
 
 
 HEADER = "trajectory"
-"""The one field of the line that jaxgap's own JSON lines begin with: their metadata."""
+"""The only field of the first line of jaxgap's own JSON lines; it contains the metadata."""
 
 
 def checked_metadata(found: Any, where: str) -> dict[str, Any]:
-    """The metadata `found` in a file, if every field is known and of its type.
+    """The metadata `found` in a file, if every field is known and of the right type.
 
     **Raises:** `TrajectoryError`, naming `where`.
     """
@@ -36,9 +36,9 @@ def checked_metadata(found: Any, where: str) -> dict[str, Any]:
 
 
 def with_given(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's metadata with what was given in its place.
+    """A file's metadata, overridden by what was given.
 
-    The file's number of items goes with the file's kind alone.
+    The file's number of items is kept only with the file's own kind.
 
     >>> with_given({"kind": "accuracy", "num_items": 9}, {"time_unit": "round"})
     {'kind': 'accuracy', 'num_items': 9, 'time_unit': 'round'}

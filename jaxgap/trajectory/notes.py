@@ -1,4 +1,4 @@
-"""What readers of results need to know of how a file was read: said, never only recorded."""
+"""What readers of results need to know about how a file was read: printed, never only recorded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,17 +8,17 @@ import numpy as np
 from jaxgap.errors import printable
 from jaxgap.trajectory.record import Series, Trajectory
 
-# Intervals between measurements that differ by more than this are worth a word.
+# Steps between measurements that differ by more than this factor are reported.
 _IRREGULAR = 1.5
-# A series that goes with time at least so closely rises.
+# A series whose correlation with time is at least this rises.
 _RISES = 0.5
 
 
 def reading_notes(run: Trajectory) -> list[str]:
-    """What was done to the file to make this trajectory of it, and whether its times are irregular.
+    """How the file was converted to this trajectory, and whether its times are irregular.
 
-    A foreign log leaves its notes in `provenance["notes"]`; a provenance that came with a file may
-    hold anything there, of which only sentences are taken.
+    Foreign logs leave their notes in `provenance["notes"]`; a provenance read from a file may
+    contain anything there, of which only strings are used.
 
     >>> reading_notes(Trajectory([0, 1, 5], [3.0, 2.0, 1.0]))
     ['times are irregular: steps from 1 to 4']
@@ -30,7 +30,7 @@ def reading_notes(run: Trajectory) -> list[str]:
 
 
 def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:
-    """A provenance with more notes, after those that it has."""
+    """A provenance with further notes appended."""
     earlier = provenance.get("notes")
     if not notes:
         return dict(provenance)
@@ -38,11 +38,11 @@ def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str,
 
 
 def with_assumed_kind(run: Trajectory, metadata: Mapping[str, Any]) -> Trajectory:
-    """The run with a note of the kind that was assumed, where its values could be of either.
+    """The run with a note of the kind that was assumed, where its values could be of either kind.
 
-    Rising numbers in the range of accuracies look like such; others in [0, 1] without a verifier
-    may be uncertainties or accuracies. `metadata` is what the file and its reader say; with a
-    `kind` nothing was assumed.
+    Rising numbers in the range of accuracies look like accuracies; others in [0, 1] without a
+    verifier may be either. `metadata` is what the file and its reader state; if it has a `kind`,
+    nothing was assumed.
     """
     if "kind" in metadata:
         return run
@@ -57,7 +57,7 @@ def with_assumed_kind(run: Trajectory, metadata: Mapping[str, Any]) -> Trajector
 
 
 def irregular_times(ts: Series) -> list[str]:
-    """A sentence about times that are not evenly spaced, or nothing."""
+    """A sentence about times that are not evenly spaced; empty if they are."""
     steps = np.diff(ts)
     if steps.max() <= _IRREGULAR * steps.min():
         return []
@@ -65,9 +65,9 @@ def irregular_times(ts: Series) -> list[str]:
 
 
 def accuracy_like(run: Trajectory) -> list[str]:
-    """A sentence about uncertainties that look like accuracies, or nothing.
+    """A sentence about uncertainties that look like accuracies; empty if they do not.
 
-    Read as uncertainties, rising accuracies would be a model that gets worse.
+    Rising accuracies read as uncertainties would describe a model that gets worse.
 
     >>> accuracy_like(Trajectory([0, 1, 2], [0.3, 0.5, 0.6]))[0].partition(": ")[2]
     "if these are accuracies, give kind='accuracy'"

@@ -1,7 +1,7 @@
-"""Reading text that somebody else wrote: bounded, decoded strictly, and with errors that point.
+"""Reading untrusted text: bounded, strictly decoded, and with errors that say where.
 
-Files from outside are untrusted. Their size is checked before they are read, and a file that is
-not text is refused before anything parses it.
+The size of a file is checked before it is read, and a file that is not text is refused before
+anything parses it.
 """
 
 import json
@@ -14,16 +14,16 @@ from jaxgap.trajectory.record import TrajectoryError
 
 MAX_BYTES = 64 * 1024 * 1024
 
-# What Python's float() takes beyond this ("1_000", "١", "nan") is no number in a data file.
+# Python's float() also accepts "1_000", "١" and "nan", which are not numbers in a data file.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WITH_COMMA = re.compile(r"[+-]?[\d.]*\d,\d[\d.,]*([eE][+-]?\d+)?", re.ASCII)
-# What is written for a value that is none, by JavaScript, Python, NumPy, R and spreadsheets; the
-# last is what is left of dashes.
+# How JavaScript, Python, NumPy, R and spreadsheets write a missing value; the last is what remains
+# of dashes.
 _MISSING = ("nan", "inf", "infinity", "null", "none", "na", "n/a", "<na>", "#n/a", "#div/0!", "")
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """The text of a file from outside, or a `TrajectoryError` in one line."""
+    """The text of an untrusted file, or a `TrajectoryError` in one line."""
     data = _read_bytes(path, max_bytes)
     if not data.strip():
         raise TrajectoryError(f"{path}: the file is empty")
@@ -42,7 +42,7 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    """All of a regular file, if it is not too large; a pipe or a device is never opened."""
+    """The content of a regular file, if it is not too large; a pipe or device is never opened."""
     try:
         if not path.exists():
             raise TrajectoryError(f"{path}: no such file")
@@ -52,13 +52,13 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         if size > max_bytes:
             raise TrajectoryError(f"{path}: {size} bytes; at most {max_bytes} are read")
         with path.open("rb") as file:
-            return file.read(min(size + 1, max_bytes))  # as much as is asked for is reserved
+            return file.read(min(size + 1, max_bytes))  # read() allocates all it is asked for
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def parse_json(text: str, where: str, finite: bool = True) -> Any:
-    """JSON as the standard has it: no repeated keys and, if `finite`, no NaN and no infinities."""
+    """Strict JSON: no repeated keys and, if `finite`, no NaN and no infinities."""
     parse_constant = _refuse_constant if finite else float
     try:
         return json.loads(text, parse_constant=parse_constant, object_pairs_hook=_unique_keys)
@@ -69,7 +69,7 @@ def parse_json(text: str, where: str, finite: bool = True) -> Any:
 
 
 def parse_number(cell: str, where: str) -> float:
-    """The finite number that a cell of text holds."""
+    """The finite number in a cell of text."""
     text = cell.strip()
     if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
         raise TrajectoryError(f"{where}: must be a finite number, got {shown(text)}")
@@ -83,7 +83,7 @@ def parse_number(cell: str, where: str) -> float:
 
 
 def _number_hint(text: str) -> str:
-    """What to do about a number that is written in another way; nothing where it is none."""
+    """What to do about a number in another notation; empty for text that is not a number."""
     number = text.removesuffix("%").strip()
     if _WITH_COMMA.fullmatch(number):
         return (
@@ -96,12 +96,12 @@ def _number_hint(text: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell of text holds a number as data files have it."""
+    """Whether a cell of text is a number in the notation of data files."""
     return _NUMBER.fullmatch(cell.strip()) is not None
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell of text says that there is no value, or none that is finite.
+    """Whether a cell of text stands for a missing or non-finite value.
 
     >>> is_missing("-inf"), is_missing("#N/A"), is_missing("-"), is_missing("x")
     (True, True, True, False)
@@ -110,12 +110,12 @@ def is_missing(cell: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """A quoted piece of foreign text, short, and without control characters."""
+    """Untrusted text, quoted, shortened, and without control characters."""
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def repeated(names: Iterable[str]) -> str | None:
-    """The first of the names that came before, in one pass however many there are."""
+    """The first name that repeats an earlier one, found in a single pass."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 def looks_like_percent(accuracies: ArrayLike) -> bool:
     """Whether accuracies, shape `(T,)`, are percentages: all in [0, 100], their median above 1.
 
-    A single value above 1 among fractions is a mistake, and no reason to divide the others.
+    A single value above 1 among fractions is an error, not a reason to divide the others.
 
     >>> looks_like_percent([0.5, 40.0, 55.0]), looks_like_percent([0.5, 0.6, 1.2])
     (True, False)

@@ -1,4 +1,4 @@
-"""Reading a run from wherever a user has it."""
+"""Reading a run from a file or folder of any supported kind."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,16 +22,16 @@ TRAINER_STATE = "trainer_state.json"
 def read_trajectory(
     path: str | Path, columns: Mapping[str, str] | None = None, **metadata: Any
 ) -> Trajectory:
-    """The trajectory in a file or folder, by what it is.
+    """The trajectory in a file or folder, whose format is recognised.
 
     **Arguments:**
 
     - `path`: a CSV or JSON lines file (`.jsonl`), the `trainer_state.json` of Hugging Face trainers
-        or the folder it lies in (its own, or the latest checkpoint's), a folder of TensorBoard
-        events, or a RUN folder of jaxgap (its `trajectory.csv`).
-    - `columns`: which column of a foreign log is which, as `{"t": "step", "solver": "eval/nll"}`.
+        or the folder that contains it (its own, or the latest checkpoint's), a folder of
+        TensorBoard events, or a RUN folder of jaxgap (its `trajectory.csv`).
+    - `columns`: maps jaxgap's columns to a foreign log's, as `{"t": "step", "solver": "eval/nll"}`.
         Without it a CSV file must have jaxgap's own columns.
-    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, in place of the file's.
+    - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, overriding the file's.
 
     **Raises:** `TrajectoryError` naming file, line and column; also for a log of several runs,
     which :func:`jaxgap.trajectory.collection.read_runs` reads.
@@ -50,7 +50,7 @@ def read_trajectory(
 
 
 def read_log(path: Path) -> Log:
-    """A foreign log, by what the path is, or the table of a RUN folder of jaxgap."""
+    """A foreign log, whose format is recognised, or the table of a RUN folder of jaxgap."""
     if (path / RUN_TABLE).is_file():
         return read_csv_log(path / RUN_TABLE)
     state = trainer_state_in(path) if path.is_dir() else None
@@ -66,7 +66,7 @@ def read_log(path: Path) -> Log:
 
 
 def run_files(folder: Path) -> Iterator[Path]:
-    """Where a folder that is a run has its measurements, or would have jaxgap's own."""
+    """The files with the measurements of a folder that is a run, or where jaxgap's would be."""
     yield folder / RUN_TABLE
     state = trainer_state_in(folder)
     if state is not None:
@@ -75,7 +75,7 @@ def run_files(folder: Path) -> Iterator[Path]:
 
 
 def trainer_state_in(folder: Path) -> Path | None:
-    """The trainer's state in its output folder, or in the latest `checkpoint-STEP` of it."""
+    """The trainer's state in its output folder, or in the latest `checkpoint-STEP` there."""
     if (folder / TRAINER_STATE).is_file():
         return folder / TRAINER_STATE
     steps = {
@@ -88,7 +88,7 @@ def trainer_state_in(folder: Path) -> Path | None:
 
 
 def _read_own(path: Path, **metadata: Any) -> Trajectory:
-    """A file that says itself which column is which."""
+    """A file in jaxgap's own format, whose columns need no mapping."""
     own = path / RUN_TABLE if path.is_dir() else path
     if own.is_file() and own.suffix not in (".json", ".jsonl"):
         return read_csv(own, **metadata)

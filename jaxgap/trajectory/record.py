@@ -1,4 +1,4 @@
-"""The record itself: arrays over the measured times, what they mean, and what makes them valid."""
+"""The record itself: arrays over the measured times, their meaning, and their validation."""
 
 import dataclasses
 import operator
@@ -17,17 +17,17 @@ Kind = Literal["uncertainty", "accuracy"]
 
 MIN_ROWS = 3
 TIME_UNITS = ("step", "epoch", "round", "iteration", "token", "hour", "minute", "second")
-# No test set has more, and beyond it floats no longer count.
+# No test set has more, and larger counts are not exact in floating point.
 _MAX_ITEMS = 10**15
 
 Series = Float[np.ndarray, " T"]
 
 
 class TrajectoryError(InputError):
-    """A trajectory that cannot be used: what is wrong, in which column and row, and what to do.
+    """An unusable trajectory: what is wrong, in which column and row, and what to do.
 
-    `column` and `row` (0-based) are `None` where the fault is not in one place. Readers of files
-    raise the same error again with the file's name and line in front.
+    `column` and `row` (0-based) are `None` where the fault has no single place. File readers
+    re-raise the error with the file's name and line in front.
     """
 
     def __init__(self, problem: str, column: str | None = None, row: int | None = None):
@@ -56,15 +56,15 @@ class Trajectory:
         given, they weight the fit.
     - `extra`: further measurements by name, each of shape `(T,)`; NaN where not measured.
     - `kind`: `"uncertainty"` or `"accuracy"`.
-    - `num_items`: for accuracies, over how many test items they are taken, if known; that makes
-        the noise binomial.
-    - `time_unit`: what one unit of `ts` is: `"epoch"`, `"round"`, `"step"`. The plural of a
-        common unit (`"steps"`) becomes the singular.
+    - `num_items`: for accuracies, the number of test items behind each, if known; the noise is then
+        binomial.
+    - `time_unit`: the unit of `ts`: `"epoch"`, `"round"`, `"step"`. The plural of a common unit
+        (`"steps"`) becomes the singular.
     - `provenance`: where the numbers come from, as JSON-like values.
 
     **Raises:**
 
-    `TrajectoryError` (a `ValueError`) naming the column and row, if the above does not hold.
+    `TrajectoryError` (a `ValueError`) naming the column and row, if any of this is violated.
 
     **Example:**
 
@@ -125,8 +125,8 @@ class Trajectory:
     def gap(self) -> Series | None:
         r"""The gap at each time, or `None` without a verifier.
 
-        $G = U_s - U_v$ for uncertainties; `verifier - solver` for accuracies. Either way it is
-        positive where the verifier is the more capable of the two.
+        $G = U_s - U_v$ for uncertainties; `verifier - solver` for accuracies. In both cases it is
+        positive where the verifier is more capable than the solver.
         """
         if self.verifier is None:
             return None
@@ -166,14 +166,14 @@ class Trajectory:
         return Trajectory(**(fields | changes))
 
     def columns(self) -> dict[str, Series]:
-        """Every array that is present by its name, in the order in which files hold them."""
+        """Every array that is present, by name, in the column order of files."""
         core = {name: getattr(self, name) for name in _CORE}
         return {name: values for name, values in core.items() if values is not None} | dict(
             self.extra
         )
 
     def metadata(self) -> dict[str, Any]:
-        """All that is not an array, as JSON-like values: what a sidecar file holds."""
+        """All fields that are not arrays, as JSON-like values: the content of a sidecar file."""
         return {
             "kind": self.kind,
             "num_items": self.num_items,
@@ -196,7 +196,7 @@ class Trajectory:
 
 _CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
 _RESERVED = (*_CORE, "t", "trajectory")
-# Reserved in any case: a file that lacks them may write them in any.
+# Reserved in every capitalisation, since files may use any.
 _OPTIONAL = ("verifier", "solver_se", "verifier_se")
 _RESUMED = (
     "; reading with columns={'t': 'NAME', 'solver': 'NAME'} sorts them, and keeps the later of the "
@@ -210,7 +210,7 @@ _MIXED = "; the column has values on both sides of 1: if they are percentages, d
 
 
 def in_singular(time_unit: str) -> str:
-    """The plural of a common unit of time as the singular; any other word as it is.
+    """The singular of a common unit of time; any other word unchanged.
 
     >>> in_singular("steps"), in_singular("Epochs"), in_singular("ms")
     ('step', 'Epoch', 'ms')
@@ -239,10 +239,10 @@ def _frozen(values: ArrayLike, name: str) -> Series:
 
 
 def _as_array(values: Any) -> np.ndarray:
-    """The values as NumPy holds them, NaN where a pandas column has none.
+    """The values as a NumPy array, with NaN for missing values of a pandas column.
 
-    Asked for floats, a pandas column of dates with a time zone would give the units of time since
-    1970; as it is, it gives objects that are no numbers.
+    No float dtype is requested: a pandas column of time-zone-aware dates would then give time since
+    1970 instead of objects that are rejected as non-numeric.
     """
     array = np.asarray(values)
     if array.dtype == object and hasattr(values, "isna"):
@@ -251,7 +251,7 @@ def _as_array(values: Any) -> np.ndarray:
 
 
 def _whole(value: Any) -> Any:
-    """A whole number of any library as Python's own; anything else as it is."""
+    """An integer of any library as a Python `int`; anything else unchanged."""
     if isinstance(value, bool | np.bool_):
         return value
     try:
@@ -261,7 +261,7 @@ def _whole(value: Any) -> Any:
 
 
 def _check(run: Trajectory) -> None:
-    """Raise `TrajectoryError` at the first thing that no fit could use."""
+    """Raise `TrajectoryError` at the first value that no fit could use."""
     _check_metadata(run)
     for name in run.extra:
         reserved = name in _RESERVED or name.lower() in _OPTIONAL

@@ -1,7 +1,7 @@
-"""From named rows of numbers, each knowing its line, to a validated trajectory.
+"""From named rows of numbers, each with its line number, to a validated trajectory.
 
-CSV and JSONL differ in how they write a row and agree in everything else: which columns there must
-be, that only extra columns may have gaps, and how an error names file, line and column.
+CSV and JSONL differ only in how a row is written. The rest is common: required columns, gaps in
+extra columns only, and errors that name file, line and column.
 """
 
 import dataclasses
@@ -30,9 +30,9 @@ class Row:
 
 
 def own_columns(names: Collection[str]) -> dict[str, str]:
-    """Which of a file's names stands for each of jaxgap's columns, where one does.
+    """The file's name of each of jaxgap's columns that it has.
 
-    That is its name, or the only one that is its name in another case.
+    That is the exact name, or the only name that equals it up to case.
 
     >>> own_columns(["t", "T", "Solver", "VERIFIER", "verifiER"])
     {'t': 't', 'solver': 'Solver'}
@@ -46,7 +46,7 @@ def own_columns(names: Collection[str]) -> dict[str, str]:
 
 
 def checked_names(names: Sequence[str], where: str) -> list[str]:
-    """The names of a file's columns, jaxgap's own in small letters.
+    """The names of a file's columns, jaxgap's own in lower case.
 
     **Raises:** `TrajectoryError` for repeated or nameless columns, and without `t` and `solver`.
     """
@@ -73,7 +73,7 @@ def checked_names(names: Sequence[str], where: str) -> list[str]:
 
 
 def _place(names: Sequence[str]) -> str:
-    """Where the first column without a name stands."""
+    """The position of the first column without a name."""
     before = list(names).index("")
     return f"the column after '{names[before - 1]}'" if before else "the first column"
 
@@ -107,7 +107,7 @@ def trajectory_from_rows(
 
 
 def cell_hint(column: str, cell: str) -> str:
-    """What to do about a cell that holds no number; nothing where that is a plain mistake."""
+    """What to do about a cell that is not a number; empty where there is nothing to advise."""
     if is_missing(cell):
         return f"; reading with {_BY_NAME} counts it as not measured"
     if column not in CORE_COLUMNS:
@@ -116,7 +116,7 @@ def cell_hint(column: str, cell: str) -> str:
 
 
 def _gap_hint(column: str) -> str:
-    """What to do about an empty cell, as of a verifier measured less often than the solver."""
+    """What to do about an empty cell, for example if the verifier was measured less often."""
     if column not in ("verifier", "verifier_se"):
         return f"; reading with {_BY_NAME} skips such rows"
     return (

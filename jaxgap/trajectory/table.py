@@ -10,7 +10,7 @@ from pathlib import Path
 from jaxgap.trajectory.outside import is_number, read_text
 from jaxgap.trajectory.record import TrajectoryError
 
-# Remarks, and the line `sep=;` by which Excel tells itself how the cells are separated.
+# Comments, and Excel's line `sep=;`, which declares the separator.
 _ABOVE_THE_HEADER = re.compile(r"\A(?:(?:#[^\n]*|sep=.\r?)(?:\n|\Z))+", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
 _DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
@@ -18,9 +18,9 @@ _DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of text: the names of its columns and the line they stand in, and its rows.
+    """A table of text: the column names, the line of the header, and the rows.
 
-    A row is its line (1-based) and one cell for each column.
+    A row is its line number (1-based) and one cell for each column.
     """
 
     line: int
@@ -29,13 +29,13 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """The table in a file, without what spreadsheets leave in it that says nothing.
+    """The table in a file, without the empty columns and cells that spreadsheets leave.
 
-    Columns without a name and without a value are dropped, as are empty cells beyond the header's
-    last. Percentages are fractions where every number of a column has the sign.
+    Columns with neither name nor values are dropped, as are empty cells beyond the header's last.
+    A column becomes fractions if every number in it has a percent sign.
 
-    **Raises:** `TrajectoryError` naming the line, for what is no table, or has rows of other widths
-    than its header.
+    **Raises:** `TrajectoryError` naming the line, if the file is not a table, or a row's width
+    differs from the header's.
     """
     lines = table_rows(read_text(path), path)
     if not lines:
@@ -53,14 +53,14 @@ def read_table(path: Path) -> Table:
 
 
 def table_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
-    """The line number and the cells of each row, without those that are empty.
+    """The line number and the cells of each row, without empty rows.
 
-    Cells stand between commas; between semicolons or tabs where the header has these and no comma,
-    as spreadsheets write tables in countries of the decimal comma, which is then read as a point.
-    Beside a number with a decimal point a comma may separate thousands, and cells stay as they are.
-    Lines above the header that begin with `#` or say `sep=;` are passed over.
+    Cells are separated by commas, or by semicolons or tabs if the header has these and no comma:
+    spreadsheets write such tables in countries with a decimal comma, which is then read as a point.
+    If a number has a decimal point, commas may separate thousands, and cells are left unchanged.
+    Lines above the header that begin with `#` or are like `sep=;` are skipped.
 
-    **Raises:** `TrajectoryError` naming the line, for what is no such table.
+    **Raises:** `TrajectoryError` naming the line, if the text is not such a table.
     """
     first, text = _from_header(text)
     delimiter = _delimiter(text)
@@ -94,12 +94,12 @@ def _fitted(cells: list[str], header: Sequence[str], where: str) -> list[str]:
 
 
 def _in_percent(cells: Sequence[str]) -> bool:
-    """Whether the numbers of a column have the sign %, all of them."""
+    """Whether all numbers of a column have a percent sign."""
     return any("%" in cell for cell in cells) and not any(map(is_number, cells))
 
 
 def _fraction(cell: str) -> str:
-    """A percentage as the fraction that it is; any other cell as it is.
+    """A percentage as a fraction; any other cell unchanged.
 
     >>> _fraction("30.9 %"), _fraction("x %")
     ('30.9e-2', 'x %')
@@ -110,7 +110,7 @@ def _fraction(cell: str) -> str:
 
 
 def _from_header(text: str) -> tuple[int, str]:
-    """How many lines stand above the header, and the text from there on."""
+    """The number of lines above the header, and the text from the header on."""
     rest = _ABOVE_THE_HEADER.sub("", text, count=1)
     return text[: len(text) - len(rest)].count("\n"), rest
 

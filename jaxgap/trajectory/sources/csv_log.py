@@ -1,4 +1,4 @@
-"""Any CSV table as a log: wide, as W&B exports it, or long, with one metric a row."""
+"""Any CSV table as a log: wide, as W&B exports it, or long, with one metric per row."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ def read_csv_log(path: Path) -> Log:
     """The log in a CSV file.
 
     A table with a column `metric` (or `name`, `key`, `tag`) and a column `value` is long: each row
-    gives one value of one metric. Every other table is wide. Columns without a name, such as an
-    index that pandas writes, cannot be asked for and are passed over. A sidecar beside it, as
-    :func:`~jaxgap.trajectory.read_csv` reads it, is the log's metadata.
+    gives one value of one metric. Every other table is wide. Columns without a name, such as the
+    index that pandas writes, cannot be selected and are ignored. A sidecar, in the format of
+    :func:`~jaxgap.trajectory.read_csv`, gives the log's metadata.
 
-    **Raises:** `TrajectoryError` for a file that is no CSV table, or a sidecar that is none.
+    **Raises:** `TrajectoryError` for a file that is not a CSV table, or an invalid sidecar.
     """
     table = read_table(path)
     twice = repeated(filter(None, table.names))
@@ -33,7 +33,7 @@ def read_csv_log(path: Path) -> Log:
 
 
 def _values(names: list[str], cells: list[str]) -> dict[str, str]:
-    """The cells of a row that hold something, by the name of their column."""
+    """The non-empty cells of a row, by column name."""
     row = zip(names, cells, strict=True)
     return {name: cell for name, cell in row if name and cell.strip()}
 

@@ -1,7 +1,7 @@
-"""From the columns of a log to one row a time.
+"""From the columns of a log to one row per time.
 
-A trainer writes its metrics in one row, in turn, or all of one before the first of another. So
-whether time steps back is asked of each column by itself, never from one column to the next.
+A trainer may write its metrics in one row, alternately, or all of one metric before the next. So
+whether time steps back is decided within each column, never across columns.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One value of a column: its time, and the number of its entry in the log and its place."""
+    """One value of a column, with its time, and the index and place of its entry in the log."""
 
     t: float
     value: float
@@ -22,15 +22,15 @@ class Measured:
 def join(
     columns: Mapping[str, Sequence[Measured]], notes: list[str]
 ) -> dict[float, dict[str, float]]:
-    """The values of each time by their columns, in order of time.
+    """The values at each time by column, in order of time.
 
     **Arguments:**
 
-    - `columns`: what was measured of each column, in file order. Where the time of a column steps
-        back to write earlier times again, the later values replace those from there on; where it
-        steps back otherwise, the column is sorted; if all columns run backwards, the log is read
-        from its end.
-    - `notes`: gets a sentence for each of these, and for times that are given twice.
+    - `columns`: the values of each column, in file order. Where the time of a column steps back and
+        earlier times are written again, the new values replace the old ones from that time on;
+        where it steps back otherwise, the column is sorted; if all columns run backwards, the log
+        is read from its end.
+    - `notes`: a sentence is appended for each of these, and for times that are given twice.
     """
     return _by_time(_in_time_order(_oldest_first(columns, notes), notes), notes)
 
@@ -38,7 +38,7 @@ def join(
 def _oldest_first(
     columns: Mapping[str, Sequence[Measured]], notes: list[str]
 ) -> Mapping[str, Sequence[Measured]]:
-    """The columns as they are, or reversed if time falls in them and rises in none."""
+    """The columns unchanged, or reversed if time falls in them and rises in none."""
     pairs = [pair for values in columns.values() for pair in itertools.pairwise(values)]
     rises = any(before.t < after.t for before, after in pairs)
     if rises or not any(before.t > after.t for before, after in pairs):
@@ -50,10 +50,10 @@ def _oldest_first(
 def _in_time_order(
     columns: Mapping[str, Sequence[Measured]], notes: list[str]
 ) -> dict[str, list[Measured]]:
-    """Each column sorted by time, less what a resumed run left behind."""
+    """Each column sorted by time, without the values that a resumed run replaced."""
     kept: dict[str, list[Measured]] = {}
     unsorted = False
-    # By the entry that steps back, the entries replaced: columns of one row share a sentence.
+    # Keyed by the entry that steps back, so that columns of one row share a sentence.
     steps_back: dict[int, _StepBack] = {}
     for column, values in columns.items():
         stretches = _stretches(values)
@@ -70,7 +70,7 @@ def _in_time_order(
 
 @dataclasses.dataclass
 class _StepBack:
-    """Where a resumed run begins, the entries it replaces, and those that have no later value."""
+    """Where a resumed run begins, the entries it replaces, and those that get no new value."""
 
     begins: Measured
     replaced: set[int] = dataclasses.field(default_factory=set)
@@ -99,8 +99,8 @@ def _stretches(values: Sequence[Measured]) -> list[list[Measured]]:
 def _all_restart(stretches: Sequence[Sequence[Measured]]) -> bool:
     """Whether every stretch but the first writes an earlier time again, as a resumed run does.
 
-    Rows that are sorted as text, or not at all, step back to times that are nowhere else: dropping
-    what lies beyond those would lose measurements that nothing replaces.
+    Rows that are sorted as text, or unsorted, step back to times that occur nowhere else: dropping
+    the values beyond them would lose measurements that nothing replaces.
     """
     seen: set[float] = set()
     for stretch in stretches:
@@ -114,10 +114,10 @@ def _all_restart(stretches: Sequence[Sequence[Measured]]) -> bool:
 def _without_stale(
     stretches: Sequence[Sequence[Measured]], steps_back: dict[int, _StepBack]
 ) -> list[Measured]:
-    """The values less those at or beyond the time from which a resumed run wrote on.
+    """The values without those at or beyond the time from which a resumed run continued.
 
-    They go even where the resumed run has not come as far again: they are of weights that it threw
-    away.
+    They are dropped even where the resumed run has not come that far again: they measured weights
+    that it discarded.
     """
     kept: list[Measured] = []
     dropped: list[tuple[_StepBack, Measured]] = []
@@ -139,7 +139,7 @@ def _without_stale(
 def _by_time(
     columns: Mapping[str, Sequence[Measured]], notes: list[str]
 ) -> dict[float, dict[str, float]]:
-    """The values of each time; where a column has one twice, the later counts."""
+    """The values at each time; where a column has two, the later one counts."""
     rows: dict[float, dict[str, float]] = {}
     repeated: set[float] = set()
     for column, values in columns.items():

@@ -1,6 +1,6 @@
-"""JSON lines of another tool as a log: one object a line, of which the numbers count.
+"""JSON lines of another tool as a log: one object per line, of which the numbers are read.
 
-Objects within it are groups of metrics: the number in `{"eval": {"acc": 0.4}}` is `eval/acc`.
+Nested objects are groups of metrics: the number in `{"eval": {"acc": 0.4}}` is `eval/acc`.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs, numbers_of
 
-# Deeper than any logger groups its metrics; a hostile file may nest thousands.
+# Deeper than any logger nests its metrics; a hostile file may nest thousands.
 _DEPTH = 8
 
 
 def read_jsonl_log(path: Path) -> Log:
-    """The log in a file of JSON lines; `NaN`, which Python's own writer allows, is read.
+    """The log in a file of JSON lines; `NaN`, which Python's own writer emits, is accepted.
 
-    A first line of nothing but jaxgap's own metadata is the log's metadata.
+    A first line with nothing but jaxgap's own metadata gives the log's metadata.
 
-    **Raises:** `TrajectoryError` for a line that is no JSON object, and for bad metadata.
+    **Raises:** `TrajectoryError` for a line that is not a JSON object, and for bad metadata.
     """
     entries: list[Entry] = []
     metadata: dict[str, Any] = {}
@@ -42,7 +42,7 @@ def read_jsonl_log(path: Path) -> Log:
 
 
 def _grouped(fields: Mapping[str, Any], depth: int = _DEPTH) -> dict[str, float]:
-    """The numbers of an object and of those within it, `GROUP/NAME`; a full name counts first."""
+    """The numbers of an object and those nested in it, as `GROUP/NAME`; flat keys win."""
     within = {
         f"{group}/{name}": number
         for group, inner in fields.items()
@@ -53,7 +53,7 @@ def _grouped(fields: Mapping[str, Any], depth: int = _DEPTH) -> dict[str, float]
 
 
 def _run_names(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that may name a run in words."""
+    """The text fields that may name a run."""
     return {
         name: value for name, value in fields.items() if isinstance(value, str) and names_runs(name)
     }

@@ -1,4 +1,4 @@
-"""What a foreign log is, whatever its format: entries in file order, each a few named values."""
+"""A foreign log, whatever its format: entries in file order, each with a few named values."""
 
 import dataclasses
 import functools
@@ -10,13 +10,13 @@ from jaxgap.trajectory.record import MIN_ROWS
 # What trainers call the time of an entry.
 CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration", "t")
 _RUNS, _SEED = ("run", "run_name", "run_id"), "seed"
-# What messages call the run of entries that name none, beside runs that have names.
+# The name in messages for the run of entries that name none, where others do.
 UNNAMED = "(without a name)"
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One logged row: where it stands (`FILE:LINE`), and its values as they were written."""
+    """One logged row: its place (`FILE:LINE`), and its values as written."""
 
     where: str
     values: Mapping[str, str | float]
@@ -27,9 +27,9 @@ class Log:
     """A whole log.
 
     - `source`: its file.
-    - `clock`: the name of its clock, if it has a customary one.
+    - `clock`: the name of its time column, if it has a customary one.
     - `entries`: in file order.
-    - `metadata`: what the file itself says of `kind`, `num_items`, `time_unit` and `provenance`.
+    - `metadata`: `kind`, `num_items`, `time_unit` and `provenance`, as far as the file states them.
     """
 
     source: str
@@ -43,7 +43,7 @@ class Log:
         return tuple(dict.fromkeys(name for entry in self.entries for name in entry.values))
 
     def only(self, names: Iterable[str]) -> "Log":
-        """The log without all other columns."""
+        """The log with only the named columns."""
         kept = tuple(dict.fromkeys(names))
         entries = (
             Entry(entry.where, {name: entry.values[name] for name in kept if name in entry.values})
@@ -52,15 +52,15 @@ class Log:
         return dataclasses.replace(self, entries=tuple(entries))
 
     def by_run(self, clock: str | None = None) -> dict[str, "Log"]:
-        """The entries of each run as a log of their own, in order of appearance.
+        """The entries of each run as a separate log, in order of appearance.
 
-        A column `run` (or `run_name`, `run_id`), or `seed`, tells runs apart if each of two values
-        has enough times for a run, or if one has and every entry with a time has some value. So the
-        line of settings that a log begins with, its last line, or a seed for sampling that differs
-        from row to row, make no runs. A log without such a column is one run without a name; in a
-        log with one, entries without a time belong to none.
+        A column `run` (or `run_name`, `run_id`), or `seed`, distinguishes runs if two of its values
+        have enough times for a run each, or if one has and every entry with a time has a value. So
+        a line of settings at the start, a summary line at the end, or a sampling seed that differs
+        from row to row creates no runs. A log without such a column is one run without a name; in a
+        log with one, entries without a time belong to no run.
 
-        `clock` is the name of its times, if not the customary one.
+        `clock` is the name of the time column, if not the customary one.
         """
         clock = clock or self.clock
         timed = [entry for entry in self.entries if clock is None or clock in entry.values]
@@ -77,7 +77,7 @@ class Log:
 
 
 def _tells(column: str, timed: Sequence[Entry], clock: str | None) -> bool:
-    """Whether a column tells apart the runs of entries that have a time."""
+    """Whether a column distinguishes the runs of the entries that have a time."""
     times: dict[str, set[str | float]] = {}
     for entry in timed:
         time = entry.where if clock is None else entry.values[clock]
@@ -87,7 +87,7 @@ def _tells(column: str, timed: Sequence[Entry], clock: str | None) -> bool:
 
 
 def _run_of(entry: Entry, columns: Sequence[str]) -> str:
-    """What the run of an entry is called: `NAME`, `seedN` or `NAME_seedN`."""
+    """The name of an entry's run: `NAME`, `seedN` or `NAME_seedN`."""
     parts = []
     for column in columns:
         value = _text(entry, column)
@@ -100,13 +100,13 @@ def _text(entry: Entry, column: str) -> str:
 
 
 def named(names: Collection[str], known: Sequence[str]) -> str | None:
-    """The first of the known names that is among the names, in whatever case that is written."""
+    """The first of the known names that is among the names, as spelt there; case is ignored."""
     lower = {name.lower(): name for name in names}
     return next((lower[name] for name in known if name in lower), None)
 
 
 def names_runs(column: str) -> bool:
-    """Whether a column is called as those are that say of which run a row is."""
+    """Whether a column has one of the names that identify a row's run."""
     return column.lower() in (*_RUNS, _SEED)
 
 

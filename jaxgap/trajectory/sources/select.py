@@ -1,4 +1,4 @@
-"""From a foreign log to a trajectory: pick the columns, join the rows, and say what was done."""
+"""From a foreign log to a trajectory: pick the columns, join the rows, and report what was done."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,24 +24,24 @@ from jaxgap.trajectory.sources.log import Entry, Log
 
 
 def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
-    """The trajectory in some columns of a log.
+    """The trajectory in the given columns of a log.
 
-    Rows of the same time are joined. Where the time of a column steps back and earlier times are
-    written again, as after a run resumed from a checkpoint, the later values replace those from
-    there on; other columns out of order are sorted by time, and a log with the newest row first is
-    read from its end. Values that are NaN, infinite or marked as none (`#N/A`, `-`) count as not
-    measured. Accuracies in percent become fractions. Each of these, and irregular times, leaves a
-    sentence in `provenance["notes"]`.
+    Rows with the same time are joined. Where the time of a column steps back and earlier times are
+    written again, as after resuming from a checkpoint, the new values replace the old ones from
+    that time on; other columns out of order are sorted by time, and a log with the newest row first
+    is read from its end. Values that are NaN, infinite or marked as missing (`#N/A`, `-`) count as
+    not measured. Accuracies in percent become fractions. Each of these, and irregular times, adds a
+    sentence to `provenance["notes"]`.
 
     **Arguments:**
 
     - `log`: the log of one run.
     - `columns`: the log's name for each column of the trajectory: `t` (if it is not the log's
         customary clock), `solver`, and optionally `verifier`, `solver_se`, `verifier_se` and
-        extra measurements. A name that ends a single column's name after " - ", as in the exports
-        of W&B, is enough.
-    - `metadata`: as for :class:`Trajectory`, in place of the log's. Where neither says the unit of
-        time the clock's name does, if it is a common one (step, epochs, tokens).
+        extra measurements. The part of a column's name after " - " is enough if it is unique, as in
+        exports of W&B.
+    - `metadata`: as for :class:`Trajectory`, overriding the log's. If neither states the time unit,
+        it follows from the clock's name, if that is a common one (step, epochs, tokens).
 
     **Raises:** `TrajectoryError` naming the file, the row and the column.
     """
@@ -80,7 +80,7 @@ def _with_clock(log: Log, columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def _time_unit(clock: str) -> dict[str, str]:
-    """The unit that the name of a clock says, as metadata; nothing where it says none.
+    """The time unit implied by a clock's name, as metadata; empty if it implies none.
 
     >>> _time_unit("train/global_step"), _time_unit("Tokens"), _time_unit("lr")
     ({'time_unit': 'step'}, {'time_unit': 'token'}, {})
@@ -106,7 +106,7 @@ def _found(log: Log, name: str) -> str:
 def _measured(
     entries: Sequence[Entry], names: Mapping[str, str], notes: list[str]
 ) -> dict[str, list[Measured]]:
-    """What the entries that have a time hold of each column asked for, in file order."""
+    """The values of each requested column in the entries that have a time, in file order."""
     found: dict[str, list[Measured]] = {column: [] for column in names if column != "t"}
     dropped = dict.fromkeys(names, 0)
     for index, entry in enumerate(entries):
@@ -132,7 +132,7 @@ def _measured(
 
 
 def _number(entry: Entry, name: str) -> float | None:
-    """A number of an entry; `None` for what is not finite."""
+    """A number of an entry; `None` if it is not finite."""
     value = entry.values[name]
     if isinstance(value, str):
         if is_missing(value):
@@ -169,7 +169,7 @@ def _complete(
 def _to_fractions(
     table: dict[str, np.ndarray], names: Mapping[str, str], log: Log, notes: list[str]
 ) -> None:
-    """Divide percentages by 100, where the solver and the verifier can both be such."""
+    """Divide percentages by 100, if solver and verifier can both be percentages."""
     capabilities = [column for column in ("solver", "verifier") if column in table]
     percent = [column for column in capabilities if looks_like_percent(table[column])]
     if not percent:
@@ -197,10 +197,10 @@ def _to_fractions(
 
 
 def _may_be_percent(column: str, table: Mapping[str, np.ndarray]) -> bool:
-    """Whether a capability that does not look like percent can be, beside one that does.
+    """Whether a capability that does not look like percent can be, given one that does.
 
-    What has values but none above 1 is a fraction, unless that would put the solver ahead of its
-    verifier: then both are percent, the solver's below 1 %.
+    A series whose values are all at most 1 is a fraction, unless that would put the solver ahead of
+    its verifier: then both are percentages, the solver's below 1 %.
     """
     values = table[column]
     if values.min() < 0 or values.max() > 100:

@@ -1,4 +1,4 @@
-"""The runs that one log holds: by a column that names them, or by the names of its columns."""
+"""The runs in one log: identified by a column, or by the names of the columns."""
 
 from collections.abc import Container, Mapping
 
@@ -6,11 +6,11 @@ from jaxgap.trajectory.sources.log import Log
 
 
 def split(log: Log, columns: Mapping[str, str]) -> dict[str, tuple[Log, Mapping[str, str]]]:
-    """The runs of a log by name, each with its log and its names of the columns asked for.
+    """The runs of a log by name, each with its log and its names of the requested columns.
 
     A log of one run is that run, without a name. In a log whose columns are named `RUN - METRIC`,
-    as W&B exports them, every run keeps what is its own, and those of the columns asked for that
-    stand there without a run.
+    as W&B exports them, every run keeps its own columns, and the requested columns that have no run
+    in their names.
     """
     runs = log.by_run(columns.get("t"))
     if len(runs) > 1:
@@ -34,7 +34,7 @@ def split(log: Log, columns: Mapping[str, str]) -> dict[str, tuple[Log, Mapping[
 
 
 def _run_of(name: str, runs: Container[str]) -> str | None:
-    """The run in the name of a column; the longest, where several could be."""
+    """The run in a column's name; the longest, if several match."""
     run, dash, _ = name.rpartition(" - ")
     while dash and run not in runs:
         run, dash, _ = run.rpartition(" - ")
@@ -42,6 +42,6 @@ def _run_of(name: str, runs: Container[str]) -> str | None:
 
 
 def _of_run(run: str, columns: Mapping[str, str], known: Container[str]) -> dict[str, str]:
-    """The columns asked for as the log names them for one run."""
+    """The requested columns, as the log names them for one run."""
     full = {column: f"{run} - {name}" for column, name in columns.items()}
     return {column: full[column] if full[column] in known else columns[column] for column in full}

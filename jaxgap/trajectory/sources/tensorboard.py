@@ -16,8 +16,8 @@ _NUMBERS = ("DT_HALF", "DT_FLOAT", "DT_DOUBLE", "DT_INT8", "DT_INT16", "DT_INT32
 def read_tensorboard(folder: Path) -> Log:
     """The scalars in a folder's event files, in the order written; the clock is `step`.
 
-    A resumed run adds a file of its own, whose steps may repeat those of the file before: all of
-    them are kept here, and what they repeat is settled with everything else that repeats.
+    A resumed run adds another file, whose steps may repeat those of the previous one: all are kept
+    here, and repetitions are resolved later, as in any other log.
 
     **Raises:** `InputError` without the extra, `TrajectoryError` if there is no scalar to read.
     """
@@ -38,7 +38,7 @@ def read_tensorboard(folder: Path) -> Log:
         raise InputError(
             f"{folder}: to read TensorBoard events, pip install 'jaxgap[tensorboard]'"
         ) from error
-    # Its warnings would come before the one line that says what is wrong.
+    # Its warnings would precede our one-line error.
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
     events = event_accumulator.EventAccumulator(
         str(folder),
@@ -59,7 +59,7 @@ def read_tensorboard(folder: Path) -> Log:
             if _is_number(event.tensor_proto)
         ]
     except Exception as error:
-        # Whatever a parser of foreign binary files may raise.
+        # A parser of untrusted binary files may raise anything.
         raise TrajectoryError(
             f"{folder}: its TensorBoard events cannot be read: {error}"
         ) from error

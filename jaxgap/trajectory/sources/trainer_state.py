@@ -8,9 +8,9 @@ from jaxgap.trajectory.sources.log import Entry, Log, numbers_of
 
 
 def read_trainer_state(path: Path) -> Log:
-    """The log history in a `trainer_state.json`, or written alone; its clock is `step`.
+    """The log history in a `trainer_state.json`, or in a file of its own; its clock is `step`.
 
-    A trainer whose loss diverged writes `NaN` there, against the JSON standard; it is read.
+    A trainer whose loss diverged writes `NaN`, which is not standard JSON; it is accepted.
 
     **Raises:** `TrajectoryError` if the file is not such a state.
     """
