@@ -1,13 +1,13 @@
 """The theory's differential equations: what drives the gap, and how it moves both capabilities.
 
-A :class:`GapDynamics` is one potential (how fast the gap closes, a function of the gap alone), one
-coupling (how a change of the gap is split between solver and verifier) and the initial values.
-Beside it there are a law in which each capability drives both (:class:`GeneralLinearDynamics`) and
-one whose target erodes (:class:`RiseThenFallDynamics`). :class:`InjectedDynamics` interrupts a law
-by :class:`ExternalData`. In a toy policy the theory's quantities are derived, not assumed.
+A :class:`GapDynamics` combines a potential (how fast the gap closes, a function of the gap alone),
+a coupling (how a change of the gap is split between solver and verifier) and the initial values.
+There are also a law in which each capability drives both (:class:`GeneralLinearDynamics`) and one
+whose target erodes (:class:`RiseThenFallDynamics`). :class:`InjectedDynamics` interrupts a law with
+:class:`ExternalData`. In a toy policy the theory's quantities are derived, not assumed.
 
-Laws with a closed form are evaluated by it; every law can be integrated by :func:`simulate`. What
-integrates needs Diffrax, and is imported when it is first asked for.
+Laws with a closed form are evaluated with it; any law can be integrated by :func:`simulate`.
+Integration needs Diffrax, which is imported on first use.
 """
 
 import importlib
@@ -95,7 +95,7 @@ _NEED_DIFFRAX = {
 
 
 def __getattr__(name: str):
-    """Import what needs Diffrax when it is first asked for."""
+    """Import what needs Diffrax on first use."""
     if name in _NEED_DIFFRAX:
         return getattr(importlib.import_module(f"jaxgap.dynamics.{_NEED_DIFFRAX[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
-"""From measured curves to a law of motion: estimates, limits, and how sure they are.
+"""From measured curves to a law of motion: estimates, limits and their uncertainty.
 
-:func:`fit` fits one trajectory and :func:`fit_many` thousands side by side. What is fitted is a law
-(:class:`LinearLaw` is the paper's, and there are others beside it); how its curves are computed and
-how squares are minimised are objects that can be exchanged.
+:func:`fit` fits one trajectory, :func:`fit_many` thousands in parallel. What is fitted is a law:
+:class:`LinearLaw` is the paper's, the others generalise it. How its curves are computed and how the
+sum of squares is minimised are interchangeable objects.
 """
 
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Import what needs Diffrax or Optimistix when it is first asked for."""
+    """Import what needs Diffrax or Optimistix on first use."""
     if name == "OdeCurves":
         from jaxgap.fitting.ode_curves import OdeCurves
 

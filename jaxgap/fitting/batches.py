@@ -1,8 +1,8 @@
-"""Batches of curves on the devices at hand: one compiled program for any number of curves.
+"""Batches of curves on the available devices: one compiled program for any number of curves.
 
-A batch always has the same size, so that any number of curves needs one compilation. Where there
-are several devices each takes its share of the batch and works through a queue of its own; none of
-them waits for another before the end.
+All batches have the same size, so that any number of curves needs only one compilation. With
+several devices, each gets its share of the batch and works through its own queue; none waits for
+another before the end.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 
-# The most curves that one device takes in one call of the compiled program.
+# The most curves that one device fits in one call of the compiled program.
 _CURVES_PER_DEVICE = 64
 
 
 def fit_curves(
     problem: FitProblem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
 ) -> list[RawFit]:
-    """Fit curves of one padded length; `quantiles` has one for each of them.
+    """Fit curves of equal padded length; `quantiles` has one entry per curve.
 
-    All devices of this process take their share, or `jax.default_device` alone where it is set.
+    All local devices share the work, or `jax.default_device` does it alone if that is set.
     """
     default_device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     num_devices = jax.local_device_count() if default_device is None else 1
@@ -63,7 +63,7 @@ def _on_all_devices(
     quantiles: Float[Array, " batch"],
     counts: Int[Array, " devices"],
 ) -> RawFit:
-    """One call of `fit_batch` on each device; `counts` says how many curves each has to fit."""
+    """Call `fit_batch` once on each device; `counts` is how many curves each has to fit."""
     arrays, structure = eqx.partition(problem, eqx.is_array)
 
     def on_one(arrays, batch, num_free, quantiles, counts) -> RawFit:
@@ -78,6 +78,6 @@ def _on_all_devices(
         mesh=mesh,
         in_specs=(everywhere, split, everywhere, split, split),
         out_specs=split,
-        # The devices' loops run on their own: nothing is exchanged that would have to agree.
+        # The devices' loops are independent: nothing is exchanged, so nothing has to agree.
         check_vma=False,
     )(arrays, batch, num_free, quantiles, counts)

@@ -2,7 +2,7 @@
 
 Both curves are fitted together by least squares with shared parameters, from several starts, and
 every parameter and limit gets a profile-likelihood interval. All numbers are computed in one
-compiled program in 64-bit floats, without changing jax's settings for anyone else.
+compiled program in 64-bit floats, without changing JAX's global settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,11 +34,11 @@ from jaxgap.trajectory.computable import check_computable
 
 
 def closed_form(dynamics: AbstractDynamics, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
-    """The curves by the law's closed form: the default way for a fit to compute them.
+    """The curves from the law's closed form: how a fit computes them by default.
 
     **Raises:**
 
-    `ValueError` if the law has none; :class:`OdeCurves` computes the curves of any law.
+    `ValueError` if the law has no closed form; :class:`OdeCurves` computes the curves of any law.
     """
     return dynamics.closed_form(ts)
 
@@ -59,39 +59,39 @@ def fit(
     $$\min_\theta \sum_t \Big(\frac{U_s(t) - \hat U_s(t; \theta)}{\sigma_s(t)}\Big)^2
       + \Big(\frac{U_v(t) - \hat U_v(t; \theta)}{\sigma_v(t)}\Big)^2.$$
 
-    The trajectory's standard errors, if it has them, are the $\sigma$, taken as true; accuracies
+    The trajectory's standard errors, if given, are used as the $\sigma$, taken as exact; accuracies
     over a known number of items have binomial noise; otherwise all $\sigma$ are equal and estimated
-    from the residuals. `noise` can say otherwise. Accuracies are fitted as error rates and reported
-    as accuracies. A trajectory without a verifier shows the solver's curve alone: what needs the
+    from the residuals. `noise` overrides this. Accuracies are fitted as error rates and reported
+    as accuracies. Without verifier data only the solver's curve is fitted: whatever needs the
     verifier is `None`, with a reason.
 
-    Intervals are from the profile likelihood with Student's t (the normal distribution where the
-    noise is known), which holds its level where little of the decay was seen, unlike one from
-    curvature. They take the law to be true and the noise to be independent.
+    Intervals come from the profile likelihood with Student's t quantiles (normal ones where the
+    noise is known). Unlike intervals from the curvature, they keep their coverage when little of
+    the decay was observed. They assume that the law is true and the noise independent.
 
     **Arguments:**
 
     - `law`: such as :class:`LinearLaw` or :class:`PowerLaw`.
-    - `trajectory`: the measurements; `trajectory.between(t0, t1)` are those of a window of times.
+    - `trajectory`: the measurements; `trajectory.between(t0, t1)` selects a time window.
     - `curve_fn`: how to compute the curves of the dynamics: :func:`closed_form`, or
         :class:`OdeCurves`, or any function `(dynamics, ts) -> (times, 2)`.
-    - `minimiser`: by default :class:`LevenbergMarquardt`; :class:`OptimistixMinimiser` takes any
+    - `minimiser`: by default :class:`LevenbergMarquardt`; :class:`OptimistixMinimiser` wraps any
         of Optimistix's solvers.
     - `level`: of the intervals, in (0, 1).
     - `noise`: a model of :mod:`jaxgap.fitting.noise`, such as `StudentT()` against outliers.
-    - `constraints`: by a parameter's name :class:`Held`, :class:`Bounded` or :class:`Tied`, in the
-        report's terms. `{"gap_limit": Held(0.0)}` is what f(0) = 0 says.
-    - `priors`: by a parameter's name :class:`Normal` or :class:`LogNormal`, in the same terms.
+    - `constraints`: a :class:`Held`, :class:`Bounded` or :class:`Tied` for each parameter name, in
+        the terms of the report. `{"gap_limit": Held(0.0)}` imposes f(0) = 0.
+    - `priors`: a :class:`Normal` or :class:`LogNormal` for each parameter name, in the same terms.
 
     **Returns:**
 
-    A :class:`FitResult`. A fit that did not converge says so there, and does not raise.
+    A :class:`FitResult`. A fit that did not converge is flagged there and does not raise.
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if the level is not in (0, 1), the trajectory lacks what the noise
-    needs, or a constraint or prior names no parameter, one that the trajectory cannot show, or
-    leaves no room; and `ValueError` if the law has no closed form while `curve_fn` needs it.
+    `InputError` (a `ValueError`) if the level is not in (0, 1), if the trajectory lacks what the
+    noise needs, or if a constraint or prior names an unknown parameter or one that the trajectory
+    cannot show, or leaves no room; `ValueError` if `curve_fn` needs a closed form the law lacks.
 
     **Example:**
 
@@ -130,9 +130,9 @@ def fit_many(
     constraints: Mapping[str, Constraint] | None = None,
     priors: Mapping[str, AbstractPrior] | None = None,
 ) -> list[FitResult]:
-    """Fit a law to each of many trajectories, side by side in batches.
+    """Fit a law to each of many trajectories, in parallel batches.
 
-    Trajectories of similar length share a batch. One whose fit fails says so in its own result.
+    Trajectories of similar length share a batch. A failed fit is flagged in its own result.
 
     **Arguments:**
 
@@ -175,7 +175,7 @@ def fit_many(
 
 
 class _Prepared(NamedTuple):
-    """A trajectory on its way into a batch."""
+    """A trajectory prepared for a batch."""
 
     index: int
     trajectory: Trajectory
@@ -185,7 +185,7 @@ class _Prepared(NamedTuple):
 
     @property
     def batch(self) -> tuple:
-        """What all runs of a batch have in common; noise that is given is the same for all runs."""
+        """What all runs of a batch share; noise passed by the caller is the same for all."""
         noise = type(self.noise)
         return len(self.curves.ts), self.curves.has_verifier, self.trajectory.kind, noise
 
@@ -196,7 +196,7 @@ def _restricted(
     constraints: Mapping[str, Constraint],
     priors: Mapping[str, AbstractPrior],
 ) -> FitProblem:
-    """The problem with constraints and priors on the parameters that a report names."""
+    """The problem with constraints and priors on the reported parameters."""
     law, noise, held = problem.law, problem.noise, ()
     kind = example.trajectory.kind
     names = [parameter.name for parameter in law.parameters]
@@ -216,7 +216,7 @@ def _restricted(
 
 
 def _held(problem: FitProblem, curves: Curves) -> tuple[int, ...]:
-    """The reported numbers that no coordinate moves."""
+    """The indices of the reported numbers that no coordinate moves."""
     with double_precision():
         start = problem.starts(curves)[0]
         slopes = jax.jacfwd(problem.numbers)(start, jax.tree.map(jnp.asarray, curves))
@@ -224,7 +224,7 @@ def _held(problem: FitProblem, curves: Curves) -> tuple[int, ...]:
 
 
 def _fit_alike(problem: FitProblem, batch: list[_Prepared], level: float) -> list[FitResult]:
-    """Fit trajectories that share a program."""
+    """Fit trajectories that share a compiled program."""
     curves = [run.curves for run in batch]
     free = problem.num_free(curves[0])
     quantiles = [problem.noise.quantile(level, int(each.num_measurements), free) for each in curves]
@@ -247,7 +247,7 @@ def _fit_alike(problem: FitProblem, batch: list[_Prepared], level: float) -> lis
 def _if_estimable(
     problem: FitProblem, curves: Curves, raw: RawFit, quantile: float | None
 ) -> float | None:
-    """The quantile, but `None` where the fit has shown that the noise cannot be estimated."""
+    """The quantile, or `None` where the fit shows that the noise cannot be estimated."""
     if quantile is None or noise_is_estimable(problem, curves, np.asarray(raw.coordinates)):
         return quantile
     return None

@@ -1,9 +1,9 @@
 """The numerical core of a fit: one pure function of arrays for a batch of curves.
 
-From several starts it minimises the weighted squares of both curves together, takes the best, and
-asks how far the data determine every parameter and limit. The solves from all starts of all curves
-share a queue, and so do the searches for all ends of all intervals: no curve waits for another. All
-of it is one compiled program.
+From several starts it minimises the weighted sum of squares over both curves, takes the best
+minimum, and computes how well the data determine every parameter and limit. The solves from all
+starts of all curves share a queue, as do the searches for all interval ends, so no curve waits for
+another. All of it is one compiled program.
 """
 
 import equinox as eqx
@@ -22,7 +22,7 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.starts import best_of_starts
 
-# Starts whose cost is within this factor of the best agree on where the minimum is.
+# Starts whose final cost is within this relative margin of the best count as the same minimum.
 _AGREEMENT = 1e-6
 
 
@@ -33,10 +33,10 @@ def fit_batch(
     quantiles: Float[Array, " batch"],
     num_curves: Int[Array, ""],
 ) -> RawFit:
-    """Fit the first `num_curves` of a batch: see :func:`jaxgap.fitting.fit`, which prepares it.
+    """Fit the first `num_curves` of a batch that :func:`jaxgap.fitting.fit` has prepared.
 
     `num_free` is the number of free coordinates, `quantiles` those of the distribution of zeta.
-    What is returned beyond `num_curves` means nothing.
+    Rows past `num_curves` of the result are meaningless.
     """
     starts = jax.vmap(problem.starts)(curves)
     best = best_of_starts(problem, curves, starts, num_curves)
@@ -48,10 +48,10 @@ def fit_batch(
     inside = fits._replace(coordinates=jax.vmap(lambda fit: search_start(problem, fit))(fits))
     indices = np.array(problem.visible(curves.has_verifier))
     numbers, stderrs = jax.vmap(lambda fit: numbers_with_errors(problem, fit, indices))(fits)
-    # How far to look first is told by the curvature where the searches set out.
+    # The curvature at the point where the searches start sets the size of their first step.
     _, nearby = jax.vmap(lambda fit: numbers_with_errors(problem, fit, indices))(inside)
     intervals = profile_intervals(problem, inside, indices, numbers, nearby, quantiles, num_curves)
-    # Filtered: a potential of one's own may hold what is no array, such as a network's activation.
+    # Filtered: a user's potential may hold leaves that are not arrays, such as an activation.
     dynamics = eqx.filter_vmap(problem.dynamics)(coordinates, curves)
     fitted = eqx.filter_vmap(problem.curve_fn)(dynamics, curves.ts)
     agree = best.start_costs <= cost[:, None] * (1 + _AGREEMENT) + NOISE_FLOOR**2

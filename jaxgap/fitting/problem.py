@@ -1,6 +1,6 @@
-"""What is fitted, but for the data: a law, its curves, the noise and priors, as one function.
+"""Everything that defines a fit except the data: a law, its curves, the noise and the priors.
 
-The residuals of a problem are a pure function of coordinates and curves. All else that a fit does
+The residuals of a problem are a pure function of coordinates and curves. The rest of a fit
 minimises, profiles and differentiates that function.
 """
 
@@ -23,17 +23,17 @@ from jaxgap.fitting.priors import IndexedPrior
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
-# So far past where a bounded map bends it is all but flat, and so far it is to come back to.
+# Beyond _FLAT from where it bends a bounded map is nearly flat; _INSIDE is where to move it back.
 _FLAT, _INSIDE = 8.0, 4.0
 
 
 class FitProblem(eqx.Module):
-    """All that defines a fit but the data. Coordinates are the law's and then the noise's.
+    """All that defines a fit except the data. Coordinates are the law's, then the noise's.
 
     - `law`: which dynamics are fitted, and in which coordinates.
     - `curve_fn`: how the curves of such dynamics are computed.
     - `minimiser`: how the sum of squares is minimised.
-    - `noise`: how measurements scatter around the curves.
+    - `noise`: how measurements scatter about the curves.
     - `priors`: on the law's parameters, by index.
     - `held`: the indices in `reported` of numbers that no coordinate moves.
     """
@@ -57,11 +57,11 @@ class FitProblem(eqx.Module):
         return coordinates[len(self.law.bijectors(curves)) :]
 
     def starts(self, curves: Curves) -> Float[Array, "starts n"]:
-        """The law's starts, each with the scale of the residuals that it leaves."""
+        """The law's starts, each followed by the scale of its residuals."""
         return jax.vmap(lambda start: self.with_scales(start, curves))(self.law.starts(curves))
 
     def with_scales(self, of_law: Float[Array, " m"], curves: Curves) -> Float[Array, " n"]:
-        """The law's coordinates, and after them the scales of the residuals that they leave."""
+        """The law's coordinates followed by the scale of their residuals, once per noise scale."""
         num_scales = self.noise.num_scales(curves)
         if not num_scales:
             return of_law
@@ -72,19 +72,19 @@ class FitProblem(eqx.Module):
         return jnp.concatenate([of_law, jnp.broadcast_to(scale, (num_scales,))])
 
     def deviations(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
-        """Weighted differences between the law's curves and the measured ones, by row."""
+        """Weighted differences between the law's curves and the measured ones, row by row."""
         predicted = self.curve_fn(self.dynamics(coordinates, curves), curves.ts)
         return ((predicted - curves.ys) * curves.weights).ravel()
 
     def off_bounds(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
-        """The same coordinates, but inside where a parameter is on its bound.
+        """The same coordinates, with those of parameters on a bound moved inside.
 
-        There its map is flat, and no least-squares search that starts there would move it.
+        On a bound the map is flat, and a least-squares search started there would never move it.
         """
         return self._by_bijector(lambda b, z: b.off_bounds(z, _FLAT, _INSIDE), coordinates, curves)
 
     def low_side(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
-        """Each coordinate at the low side of what is inside its bounds, or at zero without any."""
+        """Each coordinate just inside its lower bound, or zero where it has no bounds."""
         return self._by_bijector(lambda b, z: b.low_side(z, _INSIDE), coordinates, curves)
 
     def _by_bijector(
@@ -93,13 +93,13 @@ class FitProblem(eqx.Module):
         coordinates: Float[Array, " n"],
         curves: Curves,
     ) -> Float[Array, " n"]:
-        """The law's coordinates moved, each by its bijector; those of the noise stay."""
+        """Apply `move` to each of the law's coordinates; those of the noise stay."""
         bijectors = self.law.bijectors(curves)
         of_law = [move(bijector, coordinates[index]) for index, bijector in enumerate(bijectors)]
         return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
 
     def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
-        """What the noise and the priors make of the law's curves: squares that are -2 log L."""
+        """Residuals of the noise and the priors, whose sum of squares is -2 log L."""
         dynamics = self.dynamics(coordinates, curves)
         predicted = self.curve_fn(dynamics, curves.ts)
         rows = self.noise.residuals(predicted, curves, self.scales(coordinates, curves))
@@ -115,9 +115,9 @@ class FitProblem(eqx.Module):
 
     @property
     def reported(self) -> tuple[Parameter, ...]:
-        """What `numbers` holds, in its order.
+        """What the entries of `numbers` are, in order.
 
-        A limit that is a parameter too, as the gap's is of most laws, has that parameter's bounds.
+        A limit that is also a parameter, as the gap's is in most laws, has that parameter's bounds.
         """
         own = {parameter.name: parameter for parameter in self.law.parameters}
         limits = [(limit, own.get(f"{limit.name}_limit", limit)) for limit in LIMITS]

@@ -1,4 +1,4 @@
-"""What the compiled program finds, before any of it is put in words."""
+"""The output of the compiled program, before any of it is put into words."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 
 
 class RawFit(NamedTuple):
-    """What was found for one curve or, with a leading axis, for many.
+    """The fit of one curve or, with a leading axis, of many.
 
-    `numbers`, `stderrs` and `intervals` run over the parameters and limits that such curves show.
+    `numbers`, `stderrs` and `intervals` run over the parameters and limits the curves can show.
     """
 
     coordinates: Float[Array, " n"]

@@ -1,4 +1,4 @@
-"""A fit as text for people: what was found, how certain it is, and what to be wary of.
+"""A fit as text for people: what was found, how certain it is, and the warnings.
 
 :func:`fit_report` is what `print(result.report())` shows and what `jaxgap fit` prints.
 """
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from jaxgap.fitting.results.result import FitResult
     from jaxgap.fitting.selection import AveragedResult
 
-# Correlations weaker than this are left out, as most are.
+# Correlations weaker than this are left out of the report.
 _CORRELATION = 0.9
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many significant digits; a dash for none."""
+    """A number with `digits` significant digits; a dash for `None`."""
     return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
 
 
 def percent(level: float) -> str:
-    """A level as it was given: 0.999 is not 100%."""
+    """A level, unrounded: 0.999 is not 100%."""
     return f"{100 * level:.12g}%"
 
 
@@ -54,9 +54,9 @@ def r2_sentence(r2: Mapping[str, float | None]) -> str:
 
 
 def limit_sentence(result: "FitResult | AveragedResult") -> str:
-    """Where the solver goes, or why that cannot be said."""
+    """The solver's limit, or why it cannot be given."""
     limit = result.limits["solver"]
-    # In an average one law of many that did not converge is told, and counts for what it is worth.
+    # In an average, laws that did not converge are reported there, and weighted on their merits.
     if result.model != "auto" and not result.converged:
         return f"The solver's limit cannot be given: the fit {result.stopped}."
     if limit.identifiability == "refuted":
@@ -64,7 +64,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     if limit.estimate is None:
         return f"The data do not determine the solver's limit: {limit.reason}."
     doubt = "" if limit.reason is None else f": {limit.reason}"
-    # What is read first must not sound more certain than what the tests say further down.
+    # The first sentence must not sound more certain than the tests further down.
     if objection(result) is not None:
         doubt += ", under a law that does not describe this run"
     return (
@@ -74,7 +74,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
 
 
 def time_left_sentence(result: "FitResult") -> str | None:
-    """When the solver is near its limit under the law; `None` if that has no limit or no times."""
+    """When the solver nears its limit under the law; `None` if no limit or no time is given."""
     left = result.time_left()
     near = number(left.epsilon, 2)
     if left.estimate is None:
@@ -104,7 +104,7 @@ def time_left_sentence(result: "FitResult") -> str | None:
 
 
 def _where_off(result: "FitResult", epsilon: float) -> str | None:
-    """Where the last rows stand, if that is further from the solver's limit than chance allows."""
+    """The level of the last rows, if it is further from the solver's limit than chance allows."""
     level, limit = result.last_level, result.limits["solver"].estimate
     if level is None or limit is None:
         return None
@@ -115,12 +115,12 @@ def _where_off(result: "FitResult", epsilon: float) -> str | None:
 
 
 def duration(time: float) -> str:
-    """With about two digits, and never as a power of ten."""
+    """A duration to about two digits, never in scientific notation."""
     return f"{time:.0f}" if time >= 10 or time == 0 else number(time, 2)
 
 
 def fit_report(result: "FitResult") -> str:
-    """The report of one law's fit, in lines of at most 80 characters except for sentences."""
+    """The report of one law's fit; lines other than sentences have at most 80 characters."""
     criteria = result.criteria
     agreed = "found this minimum" if result.converged else "got as low"
     statistics = [
@@ -182,12 +182,12 @@ def averaged_report(result: "AveragedResult") -> str:
 
 
 def withheld(result: "FitResult | AveragedResult") -> list[str]:
-    """Why the data do not determine some numbers, those of one reason together."""
+    """Why the data do not determine some numbers, grouped by reason."""
     return _reasons(result, shown=False)
 
 
 def without_stderr(result: "FitResult | AveragedResult") -> list[str]:
-    """Why some numbers that are shown have no standard error: most of these are on a bound."""
+    """Why some reported numbers have no standard error: most of these are on a bound."""
     return _reasons(result, shown=True)
 
 
@@ -231,7 +231,7 @@ def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as they need, the first to the left and the others to the right."""
+    """Columns as wide as needed, the first left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     lines = []
     for first, *others in (heading, *rows):
@@ -241,7 +241,7 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _test_lines(diagnostics: Diagnostics, diagnosis: Diagnosis) -> list[str]:
-    """Every test that could be made, with its statistic and p-value."""
+    """Every test that could be run, with its statistic and p-value."""
     rows = [
         (name.replace("_", " "), found.method, number(found.statistic, 3), f"{found.p_value:.2g}")
         for name, found in diagnosis.findings().items()

@@ -1,4 +1,4 @@
-"""What a fit says: estimates with their uncertainty, how good it is, and what to beware of."""
+"""The result of a fit: estimates with their uncertainty, goodness of fit, and warnings."""
 
 import dataclasses
 import itertools
@@ -35,7 +35,7 @@ from jaxgap.trajectory import Kind
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What a result was computed from, kept so that it can be asked for more."""
+    """What a result was computed from, kept so that more can be computed from it later."""
 
     problem: FitProblem
     curves: Curves
@@ -52,15 +52,15 @@ class FitResult:
         trajectory's own terms: accuracies where it holds accuracies.
     - `level`: of the intervals.
     - `r2`: the unweighted R^2 of the solver, the verifier and the gap, or `None`.
-    - `converged`, `stopped`: whether a minimum was reached, and in words why the search ended.
+    - `converged`, `stopped`: whether a minimum was reached, and why the search ended, in words.
     - `num_points`: the number of rows of the trajectory.
     - `num_starts`, `num_agreeing`: how many starts there were, and how many found this minimum.
-    - `remarks`: what was found on the way that a reader has to know.
+    - `remarks`: what came up during the fit that a reader has to know.
     - `diagnostics`: statistics of the residuals.
     - `kind`, `time_unit`: those of the trajectory.
-    - `dynamics`: the fitted law in the equations' own terms, uncertainties or error rates. Its
-        leaves are float64 NumPy, which no setting of jax rounds. Without a verifier its ratio and
-        its `verifier_initial` are placeholders of zero.
+    - `dynamics`: the fitted law in the terms of the equations: uncertainties or error rates. Its
+        leaves are float64 NumPy, which no JAX setting rounds. Without a verifier its ratio and
+        `verifier_initial` are zero placeholders.
     - `source`: what the result was computed from.
     """
 
@@ -83,7 +83,7 @@ class FitResult:
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
-        """Whether the law, and the theory behind it, describe this run; tested when asked for."""
+        """Whether the law, and the theory behind it, describe this run; computed on first use."""
         source = self.source
         coordinates = np.asarray(source.raw.coordinates)
         return diagnose(source.problem, source.curves, coordinates, self.time_unit)
@@ -104,9 +104,9 @@ class FitResult:
 
     @cached_property
     def last_level(self) -> Level | None:
-        """Where the rows say that the solver stands at the last of them, in their own terms.
+        """The solver's level at the last row as the rows show it, in the trajectory's own terms.
 
-        `None` where there are fewer than seven.
+        `None` where there are fewer than seven rows.
         """
         source = self.source
         fitted = np.asarray(source.raw.fitted)
@@ -116,7 +116,7 @@ class FitResult:
 
     @cached_property
     def correlations(self) -> dict[tuple[str, str], float]:
-        """Of the estimates of each two parameters that have a standard error, by the curvature.
+        """Correlation of each pair of estimates that have standard errors, from the curvature.
 
         In the trajectory's own terms: what raises an error rate lowers an accuracy.
         """
@@ -136,7 +136,7 @@ class FitResult:
 
     @cached_property
     def covariance(self) -> dict[tuple[str, str], float]:
-        """Of each two parameters that have a standard error, and of each with itself."""
+        """Covariance of each pair of parameters that have standard errors; also the variances."""
         stderrs = {n: each.stderr for n, each in self.parameters.items() if each.stderr is not None}
         variances = {(name, name): stderr**2 for name, stderr in stderrs.items()}
         return variances | {
@@ -147,7 +147,7 @@ class FitResult:
     def fitted_curves(
         self, ts: Float[np.ndarray, " times"]
     ) -> dict[str, Float[np.ndarray, " times"]]:
-        """The fitted solver, and the verifier if it was measured, at `ts`, without bands.
+        """The fitted solver, and the verifier if it was measured, at `ts`; without bands.
 
         **Arguments:**
 
@@ -155,7 +155,7 @@ class FitResult:
 
         **Returns:**
 
-        One series by name, in the trajectory's own terms.
+        The series by name, in the trajectory's own terms.
         """
         with double_precision():
             fitted = np.asarray(self.source.problem.curve_fn(self.dynamics, jnp.asarray(ts)))
@@ -169,8 +169,8 @@ class FitResult:
 
         $$\sqrt{\frac{\sum_i (y_i - \hat y_i)^2}{m (n - k / m')}}$$
 
-        over the $m$ series that share the solver's scale, of the $m'$ that were measured, each with
-        $n$ rows; $k$ is the number of free parameters. It is never below round-off.
+        over the $m$ series that share the solver's scale, out of $m'$ that were measured, each with
+        $n$ rows; $k$ is the number of free parameters. Never below round-off.
         """
         problem, curves = self.source.problem, self.source.curves
         measured, fitted = measured_and_fitted(
@@ -186,15 +186,15 @@ class FitResult:
         return max(math.sqrt(squares / max(dof, 1)), round_off)
 
     def report(self) -> str:
-        """All of this as text, like lmfit's `fit_report`."""
+        """The whole result as text, like lmfit's `fit_report`."""
         return fit_report(self)
 
     def predict(self, ts: ArrayLike) -> Prediction:
         """The fitted curves at `ts`, with bands for the curves (not for single measurements).
 
         Each band is the profile-likelihood interval of the curve at that time, at the fit's level:
-        it widens, as it should, where the curve is extrapolated. Its ends are infinite where the
-        data set no bound.
+        it widens, as it should, under extrapolation. Its ends are infinite where the data set no
+        bound.
 
         **Arguments:**
 
@@ -206,7 +206,7 @@ class FitResult:
 
         **Raises:**
 
-        `ValueError` for times before the first, or not of one dimension.
+        `ValueError` for times before the first measured one, or not one-dimensional.
         """
         source = self.source
         ts = checked_times(ts, float(source.curves.t0))
@@ -214,13 +214,13 @@ class FitResult:
         return Prediction.of_bands(ts, bands, self.level, self.kind, source.curves.has_verifier)
 
     def time_left(self, epsilon: float | None = None) -> TimeLeft:
-        r"""How much longer, by this law, until the solver is within `epsilon` of its limit.
+        r"""How much longer, under this law, until the solver is within `epsilon` of its limit.
 
         $$\max\Big(t_0 + \frac{1}{\kappa} \ln\frac{|\delta|}{(1-r)\,\epsilon} - t,\ 0\Big)$$
 
-        at the last time $t$, for the linear law (Corollary 3.2 of arXiv:2507.00075, but for the
-        solver), and the same moment for the power, saturating and lagged laws. Its interval is by
-        profile likelihood, at the fit's level.
+        at the last time $t$, for the linear law (Corollary 3.2 of arXiv:2507.00075, applied to the
+        solver), and the corresponding time for the power, saturating and lagged laws. Its interval
+        is from the profile likelihood, at the fit's level.
 
         **Arguments:**
 
@@ -230,8 +230,8 @@ class FitResult:
         **Returns:**
 
         A :class:`jaxgap.fitting.results.time_left.TimeLeft`, in time units: rounds where the time
-        unit is a round. It is withheld, with the reason, where the solver's limit is, and of other
-        laws.
+        unit is a round. It is withheld, with the reason, where the solver's limit is withheld, and
+        for other laws.
 
         **Raises:**
 
@@ -241,16 +241,16 @@ class FitResult:
 
     @cached_property
     def _time_left(self) -> TimeLeft:
-        """Of the default epsilon, which the report and the JSON both ask for."""
+        """For the default epsilon, which the report and the JSON both use."""
         return time_left_of(self, None)
 
     def bootstrap(self, num_samples: int = 1000, *, key: Key[Array, ""]) -> Bootstrap:
-        """Draw runs from the fitted law and its noise, and fit each of them again.
+        """Parametric bootstrap: draw runs from the fitted law and its noise, and refit each.
 
         **Arguments:**
 
         - `num_samples`: how many runs, at least 1; an interval needs a few hundred.
-        - `key`: of jax.random; the same key gives the same runs.
+        - `key`: a `jax.random` key; the same key gives the same runs.
 
         **Returns:**
 
@@ -259,8 +259,8 @@ class FitResult:
 
         **Raises:**
 
-        `InputError` (a `ValueError`) for fewer samples than one, or where nothing is left to tell
-        the noise from.
+        `InputError` (a `ValueError`) for fewer than one sample, or where the noise cannot be
+        estimated.
         """
         source = self.source
         if source.quantile is None:
@@ -279,9 +279,9 @@ class FitResult:
 
         **Arguments:**
 
-        - `key`: of jax.random; the same key gives the same draws.
-        - `num_chains`: how many chains, side by side; at least 1.
-        - `num_warmup`, `num_samples`: steps of each chain to adapt (at least 20), and draws kept
+        - `key`: a `jax.random` key; the same key gives the same draws.
+        - `num_chains`: how many chains, run in parallel; at least 1.
+        - `num_warmup`, `num_samples`: per chain, adaptation steps (at least 20) and draws kept
             (at least 4).
 
         **Returns:**
@@ -309,7 +309,7 @@ class FitResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form: nothing in it is NaN or infinite."""
+        """The public JSON form, in which nothing is NaN or infinite."""
         return {
             "model": self.model,
             "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
@@ -331,7 +331,7 @@ class FitResult:
 
 
 def with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
-    """The R^2, and why any of them is missing."""
+    """The R^2 values, with the reason if any is missing."""
     missing = [name for name, value in r2.items() if value is None]
     reason = f"{' and '.join(missing)}: not measured, the same at all times, or the fit failed"
     return {**r2, "reason": reason} if missing else dict(r2)
@@ -352,7 +352,7 @@ def measured_and_fitted(
 
 
 class SeriesWithFit(NamedTuple):
-    """One series as measured and as fitted, and the standard errors of it if they are known."""
+    """One series as measured and as fitted, with its standard errors if they are known."""
 
     measured: Float[np.ndarray, " T"]
     fitted: Float[np.ndarray, " T"]
