@@ -1,6 +1,7 @@
-"""The self-improvement loop, one file a stage.
+"""The self-improvement loop, one file per stage.
 
-The configuration is imported at once, and what needs jax and flax when it is first asked for.
+Only the configuration is imported eagerly; everything that needs jax and flax is imported on first
+use.
 """
 
 import importlib
@@ -100,7 +101,7 @@ _HOMES = {
 
 
 def __getattr__(name: str):
-    """Import a public name from its file when it is first asked for."""
+    """Import a public name from its module on first use."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"jaxgap.improve.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run: model, task, verifier, external responses."""
+"""Build the parts of a run from its configuration: model, task, verifier, external responses."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ from jaxgap.tasks import AbstractTask, TaskSplit, named_task
 
 
 def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[Loop, Params]:
-    """The parts of a run, and the parameters that it trains, on the mesh that is set, if any.
+    """The parts of a run and its trainable parameters, on the current mesh, if any.
 
     **Arguments:**
 
     - `config`: the run.
-    - `task`: one of your own in place of the one that `config` names.
+    - `task`: a custom task in place of the one that `config` names.
 
-    **Returns:** the loop, whose configuration has no 0 that stands for another value, and the tree
-    that is trained: all parameters, or the adapters where there are any, the others being in
+    **Returns:** the loop, with its configuration resolved, and the tree to be trained: all
+    parameters, or only the adapters if there are any; the other parameters are then in
     `Loop.frozen`.
 
     **Raises:** `InputError` in one line if the model, the task or a file cannot be read, or they do
     not fit together.
     """
     config = config.resolved()
-    # What is quickly read comes first: a wrong name of a file should not wait for the weights.
+    # Cheap reads come first: a wrong file name should be reported before weights are loaded.
     eta = shares(config.allocation, config.num_rounds)
     task, split = draw_problems(config, task)
     model, frozen, params = load_parameters(config)
@@ -66,9 +66,7 @@ def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[L
 
 
 def load_parameters(config: ImproveConfig) -> tuple[LanguageModel, Params, Params]:
-    """The model, those of its parameters that are held, and those that are trained.
-
-    They are on the mesh that is set, if any.
+    """The model, its frozen parameters, and its trainable ones, on the current mesh, if any.
 
     **Raises:** `InputError` in one line if the model cannot be read.
     """
@@ -88,10 +86,10 @@ def run(config: ImproveConfig, watcher: Watcher = NOBODY) -> Iterator[Checkpoint
     **Arguments:**
 
     - `config`: the run.
-    - `watcher`: who is told of stages and progress.
+    - `watcher`: callbacks for stages and progress.
 
-    **Returns:** an iterator over `config.num_rounds + 1` checkpoints, the first one before any
-    training. Nothing runs until it is asked for the next.
+    **Returns:** a lazy iterator over `config.num_rounds + 1` checkpoints, the first one before any
+    training.
     """
     with on_mesh(config.mesh):
         loop, params = assemble(config)
@@ -102,9 +100,9 @@ def run(config: ImproveConfig, watcher: Watcher = NOBODY) -> Iterator[Checkpoint
 def draw_problems(
     config: ImproveConfig, task: AbstractTask | None = None
 ) -> tuple[AbstractTask, TaskSplit]:
-    """The task given, or that the configuration names, and the problems of its two splits.
+    """The given task, or the one that the configuration names, and the problems of its two splits.
 
-    **Raises:** `InputError` in one line if the task or a file of it cannot be read.
+    **Raises:** `InputError` in one line if the task or one of its files cannot be read.
     """
     if task is None:
         task = named_task(config.task, config.task_options)
@@ -139,7 +137,7 @@ def _question(config: ImproveConfig) -> Question:
 def _load(config: ImproveConfig) -> tuple[LanguageModel, Params]:
     if config.model == EMBEDDED:
         return load_embedded()
-    # Parameters that are held need no more precision than they are used with.
+    # Frozen parameters need no more precision than the computation uses.
     return load_model(config.model, dtype=config.dtype if config.lora_rank else jnp.float32)
 
 
@@ -162,8 +160,8 @@ def _external(
 
 
 def _check_lengths(loop: Loop) -> None:
-    """Refuse prompts that leave no room for a completion, or whose completions would be read with
-    other frequencies than they were begun with."""
+    """Reject prompts that leave no room for a completion, or whose completions would be read with
+    rotary frequencies other than those they were started with."""
     for prompts in (loop.train_prompts, loop.held_out_prompts):
         lengths = prompts.batch.mask.sum(1)
         _check_context(loop.model.config, prompts.texts[lengths.argmax()], int(lengths.max()))
@@ -173,7 +171,7 @@ def _check_lengths(loop: Loop) -> None:
 
 
 def _check_responses(model: DecoderConfig, prompts: Prompts, external: ExternalResponses) -> None:
-    """Refuse external responses that end beyond the model's context."""
+    """Reject external responses that extend beyond the model's context."""
     lengths = prompts.batch.mask.sum(1)
     for row, response in zip(external.prompts, external.responses, strict=True):
         end = int(lengths[row]) + len(response)
@@ -195,19 +193,19 @@ def _check_context(model: DecoderConfig, text: str, length: int) -> None:
 def check_windows(
     model: DecoderConfig, lengths: Int[np.ndarray, " prompts"], max_new_tokens: int
 ) -> None:
-    """Refuse completions that may grow out of the window up to which longrope has short factors.
+    """Reject completions that may outgrow the window within which longrope uses its short factors.
 
-    Such a completion would be sampled with keys of both kinds in its cache, and read with one kind
-    when it is trained on: two different functions.
+    Such a completion would be sampled with keys of both kinds in its cache, but trained on with
+    keys of one kind: two different functions.
 
     **Raises:** `InputError`.
     """
     window = model.rope_scaling.window
     if window is None:
         return
-    # Sampling ends at the model's context, so completions can cross no window that reaches to it.
+    # Sampling ends at the model's context, so no completion crosses a window that spans it.
     ends = np.minimum(lengths + max_new_tokens, model.context_length)
-    # A prompt's last token is read with the first new one, after its others are in the cache.
+    # A prompt's last token is read by the first decode step, when its others are in the cache.
     crossing = (lengths - 1 <= window) & (ends > window)
     if crossing.any():
         longest = int(lengths[crossing].max())

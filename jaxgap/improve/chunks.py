@@ -1,4 +1,4 @@
-"""Work in pieces of few shapes, so that each compiled program is used for much of it."""
+"""Split work into chunks of few distinct shapes, so that few programs are compiled."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from jaxgap.sharding import even_rows
 def chunks_of_groups(
     groups: Int[np.ndarray, " rows"], most_rows: int, most_groups: int
 ) -> Iterator[Int[np.ndarray, " chunk"]]:
-    """Index arrays that cover all rows in their order, each as long as it may be.
+    """Index arrays that cover all rows in order, each as long as the limits allow.
 
-    Their lengths are `most_rows` and halves of it, on a mesh rounded up to what it shards evenly:
-    the last index is repeated up to the least of them that suffices.
+    Lengths are `most_rows` or repeated halvings of it, on a mesh rounded up to shard evenly: the
+    last index is repeated to fill the smallest such length that suffices.
 
     **Arguments:**
 
-    - `groups`: the group of each row; those of one group are neighbours.
-    - `most_rows`: in a chunk, >= 1.
-    - `most_groups`: of which a chunk has rows, >= 1.
+    - `groups`: the group of each row; rows of a group are contiguous.
+    - `most_rows`: maximum number of rows in a chunk, >= 1.
+    - `most_groups`: maximum number of groups with rows in a chunk, >= 1.
 
     >>> groups = np.array([7, 7, 7, 4, 5, 6])
     >>> [chunk.tolist() for chunk in chunks_of_groups(groups, most_rows=4, most_groups=2)]
@@ -40,6 +40,6 @@ def chunks_of_groups(
 
 
 def _halved(most: int, count: int) -> int:
-    """The least of `most` and its halves that holds `count` rows."""
+    """The smallest of `most` and its repeated halvings that holds `count` rows."""
     half = even_rows(-(-most // 2))
     return _halved(half, count) if count <= half < most else most

@@ -1,4 +1,4 @@
-"""Everything that decides a run of the loop."""
+"""Everything that determines a run of the loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ScheduleName = Literal["constant", "linear", "cosine"]
 
 
 class _Chosen(NamedTuple):
-    """What a setting stands for where it is 0."""
+    """The values that a setting of 0 stands for."""
 
     embedded: float
     others: float
@@ -124,10 +124,10 @@ class ImproveConfig:
     """Seed of the prompts drawn and of everything random in the run, >= 0."""
 
     def __post_init__(self):
-        """Refuse what cannot be.
+        """Reject invalid settings.
 
-        **Raises:** `InputError` (a `ValueError`) naming the field, what was received and what is
-        legal.
+        **Raises:** `InputError` (a `ValueError`) naming the field, the value received and the legal
+        values.
         """
         for name in (
             "num_rounds",
@@ -157,7 +157,7 @@ class ImproveConfig:
         most = f"0 to {self.num_steps - 1}, fewer than the run's steps"
         self._require("warm_up_steps", 0 <= self.warm_up_steps < self.num_steps, most)
         if self.mesh:
-            # Here, since it imports JAX, which --help should not wait for.
+            # Imported here because it imports JAX, which --help should not wait for.
             from jaxgap.sharding import MeshShape
 
             MeshShape.parse(self.mesh)
@@ -177,10 +177,10 @@ class ImproveConfig:
         return self.num_rounds * self.epochs_per_round * (self.num_train_prompts // self.batch_size)
 
     def resolved(self) -> ImproveConfig:
-        """The configuration with the values that 0 stands for, its parts known to go together.
+        """The configuration with 0s replaced by what they stand for, checked for consistency.
 
-        **Raises:** `InputError` if the task or the verifier is none for the model, external
-        responses would be left out, or a setting is given of what is not used.
+        **Raises:** `InputError` if the task or the verifier does not suit the model, external
+        responses would be left out, or a setting belongs to a feature that is not used.
         """
         if self.model == EMBEDDED:
             self._require("task", self.task == "addition", "addition with the embedded model")
@@ -203,12 +203,12 @@ class ImproveConfig:
 
     @classmethod
     def from_dict(cls, form: Any, where: str) -> ImproveConfig:
-        """The configuration that `dataclasses.asdict` made a dict of.
+        """The configuration from a dict made by `dataclasses.asdict`.
 
         **Arguments:**
 
-        - `form`: from outside, and so checked for everything.
-        - `where`: the file it comes from, for the messages.
+        - `form`: untrusted input, fully validated.
+        - `where`: the file it comes from, for error messages.
 
         **Raises:** `InputError` naming the field.
         """
@@ -231,7 +231,7 @@ class ImproveConfig:
             raise InputError(f"{where}: {error}") from error
 
     def _require_used(self, name: str, of: str, used: bool) -> None:
-        """Refuse what would be passed over in silence."""
+        """Reject a setting that would be silently ignored."""
         if not used and getattr(self, name) != getattr(ImproveConfig, name):
             raise InputError(f"{name} is {getattr(self, name)!r}, but there is no {of}")
 

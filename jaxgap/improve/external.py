@@ -1,8 +1,8 @@
 """External data: responses of a stronger model in place of the model's own selected ones.
 
 A budget of responses is spread over the rounds by shares `eta_t >= 0` with `sum_t eta_t = 1`. In
-round t that part of them replaces what was selected for their prompts; each is used once (Sun et
-al., arXiv:2507.00075, section 5).
+round t, a share `eta_t` of them replaces the completions selected for their prompts; each response
+is used once (Sun et al., arXiv:2507.00075, section 5).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from jaxgap.tasks import Problem
 from jaxgap.tasks.problem import normal_prompt
 from jaxgap.tasks.records import Record, read_records
 
-# Shares typed by a person sum to one within this, as a planned schedule's do, and are scaled to it.
+# Shares typed by hand or copied from a planned schedule may miss 1 by this; they are rescaled.
 _SUM_TOLERANCE = 1e-3
-_ROUNDING = 1e-9  # of a sum of shares, times a number of responses
+_ROUNDING = 1e-9  # in a sum of shares times a number of responses
 
 
 def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
@@ -36,9 +36,9 @@ def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
     **Arguments:**
 
     - `allocation`: `early` (all in the first round), `uniform`, `late` (all in the last), or the
-        shares themselves separated by commas; within 0.1 % of one in sum, they are scaled to it.
-        Rounds beyond them get none.
-    - `num_rounds`: of the run.
+        shares themselves separated by commas; if their sum is within 0.1 % of 1, they are rescaled
+        to sum to 1. Later rounds get none.
+    - `num_rounds`: number of rounds in the run.
 
     **Raises:** `InputError` if it is none of these, or the shares do not sum to 1.
 
@@ -69,7 +69,7 @@ def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
 
 
 def prolonged(config: ImproveConfig, more_rounds: int) -> ImproveConfig:
-    """The same with more rounds, in which no external response is used a second time."""
+    """The configuration extended by more rounds, in which no external response is used again."""
     if not more_rounds:
         return config
     allocation = config.allocation
@@ -85,9 +85,9 @@ class ExternalResponses:
 
     **Fields:**
 
-    - `prompts`: which training prompt each answers, in the order in which they are used.
-    - `responses`: their ids, the end token included.
-    - `ends`: how many of them have been used after each round.
+    - `prompts`: the index of the training prompt each one answers, in order of use.
+    - `responses`: their token ids, including the end token.
+    - `ends`: how many have been used after each round.
     """
 
     prompts: Int[np.ndarray, " responses"]
@@ -95,7 +95,7 @@ class ExternalResponses:
     ends: Int[np.ndarray, " rounds"]
 
     def replace(self, round_index: int, training_set: TrainingSet) -> TrainingSet:
-        """What round `round_index` trains on, its external responses in their prompts' places."""
+        """The training set of round `round_index`, with its external responses substituted."""
         if round_index >= len(self.ends):
             return training_set
         start = 0 if round_index == 0 else int(self.ends[round_index - 1])
@@ -125,15 +125,15 @@ def read_external(
     **Arguments:**
 
     - `path`: the file.
-    - `problems`: the training problems; a response must answer one of them, and no two the same.
-        A `prompt` is the text of a problem, in whatever white space and case as long as no other
-        problem differs in these alone.
+    - `problems`: the training problems; each response must answer a different one of them. A
+        `prompt` is the text of a problem; white space and case may differ unless that makes it
+        ambiguous.
     - `tokenizer`: the model's.
-    - `key`: decides about the order in which responses are used.
-    - `eta`: the share of each round, as :func:`shares` gives it.
-    - `max_new_tokens`: the most tokens of a response, the end token counted.
+    - `key`: random key for the order in which responses are used.
+    - `eta`: the share of each round, as returned by :func:`shares`.
+    - `max_new_tokens`: maximum length of a response, including the end token.
 
-    **Raises:** `InputError` with file, line and field, or if there is no response in the file.
+    **Raises:** `InputError` with file, line and field, or if the file contains no response.
     """
     row_of = _rows_of(problems)
     found: dict[int, list[int]] = {}
@@ -152,13 +152,13 @@ def read_external(
         raise InputError(f"{path}: holds no responses: leave the file out, or give one with some")
     rows = np.array(list(found))
     order = rows[np.asarray(jax.random.permutation(key, len(rows)))]
-    # Halves go up: to the nearest even number, equal shares would come in unequal steps.
+    # Halves round up: rounding half to even would turn equal shares into unequal steps.
     ends = np.floor(np.cumsum(eta) * len(rows) + 0.5 + _ROUNDING).astype(int)
     return ExternalResponses(order, tuple(found[int(row)] for row in order), ends)
 
 
 def _rows_of(problems: Sequence[Problem]) -> Callable[[Record], int]:
-    """Finds the problem that a record answers; refuses a record that answers none, or several."""
+    """A lookup of the problem that a record answers; it rejects records with none or several."""
     places = {problem.text: row for row, problem in enumerate(problems)}
     alike = collections.defaultdict(list)
     for text, row in places.items():

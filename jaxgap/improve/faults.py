@@ -1,4 +1,4 @@
-"""What can go wrong inside a round without anybody's mistake."""
+"""Numerical failures within a round."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class NotFinite(ArithmeticError):
-    """A number that has to be finite is not; the round cannot be used.
+    """A number that must be finite is not; the round cannot be used.
 
     **Arguments:**
 
@@ -20,7 +20,7 @@ class NotFinite(ArithmeticError):
 
 
 def require_finite(values: np.ndarray, what: str, round_index: int) -> None:
-    """Refuse numbers with which a round cannot be used.
+    """Reject NaN and infinite values.
 
     **Raises:** `NotFinite`.
     """

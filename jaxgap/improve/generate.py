@@ -1,4 +1,4 @@
-"""Generate: sample N candidates of each prompt at temperature 1."""
+"""Generate: sample N candidates for each prompt at temperature 1."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def generate(
     prompts_per_call: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Candidates:
-    """Sample candidates; each has a random stream of its own, whatever it is batched with.
+    """Sample candidates, each from its own random stream, independent of how they are batched.
 
     **Arguments:**
 
     - `model`, `params`: the model that samples.
-    - `prompts`: what it continues.
-    - `key`: randomness of this stage of this round.
+    - `prompts`: the prompts to continue.
+    - `key`: random key for this stage of this round.
     - `num_candidates`: N, per prompt.
-    - `max_new_tokens`: where a completion is cut, the end token counted.
-    - `prompts_per_call`: as many prompts' candidates are decoded together; bounds the memory of the
-        cache.
+    - `max_new_tokens`: maximum length of a completion, including the end token.
+    - `prompts_per_call`: how many prompts' candidates are decoded together; bounds the memory of
+        the cache.
     - `on_progress`: called every few tokens.
 
     **Returns:** `num_candidates` completions of each prompt.

@@ -1,4 +1,4 @@
-"""Grading: the only place where candidates are held against the true answers."""
+"""Grading: the only place where candidates are compared with the reference answers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from jaxgap.tasks import AbstractTask, Problem
 
 
 class Assessment(NamedTuple):
-    """What a task says of candidates.
+    """A task's assessment of candidates.
 
     **Fields:**
 
     - `correct`: whether each is right.
-    - `answers`: the answer in each, so that equal answers are equal texts; "" for none.
+    - `answers`: the canonical answer in each, so equal answers are equal texts; "" for none.
     """
 
     correct: Bool[np.ndarray, "prompts candidates"]
@@ -29,9 +29,9 @@ class Assessment(NamedTuple):
 
 
 def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidates) -> Assessment:
-    """Grade candidates by the task's exact grader, and find their answers.
+    """Grade candidates with the task's exact grader and extract their answers.
 
-    **Raises:** as :func:`grade`.
+    **Raises:** the same errors as :func:`grade`.
     """
     num_candidates = candidates.finished.shape[1]
     answers = task.canonical_answers([text for texts in candidates.texts for text in texts])
@@ -45,12 +45,13 @@ def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidat
 def grade(
     task: AbstractTask, problems: Sequence[Problem], candidates: Candidates
 ) -> Bool[np.ndarray, "prompts candidates"]:
-    """Whether each candidate is right, by the task's exact grader, in the first process's word.
+    """Whether each candidate is right by the task's exact grader; the first process decides.
 
-    One that ran out of time here and not there would leave processes with different checkpoints as
-    the best, to keep.
+    A grader may time out in one process and not in another, and the processes would then disagree
+    on which checkpoint is the best and must be kept.
 
-    **Raises:** `InputError` if the grader does not give one grade for each, or part of a point.
+    **Raises:** `InputError` if the grader does not return one grade per candidate, or gives partial
+    credit.
     """
     pairs = [
         (problem, completion)
@@ -62,7 +63,7 @@ def grade(
 
 
 def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
-    """Grades that equal true or false, None among the latter; all others are refused."""
+    """The grades as booleans, None counting as false; anything but true or false is rejected."""
     try:
         given = list(grades)
     except TypeError:
@@ -84,9 +85,9 @@ def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.nda
 
 
 def _is_verdict(grade: object) -> bool:
-    """Whether it is None, what a regular expression found, or equals 0 or 1, which no array does.
+    """Whether a grade is None, a regular expression's match, or equal to 0 or 1; no array is.
 
-    A comparison may be anybody's, and raise anything.
+    The comparison may be user code that raises anything.
     """
     try:
         if grade is None or isinstance(grade, re.Match):

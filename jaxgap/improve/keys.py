@@ -1,7 +1,7 @@
-"""Random keys of a run: all follow from its seed, and none is used twice.
+"""Random keys of a run: all derive from its seed, and none is used twice.
 
-A round folds its own number into the run's key. What is drawn outside of rounds folds in a number
-that no round has.
+A round folds its own number into the run's key. Draws outside of rounds fold in a number that no
+round has.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 
-# Counted down from the largest number that a key takes.
+# Counted down from the largest number that can be folded into a key.
 _EXTERNAL_ORDER, _ADAPTERS, _REDRAWN = 2**32 - 1, 2**32 - 2, 2**32 - 3
 
 
@@ -19,8 +19,8 @@ class RoundKeys(NamedTuple):
 
     **Fields:**
 
-    - `train`, `held_out`: for the answers to the prompts of each split.
-    - `order`: for the order in which training completions are read.
+    - `train`, `held_out`: for answering the prompts of each split.
+    - `order`: for the order of the training examples.
     """
 
     train: jax.Array
@@ -34,15 +34,15 @@ def round_keys(key: jax.Array, round_index: int) -> RoundKeys:
 
 
 def redrawn_key(key: jax.Array, attempt: int) -> jax.Array:
-    """A run's key from here on after numbers that were not finite, another for each attempt."""
+    """The run's key after a round was not finite, different for each attempt."""
     return jax.random.fold_in(jax.random.fold_in(key, _REDRAWN), attempt)
 
 
 def external_order_key(seed: int) -> jax.Array:
-    """For the order in which external responses are used."""
+    """The key for the order in which external responses are used."""
     return jax.random.fold_in(jax.random.key(seed), _EXTERNAL_ORDER)
 
 
 def adapters_key(seed: int) -> jax.Array:
-    """For the first values of adapters."""
+    """The key for initialising adapters."""
     return jax.random.fold_in(jax.random.key(seed), _ADAPTERS)

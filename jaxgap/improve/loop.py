@@ -1,10 +1,10 @@
 """The self-improvement loop: generate, verify, select, train, measure.
 
 Each round the model answers the training prompts several times, judges its own answers, and trains
-on the ones it selects. Measuring repeats the first three on held-out prompts, and grades the
-answers to both by the true ones, which no other stage sees (but for the verifier `exact`). The
-initial model is measured too (checkpoint 0), and then the model after each round's training: once
-the next round's completions are selected, before they are trained on.
+on the ones it selects. Measuring repeats the first three stages on held-out prompts and grades the
+answers of both splits against the reference answers, which no other stage sees (except the verifier
+`exact`). The initial model is measured too (checkpoint 0), and then the model after each round's
+training: once the next round's completions have been selected, before they are trained on.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ def self_improve(
     watcher: Watcher = NOBODY,
     training_set: TrainingSet | None = None,
 ) -> Iterator[Checkpoint]:
-    """Run the loop from `state` to its last round, yielding every checkpoint, the first included.
+    """Run the loop from `state` to its last round, yielding every checkpoint including the first.
 
     **Arguments:**
 
     - `loop`: the parts of the run.
-    - `state`: where to begin, as `Loop.init_state` gives it; its buffers are donated.
-    - `watcher`: who is told of stages and progress.
-    - `training_set`: that of an earlier checkpoint of the same state, if the run goes on from
-        there: it is trained on at once, and the checkpoint is not yielded again.
+    - `state`: where to begin, as returned by `Loop.init_state`; its buffers are donated.
+    - `watcher`: callbacks for stages and progress.
+    - `training_set`: the training set of a saved checkpoint with this state, to resume from it:
+        training on it starts immediately, and the checkpoint is not yielded again.
 
-    **Returns:** an iterator over the checkpoints of all rounds from that of `state` to
-    `config.num_rounds`. Nothing runs until it is asked for the next.
+    **Returns:** a lazy iterator over the checkpoints of all rounds from that of `state` to
+    `config.num_rounds`.
 
     **Raises:** `NotFinite` if a probability, a score or a loss is NaN or infinite; `ValueError` if
-    a verifier's scores are of another shape than the candidates, or outside [0, 1].
+    a verifier's scores differ in shape from the candidates, or lie outside [0, 1].
     """
     prompts = loop.train_prompts
     if training_set is None:
@@ -64,18 +64,18 @@ def self_improve(
 def generate_verify_select(
     loop: Loop, state: LoopState, prompts: Prompts, key: jax.Array, watcher: Watcher = NOBODY
 ) -> Answers:
-    """Answer each prompt several times, score the answers, and choose one of them.
+    """Answer each prompt several times, score the answers, and select one per prompt.
 
     **Arguments:**
 
-    - `loop`, `state`: the model, and whoever judges it.
-    - `prompts`: of either split.
-    - `key`: randomness of these stages.
-    - `watcher`: who is told of stages and progress.
+    - `loop`, `state`: the model and its verifier.
+    - `prompts`: the prompts of either split.
+    - `key`: random key for these stages.
+    - `watcher`: callbacks for stages and progress.
 
-    **Returns:** the candidates, their scores, and which are selected.
+    **Returns:** the candidates, their scores, and which ones were selected.
 
-    **Raises:** as :func:`self_improve`.
+    **Raises:** the same errors as :func:`self_improve`.
     """
     config, round_index = loop.config, int(state.round_index)
     params = loop.acting_params(state.params)
@@ -103,7 +103,7 @@ def generate_verify_select(
 
 
 def _train(loop: Loop, state: LoopState, training_set: TrainingSet, watcher: Watcher) -> LoopState:
-    """The state after one round of training, a stronger model's responses included."""
+    """The state after one round of training, including any external responses."""
     config, round_index = loop.config, int(state.round_index)
     watcher.on_stage(round_index, "train")
     if loop.external is not None:
@@ -125,9 +125,9 @@ def _train(loop: Loop, state: LoopState, training_set: TrainingSet, watcher: Wat
 
 
 def _measure(loop: Loop, state: LoopState, answers: Answers, watcher: Watcher) -> RoundMetrics:
-    """Grade and summarise the answers to training prompts, and those to held-out ones."""
+    """Grade and summarise the answers to the training prompts and to the held-out prompts."""
     watcher.on_stage(int(state.round_index), "measure")
-    quiet = watcher._replace(on_stage=NOBODY.on_stage)  # stages that are repeated belong to this
+    quiet = watcher._replace(on_stage=NOBODY.on_stage)  # the repeated stages belong to this one
     prompts, key = loop.held_out_prompts, state.round_keys.held_out
     held_out = generate_verify_select(loop, state, prompts, key, quiet)
     task, split = loop.task, loop.split

@@ -1,4 +1,4 @@
-"""Measure: the theory's capabilities, and what only the exact grader knows, of one split."""
+"""Measure: capabilities as the theory defines them, and exact grades, on one split."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from jaxgap.improve.records import Candidates, Scores, Selected
 def measure(
     candidates: Candidates, scores: Scores, selected: Selected, assessment: Assessment
 ) -> SplitMetrics:
-    """Summarise what was sampled, scored, selected and assessed on the prompts of one split.
+    """Summarise the candidates, scores, selections and assessments of one split.
 
-    **Returns:** means over prompts with their standard errors. `U_s` averages all candidates of a
-    prompt, which estimates the same as the paper's one sample with less variance.
+    **Returns:** means over prompts with their standard errors. `U_s` averages over all candidates
+    of a prompt: the same expectation as the paper's single sample, with less variance.
     """
     correct = assessment.correct
     estimate = MeanWithError.over_prompts

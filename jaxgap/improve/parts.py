@@ -1,4 +1,4 @@
-"""The parts of a run that stay as they are while the parameters change."""
+"""The parts of a run that stay fixed while the parameters change."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from jaxgap.training import (
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """The parts of a run that stay as they are while the parameters change.
+    """The parts of a run that stay fixed while the parameters change.
 
     **Fields:**
 
     - `config`: numbers of prompts, candidates and rounds, threshold, learning rate.
     - `model`: the model without its parameters.
-    - `verifier`: who scores the candidates.
+    - `verifier`: scores the candidates.
     - `task`: the exact grader.
     - `split`: training and held-out problems.
-    - `frozen`: parameters of the model that are held while its adapters are trained.
-    - `external`: responses of a stronger model, if there are any.
+    - `frozen`: parameters of the model that stay frozen while its adapters are trained.
+    - `external`: responses of a stronger model, if any.
     """
 
     config: ImproveConfig
@@ -49,12 +49,12 @@ class Loop:
     external: ExternalResponses | None = None
 
     def init_state(self, params: Params) -> LoopState:
-        """The state before the first round; `params` are those to be trained."""
+        """The state before the first round; `params` are the trainable parameters."""
         opt_state = self.optimizer.transformation().init(params)
         return LoopState(params, opt_state, jax.random.key(self.config.seed), 0)
 
     def abstract_state(self, params: Params) -> LoopState:
-        """The same as shapes, each with the place on the devices where it belongs."""
+        """The initial state as `jax.ShapeDtypeStruct`s, each with its sharding."""
         return jax.eval_shape(self.init_state, params).on_mesh(self.model.config)
 
     @property
@@ -65,16 +65,16 @@ class Loop:
 
     @property
     def computation(self) -> Computation:
-        """How the update step computes; on a mesh each layer again in the backward pass.
+        """How the update step computes; on a mesh, layers are always rematerialised.
 
-        Models that need a mesh need its memory more than its time, and `jaxgap plan` counts so.
+        Models that need a mesh are short of memory rather than time; `jaxgap plan` assumes this.
         """
         again = self.config.remat or self.config.mesh
         policy = jax.checkpoint_policies.nothing_saveable if again else None
         return Computation(np.dtype(self.config.dtype), policy)
 
     def acting_params(self, params: Params) -> Params:
-        """Parameters to sample and judge with: adapters joined, in the type of the products."""
+        """Parameters to sample and judge with: adapters joined in, cast to `config.dtype`."""
         joined = join_adapters(self.frozen, params)
         return jax.tree.map(lambda leaf: leaf.astype(self.config.dtype), joined)
 

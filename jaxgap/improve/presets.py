@@ -1,4 +1,4 @@
-"""Two runs of the embedded model that differ in nothing but how it is asked to judge."""
+"""Two runs of the embedded model that differ only in how it is asked to judge."""
 
 from __future__ import annotations
 

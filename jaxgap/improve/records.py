@@ -1,9 +1,9 @@
-"""What the stages of a round take and give.
+"""The inputs and outputs of a round's stages.
 
-None of these records has a place for a reference answer: whatever the training stages are given,
-they cannot see one. Answers live in :class:`jaxgap.tasks.Problem`, which is read where candidates
-are graded (`grading.py`: by `measure`, and by the verifier `exact`) and where a run's problems are
-told from another's (`origin.py`).
+None of these records has a field for a reference answer, so the training stages cannot see one.
+Answers live in :class:`jaxgap.tasks.Problem`, which is read only where candidates are graded
+(`grading.py`: by `measure`, and by the verifier `exact`) and where a run's problems are
+fingerprinted (`origin.py`).
 """
 
 import dataclasses
@@ -29,9 +29,9 @@ class Prompts:
 
     **Fields:**
 
-    - `texts`: one prompt a row, without what a chat template adds to it.
-    - `batch`: the same in tokens, as the model reads it.
-    - `stop_strings`: texts that end a completion, besides the tokens that do.
+    - `texts`: one prompt per row, without what a chat template adds.
+    - `batch`: the prompts in tokens, as the model reads them.
+    - `stop_strings`: texts that end a completion, in addition to the stop tokens.
     """
 
     texts: tuple[str, ...]
@@ -46,7 +46,7 @@ class Prompts:
         asked = [as_asked(tokenizer, prompt, thinks=thinks) for prompt in prompts]
         rows = tokenizer.encode_batch(asked, begin=tokenizer.begins_prompts)
         batch = pad_left(rows, max(map(len, rows)), tokenizer.pad_id)
-        # Without turns to end, a model goes on with the next question, and answers it too.
+        # Without chat turns to end, a model continues with the next question and answers it too.
         goes_on = not tokenizer.has_chat and any(map(has_examples, prompts))
         return cls(tuple(map(as_text, prompts)), batch, (NEXT_QUESTION,) if goes_on else ())
 
@@ -60,8 +60,8 @@ def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt, *, thinks: bool = Tru
     **Arguments:**
 
     - `tokenizer`: the model's.
-    - `prompt`: what is asked.
-    - `thinks`: whether a model that may think before it answers is let do so.
+    - `prompt`: the prompt.
+    - `thinks`: whether a model that can think before it answers may do so.
     """
     if not tokenizer.has_chat:
         return as_text(prompt)
@@ -71,11 +71,11 @@ def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt, *, thinks: bool = Tru
 
 @dataclasses.dataclass(frozen=True)
 class Candidates(Completions):
-    """The candidates of each prompt: what was sampled, and how sure the model was of it."""
+    """The candidates sampled for each prompt, and how certain the model was of each."""
 
     @property
     def lengths(self) -> Int[np.ndarray, "prompts candidates"]:
-        """Number of sampled tokens, the end token counted."""
+        """Number of sampled tokens, including the end token."""
         return self.completion_mask.sum(-1)
 
     @property
@@ -85,13 +85,13 @@ class Candidates(Completions):
 
     @property
     def uncertainty_per_token(self) -> Float[np.ndarray, "prompts candidates"]:
-        """The same divided by the length; infinite for a completion without tokens."""
+        """`uncertainty` divided by the length; infinite for a completion without tokens."""
         lengths = self.lengths
         return np.where(lengths > 0, self.uncertainty / np.maximum(lengths, 1), np.inf)
 
 
 Scores = Float[np.ndarray, "prompts candidates"]
-"""A verifier's score in [0, 1] of each candidate."""
+"""A verifier's score in [0, 1] for each candidate."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,15 +100,15 @@ class Selected:
 
     **Fields:**
 
-    - `index`: which candidate.
-    - `fallback`: whether none reached the threshold.
+    - `index`: the index of the chosen candidate.
+    - `fallback`: whether no candidate reached the threshold.
     """
 
     index: Int[np.ndarray, " prompts"]
     fallback: Bool[np.ndarray, " prompts"]
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """The entries of a `prompts candidates ...` array that belong to the chosen."""
+        """The entries of a `prompts candidates ...` array that belong to the chosen candidates."""
         return values[np.arange(len(self.index)), self.index]
 
 
@@ -117,8 +117,8 @@ class TrainingSet(NamedTuple):
 
     **Fields:**
 
-    - `tokens`: its ids, the end token included, padding after it.
-    - `completion_mask`: which of them were sampled.
+    - `tokens`: its token ids including the end token, padded on the right.
+    - `completion_mask`: which of them are real.
     """
 
     tokens: Int[np.ndarray, "prompts steps"]
@@ -126,18 +126,18 @@ class TrainingSet(NamedTuple):
 
     @classmethod
     def of(cls, candidates: Candidates, selected: Selected) -> "TrainingSet":
-        """What was selected of the candidates."""
+        """The training set of the selected candidates."""
         return cls(selected.of(candidates.tokens), selected.of(candidates.completion_mask))
 
 
 class Answers(NamedTuple):
-    """What generate, verify and select made of the prompts of one split.
+    """The results of generate, verify and select on the prompts of one split.
 
     **Fields:**
 
-    - `candidates`: what was sampled.
-    - `scores`: the verifier's of them.
-    - `selected`: which one of each prompt's was chosen.
+    - `candidates`: the sampled completions.
+    - `scores`: the verifier's scores of them.
+    - `selected`: the one chosen for each prompt.
     """
 
     candidates: Candidates
@@ -146,20 +146,20 @@ class Answers(NamedTuple):
 
     @property
     def training_set(self) -> TrainingSet:
-        """The selected completions, to be trained on."""
+        """The selected completions, as a training set."""
         return TrainingSet.of(self.candidates, self.selected)
 
 
 class LoopState(NamedTuple):
-    """All that changes from round to round: a pytree, to be saved and restored whole.
+    """Everything that changes from round to round: a pytree, saved and restored as a whole.
 
     **Fields:**
 
-    - `params`: the model's parameters.
-    - `opt_state`: the optimiser's; None where that of a checkpoint was left unread.
+    - `params`: the trainable parameters.
+    - `opt_state`: the optimiser's state; None if a checkpoint was loaded without it.
     - `key`: the run's random key, into which each round folds its own number.
-    - `round_index`: how many rounds of training are done.
-    - `training`: how the last of them went; None before the first.
+    - `round_index`: the number of completed rounds of training.
+    - `training`: a summary of the last one; None before the first.
     """
 
     params: Params
@@ -169,18 +169,18 @@ class LoopState(NamedTuple):
     training: TrainingSummary | None = None
 
     def on_mesh(self, config: DecoderConfig) -> "LoopState":
-        """A state of shapes, each with the place on the devices where it belongs."""
+        """A state of `jax.ShapeDtypeStruct`s, each with its sharding."""
         arrays = (self.params, self.opt_state, self.key)
         placed = (shapes_on_mesh(config, shapes) for shapes in arrays)
         return LoopState(*placed, round_index=self.round_index)
 
     @property
     def round_keys(self) -> RoundKeys:
-        """The random keys of the round that comes next."""
+        """The random keys of the next round."""
         return round_keys(self.key, self.round_index)
 
     def redrawn(self, attempt: int) -> "LoopState":
-        """The same state with other random numbers ahead of it, others for each attempt."""
+        """The same state with a new random key, different for each attempt."""
         return self._replace(key=redrawn_key(self.key, attempt))
 
 
@@ -189,11 +189,11 @@ class Checkpoint(NamedTuple):
 
     **Fields:**
 
-    - `state`: all that the rest of the run depends on. Its buffers are donated as the run goes on,
-        so copy it to keep it.
-    - `training_set`: what the round is about to train on. It follows from the state; with it a run
-        goes on at once.
-    - `metrics`: what was measured in that state.
+    - `state`: everything that the rest of the run depends on. Its buffers are donated as the run
+        continues, so copy it to keep it.
+    - `training_set`: what the next round trains on. It follows from the state, but with it a
+        resumed run need not sample it again.
+    - `metrics`: the measurements of that state.
     """
 
     state: LoopState

@@ -1,4 +1,4 @@
-"""Train: lower the uncertainty of the selected completions, and of nothing else."""
+"""Train: lower the uncertainty of the selected completions only."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def train(
     **Arguments:**
 
     - `model`: the model.
-    - `optimizer`, `computation`: how it is updated, and how that is computed.
-    - `state`: before the round; its parameters and optimiser state are donated.
-    - `frozen`: parameters that are held, `{}` if there are none.
+    - `optimizer`, `computation`: the optimiser, and how the update is computed.
+    - `state`: the state before the round; its parameters and optimiser state are donated.
+    - `frozen`: the frozen parameters, `{}` if there are none.
     - `prompts`, `training_set`: what to train on.
-    - `key`: randomness of the order.
+    - `key`: random key for the order of the examples.
     - `epochs`: passes over the prompts.
-    - `batch_size`: examples a step, at most the number of prompts; a pass leaves out the
-        remainder, another one each time.
-    - `microbatch_size`: rows of tokens whose gradient is computed at a time; on a mesh rounded up
-        to what it shards evenly.
-    - `max_new_tokens`: the most tokens of a completion; with the prompts it decides how long a row
-        is, so that every round runs the same compiled step.
+    - `batch_size`: examples per step, at most the number of prompts; each pass drops a different
+        remainder.
+    - `microbatch_size`: rows of tokens whose gradient is computed at a time; on a mesh, rounded up
+        to shard evenly.
+    - `max_new_tokens`: maximum length of a completion; with the prompts it determines the row
+        length, so that every round runs the same compiled step.
 
     **Returns:** the state after the round.
 
-    **Raises:** `NotFinite` if a loss or the norm of a gradient is NaN or infinite. Clipping makes a
-    step of an infinite norm nothing, and the loss does not tell.
+    **Raises:** `NotFinite` if a loss or the norm of a gradient is NaN or infinite. Clipping
+    turns a gradient of infinite norm into a zero step, which the loss does not reveal.
     """
     tokens, completion_mask = training_set
     longest = prompts.batch.tokens.shape[1] + max_new_tokens - 1
@@ -69,7 +69,7 @@ def train(
             step = update(model, optimizer, computation, params, frozen, opt_state, examples)
             params, opt_state = step.trainable, step.opt_state
             numbers.append((step.loss, step.gradient_norm))
-    # Looked at once a round: reading each as it comes would make every step wait for it.
+    # Read once per round: reading each loss immediately would block every step.
     losses, norms = np.transpose(to_host(numbers))
     for name, values in (("loss", losses), ("gradient", norms)):
         require_finite(values, f"a training {name}", state.round_index)

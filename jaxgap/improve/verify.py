@@ -11,7 +11,7 @@ from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
 from jaxgap.sharding import broadcast_from_first
 
-# By how much the sums of rounded probabilities may leave the range of a score.
+# How far sums of rounded probabilities may fall outside [0, 1].
 _ROUNDING = 1e-5
 
 
@@ -22,28 +22,28 @@ def verify(
     candidates: Candidates,
     key: jax.Array,
 ) -> Scores:
-    """Score candidates, by the first process's word where there are several.
+    """Score candidates; with several processes, the scores of the first are used.
 
-    A verifier may run out of time in one process and not in another.
+    A verifier may time out in one process and not in another.
 
     **Arguments:**
 
-    - `verifier`: who scores.
-    - `params`: of the model that sampled the candidates.
-    - `prompts`, `candidates`: what was asked, and what was answered.
-    - `key`: randomness of this stage of this round.
+    - `verifier`: scores the candidates.
+    - `params`: parameters of the model that sampled the candidates.
+    - `prompts`, `candidates`: the prompts and the answers to them.
+    - `key`: random key for this stage of this round.
 
-    **Returns:** one score a candidate, in [0, 1] or not finite.
+    **Returns:** one score per candidate, in [0, 1] or not finite.
 
-    **Raises:** `ValueError` if the verifier gives scores of another shape, or outside [0, 1].
+    **Raises:** `ValueError` if the scores have the wrong shape, or lie outside [0, 1].
     """
     return broadcast_from_first(_as_scores(verifier(params, prompts, candidates, key), candidates))
 
 
 def _as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
-    """What a verifier gave as numbers, which may be yes and no.
+    """A verifier's output, possibly boolean, as floating-point scores.
 
-    **Raises:** `ValueError` unless it is one a candidate, and from 0 to 1 where it is finite.
+    **Raises:** `ValueError` unless there is one per candidate and all finite ones are in [0, 1].
     """
     scores = 1.0 * np.asarray(values)
     if scores.shape != candidates.finished.shape:

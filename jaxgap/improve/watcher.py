@@ -1,4 +1,4 @@
-"""Who is told what happens in a run, and how it may end the run."""
+"""Callbacks for the events of a run, some of which may end it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Stage: TypeAlias = Literal["generate", "verify", "select", "train", "measure"]
 
 
 class EndRun(Exception):
-    """Raised by a watcher to end a kept run there, with the reason as its message."""
+    """Raised by a watcher to end a kept run at that point; the message gives the reason."""
 
 
 class Watcher(NamedTuple):
-    """Who is told what happens, and may raise to stop the run there.
+    """Callbacks for the events of a run, which may raise to stop it.
 
-    A run that is not kept (:func:`jaxgap.improve.self_improve`) tells of stages and progress alone.
+    A run that is not kept (:func:`jaxgap.improve.self_improve`) reports only stages and progress.
 
     **Fields:**
 
@@ -27,9 +27,9 @@ class Watcher(NamedTuple):
         raise :class:`EndRun`, as may `on_round`.
     - `on_round`: called with each checkpoint's measurements once they are on disk.
     - `on_stage`: called with the round and the stage as each stage begins. Answering the held-out
-        prompts is a part of the stage `measure`.
+        prompts is part of the stage `measure`.
     - `on_progress`: called every few tokens while candidates are sampled.
-    - `on_note`: called with a line for everything out of the ordinary.
+    - `on_note`: called with one line for each unusual event.
     """
 
     on_start: Callable[[ImproveConfig, int], None] = lambda config, num_done: None

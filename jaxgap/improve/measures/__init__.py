@@ -1,1 +1,1 @@
-"""What is measured at a checkpoint: capabilities with errors, judgement, collapse, cost."""
+"""Measurements of a checkpoint: capabilities with errors, judgement, collapse, cost."""

@@ -1,8 +1,8 @@
-"""How well scores tell right answers from wrong ones: the area under the ROC curve.
+"""How well scores separate right answers from wrong ones: the area under the ROC curve.
 
-That area is the chance that a right answer drawn at random has a higher score than a wrong one,
-ties counting half. Candidates of one prompt are not independent, so its standard error treats a
-prompt as the unit that was sampled.
+The area is the probability that a random right answer scores higher than a random wrong one, ties
+counting half. Candidates of one prompt are not independent, so the standard error treats prompts as
+the sampling units.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def area_under_curve(
 
     **Arguments:**
 
-    - `scores`: higher meaning more likely right.
+    - `scores`: higher means more likely right.
     - `correct`: which candidates are right.
 
-    **Returns:** the area; one half, with no error, where all candidates are right, or all wrong.
-    The error over one prompt is NaN.
+    **Returns:** the area; 0.5 with error 0 if all candidates are right, or all wrong. With a single
+    prompt the error is NaN.
 
     >>> area_under_curve(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[True, False]] * 2)).mean
     0.75
@@ -39,7 +39,7 @@ def area_under_curve(
     right, wrong = scores[correct], scores[~correct]
     if not right.size or not wrong.size:
         return MeanWithError(0.5, 0.0 if len(scores) > 1 else np.nan)
-    # Each right answer's share of wrong ones below it, and each wrong one's of right ones above.
+    # For a right answer, the share of wrong ones below it; for a wrong one, of right ones above.
     placement = np.empty(scores.shape)
     placement[correct] = _share_below(right, wrong)
     placement[~correct] = 1 - _share_below(wrong, right)
@@ -56,6 +56,6 @@ def area_under_curve(
 def _share_below(
     values: Float[np.ndarray, " n"], others: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, " n"]:
-    """What part of `others` lies below each of `values`, ties counting half."""
+    """The fraction of `others` below each of `values`, ties counting half."""
     together = rankdata(np.concatenate([values, others]))[: len(values)]
     return (together - rankdata(values)) / len(others)

@@ -1,8 +1,8 @@
-"""A watch for collapse: signs that a run gets more confident but no better, or worse.
+"""Collapse detection: signs that a run becomes more confident without improving.
 
-Uncertainty falls under any sharpening, right or wrong, so the measure of the theory cannot warn.
-These signs can: each compares what was measured with the first checkpoint or the best one, in
-units of its standard errors (but for the length of responses), and is told once.
+Uncertainty falls under any sharpening, right or wrong, so the theory's own measure gives no
+warning. These signs do: each compares the current measurements with the first or the best
+checkpoint, in units of standard errors (except for response length), and is reported once.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from jaxgap.improve.measures.mean_with_error import MeanWithError
 from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics
 
-# Four standard errors of a difference: one false alarm in some thirty thousand looks.
+# Four standard errors of a difference: about one false alarm in thirty thousand comparisons.
 _CLEARLY = 4.0
 _HALF = 0.5
 
 
 def signs_of_collapse(history: Sequence[RoundMetrics]) -> dict[str, str]:
-    """Which signs the last checkpoint shows, by name, each in a sentence.
+    """The signs that the last checkpoint shows: a sentence for each, by name.
 
     **Arguments:**
 
-    - `history`: the measurements of every checkpoint so far, the last one included.
+    - `history`: the measurements of every checkpoint so far, including the last.
 
     >>> signs_of_collapse([])
     {}
@@ -43,7 +43,7 @@ def signs_of_collapse(history: Sequence[RoundMetrics]) -> dict[str, str]:
 
 
 def _fell(before: MeanWithError, now: MeanWithError) -> bool:
-    """Whether a measurement is clearly below what it was."""
+    """Whether a measurement is clearly lower than before."""
     return before.mean - now.mean > _CLEARLY * math.hypot(before.stderr, now.stderr)
 
 
@@ -59,7 +59,7 @@ def _accuracy(best: SplitMetrics, now: SplitMetrics) -> str | None:
 
 
 def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
-    # Where all candidates are right, or all wrong, there is nothing to tell apart.
+    # If all candidates are right, or all wrong, there is nothing to distinguish.
     if not all(0 < split.solver_accuracy.mean < 1 for split in (first, now)):
         return None
     if not _fell(first.judging_auc, now.judging_auc):
@@ -71,7 +71,7 @@ def _judging(first: SplitMetrics, now: SplitMetrics) -> str | None:
 
 
 def _diversity(first: SplitMetrics, now: SplitMetrics) -> str | None:
-    # Nearly all prompts have one answer, where they had several.
+    # Nearly all prompts now have one answer where they had several.
     before, after = first.distinct_answers, now.distinct_answers
     if not _fell(before, after) or after.mean - 1 > 0.1 * (before.mean - 1):
         return None

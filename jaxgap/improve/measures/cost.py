@@ -1,11 +1,11 @@
-"""What a run cost: tokens and floating-point operations, counted from what it measured.
+"""The cost of a run in tokens and floating-point operations, derived from its measurements.
 
-Operations are counted as is usual (Kaplan et al., arXiv:2001.08361, section 2.1): 2 P for a token
-that is read and 6 P for one that is trained on (4 P where only adapters are), P being the
-parameters that take part in products but for the vocabulary's; those count likewise for the tokens
-that are predicted: sampled, judged by, or trained for. Attention over earlier tokens is left out,
-which for texts of a few hundred tokens is a few percent, and so is what is computed again to save
-memory. Measuring on held-out prompts is no part of it.
+Operations are counted as usual (Kaplan et al., arXiv:2001.08361, section 2.1): 2 P for a token read
+and 6 P for a token trained on (4 P if only adapters are trained), where P is the number of
+parameters in matrix products without the unembedding. The unembedding counts in the same way, but
+for predicted tokens only: those sampled, judged by, or trained for. Attention over earlier tokens
+(a few percent for texts of a few hundred tokens) and rematerialisation are left out. Measuring on
+held-out prompts is not included.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ _T = TypeVar("_T")
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What the rounds of a run cost.
+    """The cost of the rounds of a run.
 
     **Fields:**
 
     - `sampled`: tokens drawn.
-    - `read`: tokens of prompts, and of judging prompts where the model judges: what is before the
-        completions once a problem, completions and what is after them for each candidate. Equal
-        candidates are judged once; how many are equal no metric says, so all are counted.
-    - `trained`: tokens that gradients went through: of prompts and completions, but for the last of
-        each, which predicts nothing.
+    - `read`: tokens of prompts, and of judging prompts if the model judges: the part before a
+        completion once per problem, completions and the part after them once per candidate. Equal
+        candidates are judged only once, but no metric records how many are equal, so all are
+        counted.
+    - `trained`: tokens trained on: those of prompts and completions except the last of each
+        completion, which predicts nothing.
     - `flops`: floating-point operations.
     """
 
@@ -47,7 +48,7 @@ class Cost:
 
     @property
     def tokens(self) -> float:
-        """All of them."""
+        """The total number of tokens."""
         return self.sampled + self.read + self.trained
 
 
@@ -56,8 +57,8 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
 
     **Arguments:**
 
-    - `loop`, `params`: the parts of the run, as :func:`jaxgap.improve.assemble` gives them.
-    - `metrics`: of every checkpoint so far.
+    - `loop`, `params`: the parts of the run, as returned by :func:`jaxgap.improve.assemble`.
+    - `metrics`: the measurements of every checkpoint so far.
     """
     config, prompts = loop.config, loop.train_prompts
     drawn = trained_on(config, metrics)
@@ -79,22 +80,22 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
 
 
 def _text_length(metrics: RoundMetrics) -> float:
-    """Tokens of a candidate on average that a judge is shown: all but the one that ended it."""
+    """Mean number of tokens of a candidate that a judge sees: all but the end token."""
     return metrics.train.solver_length.mean - (1 - metrics.train.truncated.mean)
 
 
 def trained_on(config: ImproveConfig, checkpoints: Sequence[_T]) -> Sequence[_T]:
-    """Those of a run's checkpoints whose candidates were trained on.
+    """The checkpoints of a run whose candidates were trained on.
 
-    What the last one draws only measures it; where candidates are fixed, so does what all but the
-    first draw.
+    The candidates of the last one only measure it. With fixed candidates, this holds for all but
+    the first.
     """
     before = checkpoints[:-1]
     return before[:1] if config.candidates == "fixed" else before
 
 
 def product_parameters(loop: Loop, params: Params) -> tuple[int, int]:
-    """Parameters that take part in products: the layers' matrices, and the vocabulary's one."""
+    """Numbers of parameters in matrix products: those of the layers, and the unembedding's."""
     joined = jax.eval_shape(loop.acting_params, params)
     total = sum(leaf.size for leaf in jax.tree.leaves(joined) if leaf.ndim > 1)
     config = loop.model.config

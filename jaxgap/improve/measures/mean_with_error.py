@@ -8,13 +8,13 @@ import numpy as np
 
 
 class MeanWithError(NamedTuple):
-    """A mean over prompts and its standard error, or an area under a ROC curve and its own.
+    """A mean over prompts, or an area under a ROC curve, with its standard error.
 
     **Fields:**
 
     - `mean`: the mean.
-    - `stderr`: the standard deviation over prompts divided by the root of their number; NaN of one
-        prompt, which says nothing of others.
+    - `stderr`: the standard deviation over prompts divided by the square root of their number; NaN
+        for a single prompt.
     """
 
     mean: float
@@ -22,7 +22,7 @@ class MeanWithError(NamedTuple):
 
     @classmethod
     def over_prompts(cls, values: np.ndarray) -> MeanWithError:
-        """From one value a prompt, or several a prompt, which are averaged first.
+        """From one value per prompt, or several, which are averaged first.
 
         >>> MeanWithError.over_prompts(np.array([[1.0, 3.0], [4.0, 4.0]]))
         MeanWithError(mean=3.0, stderr=1.0)

@@ -1,4 +1,4 @@
-"""What one checkpoint of a run measured, as records."""
+"""Records of the measurements of a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _TRAIN = "train_"
 class SplitMetrics:
     """The measurements on one split's prompts.
 
-    Uncertainties are in nats; the others are fractions unless said.
+    Uncertainties are in nats; the others are fractions unless stated otherwise.
 
     **Fields:**
 
     - `solver`, `verifier`, `gap`: `U_s`, `U_v` and `U_s - U_v`, total over the response; the gap is
         paired by prompt.
-    - `solver_per_token`, `verifier_per_token`, `gap_per_token`: each response's uncertainty over
-        its length, likewise.
-    - `solver_length`, `verifier_length`: tokens in a response, the end token counted.
+    - `solver_per_token`, `verifier_per_token`, `gap_per_token`: the same with each response's
+        uncertainty divided by its length.
+    - `solver_length`, `verifier_length`: tokens in a response, including the end token.
     - `solver_accuracy`, `verifier_accuracy`: how many sampled and selected responses are right.
-    - `pass_at_k`: prompts with a right one among all their candidates.
+    - `pass_at_k`: prompts with at least one right candidate.
     - `generation_verification_gap`: `verifier_accuracy - solver_accuracy`, paired by prompt
         (Song et al., arXiv:2412.02674).
-    - `relative_gap`: that gap over `1 - solver_accuracy`, by the ratio of means (its standard error
-        takes the denominator as given); 0 where every sample is right.
-    - `judging_accuracy`: candidates that the score, cut at one half, calls by their right name.
-    - `judging_brier`: mean squared difference of score and truth.
-    - `judging_auc`: chance that a right candidate has a higher score than a wrong one.
-    - `overrating`: mean score minus the share that is right; above zero the verifier flatters.
+    - `relative_gap`: that gap over `1 - solver_accuracy`, as a ratio of means (its standard error
+        treats the denominator as exact); 0 if every sample is right.
+    - `judging_accuracy`: candidates that the score, thresholded at one half, classifies correctly.
+    - `judging_brier`: mean squared difference between score and truth.
+    - `judging_auc`: probability that a right candidate scores higher than a wrong one.
+    - `overrating`: mean score minus the fraction that is right; positive if the verifier overrates.
     - `fallback`: prompts for which no candidate reached the threshold.
     - `truncated`: candidates cut at the length limit.
-    - `distinct_answers`: number of different answers among a prompt's candidates; having none is
-        not one.
+    - `distinct_answers`: number of distinct answers among a prompt's candidates; a missing answer
+        does not count.
     """
 
     solver: MeanWithError
@@ -67,16 +67,16 @@ _NAMES = tuple(field.name for field in dataclasses.fields(SplitMetrics))
 
 
 class TrainingSummary(NamedTuple):
-    """How a round's training went.
+    """A summary of a round's training.
 
     **Fields:**
 
-    - `loss`: mean over its steps of what each lowered, the negative log-likelihood of a completion
-        in nats.
-    - `gradient_norm`: the largest of its steps' global norms, before clipping.
-    - `learning_rate`: that of its last step.
-    - `trained_tokens`: read by its steps, those of prompts included.
-    - `target_tokens`: those of completions among them, which were to be predicted.
+    - `loss`: mean over steps of the training loss, the negative log-likelihood of a completion in
+        nats.
+    - `gradient_norm`: the largest global norm of any step, before clipping.
+    - `learning_rate`: the learning rate of the last step.
+    - `trained_tokens`: tokens read by the steps, including those of prompts.
+    - `target_tokens`: tokens that were to be predicted, those of completions.
     """
 
     loss: float
@@ -87,12 +87,12 @@ class TrainingSummary(NamedTuple):
 
     @classmethod
     def from_row(cls, row: Mapping[str, float]) -> TrainingSummary | None:
-        """What the row of a checkpoint says of it; the first one says nothing."""
+        """The summary in a checkpoint's row; None for the first checkpoint."""
         return cls(*map(row.__getitem__, cls._fields)) if "loss" in row else None
 
     @classmethod
     def missing_in(cls, row: Mapping[str, float]) -> list[str]:
-        """What the row of another version does not say of it."""
+        """The fields that a row written by another version lacks."""
         return [name for name in cls._fields if "loss" in row and name not in row]
 
 
@@ -103,9 +103,9 @@ class RoundMetrics:
     **Fields:**
 
     - `round_index`: rounds of training done before this checkpoint; 0 is the model as given.
-    - `held_out`: on prompts that are never trained on. What a run says of itself is said of these.
+    - `held_out`: on prompts that are never trained on; a run's headline results are these.
     - `train`: on the training prompts.
-    - `training`: how the round went that led here; None at the first checkpoint.
+    - `training`: a summary of the round that led here; None at the first checkpoint.
     """
 
     round_index: int
@@ -114,10 +114,10 @@ class RoundMetrics:
     training: TrainingSummary | None = None
 
     def row(self) -> dict[str, float]:
-        """The record as one flat row: `t`, then each mean under its name and its error `*_se`.
+        """The record as one flat row: `t`, then each mean under its name and its error as `*_se`.
 
-        What was measured on the training prompts has names that begin with `train_`. An error that
-        is not known, that over one prompt, is left out, as is the training before the first round.
+        Names of measurements on the training prompts begin with `train_`. Unknown errors (of a
+        single prompt) are left out, as is the training summary before the first round.
         """
         row = {"t": float(self.round_index)}
         for prefix, split in (("", self.held_out), (_TRAIN, self.train)):
@@ -130,7 +130,7 @@ class RoundMetrics:
 
     @classmethod
     def from_row(cls, row: Mapping[str, float]) -> RoundMetrics:
-        """The record that :meth:`row` gave."""
+        """The record from a row made by :meth:`row`."""
         held_out, train = (
             SplitMetrics(
                 **{

@@ -1,1 +1,1 @@
-"""Whoever scores candidates, one file each; none but the exact grader sees an answer."""
+"""Verifiers, which score candidates; only the exact one sees reference answers."""

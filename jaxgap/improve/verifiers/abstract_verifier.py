@@ -1,4 +1,4 @@
-"""What a verifier is: scores in [0, 1], which all but `exact` give without knowing any answer."""
+"""The interface of verifiers: scores in [0, 1]; only `exact` uses reference answers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jaxgap.models import Params
 
 
 class AbstractVerifier(abc.ABC):
-    """Whatever scores candidates.
+    """Scores candidates.
 
-    A verifier of your own is a subclass with `__call__`:
+    A custom verifier is a subclass with `__call__`:
 
     >>> import numpy as np
     >>> class ShortestVerifier(AbstractVerifier):
@@ -25,16 +25,16 @@ class AbstractVerifier(abc.ABC):
     def __call__(
         self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
     ) -> Scores:
-        """Score candidates in [0, 1], higher meaning more likely right.
+        """Score candidates in [0, 1]; higher means more likely right.
 
         **Arguments:**
 
         - `params`: the parameters of the model that is improving itself.
-        - `prompts`: what was asked.
-        - `candidates`: what it answered.
-        - `key`: randomness of this stage of this round.
+        - `prompts`: the prompts.
+        - `candidates`: the model's answers to them.
+        - `key`: random key for this stage of this round.
 
-        **Returns:** one score a candidate, of shape (prompts, candidates). The loop raises
+        **Returns:** one score per candidate, of shape (prompts, candidates). The loop raises
         `ValueError` for another shape and for a score outside [0, 1], and `NotFinite` for one that
-        is NaN or infinite: a run that is kept then draws the round afresh, `num_retries` times.
+        is NaN or infinite: a kept run then redraws the round, up to `num_retries` times.
         """

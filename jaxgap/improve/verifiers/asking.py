@@ -1,4 +1,4 @@
-"""Verify by asking the improving model itself, and reading the word it would say next."""
+"""Verify by asking the improving model itself and reading its next-token distribution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxgap.models import AbstractTokenizer, LanguageModel, Params
 from jaxgap.sampling import continued_logits
 from jaxgap.sharding import rows_to_devices, to_host
 
-_HERE = "{completion}"  # in place of a completion, to see what is around it
+_HERE = "{completion}"  # stands in for a completion, to find the text around it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Question:
     **Fields:**
 
     - `template`: the judging prompt, with `{prompt}` and `{completion}` in it.
-    - `worth`: words that answer it, each with its worth in [0, 1]. A word may stand there in two
-        spellings, with and without a space before it, since tokenizers differ.
+    - `worth`: the allowed answers, each with its worth in [0, 1]. A word may be listed in two
+        spellings, with and without a leading space, since tokenizers differ.
     """
 
     template: str
@@ -41,23 +41,24 @@ class Question:
 class AskingVerifier(AbstractVerifier):
     """The improving model's own judgement of each candidate.
 
-    It is shown prompt and completion in a judging prompt and scored by what it would say next:
+    The model reads prompt and completion in a judging prompt, and its next-token distribution gives
+    the score
 
         s = sum_w worth(w) P(w) / sum_w P(w)
 
-    over the words `w` that the question allows, P being the probability of a word's first token at
-    temperature 1. A candidate whose judging prompt does not fit into the model's context scores 0.
+    over the words `w` that the question allows, where P is the probability of a word's first token
+    at temperature 1. A candidate whose judging prompt exceeds the model's context scores 0.
 
     **Arguments:**
 
     - `model`: the model that is improving itself.
     - `question`: how it is asked.
-    - `rows_per_call`: the most candidates judged at a time.
-    - `prompts_per_call`: the most problems of which candidates are judged at a time. What a call
-        keeps in memory is a prefix for each and a suffix for each candidate; the fewer
-        of a problem's candidates differ, the more problems would else come together.
+    - `rows_per_call`: maximum number of candidates judged at a time.
+    - `prompts_per_call`: maximum number of problems whose candidates are judged at a time. A call
+        keeps in memory a prefix per problem and a suffix per candidate; duplicate candidates are
+        judged once, so `rows_per_call` alone would not bound the number of problems.
 
-    **Raises:** `InputError` if the tokenizer cannot tell the question's words apart.
+    **Raises:** `InputError` if the question's words cannot be distinguished by their first tokens.
     """
 
     model: LanguageModel
@@ -66,24 +67,24 @@ class AskingVerifier(AbstractVerifier):
     prompts_per_call: int
 
     def __post_init__(self):
-        self._tokens  # noqa: B018 - refuse now, not in the first round
+        self._tokens  # noqa: B018 - fail now, not in the first round
 
     @functools.cached_property
     def _tokens(self) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens that answer, and what each is worth."""
+        """The answer tokens and the worth of each."""
         return _answer_tokens(self.model.tokenizer, self.question)
 
     def __call__(
         self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
     ) -> Scores:
-        # No candidate may end the question and begin the answer itself.
+        # A candidate must not end the question and start the answer itself.
         plain = self.model.tokenizer.without_special_tokens
         texts = [
             self.question.template.format(prompt=prompt, completion=plain(completion))
             for prompt, completions in zip(prompts.texts, candidates.texts, strict=True)
             for completion in completions
         ]
-        # Likely completions are sampled many times over, and each needs judging only once.
+        # Likely completions are sampled many times; each is judged only once.
         distinct, sampled = _distinct(texts)
         _, first = np.unique(sampled, return_index=True)
         tokenizer = self.model.tokenizer
@@ -96,7 +97,7 @@ class AskingVerifier(AbstractVerifier):
         return self._judge(params, judged)[sampled].reshape(candidates.finished.shape)
 
     def around(self, prompts: Prompts) -> tuple[list[list[int]], list[int]]:
-        """Tokens of each problem's judging prompt before a completion, and those after any."""
+        """Each problem's tokens before a completion in its judging prompt, and those after any."""
         template, tokenizer = self.question.template, self.model.tokenizer
         texts = [template.format(prompt=text, completion=_HERE) for text in prompts.texts]
         asked = [_as_judged(tokenizer, text).rpartition(_HERE) for text in texts]
@@ -108,7 +109,7 @@ class AskingVerifier(AbstractVerifier):
         return tokenizer.encode_batch(texts, begin=tokenizer.begins_prompts)
 
     def _judge(self, params: Params, judged: JudgingPrompts) -> Float[np.ndarray, " judged"]:
-        """The score of each judging prompt; problems of like length are read together."""
+        """The score of each judging prompt; problems of similar length are read together."""
         scores = np.zeros(len(judged.rows))
         tokens, worth = self._tokens
         fitting = judged.fitting(self.model.config.context_length)
@@ -122,17 +123,17 @@ class AskingVerifier(AbstractVerifier):
 
 
 def _as_judged(tokenizer: AbstractTokenizer, text: str) -> str:
-    """A judging prompt as the model reads it, which is to answer at once."""
+    """A judging prompt as the model reads it, without thinking first."""
     return as_asked(tokenizer, text, thinks=False)
 
 
 def _answer_tokens(
     tokenizer: AbstractTokenizer, question: Question
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The first token of each word where it follows the question, and what the word is worth.
+    """The first token of each word when it follows the question, and the word's worth.
 
-    A spelling that the tokenizer does not know, or that would change the tokens before it, is left
-    out, and so is a token with which words of different worth begin.
+    A spelling that the tokenizer cannot encode, or that would change the preceding tokens, is left
+    out, as is a first token shared by words of different worth.
     """
     context = _as_judged(tokenizer, question.template.format(prompt="", completion=""))
     (before,) = tokenizer.encode_batch([context], begin=tokenizer.begins_prompts)
@@ -155,7 +156,7 @@ def _answer_tokens(
 
 
 def _distinct(texts: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The different texts in order of appearance, and for each text which of them it is."""
+    """The distinct texts in order of appearance, and for each text its index among them."""
     places: dict[str, int] = {}
     sampled = [places.setdefault(text, len(places)) for text in texts]
     return list(places), sampled

@@ -15,15 +15,15 @@ from jaxgap.tasks import AbstractTask, TaskSplit
 
 @dataclasses.dataclass(frozen=True)
 class ExactVerifier(AbstractVerifier):
-    """Scores 1 where the task's grader calls a candidate right, 0 elsewhere.
+    """Scores 1 for candidates that the task's grader accepts, 0 for the others.
 
-    With it the reference answers do reach training, by way of what is selected: such a run is not
-    self-improvement but rejection sampling, and shows what a verifier without mistakes would gain.
+    Here the reference answers do reach training, through the selection: such a run is rejection
+    sampling, not self-improvement, and shows what a verifier without mistakes would gain.
 
     **Arguments:**
 
-    - `task`: whose grader decides.
-    - `split`: the problems, which prompts are looked up in by their text.
+    - `task`: provides the grader.
+    - `split`: the problems, looked up by the text of a prompt.
 
     **Raises:** `ValueError` when called with a prompt that is in neither split.
     """

@@ -1,8 +1,8 @@
 """The QE verifier: which grade does the answer deserve?
 
 The score is the mean of the model's distribution over the ten grades, scaled to [0, 1], rather than
-one sampled grade (as Liu et al., arXiv:2303.16634, do); the paper does not print its prompt (Sun et
-al., arXiv:2507.00075, section 2), and this one is jaxgap's own.
+one sampled grade (following Liu et al., arXiv:2303.16634); the paper does not print its prompt (Sun
+et al., arXiv:2507.00075, section 2), so this one is jaxgap's own.
 """
 
 from jaxgap.improve.verifiers.asking import Question

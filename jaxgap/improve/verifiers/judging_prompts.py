@@ -1,4 +1,4 @@
-"""Judging prompts as tokens, and the parts in which a model reads them."""
+"""Judging prompts as tokens, split into shared prefixes and suffixes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NO_TOKEN = -1
 
 
 class JudgingPrompts(NamedTuple):
-    """What a model is asked about the candidates of some problems.
+    """The judging prompts for the candidates of some problems, as token ids.
 
     **Fields:**
 
-    - `rows`: each judging prompt.
-    - `problems`: which problem each is about.
-    - `prefixes`: those of each problem up to where a completion begins.
+    - `rows`: the judging prompts.
+    - `problems`: the index of the problem each is about.
+    - `prefixes`: for each problem, its judging prompt up to where a completion begins.
     """
 
     rows: list[list[int]]
@@ -30,7 +30,7 @@ class JudgingPrompts(NamedTuple):
     prefixes: list[list[int]]
 
     def fitting(self, context_length: int) -> Int[np.ndarray, " fitting"]:
-        """Those that fit into the model's context, problem by problem, the longest problem last."""
+        """Indices of rows that fit the context, grouped by problem, the longest problem last."""
         lengths = np.array([len(row) for row in self.rows])
         fitting = np.flatnonzero(lengths <= context_length)
         if len(fitting) < len(lengths):
@@ -45,13 +45,14 @@ class JudgingPrompts(NamedTuple):
         return fitting[np.lexsort((problems, longest[problems]))]
 
     def with_whole_rows(self, window: int | None) -> JudgingPrompts:
-        """The same, in which no row grows over a window after its prefix was read.
+        """The same prompts, split so that no row crosses the window after its prefix was read.
 
-        What begins within it and has a row that ends beyond it has an empty prefix.
+        A problem whose prefix ends within the window and that has a row ending beyond it gets an
+        empty prefix.
 
         **Arguments:**
 
-        - `window`: of the model's rotary embedding, if it has one.
+        - `window`: the window of the model's rotary embedding, if it has one.
         """
         if window is None:
             return self
@@ -68,14 +69,14 @@ class JudgingPrompts(NamedTuple):
         )
 
     def split(self, indices: Int[np.ndarray, " chunk"], pad_id: int) -> Continuations:
-        """Some of them, what is before the completions of a problem to be read once.
+        """Some of the rows, with the part before a problem's completions as a shared prefix.
 
-        What completions themselves have in common stays with each of them: so lengths depend on
-        prompts and completions alone, and memory is what `jaxgap plan` says.
+        A common prefix of the completions themselves is not shared: this way lengths depend only on
+        prompt and completion lengths, and memory is what `jaxgap plan` predicts.
         """
         problems = self.problems[indices]
         present = np.unique(problems)
-        # One row more of each problem, which goes another way where completions begin.
+        # One extra row per problem, which diverges where completions begin.
         others = [[*self.prefixes[problem], _NO_TOKEN] for problem in present]
         prefixes, prefix_of, suffixes = split_prefixes(
             [*(self.rows[index] for index in indices), *others],

@@ -1,4 +1,4 @@
-"""Verify by likelihood alone: an answer is as good as the model is sure of it."""
+"""Verify by likelihood alone: the surer the model is of an answer, the better the answer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class LikelihoodVerifier(AbstractVerifier):
 
         s = exp(-U_f(y|x) / |y|)
 
-    The order is that of the selection's second step, so the choice is the likeliest candidate per
-    token at any threshold: sharpening without a judgement (Huang et al., arXiv:2412.01951). A
+    It ranks candidates as the selection's second step does, so at any threshold the candidate
+    likeliest per token is chosen: sharpening without judgement (Huang et al., arXiv:2412.01951). A
     candidate without tokens scores 0.
     """
 

@@ -1,4 +1,4 @@
-"""Verify by majority: an answer is as good as it is frequent."""
+"""Verify by majority: the more frequent an answer, the better."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class MajorityVerifier(AbstractVerifier):
         s_i = #{j : a_j = a_i} / N
 
     where `a_j` is the answer in candidate j. A candidate without an answer scores 0. No model and
-    no reference answer takes part. At a threshold sigma above one half a prompt is accepted only if
-    most candidates agree.
+    no reference answer is involved. With a threshold sigma above one half, a prompt has accepted
+    candidates only if most of its candidates agree.
 
     **Arguments:**
 
-    - `canonical_answers`: the answers in completions, one spelling each, empty where there is none;
-        :meth:`jaxgap.tasks.AbstractTask.canonical_answers` of the task.
+    - `canonical_answers`: extracts answers from completions in canonical spelling, empty if there
+        is none; :meth:`jaxgap.tasks.AbstractTask.canonical_answers` of the task.
 
-    Wang et al., arXiv:2203.11171, who choose the most frequent answer; here its frequency scores.
+    Wang et al., arXiv:2203.11171, choose the most frequent answer; here its frequency is the score.
     """
 
     canonical_answers: Callable[[Sequence[str]], Sequence[str]]
@@ -44,7 +44,7 @@ class MajorityVerifier(AbstractVerifier):
 
 
 def _shares(answers: Sequence[str]) -> list[float]:
-    """How large a part of all the answers each one is.
+    """The fraction of all answers equal to each one; 0 for a missing answer.
 
     >>> _shares(["4", "5", "4", ""])
     [0.5, 0.25, 0.5, 0.0]

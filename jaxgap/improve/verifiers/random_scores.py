@@ -1,4 +1,4 @@
-"""Verify at random: the control that knows nothing."""
+"""Verify at random: an uninformed control."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxgap.models import Params
 class RandomVerifier(AbstractVerifier):
     """Scores drawn uniformly from [0, 1).
 
-    What a run gains with it comes from selecting likely answers, not from judging them.
+    Any gain of a run with it comes from selecting likely answers, not from judging them.
     """
 
     def __call__(

@@ -1,7 +1,7 @@
 """The TF verifier: is the answer right, true or false?
 
 The paper scores by the normalised probability of "True" and does not print its prompt (Sun et al.,
-arXiv:2507.00075, section 2); this one is jaxgap's own.
+arXiv:2507.00075, section 2), so this one is jaxgap's own.
 """
 
 from jaxgap.improve.verifiers.asking import Question
