@@ -1,8 +1,8 @@
-"""What every law of motion of the two capabilities has: a state, a vector field, a limit.
+"""The interface of every law of motion of the two capabilities: state, vector field, limits.
 
-The state is one packed array `y = [U_s, U_v]`, in nats for uncertainties and as an error rate for
-accuracies: lower is always more capable. Parameters are leaves of the Module, so that `jax.grad`,
-`jax.vmap` and `eqx.tree_at` reach each of them.
+The state is one packed array `y = [U_s, U_v]`, uncertainties in nats, or error rates where
+accuracies were measured: lower is always more capable. Parameters are leaves of the Module, so that
+`jax.grad`, `jax.vmap` and `eqx.tree_at` reach each of them.
 """
 
 import abc
@@ -25,7 +25,7 @@ class Limits(NamedTuple):
 
 
 class AbstractDynamics(eqx.Module):
-    """Two capabilities that move together from given values at a given time `t0`."""
+    """Two capabilities that evolve together from initial values at time `t0`."""
 
     solver_initial: AbstractVar[RealScalar]
     verifier_initial: AbstractVar[RealScalar]
@@ -45,7 +45,7 @@ class AbstractDynamics(eqx.Module):
     def vector_field(
         self, t: RealScalar, y: Float[Array, "2"], args: PyTree = None
     ) -> Float[Array, "2"]:
-        """`dy/dt` at time `t` and state `y`; `args` is there for Diffrax and is not read."""
+        """`dy/dt` at time `t` and state `y`; `args` is there for Diffrax and unused."""
 
     @abc.abstractmethod
     def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
@@ -53,4 +53,4 @@ class AbstractDynamics(eqx.Module):
 
     @abc.abstractmethod
     def limits(self) -> Limits:
-        """Where the solver, the verifier and the gap go."""
+        """The limits of the solver, the verifier and the gap."""

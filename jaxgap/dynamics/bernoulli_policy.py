@@ -1,15 +1,15 @@
 r"""The smallest policy: right or wrong.
 
-Each prompt has a right answer, given with probability $p = \sigma(\theta)$, and a wrong one. Then
+Each prompt has a right answer, given with probability $p = \sigma(\theta)$, and a wrong one, so
 everything is a function of $p$. With $q$ the probability that the selected answer is right,
 
 $$\dot\theta = q - p, \qquad \dot p = p (1 - p)(q - p), \qquad
   \frac{dU_s}{dt} = -\theta\, p (1 - p) (q - p).$$
 
-Under a verifier without errors $q = 1 - (1 - p)^N$, so that the probability of a wrong answer falls
-as $\dot w = -w^2 (1 - w)(1 - w^{N - 1})$: near the end $w \approx 1/t$, a power of time and no
-exponential. And while $p < 1/2$ the entropy $U_s$ rises, because the way to a sure right answer
-leads through doubt.
+Under a perfect verifier $q = 1 - (1 - p)^N$, so that the probability of a wrong answer falls as
+$\dot w = -w^2 (1 - w)(1 - w^{N - 1})$: near the end $w \approx 1/t$, a power of time rather than an
+exponential. And while $p < 1/2$ the entropy $U_s$ rises, because the way from a confident wrong
+answer to a confident right one passes through maximum entropy.
 """
 
 import equinox as eqx
@@ -22,13 +22,13 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class BernoulliPolicy(AbstractToyPolicy):
-    r"""A right and a wrong answer to each prompt, both of one token.
+    r"""A right and a wrong answer to each prompt, each one token long.
 
     **Arguments:**
 
     - `logits`: $\theta$ at time zero, shape `(prompts,)`: the log-odds of the right answer.
-    - `sensitivity`: in [0, 1], how often the verifier lets a right answer pass.
-    - `false_alarms`: in [0, 1], how often it lets a wrong one pass.
+    - `sensitivity`: in [0, 1], how often the verifier accepts a right answer.
+    - `false_alarms`: in [0, 1], how often it accepts a wrong one.
     - `num_candidates`: $N \ge 1$.
 
     **Example:**

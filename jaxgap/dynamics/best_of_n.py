@@ -1,12 +1,12 @@
 r"""Which answer a verifier selects from N candidates: the exact distribution.
 
-The solver samples N answers independently. The verifier lets each pass with a probability that
-depends on the answer, and of those that pass the one of which the model is surest is selected: the
-lowest negative log-likelihood, per token where answers differ in length. If none passes, their
-scores are equally low, and again the surest is taken.
+The solver samples N answers independently. The verifier accepts each with a probability that
+depends on the answer, and of the accepted ones the model's most confident is selected: the one of
+lowest negative log-likelihood, per token where answers differ in length. If none is accepted, all
+score equally, and again the most confident one is selected.
 
-With the answers in the order of sureness this needs no enumeration of N-tuples. No better answer
-than the k-th is selected just if no candidate is a better answer that passed, and the candidates
+With the answers ordered by confidence this needs no enumeration of N-tuples: no answer ranked above
+the k-th is selected if and only if no candidate is such an answer and accepted, and the candidates
 are independent.
 """
 
@@ -25,20 +25,20 @@ def selected_distribution(
     $$q_k = (1 - S_{k-1})^N - (1 - S_k)^N + (F - F_{k-1})^N - (F - F_k)^N, \qquad
       S_k = \sum_{j \le k} \pi_j a_j, \quad F_k = \sum_{j \le k} \pi_j (1 - a_j), \quad F = F_K,$$
 
-    with the answers in increasing order of uncertainty; the first difference is for candidates of
-    which some pass, the second for those of which none does.
+    with the answers in increasing order of uncertainty; the first difference covers the case that
+    some candidate is accepted, the second that none is.
 
     **Arguments:**
 
     - `probs`: $\pi_k$, summing to one, shape `(answers,)`.
-    - `accept`: $a_k$ in [0, 1], the probability that the verifier lets each answer pass.
-    - `uncertainty`: by which candidates that pass are chosen, the lowest first; of equal ones the
-        first in the array.
+    - `accept`: $a_k$ in [0, 1], the probability that the verifier accepts each answer.
+    - `uncertainty`: what accepted candidates are ranked by, lowest first; ties go to the first in
+        the array.
     - `num_candidates`: $N \ge 1$.
 
     **Returns:**
 
-    $q_k$, in the order of the arguments. Its derivatives are those within one order of the
+    $q_k$, in the order of the arguments. Its derivatives are those at a fixed ranking of the
     uncertainties.
 
     **Example:**
@@ -47,8 +47,8 @@ def selected_distribution(
     >>> selected_distribution(probs, accept, -jnp.log(probs), num_candidates=2).tolist()
     [0.75, 0.25]
 
-    The selection is that of Sun et al. (arXiv:2507.00075v4), section 3; its distribution is worked
-    out here.
+    The selection is that of Sun et al. (arXiv:2507.00075v4), section 3; its distribution is derived
+    here.
     """
     order = jnp.argsort(uncertainty, stable=True)
     passing = (probs * accept)[order]
@@ -61,7 +61,7 @@ def selected_distribution(
 def _first_of(
     masses: Float[Array, " answers"], total: Float[Array, ""] | float, num_candidates: int
 ) -> Float[Array, " answers"]:
-    """By answer: all candidates fall within `total`, and the first answer among them is this."""
+    """For each answer: the probability that all candidates lie in `total` and it ranks first."""
     beyond = jnp.concatenate([jnp.zeros(1, masses.dtype), jnp.cumsum(masses)])
     none_yet = jnp.maximum(total - beyond, 0.0) ** num_candidates
     return none_yet[:-1] - none_yet[1:]

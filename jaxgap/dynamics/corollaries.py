@@ -1,7 +1,7 @@
 """What the paper derives from its law: how the limit moves, how long it takes, what is conserved.
 
-These hold for the paper's rank-one coupling with any potential; those about time need one whose
-closed form is known.
+These hold for the paper's rank-one coupling with any potential; those about time need a potential
+with a closed form.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class LimitSensitivity(NamedTuple):
-    """`dU_s_inf / dG_0`, according to which initial capability is held while the gap changes."""
+    """`dU_s_inf / dG_0`, by which initial capability is held fixed while the gap changes."""
 
     verifier_held: Float[Array, ""]
     solver_held: Float[Array, ""]
@@ -28,7 +28,7 @@ def limit_sensitivity(dynamics: GapDynamics) -> LimitSensitivity:
     $$\frac{dU_{s,\infty}}{dG_0}\Big|_{U_v(t_0)} = -\frac{r}{1-r}, \qquad
       \frac{dU_{s,\infty}}{dG_0}\Big|_{U_s(t_0)} = -\frac{1}{1-r}.$$
 
-    A wider gap to begin with means a more capable solver in the end.
+    A wider initial gap means a more capable solver in the end.
 
     **Arguments:**
 
@@ -36,11 +36,11 @@ def limit_sensitivity(dynamics: GapDynamics) -> LimitSensitivity:
 
     **Returns:**
 
-    Both derivatives, without a unit. The paper states the first, $-\beta / (\alpha - \beta)$.
+    Both derivatives, dimensionless. The paper states the first, $-\beta / (\alpha - \beta)$.
 
     **Raises:**
 
-    `ValueError` if the coupling is another.
+    `ValueError` for any other coupling.
 
     **Example:**
 
@@ -60,7 +60,7 @@ def time_to_gap_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Array
 
     $$t = t_0 + \frac{1}{\kappa} \ln\frac{|\delta|}{\epsilon}$$
 
-    for the linear potential, and the same moment for every other with a closed form.
+    for the linear potential, and the corresponding time for every other with a closed form.
 
     **Arguments:**
 
@@ -69,7 +69,7 @@ def time_to_gap_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Array
 
     **Returns:**
 
-    The time, in the unit of `t0` and the rate; `t0` if the gap is there from the first.
+    The time, in the unit of `t0` and the rate; `t0` if the gap starts that close.
 
     **Raises:**
 
@@ -92,7 +92,7 @@ def time_to_gap_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Array
         )
     excess = jnp.asarray(dynamics.gap_initial - potential.gap_limit)
     there = jnp.abs(excess) <= epsilon
-    # Where the gap is there already, the time is not asked of the potential: log(0) has no slope.
+    # Where the gap is already there, the potential is given other values: log(0) has no slope.
     safe = jnp.where(there, 1.0, excess)
     target = jnp.where(there, safe, jnp.sign(excess) * epsilon)
     elapsed = potential.time_to(potential.gap_limit + target, potential.gap_limit + safe)
@@ -104,8 +104,8 @@ def time_to_solver_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Ar
 
     $$t = t_0 + \frac{1}{\kappa} \ln\frac{|\delta|}{(1 - r)\,\epsilon}$$
 
-    for the linear potential. The solver has further to go than the gap by the factor $1/(1-r)$, so
-    it arrives later.
+    for the linear potential. The solver has further to go than the gap, by a factor $1/(1-r)$, and
+    so arrives later.
 
     **Arguments:**
 
@@ -114,11 +114,11 @@ def time_to_solver_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Ar
 
     **Returns:**
 
-    The time, in the unit of `t0` and the rate; `t0` if the solver is there from the first.
+    The time, in the unit of `t0` and the rate; `t0` if the solver starts that close.
 
     **Raises:**
 
-    `ValueError` for another coupling, or a potential without a closed form.
+    `ValueError` for any other coupling, or a potential without a closed form.
 
     **Example:**
 
@@ -137,7 +137,7 @@ def time_left(dynamics: GapDynamics, epsilon: RealScalar, now: RealScalar) -> Fl
 
     $$\max\big(t_\epsilon - t_{\text{now}},\ 0\big)$$
 
-    with $t_\epsilon$ of :func:`time_to_solver_limit`.
+    with $t_\epsilon$ from :func:`time_to_solver_limit`.
 
     **Arguments:**
 
@@ -171,7 +171,7 @@ def conserved_quantity(
 
     $$C = U_v - r\,U_s$$
 
-    that is, $\alpha U_v - \beta U_s$ in units of $\alpha$. Where measured curves do not keep it,
+    that is, $\alpha U_v - \beta U_s$ in units of $\alpha$. If measured curves do not conserve it,
     no choice of potential can save the theory.
 
     **Arguments:**
@@ -185,7 +185,7 @@ def conserved_quantity(
 
     **Raises:**
 
-    `ValueError` if the coupling is another.
+    `ValueError` for any other coupling.
 
     **Example:**
 

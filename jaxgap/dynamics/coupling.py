@@ -1,7 +1,7 @@
-r"""Couplings: how a change of the gap is shared between the solver and the verifier.
+r"""Couplings: how a change of the gap is split between the solver and the verifier.
 
-A potential moves the gap; the coupling says along which curve in the plane of $(U_s, U_v)$ the
-model moves while the gap does. In the paper that curve is a straight line, whatever the potential.
+A potential moves the gap; the coupling is the curve in the $(U_s, U_v)$ plane along which the
+model moves meanwhile. In the paper that curve is a straight line, whatever the potential.
 """
 
 import abc
@@ -14,7 +14,7 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class AbstractCoupling(eqx.Module):
-    """The path of the solver's capability as a function of the gap."""
+    """The solver's capability as a function of the gap."""
 
     @abc.abstractmethod
     def solver_slope(self, gap: RealScalar) -> Float[Array, ""]:
@@ -29,13 +29,13 @@ class AbstractCoupling(eqx.Module):
     def state_at(
         self, gap: Float[Array, "..."], solver_initial: RealScalar, verifier_initial: RealScalar
     ) -> Float[Array, "... 2"]:
-        """`[U_s, U_v]` at the moment when the gap of a run from these values is `gap`."""
+        """`[U_s, U_v]` when a run from these initial values has reached the gap `gap`."""
         solver = solver_initial + self.solver_change(gap, solver_initial - verifier_initial)
         return jnp.stack([solver, solver - gap], axis=-1)
 
 
 class RankOneCoupling(AbstractCoupling):
-    r"""The paper's coupling: solver and verifier move in a constant proportion.
+    r"""The paper's coupling: solver and verifier move in a constant ratio.
 
     $$\frac{dU_v}{dU_s} = r = \frac{\beta}{\alpha}, \qquad
       \frac{dU_s}{dG} = \frac{1}{1 - r}.$$

@@ -1,8 +1,8 @@
-r"""A coupling whose ratio drifts: the verifier takes a growing or falling part in each change.
+r"""A coupling whose ratio drifts: the verifier's part in each change grows or shrinks.
 
-Under the paper's law $dU_v/dU_s$ is the same number all along a run. On its own Figure 4 it is .27
-early and .6 late. The least that can describe this is a ratio which changes with the gap at a
-constant slope: the first term of the expansion of any smooth $r(G)$.
+Under the paper's law $dU_v/dU_s$ is constant along a run. In its own Figure 4 it is .27 early and
+.6 late. The simplest description of this is a ratio linear in the gap: the first-order expansion of
+any smooth $r(G)$.
 """
 
 import jax.numpy as jnp
@@ -14,14 +14,14 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class DriftingRatioCoupling(AbstractCoupling):
-    r"""Solver and verifier move in a proportion that is linear in the gap.
+    r"""Solver and verifier move in a ratio that is linear in the gap.
 
     $$\frac{dU_v}{dU_s} = r(G) = r_c + g\,G, \qquad \frac{dU_s}{dG} = \frac{1}{1 - r(G)}, \qquad
       U_s - U_s(t_0) = -\frac{1}{g} \ln\frac{1 - r(G)}{1 - r(G_0)}.$$
 
     **Arguments:**
 
-    - `ratio_closed`: $r_c$, the ratio at which the two would move if the gap were closed.
+    - `ratio_closed`: $r_c$, the ratio at a closed gap, $G = 0$.
     - `slope`: $g$, per unit of the capabilities; at 0 this is :class:`RankOneCoupling`. The ratio
         must stay below 1 wherever the gap goes: at 1 the gap could not close.
 
@@ -31,7 +31,7 @@ class DriftingRatioCoupling(AbstractCoupling):
     >>> float(1 - 1 / coupling.solver_slope(0.6)), float(1 - 1 / coupling.solver_slope(0.0))
     (0.3..., 0.6...)
 
-    The drift is not in the paper, whose coefficients are constant; it is worked out here.
+    The drift is not in the paper, whose coefficients are constant; it is derived here.
     """
 
     ratio_closed: RealScalar
@@ -47,7 +47,7 @@ class DriftingRatioCoupling(AbstractCoupling):
     def solver_change(
         self, gap: Float[Array, "..."], gap_initial: RealScalar
     ) -> Float[Array, "..."]:
-        # log(1 + u) / u keeps the constant ratio, where u = 0, and its derivatives.
+        # log(1 + u) / u stays exact and differentiable at u = 0, the constant ratio.
         opposite = 1 - self.ratio(gap_initial)
         u = self.slope * (gap_initial - gap) / opposite
         return (gap - gap_initial) / opposite * log1p_ratio(u)

@@ -1,9 +1,9 @@
 r"""External data: responses of a stronger model that replace some of the self-selected ones.
 
-A budget of such responses is spread over rounds. The theory says what the share spent in one round
-does: it divides the verifier's uncertainty at once, and the solver's not at all. So the gap opens
-by a jump, and between the jumps the law of motion is what it was. This file holds the jumps alone;
-:mod:`jaxgap.dynamics.injected_dynamics` puts them on a law.
+A budget of such responses is spread over rounds. In the theory, the share spent in one round
+divides the verifier's uncertainty instantly and leaves the solver's unchanged. So the gap jumps
+open, and between jumps the law of motion is unchanged. This module defines only the jumps;
+:mod:`jaxgap.dynamics.injected_dynamics` applies them to a law.
 """
 
 import equinox as eqx
@@ -19,20 +19,20 @@ class ExternalData(eqx.Module):
 
     $$U_v(t_j^+) = \frac{U_v(t_j^-)}{1 + \gamma \eta_j}, \qquad U_s(t_j^+) = U_s(t_j^-).$$
 
-    What is measured at $t_j$ is measured before the jump.
+    A measurement at $t_j$ is the state before the jump.
 
     **Arguments:**
 
-    - `times`: $t_j$, in time units, shape `(rounds,)`, in order, none before the law's `t0`. Two
-        may be equal: the jumps then follow each other.
+    - `times`: $t_j$, in time units, shape `(rounds,)`, in order, none before the law's `t0`. Jumps
+        at equal times follow one another.
     - `shares`: $\eta_j \ge 0$, the part of the budget spent at each time, shape `(rounds,)`.
-    - `strength`: $\gamma \ge 0$, what the whole budget would do at once: it would divide the
-        verifier's uncertainty by $1 + \gamma$.
+    - `strength`: $\gamma \ge 0$: the whole budget, spent at once, would divide the verifier's
+        uncertainty by $1 + \gamma$.
 
     **Raises:**
 
-    `ValueError` if `times` and `shares` are not of one dimension and one length. A time before the
-    one it follows, a negative share or a negative strength is an error when the law is evaluated.
+    `ValueError` if `times` and `shares` are not one-dimensional or differ in length. Times out of
+    order, a negative share or a negative strength is an error when the law is evaluated.
 
     **Example:**
 
@@ -56,12 +56,12 @@ class ExternalData(eqx.Module):
             )
 
     def fall(self) -> Float[Array, " rounds"]:
-        r"""$\gamma\eta_j / (1 + \gamma\eta_j)$: the part of $U_v(t_j^-)$ that each jump takes."""
+        r"""$\gamma\eta_j / (1 + \gamma\eta_j)$: the fraction of $U_v(t_j^-)$ each jump removes."""
         dose = self.strength * jnp.asarray(self.shares)
         return dose / (1 + dose)
 
     def checked(self, t0: RealScalar) -> "ExternalData":
-        """The same as arrays; an error at run time if they are not as described above."""
+        """The same as arrays; a runtime error if they break the rules above."""
         times, shares = jnp.asarray(self.times, float), jnp.asarray(self.shares, float)
         strength = jnp.asarray(self.strength, float)
         before = jnp.concatenate([jnp.asarray(t0, float)[None], times[:-1]])[: times.size]

@@ -1,4 +1,4 @@
-"""Dynamics driven by the gap: a potential that closes it and a coupling that shares the change."""
+"""Dynamics driven by the gap: a potential closes it, and a coupling splits the change."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
@@ -38,8 +38,8 @@ class GapDynamics(AbstractDynamics):
     >>> dynamics.closed_form(jnp.array([0.0, 1.0])).shape
     (2, 2)
 
-    Source: Sun et al. (arXiv:2507.00075v4), section 4, in the parameters that curves can identify:
-    alpha, beta, k and b are not among them.
+    Source: Sun et al. (arXiv:2507.00075v4), section 4, in parameters that curves can identify,
+    which alpha, beta, k and b are not.
     """
 
     potential: AbstractPotential

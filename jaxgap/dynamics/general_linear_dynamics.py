@@ -1,14 +1,14 @@
 r"""The general linear law: two capabilities, two rates.
 
-The paper lets the gap alone drive both capabilities, so that they share one rate. If each may
-depend on both, the law is $dU/dt = -A (U - U_\infty)$ with a matrix $A$ of two rows and columns,
-the run is a sum of two decays, and the proportion in which the two capabilities move drifts from
-that of the fast decay to that of the slow one.
+In the paper the gap alone drives both capabilities, so they share one rate. If each may depend on
+both, the law is $dU/dt = -A (U - U_\infty)$ with a 2x2 matrix $A$, the run is a sum of two decays,
+and the ratio in which the two capabilities move drifts from that of the fast decay to that of the
+slow one.
 
-At rank one, where the paper's law lies, $U_\infty$ is not unique. The two decays are: each has a
-rate and an amplitude, and one whose rate is zero stands still. So these are the parameters here,
-and $A$ follows from them. A matrix with a complex pair of eigenvalues, a run that spirals into its
-limit, is out of scope: no two real rates describe it.
+If $A$ has rank one, as in the paper's law, $U_\infty$ is not unique, but the two decays are: each
+has a rate and an amplitude, and one whose rate is zero stands still. So these are the parameters,
+and $A$ follows from them. Complex eigenvalues, a run that spirals into its limit, are out of
+scope: no two real rates describe it.
 """
 
 import jax.numpy as jnp
@@ -19,16 +19,16 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class GeneralLinearDynamics(AbstractDynamics):
-    r"""A sum of two decays, the solution of any linear law whose rates are real.
+    r"""A sum of two decays: the solution of any linear law with real rates.
 
     $$U(t) = U(t_0) - a_1 \big(1 - e^{-k_1 (t - t_0)}\big) - a_2 \big(1 - e^{-k_2 (t - t_0)}\big),$$
     $$\frac{dU}{dt} = -A (U - U_\infty), \qquad A = M\,\mathrm{diag}(k_1, k_2)\,M^{-1}, \quad
       M = (a_1, a_2), \quad U_\infty = U(t_0) - a_1 - a_2.$$
 
     The paper's law is $k_1 = \kappa$, $a_1 = \frac{\delta}{1 - r} (1, r)$, $k_2 = 0$ and $a_2$ a
-    multiple of $(1, 1)$: the direction in which the gap, and so what drives the run, stays what it
-    is. Where the amplitudes are parallel the curves are still those above, but no matrix has them,
-    and the vector field is NaN.
+    multiple of $(1, 1)$: the direction that leaves the gap, and so the driving force, unchanged.
+    Where the amplitudes are parallel the curves are still those above, but no matrix $A$ produces
+    them, and the vector field is NaN.
 
     **Arguments:**
 
@@ -77,7 +77,7 @@ class GeneralLinearDynamics(AbstractDynamics):
         return self.initial_state + fast + self.slow * jnp.expm1(-self.slow_rate * elapsed)
 
     def limits(self) -> Limits:
-        """`U_inf`, less what never moves: a decay whose rate is zero keeps its amplitude."""
+        """`U_inf`, except that a decay whose rate is zero keeps its amplitude."""
         fast = jnp.where(jnp.asarray(self.fast_rate) > 0, self.fast, 0.0)
         slow = jnp.where(jnp.asarray(self.slow_rate) > 0, self.slow, 0.0)
         solver, verifier = self.initial_state - fast - slow

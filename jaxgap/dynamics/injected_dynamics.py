@@ -1,15 +1,15 @@
-r"""A law of motion with external data: exact between the jumps, exact at their limit.
+r"""A law of motion with external data: exact between the jumps and in the limit.
 
-Between two jumps the run follows the law of motion as before, from a new state. A linear law
-forgets where it came from, so its next segment is the same closed form from the state after the
-jump. The parameters of other potentials refer to the gap at the very beginning: the rate of the
-power law is that of the first excess. So each segment is a run of its own whose potential is the
-same law, restated for the gap at which the segment begins.
+Between two jumps the run follows the same law of motion, from a new state. A linear law has no
+memory, so its next segment is the same closed form from the state after the jump. The parameters of
+other potentials are relative to the initial gap: the rate of the power law is that at the initial
+excess. So each segment is a run of its own whose potential is the same law, reparametrised for the
+gap at which the segment begins.
 
 The limit is at the end of the coupling's path from the state after the last jump. With the paper's
-coupling that is a sum over jumps: $C = U_v - r U_s$ is conserved between them, each takes
+coupling that is a sum over jumps: $C = U_v - r U_s$ is conserved between them, each subtracts
 $\gamma\eta_j/(1+\gamma\eta_j)\,U_v(t_j^-)$ from it, and at the limit $U_s - U_v = G_\infty$. A
-jump can also bring a law to a standstill (:class:`LaggedPotential`): its limit is then where it
+jump can also bring a run to a standstill (:class:`LaggedPotential`): its limit is then where it
 stands.
 """
 
@@ -30,7 +30,7 @@ from jaxgap.dynamics.validity import Validity
 
 
 class _Entry(NamedTuple):
-    """The state `[U_s, U_v]` at which a segment begins, and when."""
+    """The time and the state `[U_s, U_v]` at which a segment begins."""
 
     t: Float[Array, "..."]
     y: Float[Array, "... 2"]
@@ -43,11 +43,11 @@ class InjectedDynamics(eqx.Module):
       - \sum_j \frac{\gamma\eta_j}{1 + \gamma\eta_j} U_v(t_j^-)}{1 - r}.$$
 
     Every result is differentiable with respect to the times, the shares, the strength and every
-    parameter of the dynamics, in forward and in reverse mode.
+    parameter of the dynamics, in forward and reverse mode.
 
     **Arguments:**
 
-    - `dynamics`: a :class:`GapDynamics` with a closed form. For any other law there is
+    - `dynamics`: a :class:`GapDynamics` with a closed form. For any other law use
         :func:`jaxgap.dynamics.injected_simulation.simulate_injected`.
     - `external`: the jumps.
 
@@ -64,7 +64,7 @@ class InjectedDynamics(eqx.Module):
     >>> round(dynamics.limits().solver.item(), 6), round(run.limits().solver.item(), 6)
     (1.0, 0.0)
 
-    The jump is in section 5 of Sun et al. (arXiv:2507.00075v4). The paper has its limit only
+    The jump is from section 5 of Sun et al. (arXiv:2507.00075v4). The paper gives the limit only
     approximately (:meth:`proposition_5_1`); the exact one is derived here.
     """
 
@@ -87,30 +87,30 @@ class InjectedDynamics(eqx.Module):
         return jax.vmap(self._after)(entry, ts)
 
     def limits(self) -> Limits:
-        """Where the solver, the verifier and the gap go after the last jump, exactly.
+        """The exact limits of the solver, the verifier and the gap after the last jump.
 
-        That is where they stand if the law stands still after it.
+        If the run stands still after that jump, they are where it stands.
         """
         entries, _ = self._segments()
         return self._limits_after(entries)
 
     def unchecked_limits(self) -> Limits:
-        """The same of jumps that are known to be in order, and nonsense of others.
+        """The same for jumps known to be in order; nonsense for others.
 
-        A check at run time calls the host, and a program that does so cannot be kept on disk.
+        A runtime check calls the host, and a program with host callbacks cannot be cached on disk.
         """
         run = as_floats(self)
         entries, _ = run._scanned_segments()
         return run._limits_after(entries)
 
     def proposition_5_1(self) -> Limits:
-        r"""The limits as if the verifier did not move between the injections.
+        r"""The limits if the verifier did not move between the injections.
 
         $$U_{s,\infty} \approx \frac{1}{1 - r}\Big(\frac{U_v(t_0)}{1 + \gamma\sum_j\eta_j}
           - r U_s(t_0) + G_\infty\Big)$$
 
-        depends on $\sum_j \eta_j$ alone. It is exact for one injection at `t0`, and otherwise says
-        too much: later there is less uncertainty for an injection to divide.
+        depends on $\sum_j \eta_j$ alone. It is exact for one injection at `t0` and otherwise
+        overstates the effect: a later injection has less uncertainty to divide.
 
         **Raises:**
 
@@ -133,7 +133,7 @@ class InjectedDynamics(eqx.Module):
         return Limits(solver - drop, verifier - drop, gap)
 
     def validity(self) -> Validity:
-        """Whether the model still means anything here; it never raises for that."""
+        """Whether the model still makes sense for this run; never raises if it does not."""
         entries, before = self._segments()
         limits = self._limits_after(entries)
         start = self.dynamics.initial_state
@@ -150,7 +150,7 @@ class InjectedDynamics(eqx.Module):
         law = as_floats(self.dynamics)
         return InjectedDynamics(law, self.external.checked(law.t0))._scanned_segments()
 
-    # Compiled as a whole, for a scan that runs by itself is compiled anew at every call.
+    # Jitted, as a scan outside of jit is compiled anew at every call.
     @eqx.filter_jit
     def _scanned_segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:
         external = self.external
@@ -167,7 +167,7 @@ class InjectedDynamics(eqx.Module):
         return entries, before
 
     def _limits_after(self, entries: _Entry) -> Limits:
-        """Where the last of the segments goes."""
+        """The limits of the last segment."""
         last = entries.y[-1]
         gap = jnp.where(
             self._stuck(entries)[-1], last[0] - last[1], self.dynamics.potential.gap_limit
@@ -176,18 +176,18 @@ class InjectedDynamics(eqx.Module):
         return Limits(solver, verifier, gap)
 
     def _stuck(self, entries: _Entry) -> Bool[Array, " segments"]:
-        """In which segments the law stands still away from its limit."""
+        """Which segments stand still away from their limit."""
         potential = self.dynamics.potential
         gaps = entries.y[:, 0] - entries.y[:, 1]
         speeds = jax.vmap(lambda gap: potential.closing_speed(gap, self.dynamics.gap_initial))(gaps)
         return (speeds == 0) & (jnp.abs(gaps - potential.gap_limit) > self._round_off(entries))
 
     def _round_off(self, entries: _Entry) -> Float[Array, ""]:
-        """How far from its limit, on either side, a gap may be that has come to it."""
+        """How far a gap that has reached its limit may be from it, on either side, by round-off."""
         return 4 * jnp.finfo(entries.y.dtype).eps * jnp.max(jnp.abs(entries.y))
 
     def _after(self, entry: _Entry, t: RealScalar) -> Float[Array, "2"]:
-        """The state at `t` of the segment that began at `entry`."""
+        """The state at `t` in the segment that began at `entry`."""
         potential = self.dynamics.potential
         assert isinstance(potential, AbstractClosedFormPotential)
         gap_entered = entry.y[0] - entry.y[1]

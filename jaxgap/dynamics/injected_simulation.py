@@ -1,8 +1,8 @@
 """Any law of motion with external data, integrated by Diffrax from jump to jump.
 
-It is for the laws without a closed form, and it is what
-:mod:`jaxgap.dynamics.injected_dynamics` is tested against. One solve covers one segment and a scan
-runs over the segments, so that any number of jumps is traced and compiled once.
+It is for laws without a closed form, and :mod:`jaxgap.dynamics.injected_dynamics` is tested against
+it. One solve covers one segment and a scan runs over the segments, so that the solver is traced and
+compiled once whatever the number of jumps.
 """
 
 import diffrax
@@ -42,7 +42,7 @@ def simulate_injected(
 
     - `dynamics`: any law, with its initial values at `dynamics.t0`.
     - `external`: the jumps.
-    - `ts`: increasing times, shape `(times,)`, none before `dynamics.t0`. At the time of a jump
+    - `ts`: increasing times, shape `(times,)`, none before `dynamics.t0`. At the time of a jump,
         the state before it is returned.
     - `ode_solver`: default `diffrax.Tsit5()`.
     - `stepsize_controller`: default `diffrax.PIDController(rtol=1e-9, atol=1e-12)`.
@@ -56,9 +56,9 @@ def simulate_injected(
 
     **Raises:**
 
-    `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is empty, not one-dimensional, not finite, out of order, or has a time before `dynamics.t0`
-    (inside of a compiled function only the last is looked for, at run time). A failed solve raises
+    `ValueError` if 64-bit floats are off (32 bits are too coarse for the default tolerances), or if
+    `ts` is empty, not one-dimensional, not finite, out of order, or has a time before `dynamics.t0`
+    (of the values, a compiled function checks only the last, at run time). A failed solve raises
     Diffrax's error.
 
     **Example:**
@@ -71,7 +71,7 @@ def simulate_injected(
     >>> [f"{verifier:.4f}" for verifier in ys[:, 1].tolist()]
     ['3.0000', '2.2131', '1.2218']
 
-    The jump is in section 5 of Sun et al. (arXiv:2507.00075v4).
+    The jump is from section 5 of Sun et al. (arXiv:2507.00075v4).
     """
     require_float64("simulate_injected")
     ts = checked_times(ts, dynamics.t0)
@@ -83,14 +83,14 @@ def simulate_injected(
 
 @eqx.filter_jit
 def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, max_steps):
-    """Compiled as a whole, for a scan that runs by itself is compiled anew at every call."""
+    """Jitted, as a scan outside of jit is compiled anew at every call."""
     external = external.checked(dynamics.t0)
     ts = eqx.error_if(ts, ts < dynamics.t0, BEFORE_T0)
     segment = jnp.searchsorted(jax.lax.stop_gradient(external.times), ts, side="left")
 
     def solve(t_from, t_to, y, index):
-        # Times outside the segment are saved at its ends, and not looked at afterwards. Those
-        # inside are not clipped: where a time is an end, the slope would go to both by halves.
+        # Times outside the segment are saved at its ends and discarded later. Those inside are not
+        # clipped: for a time equal to an end, clip would split the gradient between the two.
         clipped = jax.lax.stop_gradient(jnp.clip(ts, t_from, t_to))
         inside = jnp.where(segment == index, ts, clipped)
         solution = diffrax.diffeqsolve(
@@ -107,7 +107,7 @@ def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, 
             max_steps=max_steps,
         )
         assert solution.ys is not None
-        # Where no time passes the solver takes no step, which would have a slope; Euler's has it.
+        # If no time passes, the solver takes no step and has no gradient; an Euler step has one.
         passed = jnp.append(t_to, inside) - t_from
         at_once = y + passed[:, None] * dynamics.vector_field(t_from, y)
         return jnp.where(t_to > t_from, jnp.concatenate(solution.ys), at_once)

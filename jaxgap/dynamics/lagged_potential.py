@@ -1,11 +1,11 @@
 r"""The lagged potential: a slow start, because better data have to be made first.
 
-What a loop learns from are the responses that its verifier lets pass, and at first few are worth
-learning from. Their share grows as the gap closes, and the speed with it: more right samples, more
-data, more right samples. If the share of useful data is $1 - \lambda y$, with $y$ the part of the
-gap's excess that remains, the gap obeys the logistic equation, and both capabilities follow a
-sigmoid. A policy that is right with probability $p$ and climbs along the natural gradient of $p$
-obeys the same equation, $\dot p = p (1 - p)$.
+A loop learns from the responses that its verifier accepts, and at first few are worth learning
+from. Their share grows as the gap closes, and the speed with it: more correct samples give more
+data, which give more correct samples. If the share of useful data is $1 - \lambda y$, with $y$ the
+remaining fraction of the gap's excess, the gap obeys the logistic equation, and both capabilities
+follow a sigmoid. A policy that is correct with probability $p$ and follows the natural gradient of
+$p$ obeys the same equation, $\dot p = p (1 - p)$.
 """
 
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class LaggedPotential(AbstractClosedFormPotential):
-    r"""A speed proportional to the gap's excess and to a share of useful data that grows meanwhile.
+    r"""A speed proportional to the gap's excess and to a growing share of useful data.
 
     $$\frac{dG}{dt} = -\kappa (G - G_\infty)\,(1 - \lambda y), \qquad
       y = \frac{G - G_\infty}{\delta}, \quad \delta = G_0 - G_\infty,$$
@@ -24,13 +24,13 @@ class LaggedPotential(AbstractClosedFormPotential):
 
     The relative rate is $(1 - \lambda) \kappa$ at first and $\kappa$ in the end. Half of the excess
     is gone after $\ln(1 + 1/(1 - \lambda)) / \kappa$, and for $\lambda > 1/2$ the gap closes
-    fastest in between. A gap so wide, after a jump, that the share would be negative stands still.
+    fastest in between. A gap so wide, after a jump, that the share would be negative is stuck.
 
     **Arguments:**
 
-    - `rate`: $\kappa > 0$, the relative rate in the end, per time unit.
+    - `rate`: $\kappa > 0$, the final relative rate, per time unit.
     - `gap_limit`: $G_\infty$, in the unit of the capabilities.
-    - `feedback`: $\lambda$ in [0, 1), the part of the data that is useless at first. At 0 this is
+    - `feedback`: $\lambda$ in [0, 1), the initial fraction of useless data. At 0 this is
         :class:`LinearPotential`.
 
     **Example:**
@@ -69,7 +69,7 @@ class LaggedPotential(AbstractClosedFormPotential):
         )
 
     def _useless(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        r"""$\lambda y$, the part of the data that is useless at `gap`."""
+        r"""$\lambda y$, the fraction of the data that is useless at `gap`."""
         excess = jnp.asarray(gap_initial - self.gap_limit)
         moving = excess != 0
         remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)

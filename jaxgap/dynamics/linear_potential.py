@@ -18,8 +18,8 @@ class LinearPotential(AbstractClosedFormPotential):
     **Arguments:**
 
     - `rate`: $\kappa > 0$, per time unit.
-    - `gap_limit`: $G_\infty$, in the unit of the capabilities. The theory wants $f(0) = 0$, so a
-        limit other than zero is what the linearisation leaves over.
+    - `gap_limit`: $G_\infty$, in the unit of the capabilities. The theory requires $f(0) = 0$, so
+        a nonzero limit is an artefact of the linearisation.
 
     **Example:**
 

@@ -1,14 +1,15 @@
 r"""The neural potential: how fast the gap closes, learned from the curves.
 
 The theory only says that $f$ increases with the gap and vanishes where nothing is left to learn.
-This potential assumes no more than that: a small neural network inside the differential equation, a
-universal differential equation, whose weights are fitted with everything else. Its shape keeps the
-assumptions whatever the weights are: the excess of the gap is its only input, every unit is
-increasing and zero at an excess of zero, and the weights are positive and sum to one.
+This potential assumes no more: it is a universal differential equation, a small neural network
+inside the differential equation whose weights are fitted with everything else. Its architecture
+guarantees the assumptions whatever the weights: the gap's excess is its only input, every unit is
+increasing and zero at zero excess, and the weights are nonnegative and sum to one.
 
-Each unit is a piece of a sigmoid. By where the piece lies it is convex (a speed that fades faster
-than the gap, like a power), concave (one that saturates), a step, or, when it is flat, a line. With
-enough units they approach every increasing function; one to three are what a run can identify.
+Each unit is a piece of a sigmoid. Depending on where the piece lies it is convex (a speed that
+fades faster than the gap, like a power), concave (one that saturates), a step, or, at zero
+steepness, a line. With enough units they approximate any increasing function; a run can identify
+one to three.
 """
 
 import jax.numpy as jnp
@@ -20,23 +21,23 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class NeuralPotential(AbstractPotential):
-    r"""A monotone network of the gap's excess as its speed.
+    r"""A closing speed given by a monotone network of the gap's excess.
 
     $$\frac{dG}{dt} = -\kappa\,\delta\, m(x), \qquad x = \frac{G - G_\infty}{\delta}, \quad
       \delta = G_0 - G_\infty, \qquad m(x) = \sum_j w_j
       \frac{\sigma(a_j (x - c_j)) - \sigma(-a_j c_j)}{\sigma(a_j (1 - c_j)) - \sigma(-a_j c_j)},$$
 
     with $\sigma$ the logistic function. So $m(0) = 0$, $m(1) = 1$, $m$ increases, and the gap moves
-    towards its limit from either side. There is no closed form; the gap's path is integrated.
+    towards its limit from either side. There is no closed form; the law has to be integrated.
 
     **Arguments:**
 
-    - `rate`: $\kappa > 0$, the relative rate at which the excess decays at first, per time unit.
+    - `rate`: $\kappa > 0$, the initial relative rate of decay of the excess, per time unit.
     - `gap_limit`: $G_\infty$, in the unit of the capabilities.
     - `weights`: $w_j \ge 0$, summing to one, shape `(units,)`.
     - `steepness`: $a_j \ge 0$, shape `(units,)`; at 0 a unit is a straight line.
-    - `centres`: $c_j$, as parts of the initial excess, shape `(units,)`: at 1 and beyond a unit is
-        convex on the way, at 0 and below concave.
+    - `centres`: $c_j$, as fractions of the initial excess, shape `(units,)`: along the run a unit
+        is convex for a centre at 1 or above, concave at 0 or below.
 
     **Example:**
 
@@ -69,9 +70,9 @@ def _unit(
 
     $$\sigma(u) - \sigma(v) = \frac{\sinh\frac{u-v}{2}}{2\cosh\frac{u}{2}\cosh\frac{v}{2}}$$
 
-    with the exponentials that would overflow taken out of the hyperbolic functions and put into
-    one. The ratio of sines is written through $(e^u - 1)/u$, so that a unit without any steepness
-    is the straight line that it should be.
+    with the exponentials that would overflow factored out of the hyperbolic functions into a single
+    one. The ratio of sinhs is written in terms of $(e^u - 1)/u$, so that a unit of zero steepness
+    is a straight line.
     """
     ahead, from_centre, end = _magnitude(x), _magnitude(x - centres), _magnitude(1 - centres)
     line = x * expm1_ratio(-steepness * ahead) / expm1_ratio(-steepness)
@@ -80,5 +81,5 @@ def _unit(
 
 
 def _magnitude(z: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`|z|` with the slope of one side at zero, where what is even in it has every derivative."""
+    """`|z|` with slope 1 at zero, so that even functions of it have all derivatives there."""
     return jnp.where(z < 0, -z, z)

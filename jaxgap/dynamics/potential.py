@@ -1,9 +1,9 @@
 r"""Potentials: how fast the gap closes, as a function of the gap alone.
 
 The theory says $dU_s/dt = -\alpha f(G)$ and $dU_v/dt = -\beta f(G)$ with $G = U_s - U_v$, so the
-gap obeys an equation of its own, $dG/dt = -F(G)$ with $F = (\alpha - \beta) f$. The factor and $f$
-cannot be told apart from measured curves; $F$ can. A potential is $F$, in parameters that the data
-can identify, and where $dG/dt = -F(G)$ is solved in closed form it knows that solution too.
+gap obeys an equation of its own, $dG/dt = -F(G)$ with $F = (\alpha - \beta) f$. Measured curves
+identify $F$, but not the factor and $f$ separately. A potential is $F$, in parameters that the data
+can identify, together with the closed-form solution of $dG/dt = -F(G)$ where there is one.
 """
 
 import abc
@@ -26,20 +26,20 @@ class AbstractPotential(eqx.Module):
 
 
 class AbstractClosedFormPotential(AbstractPotential):
-    """A potential whose gap is known as a function of time, and time as a function of the gap."""
+    """A potential with closed forms for the gap at a given time and the time of a given gap."""
 
     @abc.abstractmethod
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        """The gap after `elapsed >= 0` time units, having begun at `gap_initial`."""
+        """The gap `elapsed >= 0` time units after it was `gap_initial`."""
 
     @abc.abstractmethod
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        """How long the gap takes from `gap_initial` to `gap`, which lies on its way."""
+        """How long the gap takes from `gap_initial` to `gap`, a value that it passes."""
 
     @abc.abstractmethod
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "AbstractClosedFormPotential":
-        """The same law $F$ for a run that begins at `gap`, where this one's began at `gap_initial`.
+        """The same law $F$ for a run that begins at `gap`, where this one began at `gap_initial`.
 
-        Parameters that refer to the initial gap, such as a relative rate at first, change with it:
+        Parameters defined relative to the initial gap, such as an initial rate, change with it:
         `restarted(g, g0).closing_speed(x, g) == closing_speed(x, g0)` for every `x`.
         """

@@ -1,9 +1,9 @@
-"""The power potential: a gap that closes ever more slowly than an exponential would.
+"""The power potential: a gap that closes more slowly than an exponential, as a power of time.
 
 Accuracy curves of reinforcement-learning runs approach their ceiling as a power of time more often
-than exponentially. Raising the gap's excess to a power q > 1 gives just that inside the same
-theory, and q = 1 is the exponential again. The closed form has the indeterminate shape
-(1 + 0)^(1/0) there, so it is written through log1p(u)/u, which is smooth.
+than exponentially. Raising the gap's excess to a power q > 1 gives just that within the same
+theory, and q = 1 recovers the exponential. There the closed form is the indeterminate
+(1 + 0)^(1/0), so it is written in terms of log1p(u)/u, which is smooth.
 """
 
 import jax.numpy as jnp
@@ -21,14 +21,13 @@ class PowerPotential(AbstractClosedFormPotential):
       \frac{G(t) - G_\infty}{\delta} = \big(1 + (q - 1)\kappa t\big)^{-1/(q-1)},
       \quad \delta = G_0 - G_\infty.$$
 
-    In the theory's symbols $E = k (G - G_\infty)^q$. Dividing by $\delta$ gives the rate the unit
-    of an inverse time whatever $q$ is, and extends the law to a gap that grows towards its limit
-    ($\delta < 0$).
+    In the theory's symbols $E = k (G - G_\infty)^q$. Scaling by $\delta$ makes the rate an inverse
+    time whatever $q$ is, and extends the law to a gap that grows towards its limit ($\delta < 0$).
 
     **Arguments:**
 
-    - `rate`: $\kappa > 0$, the relative rate at which the excess decays at first, per time unit;
-        that is $k (\alpha - \beta) \delta^{q-1}$.
+    - `rate`: $\kappa > 0$, the initial relative rate of decay of the excess, per time unit; that is
+        $k (\alpha - \beta) \delta^{q-1}$.
     - `gap_limit`: $G_\infty$, in the unit of the capabilities.
     - `exponent`: $q \ge 1$; at 1 this is :class:`LinearPotential`.
 
@@ -38,8 +37,8 @@ class PowerPotential(AbstractClosedFormPotential):
     >>> float(potential.gap_at(2.0, gap_initial=4.0))
     2.0
 
-    The paper names the general potential and fits the linear one; the power, and its closed form,
-    are worked out here.
+    The paper names the general potential and fits the linear one; the power potential and its
+    closed form are derived here.
     """
 
     rate: RealScalar
@@ -58,7 +57,7 @@ class PowerPotential(AbstractClosedFormPotential):
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
-        # A gap that rounds to the limit is never reached; infinity has no ratio.
+        # A gap that rounds to the limit is never reached; expm1_ratio of infinity would be NaN.
         never = jnp.asarray(remaining == 0)
         folds = -jnp.log(jnp.where(never, 1.0, remaining))
         elapsed = folds * expm1_ratio((self.exponent - 1) * folds) / self.rate
@@ -72,10 +71,10 @@ class PowerPotential(AbstractClosedFormPotential):
     def _remaining(
         self, gap: RealScalar, gap_initial: RealScalar
     ) -> tuple[Bool[Array, ""], Float[Array, ""]]:
-        """Whether the gap is ahead of its limit, and the part of the excess that remains."""
+        """Whether the gap is still short of its limit, and the remaining fraction of the excess."""
         excess = jnp.asarray(gap_initial - self.gap_limit)
         moving = excess != 0
         remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
-        # At the limit and past it nothing moves, and a power has no derivative: 1 stands in there.
+        # At the limit and past it nothing moves, and the power has no derivative: substitute 1.
         ahead = moving & (remaining > 0)
         return ahead, jnp.where(ahead, remaining, 1.0)

@@ -1,13 +1,13 @@
 r"""Rise, then fall: a loop that over-optimises its verifier.
 
-At first the selected responses are better than the sampled ones and the model improves. The more
-it is trained on them, the more of what it learns is how to please the verifier where that is wrong,
-and the less the verifier's choice is worth: capability turns, and falls back. With learned reward
-models in the verifier's place this is well measured (Gao et al.).
+At first the selected responses are better than the sampled ones and the model improves. The longer
+it trains on them, the more it learns to please the verifier where the verifier is wrong, and the
+less the verifier's choice is worth: capability peaks, and falls back. With learned reward models as
+verifiers this is well documented (Gao et al.).
 
-The least mechanism for it keeps the paper's law and lets what it leads to erode. The gap closes
-towards a target, and the target itself drifts, at a rate of its own, from where a verifier that
-kept its judgement would bring the run to a limit that is worse.
+The simplest mechanism for it keeps the paper's law and lets its target erode. The gap closes
+towards a target, and the target itself drifts, at its own rate, from where a reliable verifier
+would bring the run to a worse limit.
 """
 
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ class RiseThenFallDynamics(AbstractDynamics):
     - `rate`: $\kappa > 0$, at which the gap follows its target, per time unit.
     - `erosion`: $\varepsilon \ge 0$, at which the target drifts, per time unit.
     - `gap_target`: $T_0$, where the gap would go if nothing eroded, in the capabilities' unit.
-    - `loss`: $h \ge 0$, the part of that gain which is lost again in the end: 0 is the linear
+    - `loss`: $h \ge 0$, the fraction of the gain that is lost again in the end: 0 is the linear
         law, 1 ends where the run began, and more than 1 ends worse.
     - `solver_initial`, `verifier_initial`: $U_s$ and $U_v$ at `t0`, in nats, or as error rates.
     - `t0`: the time of the initial values, in time units.
@@ -47,9 +47,9 @@ class RiseThenFallDynamics(AbstractDynamics):
     >>> [round(float(error), 2) for error in run.closed_form(jnp.array([0.0, 4.0, 50.0]))[:, 0]]
     [1.0, 0.15, 0.5]
 
-    What happens when a reward is over-optimised: Gao, Schulman and Hilton (2023), arXiv:2210.10760.
-    They write gain and loss as functions of the distance from the first policy; this mechanism, in
-    time, is worked out here.
+    Reward over-optimisation: Gao, Schulman and Hilton (2023), arXiv:2210.10760. They model gain and
+    loss as functions of the distance from the initial policy; this mechanism, in time, is derived
+    here.
     """
 
     coupling: AbstractCoupling
@@ -86,7 +86,7 @@ class RiseThenFallDynamics(AbstractDynamics):
         )
 
     def limits(self) -> Limits:
-        """Where the solver, the verifier and the gap go; the target's, if it does not erode."""
+        """The limits of the solver, the verifier and the gap; those at the target if no erosion."""
         eroded = jnp.asarray(self.erosion) > 0
         gap = jnp.where(eroded, self.gap_limit, self.gap_target)
         solver, verifier = self._state_at(gap)
@@ -99,16 +99,16 @@ class RiseThenFallDynamics(AbstractDynamics):
 def gain_and_loss(
     rate: RealScalar, erosion: RealScalar, elapsed: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    r"""What has been gained after `elapsed`, and lost at $h = 1$: both go from 0 to 1.
+    r"""The gain after `elapsed`, and the loss at $h = 1$: both go from 0 to 1.
 
     $$1 - e^{-\kappa t}, \qquad
       1 - \frac{\kappa e^{-\varepsilon t} - \varepsilon e^{-\kappa t}}{\kappa - \varepsilon}.$$
 
-    The second is written so that equal rates are nothing special.
+    The second is written so that equal rates need no special case.
     """
     gained = -jnp.expm1(-rate * elapsed)
-    # The difference quotient of exp(-k t) over the two rates, which does not mind their order. At
-    # equal rates a minimum would have half of each one's slope, and second derivatives be wrong.
+    # The difference quotient of exp(-k t) over the two rates, symmetric in them. jnp.minimum would
+    # split its gradient between equal rates, and second derivatives would be wrong.
     ordered = jnp.asarray(rate <= erosion)
     slower, faster = jnp.where(ordered, rate, erosion), jnp.where(ordered, erosion, rate)
     delayed = elapsed * jnp.exp(-slower * elapsed) * expm1_ratio(-(faster - slower) * elapsed)

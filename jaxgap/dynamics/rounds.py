@@ -1,21 +1,21 @@
 r"""Discrete rounds: a loop moves in steps, and the differential equation is their limit.
 
-In one round a loop measures the gap and trains on it; during that training the selection stays what
-it was. So a round is one step of Euler's method on the law of motion,
+In one round a loop measures the gap and trains on it, with the selection fixed during that
+training. So a round is one step of Euler's method on the law of motion,
 
 $$U^{(n+1)} = U^{(n)} + h\,\dot U\big(t_n, U^{(n)}\big), \qquad h \text{ the duration of a round.}$$
 
-**Rounds and time.** Under a linear law each excess is multiplied by $1 - h\rho$ in a round of rate
-$\rho$, and by $e^{-\kappa h}$ in continuous time. They agree at the end of every round if
+**Rounds and time.** Under a linear law a round of rate $\rho$ multiplies each excess by
+$1 - h\rho$, and continuous time by $e^{-\kappa h}$. They agree at the end of every round if
 $\rho = (1 - e^{-\kappa h}) / h$: see :func:`discrete_rate`. A continuous law fitted to the curve of
-a loop has the $\kappa$ of this relation; it describes the rounds exactly, whatever their length.
+a loop finds the $\kappa$ of this relation and describes the rounds exactly, whatever their length.
 For any other potential the two agree to first order in $h$.
 
-**Stability.** Small deviations of the gap are multiplied by $m = 1 - h F'(G)$ in a round. The limit
-attracts if $|m| < 1$ there, that is if $0 < h F'(G_\infty) < 2$: from the same side as long as
-$h F' \le 1$ all along the way, in swings that die out between 1 and 2, and beyond 2 the loop
-overshoots further every round. A continuous law has none of this: rounds that train too long on one
-selection can do harm that it cannot show. See :func:`round_multiplier`.
+**Stability.** A round multiplies small deviations of the gap by $m = 1 - h F'(G)$. The limit is
+stable if $|m| < 1$ there, that is if $0 < h F'(G_\infty) < 2$: the approach is from one side while
+$h F' \le 1$ along the whole way and a damped oscillation between 1 and 2; beyond 2 the loop
+overshoots further every round. A continuous law has none of this: it cannot show the harm of rounds
+that train too long on one selection. See :func:`round_multiplier`.
 """
 
 import equinox as eqx
@@ -29,11 +29,11 @@ from jaxgap.dynamics.types import RealScalar, as_floats
 
 
 def discrete_rate(rate: RealScalar, duration: RealScalar = 1.0) -> Float[Array, ""]:
-    r"""The rate of a law in rounds that agrees with a continuous linear law at each round's end.
+    r"""The rate in rounds that agrees with a continuous linear law at the end of each round.
 
     $$\rho = \frac{1 - e^{-\kappa h}}{h}.$$
 
-    It serves for the rate of a :class:`LinearPotential` and for both of a
+    It applies to the rate of a :class:`LinearPotential` and to both rates of a
     :class:`GeneralLinearDynamics`.
 
     **Arguments:**
@@ -68,8 +68,8 @@ def simulate_rounds(
 
     **Returns:**
 
-    `[U_s, U_v]` before the first round and after each, shape `(num_rounds + 1, 2)`. Rounds that
-    are too long for the law give states that swing or diverge, as the loop would.
+    `[U_s, U_v]` before the first round and after each, shape `(num_rounds + 1, 2)`. If rounds are
+    too long for the law, the states oscillate or diverge, as the loop would.
 
     **Example:**
 
@@ -87,7 +87,7 @@ def simulate_rounds(
 def _simulate_rounds(
     dynamics: AbstractDynamics, starts: Float[Array, " n"], duration: RealScalar
 ) -> Float[Array, "rounds 2"]:
-    """Compiled as a whole, for a scan that runs by itself is compiled anew at every call."""
+    """Jitted, as a scan outside of jit is compiled anew at every call."""
 
     def one_round(y, t):
         after = y + duration * dynamics.vector_field(t, y)
@@ -101,21 +101,21 @@ def _simulate_rounds(
 def round_multiplier(
     dynamics: GapDynamics, gap: RealScalar, duration: RealScalar = 1.0
 ) -> Float[Array, ""]:
-    r"""By how much one round multiplies a small deviation of the gap.
+    r"""The factor by which one round multiplies a small deviation of the gap.
 
     $$m = 1 - h F'(G).$$
 
     **Arguments:**
 
     - `dynamics`: a law driven by the gap.
-    - `gap`: where; at the gap's limit it decides whether that attracts ($|m| < 1$) and whether the
-        rounds swing about it ($m < 0$).
+    - `gap`: where to evaluate it; at the gap's limit $m$ decides whether the limit is stable
+        ($|m| < 1$) and whether the rounds oscillate about it ($m < 0$).
     - `duration`: $h > 0$ of a round, in time units.
 
     **Returns:**
 
-    $m$, without a unit. Of a power law with an exponent above one it is 1 at the limit, which
-    attracts all the same, ever more slowly.
+    $m$, dimensionless. For a power law with an exponent above one it is 1 at the limit, which still
+    attracts, ever more slowly.
 
     **Example:**
 

@@ -1,11 +1,11 @@
-r"""The saturating potential: a loop that cannot learn faster, however wide the gap.
+r"""The saturating potential: a speed limit on learning, however wide the gap.
 
-A round trains on a fixed number of responses with a bounded step, so that beyond some width of the
-gap more of it does not help: the gap closes along a straight line first, and exponentially once it
-is small. The form is that of enzymes with more substrate than they can bind (Michaelis and Menten),
-and so is its solution, through the function of Lambert, $W(z) e^{W(z)} = z$. Its argument grows
-exponentially with how much the law saturates; hence everything here is written in the logarithm
-$\ell = -\ln y$ of the part $y$ of the excess that remains.
+A round trains on a fixed number of responses with a bounded step, so that beyond some width a wider
+gap does not help: the gap first closes linearly, and exponentially once it is small. This is the
+Michaelis-Menten form of an enzyme with more substrate than it can bind, and so is its solution in
+terms of the Lambert function, $W(z) e^{W(z)} = z$. Its argument grows exponentially with the
+saturation; hence everything here is written in the logarithm $\ell = -\ln y$ of the remaining
+fraction $y$ of the excess.
 """
 
 import jax
@@ -15,12 +15,12 @@ from jaxtyping import Array, Float
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.dynamics.types import RealScalar
 
-# Halley's steps from the start below, to machine precision for any saturation up to 1e6.
+# Halley steps from the start below: enough for machine precision at any saturation up to 1e6.
 _NUM_STEPS = 12
 
 
 class SaturatingPotential(AbstractClosedFormPotential):
-    r"""A speed proportional to a small excess of the gap, levelling off at a large one.
+    r"""A speed proportional to the gap's excess while small, levelling off when it is large.
 
     $$\frac{dG}{dt} = -\kappa \frac{(1 + s)(G - G_\infty)}{1 + s\,|y|}, \qquad
       y = \frac{G - G_\infty}{\delta}, \quad \delta = G_0 - G_\infty,$$
@@ -31,11 +31,11 @@ class SaturatingPotential(AbstractClosedFormPotential):
 
     **Arguments:**
 
-    - `rate`: $\kappa > 0$, the relative rate at which the excess decays at first, per time unit; in
-        the end it is $(1 + s) \kappa$.
+    - `rate`: $\kappa > 0$, the initial relative rate of decay of the excess, per time unit; the
+        final one is $(1 + s) \kappa$.
     - `gap_limit`: $G_\infty$, in the unit of the capabilities.
-    - `saturation`: $s \ge 0$: the initial excess, in units of that at which the speed is half of
-        what it levels off at. At 0 this is :class:`LinearPotential`.
+    - `saturation`: $s \ge 0$: the initial excess, in units of the excess at which the speed is half
+        its maximum. At 0 this is :class:`LinearPotential`.
 
     **Example:**
 
@@ -57,7 +57,7 @@ class SaturatingPotential(AbstractClosedFormPotential):
 
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
         progress = (1 + self.saturation) * self.rate * jnp.asarray(elapsed)
-        # Of floats alone, as integers have no derivative.
+        # A float, as integers have no derivative.
         saturation = 1.0 * jnp.asarray(self.saturation)
         remaining = jnp.exp(-_log_decay(saturation, progress))
         return self.gap_limit + (gap_initial - self.gap_limit) * remaining
@@ -86,14 +86,14 @@ def _log_decay(
     r"""The root $\ell$ of $\ell + s (1 - e^{-\ell}) = p$, for $s \ge 0$ and any real $p$.
 
     The left side is increasing and concave, and both $p - s$ and $p / (1 + s)$ are below the root,
-    as $1 - e^{-\ell}$ is at most 1 and at most $\ell$. From below, Halley's method climbs to it.
+    as $1 - e^{-\ell}$ is at most 1 and at most $\ell$. Halley's method climbs to it from below.
     """
     return _climb(saturation, progress)
 
 
 @jax.jit
 def _climb(saturation: Float[Array, "..."], progress: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Compiled as a whole, for a loop that runs by itself is compiled anew at every call."""
+    """Jitted, as a loop outside of jit is compiled anew at every call."""
     first = jnp.maximum(progress - saturation, progress / (1 + saturation))
 
     def step(_, root):

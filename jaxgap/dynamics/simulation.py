@@ -1,8 +1,8 @@
 """Any law of motion, integrated numerically by Diffrax.
 
-The linear and the power law have closed forms, which are faster and exact; this is for the laws
-that have none, and it is what the closed forms are tested against. Everything that Diffrax lets one
-choose can be chosen here, as Diffrax's own objects.
+Closed forms, where a law has one, are faster and exact; this is for the laws that have none, and
+the closed forms are tested against it. Diffrax's options are passed through, as Diffrax's own
+objects.
 """
 
 from typing import Any
@@ -51,7 +51,7 @@ def simulate(
     - `stepsize_controller`: default `diffrax.PIDController(rtol=1e-9, atol=1e-12)`.
     - `saveat`: default `diffrax.SaveAt(ts=ts)`; `ts[-1]` ends the integration whatever it is.
     - `adjoint`: default `diffrax.RecursiveCheckpointAdjoint()`, for reverse mode. Forward mode,
-        and so a fit, needs `diffrax.ForwardMode()`.
+        which a fit uses, needs `diffrax.ForwardMode()`.
     - `dt0`: the first step; by default chosen by the controller.
     - `max_steps`: the most steps taken.
     - `throw`: whether a failed solve raises. If not, look at `.result`.
@@ -62,9 +62,9 @@ def simulate(
 
     **Raises:**
 
-    `ValueError` if 64-bit floats are off, as the default tolerances are beyond 32 bits, or if `ts`
-    is empty, not one-dimensional, not finite, out of order, or has a time before `dynamics.t0`
-    (inside of a compiled function the last two are errors at run time, and NaN is not looked for).
+    `ValueError` if 64-bit floats are off (32 bits are too coarse for the default tolerances), or if
+    `ts` is empty, not one-dimensional, not finite, out of order, or has a time before `dynamics.t0`
+    (in a compiled function the last two are runtime errors, and NaN is not checked for).
     A failed solve raises Diffrax's error, if `throw`.
 
     **Example:**
@@ -98,7 +98,7 @@ def simulate(
 
 
 def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " times"]:
-    """Times as floats; an error if they are no list of finite times in order, none before t0."""
+    """Times as floats; an error unless they are one-dimensional, finite, ordered and >= t0."""
     ts = jnp.asarray(ts, dtype=float)
     if ts.ndim != 1:
         raise ValueError(f"ts must have one dimension, got shape {ts.shape}")
@@ -117,5 +117,5 @@ def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " 
 
 
 def vector_field(t: Any, y: Float[Array, "2"], args: PyTree) -> Float[Array, "2"]:
-    """The vector field of the law that comes as `args`."""
+    """The vector field of the law passed as `args`."""
     return args.vector_field(t, y)

@@ -1,8 +1,8 @@
-"""Two ratios of the shape 0/0 at zero, with the value and the derivatives that belong there.
+"""Two ratios that are 0/0 at zero, with the right value and derivatives there.
 
-Closed forms of decays that pass from one shape into another (a power into an exponential, two
-rates into one) have such ratios in them. Written as they stand they are NaN just where the shapes
-meet, and inaccurate near by.
+They appear in closed forms of decays that turn from one shape into another (a power into an
+exponential, two rates into one). Written naively they are NaN exactly where the shapes meet, and
+inaccurate nearby.
 """
 
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ def expm1_ratio(u: RealScalar | Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _is_small(u: Float[Array, "..."]) -> Bool[Array, "..."]:
-    """Where the series have all digits: with fewer digits further out, as the ratio's second
-    derivative loses those of the square of `u`.
+    """Where the series are exact to the dtype. In 32 bits the range is wider: the second derivative
+    of the plain ratio loses the digits of `u` squared.
     """
     return jnp.abs(u) < (1e-3 if u.dtype == jnp.float64 else 0.1)

@@ -1,9 +1,9 @@
 r"""A tabular softmax policy: a few answers to each prompt, with a logit for each.
 
 Its flow is $\dot\theta_k = q_k - \pi_k$: every answer's logit grows by how much more often it is
-selected than sampled. Which answers are right, how long they are and how often the verifier lets
-each pass are free, so that a verifier may have errors of its own kind on each prompt: one that
-likes a wrong answer teaches it.
+selected than sampled. Which answers are right, how long they are and how often the verifier accepts
+each can be set freely, so that the verifier may err differently on each prompt: one that likes a
+wrong answer teaches it.
 """
 
 import equinox as eqx
@@ -20,7 +20,7 @@ class SoftmaxPolicy(AbstractToyPolicy):
 
     - `logits`: $\theta$ at time zero, shape `(prompts, answers)`.
     - `is_right`: one for right answers, zero for wrong ones, of that shape.
-    - `pass_probs`: in [0, 1], how often the verifier lets each answer pass, of that shape.
+    - `pass_probs`: in [0, 1], how often the verifier accepts each answer, of that shape.
     - `num_tokens`: each answer's length > 0, of that shape.
     - `num_candidates`: $N \ge 1$.
 

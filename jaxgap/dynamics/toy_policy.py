@@ -1,17 +1,17 @@
 r"""Policies small enough that the theory's quantities can be derived instead of assumed.
 
 The theory postulates $dU_s/dt = -\alpha E$, $dU_v/dt = -\beta E$ with $E = f(G)$. A policy whose
-parameters are the logits of a few answers has exact expectations, so that all of this can be
-computed: the capabilities $U_s$ and $U_v$, the gradient of the training loss, and along its flow
-$dU_s/dt$ and $dU_v/dt$ themselves. Whether they are functions of the gap, whether these are linear,
-and whether their ratio is constant are then results.
+parameters are the logits of a few answers has exact expectations, so all of this can be computed:
+the capabilities $U_s$ and $U_v$, the gradient of the training loss, and $dU_s/dt$ and $dU_v/dt$
+along its flow. Whether these are functions of the gap, whether the functions are linear, and
+whether their ratio is constant are then results, not assumptions.
 
 Training is the gradient flow of the negative log-likelihood of the selected responses,
 
 $$\frac{d\theta}{dt} = -\nabla_\theta\, \mathbb{E}_{y \sim q}[-\log \pi_\theta(y)] ,$$
 
 in which the selected responses, once drawn, are fixed: the distribution $q$ is not differentiated.
-One unit of time is a unit of learning rate times steps.
+Time is measured in learning rate times steps.
 """
 
 import abc
@@ -29,7 +29,7 @@ from jaxgap.dynamics.types import as_floats, require_float64
 
 
 class AbstractToyPolicy(eqx.Module):
-    """Independent prompts, each answered by a distribution of its own, which `logits` hold."""
+    """Independent prompts, each with its own answer distribution, parametrised by `logits`."""
 
     logits: AbstractVar[Float[Array, "prompts ..."]]
     num_candidates: AbstractVar[int]
@@ -40,7 +40,7 @@ class AbstractToyPolicy(eqx.Module):
 
     @abc.abstractmethod
     def accept(self) -> Float[Array, "prompts answers"]:
-        """The probability that the verifier lets each answer pass."""
+        """The probability that the verifier accepts each answer."""
 
     @abc.abstractmethod
     def right(self) -> Float[Array, "prompts answers"]:
@@ -48,7 +48,7 @@ class AbstractToyPolicy(eqx.Module):
 
     @abc.abstractmethod
     def lengths(self) -> Float[Array, "prompts answers"]:
-        """The answers' lengths in tokens: candidates are chosen by their uncertainty per token."""
+        """The answers' lengths in tokens: selection goes by the uncertainty per token."""
 
     def selected(self, logits: Float[Array, "prompts ..."]) -> Float[Array, "prompts answers"]:
         """The distribution of the answer that the verifier selects for each prompt."""
@@ -70,12 +70,12 @@ class AbstractToyPolicy(eqx.Module):
         return jnp.stack([jnp.mean(solver), jnp.mean(verifier)])
 
     def accuracies(self, logits: Float[Array, "prompts ..."]) -> Float[Array, "2"]:
-        """The parts of sampled and of selected answers that are right."""
+        """The fractions of sampled and of selected answers that are right."""
         both = jnp.stack([jnp.exp(self.log_probs(logits)), self.selected(logits)])
         return jnp.mean(jnp.sum(both * self.right(), axis=2), axis=1)
 
     def flow(self, logits: Float[Array, "prompts ..."]) -> Float[Array, "prompts ..."]:
-        """`d logits / dt`: down the gradient of the loss on each prompt's selected answer."""
+        """`d logits / dt`: the negative gradient of the loss on each prompt's selected answer."""
         selected = jax.lax.stop_gradient(self.selected(logits))
         return jax.grad(lambda z: jnp.sum(selected * self.log_probs(z)))(logits)
 
@@ -85,7 +85,7 @@ class AbstractToyPolicy(eqx.Module):
 
 
 class PolicyRun(NamedTuple):
-    """A toy policy along its training.
+    """The training run of a toy policy.
 
     - `ts`: times, in units of learning rate times steps.
     - `ys`: `[U_s, U_v]` in nats.
@@ -123,7 +123,7 @@ def train_policy(policy: AbstractToyPolicy, ts: Float[Array, " times"]) -> Polic
 
     **Arguments:**
 
-    - `policy`: with its logits at time zero.
+    - `policy`: the policy, with its logits at time zero.
     - `ts`: increasing times >= 0, shape `(times,)`.
 
     **Returns:**

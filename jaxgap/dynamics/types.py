@@ -1,4 +1,4 @@
-"""The type of a single real number, and what compiled functions ask of numbers."""
+"""The type of a real scalar, and conversions of numbers for compiled functions."""
 
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 def as_floats(tree: T) -> T:
-    """The same with every real number an array of floats; what is no number stays as it is.
+    """The same tree with every real number as a float array; other leaves are left alone.
 
-    Python floats would be compiled in as constants, one program for each value.
+    Python floats would be compiled in as constants, one program per value.
     """
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if _is_real(leaf) else leaf, tree)
 
 
 def _is_real(leaf: Any) -> bool:
-    """Whether it is a number or an array of numbers: an activation function or a key is not."""
+    """Whether a leaf is a number or an array of numbers; an activation function or key is not."""
     if not eqx.is_array_like(leaf):
         return False
     dtype = jnp.result_type(leaf)
@@ -29,7 +29,7 @@ def _is_real(leaf: Any) -> bool:
 
 
 def require_float64(caller: str) -> None:
-    """Refuse 32-bit floats, which the tolerances of `caller` are beyond.
+    """Refuse 32-bit floats, which are too coarse for the tolerances of `caller`.
 
     **Raises:** `ValueError` if 64-bit floats are off.
     """
@@ -41,9 +41,9 @@ def require_float64(caller: str) -> None:
 
 
 def as_data(number: T) -> T | np.float64:
-    """A Python number as one that a compiled program takes in; anything else as it is.
+    """A Python number as a NumPy scalar, which a compiled program takes as an input.
 
-    Outside of what is compiled it is a float like any other.
+    Anything else is returned unchanged. Outside compiled code the result behaves like a float.
 
     **Example:**
 

@@ -1,11 +1,10 @@
 r"""Where the model of external data stops making sense.
 
-The equations know no floor. A large enough injection sends the solver's limit below zero, which no
-uncertainty and no error rate can reach; a gap below its limit makes the law run backwards, the
-solver getting worse towards its limit; and a jump that opens the gap so wide that a lagged law's
-share of useful data would be negative stops it for good. None of these is an error of the
-arithmetic, so none raises: the result carries a flag for each, and a sentence that names the first
-that fails.
+The equations have no floor. A large enough injection sends the solver's limit below zero, which no
+uncertainty or error rate can reach; a gap below its limit makes the law run backwards, so that the
+solver gets worse towards its limit; and a jump that opens the gap so wide that a lagged law's
+share of useful data would be negative stops the run for good. None of these is an arithmetic error,
+so none raises: the result carries a flag for each, and a sentence naming the first that fails.
 """
 
 from typing import NamedTuple
@@ -16,8 +15,8 @@ from jaxtyping import Array, Bool
 class Validity(NamedTuple):
     """Four conditions on a run with external data, each true where it holds.
 
-    - `solver`: $U_s$ starts and ends at zero or above, and so does not cross it between.
-    - `verifier`: the same of $U_v$, at every jump and at the limit.
+    - `solver`: $U_s$ starts and ends at or above zero, and so never crosses it in between.
+    - `verifier`: the same for $U_v$, at every jump and at the limit.
     - `gap`: the gap is never below its limit.
     - `moving`: the law never stands still away from its limit.
     """
@@ -33,7 +32,7 @@ class Validity(NamedTuple):
         return self.solver & self.verifier & self.gap & self.moving
 
     def reason(self) -> str | None:
-        """In words, what fails first; `None` where nothing does. Not for traced values."""
+        """The first failure, in words, or `None`. Not for traced values."""
         if not self.gap:
             return "the gap is below its limit: the law runs backwards"
         if not self.moving:
