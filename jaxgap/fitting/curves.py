@@ -1,8 +1,8 @@
 """What a fit sees of a trajectory: padded arrays, weights, and the scales of the data.
 
-Everything here is NumPy on the host. Lengths are padded up to a few sizes with weight zero, so that
-one compiled program serves many lengths. Accuracies become error rates, of which lower is more
-capable, like an uncertainty.
+Everything here is NumPy on the host. Lengths are padded to a few sizes with zero weights, so that
+one compiled program serves many lengths. Accuracies become error rates, for which, as for an
+uncertainty, lower is more capable.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from jaxgap.trajectory import Trajectory
 
 
 class Curves(eqx.Module):
-    """Measured curves, one or (with a leading axis on every leaf) many.
+    """The measured curves of one run or, with a leading axis on every leaf, of many.
 
     - `ts`: times; the padding repeats the last.
     - `ys`: `[U_s, U_v]`, lower being more capable; zero where there is no measurement.
     - `weights`: one over the noise's scale; zero where there is no measurement.
-    - `t0`, `duration`: the first time, and from there to the last.
-    - `value_scale`: the range of the data, which makes tolerances free of units.
+    - `t0`, `duration`: the first time, and the time from there to the last.
+    - `value_scale`: the range of the data, which makes tolerances dimensionless.
     - `noise_known`: whether the weights are one over true standard errors; if not, they are equal.
-    - `num_measurements`: how many weights are not zero.
-    - `num_items`: over how many items each accuracy is taken; zero where that is not known.
+    - `num_measurements`: how many weights are nonzero.
+    - `num_items`: the number of items behind each accuracy; zero if unknown.
     - `has_verifier`: whether the second column was measured at all.
     """
 
@@ -48,7 +48,7 @@ def curves_of(
     num_padded: int,
     standard_errors: Float[np.ndarray, "T series"] | None = None,
 ) -> Curves:
-    """One trajectory as `Curves` of the given padded length; equal weights without errors."""
+    """One trajectory as `Curves` of the given padded length; equal weights if no errors given."""
     num_rows = trajectory.num_rows
     series = _series(trajectory)
     capabilities = np.stack(list(series.values()), -1)
@@ -59,7 +59,7 @@ def curves_of(
         weights = np.full_like(measured, 1.0 / value_scale)
     else:
         weights = 1.0 / standard_errors
-    # Rows after the last, and a verifier that was not measured, have a weight of zero.
+    # Padding rows, and a verifier that was not measured, have zero weight.
     padding = ((0, num_padded - num_rows), (0, 2 - len(series)))
     arrays: dict[str, Any] = {
         "ts": np.pad(trajectory.ts, padding[0], mode="edge"),
@@ -81,7 +81,7 @@ def padded_length(num_rows: int) -> int:
 
 
 def stack(curves: Sequence[Curves]) -> Curves:
-    """Many curves of one padded length as one batch."""
+    """Many curves of equal padded length as one batch."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *curves)
 
 

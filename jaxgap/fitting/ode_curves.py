@@ -9,10 +9,10 @@ from jaxgap.dynamics.simulation import simulate
 
 
 class OdeCurves(eqx.Module):
-    """Computes the curves for a fit by Diffrax: `fit(law, trajectory, curve_fn=OdeCurves())`.
+    """Computes the curves for a fit with Diffrax: `fit(law, trajectory, curve_fn=OdeCurves())`.
 
-    A solve that fails for some trial parameters gives infinite values, which no fit accepts, so
-    that it neither stops the fit nor the batch.
+    A solve that fails at some trial parameters gives infinite values. The fit rejects them and
+    carries on, as does the rest of the batch.
 
     **Arguments:**
 

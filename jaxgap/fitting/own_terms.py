@@ -1,14 +1,14 @@
-"""Between a trajectory's own terms and those of the equations.
+"""Conversion between a trajectory's own terms and those of the equations.
 
 In the equations lower is more capable, so that an accuracy $a$ enters them as the error rate
-$1 - a$. That map is its own inverse: the functions here lead there and back.
+$1 - a$. That map is its own inverse, so the functions here convert both ways.
 """
 
 from typing import Any
 
 
 def own_terms(value: Any, mirrored: bool) -> Any:
-    """A number, or an array of them: one minus it where it is `mirrored`, else as it is.
+    """One minus a number or array if it is `mirrored`, else the value itself.
 
     **Example:**
 
@@ -19,7 +19,7 @@ def own_terms(value: Any, mirrored: bool) -> Any:
 
 
 def own_interval(low: Any, high: Any, mirrored: bool) -> tuple[Any, Any]:
-    """Both ends of an interval, which change places where they are `mirrored`.
+    """Both ends of an interval, which swap if it is `mirrored`.
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""How fits compute, whatever the program that asks for them has chosen for itself."""
+"""The JAX settings that fits compute with, whatever the calling program has set."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import jax
 
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
-    """In 64 bits, with JAX's own promotion of types and ranks.
+    """Compute in 64 bits, with JAX's default dtype and rank promotion.
 
     **Example:**
 

@@ -1,7 +1,7 @@
-"""Priors: what is known of a parameter beside the curves, as one more residual.
+"""Priors: what is known of a parameter besides the curves, as one more residual.
 
 A Gaussian prior on a parameter, or on its logarithm, adds one square to $-2 \\log L$. The fit is
-then the most probable one, and its intervals are of the profile of likelihood times prior.
+then the maximum a posteriori, and its intervals come from the profile of likelihood times prior.
 """
 
 import abc
@@ -18,11 +18,11 @@ from jaxgap.fitting.own_terms import own_terms
 
 
 class AbstractPrior(eqx.Module):
-    """What is known of one parameter beforehand."""
+    """A prior on one parameter."""
 
     @abc.abstractmethod
     def residual(self, value: Float[Array, ""]) -> Float[Array, ""]:
-        """How many standard deviations a value is from what was expected."""
+        """How many standard deviations a value is from the prior's centre."""
 
 
 class Normal(AbstractPrior):
@@ -88,14 +88,14 @@ class LogNormal(AbstractPrior):
 
 
 class IndexedPrior(eqx.Module):
-    """A prior on the parameter of an index, which may be the mirror image of what is reported."""
+    """A prior on the parameter at `index`, whose reported value may be one minus it."""
 
     prior: AbstractPrior
     index: int = eqx.field(static=True)
     mirrored: bool = eqx.field(static=True)
 
     def residual(self, values: Float[Array, " parameters"]) -> Float[Array, ""]:
-        """Of all parameters as a law has them; accuracies are mirrored error rates."""
+        """The prior's residual, from all parameters in the equations' terms."""
         value = values[self.index]
         return self.prior.residual(own_terms(value, self.mirrored))
 

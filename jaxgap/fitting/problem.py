@@ -23,7 +23,7 @@ from jaxgap.fitting.priors import IndexedPrior
 
 CurveFn = Callable[[AbstractDynamics, Float[Array, " times"]], Float[Array, "times 2"]]
 
-# Beyond _FLAT from where it bends a bounded map is nearly flat; _INSIDE is where to move it back.
+# How far past its bend a bounded map counts as flat, and where a coordinate there is moved back to.
 _FLAT, _INSIDE = 8.0, 4.0
 
 
@@ -84,7 +84,7 @@ class FitProblem(eqx.Module):
         return self._by_bijector(lambda b, z: b.off_bounds(z, _FLAT, _INSIDE), coordinates, curves)
 
     def low_side(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " n"]:
-        """Each coordinate just inside its lower bound, or zero where it has no bounds."""
+        """Each coordinate near the low end of its map, still off the bound; zero if unbounded."""
         return self._by_bijector(lambda b, z: b.low_side(z, _INSIDE), coordinates, curves)
 
     def _by_bijector(

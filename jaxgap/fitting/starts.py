@@ -12,7 +12,7 @@ from jaxgap.fitting.problem import FitProblem
 
 
 class BestOfStarts(NamedTuple):
-    """The best minimum that was reached from several starts, for each of a batch of curves."""
+    """The best minimum reached from several starts, for each curve of a batch."""
 
     coordinates: Float[Array, "batch n"]
     cost: Float[Array, " batch"]
@@ -26,7 +26,7 @@ def best_of_starts(
     starts: Float[Array, "batch starts n"],
     num_curves: Int[Array, ""],
 ) -> BestOfStarts:
-    """Minimise from every start of the first `num_curves` of a batch, and take the best."""
+    """Minimise from every start of the first `num_curves` curves, and keep the best minimum."""
     num_starts = starts.shape[1]
     minima = minimise(
         problem.minimiser,

@@ -1,4 +1,4 @@
-"""From the numbers that the core finds to a result in the trajectory's own terms."""
+"""From the numbers of the compiled core to a result in the trajectory's own terms."""
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -31,9 +31,9 @@ _NEGATIVE_GAP = (
     "verifier's lead cannot be what drives its gains; check that both are measured on the same "
     "problems and scale, and that the columns are not swapped"
 )
-# A number nearer to its natural bound than this part of its typical size counts as on it.
+# A number closer to its natural bound than this fraction of its typical size counts as on it.
 _ON_BOUND = 1e-3
-# Nearer to its limit than this part of the way there, on which side a curve is is round-off.
+# Closer to its limit than this fraction of the way, the side on which a curve lies is round-off.
 _ARRIVED = 1e-6
 
 
@@ -48,7 +48,7 @@ def assemble_result(
     level: float,
     remarks: list[str],
 ) -> FitResult:
-    """Everything that the core found for one trajectory, in words where words are needed."""
+    """The result for one trajectory from what the core found, with explanations in words."""
     estimates = _estimates(problem, trajectory, curves, raw, quantile)
     names = [parameter.name for parameter in problem.law.parameters]
     parameters = dict(zip(names, estimates, strict=False))
@@ -90,7 +90,7 @@ def goodness(
     num_rows: int,
     num_free: int,
 ) -> tuple[dict[str, float | None], Diagnostics]:
-    """How much of each series fitted curves explain, and what their residuals still hold."""
+    """The R^2 of each series, and the diagnostics of the residuals."""
     measured, predicted = measured_and_fitted(curves, fitted, num_rows)
     series = [name for name in measured if name != "gap"]
     weights = np.asarray(curves.weights)[:num_rows].T
@@ -121,12 +121,12 @@ def _estimates(
     raw: RawFit,
     quantile: float | None,
 ) -> list[Estimate]:
-    """One for every parameter and limit, the invisible ones included."""
+    """One for every parameter and limit, including those the trajectory cannot show."""
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     redundant = np.zeros(len(problem.reported), bool)
     unsure = _why_unsure(trajectory, curves, raw, quantile)
     if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
-        # What no data could determine has no closed interval: only then is it worth asking.
+        # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
     for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
@@ -135,8 +135,8 @@ def _estimates(
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
         elif unsure is not None:
-            # A limit is nothing without its interval, and that is nothing but at a minimum. What
-            # never moved has a value, and nothing else.
+            # A limit means nothing without its interval, nor an interval away from a minimum. If
+            # nothing ever moved, only the values of the curves are known.
             told = parameter.unit == "capability" or unsure != _STANDS_STILL
             shown = value if told and not is_limit else None
             estimates[index] = Estimate.without_noise(shown, unsure)
@@ -165,7 +165,7 @@ def _estimate_of(
     is_limit: bool,
     redundant: bool,
 ) -> Estimate:
-    """A number that is in the equations' terms, as an estimate in the trajectory's own."""
+    """An `Estimate` in the trajectory's own terms, from a number in those of the equations."""
     mirrored = parameter.is_mirrored(kind)
     in_capability = parameter.unit in ("capability", "gap", "change")
     low, high = (float(end) for end in interval)
@@ -179,14 +179,14 @@ def _estimate_of(
         is_limit=is_limit,
         redundant=redundant,
     )
-    # Cut only now: whether the data determine it is judged by all that they allow.
+    # Clipped only now: whether the data determine it is judged by the whole interval.
     return found.within(0.0, 1.0) if mirrored else found
 
 
 def _why_unsure(
     trajectory: Trajectory, curves: Curves, raw: RawFit, quantile: float | None
 ) -> str | None:
-    """Why no number of the fit has an interval, if none has."""
+    """Why no number of the fit has an interval, or `None` if they can have one."""
     if not raw.converged:
         return f"the fit {_stopped(raw)}"
     if quantile is None:
@@ -204,7 +204,7 @@ def _without_passed(
     fitted: Float[np.ndarray, "times 2"],
     limits: dict[str, Estimate],
 ) -> dict[str, Estimate]:
-    """The limits, but for those that the run is already beyond: these are withheld."""
+    """The limits, with those that the run is already beyond withheld as refuted."""
     found = dict(limits)
     for name, series in in_own_terms(curves, fitted, trajectory.num_rows, trajectory.kind).items():
         limit = limits[name]
@@ -225,13 +225,13 @@ def _without_passed(
 
 
 def _last_seen(away: Float[np.ndarray, " T"]) -> float:
-    """How far a fitted curve was from its limit before it arrived there."""
+    """How far a fitted curve last was from its limit, sign included, before it arrived."""
     seen = away[np.abs(away) > _ARRIVED * np.abs(away).max()]
     return float(seen[-1]) if len(seen) else 0.0
 
 
 def _bound_hit(parameter: Parameter, value: float, curves: Curves) -> float | None:
-    """The bound on which a parameter sits, if it does, in the equations' terms."""
+    """The bound on which a parameter lies, if any, in the equations' terms."""
     near = _ON_BOUND * float(typical_size(parameter, curves))
     bounds = (parameter.lower, parameter.upper)
     return next((bound for bound in bounds if abs(value - bound) < near), None)
@@ -266,7 +266,7 @@ def _bound_warnings(
     for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
         bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
-        # A limit has the bounds of the parameter that it is, of which this has been said.
+        # A bounded limit is also a parameter, and has been reported as that.
         is_limit = index >= len(problem.law.parameters)
         if bound is None or is_limit or index in problem.held:
             continue
@@ -279,9 +279,9 @@ def _bound_warnings(
 
 
 def limit_warnings(trajectory: Trajectory, limits: dict[str, Estimate]) -> list[str]:
-    """Limits that no such measurement can reach, or that the run is already beyond.
+    """Warnings for limits that no measurement can reach, or that the run is already beyond.
 
-    And a gap that ends below zero, which a law has no trouble with, but the theory's reading has.
+    Also for a gap that ends below zero, which a law allows but the theory cannot explain.
     """
     found = refutations(limits)
     _, most = limits["gap"].interval or (None, None)

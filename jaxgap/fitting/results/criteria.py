@@ -1,15 +1,15 @@
-r"""Information criteria: how well a law fits, less what its parameters could have bought.
+r"""Information criteria: how well a law fits, penalised for its number of parameters.
 
 $$\mathrm{AICc} = -2 \ln L + 2 k + \frac{2 k (k + 1)}{n - k - 1}, \qquad
   \mathrm{BIC} = -2 \ln L + k \ln n,$$
 
 with $L$ the likelihood of all $n$ measurements at the best fit and $k$ the number of free
-parameters, the noise's scale among them where it is estimated.
+parameters, including the noise's scale where it is estimated.
 
-Both rest on a likelihood that is quadratic about an inner point. That fails where a law reduces to
-a simpler one: on the bound q = 1 of the power law, or where two rates of the general linear law
-meet and its limit is no longer unique. A superfluous parameter there costs less than it is charged,
-so the criteria lean to the simpler law. Held-out scores do not depend on it.
+Both assume a likelihood that is quadratic about an interior point. That fails where a law reduces
+to a simpler one: on the bound q = 1 of the power law, or where two rates of the general linear law
+meet and its limit is no longer unique. There a superfluous parameter gains less likelihood than it
+is charged for, so the criteria favour the simpler law. Held-out scores do not rely on this.
 
 Sources: Hurvich and Tsai, Biometrika 76 (1989), for AICc; Schwarz, Ann. Stat. 6 (1978), for BIC.
 """
@@ -24,7 +24,7 @@ from jaxgap.fitting.results.estimate import finite_or_none
 
 
 class Criteria(NamedTuple):
-    """Of one law on one trajectory; lower `aicc` and `bic` are better.
+    """The criteria of one law on one trajectory; lower `aicc` and `bic` are better.
 
     `aicc` is infinite where there are too few measurements for the law.
     """
@@ -66,9 +66,9 @@ def criteria(log_likelihood: float, num_parameters: int, num_measurements: int) 
 
 
 def criteria_of_fit(curves: Curves, cost: float, num_free: int) -> Criteria:
-    """Of a fit with `num_free` parameters, from its sum of weighted squares.
+    """The criteria of a fit with `num_free` parameters, from its weighted sum of squares.
 
-    The weights' common scale is one parameter more where it is estimated.
+    The weights' common scale counts as one more parameter where it is estimated.
     """
     weights = np.asarray(curves.weights)
     count = int(curves.num_measurements)

@@ -1,4 +1,4 @@
-"""Whether a fit may be believed: how much it explains, and what its residuals still hold."""
+"""Whether to trust a fit: how much it explains, and what structure its residuals have left."""
 
 import dataclasses
 import math
@@ -13,12 +13,12 @@ from jaxgap.fitting.diagnosis.finding import SIGNIFICANCE, chance
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.results.estimate import finite_or_none
 
-# Fewer rows leave residuals that are the law's as much as the noise's.
+# With fewer rows the residuals reflect the law as much as the noise.
 _MIN_ROWS = 6
 _ROUND_OFF = 10 * NOISE_FLOOR
-# A difference of two numbers, each of them rounded, is off by no more units in the last place.
+# The difference of two rounded numbers is off by at most this many units in the last place.
 _ROUND_OFFS = 4
-# In standard errors, where these are known: a bound keeps a curve so far from rows on it.
+# In standard errors, where known: residuals this small are a bound keeping the curve off the rows.
 _STANDS_STILL = 1e-3
 
 
@@ -27,14 +27,14 @@ class Diagnostics:
     """Statistics of the residuals.
 
     - `autocorrelation`: by series, the lag-1 autocorrelation of the weighted residuals.
-    - `autocorrelation_p_value`: the least chance, over the series and corrected for their number,
-        of so large a value in independent residuals (Ljung-Box at lag 1).
-    - `inflation`: by how much the standard errors would have to grow if the residuals were a
+    - `autocorrelation_p_value`: the smallest p-value over the series, Bonferroni-corrected, of so
+        large an autocorrelation in independent residuals (Ljung-Box at lag 1).
+    - `inflation`: the factor by which the standard errors would grow if the residuals were a
         first-order autoregression with the largest of these; it is not applied.
     - `reduced_chi_squared`, `chi_squared_p_value`: of the fit, where the noise is known.
     - `noise_ratio`, `noise_ratio_p_value`: the verifier's residuals over the solver's (root mean
-        squares), and the chance of a ratio so far from one, where the fit takes one unknown scale
-        for the noise of both: an F test with the parameters shared between the two.
+        squares), and the p-value of a ratio so far from one, where the fit assumes one unknown
+        noise scale for both: an F test with the degrees of freedom split evenly.
     """
 
     autocorrelation: dict[str, float | None]
@@ -56,7 +56,7 @@ class Diagnostics:
     ) -> "Diagnostics":
         """From the weighted residuals of each series.
 
-        `one_scale` is whether the fit takes the noise of all series to have one unknown scale.
+        `one_scale`: whether the fit assumes one unknown noise scale for all series.
         """
         least = _STANDS_STILL if noise_known else _ROUND_OFF
         correlations = {name: _lag_one(values, least) for name, values in residuals.items()}
@@ -84,11 +84,11 @@ class Diagnostics:
         )
 
     def warnings(self) -> list[str]:
-        """What of this a reader has to know, in words."""
+        """What a reader has to know of this, in words."""
         return [*self.doubts(), *self._shared_errors(), *self._unequal_noise()]
 
     def doubts(self) -> list[str]:
-        """What of this speaks against the law, in words."""
+        """What speaks against the law, in words."""
         found = []
         p_value = self.autocorrelation_p_value
         if p_value is not None and p_value < SIGNIFICANCE:
@@ -140,10 +140,10 @@ class Diagnostics:
 def r_squared(
     measured: Float[np.ndarray, " T"], fitted: Float[np.ndarray, " T"], size: float
 ) -> float | None:
-    """The unweighted part of the variance explained.
+    """The unweighted fraction of the variance explained.
 
-    `None` for a series that does not vary, or by no more than the round-off of the numbers it is
-    computed from, which are as large as `size`; and for a fit that failed.
+    `None` for a failed fit, and for a series that does not vary beyond the round-off of the numbers
+    it was computed from, which are as large as `size`.
     """
     total = float(((measured - measured.mean()) ** 2).sum())
     if math.sqrt(total / len(measured)) <= _ROUND_OFFS * np.finfo(np.float64).eps * size:
@@ -159,14 +159,14 @@ def _lag_one(residuals: Float[np.ndarray, " T"], least: float) -> float | None:
 
 
 def _is_round_off(residuals: Float[np.ndarray, " T"], least: float = _ROUND_OFF) -> bool:
-    """Whether a solver's steps end there: what is left has no scatter to be judged."""
+    """Whether the residuals are at the round-off of the minimiser, with no scatter to judge."""
     return not float(np.sqrt(np.mean(residuals**2))) > least
 
 
 def _noise_ratio(
     solver: Float[np.ndarray, " T"], verifier: Float[np.ndarray, " T"]
 ) -> float | None:
-    """`None` for a curve that passes through its rows, which leaves nothing to compare."""
+    """`None` with too few rows, or if a curve passes through all of its rows."""
     if len(solver) < _MIN_ROWS or _is_round_off(solver) or _is_round_off(verifier):
         return None
     of_solver, of_verifier = (float(np.sqrt(np.mean(rows**2))) for rows in (solver, verifier))
@@ -174,11 +174,11 @@ def _noise_ratio(
 
 
 def _variance_p_value(ratio: float, dof: float) -> float:
-    """The chance of two variances of equal scale, each of `dof`, as far apart as this."""
+    """The p-value of a ratio this far from one between variances of equal scale, each of `dof`."""
     return float(min(1.0, 2.0 * fdtrc(dof, dof, max(ratio, 1.0 / ratio))))
 
 
 def _ljung_box_p_value(rho: float, size: int) -> float:
-    """The chance of so large a lag-1 autocorrelation among independent values."""
+    """The p-value of a lag-1 autocorrelation this large among independent values."""
     statistic = size * (size + 2) / (size - 1) * rho**2
     return math.erfc(math.sqrt(statistic / 2))

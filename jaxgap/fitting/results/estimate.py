@@ -1,4 +1,4 @@
-"""One reported number: its estimate, how sure it is, and why a part of it is missing."""
+"""One reported number: its estimate, its uncertainty, and why any part of it is missing."""
 
 import dataclasses
 import math
@@ -21,10 +21,10 @@ class Estimate:
     - `estimate`: the value, or `None` where the data do not determine it.
     - `stderr`: the standard error by the delta method, or `None` where it would mislead.
     - `interval`: both ends of the interval at the fit's level; an end is `None` where the data set
-        no bound on that side, all of it where there is no interval.
-    - `reason`: why something is `None`, in words; `None` where nothing is.
+        no bound on that side, and `interval` itself where there is none.
+    - `reason`: why something is `None`, in words; otherwise `None`.
     - `identifiability`: `"identifiable"`, `"practically unidentifiable"`, `"structurally
-        unidentifiable"`, `"refuted"` or `"held"`, of which `reason` says why
+        unidentifiable"`, `"refuted"` or `"held"`; `reason` says why
         (:mod:`jaxgap.fitting.intervals.identifiability`).
     """
 
@@ -36,7 +36,7 @@ class Estimate:
 
     @classmethod
     def absent(cls, reason: str) -> "Estimate":
-        """A number that no such trajectory can show."""
+        """A number that this kind of trajectory cannot show."""
         return cls(None, None, None, reason, "structurally unidentifiable")
 
     @classmethod
@@ -46,7 +46,7 @@ class Estimate:
 
     @classmethod
     def refuted(cls, reason: str) -> "Estimate":
-        """A number that the law has, but that the measurements contradict."""
+        """A number that the law predicts but the measurements contradict."""
         return cls(None, None, None, reason, "refuted")
 
     @classmethod
@@ -62,15 +62,15 @@ class Estimate:
         is_limit: bool = False,
         redundant: bool = False,
     ) -> "Estimate":
-        """A number with its interval, of which any part that is not finite is withheld.
+        """A number with its interval; any part that is not finite is withheld.
 
         **Arguments:**
 
         - `estimate`, `stderr`, `interval`: as found; an open end is infinite.
         - `bounds`: the natural bounds of the number.
         - `at_bound`: whether the estimate lies on one of them.
-        - `most`: the widest interval with which the data count as determining the number.
-        - `is_limit`: whether it is where a curve goes, which a run may not have come near.
+        - `most`: the widest interval at which the data still count as determining the number.
+        - `is_limit`: whether it is the limit of a curve, which the run may not have approached.
         - `redundant`: whether it can change without changing any measured curve.
         """
         low, high = interval
@@ -99,7 +99,7 @@ class Estimate:
         return cls(estimate, stderr, ends)
 
     def mirrored(self) -> "Estimate":
-        """The accuracy of this error rate, or the other way round."""
+        """The accuracy for this error rate, or vice versa."""
         low, high = (None if end is None else 1.0 - end for end in (self.interval or (None, None)))
         return dataclasses.replace(
             self,
@@ -108,10 +108,10 @@ class Estimate:
         )
 
     def within(self, lower: float, upper: float) -> "Estimate":
-        """The part between two natural bounds, which a law that knows nothing of them may leave.
+        """The part between two natural bounds, which the law itself does not respect.
 
-        An estimate beyond a bound is moved to it, as one that the data do not determine. What is
-        open, or has its whole interval beyond the bounds, stays as it is, so that this shows.
+        An estimate beyond a bound is moved to it and marked as practically unidentifiable. An open
+        interval, or one wholly outside the bounds, is left unchanged, so that this shows.
         """
         low, high = self.interval or (None, None)
         if low is None or high is None or low > upper or high < lower:
@@ -128,7 +128,7 @@ class Estimate:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form; `"reason"` is there where something is null."""
+        """The public JSON form; it has a `"reason"` where something is null."""
         form: dict[str, Any] = {
             "estimate": self.estimate,
             "stderr": self.stderr,
@@ -139,7 +139,7 @@ class Estimate:
 
 
 def finite_or_none(value: float | None) -> float | None:
-    """A number as JSON can hold it.
+    """A number if JSON can represent it, else `None`.
 
     **Example:**
 

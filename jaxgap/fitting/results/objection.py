@@ -1,4 +1,4 @@
-"""What speaks against a law after its fit: beyond it, none of its numbers should be trusted."""
+"""The objection to a fitted law, if there is one: then none of its numbers should be trusted."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from jaxgap.fitting.results.result import FitResult
     from jaxgap.fitting.selection import AveragedResult
 
-# A law that explains less of a curve's variance than this is doubted.
+# A law with a lower R^2 than this for a curve is in doubt.
 _DESCRIBES = 0.5
 
 
 def objection(result: "FitResult | AveragedResult") -> str | None:
-    """Why the law's results for this run should not be trusted; `None` where nothing is found."""
+    """Why the law's results for this run should not be trusted; `None` without an objection."""
     averaged = result.model == "auto"
     law = "The average over laws" if averaged else f"The {result.model} law"
-    # In an average one law of many that did not converge counts for what it is worth.
+    # In an average, one of several laws that did not converge is weighted on its merits.
     if not averaged and not result.converged:
         return f"{law} could not be fitted: {result.stopped}."
     verdict = result.diagnosis.verdict
@@ -27,7 +27,7 @@ def objection(result: "FitResult | AveragedResult") -> str | None:
     if refuted:
         return f"{law} does not describe this run: {'; '.join(refuted)}."
     missed = series_missed(result)
-    # A series that hardly moves beside its noise has a low R² under a true law too.
+    # A series that hardly moves compared with its noise has a low R² even under the true law.
     if not missed or not doubts_about(result):
         return None
     return f"{law} does not describe this run (R² {missed}): do not trust the limit that it gives."
@@ -40,12 +40,12 @@ def refutations(limits: Mapping[str, Estimate]) -> list[str]:
 
 
 def doubts_about(result: "FitResult | AveragedResult") -> list[str]:
-    """What the tests of the residuals and of the run found."""
+    """What the tests of the residuals and of the run speak against."""
     return [*result.diagnostics.doubts(), *result.diagnosis.warnings()]
 
 
 def series_missed(result: "FitResult | AveragedResult") -> str:
-    """The series of which the law explains little, with their R²; empty if there is none."""
+    """The series of which the law explains little, with their R²; empty if there are none."""
     curves = {name: result.r2[name] for name in ("solver", "verifier")}
     return ", ".join(
         f"{name} {r2:.2f}" for name, r2 in curves.items() if r2 is not None and r2 < _DESCRIBES

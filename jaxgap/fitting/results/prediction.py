@@ -1,4 +1,4 @@
-"""The fitted curves at any time, with how sure they are."""
+"""The fitted curves at any time, with their uncertainty."""
 
 import dataclasses
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Band(NamedTuple):
     upper: Series
 
     def mirrored(self) -> "Band":
-        """The accuracy of this error rate."""
+        """The band of the accuracy for this error rate."""
         return Band(1.0 - self.estimate, 1.0 - self.upper, 1.0 - self.lower)
 
 
@@ -36,7 +36,7 @@ class Band(NamedTuple):
 class Prediction:
     """The solver, the verifier and the gap at `ts`, with bands at `level`.
 
-    They are in the trajectory's own terms, the gap of accuracies being verifier minus solver.
+    In the trajectory's own terms; the gap between accuracies is verifier minus solver.
     `verifier` and `gap` are `None` where the trajectory has no verifier.
     """
 
@@ -55,7 +55,7 @@ class Prediction:
         kind: Kind,
         has_verifier: bool,
     ) -> "Prediction":
-        """From the numbers of :func:`predict_bands`."""
+        """From the output of :func:`predict_bands`."""
         solver, verifier, gap = (Band(*bands[:, index].T) for index in range(3))
         if kind == "accuracy":
             solver, verifier = solver.mirrored(), verifier.mirrored()
@@ -65,9 +65,9 @@ class Prediction:
 
 
 def checked_times(ts: ArrayLike, first: float) -> Series:
-    """Times at which a fit can be asked, as an array.
+    """Times at which a fit can be evaluated, as an array.
 
-    **Raises:** `ValueError` for times before `first`, not finite, or not of one dimension.
+    **Raises:** `ValueError` for times before `first`, not finite, or not one-dimensional.
     """
     ts = np.asarray(ts, dtype=np.float64)
     if ts.ndim != 1 or not ts.size:
@@ -86,7 +86,7 @@ def predict_bands(
     num_padded = padded_length(len(ts))
     with double_precision():
         padded = jnp.asarray(np.pad(ts, (0, num_padded - len(ts)), mode="edge"))
-        # An array, since a plain float would be a program of its own.
+        # An array, since a Python float would be compiled in as a constant.
         bound = jnp.asarray(quantile or 1.0)
         found = np.array(_bands(problem, curves, raw, padded, bound))[: len(ts)]
     if quantile is None:

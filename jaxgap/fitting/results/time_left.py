@@ -1,7 +1,7 @@
 """How long until the solver of a fitted run is near its limit, with a profile-likelihood interval.
 
-The law's own answer (Corollary 3.2); :mod:`jaxgap.fitting.forecasting` has one that does not take a
-law for granted.
+This is the law's own answer (Corollary 3.2); :mod:`jaxgap.fitting.forecasting` has one that does
+not take a law for granted.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ from jaxgap.fitting.results.estimate import NO_NOISE
 if TYPE_CHECKING:
     from jaxgap.fitting.results.result import FitResult
 
-# A point of accuracy, or this part of an uncertainty, is near enough to a limit.
+# Near a limit means within a point of accuracy, or within this fraction of an uncertainty.
 EPSILON_ACCURACY = 0.01
 EPSILON_RELATIVE = 0.05
-# Nothing is said about times further away than this many times what was seen.
+# Times further away than this multiple of the observed duration are not reported.
 FARTHEST = 100.0
 
 
@@ -40,9 +40,9 @@ FARTHEST = 100.0
 class TimeLeft:
     """How long, from the last row on, until the solver is within `epsilon` of its limit.
 
-    In the unit of the trajectory's times, never below zero. What is `None` has its `reason`: an end
-    that lies further away than a hundred times what was seen, and with it the estimate; and all of
-    it where the limit itself is withheld.
+    In the unit of the trajectory's times, never below zero. `reason` says why anything is `None`:
+    the upper end and the estimate if either is more than a hundred observed durations away;
+    everything if the limit itself is withheld.
     """
 
     estimate: float | None
@@ -51,7 +51,7 @@ class TimeLeft:
     reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form; `"reason"` is there where something is null."""
+        """The public JSON form; it has a `"reason"` where something is null."""
         form = {
             "estimate": self.estimate,
             "interval": list(self.interval),
@@ -86,7 +86,7 @@ def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
 
 
 def _near_enough(result: "FitResult") -> float:
-    """By default a point of accuracy, or a twentieth of the fitted curve's last value."""
+    """The default epsilon: a point of accuracy, or a twentieth of the fitted curve's last value."""
     if result.kind == "accuracy":
         return EPSILON_ACCURACY
     last = abs(float(np.asarray(result.source.raw.fitted)[result.num_points - 1, 0]))
@@ -96,7 +96,7 @@ def _near_enough(result: "FitResult") -> float:
 
 
 def _why_none(result: "FitResult") -> str | None:
-    """Why nothing can be said of when a run gets near its limit, if nothing can."""
+    """Why it cannot be said when a run gets near its limit; `None` if it can."""
     limit, dynamics = result.limits["solver"], result.dynamics
     closed = (
         isinstance(dynamics, GapDynamics)
@@ -151,10 +151,10 @@ def _profiled(
 def _signed_time_left(
     dynamics: GapDynamics, epsilon: Float[Array, ""], curves: Curves
 ) -> Float[Array, ""]:
-    """Below zero where the limit has been near for so long.
+    """The time left, negative where the solver came within `epsilon` before the last row.
 
-    A run that was near it from the first has no such time. It goes on falling all the same, from
-    the whole duration to twice that: a search would not find its way out of a plain.
+    For a run that starts that close there is no such time. There the value keeps falling, from
+    minus one duration to minus two: a search could not find its way off a plateau.
     """
     elapsed = time_to_solver_limit(dynamics, epsilon) - curves.t0
     way = jnp.abs(dynamics.limits().solver - dynamics.solver_initial)
