@@ -1,9 +1,9 @@
 """Bijectors: constraints on parameters, as data.
 
-A least-squares solver works on coordinates that may take any real value. Each coordinate of a law
-has a bijector beside it that maps it to a value which the law allows: a rate above zero, a ratio
-between 0 and 1. The scale of a bijector makes a step of one in its coordinate a sensible step in
-the value, whatever unit the data are in.
+A least-squares solver works on unconstrained real coordinates. Each coordinate of a law has a
+bijector that maps it to an allowed value: a rate above zero, a ratio between 0 and 1. The scale of
+a bijector makes a unit step in the coordinate a sensible step in the value, whatever the unit of
+the data.
 """
 
 import abc
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.types import RealScalar
 
-# Past this the maps are at their bound and flat: a search that gets there can end.
+# Beyond this the maps are at their bound and flat, so that a search that gets there can stop.
 _EDGE = 12.0
 
 
@@ -28,14 +28,14 @@ class AbstractBijector(eqx.Module):
 
     @abc.abstractmethod
     def unconstrain(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The coordinate of a value that lies within the bounds."""
+        """The coordinate of a value within the bounds."""
 
     def off_bounds(
         self, coordinate: Float[Array, "..."], flat: float, inside: float
     ) -> Float[Array, "..."]:
-        """The coordinate, but `inside` where it is beyond `flat`, at a bound.
+        """The coordinate, moved back to `inside` where it is beyond `flat`, at a bound.
 
-        Both are measured from where the map begins to bend. What has no bounds stays as it is.
+        Both are measured from where the map begins to bend. Unbounded coordinates are unchanged.
         """
         low, high = self._bends()
         moved = jnp.clip(coordinate, low - inside, high + inside)
@@ -43,12 +43,12 @@ class AbstractBijector(eqx.Module):
         return jnp.where(at_bound, moved, coordinate)
 
     def low_side(self, coordinate: Float[Array, "..."], inside: float) -> Float[Array, "..."]:
-        """The coordinate `inside` before where the map begins to bend; zero without bounds."""
+        """The coordinate at `inside` below where the map begins to bend; zero without bounds."""
         low, _ = self._bends()
         return jnp.broadcast_to(jnp.where(jnp.isfinite(low), low - inside, 0.0), coordinate.shape)
 
     def _bends(self) -> tuple[RealScalar, RealScalar]:
-        """The coordinates beyond which the map goes to its lower and its upper bound."""
+        """The coordinates beyond which the map approaches its bounds, low end first."""
         return 0.0, 0.0
 
 
@@ -97,7 +97,7 @@ class LessThan(AbstractBijector):
 class Between(AbstractBijector):
     """A value between `lower` and `upper`: a logistic function of the coordinate.
 
-    `offset` is where on the logistic function the coordinate is zero.
+    `offset` is the argument of the logistic function at coordinate zero.
     """
 
     lower: RealScalar
@@ -106,10 +106,10 @@ class Between(AbstractBijector):
 
     @classmethod
     def around(cls, lower: RealScalar, upper: RealScalar, centre: RealScalar) -> "Between":
-        """With `centre`, which lies between the bounds, where the coordinate is zero.
+        """With `centre`, a value between the bounds, at coordinate zero.
 
-        However far apart the bounds are, a step of one is then as long as the centre is off the
-        nearer of them.
+        However far apart the bounds are, a unit step is then about as long as the distance from the
+        centre to the nearer bound.
         """
         return cls(lower, upper, jnp.log(centre - lower) - jnp.log(upper - centre))
 
@@ -128,7 +128,7 @@ class Between(AbstractBijector):
 
 
 class Fixed(AbstractBijector):
-    """A value that no coordinate moves, for a parameter that is given or cannot be seen."""
+    """A constant value, for a parameter that is given or that the curves cannot show."""
 
     value: RealScalar
 

@@ -1,7 +1,7 @@
-"""Constraints on the parameters of a report, whatever the law's own coordinates.
+"""Constraints on the reported parameters, whatever the law's own coordinates.
 
-A parameter is held at a value, kept between bounds, or tied to another. A law so constrained is
-searched in those parameters that are left free, as they are reported.
+A parameter is held at a value, kept between bounds, or tied to another. The fit of a constrained
+law searches in the remaining free parameters themselves.
 """
 
 import math
@@ -25,12 +25,12 @@ from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Kind
 from jaxgap.trajectory.computable import LARGEST
 
-# How far inside its bounds a start begins, as a part of the typical size.
+# How far inside its bounds a start lies, as a fraction of the typical size.
 _INSIDE = 0.01
 
 
 class Held(NamedTuple):
-    """A parameter that has the given value, in the report's terms."""
+    """A parameter held at the given value, in the report's terms."""
 
     value: float
 
@@ -56,7 +56,7 @@ Constraint = Held | Bounded | Tied
 
 
 class _Mirrored(NamedTuple):
-    """A tie between accuracies as one between error rates, equal to every other of the same tie."""
+    """A tie between accuracies as one between error rates; compares equal to any other of it."""
 
     fn: Callable[[Float[Array, ""]], Float[Array, ""]]
     mirrored: bool
@@ -67,10 +67,10 @@ class _Mirrored(NamedTuple):
 
 
 class ConstrainedLaw(AbstractLaw):
-    """A law whose coordinates are those of its parameters that are free.
+    """A law whose coordinates are those of its free parameters.
 
     `constraints` has one entry for each parameter of `law`, in the equations' terms. Its numbers
-    and the bounds of `parameters` are data of a compiled program: another value needs no other.
+    and the bounds of `parameters` are inputs of a compiled program: new values do not recompile it.
     """
 
     law: AbstractLaw
@@ -95,7 +95,7 @@ class ConstrainedLaw(AbstractLaw):
     def coordinates(
         self, values: Float[Array, " parameters"], curves: Curves
     ) -> Float[Array, " coordinates"]:
-        """Those at which the parameters have the given values, which lie within their bounds."""
+        """The coordinates of the given parameter values, which must lie within their bounds."""
         bijectors = zip(self.free, self.bijectors(curves), strict=True)
         return jnp.stack([bijector.unconstrain(values[index]) for index, bijector in bijectors])
 
@@ -120,7 +120,7 @@ class ConstrainedLaw(AbstractLaw):
         )
 
     def _all(self, free: Sequence[Float[Array, ""]]) -> list[Float[Array, ""]]:
-        """All parameters from those that are free."""
+        """All parameters from the free ones."""
         values = dict(zip(self.free, free, strict=True))
         names = [parameter.name for parameter in self.parameters]
         for index, constraint in enumerate(self.constraints):
@@ -135,12 +135,12 @@ class ConstrainedLaw(AbstractLaw):
 def constrained(
     law: AbstractLaw, constraints: Mapping[str, Constraint], curves: Curves, kind: Kind
 ) -> ConstrainedLaw:
-    """A law with constraints on the parameters of its report.
+    """A law with constraints on its reported parameters.
 
     **Arguments:**
 
     - `law`: any law.
-    - `constraints`: by the parameter's name.
+    - `constraints`: by parameter name.
     - `curves`: an example of what will be fitted: without a verifier the law's placeholders are
         held.
     - `kind`: of the trajectory, in whose terms the constraints are.
@@ -148,8 +148,8 @@ def constrained(
     **Raises:**
 
     `InputError` (a `ValueError`) for unknown names, parameters of a verifier where there is none,
-    bounds that leave no room or lie outside what the parameter can be, numbers beyond 1e50, ties to
-    a parameter that is tied itself, and where none is left free.
+    bounds that leave no room or are outside the parameter's range, numbers beyond 1e50, ties to a
+    parameter that is itself tied, and if no parameter is left free.
     """
     names = [parameter.name for parameter in law.parameters]
     check_names(constraints, names, "constraints")
@@ -173,7 +173,7 @@ def constrained(
 
 
 def check_names(given: Mapping[str, object], names: Sequence[str], argument: str) -> None:
-    """Raise for names that are no parameter of the law."""
+    """Raise for names that are not parameters of the law."""
     unknown = [name for name in given if name not in names]
     if unknown:
         raise InputError(
@@ -182,7 +182,7 @@ def check_names(given: Mapping[str, object], names: Sequence[str], argument: str
 
 
 def check_visible(names: Sequence[str], law: AbstractLaw, curves: Curves, argument: str) -> None:
-    """Raise for parameters that such curves cannot show: without a verifier they mean nothing."""
+    """Raise for parameters that the curves cannot show, those of a verifier they do not have."""
     hidden = [p.name for p in law.parameters if p.needs_verifier and not curves.has_verifier]
     asked = [name for name in names if name in hidden]
     if asked:
@@ -252,7 +252,7 @@ def _narrowed(parameter: Parameter, constraint: Constraint | None) -> Parameter:
 
 
 def _placeholders(law: AbstractLaw, curves: Curves) -> dict[int, float]:
-    """Parameters that such curves cannot show and that are the same at all of the law's starts."""
+    """Parameters that such curves cannot show and that are equal at all of the law's starts."""
     if curves.has_verifier:
         return {}
     with double_precision():
@@ -288,14 +288,14 @@ def _bijector(parameter: Parameter, curves: Curves) -> AbstractBijector:
 
 
 def _is_bound(end: RealScalar) -> bool:
-    """Whether a parameter ends there; a number of which only the program knows is finite."""
+    """Whether the end is a bound, that is finite; a traced number counts as finite."""
     return not (isinstance(end, float) and math.isinf(end))
 
 
 def _typical_between(parameter: Parameter, curves: Curves) -> Float[Array, ""]:
-    """About where a parameter with two bounds lies: off both by its typical size, or in the middle.
+    """About where a parameter with two bounds lies: a typical size off both, or in the middle.
 
-    Bounds may be so wide that to begin in the middle is to begin a thousand typical sizes away.
+    Between wide bounds the middle may be a thousand typical sizes away.
     """
     off = jnp.minimum(typical_size(parameter, curves), 0.5 * (parameter.upper - parameter.lower))
     return jnp.clip(
@@ -304,6 +304,6 @@ def _typical_between(parameter: Parameter, curves: Curves) -> Float[Array, ""]:
 
 
 def _inside(parameter: Parameter, value: Float[Array, ""], curves: Curves) -> Float[Array, ""]:
-    """The value, or one within the bounds where it is not."""
+    """The value, clipped to the interior of its bounds."""
     size = jnp.minimum(parameter.upper - parameter.lower, typical_size(parameter, curves))
     return jnp.clip(value, parameter.lower + _INSIDE * size, parameter.upper - _INSIDE * size)

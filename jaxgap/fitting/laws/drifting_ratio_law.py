@@ -1,9 +1,9 @@
 r"""The law whose ratio $dU_v/dU_s$ drifts along the run.
 
-It is fitted in the coordinates of the rank-one laws, with two ratios in the place of one: at the
-first gap and at the gap's limit. Given these and the rate the solver's curve is still
-$U_s(t_0) + v\,\psi(t)$, so that a start is a regression, with the ratio of that regression moved
-apart by as much as is plausible.
+It is fitted in the coordinates of the rank-one laws, with two ratios in place of one: at the
+initial gap and at the gap's limit. Given these and the rate the solver's curve is still
+$U_s(t_0) + v\,\psi(t)$, so a start is a rank-one regression whose ratio is split in two by a
+plausible drift.
 """
 
 from collections.abc import Sequence
@@ -42,8 +42,8 @@ class DriftingRatioLaw(AbstractLaw):
       \frac{dU_v}{dU_s} = r_\infty + (r_0 - r_\infty) \frac{G - G_\infty}{G_0 - G_\infty}.$$
 
     Its parameters are `rate`, `ratio_initial` ($r_0$), `ratio_limit` ($r_\infty$), `gap_limit`,
-    `solver_initial` and `verifier_initial`. With equal ratios it is the paper's law, and without a
-    verifier there is no other.
+    `solver_initial` and `verifier_initial`. With equal ratios, or without a verifier, it is the
+    paper's law.
 
     **Example:**
 
@@ -88,7 +88,7 @@ class DriftingRatioLaw(AbstractLaw):
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         solver, verifier, first, last, slope, rate = values
-        # What the solver changes over the run, for an excess of one.
+        # The solver's change over the run, for an initial excess of one.
         closed = -jnp.expm1(-rate * curves.duration)
         path = DriftingRatioCoupling(last, first - last)
         reach = curves.duration / -path.solver_change(1 - closed, 1.0)

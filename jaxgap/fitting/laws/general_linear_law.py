@@ -1,15 +1,14 @@
-r"""The general linear law: two decays that both curves share, each in its own proportion.
+r"""The general linear law: two decays shared by both curves, with separate amplitudes.
 
-As a sum of decays $\sum_i a_i e^{-k_i t}$ it is hard to fit: where the rates come close to each
-other, both amplitudes run off to infinity with opposite signs. So the search is in another basis of
-the same curves,
+As a sum of decays $\sum_i a_i e^{-k_i t}$ it is hard to fit: as the rates approach each other, both
+amplitudes diverge with opposite signs. So the search uses another basis of the same curves,
 
 $$U(t) = U(t_0) + c\,\psi(t) + d\,\chi(t), \qquad \psi \propto \psi_{k_2}, \quad
   \chi \propto \frac{\psi_{k_2} - \psi_{k_1}}{k_1 - k_2}, \quad
   \psi_k(t) = \frac{1 - e^{-kt}}{k},$$
 
-both scaled to end at one, so that $c$ and $d$ are changes over the run. They are linear: every
-start is a regression. With $d = 0$ a single decay is left.
+both scaled to end at one, so that $c$ and $d$ are changes over the run. They enter linearly, so
+every start is a regression. With $d = 0$ a single decay remains.
 """
 
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from jaxgap.fitting.laws.quasi_random import quasi_random
 from jaxgap.fitting.laws.rank_one_law import SOLVER_INITIAL, VERIFIER_INITIAL, rate_bijector
 from jaxgap.fitting.laws.regression import regress
 
-# The slow rate as a part of the fast one: nearer to 1 nothing tells the two apart.
+# The slow rate as a fraction of the fast one: closer to 1 the two are indistinguishable.
 _MAX_FRACTION = 0.95
 
 
@@ -43,8 +42,8 @@ class GeneralLinearLaw(AbstractLaw):
 
     Its parameters are `fast_rate`, `slow_rate`, the amplitudes `fast_solver`, `fast_verifier`,
     `slow_solver` and `slow_verifier`, and `solver_initial` and `verifier_initial`. The first rate
-    is the faster one, so that a run has one set of parameters, not two. Where it shows one decay
-    only, the other's rate cannot be seen, and its interval says so.
+    is the faster one, so that a run has one set of parameters, not two. If it shows only one decay,
+    the other's rate is undetermined, as its interval shows.
 
     **Example:**
 
@@ -135,7 +134,7 @@ class GeneralLinearLaw(AbstractLaw):
 
 
 class _Basis(NamedTuple):
-    """The two functions for given rates, with what to divide them by so that they end at one."""
+    """The two functions for given rates, with the divisors that make them end at one."""
 
     fast_rate: Float[Array, ""]
     slow_rate: Float[Array, ""]

@@ -23,7 +23,7 @@ class LaggedLaw(AbstractRankOneLaw):
     $$\frac{dG}{dt} = -\kappa (G - G_\infty) \Big(1 - \lambda \frac{G - G_\infty}{\delta}\Big),
       \qquad \frac{dU_v}{dU_s} = r.$$
 
-    Its parameters are those of :class:`LinearLaw`, `rate` being the relative rate in the end, and
+    Its parameters are those of :class:`LinearLaw`, with `rate` the final relative rate, and
     `feedback` ($\lambda$ in [0, 1)).
 
     **Example:**

@@ -1,8 +1,8 @@
 """Laws: what a fit needs to know about a family of dynamics.
 
-A law names its parameters, says in which coordinates to search for them, and where to begin. The
-coordinates need not be the parameters: a fit is most robust where the data fix each coordinate by
-itself, a report is clearest in the theory's own symbols.
+A law names its parameters and defines the coordinates in which to search for them and the starts.
+The coordinates need not be the parameters: a fit is most robust where the data determine each
+coordinate separately, a report is clearest in the theory's own symbols.
 """
 
 import abc
@@ -21,18 +21,18 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.laws.bijectors import AbstractBijector
 from jaxgap.trajectory import Kind
 
-# A number this many typical sizes from where the data lie is as good as unknown.
+# A number more than this many typical sizes away from the data is as good as unknown.
 _FAR = 100.0
-# A rate with which so many lifetimes lie between the two nearest rows leaves nothing to see of it.
+# A decay is too fast to see if this many lifetimes pass between the two closest rows.
 _MOST_LIFETIMES = 5.0
 
 
 class Parameter(NamedTuple):
     """A reported number: its name, its unit, its natural bounds, and which curves it needs.
 
-    `unit` is `"capability"` (nats, or an error rate), `"gap"` (the solver's less the verifier's),
-    `"change"` (of one capability over time), `"1/time"` or `"1"`. A capability that needs the
-    verifier is the verifier's.
+    `unit` is `"capability"` (nats, or an error rate), `"gap"` (solver minus verifier), `"change"`
+    (of one capability over time), `"1/time"` or `"1"`. A capability that needs the verifier is the
+    verifier's.
     """
 
     name: str
@@ -61,11 +61,11 @@ class AbstractLaw(eqx.Module):
 
     @abc.abstractmethod
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        """One for each coordinate, scaled to the curves."""
+        """One bijector for each coordinate, scaled to the curves."""
 
     @abc.abstractmethod
     def starts(self, curves: Curves) -> Float[Array, "starts coordinates"]:
-        """Coordinates to begin a fit from: deterministic, and spread over what is plausible."""
+        """Coordinates to start a fit from: deterministic, spread over the plausible range."""
 
     @abc.abstractmethod
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
@@ -81,9 +81,9 @@ class AbstractLaw(eqx.Module):
     ) -> AbstractDynamics:
         """The dynamics with the given parameters: the inverse of `parameter_values`.
 
-        It is for laws whose coordinates are not their parameters. A fit that holds, bounds or ties
-        parameters searches in the parameters themselves. `curves` gives what is no parameter: the
-        first time. Any finite values within the bounds of `parameters` must give finite curves.
+        Needed because a fit that holds, bounds or ties parameters searches in the parameters, not
+        in the law's coordinates. `curves` supplies what is not a parameter, the initial time. Any
+        finite values within the bounds of `parameters` must give finite curves.
         """
 
 
@@ -101,7 +101,7 @@ def typical_size(parameter: Parameter, curves: Curves) -> RealScalar:
 def typical_location(parameter: Parameter, curves: Curves) -> RealScalar:
     """About where a parameter lies: at the first measurement of its own series, or at zero.
 
-    A curve may move little against its level, so that zero is many of its ranges away.
+    A curve may vary little compared with its level, so that zero is many of its ranges away.
     """
     solver, verifier = curves.ys[0, 0], curves.ys[0, 1]
     match parameter.unit:
@@ -114,10 +114,10 @@ def typical_location(parameter: Parameter, curves: Curves) -> RealScalar:
 
 
 def horizon(parameter: Parameter, curves: Curves) -> Float[Array, "2"]:
-    """Below and above what values nobody would call a parameter known: an interval is open there.
+    """The lowest and highest value that counts as known; an interval that goes beyond is open.
 
-    It moves with the parameter's own series: a constant added to a curve shifts it by as much. A
-    rate can be known up to where it is too fast for the two rows that are nearest in time.
+    They shift with the parameter's series if a constant is added to it. A rate can be known up to
+    where it is too fast for the two rows closest in time.
     """
     far = _FAR * jnp.asarray(typical_size(parameter, curves))
     if parameter.unit == "1/time":

@@ -1,4 +1,4 @@
-"""The paper's law: a linear potential, and a verifier in step with the solver."""
+"""The paper's law: a linear potential, and a verifier that moves in proportion to the solver."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -32,8 +32,8 @@ class LinearLaw(AbstractRankOneLaw):
       U_v(t) = U_{v,\infty} + \tfrac{r \delta}{1-r} e^{-\kappa (t - t_0)}.$$
 
     Its parameters are `rate` ($\kappa$), `ratio` ($r$), `gap_limit` ($G_\infty$), `solver_initial`
-    and `verifier_initial`. The gap's limit may come out negative: holding it above zero would
-    bias it, and an interval that reaches zero is what tells whether the theory's $f(0) = 0$ holds.
+    and `verifier_initial`. The gap's limit may come out negative: a bound at zero would bias it,
+    and whether its interval includes zero is the test of the theory's $f(0) = 0$.
 
     **Example:**
 

@@ -1,8 +1,8 @@
 r"""A law whose potential is learned: a universal differential equation with few weights.
 
-There is no closed form, so it is fitted through :class:`jaxgap.fitting.OdeCurves`. The coordinates
-are those of the other rank-one laws; that the mean slope over the run is only nearly one of them
-(the closed part is taken from an exponential) changes where the search begins and nothing else.
+There is no closed form, so it is fitted with :class:`jaxgap.fitting.OdeCurves`. The coordinates are
+those of the other rank-one laws. One of them is the mean slope over the run only approximately (the
+closed part is that of an exponential), which affects where the search starts and nothing else.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from jaxgap.fitting.laws.linear_law import LinearLaw
 from jaxgap.fitting.laws.quasi_random import quasi_random
 from jaxgap.fitting.laws.rank_one_law import AbstractRankOneLaw, rate_bijector
 
-# Steeper than this a unit is a step, which twenty measurements cannot identify.
+# A steeper unit is in effect a step, which twenty measurements cannot identify.
 _MAX_STEEPNESS = 12.0
 
 
@@ -32,11 +32,11 @@ class NeuralLaw(AbstractRankOneLaw):
     $$\frac{dG}{dt} = -\kappa\,\delta\,m\Big(\frac{G - G_\infty}{\delta}\Big), \qquad
       \frac{dU_v}{dU_s} = r, \qquad m \text{ increasing},\ m(0) = 0,\ m(1) = 1.$$
 
-    Its parameters are those of :class:`LinearLaw`, `rate` being the relative rate at first, and the
+    Its parameters are those of :class:`LinearLaw`, with `rate` the initial relative rate, and the
     network's: `low_centre` and `low_steepness` of a unit for small gaps, `high_centre` and
-    `high_steepness` of one for wide gaps, and `high_weight`. It is for asking what shape $f$ has,
-    with curves of both capabilities and little noise; its limit is only as good as the guess, built
-    into the units, that the speed is proportional to the gap once that is small.
+    `high_steepness` of one for wide gaps, and `high_weight`. It is for exploring the shape of $f$,
+    given curves of both capabilities and little noise; its limit is only as good as the assumption,
+    built into the units, that the speed is proportional to the gap once that is small.
 
     **Example:**
 
@@ -87,7 +87,7 @@ class NeuralLaw(AbstractRankOneLaw):
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
         moderate = [(-1.0, 1.0), (-2.5, -0.5), (-1.0, 1.0), (-2.5, -0.5)]
         points = quasi_random(8, [(np.log(0.5), np.log(8.0)), *moderate])
-        # An even share for both units, to begin with.
+        # Equal initial weights for both units.
         return np.concatenate([points, np.zeros((len(points), 1))], axis=1)
 
     def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:

@@ -1,4 +1,4 @@
-"""The law whose gap closes by a power of itself, more and more slowly."""
+"""The law whose gap closes at a speed that is a power of it, more and more slowly."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -25,7 +25,7 @@ class PowerLaw(AbstractRankOneLaw):
     $$\frac{dG}{dt} = -\kappa\,\delta \Big(\frac{G - G_\infty}{\delta}\Big)^q, \qquad
       \frac{dU_v}{dU_s} = r.$$
 
-    Its parameters are those of :class:`LinearLaw`, `rate` being the relative rate at first, and
+    Its parameters are those of :class:`LinearLaw`, with `rate` the initial relative rate, and
     `exponent` ($q \ge 1$).
 
     **Example:**

@@ -1,6 +1,6 @@
-"""Points spread evenly over a box, the same every time: where the starts of a fit come from.
+"""Deterministic points spread evenly over a box, from which the starts of a fit are made.
 
-SciPy has the same points in `scipy.stats.qmc`, which takes longer to import than all else here.
+`scipy.stats.qmc` has the same points, but takes longer to import than everything else here.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ _BASES = (2, 3, 5, 7, 11)
 
 
 def quasi_random(num: int, box: list[tuple[float, float]]) -> Float[np.ndarray, "num box"]:
-    """The first points of Halton's sequence in a box of at most five dimensions."""
+    """The first points of the Halton sequence in a box of at most five dimensions."""
     bases = _BASES[: len(box)]
     unit = np.array([[_radical_inverse(i, base) for base in bases] for i in range(1, num + 1)])
     low, high = np.array(box).T
@@ -18,7 +18,7 @@ def quasi_random(num: int, box: list[tuple[float, float]]) -> Float[np.ndarray, 
 
 
 def _radical_inverse(index: int, base: int) -> float:
-    """The digits of `index` mirrored at the point: a number in (0, 1)."""
+    """The digits of `index` mirrored at the radix point: a number in (0, 1)."""
     result, digit = 0.0, 1.0
     while index:
         digit /= base

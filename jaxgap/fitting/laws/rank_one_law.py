@@ -1,10 +1,10 @@
 r"""Laws with the paper's rank-one coupling, for any potential.
 
-All of them have the shape $U(t) = U(t_0) + v\,\psi(t)$ for both curves, where $v$ is the mean
+All of them have the form $U(t) = U(t_0) + v\,\psi(t)$ for both curves, where $v$ is the mean
 slope over the run and $\psi$ depends on the potential alone. So they are fitted in the coordinates
 $U_s(t_0)$, $U_v(t_0)$, $v_s$, $r$ and the parameters of $\psi$. Unlike the gap's limit, which runs
-off to infinity when the curves are straight lines, the data determine each of these by itself. And
-given $\psi$ the best of the others is a linear regression, which gives every start for free.
+off to infinity when the curves are straight lines, the data determine each of these separately.
+And given $\psi$ the others follow by linear regression, which gives cheap starts.
 """
 
 import abc
@@ -25,8 +25,8 @@ from jaxgap.fitting.laws.bijectors import AbstractBijector, Between, Fixed, Grea
 from jaxgap.fitting.laws.law import AbstractLaw, Parameter
 from jaxgap.fitting.laws.regression import regress
 
-# Slower than this over the whole of the data, a decay is a straight line and its limit anywhere;
-# and with a ratio of one the gap would never close.
+# With less decay than this over the data, the curve is a straight line and its limit anywhere; with
+# a ratio of one the gap would never close.
 _MIN_DECAY = 1e-4
 MAX_RATIO = 0.999
 
@@ -38,7 +38,7 @@ VERIFIER_INITIAL = Parameter("verifier_initial", "capability", needs_verifier=Tr
 
 
 class AbstractRankOneLaw(AbstractLaw):
-    """A potential in the coordinates `shape`, of which the first is the rate."""
+    """A law whose potential has the parameters `shape`, the rate first, besides the gap's limit."""
 
     @abc.abstractmethod
     def potential(
@@ -50,19 +50,19 @@ class AbstractRankOneLaw(AbstractLaw):
     def part_closed(
         self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        """How much of the gap's excess is gone after `elapsed`: from 0 to 1, exactly or nearly."""
+        """The fraction of the gap's excess gone after `elapsed`, exact or approximate."""
 
     @abc.abstractmethod
     def shape_of(self, potential: AbstractPotential) -> tuple[RealScalar, ...]:
-        """The parameters of such a potential, the rate first, without the gap's limit."""
+        """The parameters of such a potential, the rate first, excluding the gap's limit."""
 
     @abc.abstractmethod
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
-        """One for each parameter of the potential other than the gap's limit."""
+        """One bijector for each parameter of the potential other than the gap's limit."""
 
     @abc.abstractmethod
     def shape_starts(self) -> Float[np.ndarray, "starts shape"]:
-        """Coordinates of the potential's parameters, spread over what is plausible."""
+        """Coordinates of the potential's parameters, spread over the plausible range."""
 
     def bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         value = curves.value_scale
@@ -85,7 +85,7 @@ class AbstractRankOneLaw(AbstractLaw):
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         solver, verifier, ratio, slope, *shape = values
-        # A part of the excess, divided by 1 - r, is what the solver falls.
+        # The solver changes by the closed part of the excess, divided by 1 - r.
         gap_limit = solver - verifier + (1 - ratio) * slope * self._reach(shape, curves)
         rate, *further = shape
         return self.from_parameters([rate, ratio, gap_limit, solver, verifier, *further], curves)
@@ -117,7 +117,7 @@ class AbstractRankOneLaw(AbstractLaw):
         )
 
     def _reach(self, shape: Sequence[Float[Array, ""]], curves: Curves) -> Float[Array, ""]:
-        """The excess of which the part closed over the run is its duration: a mean slope of one."""
+        """The excess of which the run closes an amount equal to its duration: mean slope one."""
         duration = jnp.asarray(curves.duration)
         return duration / self.part_closed(shape, duration)
 
@@ -125,7 +125,7 @@ class AbstractRankOneLaw(AbstractLaw):
 def regress_rank_one(
     psi: Float[Array, " times"], curves: Curves
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    r"""$U_s(t_0)$, $U_v(t_0)$, $r$ and $v_s$, of curves along $\psi$, which begins at zero."""
+    r"""Regress the curves on $\psi$, which starts at zero: $U_s(t_0)$, $U_v(t_0)$, $r$, $v_s$."""
     basis = jnp.stack([jnp.ones_like(psi), psi], axis=1)
     (solver, slope), (verifier, verifier_slope) = (
         regress(basis, curves.ys[:, series], curves.weights[:, series]) for series in (0, 1)
@@ -135,13 +135,13 @@ def regress_rank_one(
 
 
 def verifier_bijectors(curves: Curves) -> tuple[AbstractBijector, AbstractBijector]:
-    """For the verifier's first value and for a ratio."""
+    """Bijectors for the verifier's initial value and for a ratio."""
     if curves.has_verifier:
         return Real(curves.ys[0, 1], curves.value_scale), Between(0.0, MAX_RATIO)
-    # A verifier that stands still at zero: the gap is then the solver's own curve.
+    # A verifier fixed at zero: the gap is then the solver's own curve.
     return Fixed(0.0), Fixed(0.0)
 
 
 def rate_bijector(curves: Curves) -> AbstractBijector:
-    """For a rate, from a straight line over the whole of the data upwards."""
+    """The bijector for a rate; its lower bound is a straight line over the data."""
     return GreaterThan(_MIN_DECAY / curves.duration, 1.0 / curves.duration)

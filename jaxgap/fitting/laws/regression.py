@@ -1,14 +1,14 @@
-"""Weighted linear regression: given the shape of a curve, its amplitudes for free.
+"""Weighted linear regression: the amplitudes of a curve, given its shape.
 
-Every law here is linear in some of its coordinates once the others are given. A start of a fit
-spreads the others over what is plausible and finds these by regression.
+Every law here is linear in some of its coordinates once the others are given. The starts of a fit
+spread the others over the plausible range and find these by regression.
 """
 
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 from jaxtyping import Array, Float
 
-# Of the largest pivot, added to each: columns that are parallel share their amplitude.
+# Added to each pivot, which are scaled to one: parallel columns then share their amplitude.
 _RIDGE = 1e-12
 
 
@@ -23,7 +23,7 @@ def regress(
     pivots = jnp.diagonal(normal)
     scale = jnp.where(pivots > 0, jnp.sqrt(pivots), 1.0)
     scaled = normal / scale / scale[:, None] + _RIDGE * jnp.eye(len(pivots))
-    # A function without weight has an empty row: a unit pivot gives it a coefficient of zero.
+    # A function without weight has a zero row: a unit pivot gives it a coefficient of zero.
     scaled = scaled + jnp.diag(jnp.where(pivots > 0, 0.0, 1.0))
     moment = weighted.T @ (y * weights)
     return jsl.cho_solve(jsl.cho_factor(scaled), moment / scale) / scale

@@ -1,11 +1,11 @@
 r"""The law of a loop that over-optimises its verifier: capability improves, then worsens.
 
-Given both rates and the loss $h$, solver and verifier follow one curve in their own proportions, as
-under the rank-one laws, with the same coordinates. Without $h$ the solver's curve is linear in gain
-and loss separately: a first regression finds $h$, a second the rest.
+Given both rates and the loss $h$, solver and verifier follow one curve, each with its own
+amplitude, as under the rank-one laws, with the same coordinates. If $h$ is not given, the solver's
+curve is linear in gain and loss separately: a first regression finds $h$, a second the rest.
 
-Of a fall that is still a straight line the data determine the product of erosion and loss alone. So
-that product is a coordinate: erosion can move without the loss that it belongs to being given up.
+While the fall is still a straight line, the data determine only the product of erosion and loss. So
+that product is a coordinate: erosion can then vary without losing the product.
 """
 
 import math
@@ -36,8 +36,8 @@ from jaxgap.fitting.laws.rank_one_law import (
 )
 from jaxgap.fitting.laws.regression import regress
 
-# Of erosion (as a part of the rate) and loss: so small that the least product is no loss to speak
-# of with the least erosion, and the largest one is more than any run falls.
+# The scale of the product of erosion (as a fraction of the rate) and loss: at its lower bound the
+# loss is negligible even at the least erosion, and its upper bound exceeds any run's fall.
 _PRODUCT = math.exp(-6)
 
 
@@ -49,7 +49,7 @@ class RiseThenFallLaw(AbstractLaw):
 
     Its parameters are `rate` ($\kappa$), `ratio` ($r$), `gap_target` ($T_0$), `solver_initial`,
     `verifier_initial`, `erosion` ($\varepsilon < \kappa$: were it faster, no gain would be seen)
-    and `loss` ($h \ge 0$, the part of the gain that is lost in the end).
+    and `loss` ($h \ge 0$, the fraction of the gain that is lost in the end).
 
     **Example:**
 
@@ -96,7 +96,7 @@ class RiseThenFallLaw(AbstractLaw):
 
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         solver, verifier, ratio, slope, rate, fraction, product = values
-        # The slope is the mean over the run of the gain alone.
+        # The slope is the mean slope over the run of the gain alone.
         gained = -jnp.expm1(-rate * curves.duration)
         target = solver - verifier + (1 - ratio) * slope * curves.duration / gained
         erosion, loss = fraction * rate, product / fraction

@@ -1,4 +1,4 @@
-"""The law of a loop that cannot learn faster, however wide the gap."""
+"""The law of a loop whose learning speed is limited, however wide the gap."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -23,8 +23,8 @@ class SaturatingLaw(AbstractRankOneLaw):
     $$\frac{dG}{dt} = -\kappa \frac{(1 + s)(G - G_\infty)}{1 + s\,|G - G_\infty| / |\delta|}, \qquad
       \frac{dU_v}{dU_s} = r.$$
 
-    Its parameters are those of :class:`LinearLaw`, `rate` being the relative rate at first, and
-    `saturation` ($s \ge 0$). It describes runs that fall along a straight line before they bend.
+    Its parameters are those of :class:`LinearLaw`, with `rate` the initial relative rate, and
+    `saturation` ($s \ge 0$). It describes runs that start as a straight line before they bend.
 
     **Example:**
 
