@@ -1,6 +1,6 @@
 """Problems and exact graders; no learned code.
 
-A public name is imported when it is first asked for, so that a task loads only what it needs.
+Public names are imported on first access, so that a task loads only what it needs.
 """
 
 import importlib
@@ -69,7 +69,7 @@ _HOMES = {
 
 
 def __getattr__(name: str):
-    """Import a public name from its file when it is first asked for."""
+    """Import a public name from its file on first access."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"jaxgap.tasks.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

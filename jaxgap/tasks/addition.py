@@ -1,7 +1,7 @@
 """Sums of two three-digit numbers, written most significant digit first.
 
-Writing a sum from the left needs every carry from the right before the first digit, while checking
-a written sum is local to each column: a small case of judging being easier than solving.
+Writing a sum from the left requires all carries from the right before the first digit, while
+checking a written sum is local to each column: a minimal case where judging is easier than solving.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Addition(AbstractTask):
     - `leading`: the digits an operand may begin with, each from 1 to 9.
     - `digits`: the digits that may follow, each from 0 to 9.
 
-    **Raises:** `InputError` if either holds nothing, or something else.
+    **Raises:** `InputError` if either is empty or has another element.
 
     >>> task = Addition()
     >>> problem = task.problems(1, seed=0)[0]
@@ -70,5 +70,5 @@ class Addition(AbstractTask):
         return completion == problem.answer
 
     def canonical_answer(self, completion: str) -> str:
-        """The completion as it is, since grading takes it so."""
+        """The completion unchanged, as it is graded."""
         return completion

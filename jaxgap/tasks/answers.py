@@ -1,22 +1,22 @@
-"""The final answer in a completion: where it is looked for, in one order for all tasks.
+"""The final answer in a completion. All tasks look for it in the same order:
 
-1. between the last `<answer>` that is closed and its `</answer>`, where that is not empty; the word
-   "and" between the two only speaks of them;
-2. in the last `\\boxed{...}` (or `\\fbox{...}`) whose braces are balanced and not empty; without
-   one, what follows the last `\\boxed`, up to white space or the end of the formula, if it has a
-   digit or a command in it or is a single letter;
-3. after the last `####`, or the last `answer is` or `answer:` that something comes after, to the
-   end of the line, or of the sentence before the next of them: whichever of the two begins later.
-   What speaks of an answer that was given ("this answer is", "the answer is correct") counts only
-   where nothing else does;
+1. between the last closed, non-empty pair of `<answer>` and `</answer>`; with only the word "and"
+   between them, the tags are merely mentioned;
+2. in the last non-empty `\\boxed{...}` (or `\\fbox{...}`) with balanced braces; without one, what
+   follows the last `\\boxed`, up to white space or the end of the formula, if it contains a digit
+   or a command or is a single letter;
+3. after the last `####`, or the last `answer is` or `answer:` that is followed by text, to the end
+   of the line, or of the sentence before the next marker: whichever of the two begins later.
+   Remarks about an answer already given ("this answer is", "the answer is correct") count only if
+   there is nothing else;
 4. on the last line.
 
-A text that has something after its last `</think>` is looked at from there: a draft is no answer.
+If there is text after the last `</think>`, only that is searched: a draft is not an answer.
 
-Lines that are empty, or only begin or end display mathematics, bold type or code, are passed over
-by 3 and 4. Surrounding white space is taken off, and of what is not marked by 1 or 2 also what
-begins and ends a formula, asterisks and a final full stop. Only the end of a very long completion
-is looked at, and nothing here takes more than linear time, so that no completion can hold up a run.
+Rules 3 and 4 skip lines that are empty, or that only begin or end display mathematics, bold type or
+code. Surrounding white space is stripped, and for rules 3 and 4 also formula delimiters, asterisks
+and a final full stop. Only the end of a very long completion is searched, and everything here runs
+in linear time, so that no completion can stall a run.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 MAX_CHARACTERS = 100_000
-"""How much of a completion's end is looked at."""
+"""How many characters at the end of a completion are searched."""
 
 _TAGGED = re.compile(r"<answer>(?P<held>(?:(?!</?answer>).)*)</answer>", re.DOTALL)
-# Of the tags, as a prompt does: "between <answer> and </answer>".
+# Tags merely mentioned, as in a prompt: "between <answer> and </answer>".
 _SPOKEN_OF = re.compile(r"[ \t`'\"]+and[ \t`'\"]+")
-# The last of each line; a heading that only announces the answer has it on the next one.
+# The last marker of each line; after a heading that only announces it, the answer is on the next.
 _HASHES = re.compile(
     r"^[^\n]*(?P<marker>####)(?:[^\n#]{0,40}\banswer[ \t\r*]{0,9}$)?", re.IGNORECASE | re.MULTILINE
 )
 _SAID = re.compile(r"(?P<marker>answer)\*{0,3}(?:\s{0,3}is\*{0,3}:?|:)", re.IGNORECASE)
-# What only speaks of an answer that was given, before and after the marker.
+# Remarks about an answer already given, before and after the marker.
 _THIS = re.compile(r"\b(?:this|that)\s{1,3}\Z", re.IGNORECASE)
 _SPEAKS = re.compile(
     r"\s{1,3}(?:also\s|indeed\s)?(?:accurate|consistent|correct|helpful|reasonable|rounded|verified"
@@ -44,7 +44,7 @@ _SPEAKS = re.compile(
     r"|units))\b",
     re.IGNORECASE,
 )
-# Where the sentence of a marker begins, looked for so far before it.
+# Where the sentence of a marker begins, searched for within so many characters before it.
 _SENTENCE = re.compile(r"[.!?]\W{0,3}\s|\n|\(")
 _BEFORE_MARKER = 60
 _THOUGHT_ENDS = "</think>"
@@ -55,13 +55,13 @@ _BOX_OR_BRACE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s{0,3}\{)|[{}]")
 _UNBRACED = re.compile(
     r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,3}(?P<token>(?!\{)(?:(?!\\[)\]])[^\s$])+)"
 )
-# What a box without braces may hold; other words after it only speak of the box.
+# What a box without braces may contain; before other words the box is merely mentioned.
 _BOXABLE = re.compile(r"\d|\\[A-Za-z]|\A[A-Za-z]\Z")
 _FORMULAS = (r"\(\)", r"\[\]")
 
 
 def final_answer(completion: str) -> str:
-    """The text that a completion ends up saying is its answer; empty if there is none.
+    """The text that a completion gives as its final answer; empty if there is none.
 
     >>> final_answer("So it is 4.\\n<answer>4</answer>"), final_answer(r"Hence $\\boxed{\\pi/2}$.")
     ('4', '\\\\pi/2')
@@ -73,7 +73,7 @@ def final_answer(completion: str) -> str:
 
 
 def enclosed_answer(text: str) -> str | None:
-    """What a text has in tags or a box, by rules 1 and 2; None where it has neither.
+    """The content of tags or a box in a text, by rules 1 and 2; None without either.
 
     >>> enclosed_answer("<answer>42</answer>"), enclosed_answer("#### 42")
     ('42', None)
@@ -89,10 +89,10 @@ def _anything(line: str) -> bool:
 
 
 def marked_answer(text: str, holds: Callable[[str], object] = _anything) -> str | None:
-    """What a text marks as its answer, by rules 1 to 3; None where it marks nothing.
+    """The text marked as the answer, by rules 1 to 3; None if nothing is marked.
 
-    `holds` says whether a line can be an answer. One after `####` that cannot is a heading, which
-    marks nothing; one after "answer is" that cannot counts only where nothing else marks an answer.
+    `holds` tells whether a line can be an answer. A line after `####` that cannot is a heading and
+    is ignored; a line after "answer is" that cannot counts only if nothing else marks an answer.
 
     >>> marked_answer("6 * 7\\n#### 42"), marked_answer("42")
     ('42', None)
@@ -108,7 +108,7 @@ def marked_answer(text: str, holds: Callable[[str], object] = _anything) -> str 
 
 
 def last_line(text: str) -> str:
-    """What is on the last line, by rule 4.
+    """The last line, by rule 4.
 
     >>> last_line("first\\n\\nsecond\\n"), last_line("\\\\[\\n6 * 7 = 42\\n\\\\]")
     ('second', '6 * 7 = 42')
@@ -119,7 +119,7 @@ def last_line(text: str) -> str:
 
 
 def after_thought(text: str) -> str:
-    """What follows the last `</think>` of a text, unless it is blank; else all of it.
+    """The text after the last `</think>`, unless it is blank; else the whole text.
 
     >>> after_thought("<think>4?</think>5"), after_thought("<think>4</think> ")
     ('5', '<think>4</think> ')
@@ -129,9 +129,9 @@ def after_thought(text: str) -> str:
 
 
 def boxed(text: str) -> str | None:
-    """What the last `\\boxed{...}` or `\\fbox{...}` of a text holds; None without one.
+    """The content of the last `\\boxed{...}` or `\\fbox{...}` in a text; None without one.
 
-    Empty boxes, and words after a `\\boxed` without braces, only speak of one and do not count.
+    Empty boxes, and words after a `\\boxed` without braces, are mere mentions and do not count.
 
     >>> boxed(r"\\boxed{1} or \\boxed{\\sqrt{2}}, in \\boxed{} as asked")
     '\\\\sqrt{2}'
@@ -150,7 +150,7 @@ def _tagged(text: str) -> str | None:
 
 
 def _braced(text: str) -> Iterator[tuple[int, int]]:
-    """Where what stands between a box's braces begins and ends, of each that is closed."""
+    """Start and end of the content of each closed box."""
     open_braces: list[re.Match[str]] = []
     for match in _BOX_OR_BRACE.finditer(text):
         if match.group() != "}":
@@ -162,11 +162,11 @@ def _braced(text: str) -> Iterator[tuple[int, int]]:
 
 
 _Rank: TypeAlias = tuple[bool, bool, int]
-"""Whether a line can be an answer, and whether it states one; where its marker begins."""
+"""Whether a line can be an answer, whether it states one, and where its marker begins."""
 
 
 def _after_hashes(text: str, holds: Callable[[str], object]) -> Iterator[tuple[_Rank, str]]:
-    """The last line after `####` that can be an answer; nothing without one."""
+    """The last line after `####` that can be an answer, if any."""
     for match in reversed(list(_HASHES.finditer(text))):
         if holds(line := _line(text, match.end(), len(text))):
             yield (True, True, match.start("marker")), line
@@ -174,14 +174,14 @@ def _after_hashes(text: str, holds: Callable[[str], object]) -> Iterator[tuple[_
 
 
 def _after_said(text: str, holds: Callable[[str], object]) -> Iterator[tuple[_Rank, str]]:
-    """The lines after "answer is", from the last to the first that none before it can outrank.
+    """The lines after "answer is", from the last back to one that no earlier line can outrank.
 
-    Each ends before the next marker, so that together they are no longer than the text.
+    Each ends before the next marker, so that their total length is at most that of the text.
     """
     end = len(text)
     for match in reversed(list(_SAID.finditer(text))):
         begin = match.start("marker")
-        # Up to where the sentence of the next marker begins.
+        # The line ends where the sentence of the next marker begins.
         reach = max(match.end(), end - _BEFORE_MARKER)
         sentence = last_match(_SENTENCE, text[reach:end]) if end < len(text) else None
         if line := _line(text, match.end(), reach + sentence.start() if sentence else end):
@@ -196,9 +196,9 @@ def _after_said(text: str, holds: Callable[[str], object]) -> Iterator[tuple[_Ra
 
 
 def _line(text: str, begin: int, end: int) -> str:
-    """The first line between two places that holds something.
+    """The first non-empty line between two positions.
 
-    It is matched in place: a slice for each of many markers would take quadratic time.
+    It is matched in place: slicing for each of many markers would take quadratic time.
     """
     first = _FIRST_LINE.match(text, begin, end)
     return bare(first["line"] if first else "")
@@ -212,7 +212,7 @@ def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 
 def without_text_commands(text: str) -> str:
-    """A text without LaTeX's commands for words in formulas.
+    """A text without LaTeX's commands for text in formulas.
 
     >>> without_text_commands(r"\\text{New} \\mbox{York}")
     'New York'
@@ -221,7 +221,7 @@ def without_text_commands(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Without decoration that is no part of an answer.
+    """The text without decoration that is not part of an answer.
 
     >>> bare("**$4$**."), bare(r"\\(4\\).")
     ('4', '4')

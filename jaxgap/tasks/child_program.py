@@ -1,4 +1,4 @@
-"""Programs for a Python process of our own that finds the packages which this one finds."""
+"""Programs for a child Python process that finds the same packages as this one."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,12 @@ import jaxgap
 
 
 def child_program(module: str, call: str) -> str:
-    """What `python -c` is given so that it calls a function of a module.
+    """The argument of `python -c` that calls a function of a module.
 
     **Arguments:**
 
-    - `module`: where the function is.
-    - `call`: its name, with its arguments as Python has them.
+    - `module`: the module of the function.
+    - `call`: its name and arguments, in Python syntax.
     """
     root = str(Path(jaxgap.__file__).resolve().parent.parent)
     name, _, _ = call.partition("(")

@@ -25,22 +25,22 @@ _logger = logging.getLogger(__name__)
 
 
 class LeftOut(Exception):
-    """A record is sound, but the task has no use for it; the message says where and why."""
+    """A valid record that the task cannot use; the message says where and why."""
 
 
 class AbstractFileTask(AbstractTask):
-    """Problems drawn without replacement from what a file holds.
+    """Problems drawn without replacement from a file.
 
     **Arguments:**
 
-    - `path`: the file, in a form that :func:`jaxgap.tasks.records.read_records` reads.
-    - `held_out_path`: a second file; held-out problems then come from it alone, and training
-        problems from `path` alone.
+    - `path`: the file, in a format that :func:`jaxgap.tasks.records.read_records` reads.
+    - `held_out_path`: a second file; held-out problems then come only from it, and training
+        problems only from `path`.
     - `num_examples`: solved examples put before each question, as earlier turns of a conversation.
         They are the first records of `path`, which are then not drawn.
 
-    A record whose prompt repeats an earlier one, or an example in whichever file, but for white
-    space and case, is not drawn.
+    A record is not drawn if its prompt equals an earlier one, or that of an example, up to white
+    space and case, in either file.
 
     **Raises:** `InputError` with the file, the line and the field.
     """
@@ -70,14 +70,14 @@ class AbstractFileTask(AbstractTask):
 
     @abc.abstractmethod
     def _problem(self, record: Record) -> Problem:
-        """The problem that a record states, its prompt a text.
+        """The problem in a record, with a plain-text prompt.
 
-        **Raises:** `InputError` if something is wrong with it; `LeftOut` to go on without it.
+        **Raises:** `InputError` if the record is invalid; `LeftOut` to skip it.
         """
 
     @abc.abstractmethod
     def _solution(self, record: Record) -> str:
-        """What a good completion of the record's problem looks like."""
+        """A model completion for the record's problem, used in solved examples."""
 
     def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
         """`count` problems drawn without replacement from `path`.
@@ -87,10 +87,10 @@ class AbstractFileTask(AbstractTask):
         return _draw(self._pool, count, seed, self.path)
 
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
-        """Draw both splits; from both files where there are two.
+        """Draw both splits, each from its own file if there are two.
 
-        **Raises:** `InputError` if a count is below 1, the files share a prompt that is drawn for
-        both, or there are too few problems.
+        **Raises:** `InputError` if a count is below 1, a prompt that both files contain is drawn
+        from both, or there are too few problems.
         """
         if self.held_out_path is None:
             return super().split(num_train, num_held_out, seed=seed)
@@ -101,7 +101,7 @@ class AbstractFileTask(AbstractTask):
         )
 
     def _stated(self, records: Sequence[Record]) -> list[tuple[Record, Problem]]:
-        """The records with their problems, without those that the task has no use for."""
+        """The records with their problems, without those that the task cannot use."""
         stated = []
         for record in records:
             try:
@@ -114,7 +114,7 @@ class AbstractFileTask(AbstractTask):
 def _distinct(
     stated: Sequence[tuple[Record, Problem]], shots: Sequence[Message], shown: Set[str]
 ) -> list[Problem]:
-    """The problems after `shots`, each prompt once, without those that are solved in them."""
+    """The problems with `shots` prepended, each prompt once, without those solved in the shots."""
     problems: dict[str, Problem] = {}
     differing = []
     for record, problem in stated:

@@ -16,17 +16,17 @@ from jaxgap.tasks.prompts import GSM8K
 from jaxgap.tasks.records import Record
 
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
-# What begins an item of a list or a quotation is no sign; "-3" is no item.
+# The marker of a list item or quotation is not a minus sign; "-3" is not an item.
 _ITEM = re.compile(r"^[ \t]{0,9}[-\u2013>][ \t]{1,9}", re.MULTILINE)
 
 
 class Gsm8k(AbstractFileTask):
     """Word problems from `train.jsonl` and `test.jsonl` as published.
 
-    A completion is right if the number that it marks as its answer, or the last one on its last
-    line, equals the reference, exactly: commas, currency, units and trailing zeros do not matter.
-    Of a marked answer that number counts which :func:`jaxgap.tasks.numbers.stated_number` finds:
-    not those of its explanation.
+    A completion is right if the number that it marks as its answer, or else the last number on its
+    last line, exactly equals the reference; commas, currency, units and trailing zeros do not
+    matter. In a marked answer, the number is the one that
+    :func:`jaxgap.tasks.numbers.stated_number` finds, not one in an explanation.
     """
 
     def _problem(self, record: Record) -> Problem:

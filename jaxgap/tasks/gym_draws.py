@@ -1,9 +1,9 @@
-"""Reasoning-gym's problems, the same for a seed in every process.
+"""Reasoning-gym's problems, reproducible from a seed in every process.
 
-Some of its sets go through Python's sets of texts, whose order is another in each process unless
-the hash seed is fixed before it starts, or draw from the global random numbers. A run could then
-not go on, and the processes of one run would not share its prompts. So problems are drawn in a
-process of their own, in which both are fixed.
+Some of its data sets iterate over Python sets of strings, whose order differs between processes
+unless the hash seed is fixed before startup, or use the global random state. A run could then not
+be resumed, and the processes of one run would not share its prompts. So problems are drawn in a
+separate process in which both are fixed.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from jaxgap.tasks.child_program import child_program
 from jaxgap.tasks.gym_sets import make_dataset, refusals
 
 Draw: TypeAlias = Callable[[int, int], Iterator[Mapping[str, Any]]]
-"""The entries of a set of this seed and size, one after another."""
+"""Yields the entries of a data set with the given seed and size."""
 
 
 @contextlib.contextmanager
 def drawing(name: str, config: Mapping[str, Any]) -> Iterator[Draw]:
-    """A process that draws problems of a set, ended on leaving.
+    """A process that draws problems of a data set, ended on leaving the context.
 
-    What it yields raises `InputError` where the set refuses its configuration, and `RunError` if
-    the process dies.
+    The function that it yields raises `InputError` if the set rejects its configuration, and
+    `RunError` if the process dies.
     """
     process = subprocess.Popen(
         [sys.executable, "-c", child_program(__name__, "main()")],
         env=os.environ | {"PYTHONHASHSEED": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,  # so that Ctrl-C is said once
+        start_new_session=True,  # so that Ctrl-C is reported once
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -53,7 +53,7 @@ def drawing(name: str, config: Mapping[str, Any]) -> Iterator[Draw]:
         process.kill()
         process.wait()
         replies.close()
-        with contextlib.suppress(BrokenPipeError):  # of a request that it did not live to read
+        with contextlib.suppress(BrokenPipeError):  # it may have died without reading it
             requests.close()
 
 
@@ -69,8 +69,8 @@ def _ask(requests: IO[bytes], replies: IO[bytes], request: Any) -> Mapping[str, 
 
 
 def main() -> None:
-    """Answer requests for one problem each, of which that for the first makes the set."""
-    replies, sys.stdout = sys.stdout.buffer, sys.stderr  # where sets may print
+    """Answer requests for one problem each; the request for the first one creates the set."""
+    replies, sys.stdout = sys.stdout.buffer, sys.stderr  # data sets may print
     dataset: Any = None
     while True:
         try:
@@ -88,5 +88,5 @@ def main() -> None:
 
 
 def _send(stream: IO[bytes], value: Any) -> None:
-    stream.write(pickle.dumps(value))  # whole, or not begun
+    stream.write(pickle.dumps(value))  # pickled completely before anything is written
     stream.flush()

@@ -1,4 +1,4 @@
-"""What runs in the sandbox for reasoning-gym: one set's own grader.
+"""What runs in the sandbox for reasoning-gym: the grader of one data set.
 
 A request is a pickled pair of entry and answer; the reply is the score.
 """
@@ -16,14 +16,14 @@ from jaxgap.tasks.gym_sets import make_dataset
 from jaxgap.tasks.harmless_eval import forbid_exec, restrict_eval
 
 _EVALUATORS = ("reasoning_gym", "sympy")
-# A formula of given numbers, which its grader counts. It would also take names and texts, which
-# stand for other numbers: `len('aaa')`, `pi/pi`, `True`.
+# A formula of given numbers, whose use the grader checks. Without this it would also accept names
+# and strings that evaluate to other numbers: `len('aaa')`, `pi/pi`, `True`.
 _FORMS = {"countdown": re.compile(r"[\d\s()+*/-]*")}
 _EXECUTORS = ("sympy.utilities.lambdify",)
 
 
 def make_handler(name: str, config: Mapping[str, Any]) -> Callable[[bytes], bytes]:
-    """A handler that scores answers to one set's problems."""
+    """A handler that scores answers to the problems of one data set."""
     import sympy
 
     dataset = make_dataset(name, config, seed=0, size=1)

@@ -1,4 +1,4 @@
-"""Reasoning-gym's sets, whose failures are errors of one line."""
+"""Reasoning-gym's data sets, with their failures as one-line errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jaxgap.errors import InputError
 
 
 def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) -> Any:
-    """One of reasoning-gym's sets.
+    """One of reasoning-gym's data sets.
 
-    **Raises:** `InputError` for an unknown set or parameter, or values that it refuses.
+    **Raises:** `InputError` for an unknown set or parameter, or values that it rejects.
     """
     from reasoning_gym.factory import DATASETS, create_dataset
 
@@ -33,10 +33,10 @@ def make_dataset(name: str, config: Mapping[str, Any], *, seed: int, size: int) 
 
 @contextlib.contextmanager
 def refusals(name: str, config: Mapping[str, Any]) -> Iterator[None]:
-    """Failures of a set as an `InputError` of one line.
+    """Convert failures of a data set to a one-line `InputError`.
 
-    Its configurations check themselves by assertions, fail on a wrong type in many ways, and let
-    values pass that fail only when a problem is drawn or scored.
+    Its configurations validate themselves by assertions, fail on wrong types in many ways, and
+    accept some values that fail only when a problem is drawn or scored.
     """
     try:
         yield

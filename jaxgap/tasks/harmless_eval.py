@@ -1,10 +1,10 @@
-"""An `eval` for containers in which other libraries evaluate what a model wrote.
+"""An `eval` for containers in which other libraries evaluate text written by a model.
 
-The sandbox keeps evaluated text from harming the machine, but not from answering in the grader's
-place: it runs in the grader's process. So `eval` is replaced there by one that refuses attributes
-and all functions and classes but those that formulas are written with. SymPy also turns expressions
-into Python and executes it, names as they are, so the module that does is left without `exec`.
-Other callers, such as the standard library when it makes named tuples, are left alone.
+The sandbox keeps evaluated text from harming the machine, but not from forging the grader's reply,
+since it runs in the grader's process. So `eval` is replaced there by one that rejects attributes
+and all functions and classes except those used in formulas. SymPy also converts expressions to
+Python source, with names unescaped, and executes it, so `exec` is disabled in the module that does.
+Other callers, such as the standard library when it makes named tuples, are unaffected.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any, NoReturn
 
 _eval = builtins.eval
 _HARMLESS = {"abs", "complex", "divmod", "float", "int", "len", "max", "min", "pow", "round", "sum"}
-# What SymPy has in formulas beside the classes of its mathematical functions. Among the rest are
-# functions that print an expression as a text, and one that times a text as Python.
+# What SymPy needs in formulas besides the classes of its mathematical functions. Other names
+# include functions that print an expression as a string, and one that times a string as Python.
 _IN_FORMULAS = {"Symbol", "Integer", "Float", "Rational", "sqrt", "cbrt", "root", "real_root"}
 _ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "STORE_ATTR", "IMPORT_NAME"}
 
 
 def restrict_eval(packages: Sequence[str], functions: type) -> None:
-    """From now on, in this process, `eval` is :func:`evaluate_harmless` to these packages.
+    """Replace `eval` by :func:`evaluate_harmless` in these packages, for this process.
 
     **Arguments:**
 
-    - `packages`: their names.
+    - `packages`: the packages' names.
     - `functions`: as for `evaluate_harmless`.
     """
 
@@ -51,7 +51,7 @@ def restrict_eval(packages: Sequence[str], functions: type) -> None:
 
 
 def forbid_exec(modules: Sequence[str]) -> None:
-    """From now on, in this process, `exec` raises a `ValueError` in these modules."""
+    """Make `exec` raise a `ValueError` in these modules, for this process."""
     for name in modules:
         vars(importlib.import_module(name))["exec"] = _refuse_exec
 
@@ -63,15 +63,15 @@ def evaluate_harmless(
     *,
     functions: type,
 ) -> Any:
-    """`eval` for literals and formulas alone.
+    """`eval` for literals and formulas only.
 
     **Arguments:**
 
     - `source`, `names`, `local_names`: as for `eval`.
-    - `functions`: the base of those classes in `names` that a formula may call.
+    - `functions`: the base of the classes in `names` that a formula may call.
 
     **Raises:** `ValueError` for an expression that uses an attribute, another function or class, or
-    a name of Python's own.
+    a Python builtin.
     """
     code = source if isinstance(source, CodeType) else compile(source.strip(), "<answer>", "eval")
     known = {**names, **(local_names or {})}
@@ -95,7 +95,7 @@ def _is_in_formulas(name: str, value: Any, functions: type) -> bool:
         return True
     if name.startswith("_") or hasattr(builtins, name):
         return False
-    # The base itself makes new classes, with methods of their own.
+    # The base itself can create new classes with arbitrary methods.
     is_function = isinstance(value, type) and issubclass(value, functions)
     return (is_function and value is not functions) or not callable(value)
 

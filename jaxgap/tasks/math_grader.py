@@ -1,7 +1,7 @@
 """What runs in the sandbox for MATH: math-verify on one pair of answers.
 
 Requests are `{"equal": [reference, answer]}`, answered by true or false, and `{"canonical":
-answer}`, answered by a text, or null if it cannot be read.
+answer}`, answered by a string, or null if the answer cannot be parsed.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _SAMPLES = (
 
 
 def make_handler() -> Callable[[bytes], bytes]:
-    """A handler of these requests."""
+    """A handler for these requests."""
     import math_verify
 
     def parse(answer: str) -> list[Any]:
         # The sandbox bounds the time; math-verify's own timer needs signals that are not allowed.
         return math_verify.parse(f"\\boxed{{{answer}}}", parsing_timeout=None)  # pyright: ignore[reportArgumentType]
 
-    # What has been parsed once is parsed fast in all later sessions: they are forked from here.
+    # Warm up the parser: all later sessions are forked from this process.
     for sample in _SAMPLES:
         math_verify.verify(parse(sample), parse(sample), timeout_seconds=None)
 
@@ -65,7 +65,7 @@ def make_handler() -> Callable[[bytes], bytes]:
 def _canonical(value: Any) -> str:
     """One text for equal numbers, and SymPy's ordered form of other expressions.
 
-    An equation that says what a name is (x = 5) is its value, as math-verify takes it.
+    An equation that assigns a name (x = 5) becomes its value, as in math-verify.
     """
     import sympy
 
@@ -74,7 +74,7 @@ def _canonical(value: Any) -> str:
     if isinstance(value, sympy.Eq) and isinstance(value.lhs, sympy.Symbol):
         value = value.rhs
     if isinstance(value, sympy.Basic):
-        # Decimals as they are written: rounded, 4.99999999 would be 5.
+        # Decimals are kept exact: rounded, 4.99999999 would be 5.
         exact = {number: sympy.Rational(str(number)) for number in value.atoms(sympy.Float)}
         value = value.xreplace(exact)
     if isinstance(value, sympy.Expr) and value.is_number:

@@ -2,7 +2,7 @@
 
 Hendrycks et al., arXiv:2103.03874. A record has `problem`, `solution` (answer in `\\boxed{...}`),
 `level` and `type`. MATH-500 (Lightman et al., arXiv:2305.20050) adds `answer`. Other sets of
-competition problems have `answer` alone, some of them as a number.
+competition problems have only `answer`, some as a number.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from jaxgap.tasks.sandbox import Isolation, Limits
 from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
 
 MAX_ANSWER_CHARACTERS = 2_000
-"""Longer final answers are wrong."""
+"""Longer final answers are graded as wrong."""
 
 _PERCENT = re.compile(r"\s*\\?%$")
 _DEGREES = re.compile(r"\^\{°\}|\^?°")
 _FULL_STOP = re.compile(r"(?<=[\d})])\.$")
 _BASED = re.compile(r"(?P<digits>\d[\dA-Z]*)\s?_\s?(?P<brace>\{)?(?P<base>\d{1,2})(?(brace)\})")
-# A formula among words that are known not to change what it says. It begins as an answer does, not
-# with an operator or a relation.
+# A formula among words that are known not to change its meaning. It begins like an answer, not with
+# an operator or a relation.
 _FILLER = r"(?i:there|is|are|the|so|we|get|have|a total of|equal to)"
 _UNIT = (
     r"(?:dollars?|cents?|degrees?|(?:square |cubic )?(?:units?|inch(?:es)?|foot|feet|yards?|miles?"
@@ -48,22 +48,22 @@ _IN_A_LINE = re.compile(
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*")
 
 LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=64 * 1024)
-"""What comparing one answer may use, unless told otherwise."""
+"""The default limits on comparing one answer."""
 
 
 class MathProblems(AbstractFileTask):
     """Competition problems from JSON lines, or the published folder of JSON files.
 
-    A completion is right if its final answer is mathematically equal to the reference by
+    A completion is right if its final answer is mathematically equal to the reference according to
     math-verify (extra `tasks`), which runs in a sandbox.
 
     **Arguments:**
 
     - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
-    - `limits`: the bounds of comparing one answer.
+    - `limits`: the limits on comparing one answer.
 
-    **Raises:** `InputError` for a bad file, without the extra, and on grading (a
-    `SandboxUnavailable`) where the sandbox cannot be set up.
+    **Raises:** `InputError` for a bad file, without the extra, and when grading (a
+    `SandboxUnavailable`) if the sandbox cannot be set up.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class MathProblems(AbstractFileTask):
 
     @property
     def isolation(self) -> Isolation:
-        """Which walls stand around the grader.
+        """Which walls isolate the grader.
 
         **Raises:** `SandboxUnavailable`.
         """
@@ -111,7 +111,7 @@ class MathProblems(AbstractFileTask):
         """Whether each final answer equals its reference; each distinct pair is compared once."""
         answers = [(_normal(problem.answer), _final(completion)) for problem, completion in pairs]
         unequal = list(dict.fromkeys(pair for pair in answers if not _same_text(*pair)))
-        # math-verify does not look at bases.
+        # math-verify ignores bases.
         asked = [pair for pair in unequal if pair[1] and not all(map(_BASED.fullmatch, pair))]
         requests = [json.dumps({"equal": pair}).encode() for pair in asked]
         equal = dict(zip(asked, self._grader.ask_all(requests), strict=True))
@@ -121,9 +121,9 @@ class MathProblems(AbstractFileTask):
         return self.canonical_answers([completion])[0]
 
     def canonical_answers(self, completions: Sequence[str]) -> list[str]:
-        """Each final answer as SymPy writes it, or as it stands where it cannot be read.
+        """Each final answer in SymPy's form, or unchanged if it cannot be parsed.
 
-        A percentage stays one, since it may count as its number or as its part of 1.
+        A percentage stays one, since it may equal either its number or the fraction.
         """
         finals = [_final(completion) for completion in completions]
         answers = [_PERCENT.sub("", final) for final in finals]
@@ -149,13 +149,13 @@ def _final(completion: str) -> str:
 
 
 def _only_formula(line: str) -> str:
-    """The formula of a line that has nothing around it but words known to change nothing."""
+    """The formula of a line that is otherwise only words known not to change its meaning."""
     only = _IN_A_LINE.fullmatch(line)
     return only["formula"] if only else line
 
 
 def _normal(answer: str) -> str:
-    """An answer without what math-verify stumbles over."""
+    """An answer without what confuses math-verify."""
     answer = _DEGREES.sub(r"^{\\circ}", answer).replace(r"\varnothing", r"\emptyset")
     answer = _FULL_STOP.sub("", between_thousands("", answer))
     based = _BASED.fullmatch(answer)
@@ -163,7 +163,7 @@ def _normal(answer: str) -> str:
 
 
 def _in_words(answer: str) -> str:
-    """An answer in words as words alone; what is not in words stays as it is."""
+    """An answer in words without anything else; other answers unchanged."""
     words = without_text_commands(answer)
     return words if _WORDS.fullmatch(words) else answer
 
@@ -173,5 +173,5 @@ def _same_text(reference: str, answer: str) -> bool:
 
 
 def _canonical(answer: str) -> str:
-    """Words without regard to case; in formulas `R` and `r` are not the same."""
+    """Words in lower case; in formulas `R` and `r` differ."""
     return canonical_text(answer, keep_case=not _WORDS.fullmatch(answer))

@@ -1,7 +1,7 @@
 """MBPP: short Python programs, judged by running them against tests.
 
 Austin et al., arXiv:2108.07732. A record has the task in `text` (sanitized form: in `prompt`), a
-reference program in `code`, assertions in `test_list` and `challenge_test_list`, and what runs
+reference program in `code`, assertions in `test_list` and `challenge_test_list`, and code that runs
 before them in `test_setup_code` (sanitized: `test_imports`).
 """
 
@@ -25,28 +25,28 @@ from jaxgap.tasks.sandbox import Isolation, Limits
 _logger = logging.getLogger(__name__)
 
 MAX_PROGRAM_CHARACTERS = 100_000
-"""Longer programs are wrong."""
+"""Longer programs are graded as wrong."""
 
 _PYTHON = ("python", "py", "python3")
-# On a line of its own, or behind words where it says that it is Python.
+# On a line of its own, or after words if it is labelled as Python.
 _FENCE = re.compile(
     r"^(?P<indent>[ \t]*)(?:(?P<words>[^`\s][^`\n]*)(?=```(?:python|py)3?[ \t]*$))?"
     r"```(?P<info>[^`\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
 _ITEM = re.compile(r"(?:[-*+]|\d{1,3}[.)])[ \t]{1,4}")
-# Behind the last line of a program.
+# At the end of a program's last line.
 _CLOSING = re.compile(r"(?<=[^\s`])```[ \t]*$", re.MULTILINE)
 
 
-# What came of the files' own programs in this process, and where it was told of those that fail.
+# Verdicts on the files' reference programs in this process, and the failures already warned of.
 _references: dict[Limits, dict[tuple[str, ProgramTests], Verdict]] = {}
 _warned_of: set[tuple[str, tuple[str, ProgramTests]]] = set()
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgrammingProblem(Problem):
-    """A problem whose answers are programs; its reference answer is one that passes.
+    """A problem whose answers are programs; its reference answer is a program that passes.
 
     **Fields:**
 
@@ -60,18 +60,18 @@ class Mbpp(AbstractFileTask):
     """Programming problems from `mbpp.jsonl` or `sanitized-mbpp.json` as published.
 
     The prompt shows `test_list`, as is usual; a program is right if it satisfies these and
-    `challenge_test_list`. A record with a test that cannot be judged from outside the program, or
-    whose reference program fails, is left out; one whose reference program reaches a limit (on
-    time, memory or depth) is kept. Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`), with
-    Python's standard library alone, and cannot forge a verdict (:mod:`jaxgap.tasks.programs`).
+    `challenge_test_list`. A record is skipped if one of its tests cannot be judged from outside the
+    program, or its reference program fails; it is kept if that program reaches a limit (on time,
+    memory or depth). Programs run in a sandbox (:mod:`jaxgap.tasks.sandbox`) with only Python's
+    standard library, and cannot forge a verdict (:mod:`jaxgap.tasks.programs`).
 
     **Arguments:**
 
     - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
-    - `limits`: the bounds of one program with all its tests.
+    - `limits`: the limits on one program with all its tests.
 
-    **Raises:** `InputError` for a bad file, and (a `SandboxUnavailable`) where programs cannot be
-    run safely.
+    **Raises:** `InputError` for a bad file, and (a `SandboxUnavailable`) if programs cannot be run
+    safely.
     """
 
     def __init__(
@@ -88,17 +88,18 @@ class Mbpp(AbstractFileTask):
 
     @property
     def isolation(self) -> Isolation:
-        """Which walls stand around the programs.
+        """Which walls isolate the programs.
 
         **Raises:** `SandboxUnavailable`.
         """
         return self._judge.isolation
 
     def _stated(self, records: Sequence[Record]) -> list[tuple[Record, Problem]]:
-        """Without the records whose own program fails.
+        """The records with their problems, without those whose reference program fails.
 
-        One whose program reaches a limit is kept: every machine must keep the same records. Each
-        program runs, and is warned of, once in a process: every run of a bench opens the file.
+        One whose program reaches a limit is kept, so that every machine keeps the same records.
+        Each program is run and warned about once per process, since every run of a bench opens the
+        file.
         """
         stated = super()._stated(records)
         jobs = [(problem.answer, _tests_of(problem)) for _, problem in stated]
@@ -149,14 +150,14 @@ class Mbpp(AbstractFileTask):
         return [verdicts[problem, program_in(text)].passed for problem, text in pairs]
 
     def canonical_answer(self, completion: str) -> str:
-        """The program, without empty lines and spaces at the ends of lines."""
+        """The program without empty lines and trailing spaces."""
         lines = (line.rstrip() for line in program_in(completion).split("\n"))
         return "\n".join(line for line in lines if line)
 
 
 def program_in(completion: str) -> str:
-    """The first fenced block of a completion that says it is Python, else the first that does not
-    say what it is, else the first of all, else all of the completion; empty if it is too long.
+    """The first fenced block of a completion labelled as Python, else the first unlabelled one,
+    else the first of all, else the whole completion; empty if it is too long.
 
     >>> program_in("Here it is:\\n```python\\nx = 1\\n```\\nIt sets x.")
     'x = 1\\n'
@@ -170,16 +171,16 @@ def program_in(completion: str) -> str:
 
 
 def _code(record: Record) -> str:
-    """The reference program; published ones have the line ends of Windows."""
+    """The reference program; published ones have Windows line endings."""
     return record.text("code").replace("\r\n", "\n")
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """The fenced blocks, each after the first word behind its fence; the last may be open.
+    """The fenced blocks, each with the label of its fence; the last may be unclosed.
 
-    A fence that is deeper than the one that opened the block is part of the program: it stands in a
-    docstring. One that names a language ends a block and opens the next. A single one that says
-    nothing may close a program that nothing opened.
+    A fence indented deeper than the opening one is part of the program, as in a docstring. One that
+    names a language ends a block and opens the next. A single unlabelled fence may close a program
+    that no fence opened.
     """
     opening = None
     fences = list(_FENCE.finditer(text))
@@ -197,7 +198,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_program(text: str, fence: re.Match[str]) -> bool:
-    """Whether a program stands before a fence, which then only closes it, and none behind."""
+    """Whether there is a program before a fence, which then only closes it, and none after it."""
     before, after = (
         bool(part.strip()) and is_python(textwrap.dedent(part))
         for part in (text[: fence.start()], text[fence.end() :])
@@ -206,7 +207,7 @@ def _is_program(text: str, fence: re.Match[str]) -> bool:
 
 
 def _until_closed(block: str) -> str:
-    """A block up to a closing fence on the last line of its program; all of one in Python."""
+    """A block up to a closing fence at the end of a line; all of it if it is valid Python."""
     closing = _CLOSING.search(block)
     if closing is None or is_python(textwrap.dedent(block)):
         return block
@@ -214,7 +215,7 @@ def _until_closed(block: str) -> str:
 
 
 def _rank(block: tuple[str, str]) -> int:
-    """How far a block is from being the program: one that is empty is the last choice."""
+    """The priority of a block as the program, lowest first; an empty block comes last."""
     language, text = block
     if not text.strip():
         return 3
@@ -224,7 +225,7 @@ def _rank(block: tuple[str, str]) -> int:
 
 
 def _indent(fence: re.Match[str]) -> int:
-    """Of an item of a list the column behind its marker."""
+    """The column of a fence; in a list item, the column after its marker."""
     words = fence["words"] or ""
     return len((fence["indent"] + (words if _ITEM.fullmatch(words) else "")).expandtabs())
 

@@ -1,7 +1,7 @@
 """Tasks by name, for the command line and the configuration of a run.
 
-A configuration may come from somebody else, so a name stands for one of the tasks below and never
-for code: tasks of one's own are given from Python.
+A configuration may be untrusted, so a name stands for one of the tasks below and never for code;
+custom tasks are passed from Python.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def named_task(name: str, options: str = "{}") -> AbstractTask:
     **Arguments:**
 
     - `name`: `addition`; `reasoning-gym:SET`; or one of `gsm8k`, `math`, `mbpp`, `prontoqa` and
-        `json` (any prompts and answers) with its file, and with one for held-out problems if there
-        is: `gsm8k:train.jsonl,test.jsonl`.
+        `json` (any prompts and answers) with its file, and optionally one for held-out problems:
+        `gsm8k:train.jsonl,test.jsonl`.
     - `options`: a JSON object: the configuration of a reasoning-gym set; for the others
         `num_examples` and, for `json`, `prompt_field` and `answer_field`.
 
-    **Raises:** `InputError` in one line for another name, a file or option that does not fit.
+    **Raises:** `InputError` in one line for an unknown name, or an unsuitable file or option.
 
     >>> named_task("addition").split(1, 1, seed=0).train[0].prompt
     '453+454='
@@ -51,7 +51,7 @@ def named_task(name: str, options: str = "{}") -> AbstractTask:
 
 
 def _files(place: str, name: str) -> list[Path]:
-    """One file, or that of the training problems and that of the held-out ones."""
+    """One file, or the files of the training and the held-out problems."""
     parts = [part.strip() for part in place.split(",", 1)]
     if not all(parts):
         raise InputError(f"task {name!r:.80} names an empty file: give FILE, or FILE,FILE")
@@ -62,7 +62,7 @@ def _files(place: str, name: str) -> list[Path]:
 
 
 def _maker(kind: str) -> Callable[..., AbstractTask]:
-    """What makes the tasks of a kind; only what is needed is imported."""
+    """The constructor of a kind of task; only what it needs is imported."""
     match kind:
         case "addition":
             from jaxgap.tasks.addition import Addition as maker

@@ -1,4 +1,4 @@
-"""The number that an answer states, in whatever form it is written."""
+"""The number that an answer states, in whatever notation."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from fractions import Fraction
 from jaxgap.tasks.answers import MAX_CHARACTERS, bare, last_match
 
 MAX_DIGITS = 400
-"""Longer numbers are not taken for numbers."""
+"""Longer numbers are not recognised."""
 
 DENIAL = (
     r"(?:\b(?:not|cannot|never|hardly|no\s{1,3}longer|rather\s{1,3}than|instead\s{1,3}of)\b"
     r"|n['\u2019]t\b)"
 )
-"""A regular expression for the words that deny what comes after them."""
+"""A regular expression for words that negate what follows them."""
 
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
 _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
-# What begins and ends a formula in a text; no brackets.
+# LaTeX's delimiters of formulas, not brackets.
 _FORMULA_ENDS = re.compile(r"\\[()[\]]")
 _OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s(?=[^\d\n]{0,10}\d)")
-# Not where a bracket is multiplied or the like.
+# Brackets that are not an operand, as in a product.
 _REMARK = re.compile(
     r"(?<![-+*/×÷^])(?<![-+*/×÷^]\s)(?<!\dx)(?<!\sx\s)(?<!times\s)(?<!cdot\s)\([^()]*\)"
 )
 _QUOTIENT = re.compile(r"/|\\[dt]?frac")
-# A sign that is set apart or a word, where no number can stand before it.
+# A minus sign set apart, or the word, where no number can precede it.
 _SIGN_APART = re.compile(
     r"(?P<before>(?:\A|[=:({]|(?<!\d)\$|\b(?:is|was|be|equals)\b)\s{0,3})(?:-|minus\b)\s{1,3}"
     r"(?=\\?[$€£]?\.?\d|\\[dt]?frac)",
@@ -43,16 +43,16 @@ _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 # `½`, and a fraction after a whole number.
 _VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
 _MIXED = re.compile(r"(?<![\d.,/^])(\d{1,9})\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
-# Three digits of their own go on with a number where at most a unit follows: "1, 234 dollars".
+# Three separate digits continue a number if at most a unit follows: "1, 234 dollars".
 _GROUP = (
     r"\s\d{3}(?![\d-])(?=(?:\s?[A-Za-z$%€£°]{1,15})?[\s.!$)}]{0,3}"
     r"(?:\Z|;|,?\s?\b(?:since|because)\b))"
 )
-# What ends the statement of an answer; a comma between digits does not.
+# Ends the statement of an answer; a comma between digits does not.
 _EXPLANATION = re.compile(rf"(?<!\d),|,(?!\d|{_GROUP})|;|\b(?:since|because)\b", re.IGNORECASE)
 
-# Whole numbers with or without commas, decimals, powers of ten, fractions, also after a whole
-# number; a sign may stand before a currency.
+# Whole numbers with or without commas, decimals, powers of ten, fractions and mixed numbers; a sign
+# may precede a currency.
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _NUMBER = re.compile(
     rf"(?P<sign>(?<![\w)])[-+])?\\?[$€£]?(?P<inner>(?<=[$€£])-)?"
@@ -62,11 +62,11 @@ _NUMBER = re.compile(
     rf"|(?P<point>\.\d+))"
 )
 
-# A few letters and signs of a unit, and the number that an operation goes on with.
+# The letters and signs of a unit, and the next operand of an operation.
 _UNIT = r"(?:[ -]?(?:\\?[A-Za-z$%°]{1,15}|\\text\{[^{}]{0,20}\})){0,2}?"
 _NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
 _MEASURE = r"(?:dollar|feet|foot|ft|hour|hr|h|inche|lb|min|minute|month|pound|week|yard|year)s?"
-# Where the number before is only a part of what is meant, as in "2 hours and 5 minutes".
+# Follows a number that is only a part of the answer, as in "2 hours and 5 minutes".
 _GOES_ON = re.compile(
     rf",\d|,?{_GROUP}|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
     rf"|\s?(?:\\text\{{\s?)?{_MEASURE}[\s}}]{{1,3}}\d{{1,3}}(?!\d)|"
@@ -78,7 +78,7 @@ _GOES_ON = re.compile(
     r"|(?:\s|\\,){0,3}(?:\\text\{\s?)?(?:hundred|thousand|million|billion)s?(?![\w-])",
     re.IGNORECASE,
 )
-# What before a number says that it is not the one that is meant; "no less than 5" does not.
+# Precedes a number that is not the answer; "no less than 5" does not match.
 _NOT_MEANT = re.compile(
     rf"(?:{DENIAL}(?:\s{{1,3}}[A-Za-z]{{1,12}}){{0,3}}\s{{1,3}}"
     r"|(?<!\bno )\b(?:less|more|fewer|greater|lower|higher)\sthan\s{1,3}"
@@ -86,9 +86,9 @@ _NOT_MEANT = re.compile(
     r"|√\s?|\b(?:sqrt|root\sof)\s?|\\(?:sqrt|[dt]?frac|binom)\s?)[\s$({\[]{0,3}\Z",
     re.IGNORECASE,
 )
-# How much of what comes before a number is looked at.
+# How many characters before a number are searched.
 _REACH = 80
-# "not 18 but 17" states what comes after.
+# "not 18 but 17" states the second number.
 _CORRECTED = re.compile(
     rf"{DENIAL}(?!\s{{1,3}}(?:only|just|merely)\b)(?:\s{{1,3}}[A-Za-z]{{1,12}}){{0,3}}\s{{1,3}}"
     r"[^\w\s]{0,2}\d[\d,.]*[^\d.!?]{0,30}?\b(?:but|rather|it\sis|it['\u2019]s)\s"
@@ -100,7 +100,7 @@ _CORRECTED = re.compile(
 def canonical_number(text: str) -> str | None:
     """The last number in a text as a whole number or reduced fraction; None without one.
 
-    Commas between thousands, currency signs and units do not matter; a percentage counts by its
+    Commas between thousands, currency signs and units do not matter; a percentage counts as its
     number. Zero has no sign.
 
     >>> texts = "$1,234.50", "-0", "3/6 cups", r"\\frac{3}{4}", "−7 °C", "2 1/2", "1e3", "no"
@@ -113,12 +113,12 @@ def canonical_number(text: str) -> str | None:
 def stated_number(text: str) -> str | None:
     """The number that a marked answer states, as :func:`canonical_number` writes it.
 
-    It is the first of the statement, which ends at a comma, a semicolon, "since" or "because". Of
-    an equation it is the first after the last equals sign, unless a number alone, and no quotient,
-    stands before the first one. What comes after the statement or in brackets counts where there is
-    no other. Who says that it is one number or another has stated none, unless the two are equal,
-    nor has who leaves something to work out ("17 + 1", "2 hours and 5 minutes"), gives a range
-    ("18-20", "less than 18") or says only what it is not; "not 18 but 17" states 17.
+    It is the first number of the statement, which ends at a comma, a semicolon, "since" or
+    "because". In an equation it is the first number after the last equals sign, unless just a
+    number, not a quotient, precedes the first one. Numbers after the statement or in brackets count
+    only if there is no other. No number is stated by alternatives ("3 or 4"), unless they are
+    equal, by something left to compute ("17 + 1", "2 hours and 5 minutes"), by a range ("18-20",
+    "less than 18"), or by a mere denial; "not 18 but 17" states 17.
 
     >>> texts = "$1,080 for 12 months", "1080 (= 90 x 12)", "90 x 12 = 1080", "(5)", "3 or 4"
     >>> [stated_number(text) for text in texts]
@@ -129,7 +129,7 @@ def stated_number(text: str) -> str | None:
     text = _CORRECTED.sub(" ", _plain(text).replace("=>", "="))
     alone = _REMARK.sub(" ", text)
     statement = _EXPLANATION.split(alone, maxsplit=1)[0]
-    # Often the same text, which is searched once.
+    # These are often equal; each distinct text is searched once.
     parts = _result(statement), statement, _result(alone), alone, _result(text.strip(" .()")), text
     for part in dict.fromkeys(parts):
         match = _NUMBER.search(part)
@@ -139,8 +139,8 @@ def stated_number(text: str) -> str | None:
 
 
 def canonical_text(text: str, *, keep_case: bool = False) -> str:
-    """A number as :func:`canonical_number` writes it if the text is nothing else; or the text,
-    without regard to white space and, unless it is kept, case.
+    """The number in :func:`canonical_number`'s form if the text is just a number; else the text
+    with white space and, unless `keep_case`, case normalised.
 
     >>> canonical_text("1,000"), canonical_text(" New  York"), canonical_text("3 apples")
     ('1000', 'new york', '3 apples')
@@ -153,7 +153,7 @@ def canonical_text(text: str, *, keep_case: bool = False) -> str:
 
 
 def _plain(text: str) -> str:
-    """The end of a text with one sign for minus, commas between thousands, no ends of formulas."""
+    """The end of a text, with numbers and minus signs normalised and formula delimiters removed."""
     text = _FORMULA_ENDS.sub(" ", text[-MAX_CHARACTERS:])
     text = between_thousands(",", text.translate(_MINUS_SIGNS))
     text = _MIXED.sub(r"\1 \2/\3", _VULGAR.sub(_in_digits, text))
@@ -172,15 +172,15 @@ def _in_full(scaled: re.Match[str]) -> str:
 
 
 def _meant(match: re.Match[str]) -> bool:
-    """Whether the number that was found is all that is said, and not only what is denied."""
+    """Whether the number found is the whole answer and is not denied."""
     before = match.string[max(0, match.start() - _REACH) : match.start()]
     return not (_NOT_MEANT.search(before) or _GOES_ON.match(match.string, match.end()))
 
 
 def _result(text: str) -> str:
-    """The side of an equation that says what it comes to; all of what is no equation.
+    """The side of an equation with its result; the whole text if it is not an equation.
 
-    A quotient before an equals sign is what there is to work out.
+    A quotient before an equals sign is the expression to evaluate.
     """
     first, equals, _ = text.partition("=")
     if equals and not _QUOTIENT.search(first) and _NUMBER.fullmatch(bare(first)):
@@ -189,7 +189,7 @@ def _result(text: str) -> str:
 
 
 def _agreed(match: re.Match[str]) -> str | None:
-    """The number that was found, unless "or" and an unequal one follow."""
+    """The number found, unless "or" and an unequal one follow."""
     number = _canonical(match)
     other = match
     while connective := _OR_ANOTHER.match(other.string, other.end()):
@@ -226,9 +226,9 @@ def _magnitude(found: dict[str, str | None]) -> Fraction:
 
 
 def between_thousands(mark: str, text: str) -> str:
-    r"""A text with `mark` where typesetters have thin or unbreakable spaces, and LaTeX its own.
+    r"""A text with `mark` in place of thin, no-break or LaTeX spaces between thousands.
 
-    Not where there is a tilde, which is as often that of a range.
+    Tildes are left alone, since they often denote a range.
 
     >>> between_thousands("", r"10\,000 or 10{,}000 or 10~000")
     '10000 or 10000 or 10~000'

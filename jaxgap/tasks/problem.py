@@ -15,8 +15,8 @@ class Message(NamedTuple):
 
     **Fields:**
 
-    - `role`: who says it.
-    - `content`: what is said.
+    - `role`: the speaker.
+    - `content`: the text.
     """
 
     role: Literal["system", "user", "assistant"]
@@ -30,13 +30,13 @@ Prompt: TypeAlias = str | tuple[Message, ...]
 _LABELS = {"system": "", "user": "Question: ", "assistant": "Answer: "}
 
 NEXT_QUESTION = "\n\n" + _LABELS["user"].rstrip()
-"""Where a model without a chat goes on to ask itself, after a prompt with solved examples."""
+"""Where a model without a chat template, given solved examples, starts a question of its own."""
 
 
 def as_text(prompt: Prompt) -> str:
-    """A prompt as one text, turns separated by blank lines: for models without a chat.
+    """A prompt as one text, turns separated by blank lines: for models without a chat template.
 
-    Turns are named where some are solved examples, so that it shows where an answer ends.
+    If there are solved examples, turns are labelled, which shows where an answer ends.
 
     >>> as_text((Message("user", "1+1="), Message("assistant", "2"), Message("user", "1+2=")))
     'Question: 1+1=\\n\\nAnswer: 2\\n\\nQuestion: 1+2=\\n\\nAnswer:'
@@ -50,12 +50,12 @@ def as_text(prompt: Prompt) -> str:
 
 
 def has_examples(prompt: Prompt) -> bool:
-    """Whether questions with answers precede the one that is asked."""
+    """Whether solved examples precede the question."""
     return not isinstance(prompt, str) and any(turn.role == "assistant" for turn in prompt)
 
 
 def as_messages(prompt: Prompt) -> tuple[Message, ...]:
-    """A prompt as a conversation, a text being its one turn: for a chat template.
+    """A prompt as a conversation for a chat template; a plain text becomes its only turn.
 
     >>> as_messages("1+1=")
     (Message(role='user', content='1+1='),)
@@ -69,7 +69,7 @@ class Problem:
 
     **Fields:**
 
-    - `prompt`: what a model is asked.
+    - `prompt`: what the model is asked.
     - `answer`: the reference answer; only a grader may look at it.
     """
 
@@ -106,7 +106,7 @@ class AbstractTask(abc.ABC):
 
     @abc.abstractmethod
     def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
-        """`count` problems with distinct prompts, the same ones for the same seed."""
+        """`count` problems with distinct prompts, determined by the seed."""
 
     @abc.abstractmethod
     def grade(self, problem: Problem, completion: str) -> bool:
@@ -120,10 +120,10 @@ class AbstractTask(abc.ABC):
         return [self.grade(problem, completion) for problem, completion in pairs]
 
     def canonical_answer(self, completion: str) -> str:
-        """The answer in a completion, written so that equal answers are equal texts.
+        """The answer in a completion, normalised so that equal answers are equal texts.
 
-        It is what a majority is counted over, and is found without any reference answer. Two
-        completions with the same canonical answer are graded alike.
+        Majority votes count these. It does not depend on any reference answer, and two completions
+        with the same canonical answer are graded alike.
         """
         return completion.strip()
 
@@ -134,8 +134,8 @@ class AbstractTask(abc.ABC):
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
         """Draw both splits at once, so that they share no prompt.
 
-        **Raises:** `InputError` if a count is below 1, or the task repeats a prompt or gives
-        another number of problems than it is asked for.
+        **Raises:** `InputError` if a count is below 1, or the task repeats a prompt or returns
+        another number of problems than requested.
         """
         check_sizes(num_train, num_held_out)
         count = num_train + num_held_out
@@ -152,12 +152,12 @@ class AbstractTask(abc.ABC):
 class TaskSplit:
     """Problems to train on and problems to measure on, with no prompt in common.
 
-    Prompts that differ in white space or case only count as one across the splits.
+    Across the splits, prompts that differ only in white space or case count as the same.
 
     **Fields:**
 
-    - `train`: problems whose prompts the model trains on (its own completions of them).
-    - `held_out`: problems it is measured on.
+    - `train`: problems on whose prompts the model trains (with its own completions).
+    - `held_out`: problems that it is measured on.
 
     **Raises:** `InputError` if a split is empty, or a prompt is repeated within or across them.
     """
@@ -192,7 +192,7 @@ def check_sizes(num_train: int, num_held_out: int) -> None:
 
 
 def normal_prompt(text: str) -> str:
-    """A prompt without what does not change its question: case, and how white space is written.
+    """A prompt normalised for comparison: without regard to case and the form of white space.
 
     >>> normal_prompt("What is\\n  1 + 1?") == normal_prompt("what is 1 + 1?")
     True

@@ -18,25 +18,24 @@ from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.records import Record
 
 _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
-# After a word only: `5!`, `n!` and `(n+1)!` are other answers than without it.
+# Only after a word: `5!`, `n!` and `(n+1)!` differ from the same without it.
 _EXCLAIMED = re.compile(r"(?<=[^\W\d_]{2})([\"'`*\u201d\u2019]*)!+([\"'`*\u201d\u2019]*)$")
 
 
 class PromptAnswers(AbstractFileTask):
-    """Prompts and reference answers in the fields of a JSON-lines file that are named.
+    """Prompts and reference answers in two named fields of a JSON-lines file.
 
-    A completion is right if its final answer equals the reference: as a number if both are
-    numbers, or else as a text, case and white space aside. The reference is what its marker says
-    (`####`, a box, tags) where it has one, else all of it; a full stop, what begins and ends a
-    formula, asterisks and quotes around it, and an exclamation mark after a word, may be left out.
-    Where a completion has its answer neither in tags nor in a box they may be added too. LaTeX's
-    `\\text` never counts.
+    A completion is right if its final answer equals the reference: as a number if both are numbers,
+    otherwise as text up to case and white space. The reference is its marked part (`####`, a box,
+    tags) if it has one, else all of it. Its decoration may be omitted: a full stop, formula
+    delimiters, asterisks, quotes around it, and an exclamation mark after a word. A completion's
+    answer may also add these, unless it is in tags or a box. LaTeX's `\\text` never matters.
 
     **Arguments:**
 
     - `path`, `held_out_path`, `num_examples`: as for :class:`AbstractFileTask`.
-    - `prompt_field`: the field with the prompt, which is given to the model as it is.
-    - `answer_field`: the field with the answer, a text or a number.
+    - `prompt_field`: the field with the prompt, which is given to the model unchanged.
+    - `answer_field`: the field with the answer, a string or a number.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class PromptAnswers(AbstractFileTask):
 
 
 def _references(answer: str) -> set[str]:
-    """The canonical texts that are right: the reference, and it without decoration."""
+    """The canonical texts that are right: the reference with and without decoration."""
     marked = marked_answer(answer)
     reference = without_text_commands(answer if marked is None else marked)
     plain = bare(reference)
@@ -79,7 +78,7 @@ def _references(answer: str) -> set[str]:
 
 
 def _unadorned(answer: str) -> str:
-    """A bare answer without the quotes around it and the exclamation mark after a word."""
+    """A bare answer without surrounding quotes and an exclamation mark after a word."""
     calm = bare(_EXCLAIMED.sub(r"\1\2", answer))
     inner = calm[1:-1]
     quoted = calm[:1] + calm[-1:] in _QUOTES and not {calm[0], calm[-1]} & set(inner)

@@ -1,7 +1,7 @@
-"""What models are asked, in one place.
+"""The prompt templates of all tasks.
 
-`{...}` stands for a field of a record. Each ends by saying where the answer is to be, as
-:mod:`jaxgap.tasks.answers` looks for it.
+`{...}` stands for a field of a record. Each ends by saying where to put the answer, so that
+:mod:`jaxgap.tasks.answers` finds it.
 """
 
 GSM8K = """\

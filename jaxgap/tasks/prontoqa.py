@@ -1,12 +1,12 @@
 """ProntoQA: is a statement true or false, given facts and rules about made-up creatures?
 
-Saparov and He, arXiv:2210.01240. As published, one JSON object with an object for each example:
+Saparov and He, arXiv:2210.01240. The published form is one JSON object with one object per example:
 
     {"example1": {"in_context_example0": {...}, ..., "test_example": {"question": "Every ...",
       "query": "True or false: ...", "chain_of_thought": ["...", ...], "answer": "True"}}, ...}
 
-Also JSON lines of such test examples, and the form of Logic-LM (Pan et al., arXiv:2305.12295):
-`context`, `question`, `options` and `answer`, A for true and B for false.
+JSON lines of such test examples are read too, and the form of Logic-LM (Pan et al.,
+arXiv:2305.12295): `context`, `question`, `options` and `answer`, A for true and B for false.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from jaxgap.tasks.prompts import PRONTOQA
 from jaxgap.tasks.records import Record
 from jaxgap.tasks.verdicts import said, verdicts
 
-# As questions have it, and the last line of a prompt.
+# As in questions, and in the last line of a prompt.
 _QUERY = re.compile(r"\btrue\s{0,3}(?:/|\(?\s{0,3}or\b)\s{0,3}false\b\)?", re.IGNORECASE)
-# Before a verdict that an answer starts with: decoration, and the letter of an option.
+# What may precede a verdict at the start of an answer: decoration, and an option's letter.
 _START = re.compile(r"\W{0,9}(?:[AB][).:]\W{0,9})?", re.IGNORECASE)
 _LETTERS = {"A": "True", "B": "False"}
 
@@ -30,10 +30,11 @@ _LETTERS = {"A": "True", "B": "False"}
 class ProntoQA(AbstractFileTask):
     """True-or-false questions from a file in one of the forms above.
 
-    A completion is right if the "true" or "false", in any case, that the answer it marks starts
-    with, or else the last one of that answer, is the reference; the last one of its last line where
-    it marks none. "Not true" and "untrue" are false, "not false" is true, and "true or false" does
-    not count. One that is denied in a way not understood ("cannot be proven true") answers nothing.
+    The verdict is the "true" or "false", in any case, with which the marked answer starts, or else
+    the last one in that answer; without a marked answer, the last one on the last line. A
+    completion is right if its verdict is the reference. "Not true" and "untrue" are false, "not
+    false" is true, and "true or false" does not count. A negation that is not understood ("cannot
+    be proven true") gives no answer.
     """
 
     def _problem(self, record: Record) -> Problem:
@@ -71,7 +72,7 @@ class ProntoQA(AbstractFileTask):
 
 
 def _verdicts(answer: str) -> list[re.Match[str]]:
-    """Those of an answer that does not only repeat the question."""
+    """The verdicts of an answer, without those that repeat the question."""
     return verdicts(_QUERY.sub("", answer))
 
 

@@ -1,7 +1,7 @@
-"""Reasoning-gym: any of its sets of generated problems, with their own graders.
+"""Reasoning-gym: any of its generated data sets, with their own graders.
 
 Stojanovski et al., arXiv:2505.24760; the extra `tasks`. Several of its graders pass the completion
-to Python's `eval`, directly or through SymPy, so all of them run in a sandbox.
+to Python's `eval`, directly or through SymPy, so all graders run in a sandbox.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from jaxgap.tasks.sandbox import Isolation, Limits
 from jaxgap.tasks.sandboxed_grader import SandboxedGrader, require
 
 RIGHT = 1.0
-"""The score of a right answer. Graders also give part of a point, and one of them 1 - 2e-16 for a
-right beginning (`spell_backward`), so nothing less will do."""
+"""The score of a right answer. Graders also give partial credit, one of them 1 - 2e-16 for a
+correct prefix (`spell_backward`), so nothing less is accepted."""
 
 MAX_ANSWER_CHARACTERS = 20_000
-"""Longer final answers are wrong."""
+"""Longer final answers are graded as wrong."""
 
 LIMITS = Limits(wall_seconds=10, cpu_seconds=10, memory_mebibytes=1024, reply_bytes=1024)
-"""What grading one answer may use, unless told otherwise."""
+"""The default limits on grading one answer."""
 
 _PACKAGES = ("reasoning_gym", "sympy", "mpmath", "dateutil", "zss", "tabulate", "pyfiglet")
-_NUM_TRIED = 5  # problems whose own answers are scored before a set is accepted
+_NUM_TRIED = 5  # problems whose reference answers are scored before a set is accepted
 _NO_ANSWERS = ("?", "nonsense")
-_ANSWERS = ("", "0")  # to some problems, but not to all
-_NUM_CHUNKS = 20  # of as many problems as are asked for, before a set is said to have too few
+_ANSWERS = ("", "0")  # right for some problems, but not for all
+_NUM_CHUNKS = 20  # of the requested size, drawn before a set is considered too small
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratedProblem(Problem):
-    """A problem with what its grader needs.
+    """A problem with the record that its grader needs.
 
     **Fields:**
 
@@ -65,13 +65,13 @@ class ReasoningGym(AbstractTask):
     **Arguments:**
 
     - `name`: the set, for example `"chain_sum"`.
-    - `config`: its parameters, for example `{"min_terms": 2, "max_digits": 1}`, or the same as a
-        JSON object in a text.
-    - `limits`: the bounds of grading one answer.
+    - `config`: its parameters, for example `{"min_terms": 2, "max_digits": 1}`, also as a JSON
+        string.
+    - `limits`: the limits on grading one answer.
 
     **Raises:** `InputError` without the extra, for an unknown set or parameter, for values that it
-    refuses or fails with, and for a set whose grader does not accept its own reference answers,
-    or accepts what is no answer.
+    rejects or fails on, and for a set whose grader rejects its own reference answers or accepts
+    nonsense.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ReasoningGym(AbstractTask):
 
     @property
     def isolation(self) -> Isolation:
-        """Which walls stand around the grader.
+        """Which walls isolate the grader.
 
         **Raises:** `SandboxUnavailable`.
         """
@@ -106,13 +106,13 @@ class ReasoningGym(AbstractTask):
     def problems(self, count: int, *, seed: int) -> Sequence[Problem]:
         """`count` problems with distinct prompts.
 
-        **Raises:** `InputError` if the set has not so many.
+        **Raises:** `InputError` if the set has too few.
         """
         with drawing(self.name, self.config) as draw:
             return self._distinct(draw, count, [seed], set())
 
     def split(self, num_train: int, num_held_out: int, *, seed: int) -> TaskSplit:
-        """Draw the splits from different seeds, leaving out what repeats a prompt.
+        """Draw the splits from different seeds, without repeated prompts.
 
         **Raises:** `InputError` if a count is below 1, or there are too few problems.
         """
@@ -133,25 +133,25 @@ class ReasoningGym(AbstractTask):
     def scores(self, pairs: Sequence[tuple[Problem, str]]) -> list[float]:
         """The score in [0, 1] of each completion by the set's own grader.
 
-        0 where the grader fails, or takes more time or memory than it may have.
+        0 if the grader fails or exceeds its time or memory.
 
-        **Raises:** `SandboxUnavailable` where the sandbox cannot be set up.
+        **Raises:** `SandboxUnavailable` if the sandbox cannot be set up.
         """
         answers = [(_generated(problem), _final(completion)) for problem, completion in pairs]
         distinct = list(dict.fromkeys(answers))
-        # Pickled here and read in the sandbox: the other direction would not be safe.
+        # Pickled here and unpickled in the sandbox; the reverse would be unsafe.
         requests = [pickle.dumps((dict(problem.entry), answer)) for problem, answer in distinct]
         replies = dict(zip(distinct, map(_score, self._grader.ask_all(requests)), strict=True))
         return [replies[pair] for pair in answers]
 
     def canonical_answer(self, completion: str) -> str:
-        """The final answer; as a reduced number, or without regard to case and white space."""
+        """The final answer, as a reduced number or with case and white space normalised."""
         return canonical_text(final_answer(completion))
 
     def _distinct(
         self, draw: Draw, count: int, entropy: Sequence[int], seen: set[str]
     ) -> list[Problem]:
-        """Problems whose prompts are not in `seen`, which grows by them."""
+        """Problems whose prompts are not in `seen`; they are added to it."""
         drawn: list[Problem] = []
         for chunk in range(_NUM_CHUNKS):
             for entry in draw(_seed([*entropy, chunk]), count):
@@ -168,9 +168,9 @@ class ReasoningGym(AbstractTask):
         )
 
     def _fault(self, dataset: Any) -> str:
-        """What the grader makes of texts of the library's own that it should not; empty if sound.
+        """How the grader misjudges texts from the library itself; empty if it is sound.
 
-        None of them needs a sandbox.
+        None of these texts needs a sandbox.
         """
         entries = []
         for index in range(dataset.size):
@@ -185,7 +185,7 @@ class ReasoningGym(AbstractTask):
             given = [_is_right(dataset, text, entry) for entry in entries]
             if (text in _NO_ANSWERS and any(given)) or (differ and all(given)):
                 return f"{text!r} the full score"
-        # Some problems have several answers, but not all of them those of the others.
+        # Problems may have several answers, but not every answer is right for every problem.
         others = [
             _is_right(dataset, other["answer"], entry)
             for entry, other in itertools.permutations(entries, 2)
@@ -197,14 +197,14 @@ class ReasoningGym(AbstractTask):
 
 def _is_right(dataset: Any, answer: Any, entry: Mapping[str, Any]) -> bool:
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # where some graders say why not
+        with contextlib.redirect_stdout(io.StringIO()):  # some graders print why an answer is wrong
             return float(dataset.score_answer(answer, entry)) >= RIGHT
     except Exception:
         return False
 
 
 def _seed(entropy: Sequence[int]) -> int:
-    """Problem i of a set is drawn with its seed + i, so seeds must lie far from each other."""
+    """A seed far from the others: problem i of a set is drawn with the set's seed + i."""
     return int(np.random.SeedSequence(list(entropy)).generate_state(1)[0]) >> 1
 
 
@@ -214,7 +214,7 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
 
 
 def _score(reply: Any) -> float:
-    """A reply of the sandbox, if it is a score."""
+    """The score in a reply of the sandbox; 0 if it is not a score."""
     is_number = isinstance(reply, int | float) and not isinstance(reply, bool)
     return float(reply) if is_number and 0 <= reply <= 1 else 0.0
 

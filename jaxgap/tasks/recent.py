@@ -1,8 +1,8 @@
-"""What a grader said in its last few calls, so that it is asked once in a round.
+"""A grader's replies in its last few calls, so that each question is asked once per round.
 
-A verifier that asks the task's own grader (`exact`, `majority`) asks what the measurements then ask
-again. It would take twice the time, and a reply that is late in one of the two would have the
-verifier and the measurements disagree.
+A verifier that uses the task's own grader (`exact`, `majority`) asks the same questions as the
+measurements do afterwards. Asking twice would double the time, and a timeout in only one of the two
+would make the verifier and the measurements disagree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import collections
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-# Between the training prompts' answers for a vote and the same for a measurement lie five.
+# The answers to training prompts recur up to five calls later: for a vote, then for a measurement.
 _NUM_CALLS = 5
 
 Request = TypeVar("Request", bound=Hashable)
@@ -21,7 +21,7 @@ Reply = TypeVar("Reply")
 class RecentReplies(Generic[Request, Reply]):
     """Replies to the requests of the last few calls.
 
-    Not of more: a reply may have been late because the machine was busy, and may come another time.
+    Not of all calls: a reply may have timed out only because the machine was busy.
     """
 
     def __init__(self):
@@ -30,7 +30,7 @@ class RecentReplies(Generic[Request, Reply]):
     def ask_all(
         self, requests: Sequence[Request], ask: Callable[[Sequence[Request]], Sequence[Reply]]
     ) -> list[Reply]:
-        """The replies, in order; only what is not known yet is asked, each request once."""
+        """The replies, in order; only unknown requests are asked, each once."""
         known = {request: reply for call in self._calls for request, reply in call.items()}
         unknown = [request for request in dict.fromkeys(requests) if request not in known]
         known.update(zip(unknown, ask(unknown), strict=True))

@@ -1,7 +1,7 @@
 """Records of published data sets: JSON lines, a JSON array, or a folder of JSON files.
 
-Such files come from outside: their size is checked before they are read, and every mistake is one
-line with the file, the line and the field.
+Such files are untrusted: their size is checked before they are read, and every error is one line
+with the file, the line and the field.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_BYTES = 512 * 2**20
 """The largest file that is read."""
 
 MAX_FIELD_CHARACTERS = 100_000
-"""The longest text that a field may hold."""
+"""The longest string allowed in a field."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,16 +33,16 @@ class Record:
     **Fields:**
 
     - `where`: the file and the line or place, for messages.
-    - `fields`: what it holds.
+    - `fields`: its fields by name.
     """
 
     where: str
     fields: dict[str, Any]
 
     def text(self, *names: str) -> str:
-        """The text in the first of the fields `names` that the record has.
+        """The string in the first of the fields `names` that the record has.
 
-        **Raises:** `InputError` if it has none, or it is not a text with something in it.
+        **Raises:** `InputError` if it has none, or the value is not a non-empty string.
         """
         name = self._first(names)
         value = self.fields[name]
@@ -51,7 +51,7 @@ class Record:
         return self._bounded(name, value)
 
     def stated(self, name: str) -> str:
-        """The text in a field, or the number in it as a text.
+        """The string or number in a field, as a string.
 
         **Raises:** `InputError` if the record has no such field, or it is neither.
         """
@@ -61,9 +61,9 @@ class Record:
         return self.text(name)
 
     def optional_text(self, name: str) -> str:
-        """The text in a field; empty where the record has none.
+        """The string in a field; empty if the record has none.
 
-        **Raises:** `InputError` if it is not a text.
+        **Raises:** `InputError` if it is not a string.
         """
         value = self.fields.get(name)
         if value is None:
@@ -73,9 +73,9 @@ class Record:
         return self._bounded(name, value)
 
     def texts(self, name: str, *, optional: bool = False) -> list[str]:
-        """The texts in a field that holds a list of them.
+        """The list of strings in a field.
 
-        **Raises:** `InputError` if it does not.
+        **Raises:** `InputError` if it is anything else.
         """
         if optional and self.fields.get(name) is None:
             return []
@@ -85,9 +85,9 @@ class Record:
         return [self._bounded(name, item) for item in value]
 
     def inner(self, name: str) -> Record:
-        """The record in a field that holds an object.
+        """The object in a field, as a record.
 
-        **Raises:** `InputError` if it does not.
+        **Raises:** `InputError` if it is anything else.
         """
         value = self.fields[self._first([name])]
         if not isinstance(value, dict):
@@ -95,7 +95,7 @@ class Record:
         return Record(f"{self.where}: {name}", value)
 
     def refuse(self, name: str, why: str) -> NoReturn:
-        """Say what is wrong with a field.
+        """Raise an error about a field.
 
         **Raises:** `InputError`, always.
         """
@@ -118,13 +118,13 @@ class Record:
 
 
 def read_records(path: str | Path) -> list[Record]:
-    """The records in a file or folder, in its order.
+    """The records in a file or folder, in order.
 
     **Arguments:**
 
-    - `path`: JSON lines (one object a line), or in a `*.json` file one JSON array of objects or one
-        JSON object of objects; or a folder with a JSON object in each `*.json` file in it and
-        below.
+    - `path`: JSON lines (one object per line); a `*.json` file with one JSON array of objects or
+        one JSON object of objects; or a folder, searched recursively, with a JSON object in each
+        `*.json` file.
 
     **Raises:** `InputError` with the file and the line.
     """
@@ -143,9 +143,9 @@ def read_records(path: str | Path) -> list[Record]:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether a text has a JSON object in its first line, and more after it.
+    """Whether the first line of a text is a JSON object, with more after it.
 
-    Libraries of data sets write JSON lines into `*.json` files too.
+    Data set libraries write JSON lines to `*.json` files too.
     """
     first, _, rest = text.lstrip().partition("\n")
     if not first.startswith("{") or not rest.strip():
@@ -157,7 +157,7 @@ def _is_lines(text: str) -> bool:
 
 
 def _members(path: Path, text: str) -> Iterator[Record]:
-    """The objects in one JSON array, or by their names in one JSON object."""
+    """The objects in one JSON array, or in one JSON object by name."""
     found = _parse(text, str(path))
     if not isinstance(found, list | dict):
         raise InputError(f"{path}: must be a JSON array or object of objects, got {_shown(found)}")
@@ -177,11 +177,11 @@ def _record(text: str, where: str) -> Record:
 
 
 def _parse(text: str, where: str) -> Any:
-    """JSON without repeated keys. NaN passes: data sets have it in fields that no task reads."""
+    """JSON without repeated keys. NaN is allowed: data sets have it in fields not read here."""
     return parse_json(text, where, finite=False)
 
 
 def _shown(value: Any) -> str:
-    """A piece of a foreign value, short, and without control characters."""
+    """An untrusted value, shortened and without control characters."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

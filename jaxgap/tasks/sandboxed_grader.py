@@ -1,4 +1,4 @@
-"""Graders that run in a sandbox: other libraries' code, on texts that may be hostile."""
+"""Graders that run in a sandbox: other libraries' code on potentially hostile text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jaxgap.tasks.sandbox import Isolation, Limits, Sandbox, SandboxPool, Sessio
 
 
 class SandboxedGrader:
-    """Asks a grader in a container, each question in a fresh process of it.
+    """Asks a grader in a container, each question in a fresh process.
 
     **Arguments:**
 
-    - `handler`, `arguments`, `packages`: as for :class:`jaxgap.tasks.sandbox.Sandbox`; its replies
-        are JSON.
-    - `limits`: the bounds of one question.
+    - `handler`, `arguments`, `packages`: as for :class:`jaxgap.tasks.sandbox.Sandbox`; the
+        handler's replies are JSON.
+    - `limits`: the limits on one question.
     """
 
     def __init__(
@@ -34,15 +34,15 @@ class SandboxedGrader:
         self._recent: RecentReplies[bytes, Any] = RecentReplies()
 
     def ask_all(self, requests: Sequence[bytes]) -> list[Any]:
-        """The replies, in order; None for what killed the grader or reached a bound.
+        """The replies, in order; None for a request that killed the grader or reached a limit.
 
-        **Raises:** `SandboxUnavailable` where the sandbox cannot be set up.
+        **Raises:** `SandboxUnavailable` if the sandbox cannot be set up.
         """
         return self._recent.ask_all(requests, lambda unknown: self._pool.map(_ask, unknown))
 
     @property
     def isolation(self) -> Isolation:
-        """Which walls stand around the grader.
+        """Which walls isolate the grader.
 
         **Raises:** `SandboxUnavailable`.
         """
@@ -50,7 +50,7 @@ class SandboxedGrader:
 
 
 def require(package: str, what: str) -> None:
-    """Refuse in one line where an extra is not installed.
+    """Check that a package of an extra is installed.
 
     **Raises:** `InputError`.
     """

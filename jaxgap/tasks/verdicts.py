@@ -1,7 +1,7 @@
-"""What a text says is true or false, and what it denies: "not true" is false.
+"""The true/false verdicts in a text, with their negations: "not true" is false.
 
-Denials are of endless forms. Those that are understood turn a verdict round; near a verdict one
-that is not leaves it open, for a wrong reading would count as a wrong answer, or as a right one.
+Negations take endless forms. One that is understood inverts the verdict; one that is not, near a
+verdict, leaves it open, since a misreading could make a right answer wrong or a wrong one right.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 from jaxgap.tasks.numbers import DENIAL
 
 _VERDICT = re.compile(r"\b(?P<word>true|false|untrue)\b", re.IGNORECASE)
-# What a text quotes is not what it says.
+# Quoted text is not the answer's own statement.
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,200}\"|\u201c[^\u201d\n]{1,200}\u201d"
     r"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){1,200}'(?!\w)"
 )
-# What a denial does not reach beyond. Right after one a comma, colon or bracket ends nothing.
+# Ends the scope of a negation. A comma, colon or bracket right after the negation does not.
 _CLAUSE_END = re.compile(
     r"[.;!?\n)\]|=>\u2014\u2192\u21d2]|\s[-\u2013]\s"
     r"|(?<!not)(?<!not\s)(?<!n['\u2019]t)(?<!n['\u2019]t\s)(?<!never)[,:(\[]"
@@ -30,27 +30,28 @@ _TOKEN = re.compile(
     r"|(?:(?!n['\u2019]t)[\w'\u2019])+|[,:(\[]",
     re.IGNORECASE,
 )
-# How many characters before a verdict a denial is looked for, and how many words before it one that
-# is not understood matters.
+# How many characters before a verdict are searched for negations, and within how many words of it
+# one that is not understood matters.
 _REACH, _NEAR = 160, 8
-# With nothing else between, a denial is one of the verdict.
+# A negation with only these words between applies to the verdict.
 _FILLERS = re.compile(
     r"(?:(?:a|all|always|actually|any|at|be|been|by|case|claim|completely|conclusion|entirely|even"
     r"|ever|exactly|fact|fully|in|is|it|means|necessarily|possibly|quite|really|statement|strictly"
     r"|that|the|this|to|true|truly|way) )*"
 )
-# "Max is not red is true" says so of Max, "it is not certain that it is true" does not say it is.
+# In "Max is not red is true" the negation is about Max; in "it is not certain that it is true" it
+# concerns the verdict.
 _COPULA = re.compile(r"\b(?:is|are|was|it['\u2019]s|that['\u2019]s|must|remains) ")
 _ATTITUDE = re.compile(
     r"\b(?:that|whether|if|case|think|believe|say|know|certain|sure|clear|known|possible|likely"
     r"|proven) "
 )
-# These deny too, in ways that are not worked out.
+# These negate too, in ways that are not analysed.
 _DOUBT = re.compile(r"neither|nor|impossible|incorrect|opposite|unlikely|wrong")
 
 
 def verdicts(text: str) -> list[re.Match[str]]:
-    """Every "true", "false" and "untrue" of a text, but for what it only quotes.
+    """Every "true", "false" and "untrue" in a text, except within quotations.
 
     >>> [found.group() for found in verdicts("True: 'all cats' is not said to be false")]
     ['True', 'false']
@@ -59,12 +60,12 @@ def verdicts(text: str) -> list[re.Match[str]]:
 
 
 def _unquoted(quoted: re.Match[str]) -> str:
-    """A word for what is quoted, unless a verdict is."""
+    """A placeholder for a quotation, unless it contains a verdict."""
     return quoted.group() if _VERDICT.search(quoted.group()) else " it "
 
 
 def said(verdict: re.Match[str]) -> tuple[int, str]:
-    """Where a verdict begins with what denies it, and True or False; empty if that is not clear.
+    """Where a verdict begins, with its negations, and "True" or "False"; "" if that is unclear.
 
     >>> said(verdicts("it is not at all true")[0]), said(verdicts("not proven true")[0])
     ((6, 'False'), (11, ''))
@@ -81,7 +82,7 @@ def said(verdict: re.Match[str]) -> tuple[int, str]:
 
 
 def _denials(words: list[re.Match[str]]) -> list[re.Match[str]] | None:
-    """What denies a verdict that comes after these words, last one first; None if not clear."""
+    """The negations of a verdict that follows these words, last one first; None if unclear."""
     denials: list[re.Match[str]] = []
     between: list[str] = []
     for word in reversed(words):
@@ -101,5 +102,5 @@ def _denials(words: list[re.Match[str]]) -> list[re.Match[str]] | None:
 
 
 def _of_another(between: str) -> bool:
-    """Whether a denial with this between it and a verdict is of something else."""
+    """Whether a negation separated from a verdict by these words is about something else."""
     return bool(_COPULA.search(between)) and not _ATTITUDE.search(between)

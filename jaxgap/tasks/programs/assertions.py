@@ -1,8 +1,8 @@
-"""An assertion taken apart: what the program is asked, and what is judged without it.
+"""An assertion split into what the program is asked and what is judged without it.
 
 In `assert set(f(3)) == {1, 2}` the program is asked for `f(3)`, and `set(...) == {1, 2}` is judged
-elsewhere. A question is a largest expression that begins with a name of the program's (a call, an
-attribute, an item or the name alone), whatever its arguments; everything else stays in the
+elsewhere. A question is a maximal expression that begins with a name of the program's (a call, an
+attribute, an item or the name itself), whatever its arguments; everything else stays in the
 judgement. So an expected value is never part of a question, unless the test itself passes it to the
 program.
 """
@@ -27,9 +27,9 @@ class Assertion:
 
     **Fields:**
 
-    - `questions`: expressions whose values the program is asked for, each after the name that
-        stands for it in the judgement.
-    - `judgement`: the assertion over these names.
+    - `questions`: pairs of a name, which stands for the value in the judgement, and the expression
+        that the program is asked to evaluate.
+    - `judgement`: the assertion in terms of these names.
     """
 
     questions: tuple[tuple[str, str], ...]
@@ -37,14 +37,14 @@ class Assertion:
 
     @classmethod
     def parse(cls, test: str, program_names: frozenset[str], other_names: frozenset[str]):
-        """Take a test apart.
+        """Split a test.
 
         **Arguments:**
 
-        - `test`: one assert statement, in Python.
-        - `program_names`: what the program is to define; these hide builtins.
-        - `other_names`: what the test's own setup defines. Names that nobody defines are taken for
-            the program's.
+        - `test`: one Python assert statement.
+        - `program_names`: what the program must define; these shadow builtins.
+        - `other_names`: what the test's own setup defines. Undefined names are attributed to the
+            program.
 
         **Raises:** `AssertionForm`.
 
@@ -67,7 +67,7 @@ class Assertion:
 
 
 class _Splitter(ast.NodeTransformer):
-    """Puts a name in the place of each question."""
+    """Replaces each question by a name."""
 
     def __init__(self, known: frozenset[str]):
         self.questions: dict[str, str] = {}
@@ -75,7 +75,7 @@ class _Splitter(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, _COMPREHENSIONS):
-            # The first iterable is evaluated outside of the comprehension, and once.
+            # The first iterable is evaluated once, outside the comprehension.
             node.generators[0].iter = cast(ast.expr, self.visit(node.generators[0].iter))
         if isinstance(node, (*_COMPREHENSIONS, ast.Lambda)):
             if self._asks(node):
@@ -93,7 +93,7 @@ class _Splitter(ast.NodeTransformer):
         return isinstance(node, ast.Name) and node.id not in self._known | self.questions.keys()
 
     def _asks(self, node: ast.AST) -> bool:
-        """Whether a name of the program's is used within, one that is not bound there."""
+        """Whether a node uses a name of the program's as a free variable."""
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         bound = {n.id for n in names if isinstance(n.ctx, ast.Store)}
         bound |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}

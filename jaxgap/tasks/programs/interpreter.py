@@ -1,4 +1,4 @@
-"""A Python interpreter in a container: runs sources and gives the values of expressions.
+"""A Python interpreter in a container: runs sources and evaluates expressions.
 
 Requests and replies are JSON:
 
@@ -7,8 +7,8 @@ Requests and replies are JSON:
     {"check": assertion, "where": {name: form}} -> {"holds": true}
 
 or, after any exception, `{"raised": name}`. The program's interpreter and the judge's are this
-same code in two containers. What runs here may replace any of it: its owner takes a reply for what
-the program says, and for nothing else.
+same code in two containers. What runs here may replace any of it, so the owner treats a reply only
+as the program's claim.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jaxgap.tasks.programs.plain_values import decode, encode
 
 
 def make_handler() -> Callable[[bytes], bytes]:
-    """A handler whose sessions each begin with an empty module of their own."""
+    """A handler whose sessions each begin with an empty module."""
     module = types.ModuleType("program")
     names = module.__dict__
 
@@ -31,7 +31,7 @@ def make_handler() -> Callable[[bytes], bytes]:
         sys.modules["program"] = module
         try:
             reply = _answer(json.loads(request), names)
-        # A program may raise anything, SystemExit and exceptions of its own making included.
+        # A program may raise anything, including SystemExit and exceptions of its own.
         except BaseException as error:
             reply = {"raised": type(error).__name__[:200]}
         return json.dumps(reply).encode()

@@ -1,4 +1,4 @@
-"""Whether a program passes its tests, by asking it and judging elsewhere."""
+"""Whether a program passes its tests, found by querying it and judging the answers elsewhere."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ProgramTests:
 
     - `imports`: source that runs before the program.
     - `setup`: source that runs after it, in its interpreter; may be empty.
-    - `judge_setup`: source that runs in the judge's.
-    - `assertions`: all of which a program must satisfy.
+    - `judge_setup`: source that runs in the judge's interpreter.
+    - `assertions`: the tests, all of which a program must satisfy.
     """
 
     imports: str
@@ -35,21 +35,21 @@ class ProgramTests:
 
     @classmethod
     def parse(cls, tests: Sequence[str], *, setup: str, reference: str) -> ProgramTests:
-        """Take tests apart.
+        """Split tests.
 
         **Arguments:**
 
-        - `tests`: assert statements, at least one, in Python.
-        - `setup`: Python that runs between program and tests, and may use the program.
-        - `reference`: a program that passes, in Python; what it defines is what any program must,
-            and what it imports the tests may use.
+        - `tests`: one or more Python assert statements.
+        - `setup`: Python source that runs between program and tests, and may use the program.
+        - `reference`: a Python program that passes; any program must define what it defines, and
+            tests may use what it imports.
 
         **Raises:** `AssertionForm` if a test cannot be judged from outside.
         """
         if not tests:
             raise AssertionForm("there are no tests")
         used = frozenset().union(*map(used_names, tests))
-        # What a setup makes of the program's own classes can only be known to the program.
+        # A setup that uses the program's own classes can only run with the program.
         own_setup = setup if stands_alone(setup) else imports_of(setup)
         judge_setup = f"{imports_of(reference, used)}\n{own_setup}".strip()
         others = bound_names(judge_setup)
@@ -68,16 +68,16 @@ _AT_A_LIMIT = (f"{_RAISED}MemoryError", f"{_RAISED}RecursionError")
 
 
 class Verdict(NamedTuple):
-    """Whether a program passed, and the first thing that went wrong otherwise."""
+    """Whether a program passed, or else the first thing that went wrong."""
 
     passed: bool
     reason: str
 
     @property
     def raised(self) -> bool:
-        """Whether it or a test raised an error other than that of a limit on memory or depth.
+        """Whether it or a test raised an error other than those of limits on memory or depth.
 
-        What reaches a limit here may not do so elsewhere.
+        A limit that is reached here may not be reached on another machine.
         """
         return self.reason.startswith(_RAISED) and self.reason not in _AT_A_LIMIT
 
@@ -94,8 +94,8 @@ class ProgramJudge:
 
     **Arguments:**
 
-    - `limits`: the bounds of one program with all its tests.
-    - `size`: programs judged at a time; one a processor unless given.
+    - `limits`: the limits on one program with all its tests.
+    - `size`: programs judged at a time; by default one per processor.
     """
 
     def __init__(self, limits: Limits | None = None, size: int | None = None):
@@ -106,20 +106,20 @@ class ProgramJudge:
     def judge(self, program: str, tests: ProgramTests) -> Verdict:
         """Run one program against its tests.
 
-        **Raises:** `SandboxUnavailable` where programs cannot be run safely.
+        **Raises:** `SandboxUnavailable` if programs cannot be run safely.
         """
         return self._pool.run(_judge, (program, tests))
 
     def judge_all(self, jobs: Sequence[tuple[str, ProgramTests]]) -> list[Verdict]:
-        """Run many programs, each against tests of its own.
+        """Run many programs, each against its own tests.
 
-        **Raises:** `SandboxUnavailable` where programs cannot be run safely.
+        **Raises:** `SandboxUnavailable` if programs cannot be run safely.
         """
         return self._recent.ask_all(jobs, lambda unknown: self._pool.map(_judge, unknown))
 
     @property
     def isolation(self) -> Isolation:
-        """Which walls stand around a program.
+        """Which walls isolate a program.
 
         **Raises:** `SandboxUnavailable`.
         """
@@ -154,7 +154,7 @@ def _judge(pair: _Pair, job: tuple[str, ProgramTests]) -> Verdict:
 
 
 def _ask(session: Session, request: dict[str, Any], expected: str) -> Any:
-    """The part of a reply that was asked for; only the judge's are believed beyond their form."""
+    """The requested part of a reply; only the judge's replies are trusted beyond their form."""
     try:
         reply = json.loads(session.ask(json.dumps(request).encode()))
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""Values as JSON and back: built-in types only, so that nothing of whoever wrote them comes along.
+"""Values as JSON and back: built-in types only, so that no code of the writer comes along.
 
-A value is written as `[tag, content]`. What has no such form (functions, objects of a program's own
-classes) is written as *opaque*, with its truth value, and equals nothing when read. Instances of
-subclasses are written as what they extend, as equality takes them.
+A value is written as `[tag, content]`. A value without such a form (functions, objects of a
+program's own classes) is written as *opaque*, with its truth value, and equals nothing when read.
+Instances of subclasses are written as the built-in type they extend, as equality treats them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 MAX_ITEMS = 200_000
-"""Items in all containers of one value together; what has more is not plain."""
+"""The most items in all containers of one value together; larger values are not plain."""
 
 
 class NotPlain(ValueError):
-    """What was read is not the form of a plain value."""
+    """The data read is not the form of a plain value."""
 
 
 class Opaque:
-    """Stands for a value without a plain form: it has a truth value and equals nothing."""
+    """A placeholder for a value without a plain form: it has a truth value and equals nothing."""
 
     def __init__(self, truth: bool):
         self._truth = truth
@@ -44,18 +44,18 @@ def encode(value: Any) -> list:
     >>> encode({"a": (1, 2.5)})
     ['dict', [[['str', 'a'], ['tuple', [['int', '0x1'], ['float', '0x1.4000000000000p+1']]]]]]
 
-    **Raises:** `NotPlain` if it has more than `MAX_ITEMS` items (an endless iterator has).
+    **Raises:** `NotPlain` if it has more than `MAX_ITEMS` items, as an endless iterator does.
     """
     return _Encoder().encode(value)
 
 
 def decode(form: Any) -> Any:
-    """The value of a form, built anew.
+    """The value of a form, rebuilt.
 
     >>> decode(encode({"a": (1, 2.5)}))
     {'a': (1, 2.5)}
 
-    **Raises:** `NotPlain` if it is no form of a value.
+    **Raises:** `NotPlain` if it is not the form of a value.
     """
     try:
         tag, content = form
@@ -96,7 +96,7 @@ class _Encoder:
             yield item
 
 
-# bool before int and datetime before date, which they extend.
+# bool precedes int and datetime precedes date, which they extend.
 _SCALARS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
     (type(None), "none", lambda value: None),
     (bool, "bool", bool),

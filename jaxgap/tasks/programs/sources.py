@@ -32,7 +32,7 @@ def bound_names(source: str) -> frozenset[str]:
 
 
 def imports_of(source: str, used: Collection[str] | None = None) -> str:
-    """The import statements at the top level of a source; only those that bind a name in `used`.
+    """The top-level import statements of a source; if `used` is given, those that bind such a name.
 
     >>> imports_of("import math\\nimport re\\ndef f(): import os", used={"re"})
     'import re'
@@ -49,7 +49,7 @@ def used_names(source: str) -> frozenset[str]:
 
 
 def stands_alone(source: str) -> bool:
-    """Whether a source uses no name but its own and Python's.
+    """Whether a source uses only its own names and Python builtins.
 
     >>> stands_alone("import math\\nx = math.sqrt(4)"), stands_alone("root = Node(1)")
     (True, False)

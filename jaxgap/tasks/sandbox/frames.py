@@ -1,4 +1,4 @@
-"""Messages over a stream socket: four bytes of length, then so many bytes."""
+"""Messages over a stream socket: a four-byte length, then that many bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST = 2**32 - 1
 
 
 class Closed(Exception):
-    """The other end has gone."""
+    """The other end is closed."""
 
 
 class Late(Exception):
@@ -25,7 +25,7 @@ class TooLong(Exception):
 
 
 def read_frame(fd: int) -> bytes:
-    """The next message from a descriptor, with read(2) alone, which a walled-in child has.
+    """The next message from a descriptor, using only read(2), which a walled-in child may call.
 
     **Raises:** `Closed`.
     """
@@ -34,20 +34,20 @@ def read_frame(fd: int) -> bytes:
 
 
 def write_frame(fd: int, message: bytes) -> None:
-    """Send a message to a descriptor, with write(2) alone."""
+    """Send a message to a descriptor, using only write(2)."""
     view = memoryview(_LENGTH.pack(len(message)) + message)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def send_before(channel: socket.socket, message: bytes, deadline: float) -> None:
-    """Send a message to whoever may not be reading.
+    """Send a message to a receiver that may not be reading.
 
     **Arguments:**
 
     - `channel`: a non-blocking socket.
-    - `message`: what to send.
-    - `deadline`: until when, by `time.monotonic()`.
+    - `message`: the bytes to send.
+    - `deadline`: the latest time, by `time.monotonic()`.
 
     **Raises:** `Closed`, `Late`.
     """
@@ -63,13 +63,13 @@ def send_before(channel: socket.socket, message: bytes, deadline: float) -> None
 
 
 def receive_before(channel: socket.socket, deadline: float, longest: int = LONGEST) -> bytes:
-    """Receive a message from whoever may send too late, too much, or nothing.
+    """Receive a message from a sender that may send too late, too much, or nothing.
 
     **Arguments:**
 
     - `channel`: a non-blocking socket.
-    - `deadline`: until when, by `time.monotonic()`.
-    - `longest`: bytes it may have.
+    - `deadline`: the latest time, by `time.monotonic()`.
+    - `longest`: the most bytes allowed.
 
     **Raises:** `Closed`, `Late`, `TooLong`.
     """
@@ -108,7 +108,7 @@ def _receive_exactly(channel: socket.socket, count: int, deadline: float) -> byt
 
 
 def _wait(channel: socket.socket, event: int, deadline: float) -> None:
-    """Until the socket is ready; poll(2), since select(2) fails beyond descriptor 1023."""
+    """Wait until the socket is ready; by poll(2), since select(2) fails beyond descriptor 1023."""
     poll = select.poll()
     poll.register(channel, event)
     if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):

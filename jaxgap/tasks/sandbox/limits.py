@@ -9,20 +9,19 @@ MEBIBYTE = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The bounds of one session, after which it is killed.
+    """The limits on one session; it is killed when it exceeds one.
 
-    There are no bounds on processes, files and disk to choose: a session has one process, no files
-    and no disk.
+    Processes, files and disk need no limits: a session has one process, no files and no disk.
 
     **Raises:** `ValueError` naming a bound that is not positive.
     """
 
     wall_seconds: float = 10.0
-    """Time from its first request to its last reply, sleeping included, > 0."""
+    """Time from its first request to its last reply, including sleep, > 0."""
     cpu_seconds: int = 10
     """Processor time, in whole seconds, >= 1."""
     memory_mebibytes: int = 512
-    """Address space beyond what the container itself has, >= 1."""
+    """Address space beyond that of the container itself, >= 1."""
     reply_bytes: int = 4 * MEBIBYTE
     """The longest reply to one request, >= 1."""
 

@@ -1,8 +1,8 @@
-"""Python's modules without files: read all of them first, import them from memory later.
+"""Python's modules without files: all are read first and imported from memory later.
 
-Once the walls stand no file can be opened, and programs and graders import modules when they come
-to need them. So the text or the bytecode of every module is read beforehand, and what is written in
-C is loaded; the interpreter then needs no file system at all.
+Once the walls stand no file can be opened, but programs and graders import modules on demand. So
+the source or bytecode of every module is read beforehand, and C extensions are loaded; the
+interpreter then needs no file system at all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NamedTuple
 
-# Not useful without a screen, a network or a compiler, or the tests of other packages.
+# Useless without a screen, a network or a compiler, or the tests of other packages.
 _LEFT_OUT = {
     "__pycache__",
     "ensurepip",
@@ -38,7 +38,7 @@ _LEFT_OUT = {
 
 
 class _Source(NamedTuple):
-    """A module as it was on disk: bytecode with its header, or text."""
+    """A module as it was on disk: bytecode with its header, or source."""
 
     data: bytes
     is_bytecode: bool
@@ -47,7 +47,7 @@ class _Source(NamedTuple):
 
 
 class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Finds and loads the modules that it was given, by their full names."""
+    """Finds and loads the given modules, by their full names."""
 
     def __init__(self, modules: dict[str, _Source]):
         self._modules = modules
@@ -77,7 +77,7 @@ class MemoryFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def import_from_memory(packages: Iterable[str]) -> None:
-    """From now on import only from memory: the standard library, and `packages` with all in them.
+    """From now on, import only from memory: the standard library, and `packages` in full.
 
     **Arguments:**
 
@@ -123,14 +123,14 @@ def _read(path: Path, *, is_package: bool) -> _Source:
 
 
 def _bytecode_header(path: Path) -> bytes:
-    """How bytecode begins that was compiled from this version of the file (PEP 552)."""
+    """The header of bytecode compiled from this version of the file (PEP 552)."""
     status = path.stat()
     stamp = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF
     return importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, *stamp)
 
 
 def _load_extensions() -> None:
-    """Import every module of the standard library that is written in C and can be."""
+    """Import every C extension of the standard library that can be imported."""
     folder = Path(sysconfig.get_path("platstdlib")) / "lib-dynload"
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     for name in dict.fromkeys(path.name.split(".")[0] for path in paths):

@@ -1,8 +1,8 @@
 """The second wall: namespaces of the container's own, with an empty read-only root.
 
 Afterwards the process sees no other process, no network interface, no shared memory of others, and
-a root directory without an entry. An ordinary user may do this where the kernel allows user
-namespaces; root gives up its identity first, so that both end up the same.
+an empty root directory. An ordinary user may do this where the kernel allows user namespaces; root
+drops its privileges first, so that both end up the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NOBODY = 65534
 
 
 def give_up_root() -> None:
-    """Become `nobody` where the process is root; limits on processes do not bind root.
+    """Become `nobody` if the process is root, to which limits on processes do not apply.
 
     **Raises:** `OSError` if root may not change its identity.
     """
@@ -41,14 +41,14 @@ def give_up_root() -> None:
     os.setgroups([])
     os.setresgid(_NOBODY, _NOBODY, _NOBODY)
     os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-    # A process that changed its identity may not write to its own /proc entries otherwise.
+    # Otherwise a process that changed its user may not write to its own /proc entries.
     _check(_libc().prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")
 
 
 def enter_namespaces() -> None:
-    """Move into new namespaces; the process's next child is the first of the new process namespace.
+    """Move into new namespaces; the next child becomes the first process of the new PID namespace.
 
-    **Raises:** `OSError` where the kernel does not let an ordinary user do so.
+    **Raises:** `OSError` if the kernel does not let an ordinary user do so.
     """
     uid, gid = os.getuid(), os.getgid()
     flags = 0
@@ -68,7 +68,7 @@ def _empty_root(libc: ctypes.CDLL) -> None:
     _check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
     _check(libc.mount(b"tmpfs", b"/tmp", b"tmpfs", shut, b"size=4k,mode=555"), "mount")
     os.chdir("/tmp")
-    # With the same directory twice, the old root comes to lie on top of the new, and is taken off.
+    # With the same directory twice, the old root is stacked on top of the new one, then unmounted.
     _check(libc.syscall(_PIVOT_ROOT[platform.machine()], b".", b"."), "pivot_root")
     _check(libc.umount2(b".", _MNT_DETACH), "umount2")
     os.chdir("/")

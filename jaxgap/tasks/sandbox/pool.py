@@ -1,4 +1,4 @@
-"""Several containers at a time, for as many jobs."""
+"""Several containers, for as many jobs in parallel."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ Result = TypeVar("Result")
 
 
 class SandboxPool(Generic[Place]):
-    """Places to work, one a processor, each a container or several that belong together.
+    """Places to work, each with one container or several that belong together.
 
     **Arguments:**
 
-    - `make_place`: makes one, whose containers need not have started.
-    - `size`: how many there are; one a processor unless given.
+    - `make_place`: creates a place, whose containers need not have started.
+    - `size`: the number of places; by default one per processor.
     """
 
     def __init__(self, make_place: Callable[[], Place], size: int | None = None):
         self.size = size or _num_processors()
-        # The place that was left last comes first: its containers have started.
+        # The most recently used place comes first: its containers have started.
         self._idle: queue.LifoQueue[Place] = queue.LifoQueue()
         for _ in range(self.size):
             self._idle.put(make_place())
 
     def map(self, work: Callable[[Place, Job], Result], jobs: Iterable[Job]) -> list[Result]:
-        """`work(place, job)` of every job, in their order.
+        """`work(place, job)` for every job, in order.
 
-        **Raises:** what `work` raises first.
+        **Raises:** the first exception that `work` raises.
         """
         with concurrent.futures.ThreadPoolExecutor(self.size) as executor:
             return list(executor.map(lambda job: self.run(work, job), jobs))
 
     def run(self, work: Callable[[Place, Job], Result], job: Job) -> Result:
-        """`work(place, job)` in the next place that is free."""
+        """`work(place, job)` in the next free place."""
         place = self._idle.get()
         try:
             return work(place, job)
@@ -47,7 +47,7 @@ class SandboxPool(Generic[Place]):
 
 
 def _num_processors() -> int:
-    """How many this process may use, where the system tells; a job may have a few of many."""
+    """How many processors this process may use, which may be few of many, if the system tells."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

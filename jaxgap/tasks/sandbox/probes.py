@@ -1,8 +1,8 @@
 """Attempts to break out of a session, made at its beginning; each must fail.
 
-A wall that was never tried may not stand: the kernel may lack a feature, or a container around this
-one may answer a call in its own way. So each session first tries the walls itself, with raw system
-calls where Python has its own checks.
+An untested wall may not stand: the kernel may lack a feature, or an enclosing container may handle
+a call in its own way. So each session first tests the walls, with raw system calls where Python has
+checks of its own.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import resource
 import socket
 from collections.abc import Callable
 
-_PEEK = 2  # to read the memory of a traced process; without one it is only an error
+_PEEK = 2  # reads the memory of a traced process; without one it just fails
 _TEST_ONLY = 0  # the signal number that only asks whether a signal could be sent
 
 
 def broken_walls(most_memory: int) -> list[str]:
-    """What this process could do although it must not; empty where the walls stand.
+    """Forbidden actions that succeeded in this process; empty if the walls stand.
 
     **Arguments:**
 
-    - `most_memory`: bytes of address space that it may have.
+    - `most_memory`: the most bytes of address space allowed.
     """
     attempts: dict[str, Callable[[], object]] = {
         "read a directory": lambda: os.listdir("/"),
@@ -58,7 +58,7 @@ def _fork() -> None:
 
 
 def _execute() -> None:
-    """Run a program that is not there: whoever may run programs is told so."""
+    """Run a missing program: a process that may run programs is told that it does not exist."""
     try:
         os.execv("/no/such/program", ["program"])
     except FileNotFoundError:
@@ -66,7 +66,7 @@ def _execute() -> None:
 
 
 def _libc_call(name: str, *arguments: int) -> None:
-    """A call that may fail for its arguments, but not because it is not permitted."""
+    """Call a function of libc; raise only if the call is not permitted, not for other errors."""
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(*arguments) == -1 and ctypes.get_errno() == errno.EPERM:
         raise PermissionError(errno.EPERM, name)

@@ -27,8 +27,8 @@ START, END = b"S", b"E"
 _START_SECONDS = 120.0  # importing large packages on a busy machine
 _ORDER_SECONDS = 30.0  # forking or killing one child
 
-# A library that starts threads of its own could not enter a user namespace; the hash seed makes
-# programs that depend on the order of sets repeat themselves.
+# A process with threads, which these libraries start, cannot enter a user namespace; the hash seed
+# makes programs that depend on the order of sets reproducible.
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",
@@ -42,19 +42,19 @@ class SandboxUnavailable(InputError):
 
 
 class SessionEnded(Exception):
-    """A session died, or reached one of its bounds; its message says which."""
+    """A session died, or reached a limit; the message says which."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Isolation:
-    """Which walls stand around a container.
+    """Which walls isolate a container.
 
-    The system-call filter and the limits always do: nothing runs without them.
+    The system-call filter and the limits are always active: nothing runs without them.
 
     **Fields:**
 
     - `namespaces`: whether it has namespaces of its own and an empty root.
-    - `why_not`: the kernel's reason where it has not.
+    - `why_not`: the kernel's reason if it has not.
     """
 
     namespaces: bool
@@ -75,10 +75,10 @@ class Session:
     def ask(self, request: bytes) -> bytes:
         """The handler's reply to one request.
 
-        **Raises:** `SessionEnded` if it died, or the reply is late or too long. What was said in
-        the session so far is then worth nothing.
+        **Raises:** `SessionEnded` if it died, or the reply is late or too long. Earlier replies of
+        the session must then be discarded.
         """
-        # From the first request: another container may have had to start since the session began.
+        # Counted from the first request, since another container may have to start in between.
         if self._deadline is None:
             self._deadline = time.monotonic() + self._limits.wall_seconds
         deadline = self._deadline
@@ -100,13 +100,13 @@ class Sandbox:
 
     **Arguments:**
 
-    - `handler`: `"module:function"`; called in the container, before the walls, with `arguments`,
-        it returns what answers each request of a session, a function of bytes to bytes.
-    - `arguments`: keyword arguments of the function, as JSON can write them.
+    - `handler`: `"module:function"`; called in the container with `arguments`, before the walls are
+        up, it returns the function from bytes to bytes that answers each request of a session.
+    - `arguments`: JSON-serialisable keyword arguments of the function.
     - `packages`: what the handler may import besides the standard library.
-    - `limits`: the bounds of one session.
+    - `limits`: the limits on one session.
 
-    A session is a context, and the process in it is killed on leaving:
+    A session is a context manager; its process is killed on exit:
 
         with Sandbox("jaxgap.tasks.programs.interpreter:make_handler") as sandbox:
             with sandbox.session() as session:
@@ -150,10 +150,10 @@ class Sandbox:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """A fresh process, killed on leaving.
+        """A fresh process, killed on exit.
 
-        **Raises:** `SandboxUnavailable` if the walls cannot be put up here, or on leaving if the
-        container died meanwhile, which nothing that runs in a session can bring about.
+        **Raises:** `SandboxUnavailable` if the walls cannot be put up here, or on exit if the
+        container died meanwhile, which nothing that runs in a session can cause.
         """
         with self._begin() as channel:
             try:
@@ -163,16 +163,16 @@ class Sandbox:
                     self._refuse("the container died; the machine may be out of memory")
 
     def close(self) -> None:
-        """End the container; another session starts it again."""
+        """End the container; the next session restarts it."""
         if self._stop is not None:
             self._stop()
         self._control = self._stop = None
 
     def _begin(self) -> socket.socket:
-        """The owner's end of a new session's channel, once the session has tried its walls."""
+        """The owner's end of a new session's channel, once the session has tested its walls."""
         channel = self._try_to_begin()
         if channel is None:
-            # This is the first session, or the kernel has ended the container for want of memory.
+            # This is the first session, or the kernel killed the container for lack of memory.
             self.close()
             self._start()
             channel = self._try_to_begin()
@@ -181,9 +181,9 @@ class Sandbox:
         return channel
 
     def _try_to_begin(self) -> socket.socket | None:
-        """The same, or None where there is no container, or it does not answer.
+        """As `_begin`, but None if there is no container, or it does not answer.
 
-        **Raises:** `SandboxUnavailable` if the session could do what it must not.
+        **Raises:** `SandboxUnavailable` if the session could break out.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -225,7 +225,7 @@ class Sandbox:
         self._isolation = self._first_words(ours)
 
     def _first_words(self, control: socket.socket) -> Isolation:
-        """What the server says once it is ready, which it is not before the second wall."""
+        """The isolation that the server reports once it is ready, after the second wall."""
         deadline = time.monotonic() + _START_SECONDS
         control.setblocking(False)
         try:
@@ -244,7 +244,7 @@ class Sandbox:
         return Isolation(words["why"] is None, words["why"])
 
     def _order(self, order: bytes, descriptor: socket.socket | None = None) -> bool:
-        """Whether the server did as it was told."""
+        """Send an order; whether the server confirmed it."""
         if self._control is None:
             return False
         try:
@@ -260,7 +260,7 @@ class Sandbox:
 
 
 def _stop(control: socket.socket, process: subprocess.Popen) -> None:
-    """End a container whatever state it is in; the kernel kills what runs in it."""
+    """End a container in any state; the kernel kills what runs in it."""
     control.close()
     try:
         process.wait(timeout=5)

@@ -1,9 +1,9 @@
 """The first wall: the system calls that a walled-in process may make, and no others.
 
 A seccomp filter is a small program that the kernel runs before each system call of a process and
-of all its descendants; it cannot be taken off again. This one lets through what computing takes
-and refuses everything else with "Operation not permitted": files, sockets, processes, signals to
-others, tracing, mounts, namespaces, and whatever later kernels add.
+of all its descendants; it cannot be removed. This one allows what computing needs and refuses
+everything else with "Operation not permitted": files, sockets, processes, signals to others,
+tracing, mounts, namespaces, and whatever later kernels add.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import platform
 import struct
 
-# On both architectures: <asm/unistd_64.h> and <asm-generic/unistd.h>.
+# From <asm/unistd_64.h> (x86-64) and <asm-generic/unistd.h> (AArch64).
 X86_64 = {
     "read": 0,
     "write": 1,
@@ -137,7 +137,7 @@ def filter_program(machine: str) -> bytes:
 
 
 def install_filter() -> None:
-    """Put the filter on the calling thread, which must be its process's only one, for good.
+    """Install the filter permanently on the calling thread, which must be its process's only one.
 
     **Raises:** `OSError` if the kernel has no seccomp filters.
     """

@@ -1,14 +1,14 @@
 """The container's side: prepare, put up the walls, then fork a fresh child for each session.
 
 The server holds nothing that a session may not know. It forks the child first, and only the child
-reads what the session is asked, from a socket of the session's own; so no child finds in its memory
-what another one was asked. It is run by :class:`jaxgap.tasks.sandbox.Sandbox` as
+reads the session's requests, from the session's own socket; so no child finds another session's
+requests in its memory. It is run by :class:`jaxgap.tasks.sandbox.Sandbox` as
 
     python -c "... from jaxgap.tasks.sandbox.server import main; main(CONTROL)"
 
-where CONTROL is the descriptor of a socket to the owner, which begins with the setup and then gives
+where CONTROL is the descriptor of a socket to the owner, who first sends the setup and then
 one-byte orders: `S` with a descriptor (start a session over it), `E` (end the session). When the
-owner closes the socket, or dies, the server ends, and with it all that runs in its namespaces.
+owner closes the socket, or dies, the server ends, and with it everything in its namespaces.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from jaxgap.tasks.sandbox.probes import broken_walls
 from jaxgap.tasks.sandbox.seccomp import install_filter
 
 Handler: TypeAlias = Callable[[bytes], bytes]
-"""Answers one request of a session; it may keep state, which begins anew in each session."""
+"""Answers one request of a session; it may keep state, which is fresh in each session."""
 
 START, END = b"S", b"E"
 _PR_SET_PDEATHSIG = 1
@@ -61,7 +61,7 @@ def main(control_fd: int) -> NoReturn:
 
 
 def _prepare(setup: dict[str, Any]) -> Handler:
-    """Make the handler with everything it may ever import, while there are still files."""
+    """Make the handler with everything it may ever import, while files are still accessible."""
     module, _, function = setup["handler"].partition(":")
     handler = getattr(importlib.import_module(module), function)(**setup["arguments"])
     import_from_memory(setup["packages"])
@@ -69,7 +69,7 @@ def _prepare(setup: dict[str, Any]) -> Handler:
 
 
 def _resource_limits(setup: dict[str, Any]) -> dict[int, int]:
-    """The kernel's limits on one session; the server itself stays without."""
+    """The kernel's limits on one session; the server itself has none."""
     with open("/proc/self/statm") as file:
         own_memory = int(file.read().split()[0]) * resource.getpagesize()
     return {
@@ -85,7 +85,7 @@ def _resource_limits(setup: dict[str, Any]) -> dict[int, int]:
 
 
 def _try_namespaces() -> str | None:
-    """Put up the second wall; where the kernel does not allow it, say why not."""
+    """Put up the second wall; return the reason if the kernel does not allow it."""
     try:
         enter_namespaces()
     except OSError as error:
@@ -94,7 +94,7 @@ def _try_namespaces() -> str | None:
 
 
 def _become_first_child() -> None:
-    """Go on as the first process of the new process namespace, which ends with its parent."""
+    """Continue as the first process of the new PID namespace, which ends with its parent."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -125,7 +125,7 @@ def _serve(control: socket.socket, handler: Handler, limits: dict[int, int], nul
 
 
 def _run_session(channel: int, handler: Handler, limits: dict[int, int], null: int) -> NoReturn:
-    """In the child: lock the door, then answer requests until the owner has no more."""
+    """In the child: install limits and filter, then answer requests until the channel closes."""
     try:
         _die_with_parent()
         _keep_only(channel, null)
@@ -144,7 +144,7 @@ def _run_session(channel: int, handler: Handler, limits: dict[int, int], null: i
 
 
 def _keep_only(channel: int, null: int) -> None:
-    """Leave descriptors 0 (at its end), 1 and 2 (to nowhere) and 3 (the owner), and no other."""
+    """Keep only descriptors 0 (at end of file), 1 and 2 (discarded) and 3 (the owner)."""
     channel, null = (os.dup2(fd, high) for fd, high in ((channel, 100), (null, 101)))
     at_its_end, other_side = os.pipe()
     os.dup2(at_its_end, 0)
