@@ -1,1 +1,1 @@
-"""A run that is kept in a folder: its files, checkpoints, and how it resumes."""
+"""Runs kept in a folder: files, checkpoints, and resuming."""

@@ -1,7 +1,7 @@
-"""Whether all processes of a run work on the same.
+"""Check that all processes of a run work on the same inputs.
 
-What they compute together they compute as one, so that of processes with other problems or
-settings nothing would be noticed but a wrong result, or that they wait for each other for ever.
+The processes run one SPMD computation, so differing problems or settings would otherwise go
+unnoticed until they gave wrong results or a deadlock.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from jaxgap.sharding import all_agree, broadcast_from_first
 
 
 def require_same(parts: Mapping[str, int]) -> None:
-    """Refuse, in every process, what is not in all of them as it is in the first.
+    """Raise in every process if any of them differs from the first.
 
     **Arguments:**
 
-    - `parts`: digests of what a process works on, below 2^32, by names that all of them share.
+    - `parts`: digests below 2^32 of what a process works on; all processes have the same keys.
 
-    **Raises:** `InputError` that names the first part that differs.
+    **Raises:** `InputError` naming the first part that differs.
     """
     ours = np.array(list(parts.values()), np.uint32)
     same = ours == broadcast_from_first(ours)
     if all_agree(bool(same.all())):
         return
-    # One after another, as each process has to learn of what differs in another.
+    # One by one, since each process has to learn what differs in another.
     differing = next(n for n, s in zip(parts, same, strict=True) if not all_agree(bool(s)))
     raise InputError(
         f"not every process has what the first has: {differing}; start all of them with the same "

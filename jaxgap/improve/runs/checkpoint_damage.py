@@ -1,23 +1,23 @@
-"""Whether a checkpoint that cannot be read is damaged, or the system has trouble."""
+"""Tell a damaged checkpoint from a system error while reading it."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-# Words of errors that say nothing about the file: it may be read another time.
+# Markers of errors unrelated to the file's content: reading it may succeed another time.
 _TROUBLE = (
     "RESOURCE_EXHAUSTED",
     "PERMISSION_DENIED",
     "UNAVAILABLE",
     *map(os.strerror, (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE)),
 )
-# What the system says of a checkpoint of which a part is missing or is something else.
+# Error numbers for a checkpoint in which a part is missing or of the wrong kind.
 _MISSING = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 def is_trouble(error: BaseException | None) -> bool:
-    """Whether reading failed for something else than what is in the files.
+    """Whether reading failed for a reason other than the content of the files.
 
     >>> is_trouble(OSError(errno.EMFILE, "Too many open files")), is_trouble(ValueError("a bit"))
     (True, False)

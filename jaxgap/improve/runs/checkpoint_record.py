@@ -1,4 +1,4 @@
-"""What a checkpoint holds, and the record that lies beside its arrays."""
+"""The content of a checkpoint, and the record stored beside its arrays."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jaxgap.improve.runs.digests import digests, json_digest
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     **Fields:**
 
-    - `state`: before the round's training.
+    - `state`: the state before the round's training.
     - `training_set`: what the round trains on.
-    - `rows`: the measurements of every checkpoint until now, this one included.
+    - `rows`: the measurements of every checkpoint so far, including this one.
     """
 
     state: LoopState
@@ -27,9 +27,9 @@ class Saved(NamedTuple):
 
 
 def arrays_of(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:
-    """Both as one tree of arrays, which Orbax takes.
+    """State and training set as one tree of arrays for Orbax.
 
-    The round is the checkpoint's own number; how it was trained is among the measurements.
+    The round index is the checkpoint's step; the training summary is among the measurements.
     """
     fields = {"params": state.params, "opt_state": state.opt_state, "key": state.key}
     if state.opt_state is None:
@@ -38,7 +38,7 @@ def arrays_of(state: LoopState, training_set: Sequence[Any]) -> dict[str, Any]:
 
 
 class CheckpointRecord(NamedTuple):
-    """What lies beside the arrays as JSON, under a seal of its own."""
+    """The JSON stored beside the arrays, with a checksum of its own."""
 
     rows: tuple[dict[str, float], ...]
     digests: dict[str, int]

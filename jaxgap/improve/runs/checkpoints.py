@@ -1,10 +1,10 @@
-"""Checkpoints of a run: all that the rest of it depends on, saved while it goes on.
+"""Checkpoints of a run: everything its continuation depends on, saved in the background.
 
-One checkpoint a round, taken after measuring and before training: the state, the completions that
+One checkpoint per round, taken after measuring and before training: the state, the completions that
 the round will train on, and every measurement so far. Orbax writes them in the background, each
-under a temporary name until it is whole. Beside the arrays lie their digests, without which a
-flipped bit would go unseen; a checkpoint that does not agree with its own is passed over, and moved
-aside once the run goes on from one before it.
+under a temporary name until it is complete. Digests are stored beside the arrays, since a flipped
+bit would otherwise go undetected; a checkpoint that does not match its digests is skipped, and
+moved aside once the run resumes from an earlier one.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _OPTIMIZER = "['state']['opt_state']"
 
 
 class CheckpointStore:
-    """The checkpoints of one run: the newest few, and the one of the highest accuracy.
+    """The checkpoints of one run: the newest few, and the one with the highest accuracy.
 
     **Arguments:**
 
-    - `folder`: where they lie; made if it is not there.
+    - `folder`: the folder of the checkpoints; created if missing.
     - `num_kept`: how many of the newest are kept, >= 1.
-    - `origin`: what else the state goes with (:func:`jaxgap.improve.runs.origin.origin_of`), kept
-        beside it and compared where it is read.
+    - `origin`: digests of what the state belongs to
+        (:func:`jaxgap.improve.runs.origin.origin_of`), stored with it and compared on loading.
 
-    Saving raises :class:`RunError` in one line where the disk is full or cannot be written; the
-    failure of a save in the background is raised by the next call.
+    Saving raises :class:`RunError` in one line if the disk is full or not writable; the failure of
+    a background save is raised by the next call.
 
-    **Raises:** `InputError` if `folder` is a file, or a link: what it leads to may not be a run's.
+    **Raises:** `InputError` if `folder` is a file, or a link, whose target may not belong to a run.
     """
 
     def __init__(self, folder: Path, num_kept: int, origin: Mapping[str, int]):
@@ -71,7 +71,7 @@ class CheckpointStore:
         )
 
     def save(self, saved: Saved) -> None:
-        """Begin to write a checkpoint, once the one before it is whole."""
+        """Start writing a checkpoint, once the previous one is complete."""
         self.wait()
         self._best.remember(saved.rows)
         record = CheckpointRecord.of(saved, self._origin)
@@ -89,7 +89,7 @@ class CheckpointStore:
             )
 
     def wait(self) -> None:
-        """Wait until every checkpoint is whole on disk."""
+        """Wait until every checkpoint is complete on disk."""
         if self._pending is not None:
             try:
                 self._guarded(self._pending.result)
@@ -106,18 +106,18 @@ class CheckpointStore:
         on_damage: Callable[[str], None],
         steps: Sequence[int] | None = None,
     ) -> Saved | None:
-        """The newest checkpoint that is intact, or None where there is none.
+        """The newest intact checkpoint, or None if there is none.
 
         **Arguments:**
 
-        - `abstract_state`: a state of `jax.ShapeDtypeStruct`, each with its sharding, which may be
-            another than when it was saved. Where its `opt_state` is None, that is left unread.
-        - `on_damage`: called with one line for every newer checkpoint that is passed over.
-        - `steps`: the rounds to look at; by default all.
+        - `abstract_state`: a state of `jax.ShapeDtypeStruct`s with their shardings, which may
+            differ from those at saving. If its `opt_state` is None, that part is not read.
+        - `on_damage`: called with one line for every newer checkpoint that is skipped.
+        - `steps`: the rounds to consider; all by default.
 
-        **Raises:** `RunError` if one cannot be read for want of memory or of a permission, or for
-        trouble of the system, which leaves it as it is; `InputError` if it goes with another model
-        or other problems, or its state is in parts of other names.
+        **Raises:** `RunError` if one cannot be read because of memory, permissions or another
+        system error, in which case it is left untouched; `InputError` if it belongs to another
+        model or other problems, or its state has leaves of other names.
         """
         barrier()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
@@ -126,7 +126,7 @@ class CheckpointStore:
                 saved = self._load(step, abstract_state)
             except InputError:
                 raise
-            except Exception as error:  # a damaged file may raise anything, but not be believed
+            except Exception as error:  # a damaged file may raise anything
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
                 if is_trouble(error):
                     raise RunError(
@@ -142,7 +142,7 @@ class CheckpointStore:
     def set_aside_after(self, step: int) -> None:
         """Move the checkpoints after `step` to the folder `damaged` beside this one.
 
-        Orbax takes no checkpoint below the newest that it knows.
+        Orbax refuses to save a step below the newest one that it knows.
         """
         later = [each for each in self.steps() if each > step]
         barrier()  # so that every process has looked
@@ -158,11 +158,11 @@ class CheckpointStore:
 
     @property
     def _aside(self) -> Path:
-        """Where a checkpoint lies while that of the same round drawn afresh is being written."""
+        """Holds the old checkpoint of a redrawn round while the new one is being written."""
         return self._folder.parent / _REDRAWN
 
     def _lay_aside(self, step: int) -> None:
-        """Make room for a checkpoint; Orbax would delete the old one before it writes the new."""
+        """Make room for a checkpoint; Orbax would delete the old one before writing the new one."""
         is_there = step in self.steps()
         barrier()  # so that every process has looked
         if is_there and is_first():
@@ -172,7 +172,7 @@ class CheckpointStore:
             self._orbax.reload()
 
     def _give_back(self) -> None:
-        """Put back what was laid aside, unless what was to replace it has become whole."""
+        """Restore what was moved aside, unless its replacement was completed."""
         if is_first() and self._aside.is_dir():
             for path in list(self._aside.iterdir()):
                 if not (self._folder / path.name).exists():
@@ -182,7 +182,7 @@ class CheckpointStore:
         barrier()
 
     def steps(self) -> list[int]:
-        """The rounds of which there is a checkpoint, whole or not."""
+        """The rounds that have a checkpoint, intact or not."""
         return [int(path.name) for path in self._folder.iterdir() if path.name.isdecimal()]
 
     def close(self) -> None:
@@ -190,11 +190,11 @@ class CheckpointStore:
         try:
             self.wait()
         finally:
-            # Of a save that failed, `wait` has told already.
+            # `wait` has already raised the error of a failed save.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 self._orbax.close()
-            if not self._failed:  # else what was under way may end as late as the process does
-                gc.collect()  # what damage has left behind, as long as it is not heard
+            if not self._failed:  # after a failure, pending writes may live as long as the process
+                gc.collect()  # collect the remains of failed loads while Orbax is still silenced
                 self._quiet.close()
 
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
@@ -205,7 +205,7 @@ class CheckpointStore:
         abstract = arrays_of(abstract_state, training_set)
         unread = _OPTIMIZER if abstract_state.opt_state is None else ()
         written = {n: value for n, value in record.digests.items() if not n.startswith(unread)}
-        # The record is whole, so this is no damage: read as it is, it would be called that.
+        # The record is intact, so a mismatch is not damage; loading would misreport it as such.
         self._refuse_other_origin(record)
         self._refuse_other_parts(step, record, written.keys(), leaf_names(abstract))
         arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
@@ -219,7 +219,7 @@ class CheckpointStore:
         return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
 
     def _refuse_other_origin(self, record: CheckpointRecord) -> None:
-        """Refuse a checkpoint of other problems, or of another model."""
+        """Reject a checkpoint of other problems, or of another model."""
         for name, now in self._origin.items():
             if record.origin.get(name, now) != now:
                 raise InputError(
@@ -230,7 +230,7 @@ class CheckpointStore:
     def _refuse_other_parts(
         self, step: int, record: CheckpointRecord, written: Set[str], wanted: Sequence[str]
     ) -> None:
-        """Refuse a checkpoint whose state is in parts of other names than this version's."""
+        """Reject a checkpoint whose leaves have other names than this version's state."""
         others = sorted(written ^ set(wanted)) + TrainingSummary.missing_in(record.rows[-1])
         if others:
             raise InputError(
@@ -240,7 +240,7 @@ class CheckpointStore:
             )
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
-        """Whatever `action` returns; its failure to write in one line."""
+        """Return `action()`, turning a failure to write into a one-line error."""
         try:
             return action()
         except (OSError, ValueError, RuntimeError) as error:
@@ -250,17 +250,17 @@ class CheckpointStore:
 
 
 def _move(path: Path, folder: Path) -> None:
-    """Into a folder that is made if it is not there, in place of what has the name there."""
+    """Move `path` into a folder, created if missing, replacing anything of the same name."""
     folder.mkdir(exist_ok=True)
     shutil.rmtree(folder / path.name, ignore_errors=True)
     path.rename(folder / path.name)
 
 
 def _context() -> ocp.Context:
-    """How Orbax writes and reads."""
+    """Orbax's options for writing and reading."""
     context = ocp.Context()
-    # Floats shrink by 8 %, for four times the processor's time.
+    # Compression would shrink floats by 8 % at four times the CPU time.
     context.array_options.saving.use_compression = False
-    # What is not asked for stays on the disk; of what was missed unasked, the digests tell.
+    # Allows loading without the optimiser state; the digests catch anything else that is missing.
     context.pytree_options.loading.partial_load = True
     return context

@@ -1,4 +1,4 @@
-"""What a run says where the device's memory is too small for it."""
+"""The error message of a run that exceeds the device's memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from jaxgap.errors import RunError
 
 @contextmanager
 def out_of_memory_in_one_line() -> Iterator[None]:
-    """Turn running out of the device's memory into one line.
+    """Turn running out of device memory into a one-line error.
 
-    **Raises:** `RunError` then; everything else goes through as it is.
+    **Raises:** `RunError` in that case; other exceptions pass through.
     """
     try:
         yield

@@ -1,10 +1,9 @@
-"""Digests of arrays: whether what comes back from a disk is what was written.
+"""Digests of arrays, to check that what is read from disk is what was written.
 
-Orbax does not check its payload, so that a flipped bit comes back as a wrong number without a word.
-A digest here is a sum over all elements, modulo 2^32, of the element's bits times a weight of its
-position: the product of one for its place along each axis. Every weight is odd, so any single
-flipped bit changes the sum; and a sum does not depend on how an array is laid out over devices, so
-a run may go on where there are more or fewer of them.
+Orbax does not verify its payload, so a flipped bit would silently become a wrong number. A digest
+is the sum over all elements, modulo 2^32, of the element's bits times a weight of its position: a
+product of one factor per axis. Every weight is odd, so any single flipped bit changes the sum. The
+sum does not depend on how an array is sharded, so a run may resume on more or fewer devices.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ def digests(tree: PyTree) -> dict[str, int]:
     >>> before == digests({"a": jnp.array([0.0, 2.0, 1.0])})
     False
     """
-    # Leaf by leaf: of many layers few shapes are compiled. And one after another: of many programs
-    # at once that wait for all devices none may go on, where devices are threads of a few cores.
+    # Per leaf, since many layers have few distinct shapes to compile. One at a time, since many
+    # concurrent collectives can deadlock if devices are threads on a few cores.
     sums = [jax.device_get(_digest(leaf)) for leaf in jax.tree.leaves(tree)]
     return dict(zip(leaf_names(tree), map(int, sums), strict=True))
 
@@ -50,7 +49,7 @@ def leaf_names(tree: PyTree) -> list[str]:
 
 
 def json_digest(value: Any) -> int:
-    """A checksum of what JSON holds, whatever the order of its fields.
+    """A checksum of a JSON value, independent of the order of its fields.
 
     >>> json_digest({"a": 1, "b": 2}) == json_digest({"b": 2, "a": 1}) != json_digest({"a": 1})
     True
@@ -61,20 +60,20 @@ def json_digest(value: Any) -> int:
 @jax.jit
 def _digest(leaf: Any) -> Int[Array, ""]:
     words = _words(leaf)
-    # Axis by axis: laid out as one long row, a sharded array would have to be whole.
+    # Axis by axis: flattening a sharded array would gather it.
     for axis in reversed(range(words.ndim)):
         words = jnp.sum(words * _weights(words.shape[axis], axis), axis=axis, dtype=jnp.uint32)
     return words
 
 
 def _weights(size: int, axis: int) -> Int[Array, " size"]:
-    """Odd numbers, others along each axis: else an array and its transpose had the same digest."""
+    """Odd numbers that differ by axis; else a matrix and its transpose had equal digests."""
     places = jnp.arange(size, dtype=jnp.uint32) + jnp.uint32((axis * _SALT) % 2**32)
     return (places * jnp.uint32(_GOLDEN)) | jnp.uint32(1)
 
 
 def _words(leaf: Any) -> Int[Array, ...]:
-    """The bits of an array as unsigned words of 32 bits or fewer, each in 32 bits."""
+    """The bits of an array as unsigned words of at most 32 bits, each widened to uint32."""
     array = jnp.asarray(leaf)
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)

@@ -1,12 +1,11 @@
 """A run's measurements as TensorBoard events, for watching many runs at once.
 
-TensorBoard follows a file as it grows, so a checkpoint's measurements are appended. What an
-interruption left is not: a run that goes on begins a new file with all rows so far and removes the
-old ones, so that no step is there twice. Tags are the names in `metrics.jsonl`, steps are rounds;
-the time of an event is when it was written, which for rows before an interruption is the moment
-when the run went on.
+TensorBoard follows a file as it grows, so a checkpoint's measurements are appended. A resumed run
+instead starts a new file with all rows so far and removes the old ones, so that no step appears
+twice. Tags are the names in `metrics.jsonl`, steps are rounds; the wall time of an event is when it
+was written, which for rows before an interruption is when the run resumed.
 
-Written with TensorBoard's own records (the extra `tensorboard`); without it nothing is.
+Needs TensorBoard's own record writer (the extra `tensorboard`); without it nothing is written.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from typing import Any
 from jaxgap.trajectory.atomic import replace_file
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
 
-_VERSION = "brain.Event:2"  # of the format, which readers ask of a file's first record
+_VERSION = "brain.Event:2"  # format version, which readers expect in a file's first record
 
 
 class EventFile:
-    """The one event file of a RUN folder; none without the extra `tensorboard`.
+    """The event file of a RUN folder; does nothing without the extra `tensorboard`.
 
     **Arguments:**
 
@@ -39,21 +38,21 @@ class EventFile:
         self._can_write = importlib.util.find_spec("tensorboard") is not None
 
     def restart(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """Begin a new file with these rows, in place of all that are there.
+        """Start a new file with these rows, replacing all existing ones.
 
         **Raises:** `OSError` if it cannot be written.
         """
         if not self._can_write:
             return
         before = list(self._folder.glob(EVENT_FILES))
-        # Readers take the files of a folder in the order of their names.
+        # Readers read the files of a folder in the order of their names.
         self._path = self._folder / f"events.out.tfevents.{time.time():.6f}"
         replace_file(self._path, _record(file_version=_VERSION) + b"".join(map(_row, rows)))
         for path in before:
             path.unlink()
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Append one checkpoint's row, which is on disk when this returns.
+        """Append one checkpoint's row; it is on disk when this returns.
 
         **Raises:** `OSError` if it cannot be written.
         """
@@ -71,7 +70,7 @@ def _row(row: Mapping[str, float]) -> bytes:
 
 
 def _record(**fields: Any) -> bytes:
-    """One event, framed as in a file: its length, its bytes, and a checksum of each."""
+    """One event, framed as in a file: its length and its bytes, each with a checksum."""
     from tensorboard.compat.proto import event_pb2  # pyright: ignore[reportMissingImports]
     from tensorboard.summary.writer.record_writer import (  # pyright: ignore[reportMissingImports]
         RecordWriter,

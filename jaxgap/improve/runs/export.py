@@ -1,4 +1,4 @@
-"""From a RUN folder to a model that other tools load."""
+"""Export a checkpoint of a RUN folder as a model that other tools can load."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def export_run(
 
     **Arguments:**
 
-    - `run`: a RUN folder that no process is at work on.
+    - `run`: a RUN folder that no process is using.
     - `out`: the folder to write; must not exist, or be empty.
-    - `round_index`: which checkpoint, of those that are kept; by default the newest.
-    - `merge`: of a run that trains adapters, write the whole model with these added in.
+    - `round_index`: which of the kept checkpoints; the newest by default.
+    - `merge`: for a run that trains adapters, write the whole model with the adapters merged in.
     - `on_note`: called with a line for each newer checkpoint that is damaged.
 
     **Returns:** the round of the checkpoint.
 
-    **Raises:** `InputError` if there is no such checkpoint, the run is at work, its model is the
-    embedded one, or `out` holds something.
+    **Raises:** `InputError` if there is no such checkpoint, the run is in progress, its model is
+    the embedded one, or `out` is not empty.
     """
     folder = RunFolder.reopen(run)
     if folder.config.model == EMBEDDED:
         raise InputError(f"{run}: the embedded model is in no format that other tools read")
     if not folder.checkpoints.is_dir():
         raise InputError(f"{run}: has no checkpoint yet")
-    # Not its problems, whose files may be elsewhere by now: no trained weights depend on them.
+    # The problems are not loaded: weights do not depend on them, and their files may be gone.
     model, frozen, params = load_parameters(folder.config.resolved())
     abstract = _abstract_state(model, params)
     del params  # so that they need not fit beside those of the checkpoint
@@ -68,7 +68,7 @@ def export_run(
 
 
 def _abstract_state(model: LanguageModel, params: Params) -> LoopState:
-    """The shapes of a state without its optimiser's part, on the first device."""
+    """The shapes of a state without its optimiser state, on the first device."""
     state = jax.eval_shape(lambda: LoopState(params, None, jax.random.key(0), 0))
     return state.on_mesh(model.config)
 

@@ -1,8 +1,8 @@
-"""A run that is kept: it writes a RUN folder as it goes, and goes on where it was interrupted.
+"""A kept run: it writes a RUN folder as it goes, and can resume after an interruption.
 
-Each round is kept in two steps: its measurements, then a checkpoint from which all that follows can
-be computed again. Whatever stops the run, and whenever, the newest intact checkpoint is where it
-goes on, and what it then measures is what it would have measured.
+Each round is saved in two steps: its measurements, then a checkpoint from which everything after it
+can be recomputed. Whenever and however a run stops, it resumes from the newest intact checkpoint
+and measures the same as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -49,18 +49,17 @@ def improve_to_folder(
     **Arguments:**
 
     - `config`: the run.
-    - `folder`: where it is kept; made if it is not there.
-    - `watcher`: who is told.
-    - `assemble`: makes the parts of the run; give your own for a task or a verifier of your own,
-        and the same to :func:`resume_folder`.
+    - `folder`: the RUN folder; created if missing.
+    - `watcher`: callbacks for the run's events.
+    - `assemble`: builds the parts of the run; replace it to use a custom task or verifier, and pass
+        the same function to :func:`resume_folder`.
 
     **Returns:** the measurements of every checkpoint.
 
     **Raises:** `InputError` if `folder` is not empty, is a file, or is in use, or if a part of the
-    run cannot be made or is another in one of its processes (nothing is written then); `RunError`
-    if the disk is full (`DiskFullError`), the device's memory too small, or a round's numbers are
-    not finite however often it is drawn. An interruption leaves what :func:`resume_folder` goes on
-    with.
+    run cannot be built or differs between processes (nothing is written then); `RunError` if the
+    disk is full (`DiskFullError`), the device runs out of memory, or a round's numbers stay
+    non-finite after all retries. An interrupted run can be continued with :func:`resume_folder`.
     """
     run_on_first(lambda: require_free(folder))
     config = config.resolved()
@@ -80,23 +79,23 @@ def resume_folder(
     mesh: str | None = None,
     assemble: Assemble = assemble,
 ) -> tuple[RoundMetrics, ...]:
-    """Go on with an interrupted run as if nothing had happened.
+    """Resume an interrupted run as if nothing had happened.
 
-    On a CPU, with the same number of threads, its measurements and weights are those of a run that
-    was never interrupted, bit for bit; GPUs scatter in any order unless XLA is told otherwise.
+    On a CPU, with the same number of threads, measurements and weights are bit-for-bit those of an
+    uninterrupted run. GPU scatters are non-deterministic unless XLA is configured otherwise.
 
     **Arguments:**
 
     - `folder`: the RUN folder.
-    - `watcher`: who is told of what happens from here on.
-    - `more_rounds`: rounds to add to those the run was asked for, >= 0.
-    - `mesh`: how the devices share the work from here on; as before if None. On other devices the
-        run goes on from the same weights and random numbers, to other rounding.
+    - `watcher`: callbacks for the run's events from here on.
+    - `more_rounds`: rounds to add to those originally requested, >= 0.
+    - `mesh`: the mesh from here on; unchanged if None. On other devices the run resumes from the
+        same weights and random numbers, with different rounding.
     - `assemble`: as for :func:`improve_to_folder`.
 
-    **Returns:** the measurements of every checkpoint, those before the interruption included.
+    **Returns:** the measurements of every checkpoint, including those before the interruption.
 
-    **Raises:** `InputError` if `folder` is not the folder of a run, or is in use; `RunError` as
+    **Raises:** `InputError` if `folder` is not the folder of a run, or is in use; `RunError` as in
     :func:`improve_to_folder`.
     """
     folder = Path(folder)
@@ -109,20 +108,20 @@ def resume_folder(
         config = prolonged(run.config, more_rounds)
         config = config if mesh is None else dataclasses.replace(config, mesh=mesh)
         parts = make_parts(config, assemble)
-        barrier()  # before the first process writes what the others read
+        barrier()  # all have read the folder before the first process writes to it
         return _KeptRun(run, config, parts, watcher).go()
 
 
 @contextlib.contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Hold the folder, by the first process, for all of them."""
+    """Lock the folder in the first process, on behalf of all."""
     with contextlib.ExitStack() as stack:
         run_on_first(lambda: stack.enter_context(locked(folder)))
         yield
 
 
 class _KeptRun:
-    """A run with its folder and its checkpoints, from wherever it stands to its end."""
+    """A run with its folder and checkpoints, from its current state to its end."""
 
     def __init__(self, run: RunFolder, config: ImproveConfig, parts: RunParts, watcher: Watcher):
         self._run, self._config, self._parts, self._watcher = run, config, parts, watcher
@@ -140,19 +139,19 @@ class _KeptRun:
             return self._run.metrics
 
     def _go_on(self, store: CheckpointStore) -> None:
-        """Run the rounds, those again whose numbers were not finite."""
+        """Run the rounds, redrawing those whose numbers are not finite."""
         state, training_set = self._start(store)
         self._tell(self._watcher.on_start, self._config, len(self._run.rows))
         if len(self._run.rows) <= self._config.num_rounds:
             self._notes.add_changed_versions()
             self._run.write_versions()
         while (fault := self._first_fault(store, state, training_set)) is not None:
-            del state, training_set  # so that they need not fit beside their checkpoint
+            del state, training_set  # so that memory need not hold them and their checkpoint
             self._retries.count_failure(len(self._run.rows))
             state, training_set = self._roll_back(store, fault)
 
     def _start(self, store: CheckpointStore) -> tuple[LoopState, TrainingSet | None]:
-        """Where the newest checkpoint stands, or the beginning."""
+        """The state of the newest checkpoint, or the initial one."""
         newest = max(store.steps(), default=-1)
         if store.steps():
             self._parts.initial.drop()
@@ -169,11 +168,11 @@ class _KeptRun:
     def _first_fault(
         self, store: CheckpointStore, state: LoopState, training_set: TrainingSet | None
     ) -> NotFinite | None:
-        """Run the rounds to their end, or to numbers that are not finite."""
+        """Run the rounds to the end, or to the first non-finite numbers, which are returned."""
         try:
             self._rounds(store, state, training_set)
         except NotFinite as fault:
-            return fault.with_traceback(None)  # whose frames hold the arrays of the round
+            return fault.with_traceback(None)  # its frames hold the arrays of the round
         return None
 
     def _rounds(
@@ -194,19 +193,19 @@ class _KeptRun:
             self._retries.restart_keys()
             self._notes.add_signs_of_collapse(run.metrics)
             self._tell(watcher.on_round, checkpoint.metrics)
-            del checkpoint  # whose buffers the next round donates
+            del checkpoint  # the next round donates its buffers
             if jax.default_backend() == "cpu":
-                # There a write under way holds the arrays, which an update could not take over.
+                # There a pending write references the arrays, so they could not be donated.
                 store.wait()
 
     def _roll_back(
         self, store: CheckpointStore, fault: NotFinite
     ) -> tuple[LoopState, TrainingSet | None]:
-        """The state before the round that failed, with other random numbers ahead of it.
+        """The state before the failed round, with a new random key.
 
-        What it trains on is sampled anew, unless it was fixed in the first round.
+        Its training set is sampled again, unless it was fixed in the first round.
 
-        **Raises:** `RunError` if the round has failed too often, or there is nothing to go back to.
+        **Raises:** `RunError` if the round has failed too often, or there is no checkpoint.
         """
         store.wait()
         saved = self._newest(store)
@@ -229,8 +228,8 @@ class _KeptRun:
         return state, None
 
     def _newest(self, store: CheckpointStore) -> Saved | None:
-        """The newest checkpoint that is intact; those after it are set aside."""
-        damaged: list[str] = []  # said once it is known that the run goes on
+        """The newest intact checkpoint; those after it are moved aside."""
+        damaged: list[str] = []  # noted only once it is clear that the run continues
         with on_mesh(self._config.mesh):
             saved = store.newest(self._parts.abstract_state, damaged.append)
         for line in damaged:
@@ -239,14 +238,14 @@ class _KeptRun:
         return saved
 
     def _rewind(self, rows: Sequence[dict[str, float]]) -> None:
-        """Go on after these measurements, of whose signs of collapse all have been told then."""
+        """Continue after these measurements, noting any sign of collapse not yet noted."""
         self._run.rewind(rows, self._config)
         history = self._run.metrics
         for end in range(1, len(history) + 1):
             self._notes.add_signs_of_collapse(history[:end])
 
     def _tell(self, who: Callable[..., None], *what: Any) -> None:
-        """Tell the watcher; where it ends the run, it ends in every process."""
+        """Call the watcher; if it ends the run in one process, the run ends in all."""
         end = None
         try:
             who(*what)

@@ -1,4 +1,4 @@
-"""What Orbax's threads say of a save or a load that failed, which is raised anyway, and once."""
+"""Silence what Orbax's threads print about a failed save or load, which is raised anyway."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from types import TracebackType
 from typing import Any
 
 _OWNERS = ("orbax", "tensorstore")
-# Both name no thread: Orbax runs its coroutines on event loops of its own.
+# Neither logger names a thread: Orbax runs its coroutines on its own event loops.
 _LOGGERS = ("absl", "asyncio")
 
 
 @contextlib.contextmanager
 def quiet_orbax() -> Iterator[None]:
-    """Let Orbax's threads and coroutines fail in silence; everybody else's are heard as before.
+    """Silence failures in Orbax's threads and coroutines, but not in anyone else's.
 
-    Where one array fails, the others that were under way are left where they are. They tell a loop
-    that has ended by then, or raise once more when they are collected.
+    When one array fails, the pending operations on the others are abandoned. They later report to
+    an event loop that has ended, or raise again when they are garbage-collected.
     """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
@@ -50,8 +50,9 @@ def quiet_orbax() -> Iterator[None]:
 
 
 def _is_orbax(trace: TracebackType | None) -> bool:
-    """Whether what failed was started by Orbax: by whom is said by the first frame that is not of
-    Python's own library. An event loop alone has none."""
+    """Whether Orbax started what failed, judged by the first frame outside the standard library.
+
+    A bare event loop has no such frame."""
     frames = (frame for frame, _ in traceback.walk_tb(trace))
     modules = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
     foreign = [name for name in modules if name not in sys.stdlib_module_names]

@@ -1,4 +1,4 @@
-"""What a run's state goes with, but does not hold: problems, responses, the model around it."""
+"""What a run's state depends on but does not contain: problems, responses, the model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FROZEN, MODEL = "the frozen weights", "the properties of its model"
 
 
 def origin_of(loop: Loop) -> dict[str, int]:
-    """Digests of all that has to be as it was, by what it is called, causes before effects.
+    """Digests of everything that must be unchanged on resuming, by name, causes before effects.
 
-    Adapters mean nothing on other weights, and a training set is kept by the places of its prompts
-    and in the tokens of one tokenizer; a file or a branch on the hub may have changed since a run
-    was interrupted.
+    Adapters are meaningless on other weights, and a training set is stored by prompt index and in
+    the tokens of one tokenizer; a file or a branch on the hub may have changed since the run was
+    interrupted.
     """
     split = loop.split
     batches = [loop.train_prompts.batch, loop.held_out_prompts.batch]
@@ -36,14 +36,14 @@ def origin_of(loop: Loop) -> dict[str, int]:
 
 
 def origin_of_model(model: LanguageModel, frozen: Params) -> dict[str, int]:
-    """What trained parameters go with, of which no problem is a part."""
+    """Digests of what trained parameters depend on; the problems are not part of it."""
     return {FROZEN: json_digest(digests(frozen)), MODEL: json_digest(_settings(model))}
 
 
 def _uses(external: ExternalResponses) -> list[object]:
-    """Which responses are used for what, and how many in each round until the last that has any.
+    """Which response answers which prompt, and how many are used per round up to the last use.
 
-    Rounds that are added later use none.
+    Trailing rounds without responses are trimmed, since rounds added later use none.
     """
     in_each_round = np.trim_zeros(np.diff(external.ends, prepend=0), "b")
     responses = [list(map(int, response)) for response in external.responses]
@@ -51,7 +51,7 @@ def _uses(external: ExternalResponses) -> list[object]:
 
 
 def _settings(model: LanguageModel) -> dict[str, str]:
-    """Without what is as by default: a setting that a later version adds is no change."""
+    """The non-default settings, so that a setting added by a later version is not a change."""
     return {
         field.name: repr(value)
         for field in dataclasses.fields(model.config)

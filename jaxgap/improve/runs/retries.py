@@ -1,4 +1,4 @@
-"""Rounds drawn afresh after numbers that were not finite: how often, and with which keys."""
+"""Redrawing rounds after non-finite numbers: how often, and with which keys."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from jaxgap.improve.records import LoopState
 
 
 class Retries:
-    """Counts failures, anew whenever the run gets further than it was at the one before.
+    """Counts failures in a row, starting over when the run gets further than at the last one.
 
     **Arguments:**
 
-    - `limit`: how often a round may be drawn afresh, >= 0.
+    - `limit`: how often a round may be redrawn, >= 0.
     """
 
     def __init__(self, limit: int):
@@ -20,24 +20,24 @@ class Retries:
         self.num_failures = 0
 
     def count_failure(self, num_measured: int) -> None:
-        """The run has failed once more, with so many checkpoints measured."""
+        """Record a failure of the run after `num_measured` checkpoints."""
         self.num_failures = self.num_failures + 1 if num_measured <= self._furthest else 1
         self._furthest = max(self._furthest, num_measured)
 
     @property
     def are_spent(self) -> bool:
-        """Whether the run has failed more often than a round may be drawn afresh."""
+        """Whether the run has failed more often than a round may be redrawn."""
         return self.num_failures > self._limit
 
     def redrawn(self, state: LoopState) -> LoopState:
-        """The state of a checkpoint with other random numbers ahead of it.
+        """The state of a checkpoint with a new random key.
 
-        They depend on the checkpoint and on how often the run has gone back to it, so that a run
-        that is interrupted meanwhile draws the same when it goes on.
+        The key depends only on the checkpoint and on how often the run has gone back to it, so a
+        run that is interrupted in between draws the same numbers when it resumes.
         """
         self._num_redrawn += 1
         return state.redrawn(self._num_redrawn)
 
     def restart_keys(self) -> None:
-        """A checkpoint is saved, to which the run has not gone back yet."""
+        """Start over with the keys: a new checkpoint was saved."""
         self._num_redrawn = 0

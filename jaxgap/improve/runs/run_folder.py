@@ -1,21 +1,20 @@
-"""A RUN folder: what a run was asked to do, on what, and what it measured, readable at any moment.
+"""A RUN folder: a run's configuration, environment and measurements, readable at any time.
 
     config.json       the configuration
-    versions.json     python, jax, flax and other versions, git commit, device, seed: those that it
-                      last went on with (what they were before is noted)
-    metrics.jsonl     one line a checkpoint, on disk before the next round begins
-    timings.jsonl     seconds spent in each stage on the way to that checkpoint
+    versions.json     python, jax, flax and other versions, git commit, device, seed, as of the last
+                      start or resumption (notes.jsonl has what changed)
+    metrics.jsonl     one line per checkpoint, on disk before the next round begins
+    timings.jsonl     seconds spent in each stage leading to that checkpoint
     events.out.*      the same for TensorBoard, if the extra `tensorboard` is installed
     trajectory.csv    the same measurements as a table (from the third checkpoint on, as a
                       Trajectory needs three; with its sidecar trajectory.csv.json)
-    checkpoints/      what the run goes on from if it is interrupted
-    notes.jsonl       what happened out of the ordinary, and what was done about it, if anything
-    run.lock          held by the process that is at work on the run
+    checkpoints/      what an interrupted run resumes from
+    notes.jsonl       unusual events, and what was done about them, if anything
+    run.lock          held by the process that is working on the run
 
-Every file is replaced whole, but for the events, which grow as TensorBoard follows them. Recorded
-times stand in those and in a file of their own, so that the others are equal byte for byte where
-two runs are equal, however often either was interrupted. Of several processes at work on one run
-the first writes them all.
+Every file is replaced atomically, except the events, which are appended to. Times are recorded only
+in the events and in timings.jsonl, so the other files of two equal runs are byte-for-byte equal,
+however often either was interrupted. With several processes, the first writes everything.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _VERSIONS = "versions.json"
 
 
 class RunFolder:
-    """A RUN folder that a run writes to. Make one by :meth:`create` or :meth:`reopen`."""
+    """The RUN folder of a run. Make one with :meth:`create` or :meth:`reopen`."""
 
     def __init__(self, folder: Path, config: ImproveConfig):
         self.folder = folder
@@ -61,14 +60,14 @@ class RunFolder:
         self._rows: list[dict[str, float]] = []
         self._timings: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
-        self.left_out: list[str] = []  # what was damaged as it was reopened, a sentence each
+        self.left_out: list[str] = []  # damage found on reopening, a sentence each
         self._clock = StageClock()
 
     @classmethod
     def create(cls, folder: str | Path, config: ImproveConfig) -> RunFolder:
-        """Begin a run in a folder as :func:`empty_folder` gives it.
+        """Start a run in a folder made by :func:`empty_folder`.
 
-        **Raises:** `InputError` if the folder holds a run already.
+        **Raises:** `InputError` if the folder already contains a run.
         """
         folder = Path(folder)
         self = cls(_without_run(folder) if is_first() else folder, config)
@@ -78,10 +77,10 @@ class RunFolder:
 
     @classmethod
     def reopen(cls, folder: str | Path) -> RunFolder:
-        """The folder of an interrupted run; :meth:`rewind` says where it goes on.
+        """The folder of an interrupted run; :meth:`rewind` sets where it resumes.
 
-        Lines of times and of notes that are damaged are left out, as :attr:`left_out` then says:
-        nothing that is measured follows from them.
+        Damaged lines of times and notes are dropped, and :attr:`left_out` says so: no measurement
+        depends on them.
 
         **Raises:** `InputError` if it is not the folder of a run, or its settings are damaged.
         """
@@ -94,7 +93,7 @@ class RunFolder:
         return self
 
     def _intact_rows(self, name: str, types: tuple[type, ...]) -> list[dict[str, Any]]:
-        """The lines of a file that are rows with a time of these types."""
+        """The lines of a file that are rows with a `t` of these types."""
         path = self.folder / name
         if not path.exists() or not path.stat().st_size:
             return []
@@ -110,7 +109,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Where the run's checkpoints lie."""
+        """The folder of the run's checkpoints."""
         return self.folder / _CHECKPOINTS
 
     @property
@@ -120,15 +119,15 @@ class RunFolder:
 
     @property
     def timings(self) -> tuple[dict[str, Any], ...]:
-        """The rows of `timings.jsonl`, less damaged ones: `t`, and by its stage what was written.
+        """The intact rows of `timings.jsonl`: `t`, and the seconds of each stage.
 
-        Of a reopened run only `t` is known to be a number.
+        In a reopened run only `t` is known to be a number.
         """
         return tuple(self._timings)
 
     @property
     def last_timed(self) -> float:
-        """The last round whose times are written down, -1 if there is none."""
+        """The last round with recorded times, -1 if there is none."""
         return max((row["t"] for row in self._timings), default=-1.0)
 
     @property
@@ -137,11 +136,11 @@ class RunFolder:
         return tuple(map(RoundMetrics.from_row, self._rows))
 
     def rewind(self, rows: Sequence[dict[str, float]], config: ImproveConfig) -> None:
-        """Go on after these measurements, leaving out whatever was written later.
+        """Continue after these measurements, discarding everything written later.
 
         **Arguments:**
 
-        - `rows`: the measurements of the checkpoints before.
+        - `rows`: the measurements of the checkpoints so far.
         - `config`: the settings from here on.
         """
         self.config = config
@@ -153,20 +152,20 @@ class RunFolder:
         self._guarded(lambda: self._events.restart(self._rows))
 
     def enter(self, stage: str) -> None:
-        """Note that a stage begins, and so that the one before it has ended."""
+        """Start timing a stage, which ends the previous one."""
         self._clock.enter(stage)
 
     def add(self, metrics: RoundMetrics) -> None:
-        """Write one more checkpoint's measurements, its times, and the table so far."""
+        """Write a new checkpoint's measurements and times, and the table so far."""
         self._rows.append(metrics.row())
         self._timings.append({"t": float(metrics.round_index)} | self._clock.lap())
         self._write()
         self._guarded(lambda: self._events.add(self._rows[-1]))
 
     def changed_versions(self) -> dict[str, tuple[str, Any]]:
-        """What is other than where the run last went on: the old, and the new."""
+        """What has changed since the last start or resumption: old and new value by name."""
         before: Any = {}
-        with contextlib.suppress(InputError):  # missing or damaged, which is no reason to stop
+        with contextlib.suppress(InputError):  # missing or damaged: no reason to stop
             before = _read_json(self.folder / _VERSIONS)
         known = before if isinstance(before, dict) else {}
         return {
@@ -176,18 +175,18 @@ class RunFolder:
         }
 
     def write_versions(self) -> None:
-        """Write down what the run goes on with."""
+        """Write `versions.json` with the current versions."""
         self._write_text(_VERSIONS, _pretty(self._versions()))
 
     def _versions(self) -> dict[str, Any]:
         return versions() | {"seed": self.config.seed}
 
     def has_sign(self, name: str) -> bool:
-        """Whether this sign of a collapse was written down, perhaps before an interruption."""
+        """Whether this sign of collapse was noted, possibly before an interruption."""
         return any(note.get("sign") == name for note in self._notes)
 
     def note(self, line: str, **what: str) -> None:
-        """Write down something out of the ordinary, with what a program may look for in it."""
+        """Note an unusual event, with extra fields for programs to search for."""
         last = self._rows[-1]["t"] if self._rows else None
         self._notes.append({"t": last, "note": line} | what)
         self._write_text(_NOTES, _lines(self._notes))
@@ -199,7 +198,7 @@ class RunFolder:
         if len(self._rows) >= MIN_ROWS:
             trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
             self._guarded(lambda: write_csv(trajectory, self.folder / RUN_TABLE))
-        else:  # of a run that went back further than a table reaches
+        else:  # the run went back to fewer rows than a table needs
             self._guarded(self._remove_table)
 
     def _remove_table(self) -> None:
@@ -225,9 +224,9 @@ class RunFolder:
 
 
 def empty_folder(folder: str | Path) -> Path:
-    """A folder for a new run, made if it is not there.
+    """A folder for a new run, created if missing.
 
-    **Raises:** `InputError` if it is not empty, or cannot be made.
+    **Raises:** `InputError` if it is not empty, or cannot be created.
     """
     folder = require_free(folder)
     try:
@@ -238,9 +237,9 @@ def empty_folder(folder: str | Path) -> Path:
 
 
 def require_free(folder: str | Path) -> Path:
-    """Refuse a folder that holds anything; one that is not there yet is fine.
+    """Reject a folder that contains anything; a missing one is fine.
 
-    So is what is left of a run that ended before it had settings.
+    So are the remains of a run that ended before it wrote its settings.
 
     **Raises:** `InputError`.
     """
@@ -263,7 +262,7 @@ def _without_run(folder: Path) -> Path:
 
 
 def _read_json(path: Path) -> Any:
-    """The JSON of a file of the run, read as from a stranger."""
+    """The JSON in a file of the run, read as untrusted input."""
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder; name the RUN of jaxgap improve")
     return parse_json(read_text(path), str(path))

@@ -18,12 +18,12 @@ _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; the lock goes with the process, however it dies.
+    """Lock the folder; the lock is released when the process ends, however it dies.
 
-    **Raises:** `InputError` naming the process that holds it, or if the lock is a link, or the file
-    system has no locks.
+    **Raises:** `InputError` naming the process that holds it, or if the lock file is a link, or the
+    file system does not support locks.
     """
-    # A link in a folder from somebody else may lead to any file of the user's.
+    # In a folder from someone else, a link may point to any of the user's files.
     descriptor = _open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT)
     try:
         try:
@@ -47,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the folder; none does where the file system has no locks."""
+    """Whether a process holds the lock; False on a file system without locks."""
     try:
         descriptor = _open(folder / LOCK_FILE, os.O_RDONLY)
     except FileNotFoundError:

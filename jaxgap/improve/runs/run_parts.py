@@ -1,4 +1,4 @@
-"""The parts of a kept run, known to be the same in all of its processes."""
+"""The parts of a kept run, checked to be the same in all of its processes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jaxgap.models import Params
 from jaxgap.sharding import on_mesh
 
 Assemble: TypeAlias = Callable[[ImproveConfig], tuple[Loop, Params]]
-"""Makes the parts of a run from its configuration, with the parameters to be trained."""
+"""Builds the parts of a run and its trainable parameters from the configuration."""
 
 
 class InitialParams:
-    """The parameters that a run begins with, which may be too large to fit beside a checkpoint.
+    """The initial parameters of a run, which may not fit in memory beside a checkpoint.
 
     **Arguments:**
 
-    - `params`: the parameters, as they are in memory.
+    - `params`: the parameters in memory.
     - `load`: loads them again.
     """
 
@@ -35,20 +35,20 @@ class InitialParams:
         self._params = None
 
     def take(self) -> Params:
-        """Hand them over, to be trained and donated; loaded again if they are not here."""
+        """Hand them over to be trained and donated; reloaded if they were dropped."""
         params, self._params = self._params, None
         return self._load() if params is None else params
 
 
 class RunParts(NamedTuple):
-    """What a kept run is made of.
+    """The parts of a kept run.
 
     **Fields:**
 
-    - `loop`: what stays while the parameters change.
-    - `abstract_state`: the shapes of its state, each with its place on the devices.
-    - `origin`: digests of what the state goes with.
-    - `initial`: the parameters to begin with.
+    - `loop`: what stays fixed while the parameters change.
+    - `abstract_state`: the shapes of its state, each with its sharding.
+    - `origin`: digests of what the state depends on.
+    - `initial`: the initial parameters.
     """
 
     loop: Loop
@@ -60,9 +60,9 @@ class RunParts(NamedTuple):
 def make_parts(config: ImproveConfig, assemble: Assemble) -> RunParts:
     """The parts of the run, on the mesh of its configuration.
 
-    **Raises:** `InputError` if they are not the same in all processes, or as `assemble` does.
+    **Raises:** `InputError` if they are not the same in all processes, or if `assemble` does.
     """
-    require_same(settings_of(config))  # before anything is computed together by them
+    require_same(settings_of(config))  # before the processes compute anything together
     with on_mesh(config.mesh):
         loop, params = assemble(config)
         origin = origin_of(loop)

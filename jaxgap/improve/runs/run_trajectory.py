@@ -1,4 +1,4 @@
-"""From a run's measurements to the Trajectory that fits and reports take."""
+"""Convert a run's measurements to a Trajectory for fits and reports."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from jaxgap.trajectory import Trajectory
 def to_trajectory(
     metrics: Sequence[RoundMetrics], provenance: dict[str, Any] | None = None
 ) -> Trajectory:
-    """The measurements of at least three checkpoints as a Trajectory, its time in rounds.
+    """The measurements of at least three checkpoints as a Trajectory with time in rounds.
 
     **Arguments:**
 
-    - `metrics`: of the checkpoints, in the order of their rounds.
-    - `provenance`: what to record beside the program's name, as the run's configuration.
+    - `metrics`: the measurements, in order of rounds.
+    - `provenance`: what to record besides the program's name, such as the run's configuration.
 
-    **Returns:** the trajectory: uncertainties in nats with their standard errors, and what else was
-    measured at all checkpoints as extra columns.
+    **Returns:** the trajectory: uncertainties in nats with their standard errors, and everything
+    else that was measured at all checkpoints as extra columns.
 
     **Raises:** `TrajectoryError` if there are fewer than three checkpoints.
     """
     rows = [checkpoint.row() for checkpoint in metrics]
-    # An error over one prompt is not known, but where there is nothing to tell apart.
+    # The first checkpoint has no training summary, and errors over a single prompt are unknown.
     names = [name for name in rows[0] if all(name in row for row in rows)]
     columns = {name: [row[name] for row in rows] for name in names}
     return Trajectory(

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""The software and hardware of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import jax
 import jaxgap
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
-# Installed for some runs only: they cut texts into tokens, draw problems, grade answers.
+# Needed by some runs only, to tokenise, to draw problems or to grade answers.
 _OPTIONAL = ("tokenizers", "reasoning-gym", "math-verify")
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of python and of the packages that decide the numbers, the commit, the device."""
+    """Versions of python and of the packages that affect the numbers, the commit, the device."""
     device = jax.devices()[0]
     return {
         "jaxgap": jaxgap.__version__,
@@ -40,16 +40,16 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-@functools.cache  # a commit made meanwhile is not what was imported
+@functools.cache  # a commit made since the import is not what was imported
 def _git_commit() -> str | None:
-    """The commit of the checkout this package lies in, `-dirty` where its code is another by now.
+    """The commit of the package's checkout, with `-dirty` if its code has uncommitted changes.
 
     None if it was installed from a wheel.
     """
     root = Path(jaxgap.__file__).resolve().parent.parent
     try:
         toplevel, commit = _git(root, "rev-parse", "--show-toplevel", "HEAD").splitlines()
-        # Another project's repository around an installed copy says nothing about this one.
+        # A repository that merely surrounds an installed copy is another project's.
         if Path(toplevel) != root:
             return None
         return commit + ("-dirty" if _git(root, "status", "--porcelain", "--", "jaxgap") else "")
