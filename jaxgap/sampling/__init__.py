@@ -1,4 +1,4 @@
-"""Prompts read once, candidates decoded together and drawn exactly, and the logits of judging."""
+"""Sampling with shared prefills, batched decoding and exact draws; logits for judging."""
 
 from jaxgap.sampling.batch import TokenBatch, encode_prompts, pad_left
 from jaxgap.sampling.categorical import block_sums, inverse_cdf, row_uniforms

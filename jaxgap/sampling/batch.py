@@ -1,4 +1,4 @@
-"""Texts as rectangles of tokens: prompts padded on the left, completions on the right."""
+"""Rectangular batches of tokens: prompts are padded on the left, completions on the right."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class TokenBatch(NamedTuple):
 
 
 def pad_left(rows: Sequence[Sequence[int] | np.ndarray], width: int, pad_id: int) -> TokenBatch:
-    """Token ids of several texts, all ending in the last of `width` columns.
+    """Token ids of several texts, right-aligned in `width` columns.
 
     **Arguments:**
 
     - `rows`: the ids of each, at most `width`.
     - `width`: columns, >= 1.
-    - `pad_id`: what stands before them.
+    - `pad_id`: the padding id to their left.
 
     **Returns:** tokens and mask, each of shape (rows, width).
     """
     tokens = np.full((len(rows), width), pad_id, np.int32)
-    # By length: in many models the padding id is also a token that prompts contain.
+    # From lengths, not ids: in many models the padding id also occurs in prompts.
     mask = np.zeros(tokens.shape, bool)
     for row, ids in enumerate(rows):
         tokens[row, width - len(ids) :] = ids
@@ -46,14 +46,14 @@ def pad_left(rows: Sequence[Sequence[int] | np.ndarray], width: int, pad_id: int
 def encode_prompts(
     tokenizer: AbstractTokenizer, texts: Sequence[str], width: int, *, begin: bool = True
 ) -> TokenBatch:
-    """Encode texts, padded on the left to `width` tokens, so that all end in the last column.
+    """Encode texts, padded on the left to `width` tokens.
 
     **Arguments:**
 
     - `tokenizer`: the model's.
     - `texts`: the prompts, plain or rendered.
     - `width`: columns, >= 1.
-    - `begin`: as in `encode_batch`; of conversations that the tokenizer has rendered, its
+    - `begin`: as in `encode_batch`; for conversations rendered by the tokenizer, its
         `begins_prompts`.
 
     **Returns:** tokens and mask, each of shape (texts, width).

@@ -1,4 +1,4 @@
-"""Sizes that compiled programs come in, so that few are compiled and little is padded."""
+"""Bucket sizes for compiled programs, so that few are compiled with little padding."""
 
 from jaxgap.sharding import even_rows
 
@@ -17,7 +17,7 @@ def bucket(size: int) -> int:
 
 
 def row_bucket(num_rows: int) -> int:
-    """The smallest power of two that is at least so many, filled up to what the mesh cuts evenly.
+    """The smallest power of two >= `num_rows`, rounded up to divide evenly over the mesh.
 
     >>> [row_bucket(num_rows) for num_rows in (1, 4, 5)]
     [1, 4, 8]

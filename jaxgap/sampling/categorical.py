@@ -1,11 +1,11 @@
-"""Exact categorical sampling from one uniform number a row.
+"""Exact categorical sampling from one uniform number per row.
 
-A row's token is where its uniform falls in the cumulative distribution, so that the pair (logits,
-uniform) decides it: nothing depends on the rest of the batch. The Gumbel trick of
-`jax.random.categorical` draws a random number for each of the vocabulary's words instead, and a
+A row's token is where its uniform falls in the cumulative distribution, so it is determined by the
+pair (logits, uniform), independently of the rest of the batch. The Gumbel trick of
+`jax.random.categorical` would draw a random number for every token of the vocabulary, and a
 cumulative sum over all of them is nearly as slow. So the distribution is inverted in two levels:
-the words lie in blocks, the uniform is looked up in the cumulative sums of the blocks' weights, and
-what is left of it in the one block that it fell into.
+tokens are grouped into blocks, the uniform is located in the cumulative sums of the blocks'
+weights, and its remainder within that one block.
 """
 
 from typing import NamedTuple
@@ -20,15 +20,15 @@ _BLOCK = 256
 def row_uniforms(
     key: jax.Array, row_ids: Int[Array, " batch"], steps: Int[Array, "batch steps"]
 ) -> Float[Array, "batch steps"]:
-    """Uniforms in (0, 1) from a stream of each row's own: a function of key, row id and step.
+    """Uniforms in (0, 1) from one stream per row: a function of key, row id and step.
 
     **Arguments:**
 
-    - `key`: of all rows.
-    - `row_ids`: which stream is a row's; equal ones have the same.
-    - `steps`: the positions in it to read.
+    - `key`: the key of all rows.
+    - `row_ids`: the stream of each row; equal ids share a stream.
+    - `steps`: the positions in the stream to read.
 
-    **Returns:** one float32 for each row and step, the middle of one of 2^23 equal cells of (0, 1).
+    **Returns:** one float32 per row and step, the midpoint of one of 2^23 equal cells of (0, 1).
     """
 
     def stream(row_id, steps):
@@ -36,19 +36,19 @@ def row_uniforms(
         keys = jax.vmap(lambda step: jax.random.fold_in(row_key, step))(steps)
         return jax.vmap(lambda key: jax.random.uniform(key, dtype=jnp.float32))(keys)
 
-    # In the middle of its cell of 2^-23: at its lower end, once in 2^23, a zero would draw the
-    # vocabulary's first word, however improbable.
+    # The midpoint of a cell of width 2^-23: its lower end would be zero once in 2^23 and draw the
+    # vocabulary's first token, however improbable.
     return jax.vmap(stream)(row_ids, steps) + 2.0**-24
 
 
 class BlockSums(NamedTuple):
-    """The weights of a row's words, `exp((logit - largest) / temperature)`, summed by blocks.
+    """The weights of a row's tokens, `exp((logit - largest) / temperature)`, summed by blocks.
 
     **Fields:**
 
     - `by_block`: the sum of each block.
     - `largest`: the row's largest logit.
-    - `temperature`: that of the weights.
+    - `temperature`: the temperature of the weights.
     """
 
     by_block: Float[Array, "batch blocks"]
@@ -65,17 +65,17 @@ def block_sums(
     largest: Float[Array, " batch"],
     temperature: Float[Array, ""] | float,
 ) -> BlockSums:
-    """Sum the weights of the words of each block.
+    """Sum the weights of the tokens in each block.
 
     **Arguments:**
 
     - `logits`: unnormalised log-probabilities.
     - `largest`: the largest of each row.
-    - `temperature`: > 0; traced, so that changing it compiles nothing.
+    - `temperature`: > 0; traced, so that changing it does not recompile.
     """
     sums = _weights(_blocks(logits), largest, temperature).sum(-1)
-    # Else XLA sums the words a second time where the blocks are summed, and keeps all weights for
-    # it.
+    # Without the barrier XLA recomputes the sums where the blocks are summed, and keeps all weights
+    # for that.
     return BlockSums(jax.lax.optimization_barrier(sums), largest, temperature)
 
 
@@ -85,12 +85,12 @@ def inverse_cdf(
     """Draw tokens by inverting the cumulative distribution.
 
     The token is the number of entries of `cumsum(softmax(logits / temperature))` that do not exceed
-    the uniform, up to float32 rounding. A token of logit -inf is never drawn.
+    the uniform, up to float32 rounding. A token with logit -inf is never drawn.
 
     **Arguments:**
 
     - `logits`: unnormalised log-probabilities.
-    - `uniforms`: one number in (0, 1) a row.
+    - `uniforms`: one number in (0, 1) per row.
     - `sums`: the block sums of the same logits, at the temperature to draw at.
 
     >>> logits = jnp.log(jnp.array([[1.0, 0.0, 3.0]] * 2))
@@ -102,7 +102,7 @@ def inverse_cdf(
     targets = uniforms * ends[:, -1]
     block = _first_beyond(ends, sums.by_block, targets)
     before = jnp.where(block > 0, _at(ends, jnp.maximum(block - 1, 0)), 0.0)
-    # Weights are made twice, of all and of one block, which costs less than keeping them.
+    # The weights of this block are recomputed, which is cheaper than storing all weights.
     blocks = _blocks(logits)
     chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
     weights = _weights(chosen, sums.largest, sums.temperature)
@@ -113,7 +113,7 @@ def inverse_cdf(
 def first_largest(
     logits: Float[Array, "batch vocab"], largest: Float[Array, " batch"]
 ) -> Int[Array, " batch"]:
-    """The first of each row's most probable tokens, in two levels like a draw.
+    """The first of each row's most probable tokens, found in two levels as in a draw.
 
     **Arguments:**
 
@@ -128,11 +128,11 @@ def first_largest(
     block = _first(blocks.max(-1) == largest[:, None])
     chosen = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
     token = block * blocks.shape[-1] + _first(chosen == largest[:, None])
-    return jnp.minimum(token, logits.shape[-1] - 1)  # where a logit is NaN, none is the largest
+    return jnp.minimum(token, logits.shape[-1] - 1)  # with a NaN logit, no token equals the largest
 
 
 def _blocks(logits: Float[Array, "batch vocab"]) -> Float[Array, "batch blocks size"]:
-    """The words in blocks, the last one filled up with words that are never drawn."""
+    """The logits in blocks, the last one padded with tokens that are never drawn."""
     batch, vocab_size = logits.shape
     size = min(_BLOCK, vocab_size)
     padding = ((0, 0), (0, -vocab_size % size))
@@ -153,10 +153,10 @@ def _first_beyond(
     weights: Float[Array, "batch parts"],
     targets: Float[Array, " batch"],
 ) -> Int[Array, " batch"]:
-    """The first part of any weight that ends beyond the target; the last one if none does.
+    """The first part with non-zero weight that ends beyond the target; the last if none does.
 
-    XLA adds long sums up in pieces, so that ends may fall a little, or rise over a part of weight
-    0; and rounding may leave a target at, or before, the end of one.
+    XLA computes long cumulative sums in pieces, so `ends` may decrease slightly, or increase across
+    a part of weight 0; and rounding may put a target at or before the end of such a part.
     """
     numbers = jnp.arange(weights.shape[-1], dtype=jnp.int32)
     some = weights > 0
@@ -166,7 +166,7 @@ def _first_beyond(
 
 
 def _first(hits: Bool[Array, "batch parts"]) -> Int[Array, " batch"]:
-    """The first part that is hit; the last one if none is, as by a logit that is NaN."""
+    """The first part that is hit; the last one if none is, as with NaN logits."""
     last = hits.shape[-1] - 1
     return jnp.where(hits, jnp.arange(last + 1, dtype=jnp.int32), last).min(-1)
 

@@ -1,4 +1,4 @@
-"""What sampling returns."""
+"""The results of sampling."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Completions:
 
     **Fields:**
 
-    - `tokens`: sampled ids, the token that ended a completion included, padding after it.
+    - `tokens`: sampled ids, including the end token, padded on the right.
     - `completion_mask`: which of them were sampled.
     - `logprobs`: log-probability in nats of each under the model at temperature 1, without filters;
         0 in padding.
-    - `finished`: whether a completion came to its end, by a stop token or a stop string; otherwise
-        it was cut at the limit.
-    - `texts`: the completions as text, without what ended them.
+    - `finished`: whether a completion ended with a stop token or a stop string; otherwise it was
+        cut at the limit.
+    - `texts`: the completions as text, without the stop token or stop string.
     """
 
     tokens: Int[np.ndarray, "prompts candidates steps"]
@@ -31,17 +31,17 @@ class Completions:
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens were sampled."""
+        """Total number of sampled tokens."""
         return int(self.completion_mask.sum())
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far sampling has come.
+    """The progress of sampling.
 
     **Fields:**
 
-    - `num_ended`, `num_completions`: completions that have ended, and all of them.
+    - `num_ended`, `num_completions`: completions that have ended, and their total number.
     - `num_tokens`: tokens sampled.
     """
 

@@ -1,6 +1,6 @@
-"""Rows of tokens split into prefixes that several share and each row's own suffix.
+"""Rows of tokens split into shared prefixes and each row's own suffix.
 
-A model that judges N candidates of a prompt is shown the same question N times over. The prefix of
+A model that judges N candidates of a prompt sees the same question N times. The common prefix of
 those rows is read once, and its keys and values serve them all.
 """
 
@@ -17,14 +17,14 @@ from jaxgap.sampling.buckets import bucket, row_bucket
 
 
 class Continuations(NamedTuple):
-    """Rows in two parts.
+    """Rows as prefix and suffix.
 
     **Fields:**
 
-    - `prefixes`: padded on the left; as many as a power of two, or on a mesh as the next number
-        that divides evenly over it.
-    - `prefix_of`: which of them each row begins with.
-    - `suffixes`: what follows it, at least one token, padded on the left.
+    - `prefixes`: padded on the left; their number is a power of two, on a mesh rounded up to divide
+        evenly.
+    - `prefix_of`: the index of each row's prefix.
+    - `suffixes`: the rest of each row, at least one token, padded on the left.
     """
 
     prefixes: TokenBatch
@@ -40,8 +40,8 @@ def split_prefixes(
     **Arguments:**
 
     - `rows`: token ids, at least one each.
-    - `groups`: a number for each row; rows of the same number are looked at together.
-    - `pad_id`: what they are padded with.
+    - `groups`: the group of each row, as a number.
+    - `pad_id`: the padding id.
 
     >>> split = split_prefixes([[5, 6, 7], [5, 6, 8, 9], [4]], [0, 0, 1], pad_id=0)
     >>> split.prefixes.mask.sum(1).tolist(), split.prefix_of.tolist()
@@ -69,8 +69,8 @@ def _padded(rows: Sequence[list[int]], pad_id: int) -> TokenBatch:
 
 
 def _common_length(rows: Sequence[list[int]]) -> int:
-    """The length of the common prefix, at least one token being left to each."""
+    """The length of the common prefix, leaving at least one token to each row."""
     most = min(map(len, rows)) - 1
-    # In lexicographic order the first and the last differ at least as early as any two.
+    # The lexicographically first and last rows differ at least as early as any two rows.
     pairs = zip(min(rows), max(rows), strict=False)
     return next(i for i, (one, other) in enumerate(pairs) if one != other or i == most)

@@ -1,4 +1,4 @@
-"""The logits that judging reads: those of the token after each row, shared prefixes read once."""
+"""Next-token logits of rows, for judging; shared prefixes are read once."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ def continued_logits(
     prefix_of: Int[Array, " rows"],
     suffixes: TokenBatch,
 ) -> Float[Array, "rows vocab"]:
-    """Logits of the token that follows each row; prefixes that rows share are read once.
+    """Logits of the token that follows each row; shared prefixes are read once.
 
     **Arguments:**
 
     - `model`, `params`: the model.
-    - `prefixes`, `prefix_of`, `suffixes`: the rows, as :func:`jaxgap.sampling.split_prefixes`
-        gives them.
+    - `prefixes`, `prefix_of`, `suffixes`: the rows, as returned by
+        :func:`jaxgap.sampling.split_prefixes`.
 
-    **Returns:** the float32 logits of each row, of the model at temperature 1, in the order of
-    `suffixes`.
+    **Returns:** the float32 logits of each row at temperature 1, in the order of `suffixes`.
     """
     dtype = jax.tree.leaves(params)[0].dtype
     num_prefixes, num_slots = prefixes.tokens.shape
     num_slots += suffixes.tokens.shape[1]
     cache = init_cache(model.config, num_prefixes, num_slots, dtype)
     _, cache = model.hidden_states(params, prefixes.tokens, prefixes.mask, cache)
-    # Replicated before rows take them: there are fewer prefixes than rows, so that this is the
-    # least that devices can exchange.
+    # Replicated before the rows gather them: there are fewer prefixes than rows, so this moves the
+    # least between devices.
     keys, values = jax.tree.map(
         lambda part: shard_rows_and_heads(shard_heads(part)[prefix_of]), cache[:2]
     )

@@ -1,9 +1,8 @@
 """The compiled decode loop: a few steps of all rows, until enough of them have ended.
 
-The ring of keys and values travels in the carry of the loop, where XLA updates it in place, and its
-buffers are donated from call to call. Whatever a user may set is traced. The loop returns to the
-host as soon as fewer rows are live than it was asked to keep busy, so that other completions can be
-scheduled.
+The ring of keys and values is part of the loop's carry, where XLA updates it in place, and its
+buffers are donated from call to call. All user settings are traced. The loop returns to the host as
+soon as fewer than `min_live` rows are live, so that other completions can be scheduled.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ class Rows(NamedTuple):
     - `tokens`: the latest token, not yet read by the model; at first the prompt's last.
     - `num_generated`: number of tokens drawn.
     - `limits`: the number of tokens at which a row is cut.
-    - `live`: whether it goes on; others are computed as well, and ignored.
-    - `row_ids`: which random stream is its own.
+    - `live`: whether the row is still decoding; other rows are computed too, and ignored.
+    - `row_ids`: the random stream of the row.
     """
 
     tokens: Int[Array, " rows"]
@@ -44,11 +43,11 @@ class Rows(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What rows drew in a call of the loop.
+    """The tokens drawn in one call of the loop.
 
     **Fields:**
 
-    - `tokens`, `logprobs`: of each step.
+    - `tokens`, `logprobs`: the token of each step and its log-probability.
     - `mask`: where a row was live; elsewhere nothing was drawn.
     """
 
@@ -83,17 +82,17 @@ def decode(
     **Arguments:**
 
     - `model`, `params`: the model.
-    - `prefix`: each group's prompt but for its last token.
+    - `prefix`: each group's prompt without its last token.
     - `ring`: the rows' own keys and values; donated.
-    - `rows`: their state.
-    - `key`: of all random streams; a number is a function of this key, a row's id and the number of
-        tokens that it has generated.
+    - `rows`: the state of the rows.
+    - `key`: key of all random streams; each random number is a function of this key, the row's id
+        and the number of tokens it has generated.
     - `sampling_params`: temperature and filters.
     - `stop_ids`: tokens that end a row.
     - `min_live`: the loop ends when fewer rows than this are live, >= 1.
-    - `max_steps`: the most steps of one call.
+    - `max_steps`: maximum number of steps in one call.
 
-    **Returns:** ring and rows after the last step, and what was drawn, replicated.
+    **Returns:** ring and rows after the last step, and the drawn tokens, replicated.
     """
     uniforms = row_uniforms(key, rows.row_ids, rows.num_generated[:, None] + jnp.arange(max_steps))
 
@@ -105,7 +104,7 @@ def decode(
         cache = SharedPrefixCache(prefix, carry.ring, rows.num_generated)
         hidden, cache = model.hidden_states(params, rows.tokens[:, None], rows.live[:, None], cache)
         logits = shard_rows_and_vocab(model.logits(params, hidden[:, 0]))
-        # Each row's logits are gathered, so that how the vocabulary is sharded changes no sum.
+        # Each row's logits are gathered, so the sums do not depend on the vocabulary's sharding.
         tokens, logprobs = draw(shard_rows(logits), uniforms[:, step], sampling_params)
         drawn = Drawn(
             drawn.tokens.at[:, step].set(tokens),

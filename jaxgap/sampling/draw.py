@@ -1,4 +1,4 @@
-"""From logits to tokens: one draw a row, and the log-probability of what was drawn."""
+"""From logits to tokens: one draw per row, and its log-probability."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ def draw(
     uniforms: Float[Array, " batch"],
     sampling_params: TracedSamplingParams,
 ) -> tuple[Int[Array, " batch"], Float[Array, " batch"]]:
-    """Draw one token a row.
+    """Draw one token per row.
 
     **Arguments:**
 
     - `logits`: unnormalised log-probabilities, float32.
-    - `uniforms`: one number in (0, 1) a row, as :func:`row_uniforms` gives.
+    - `uniforms`: one number in (0, 1) per row, as returned by :func:`row_uniforms`.
     - `sampling_params`: temperature and filters.
 
-    **Returns:** the tokens, and the log-probability in nats of each under the logits themselves: at
-    temperature 1, unfiltered.
+    **Returns:** the tokens, and the log-probability of each in nats at temperature 1, unfiltered.
     """
 
     largest = logits.max(-1)
@@ -47,11 +46,11 @@ def draw(
     def greedy():
         return first_largest(logits, largest)
 
-    # What is not asked for costs nothing: every pass over the vocabulary is a good part of a step.
+    # Unused filters cost nothing: every pass over the vocabulary is a good part of a step.
     any_filter = (
         (sampling_params.top_k > 0) | (sampling_params.top_p < 1) | (sampling_params.min_p > 0)
     )
-    # Every filter keeps the most probable token.
+    # Greedy needs no filters: each of them keeps the most probable token.
     branch = jnp.where(temperature == 0, 3, jnp.where(any_filter, 2, temperature != 1))
     tokens = jax.lax.switch(branch, (unfiltered, tempered, filtered, greedy))
     drawn = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]

@@ -1,4 +1,4 @@
-"""The decoding engine: the buffers on the device, and what is done between calls of the loop."""
+"""The decoding engine: buffers on the device, and the host's work between decode calls."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from jaxgap.sampling.transcript import Transcript
 from jaxgap.sharding import even_rows, rows_to_devices, to_host
 
 STEPS_PER_CALL = 16  # of the decode loop
-_STEPS_TO_STOP_STRINGS = 4  # the same where stop strings are looked for in between
-_FIRST_SLOTS = 32  # of the ring, which then doubles
-_SMALLEST_PART = 4  # of the rows is what they shrink to as the last completions end
+_STEPS_TO_STOP_STRINGS = 4  # with stop strings, which are searched for between calls
+_FIRST_SLOTS = 32  # of the ring, which doubles as needed
+_SMALLEST_PART = 4  # rows are compacted to no fewer than one in this many
 
 
 def group_size(num_candidates: int, prompt_length: int) -> int:
     """How many rows share a copy of their prompt while candidates come and go.
 
-    Large groups read and keep a prompt once for many, small ones are rarely half empty. The more
-    there is of a prompt, the more sharing is worth.
+    Large groups read and store a prompt once for many rows; small ones are rarely half empty. The
+    longer the prompt, the more sharing pays off.
     """
     return min(num_candidates, max(2, prompt_length // 32))
 
 
 def min_live_rows(num_rows: int, num_live: int) -> int:
-    """With fewer live rows than this the loop returns: once a sixteenth of all rows has ended."""
+    """The loop returns at fewer live rows than this: once a sixteenth of all rows has ended."""
     return max(1, num_live - max(1, num_rows // 16) + 1)
 
 
 class DecodingEngine:
-    """What decodes the completions of one call of :func:`jaxgap.sampling.sample`.
+    """Decodes the completions of one call of :func:`jaxgap.sampling.sample`.
 
     **Arguments:**
 
     - `model`, `params`: the model.
     - `prompts`: prompts padded on the left.
-    - `key`: all randomness.
+    - `key`: random key.
     - `sampling_params`: the distribution drawn from.
-    - `transcript`: where completions are written, with their limits and ends.
-    - `rows_at_once`: the most rows decoded together.
+    - `transcript`: records the completions; has their limits and stop conditions.
+    - `rows_at_once`: maximum number of rows decoded together.
     """
 
     def __init__(
@@ -76,22 +76,22 @@ class DecodingEngine:
         order = np.argsort(lengths, kind="stable").tolist()
         self._scheduler = Scheduler(num_groups, size, order, num_candidates)
         self._min_rows = num_groups * size // _SMALLEST_PART
-        # The last token of a prompt is read by the decode step that draws the first of a candidate.
+        # A prompt's last token is read by the decode step that draws a candidate's first token.
         self._last_tokens = np.array([ids[-1] for ids in token_ids], np.int32)
         prefixes = [ids[:-1] for ids in token_ids]
         self._prefix_cache = PrefixCache(model, params, prefixes, num_groups)
 
         weights = jax.tree.leaves(params)[0]
         self._dtype = weights.dtype
-        # What decodes with weights that are bound to a device gives back a ring that is, and were
-        # compiled again for it if the first were not.
+        # With weights committed to a device, decoding returns a committed ring; an uncommitted
+        # first ring would then cause a recompilation.
         bound = weights.sharding if isinstance(weights, jax.Array) and weights.committed else None
         self._device = bound if isinstance(bound, jax.sharding.SingleDeviceSharding) else None
         self._max_slots = bucket(int(transcript.limits.max()))
         self._ring: Ring | None = None
 
     def schedule(self) -> bool:
-        """Let waiting completions take the free rows; false if nothing is left to decode."""
+        """Assign waiting completions to free rows; false if nothing is left to decode."""
         changed = self._scheduler.admit()
         self._prefix_cache.load(changed, self._scheduler.prompts)
         if (self._scheduler.completions == FREE).all():
@@ -101,7 +101,7 @@ class DecodingEngine:
         return True
 
     def decode(self) -> None:
-        """Draw a few tokens for every completion scheduled, note them, and free rows that ended."""
+        """Draw a few tokens for every scheduled completion, record them, and free ended rows."""
         completions = self._scheduler.completions.ravel()
         live = completions != FREE
         transcript = self._transcript
@@ -141,10 +141,10 @@ class DecodingEngine:
         return Rows(**rows_to_devices(rows))
 
     def _with_room(self, num_steps: int, compile_for: Callable[[Ring], None]) -> Ring:
-        """A ring for completions of this length, or as long as any may become.
+        """A ring with room for `num_steps` or the longest possible completion, if that is less.
 
-        What decodes with a larger one is compiled before that one is there, for compiling takes
-        as much memory as a ring.
+        The program for a larger ring is compiled before that ring is allocated, since compiling
+        takes as much memory as a ring.
         """
         ring = self._ring
         slots = min(_FIRST_SLOTS, self._max_slots) if ring is None else ring.num_slots
@@ -154,7 +154,7 @@ class DecodingEngine:
             return ring
         num_rows = self._scheduler.num_rows
         shapes = ring_shapes(self._model.config, num_rows, slots, self._dtype, self._device)
-        if jax.sharding.get_mesh().empty:  # on a mesh its shapes do not tell where it lies
+        if jax.sharding.get_mesh().empty:  # on a mesh the shapes do not have the shardings
             compile_for(shapes)
             release_freed_memory()
         return init_ring(shapes) if ring is None else rearranged_ring(ring, None, slots)

@@ -1,8 +1,8 @@
-"""Freed memory, returned to the operating system.
+"""Return freed memory to the operating system.
 
-XLA takes 0.3 GB to compile the decoding of 30 layers, and frees it; so is the cache of a call when
-the call ends. glibc keeps most of what is freed for later allocations, and what one thread has
-freed is of little use to another: the process holds a third more than it uses.
+XLA takes 0.3 GB to compile the decoding of 30 layers, then frees it; the cache of a call is freed
+when the call ends. glibc keeps most freed memory for later allocations, and memory freed by one
+thread is of little use to another, so the process holds a third more than it uses.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 
 def release_freed_memory() -> None:
-    """Return the free pages of the heap to the system, where the C library is glibc.
+    """Return free heap pages to the system if the C library is glibc.
 
     Takes milliseconds; other C libraries return freed memory by themselves, or keep it.
     """
@@ -23,9 +23,9 @@ def release_freed_memory() -> None:
 
 
 def replace_buffer(old: Array, new: Array) -> Array:
-    """The new buffer, once it is there and the old one's memory is the system's again.
+    """The new buffer, once it is ready and the old one's memory is returned to the system.
 
-    The memory that a buffer leaves is of no use to the larger one that replaces it.
+    The freed block would be too small to reuse for the larger buffers that follow.
     """
     new.block_until_ready()
     old.delete()

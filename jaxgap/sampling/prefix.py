@@ -1,7 +1,7 @@
-"""Keys and values of prompts' prefixes, read once each and kept while candidates need them.
+"""Keys and values of prompts' prefixes, computed once each and kept while candidates need them.
 
-The prefix of a prompt is all of it but its last token, with which its candidates begin: that way
-the first token of a candidate is drawn by the same decode step as every other.
+The prefix of a prompt is all but its last token, which the first decode step of a candidate reads:
+so a candidate's first token is drawn by the same step as every other.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Prefixes(NamedTuple):
 
     **Fields:**
 
-    - `keys`: rotated keys, one buffer a layer, the slots last, as the products read them.
-    - `values`: values likewise, the slots last but one.
+    - `keys`: rotated keys, one buffer per layer, with the slot axis last, as the products need.
+    - `values`: values, one buffer per layer, with the slot axis last but one.
     - `valid`: which slots hold a real token.
     """
 
@@ -41,7 +41,7 @@ class Prefixes(NamedTuple):
 
 
 def init_prefixes(config: DecoderConfig, num_groups: int, num_slots: int, dtype: Any) -> Prefixes:
-    """Room for one prompt a group, with none there."""
+    """Empty buffers with room for one prompt per group."""
     heads = (num_groups, config.num_kv_heads)
 
     def buffers(*shape: int) -> tuple[Array, ...]:
@@ -54,7 +54,7 @@ def init_prefixes(config: DecoderConfig, num_groups: int, num_slots: int, dtype:
 
 @functools.partial(jax.jit, static_argnames="model")
 def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> Prefixes:
-    """Keys and values of some prompts, padded on the left."""
+    """Keys and values of some prompts that are padded on the left."""
     dtype = jax.tree.leaves(params)[0].dtype
     num_prompts, num_slots = prompts.tokens.shape
     cache = init_cache(model.config, num_prompts, num_slots, dtype)
@@ -67,19 +67,19 @@ def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> Prefix
 def insert_prefix(
     prefixes: Prefixes, prompts: Prefixes, prompt: Int[Array, ""], group: Int[Array, ""]
 ) -> Prefixes:
-    """Give a group the prefix of a prompt from a batch of them, as wide as the groups'."""
+    """Copy one prompt of a batch into a group; the batch has as many slots as the groups."""
     return _put(prefixes, prompts, prompt, group)
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")
 def copy_prefix(prefixes: Prefixes, source: Int[Array, ""], group: Int[Array, ""]) -> Prefixes:
-    """Give a group the prefix of another group."""
+    """Copy the prefix of one group into another."""
     return _put(prefixes, prefixes, source, group)
 
 
 def _put(prefixes: Prefixes, others: Prefixes, source, group) -> Prefixes:
     def put(buffer, other):
-        # Of a sharded buffer this takes one row, where a slice would take all.
+        # For a sharded buffer this moves one row, where a slice would gather all.
         row = jnp.take(other, source[None], axis=0, mode="clip")
         return jax.lax.dynamic_update_slice_in_dim(buffer, row, group, axis=0)
 
@@ -89,7 +89,7 @@ def _put(prefixes: Prefixes, others: Prefixes, source, group) -> Prefixes:
 def rearranged_prefixes(
     prefixes: Prefixes, groups: Int[np.ndarray, " kept"] | None, num_slots: int
 ) -> Prefixes:
-    """Some groups in the order given, or all, with room for as many slots or more."""
+    """The given groups in this order, or all, with room for `num_slots`, not fewer than before."""
 
     def take(buffer: Array, slot_axis: int) -> Array:
         taken = _taken(buffer, groups, slot_axis=slot_axis, num_slots=num_slots)

@@ -1,4 +1,4 @@
-"""Which prompt's prefix each group of rows has, and the prefills of those that none has yet."""
+"""Track which prompt's prefix each group of rows holds, and prefill the missing ones."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from jaxgap.sampling.prefix import (
 from jaxgap.sampling.scheduler import FREE
 from jaxgap.sharding import num_row_shards, rows_to_devices
 
-_PREFILL_TOKENS = 1024  # the most that a device reads at a time, padding included
+_PREFILL_TOKENS = 1024  # at most, per device and prefill, including padding
 
 
 def prompts_at_once(num_slots: int) -> int:
-    """The most prompts of so many tokens that one prefill reads, on the mesh that is set.
+    """How many prompts of `num_slots` tokens one prefill reads at most, on the current mesh.
 
-    A power of two, since others are filled up with copies; one a device where a prompt is longer.
+    A power of two, since other numbers are padded with copies; one per row shard for long prompts.
     """
     most = num_row_shards() * max(1, _PREFILL_TOKENS // num_slots)
     return 1 << (most.bit_length() - 1)
 
 
 class PrefixCache:
-    """The prefixes of the prompts in flight, one a group; each prompt is read once while any is.
+    """The prefixes of the prompts in flight, one per group; a prompt in flight is read only once.
 
     **Arguments:**
 
@@ -45,7 +45,7 @@ class PrefixCache:
 
     **Attributes:**
 
-    - `prefixes`: their keys and values.
+    - `prefixes`: the keys and values.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class PrefixCache:
         num_groups: int,
     ):
         self._model, self._params, self._token_ids = model, params, token_ids
-        self._prompts = np.full(num_groups, FREE)  # whose prefix each group has
+        self._prompts = np.full(num_groups, FREE)  # whose prefix each group holds
         dtype = jax.tree.leaves(params)[0].dtype
         num_slots = bucket(min(map(len, token_ids)))
         self.prefixes = init_prefixes(model.config, num_groups, num_slots, dtype)
 
     def load(self, groups: Sequence[int], prompts: Int[np.ndarray, " groups"]) -> None:
-        """Give some groups the prefixes of their prompts, reading those that no group has.
+        """Load the prefixes of some groups' prompts, prefilling those that no group holds.
 
         **Arguments:**
 
-        - `groups`: the groups whose prompt is another one than before.
+        - `groups`: the groups whose prompt has changed.
         - `prompts`: the prompt of every group.
         """
         unread = dict.fromkeys(prompts[group] for group in groups)
@@ -83,12 +83,12 @@ class PrefixCache:
                 self._prompts[group] = prompts[group]
 
     def keep(self, groups: Int[np.ndarray, " kept"]) -> None:
-        """Keep these groups alone, in this order."""
+        """Keep only these groups, in this order."""
         self.prefixes = rearranged_prefixes(self.prefixes, groups, self.prefixes.num_slots)
         self._prompts = self._prompts[groups]
 
     def _batches(self, prompts: list[int]) -> Iterator[list[int]]:
-        """Prompts, in ascending length, to be read together; makes room for each batch."""
+        """Batches of prompts, given in ascending length; makes room for each batch."""
         while prompts:
             slots = max(self.prefixes.num_slots, self._num_slots(prompts[0]))
             fit = [prompt for prompt in prompts if self._num_slots(prompt) <= slots]

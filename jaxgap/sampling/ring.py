@@ -1,12 +1,12 @@
-"""The ring of keys and values that rows generate, one slot a step.
+"""The ring buffer of keys and values of generated tokens, one slot per step.
 
-At every step all rows write to the same slot, that of the step's number modulo the ring's size,
-which is one update in place. A row attends to the latest slots, as many as it has generated tokens,
-so it may begin at any step, in any phase of the ring, without anything being moved.
+At every step all rows write to the same slot, the step modulo the ring's size, so it is one
+in-place update. A row attends to the latest slots, as many as it has generated tokens, so it may
+start at any step, at any position of the ring, without moving anything.
 
-Keys of more than 64 slots lie in blocks: on a CPU the few queries of a row take up to twice as long
-to be multiplied with one wide matrix as with several that are no wider than that. There is no axis
-for a single block: it would have XLA update the keys twice.
+Keys of more than 64 slots are stored in blocks: on a CPU, multiplying the few queries of a row by
+one wide matrix takes up to twice as long as by several of at most that width. A single block has no
+block axis: it would make XLA update the keys twice.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Ring(NamedTuple):
 
     **Fields:**
 
-    - `keys`: rotated keys, one buffer a layer, in blocks of slots, as the products read them.
-    - `values`: values likewise, the slots last but one.
+    - `keys`: rotated keys, one buffer per layer, in blocks of slots, as the products read them.
+    - `values`: values, one buffer per layer, with the slot axis last but one.
     - `step`: number of steps so far; the next one writes to slot `step % num_slots`.
     """
 
@@ -44,11 +44,11 @@ class Ring(NamedTuple):
 
     @property
     def num_slots(self) -> int:
-        """Number of steps that it remembers."""
+        """Number of steps that the ring stores."""
         return self.values[0].shape[2]
 
     def elapsed(self, num_slots: int) -> Int[Array, " slots"]:
-        """How many steps ago each slot of a ring of this size was last written: 0 the latest."""
+        """How many steps ago each slot of a ring of this size was last written; 0 is the latest."""
         return (self.step - 1 - jnp.arange(num_slots)) % num_slots
 
     def written(
@@ -57,7 +57,7 @@ class Ring(NamedTuple):
         key: Float[Array, "rows kv_heads 1 head_dim"],
         value: Float[Array, "rows kv_heads 1 head_dim"],
     ) -> Ring:
-        """Put one layer's keys and values into the slot of the latest step."""
+        """Write one layer's keys and values to the slot of the latest step."""
         zero = jnp.zeros_like(self.step)
         slot = (self.step - 1) % self.num_slots
         block, offset = jnp.divmod(slot, self.keys[layer].shape[-1])
@@ -75,7 +75,7 @@ class Ring(NamedTuple):
     def scores(
         self, layer: int, query: Float[Array, "rows kv_heads queries head_dim"]
     ) -> Float[Array, "rows kv_heads queries slots"]:
-        """The products of each row's queries with its keys of one layer."""
+        """The products of each row's queries with its keys in one layer."""
         keys = self.keys[layer]
         if keys.ndim == 4:
             return jnp.einsum("rkqd,rkds->rkqs", query, keys, **FLOAT32)
@@ -91,7 +91,7 @@ def ring_shapes(
     dtype: Any,
     sharding: jax.sharding.Sharding | None = None,
 ) -> Ring:
-    """The arrays of a ring as shapes; bound to where `sharding` says, if it does."""
+    """The shapes of a ring's arrays, with the given sharding, if any."""
     heads = (num_rows, config.num_kv_heads)
     shape: Any = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
     num_blocks = _num_blocks(num_slots)
@@ -103,12 +103,12 @@ def ring_shapes(
 
 
 def _num_blocks(num_slots: int) -> int:
-    """The fewest of equal size that are not too wide."""
+    """The smallest number of equal blocks of at most `_BLOCK` slots."""
     return next(n for n in range(-(-num_slots // _BLOCK), num_slots + 1) if num_slots % n == 0)
 
 
 def init_ring(shapes: Ring) -> Ring:
-    """A ring of these shapes that remembers nothing yet."""
+    """An empty ring of these shapes."""
     keys, values = jax.tree.map(_zeros, (shapes.keys, shapes.values))
     return Ring(keys, values, jnp.zeros((), jnp.int32, device=shapes.step.sharding))
 
@@ -121,15 +121,14 @@ def _zeros(shape: jax.ShapeDtypeStruct) -> Array:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _sharded_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Made shard by shard: a whole layer may be too large for a device."""
+    """Zeros created shard by shard: a whole layer may be too large for one device."""
     return shard_rows_and_heads(jnp.zeros(shape, dtype))
 
 
 def rearranged_ring(ring: Ring, rows: Int[np.ndarray, " kept"] | None, num_slots: int) -> Ring:
-    """Some rows of a ring in the order given, or all, in a ring of as many slots or more.
+    """The given rows in this order, or all, in a ring of `num_slots`, not fewer than before.
 
-    One layer is taken at a time and the old one deleted, so that no more than a layer is in memory
-    twice.
+    One layer is copied at a time and the old one deleted, so at most one layer is in memory twice.
     """
     sources = (ring.step - 1 - ring.elapsed(num_slots)) % ring.num_slots
 
@@ -153,6 +152,6 @@ def _taken_keys(keys: Array, rows: Array | None, slots: Array) -> Array:
     taken = blocks if rows is None else jnp.take(blocks, rows, axis=0)
     width = taken.shape[-1]
     by_block = slots.reshape(_num_blocks(len(slots)), -1)
-    # An index of the third axis and one of the fifth: what they index comes first.
+    # Advanced indices on the third and the fifth axis: the indexed axes come first.
     found = taken[:, :, by_block // width, :, by_block % width].transpose(2, 3, 0, 4, 1)
     return shard_rows_and_heads(found if len(by_block) > 1 else found[:, :, 0])

@@ -1,8 +1,8 @@
-"""Sampling: N candidates of each prompt, as fast as the model's own products allow.
+"""Sampling: N candidates for each prompt, as fast as the model's matrix products allow.
 
-A prompt is read once and shared by its candidates. Completions are decoded together, a few steps a
-compiled call; between calls, on the host, others take the rows of those that have ended (continuous
-batching). Buffers come in a few sizes and grow with the completions.
+A prompt is prefilled once and shared by its candidates. Completions are decoded together, a few
+steps per compiled call; between calls, on the host, waiting completions take the rows of those that
+have ended (continuous batching). Buffers come in a few sizes and grow with the completions.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ def sample(
 ) -> Completions:
     """Sample completions of each prompt.
 
-    Each has a random stream of its own, a function of the key, of prompt and candidate, and of the
-    token's number, so what it is sampled together with changes it by rounding only.
+    Each has its own random stream, a function of the key, the prompt and candidate indices and the
+    token's index, so batching affects a completion only through rounding.
 
     **Arguments:**
 
     - `model`, `params`: the model.
     - `prompts`: prompts padded on the left, at least one token each.
-    - `key`: all randomness.
+    - `key`: random key.
     - `num_candidates`: completions of each prompt (N), >= 1.
-    - `max_new_tokens`: where a completion is cut, the token that ends it counted, >= 1: one number,
-        or one a completion. No completion goes beyond the model's context.
-    - `sampling_params`: temperature and filters; changing them compiles nothing.
+    - `max_new_tokens`: maximum length of a completion including the end token, >= 1: one number, or
+        one per completion. No completion extends beyond the model's context.
+    - `sampling_params`: temperature and filters; changing them does not recompile.
     - `stop_ids`: tokens that end a completion; those of the tokenizer if None.
     - `stop_strings`: texts that end a completion as soon as they appear in it.
-    - `rows_at_once`: the most completions decoded together, >= 1; decides about memory and
-        speed, not about results. On a mesh it is rounded up to groups that divide evenly.
+    - `rows_at_once`: maximum number of completions decoded together, >= 1; affects memory and
+        speed, not results. On a mesh it is rounded up so that groups divide evenly.
     - `on_progress`: called every few steps.
 
     **Returns:** the completions with the log-probability in nats of each token, as NumPy arrays of
-    shape (prompts, candidates, steps), where there are as many steps as the highest limit has.
+    shape (prompts, candidates, steps), with as many steps as the largest limit.
 
     **Raises:** `ValueError` if an argument is out of its range, or a prompt leaves no room in the
     model's context.
@@ -88,7 +88,7 @@ def sample(
 
 
 def _check_ids(model: LanguageModel, prompts: TokenBatch, stop_ids: Sequence[int]) -> None:
-    """Refuse tokens that the model does not have: it would read others, or NaN, in their place."""
+    """Reject ids outside the vocabulary: the model would read other tokens, or NaN, instead."""
     real = np.asarray(prompts.tokens)[np.asarray(prompts.mask)]
     ids = np.concatenate([real, np.array(stop_ids, real.dtype)])
     wrong = ids[(ids < 0) | (ids >= model.config.vocab_size)]
@@ -105,7 +105,7 @@ def _limits(
     num_candidates: int,
     max_new_tokens: int | Int[np.ndarray, "prompts candidates"],
 ) -> Int[np.ndarray, "prompts candidates"]:
-    """The most tokens of each completion: as many as asked for, within the model's context."""
+    """The maximum length of each completion: as requested, within the model's context."""
     lengths = np.asarray(prompts.mask).sum(1)
     context = model.config.context_length
     if not ((lengths > 0) & (lengths < context)).all():

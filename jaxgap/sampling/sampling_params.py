@@ -1,4 +1,4 @@
-"""What a user may set about the distribution that tokens are drawn from."""
+"""User settings of the distribution that tokens are drawn from."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-_LOWEST_TEMPERATURE = 1e-10  # below it all weight is on the largest logit
+_LOWEST_TEMPERATURE = 1e-10  # below this, all weight is on the largest logit
 
 
 class TracedSamplingParams(NamedTuple):
-    """The fields of :class:`SamplingParams` as arrays, so that changing them compiles nothing.
+    """The fields of :class:`SamplingParams` as arrays, so that changing them does not recompile.
 
     **Fields:**
 
-    - `temperature`: 0 takes the first of the most probable words.
+    - `temperature`: 0 takes the first of the most probable tokens.
     - `top_k`: 0 keeps all.
-    - `top_p`, `min_p`: as there.
+    - `top_p`, `min_p`: as in :class:`SamplingParams`.
     """
 
     temperature: Float[Array, ""]
@@ -32,17 +32,17 @@ class TracedSamplingParams(NamedTuple):
 class SamplingParams:
     """The distribution that tokens are drawn from, given the model's logits.
 
-    The filters apply in the usual order: temperature, top-k, top-p, min-p. Words exactly as
-    probable as the last one kept are kept with it.
+    The filters apply in the usual order: temperature, top-k, top-p, min-p. Tokens exactly as
+    probable as the last one kept are kept too.
 
     **Fields:**
 
-    - `temperature`: logits are divided by it, >= 0; 0 is greedy: always the most probable word, the
-        first of equals.
-    - `top_k`: keep the k most probable words, >= 1; None keeps all.
-    - `top_p`: of these, keep the fewest most probable that together reach this probability, in
-        (0, 1] (Holtzman et al., arXiv:1904.09751).
-    - `min_p`: keep the words with at least this part of the largest probability, in [0, 1]
+    - `temperature`: divides the logits, >= 0; 0 is greedy: always the most probable token, the
+        first if several tie.
+    - `top_k`: keep the k most probable tokens, >= 1; None keeps all.
+    - `top_p`: of these, keep the smallest set of most probable tokens that reaches this
+        probability, in (0, 1] (Holtzman et al., arXiv:1904.09751).
+    - `min_p`: keep the tokens with at least this fraction of the largest probability, in [0, 1]
         (Nguyen et al., arXiv:2407.01082).
 
     **Raises:** `ValueError` naming a field outside its range.
@@ -67,9 +67,9 @@ class SamplingParams:
             raise ValueError(f"{name} must be {legal}, got {getattr(self, name)!r}")
 
     def traced(self) -> TracedSamplingParams:
-        """The same as arrays, for :func:`draw`."""
+        """The settings as arrays, for :func:`draw`."""
         return TracedSamplingParams(
-            # Lower ones would divide by what float32 takes for zero.
+            # Lower temperatures would divide by zero in float32.
             jnp.float32(self.temperature if self.temperature >= _LOWEST_TEMPERATURE else 0),
             jnp.int32(self.top_k or 0),
             jnp.float32(self.top_p),

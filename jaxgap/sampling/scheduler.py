@@ -1,9 +1,9 @@
 """Which completion each row decodes: continuous batching, in groups of rows that share a prompt.
 
-The rows of a group belong to one prompt. A row that falls free takes the next waiting completion of
-the same prompt; a group that falls free takes the next prompt that has not begun, or the one with
-the most completions waiting. Nothing moves, so nothing is copied, until no completion waits any
-more and those left fit into half the rows.
+The rows of a group belong to one prompt. A free row takes the next waiting completion of the same
+prompt; a free group takes the next prompt that has not started, or else the one with the most
+waiting completions. Nothing moves, so nothing is copied, until no completion is waiting and the
+remaining ones fit into half the rows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FREE = -1
 
 
 class Compaction(NamedTuple):
-    """A smaller batch of the completions left.
+    """A smaller batch of the remaining completions.
 
     **Fields:**
 
-    - `groups`: the old group whose prompt each new group takes.
-    - `rows`: the old row that each new row takes.
+    - `groups`: for each new group, the old group whose prompt it takes.
+    - `rows`: for each new row, the old row it takes.
     """
 
     groups: Int[np.ndarray, " groups"]
@@ -34,13 +34,13 @@ class Compaction(NamedTuple):
 
 
 class Scheduler:
-    """The rows of the batch, and the completions that wait for one.
+    """The rows of the batch, and the completions waiting for a row.
 
     **Arguments:**
 
     - `num_groups`: groups, >= 1.
     - `group_size`: rows in each, >= 1.
-    - `order`: the prompts in the order in which they may begin.
+    - `order`: the prompts in the order in which they start.
     - `num_candidates`: completions of each prompt.
 
     **Attributes:**
@@ -59,12 +59,12 @@ class Scheduler:
 
     @property
     def num_rows(self) -> int:
-        """Rows of the batch, free ones included."""
+        """Rows of the batch, including free ones."""
         return self.completions.size
 
     @property
     def num_waiting(self) -> int:
-        """Completions that have not begun."""
+        """Completions that have not started."""
         return int(self._waiting.sum())
 
     def release(self, ended: Bool[np.ndarray, "groups size"]) -> None:
@@ -72,7 +72,7 @@ class Scheduler:
         self.completions[ended] = FREE
 
     def admit(self) -> list[int]:
-        """Give free rows to waiting completions; returns the groups that change their prompt."""
+        """Assign waiting completions to free rows; returns the groups whose prompt changed."""
         changed = []
         for group in np.flatnonzero((self.completions == FREE).any(1)).tolist():
             if not self.num_waiting:
@@ -96,11 +96,11 @@ class Scheduler:
         self._waiting[prompt] -= len(free)
 
     def compact(self, group_size: int) -> Compaction | None:
-        """Move the completions left into half as many rows, in groups of this size, if they fit.
+        """Move the remaining completions into half as many rows, in groups of this size.
 
-        On a mesh there are as many more groups as it takes to divide them evenly.
+        On a mesh the number of groups is rounded up to divide evenly.
 
-        **Returns:** what has moved, or None if a completion waits or they do not fit.
+        **Returns:** what moved, or None if a completion is waiting or they do not fit.
         """
         num_groups = even_rows(self.num_rows // 2 // group_size)
         if self.num_waiting or num_groups * group_size >= self.num_rows:
@@ -123,7 +123,7 @@ class Scheduler:
         return Compaction(groups, rows.ravel())
 
     def _rows_by_prompt(self) -> list[tuple[int, Int[np.ndarray, " rows"]]]:
-        """The rows in use of each prompt, and one of its groups."""
+        """The rows in use of each prompt, with one of its groups."""
         used = self.completions != FREE
         prompts = np.broadcast_to(self.prompts[:, None], used.shape)
         rows = [np.flatnonzero(used & (prompts == prompt)) for prompt in np.unique(prompts[used])]

@@ -1,8 +1,8 @@
-"""The arguments of the compiled programs as shapes: to compile, or to plan, without any weights.
+"""The arguments of the compiled programs as shapes, to compile or plan without weights.
 
 Sampling runs two programs, :func:`jaxgap.sampling.prefix.prefill` and
-:func:`jaxgap.sampling.decode.decode`. Both can be lowered with what is made here in place of
-arrays, for devices that are not there: each leaf may be given a sharding first.
+:func:`jaxgap.sampling.decode.decode`. Both can be lowered with these shapes in place of arrays, for
+absent devices too: each leaf may be given a sharding first.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class DecodeShapes:
     - `num_groups`: groups of rows that share a prompt.
     - `group_size`: rows in each.
     - `prompt_length`: tokens of the longest prompt, >= 1.
-    - `completion_length`: the most tokens that a row may have drawn.
-    - `dtype`: that of parameters and cache.
+    - `completion_length`: maximum number of tokens that a row may have drawn.
+    - `dtype`: the type of parameters and cache.
     """
 
     num_groups: int
@@ -42,7 +42,7 @@ class DecodeShapes:
     dtype: Any = jnp.float32
 
     def prefill_arguments(self, model: LanguageModel) -> tuple[Params, TokenBatch]:
-        """What `prefill` takes after the model, to read all groups' prompts at once."""
+        """The arguments of `prefill` after the model, to read all groups' prompts at once."""
         shape = (self.num_groups, bucket(self.prompt_length - 1))
         tokens = TokenBatch(
             jax.ShapeDtypeStruct(shape, jnp.int32),  # pyright: ignore[reportArgumentType]
@@ -53,7 +53,7 @@ class DecodeShapes:
     def decode_arguments(
         self, model: LanguageModel, num_stops: int = 1
     ) -> tuple[Params, Prefixes, Ring, Rows, jax.Array, TracedSamplingParams, jax.Array, jax.Array]:
-        """What `decode` takes after the model, its number of steps apart.
+        """The arguments of `decode` after the model, except the number of steps.
 
         >>> from jaxgap.models import CharTokenizer, DecoderConfig
         >>> from jaxgap.sampling.decode import decode

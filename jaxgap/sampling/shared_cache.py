@@ -1,10 +1,10 @@
-"""The cache of many candidates: prompts shared, and a ring of each row's own tokens.
+"""The cache of many candidates: shared prompts, and a ring of each row's own tokens.
 
-Rows stand in groups of equal size, and the rows of a group continue the same prompt, whose keys
-and values the group holds once. Attention runs over both parts and divides by their common sum:
-with scores s to the prompt and t to the ring, `(sum exp(s) v + sum exp(t) w) / (sum exp(s) +
-sum exp(t))`, the largest score subtracted from all. Products with a prompt take all rows of a group
-at once, so its keys are read once a group, not once a row.
+Rows form groups of equal size; the rows of a group continue the same prompt, whose keys and values
+are stored once per group. Attention runs over both parts with a common normaliser: with scores s to
+the prompt and t to the ring, `(sum exp(s) v + sum exp(t) w) / (sum exp(s) + sum exp(t))`, the
+largest score subtracted from all. Products with a prompt are batched over the rows of a group, so
+its keys are read once per group, not once per row.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Heads = Float[Array, "rows 1 heads head_dim"]
 
 
 class SharedPrefixCache(NamedTuple):
-    """What the model reads while it generates; a :class:`jaxgap.models.Cache`.
+    """The cache used while generating; a :class:`jaxgap.models.Cache`.
 
     **Fields:**
 
     - `prefix`: keys and values of each group's prompt.
-    - `ring`: those of the rows' own tokens.
-    - `num_generated`: tokens of each row, which are in the latest slots of the ring.
+    - `ring`: keys and values of the rows' own tokens.
+    - `num_generated`: number of tokens of each row, which are in the latest slots of the ring.
     """
 
     prefix: Prefixes
@@ -66,7 +66,7 @@ class SharedPrefixCache(NamedTuple):
         num_groups, num_kv_heads, head_dim, prefix_slots = prefix_keys.shape
         by_group = (num_groups, self._group_size, num_kv_heads, -1)
         by_row = (num_groups * self._group_size, num_kv_heads, -1)
-        # Narrow queries would be rounded once more: their scores are scaled, as in `attend`.
+        # Scaling narrow queries would round them again, so their scores are scaled, as in `attend`.
         of_query, of_scores = head_dim**0.5, 1.0
         if query.dtype != jnp.float32:
             of_query, of_scores = of_scores, of_query
@@ -81,7 +81,7 @@ class SharedPrefixCache(NamedTuple):
 
         largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
         shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
-        # In two dimensions, where XLA's loops on a CPU are twice as fast.
+        # In two dimensions, since XLA's CPU loops are then twice as fast.
         own = jnp.exp(own.reshape(-1, own.shape[-1]) - largest.reshape(-1, 1)).reshape(own.shape)
         total = shared.sum(-1).swapaxes(1, 2).reshape(by_row) + own.sum(-1)
 
@@ -99,5 +99,5 @@ class SharedPrefixCache(NamedTuple):
 
 
 def _masked(scores: Array, mask: Array) -> Array:
-    # The most negative finite number, not -inf: a row that sees nothing makes no NaN.
+    # The most negative finite number, not -inf: a fully masked row must not give NaN.
     return jnp.where(mask, scores, jnp.finfo(scores.dtype).min)

@@ -1,4 +1,4 @@
-"""Where a completion ends because of what it says."""
+"""Ending completions at stop strings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jaxgap.models import AbstractTokenizer
 
 
 def before_stop(text: str, strings: Sequence[str]) -> str | None:
-    """The text before the first stop string in it, None if there is none.
+    """The text before its first stop string, None if there is none.
 
     >>> before_stop("So 4.\\nQ: 5+5?", ["Q:", "\\n"])
     'So 4.'
@@ -21,13 +21,13 @@ def before_stop(text: str, strings: Sequence[str]) -> str | None:
 def tokens_to_stop(
     tokenizer: AbstractTokenizer, ids: Sequence[int], num_checked: int, strings: Sequence[str]
 ) -> int | None:
-    """How many of these tokens it takes for a stop string to appear, None if none does.
+    """The number of tokens after which a stop string first appears, None if none does.
 
     **Arguments:**
 
     - `tokenizer`: turns ids into text; a stop string may begin and end within tokens.
     - `ids`: a completion so far.
-    - `num_checked`: this many of them are known to hold no stop string.
+    - `num_checked`: the first so many are known to contain no stop string.
     - `strings`: the stop strings.
     """
     if before_stop(tokenizer.decode(ids), strings) is None:

@@ -1,9 +1,9 @@
 """The cut-offs of top-k, top-p and min-p, exact and without sorting the vocabulary.
 
-Each filter keeps the words whose weight reaches a threshold of its row, so that all of them
-together are one threshold. Those of top-k and top-p are the largest that still keep enough: k
-words, or a part p of the mass. They are found by bisection on the bits of the weights, which are
-ordered as non-negative floats are.
+Each filter keeps the tokens whose weight reaches a per-row threshold, so all filters together
+amount to one threshold. Those of top-k and top-p are the largest that still keep enough: k tokens,
+or a fraction p of the mass. They are found by bisection on the bits of the weights, which are
+ordered like the non-negative floats they encode.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ PerRow = Float[Array, " batch"]
 
 
 def smallest_kept(weights: Weights, sampling_params: TracedSamplingParams) -> PerRow:
-    """The weight that a word must reach to pass all filters.
+    """The weight that a token must reach to pass all filters.
 
     **Arguments:**
 
     - `weights`: `exp((logit - largest logit) / temperature)`, in [0, 1].
-    - `sampling_params`: of the filters; one that is off is branched over at run time.
+    - `sampling_params`: the filters; those that are off are skipped at run time.
     """
     _, top_k, top_p, min_p = sampling_params
     none = jnp.zeros(weights.shape[0], weights.dtype)
@@ -53,7 +53,7 @@ def _top_p(weights: Weights, p: Float[Array, ""], lowest: PerRow) -> PerRow:
 
 
 class _Bracket(NamedTuple):
-    """Bits of two thresholds, and what they keep: enough at `low`, too little at `high`."""
+    """Bits of two thresholds and the measure they keep: enough at `low`, too little at `high`."""
 
     low: Int[Array, " batch"]
     high: Int[Array, " batch"]
@@ -67,10 +67,10 @@ def _largest_reaching(
     targets: PerRow,
     least_of_one: Callable[[PerRow], PerRow],
 ) -> PerRow:
-    """The largest threshold whose kept words measure at least the target; 0 if none does.
+    """The largest threshold whose kept tokens measure at least the target; 0 if none does.
 
-    A row is done when it keeps exactly its target, or when one word at most lies in its bracket:
-    each of those there adds at least `least_of_one(low)` to the measure.
+    A row is done when it keeps exactly its target, or when at most one token lies in its bracket:
+    each token there adds at least `least_of_one(low)` to the measure.
     """
 
     def value(bits):

@@ -1,4 +1,4 @@
-"""What has been sampled so far, on the host, completion by completion."""
+"""Host-side record of the completions sampled so far."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class Stop:
 
 
 class Transcript:
-    """The completions as they grow; number `p * num_candidates + c` is candidate c of prompt p.
+    """The growing completions; number `p * num_candidates + c` is candidate c of prompt p.
 
     **Arguments:**
 
-    - `tokenizer`: turns them into text.
+    - `tokenizer`: decodes them into text.
     - `stop`: what ends them.
-    - `limits`: the most tokens of each.
+    - `limits`: maximum number of tokens of each.
 
     **Attributes:**
 
-    - `tokens`, `logprobs`: what was drawn, up to each completion's length.
+    - `tokens`, `logprobs`: the drawn tokens, up to each completion's length.
     - `lengths`: number of tokens drawn.
-    - `finished`: whether a completion came to its end.
-    - `ended`: whether it did, or was cut at its limit.
+    - `finished`: whether a completion reached a stop token or stop string.
+    - `ended`: whether it is finished, or was cut at its limit.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Transcript:
         return self.finished | (self.lengths == self.limits)
 
     def add(self, numbers: Int[np.ndarray, " live"], drawn: Drawn) -> None:
-        """Append what was drawn for these completions."""
+        """Append the tokens drawn for these completions."""
         before = self.lengths[numbers]
         live, step = np.nonzero(drawn.mask)
         number, column = numbers[live], before[live] + step
@@ -84,11 +84,11 @@ class Transcript:
             self.lengths[number], self.finished[number] = length, True
 
     def progress(self) -> Progress:
-        """How many completions have ended, and the tokens so far."""
+        """The number of ended completions, and of tokens so far."""
         return Progress(int(self.ended.sum()), self.lengths.size, int(self.lengths.sum()))
 
     def completions(self) -> Completions:
-        """All of it, by prompt and candidate."""
+        """The completions by prompt and candidate."""
         steps = np.arange(self.tokens.shape[1])
         num_prompts, num_candidates = self.shape
         texts = [self._text(number) for number in range(self.lengths.size)]
