@@ -1,12 +1,12 @@
-"""Prompts and completions as the fixed-shape arrays that an update step takes.
+"""Prompts and completions as fixed-shape arrays for the update step.
 
 Examples differ in length. Padding each to the longest would make most of a batch padding, so
-several are laid end to end in one row ("packing"): `segments` numbers the examples of a row, and
-attention and positions start afresh with each. A batch is split into microbatches of a few rows,
-whose gradients are added up one after another; the first axis counts them.
+several are packed end to end in one row: `segments` numbers the examples of a row, and attention
+and positions restart with each. A batch is split into microbatches of a few rows (the first axis),
+whose gradients are accumulated.
 
-Only the tokens of completions are predicted, so only the positions before them are ever projected
-onto the vocabulary. `target_positions` lists these for each row, from the left without gaps.
+Only the tokens of completions are predicted, so only the positions before them are projected onto
+the vocabulary. `target_positions` lists these for each row, packed to the left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Examples(NamedTuple):
     **Fields:**
 
     - `prompts`: prompts padded on the left.
-    - `tokens`: completions padded on the right, the end token included.
+    - `tokens`: completions padded on the right, including the end token.
     - `completion_mask`: which of these tokens are real.
     """
 
@@ -36,14 +36,14 @@ class Examples(NamedTuple):
 
 
 class BatchShape(NamedTuple):
-    """The shape of every batch of a run, so that one compiled program serves all of them.
+    """The shape of every batch of a run, so that one compiled program serves them all.
 
     **Fields:**
 
-    - `num_microbatches`: how many there is room for, >= 1; empty ones cost nothing.
-    - `rows`: rows in each, >= 1: what is in memory at a time. A multiple of the devices that share
-        a batch.
-    - `row_length`: tokens in a row, at least the longest prompt and completion together, less one.
+    - `num_microbatches`: how many microbatches fit, >= 1; empty ones cost nothing.
+    - `rows`: rows in each, >= 1, which are in memory at a time. A multiple of the number of row
+        shards.
+    - `row_length`: tokens in a row, at least the longest prompt plus completion, minus one.
     """
 
     num_microbatches: int
@@ -64,11 +64,11 @@ class TrainingBatch(NamedTuple):
     - `tokens`: prompts, each followed by its completion without the last token, which predicts
         nothing.
     - `segments`: which example of its row a token belongs to, from 1; 0 is padding.
-    - `target_positions`: where in the row the predictions are made.
-    - `targets`: the token to predict there.
-    - `weights`: what its negative log-likelihood counts in the loss: one over the number of
+    - `target_positions`: the positions in the row where predictions are made.
+    - `targets`: the token to predict at each.
+    - `weights`: the weight of its negative log-likelihood in the loss: one over the number of
         examples in the whole batch, so that the microbatches' losses add up to the mean; 0 where
-        there is no prediction.
+        nothing is predicted.
     """
 
     tokens: Int[np.ndarray | Array, "microbatches rows length"]
@@ -79,10 +79,10 @@ class TrainingBatch(NamedTuple):
 
     @property
     def num_tokens(self) -> int:
-        """Real tokens read, padding left out."""
+        """Number of tokens read, without padding."""
         return int((np.asarray(self.segments) > 0).sum())
 
     @property
     def num_targets(self) -> int:
-        """Predictions, those that count in the loss."""
+        """Number of predictions that count in the loss."""
         return int((np.asarray(self.weights) > 0).sum())

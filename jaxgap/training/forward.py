@@ -1,4 +1,4 @@
-"""The decoder over packed rows: no cache, no padding between texts, rematerialised on request."""
+"""The decoder's forward pass over packed rows, without a cache; optionally rematerialised."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from jaxgap.sharding import shard_rows
 
 @dataclasses.dataclass(frozen=True)
 class Computation:
-    """How the passes forward and backward are run; hashable, so static under `jax.jit`.
+    """How the forward and backward passes run; hashable, so static under `jax.jit`.
 
     **Fields:**
 
-    - `dtype`: floating type of activations and products. Parameters and moments keep their own
-        (float32, as loaded), and so do logits, softmaxes and sums of gradients.
-    - `remat_policy`: what each layer keeps for the backward pass rather than compute it again: one
-        of `jax.checkpoint_policies` (`nothing_saveable` keeps the layer's input alone), or None to
-        keep all. A microbatch of few rows saves as much memory and computes nothing twice. With a
-        policy the layers are one loop over their parameters, stacked, which costs a copy of them
-        and compiles a program of one layer's size: on accelerators the choice for deep models.
+    - `dtype`: floating type of activations and products. Parameters and moments keep their own type
+        (float32, as loaded); logits, softmaxes and gradient sums are float32.
+    - `remat_policy`: what each layer saves for the backward pass instead of recomputing it: one of
+        `jax.checkpoint_policies` (`nothing_saveable` saves only the layer's input), or None to save
+        everything. Smaller microbatches save as much memory and recompute nothing. With a policy
+        the layers run as one scan over their stacked parameters, which costs a copy of them and
+        compiles a program of one layer's size: the choice for deep models on accelerators.
     """
 
     dtype: Any = np.dtype(np.float32)
@@ -38,18 +38,18 @@ class Computation:
 def packed_attention_inputs(
     config: DecoderConfig, segments: Int[Array, "batch seq"]
 ) -> AttentionInputs:
-    """Rotary angles and mask of rows of several texts, each of which attends to itself alone.
+    """Rotary angles and mask for rows of several texts, each attending only to itself.
 
     **Arguments:**
 
     - `config`: the decoder's shape.
-    - `segments`: which text each token belongs to; those of a text stand together.
+    - `segments`: which text each token belongs to; tokens of a text are contiguous.
     """
     batch, seq = segments.shape
     index = jnp.arange(seq)
     same = segments[:, :, None] == segments[:, None, :]
     lengths, firsts = same.sum(2), jnp.argmax(same, axis=2)
-    # One row a token, so that a scaling that looks at lengths looks at the text's, not the row's.
+    # One row per token, so that length-dependent scaling sees the text's length, not the row's.
     angles = rotary_angles(config, (index - firsts).reshape(-1, 1), lengths.reshape(-1))
     cosines, sines = (part.reshape(batch, seq, 1, -1) for part in angles)
     back = index[:, None] - index[None, :]
@@ -65,12 +65,12 @@ def packed_hidden_states(
     segments: Int[Array, "batch seq"],
     remat_policy: Callable[..., Any] | None,
 ) -> Float[Array, "batch seq hidden"]:
-    """Hidden states of packed rows, from which the unembedding makes logits.
+    """Hidden states of packed rows, ready for the unembedding.
 
     **Arguments:**
 
-    - `decoder`: with its parameters.
-    - `x`: what its first layer reads, of texts laid end to end.
+    - `decoder`: the decoder with its parameters.
+    - `x`: the input of the first layer: embeddings of texts packed end to end.
     - `segments`: which text of its row each token belongs to.
     - `remat_policy`: as in :class:`Computation`.
     """
@@ -89,9 +89,9 @@ def _scanned(
     inputs: AttentionInputs,
     remat_policy: Callable[..., Any],
 ) -> Float[Array, "batch seq hidden"]:
-    """The layers as a scan over their stacked parameters, each rematerialised when it is needed.
+    """The layers as a scan over their stacked parameters, each rematerialised when needed.
 
-    Written out one after another, XLA would merge the second computations with the first.
+    If the layers were unrolled, XLA's CSE would merge the recomputation with the first computation.
     """
     graphdefs, states = zip(
         *(nnx.split(block, graph=True) for block in decoder.blocks), strict=True
@@ -99,7 +99,7 @@ def _scanned(
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nnx.to_pure_dict, states))
 
     def run(x, params):
-        # Without a cache a block does not ask which layer it is.
+        # Without a cache a block ignores its layer index.
         return nnx.merge(graphdefs[0], params)(x, inputs, None, 0)[0], None
 
     layer = jax.checkpoint(run, policy=remat_policy, prevent_cse=False)

@@ -1,10 +1,11 @@
-"""The products of linear layers in a training step, laid out so that a CPU runs each at full speed.
+"""Products of linear layers in a training step, laid out so that a CPU runs each at full speed.
 
-A linear layer `y = x W` has two products more in the backward pass: `dx = dy W^T` and
-`dW = x^T dy`. XLA folds the transposition of `x` into the last one. On a CPU that costs it its
-fastest kernel, which wants the summed axis of its first factor last: the product takes up to twice
-as long as with `x^T` written out first (experiments/LOG.md). Where `dy` is much narrower than `x`,
-as in a low-rank adapter, `(dy^T x)^T` writes out less. Elsewhere the folded form is the best.
+A linear layer `y = x W` has two more products in the backward pass: `dx = dy W^T` and
+`dW = x^T dy`. XLA folds the transposition of `x` into the latter. On a CPU this rules out the
+fastest kernel, which needs the contracted axis of its first factor last: the product takes up to
+twice as long as with `x^T` materialised first (experiments/LOG.md). Where `dy` is much narrower
+than `x`, as in a low-rank adapter, `(dy^T x)^T` materialises less. On other backends the folded
+form is best.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def weight_gradient(
 def _written_out(
     x: Float[Array, "tokens in_size"], dy: Float[Array, "tokens out_size"]
 ) -> Float[Array, "in_size out_size"]:
-    """`x^T dy` by whichever transpositions copy the fewest numbers."""
-    # The barriers keep a transposition from being folded back into the product.
+    """`x^T dy` with whichever transpositions copy the fewest elements."""
+    # The barriers keep XLA from folding a transposition back into the product.
     written = jax.lax.optimization_barrier
     if dy.size + x.shape[1] * dy.shape[1] < x.size:
         return written(_multiply(written(dy.T), x)).T
@@ -45,7 +46,7 @@ def _multiply(a: Array, b: Array) -> Array:
 def linear(
     x: Float[Array, "*batch in_size"], kernel: Float[Array, "in_size out_size"]
 ) -> Float[Array, "*batch out_size"]:
-    """The product `x W`, whose gradient by `W` is :func:`weight_gradient`."""
+    """The product `x W`, whose gradient with respect to `W` is :func:`weight_gradient`."""
     return x @ kernel
 
 
@@ -62,6 +63,6 @@ linear.defvjp(_linear_forward, _linear_backward)
 
 
 def dot_general(x: Array, kernel: Array, dimension_numbers: Any, **options: Any) -> Array:
-    """:func:`linear` in the form in which `nnx.Linear` calls its product."""
-    del dimension_numbers, options  # of a linear layer without options these are always the same
+    """:func:`linear` with the signature of `nnx.Linear`'s `dot_general`."""
+    del dimension_numbers, options  # always the same for a plain linear layer
     return linear(x, kernel)

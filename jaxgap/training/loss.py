@@ -1,14 +1,14 @@
-"""Cross-entropy over a large vocabulary, without the array of all logits.
+"""Cross-entropy over a large vocabulary, without materialising all logits.
 
-The loss of one position needs the logits of that position alone, so positions are taken a chunk at
-a time. The backward pass would need each chunk's logits again; but the loss enters the training
-objective linearly, and its gradient by the logits,
+The loss of a position needs only the logits of that position, so positions are processed in chunks.
+The backward pass would need each chunk's logits again; but the loss enters the training objective
+linearly, and its gradient with respect to the logits,
 
     d loss / d logits = weight * (softmax(logits) - one_hot(target)),
 
-needs nothing that comes later. So the forward pass computes the gradients by the hidden states and
-by the unembedding along with the loss, while a chunk's logits are at hand: three products, none of
-them twice. (The same idea is in Hsu et al., "Liger Kernel", arXiv:2410.10989.)
+needs nothing computed later. So the forward pass computes the gradients with respect to the hidden
+states and the unembedding along with the loss, while a chunk's logits are available: three
+products, none of them repeated. (The same idea is in Hsu et al., "Liger Kernel", arXiv:2410.10989.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jaxgap.sharding import num_row_shards
 from jaxgap.training.linear_products import weight_gradient
 
 _MAX_LOGITS = 2**26
-"""Logits in a chunk, at most, a device: 256 MiB. Much fewer make products too small to be fast."""
+"""Maximum logits in a chunk per device: 256 MiB. Far fewer make products too small to be fast."""
 
 
 def cross_entropy(
@@ -41,10 +41,10 @@ def cross_entropy(
     - `hidden`: hidden states `h` at the positions that predict.
     - `kernel`: the unembedding `W`.
     - `targets`: the token to predict at each.
-    - `weights`: `w`, zero where nothing is predicted. Positions that are zero in every row cost
-        nothing if they come last.
+    - `weights`: `w`, zero where nothing is predicted. Trailing positions with zero weight in every
+        row cost nothing.
 
-    **Returns:** the sum, in float32; so are the logits, whatever the type of `h` and `W`.
+    **Returns:** the sum, in float32. Logits are float32 too, whatever the type of `h` and `W`.
     """
     batch, seq = targets.shape
     size = positions_at_once(batch, seq, kernel.shape[1])
@@ -56,7 +56,7 @@ def cross_entropy(
 
 
 def positions_at_once(batch: int, seq: int, vocab: int) -> int:
-    """How many positions of each row make a chunk; on a mesh every device holds its own rows."""
+    """Number of positions of each row in a chunk; on a mesh every device has its own rows."""
     rows = -(-batch // num_row_shards())
     return max(1, min(seq, _MAX_LOGITS // (rows * vocab)))
 
@@ -71,7 +71,7 @@ def _chunked(size: int, hidden, kernel, targets, weights) -> Float[Array, ""]:
 
 
 def _forward(size: int, hidden, kernel, targets, weights):
-    """The loss, and its gradients as residuals."""
+    """The loss, with its gradients as residuals."""
 
     def add(carry, start, hidden, targets, weights):
         total, by_hidden, by_kernel, by_weights = carry
@@ -101,7 +101,7 @@ _chunked.defvjp(_forward, _backward)
 
 
 def _fold(add: Callable, carry: Any, size: int, *fields: Array) -> Any:
-    """Fold `add` over the chunks, up to the last one that has a weight (the last field)."""
+    """Fold `add` over the chunks up to the last one with a non-zero weight (the last field)."""
     counts = (fields[-1] != 0).any(0)
     num_positions = jnp.max(jnp.where(counts, jnp.arange(1, len(counts) + 1), 0))
 
@@ -114,7 +114,7 @@ def _fold(add: Callable, carry: Any, size: int, *fields: Array) -> Any:
 
 
 def _losses(hidden, kernel, targets):
-    """Negative log-likelihoods, and the probabilities of all words, in float32."""
+    """Negative log-likelihoods, and the probabilities of all tokens, in float32."""
     logits = jnp.matmul(hidden, kernel, preferred_element_type=jnp.float32)
     highest = logits.max(-1, keepdims=True)
     exponentials = jnp.exp(logits - highest)

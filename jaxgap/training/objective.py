@@ -1,4 +1,4 @@
-"""The training loss and its gradient: sums over microbatches, in the memory of one of them."""
+"""The training loss and its gradient, accumulated over microbatches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jaxgap.training.loss import cross_entropy
 def training_loss(
     model: LanguageModel, computation: Computation, params: Params, batch: TrainingBatch
 ) -> Float[Array, ""]:
-    """Mean total negative log-likelihood of the completions in nats, the prompts masked out.
+    """Mean total negative log-likelihood of the completions in nats, with prompts masked out.
 
     On freshly selected completions this is the verifier's uncertainty `U_v`, which the paper
     minimises (arXiv:2507.00075).
@@ -31,7 +31,7 @@ def training_loss(
 
     - `model`: the decoder.
     - `computation`: how the pass is run.
-    - `params`: the decoder's parameters, those of its adapters included.
+    - `params`: the decoder's parameters, including its adapters.
     - `batch`: the completions.
 
     **Returns:** a float32 scalar.
@@ -47,15 +47,15 @@ def loss_and_gradients(
     frozen: Params,
     batch: TrainingBatch,
 ) -> tuple[Float[Array, ""], Params]:
-    """:func:`training_loss` and its gradients by `trainable`.
+    """:func:`training_loss` and its gradients with respect to `trainable`.
 
     **Arguments:**
 
     - `trainable`: the parameters to be trained.
-    - `frozen`: the others, `{}` if there are none.
+    - `frozen`: the frozen parameters, `{}` if there are none.
     - the others: as for :func:`training_loss`.
 
-    **Returns:** the loss, and a tree like `trainable` in its floating types.
+    **Returns:** the loss, and a tree with the structure and floating types of `trainable`.
     """
     loss = functools.partial(_microbatch_loss, model, computation, frozen)
     of_microbatch = functools.partial(jax.value_and_grad(loss), trainable)
@@ -64,7 +64,7 @@ def loss_and_gradients(
 
 
 def _sum_over_microbatches(function: Callable, batch: TrainingBatch, zeros: Any) -> Any:
-    """Add up a function of each microbatch; those without a token come last, and are not run."""
+    """Sum a function over microbatches; those without tokens come last and are skipped."""
     num_microbatches = jnp.asarray(batch.segments).any((1, 2)).sum()
 
     def add(index, total):
@@ -87,7 +87,7 @@ def _microbatch_loss(
 ) -> Float[Array, ""]:
     joined = join_adapters(frozen, trainable)
     # Looked up in the embedding's own type, so that the gradients of all occurrences of a token are
-    # summed in it: a sum in bf16 stands still at 256 equal terms.
+    # summed in it: a bf16 sum of equal terms stops growing at 256 of them.
     embedded = nnx.merge(model.graphdef, joined).embed(tokens).astype(computation.dtype)
     params = jax.tree.map(lambda leaf: leaf.astype(computation.dtype), joined)
     decoder = nnx.merge(model.graphdef, params)

@@ -1,4 +1,4 @@
-"""AdamW with a schedule, clipping by the global norm, and decay of the matrices alone."""
+"""AdamW with a schedule, global-norm clipping, and weight decay of matrices only."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from jaxgap.training.schedules import AbstractSchedule
 class AdamW:
     """AdamW (Loshchilov and Hutter, arXiv:1711.05101); hashable, so static under `jax.jit`.
 
-    A gradient `g` of global norm above `clip_norm` is first scaled down to it. Then
+    A gradient `g` with global norm above `clip_norm` is first scaled down to that norm. Then
 
         m = b1 m + (1 - b1) g        v = b2 v + (1 - b2) g^2
         p = p - lr (m_hat / (sqrt(v_hat) + eps) + weight_decay p)
 
     with bias-corrected `m_hat`, `v_hat`. Only matrices decay: norms, biases and the token embedding
-    (with it a tied unembedding) do not.
+    (and with it a tied unembedding) do not.
 
     **Fields:**
 
-    - `schedule`: the learning rate `lr`, step by step.
-    - `weight_decay`: decoupled decay, >= 0.
-    - `clip_norm`: the largest global norm of a gradient, > 0; infinite for no clipping.
-    - `b1`, `b2`: decay of the moments, in [0, 1).
+    - `schedule`: the learning rate `lr` by step.
+    - `weight_decay`: decoupled weight decay, >= 0.
+    - `clip_norm`: maximum global norm of a gradient, > 0; infinite for no clipping.
+    - `b1`, `b2`: decay rates of the moments, in [0, 1).
     - `eps`: added to the root of the second moment, > 0.
 
     **Raises:** `ValueError` if a field is outside its range.
@@ -71,7 +71,7 @@ class AdamW:
 
 
 def decays(params: Params) -> Any:
-    """Which leaves decay: the matrices, without the token embedding.
+    """Which leaves decay: matrices except the token embedding.
 
     >>> from numpy import zeros
     >>> decays({"embedding": zeros((9, 4)), "kernel": zeros((4, 4)), "scale": zeros(4)})

@@ -1,7 +1,7 @@
-"""Lay examples of unequal length end to end in rows of one length, with little padding.
+"""Pack examples of unequal length end to end into rows of equal length, with little padding.
 
-First-fit decreasing: the longest example first, each into the first row that has room. It needs at
-most 11/9 of the fewest rows possible, and 6/9 of a row more (Dósa, "The tight bound of first fit
+First-fit decreasing: longest example first, each into the first row that has room. It needs at most
+11/9 of the minimum number of rows, plus 6/9 of a row (Dósa, "The tight bound of first fit
 decreasing bin-packing algorithm is FFD(I) <= 11/9 OPT(I) + 6/9", 2007).
 """
 
@@ -19,17 +19,17 @@ def first_fit_decreasing(lengths: Sequence[int], row_length: int) -> list[list[i
 
     **Arguments:**
 
-    - `lengths`: of the examples, each at most `row_length`.
-    - `row_length`: what a row holds.
+    - `lengths`: lengths of the examples, each at most `row_length`.
+    - `row_length`: capacity of a row.
 
-    **Returns:** indices into `lengths`, a list a row.
+    **Returns:** indices into `lengths`, one list per row.
 
     >>> first_fit_decreasing([3, 5, 2, 4], row_length=7)
     [[1, 2], [3, 0]]
     """
     rows: list[list[int]] = []
     room: list[int] = []
-    # Negated, so that examples of one length stay in their order.
+    # Negated, so that examples of equal length keep their order.
     for index in np.argsort(-np.asarray(lengths), kind="stable").tolist():
         row = next((i for i, free in enumerate(room) if free >= lengths[index]), len(rows))
         if row == len(rows):
@@ -45,14 +45,14 @@ def pack(examples: Examples, shape: BatchShape) -> TrainingBatch:
 
     **Arguments:**
 
-    - `examples`: at most `num_microbatches * rows` of them fit whatever their lengths.
-    - `shape`: of the batch.
+    - `examples`: up to `num_microbatches * rows` of them always fit, whatever their lengths.
+    - `shape`: the shape of the batch.
 
-    **Returns:** the batch, as NumPy arrays. Rows with alike numbers of predictions share a
+    **Returns:** the batch, as NumPy arrays. Rows with similar numbers of predictions share a
     microbatch, and empty microbatches come last.
 
-    **Raises:** `ValueError` if a prompt has no token, an example is longer than a row, or the rows
-    do not suffice.
+    **Raises:** `ValueError` if a prompt has no token, an example is longer than a row, or there are
+    too few rows.
     """
     prompts, completions = _ragged(examples)
     _refuse_empty(prompts)
@@ -86,7 +86,7 @@ def pack(examples: Examples, shape: BatchShape) -> TrainingBatch:
 
 
 def _refuse_empty(prompts: Sequence[np.ndarray]) -> None:
-    """The first token of a completion is predicted from the last one of its prompt."""
+    """Reject empty prompts: a completion's first token is predicted from its prompt's last."""
     for index, prompt in enumerate(prompts):
         if not len(prompt):
             raise ValueError(f"prompts must have a token each, got none in row {index}")

@@ -1,4 +1,4 @@
-"""Learning-rate schedules over the steps of a run: records that stand for optax schedules."""
+"""Learning-rate schedules over the steps of a run, as hashable descriptions of optax schedules."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import optax
 
 
 class AbstractSchedule(abc.ABC):
-    """A schedule that can be compared and hashed, so that it is static under `jax.jit`."""
+    """A schedule that can be compared and hashed, so it can be static under `jax.jit`."""
 
     @abc.abstractmethod
     def as_optax(self) -> optax.Schedule:
-        """The learning rate as a function of the number of steps done."""
+        """The learning rate as a function of the number of completed steps."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Constant(AbstractSchedule):
-    """The same learning rate at every step after a linear warm-up.
+    """A constant learning rate after a linear warm-up.
 
     **Fields:**
 
     - `learning_rate`: > 0.
-    - `warm_up_steps`: steps before the first at that rate, >= 0. The first of them already has
-        `learning_rate / (warm_up_steps + 1)`: at zero it would train nothing, and a round may have
-        no other step.
+    - `warm_up_steps`: steps before the first one at that rate, >= 0. The first has a rate of
+        `learning_rate / (warm_up_steps + 1)`, not zero: it may be the only step of a round.
 
     **Raises:** `ValueError` if a field is outside its range.
 
@@ -54,8 +53,8 @@ class AbstractDecay(AbstractSchedule):
     **Fields:**
 
     - `peak`: the highest learning rate, > 0.
-    - `warm_up_steps`: steps before the first at the peak, >= 0, as for :class:`Constant`.
-    - `num_steps`: steps until the learning rate is zero, those of the warm-up included.
+    - `warm_up_steps`: steps before the first one at the peak, >= 0, as for :class:`Constant`.
+    - `num_steps`: steps until the learning rate is zero, including the warm-up.
 
     **Raises:** `ValueError` if a field is outside its range.
     """
@@ -76,7 +75,7 @@ class AbstractDecay(AbstractSchedule):
 
     @abc.abstractmethod
     def _decay(self, num_steps: int) -> optax.Schedule:
-        """From the peak to zero in so many steps."""
+        """A decay from the peak to zero in `num_steps`."""
 
 
 class LinearDecay(AbstractDecay):
@@ -106,7 +105,7 @@ class CosineDecay(AbstractDecay):
 
 
 def _after_warm_up(peak: float, num_steps: int, schedule: optax.Schedule) -> optax.Schedule:
-    """A schedule that begins at the peak, after so many steps on the way up to it."""
+    """`schedule`, which starts at the peak, after `num_steps` of linear warm-up."""
     if num_steps == 0:
         return schedule
     warm_up = optax.linear_schedule(peak / (num_steps + 1), peak, num_steps)

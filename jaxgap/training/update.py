@@ -1,8 +1,8 @@
 """The update step: one compiled program from parameters and a batch to new parameters.
 
 Trainable and frozen parameters are two trees, joined inside. Full fine-tuning trains the decoder's
-own and freezes none (`frozen = {}`); LoRA trains adapters and freezes the decoder. What is frozen
-has no gradient, no moments, and no copy.
+parameters and freezes none (`frozen = {}`); LoRA trains adapters and freezes the decoder. Frozen
+parameters have no gradients, no moments and no copies.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from jaxgap.training.optimizer import AdamW
 
 
 class Update(NamedTuple):
-    """What a step returns.
+    """The result of a step.
 
     **Fields:**
 
-    - `trainable`, `opt_state`: after it.
-    - `loss`: of the batch before it. NaN or infinite if anything in it was; the new parameters are
-        then worthless, and it is for the caller to go back.
-    - `gradient_norm`: the global norm of the gradient before clipping; not finite likewise.
+    - `trainable`, `opt_state`: the values after the step.
+    - `loss`: the loss of the batch before the step. NaN or infinite if anything in it was; the new
+        parameters are then useless, and the caller must roll back.
+    - `gradient_norm`: the global norm of the gradient before clipping; non-finite in the same cases.
     """
 
     trainable: Params
@@ -58,17 +58,17 @@ def update(
     **Arguments:**
 
     - `model`: the decoder, with the adapters that are in `trainable`, if any.
-    - `optimizer`: what is done with a gradient.
-    - `computation`: how it is computed.
-    - `trainable`: the parameters to update, in float32 or wider: at usual learning rates most steps
-        are smaller than what bfloat16 can add to a number. Donated.
-    - `frozen`: the others, `{}` if there are none, in any floating type.
-    - `opt_state`: from the last step; at first `optimizer.transformation().init(trainable)`.
+    - `optimizer`: the optimiser.
+    - `computation`: how the gradient is computed.
+    - `trainable`: the parameters to update, in float32 or wider: at usual learning rates most
+        updates are below the resolution of bfloat16. Donated.
+    - `frozen`: the frozen parameters, `{}` if there are none, in any floating type.
+    - `opt_state`: from the previous step; initially `optimizer.transformation().init(trainable)`.
         Donated.
-    - `batch`: as :func:`jaxgap.training.pack` gives it.
+    - `batch`: as returned by :func:`jaxgap.training.pack`.
 
     **Returns:** the new parameters and state, the loss before the step, in nats, and the global
-    norm of its gradient before it is clipped.
+    norm of its gradient before clipping.
 
     **Raises:** `ValueError` if a parameter to update is narrower than float32.
     """
