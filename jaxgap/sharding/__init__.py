@@ -1,4 +1,4 @@
-"""One mesh of devices for everything, and where each axis of an array lies on it."""
+"""The device mesh, and how the axes of arrays are sharded over it."""
 
 from jaxgap.sharding.axis_rules import named_sharding, partition
 from jaxgap.sharding.host_transfer import rows_to_devices, to_host

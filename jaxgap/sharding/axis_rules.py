@@ -1,9 +1,9 @@
 """Logical axis rules: from the names of an array's axes to a `PartitionSpec` on the mesh.
 
-An axis is sharded along the mesh axes of its name if its size allows it. One that does not divide
-evenly is replicated, which costs memory but no correctness. The widths of heads are split between
-heads only, so it is the number of heads that must divide; and queries are sharded only where the
-keys that they look at are, so that every group of heads stays on one device.
+An axis is sharded along the mesh axes that its name maps to if its size allows it. An axis that
+does not divide evenly is replicated, which costs memory but stays correct. Head axes are split only
+between heads, so the number of heads must divide; and query heads are sharded only if the key heads
+they attend to are, so that every group of heads stays on one device.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOGICAL_AXIS_RULES: Mapping[str, tuple[str, ...]] = {
     "mlp": ("tensor",),
     "vocab": ("tensor",),
 }
-"""The mesh axes that each named axis is sharded along; other names are replicated."""
+"""The mesh axes that each named axis is sharded along; axes of other names are replicated."""
 
 
 def partition(
@@ -35,13 +35,13 @@ def partition(
 
     **Arguments:**
 
-    - `mesh`: with the axes of :data:`jaxgap.sharding.MESH_AXES`.
-    - `names`: of the array's axes.
+    - `mesh`: a mesh with the axes :data:`jaxgap.sharding.MESH_AXES`.
+    - `names`: names of the array's axes.
     - `shape`: their sizes.
-    - `num_kv_heads`: of the decoder, which bounds how attention may be sharded.
+    - `num_kv_heads`: number of key heads of the decoder, which limits how attention is sharded.
 
-    **Returns:** one entry for each of `names`; `None` where an axis is replicated, as are those
-    that the mesh does not divide.
+    **Returns:** one entry for each of `names`; `None` for replicated axes, including those that the
+    mesh does not divide evenly.
     """
 
     def mesh_axes(name: str | None, size: int) -> tuple[str, ...] | None:

@@ -1,9 +1,9 @@
-"""From the host to the mesh that is set, and back.
+"""Transfers between the host and the current mesh.
 
-Every process of a run holds the same arrays on its host (prompts, rows, batches) and hands its own
-devices their shards of them; no process sees another's devices. What comes back is first
-replicated, so that each process reads it from a device of its own. Outside of a mesh arrays are
-taken as they are.
+Every process of a run has the same arrays on its host (prompts, rows, batches) and gives its own
+devices their shards; no process can address another's devices. Results are replicated first, so
+that each process reads them from one of its own devices. Without a mesh, arrays pass through
+unchanged.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def _put(values: np.ndarray, sharding: Sharding) -> jax.Array:
 
 
 def rows_to_devices(tree: Any, axis: int = 0) -> Any:
-    """NumPy arrays, sharded along the axis that counts rows over the mesh that is set, if any.
+    """Put NumPy arrays on the current mesh, if any, sharded along their row axis.
 
     **Arguments:**
 
-    - `tree`: of arrays whose numbers of rows :func:`even_rows` gives.
-    - `axis`: the one that counts rows.
+    - `tree`: arrays whose numbers of rows are values of :func:`even_rows`.
+    - `axis`: the row axis.
 
-    **Returns:** the tree, as it is where no mesh is set.
+    **Returns:** the tree on devices; unchanged without a mesh.
     """
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
@@ -40,7 +40,7 @@ def rows_to_devices(tree: Any, axis: int = 0) -> Any:
 
 
 def to_host(tree: Any) -> Any:
-    """Arrays as NumPy arrays, wherever on the mesh that is set they lie."""
+    """Arrays as NumPy arrays, however they are sharded on the current mesh."""
     mesh = jax.sharding.get_mesh()
     if not mesh.empty:
         replicated = NamedSharding(mesh, P())

@@ -1,11 +1,11 @@
-"""The mesh: devices as a box of three axes, each with one job.
+"""The mesh: devices arranged along three axes, each with one role.
 
-`data` holds copies of the parameters, which see different rows. `fsdp` holds a part of the
-parameters each, and different rows as well: a layer's weights are gathered while it is computed,
-and its gradients scattered (Rajbhandari et al., arXiv:1910.02054; Zhao et al., arXiv:2304.11277).
-`tensor` splits heads, feed-forward width and vocabulary, and sees the same rows: it exchanges
-activations twice a layer (Shoeybi et al., arXiv:1909.08053). What is exchanged most often belongs
-on the devices that are closest, so `tensor` is the last axis.
+`data` replicates the parameters and shards rows. `fsdp` shards both parameters and rows: a layer's
+weights are all-gathered while it is computed, and its gradients reduce-scattered (Rajbhandari et
+al., arXiv:1910.02054; Zhao et al., arXiv:2304.11277). `tensor` shards heads, feed-forward width and
+vocabulary, with the same rows on each device: it exchanges activations twice per layer (Shoeybi et
+al., arXiv:1909.08053). The most frequent exchanges belong on the closest devices, so `tensor` is
+the last axis.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class MeshShape(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> MeshShape:
-        """The shape that a user writes; axes left out are 1.
+        """Parse a user's text; omitted axes are 1.
 
-        **Raises:** `InputError` in one line for anything else.
+        **Raises:** `InputError` in one line for anything invalid.
         """
         sizes: dict[str, int] = {}
         for part in text.split(","):
@@ -60,27 +60,27 @@ class MeshShape(NamedTuple):
 
     @property
     def num_devices(self) -> int:
-        """Devices in the mesh."""
+        """Number of devices in the mesh."""
         return self.data * self.fsdp * self.tensor
 
     @property
     def num_row_shards(self) -> int:
-        """Shards of the rows of a batch."""
+        """Number of shards of a batch's rows."""
         return self.data * self.fsdp
 
 
 def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
-    """The mesh of these devices, or of all there are.
+    """A mesh of the given devices, or of all devices.
 
     **Arguments:**
 
-    - `shape`: its axes.
-    - `devices`: as many as the shape has; ordered so that neighbours in the mesh are neighbours in
-        the machine.
+    - `shape`: the shape of the mesh.
+    - `devices`: as many as the shape has; they are reordered so that neighbours in the mesh are
+        neighbours in hardware.
 
-    **Returns:** a mesh with the axes of :data:`MESH_AXES`; the compiler shares work along them.
+    **Returns:** a mesh with the axes :data:`MESH_AXES`, along which the compiler partitions work.
 
-    **Raises:** `InputError` if their number is not the shape's, or they cannot be laid out so.
+    **Raises:** `InputError` if their number does not match the shape, or no such layout exists.
     """
     devices = jax.devices() if devices is None else list(devices)
     if len(devices) != shape.num_devices:
@@ -98,15 +98,15 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def _neighbours(shape: MeshShape, devices: list[Any]) -> np.ndarray:
-    """The devices as a box of this shape; of one only described, coordinates are all that is asked.
+    """The devices as an array of this shape; needs only coordinates, so they may be absent devices.
 
-    Devices of one slice have links of their own: those of a host with GPUs, or of a slice of TPUs.
-    Between slices lies a slower network, so the first axes reach over it, as far as they divide:
-    what is exchanged most often stays within.
+    Devices of one slice (a TPU slice, or a host's GPUs) have fast links. Slices are joined by a
+    slower network, so the first axes span it as far as they divide, and the most frequent exchanges
+    stay within a slice.
     """
     num_slices = len({getattr(device, "slice_index", 0) for device in devices})
     if num_slices == 1:
-        # Split only where no assignment of whole axes of the machine is found.
+        # Physical axes are split only if no assignment of whole axes is found.
         return mesh_utils.create_device_mesh(shape, devices, allow_split_physical_axes=True)
     within, between, left = [], [], num_slices
     for size in shape:
@@ -120,13 +120,13 @@ def _neighbours(shape: MeshShape, devices: list[Any]) -> np.ndarray:
 
 
 def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
-    """Set the mesh that a user writes, of all devices there are; "" sets none.
+    """Set a mesh of all devices from a user's text; "" sets none.
 
-    While it is set, arrays that are made lie on all of its devices, and functions of
-    :mod:`jaxgap.sharding` constrain how they are sharded.
+    While it is set, new arrays are placed on all of its devices, and the functions of
+    :mod:`jaxgap.sharding` constrain their sharding.
 
-    **Raises:** `InputError` as :meth:`MeshShape.parse` and :func:`make_mesh`, or if there are
-    several processes and no mesh that they could share.
+    **Raises:** `InputError` as in :meth:`MeshShape.parse` and :func:`make_mesh`, or if there are
+    several processes and no mesh is given.
     """
     if not text:
         if jax.process_count() > 1:
@@ -139,7 +139,7 @@ def on_mesh(text: str) -> contextlib.AbstractContextManager[Any]:
 
 
 def each_on_mesh(text: str, items: Iterator[_Item]) -> Iterator[_Item]:
-    """The items of an iterator, each made with the mesh set, which is not set in between."""
+    """The items of an iterator, with the mesh set only while each item is computed."""
     while True:
         with on_mesh(text):
             try:
@@ -147,7 +147,7 @@ def each_on_mesh(text: str, items: Iterator[_Item]) -> Iterator[_Item]:
             except StopIteration:
                 return
         yield item
-        del item  # an item may hold what the next is made of
+        del item  # an item may hold arrays that the next is computed from
 
 
 def _is_count(word: str) -> bool:
