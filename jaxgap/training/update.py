@@ -30,7 +30,7 @@ class Update(NamedTuple):
     - `trainable`, `opt_state`: the values after the step.
     - `loss`: the loss of the batch before the step. NaN or infinite if anything in it was; the new
         parameters are then useless, and the caller must roll back.
-    - `gradient_norm`: the global norm of the gradient before clipping; non-finite in the same cases.
+    - `gradient_norm`: the global norm of the gradient before clipping; non-finite as well then.
     """
 
     trainable: Params
