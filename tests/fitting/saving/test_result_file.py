@@ -135,8 +135,8 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
     whole = path.read_text()
     for text, match in [
         (whole.replace("0.9", "0.8", 1), "damaged"),
-        (whole[: len(whole) // 2], "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        (whole[: len(whole) // 2], "not JSON"),
+        ("[" * 100_000, "not JSON"),
         (json.dumps(linear.to_dict()), "not a saved fit; write one with save_result"),
         (whole.replace('"version": 1', '"version": 9', 1), "another version"),
     ]:
