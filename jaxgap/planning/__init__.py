@@ -1,4 +1,4 @@
-"""What a run would cost on chips that are not there: its steps, compiled ahead of time.
+"""The cost of a run on chips that need not be present, from its steps compiled ahead of time.
 
-Import from the modules: the command line reads `workload` before anything heavy is loaded.
+Import from the modules: the command line imports `workload` before anything heavy is loaded.
 """

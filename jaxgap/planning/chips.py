@@ -1,9 +1,9 @@
-"""The TPUs that can be planned for, and what one chip of each has.
+"""The TPUs that can be planned for, with the memory and peak rates of one chip.
 
 Rates are those of Google's pages (cloud.google.com/tpu/docs/v5e, /v5p, /v6e): peak rates, which no
-program reaches. Rates of links that are given for both directions together are halved. Memory is
-what the compiler lets a program have, a little less than there is. A v4 is left out: its compiler
-describes two devices a chip, of which JAX makes one where it runs.
+program reaches. Bidirectional link rates are halved. Memory is what the compiler lets a program
+use, slightly less than the chip has. The v4 is left out: its compiler describes two devices per
+chip, which JAX presents as one at run time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Chip(NamedTuple):
 
     **Fields:**
 
-    - `name`: as in a topology, `v5e`.
-    - `hbm_bytes`: memory that a program may have.
-    - `flops`: bf16 operations a second.
-    - `hbm_rate`: bytes a second between memory and core.
-    - `link_rate`: bytes a second over all links to other chips, one way.
+    - `name`: as in a topology, such as `v5e`.
+    - `hbm_bytes`: memory available to a program.
+    - `flops`: bf16 operations per second.
+    - `hbm_rate`: bytes per second between HBM and core.
+    - `link_rate`: bytes per second over all links to other chips, in one direction.
     """
 
     name: str
@@ -48,13 +48,13 @@ CHIPS = {
 }
 _TOPOLOGY = re.compile(r"(\w+):(\d{1,4}(?:x\d{1,4}){1,2})")
 _LARGEST = {"v5e": (16, 16), "v5p": (16, 16, 24), "v6e": (16, 16)}
-"""The largest slice of each. The compiler describes larger ones, and boxes of other dimensions."""
+"""The largest slice of each. The compiler accepts larger ones, and other numbers of dimensions."""
 
 
 def chip_of(topology: str) -> Chip:
     """The chip of a topology such as `v5e:4x4`.
 
-    **Raises:** `InputError` if it is none that is known, or there is no such slice.
+    **Raises:** `InputError` if the chip is unknown, or there is no such slice.
 
     >>> chip_of("v5e:4x4").hbm_bytes / 2**30
     15.75
@@ -72,10 +72,10 @@ def chip_of(topology: str) -> Chip:
 
 
 def _exists(sides: list[int], largest: tuple[int, ...]) -> bool:
-    """Whether a slice of these sides may exist.
+    """Whether a slice with these sides can exist.
 
-    A v5p's cubes are joined by switches, to boxes longer than the largest; the others lie in one
-    square.
+    Cubes of v5p are joined by optical switches, so a slice may be longer than the largest one along
+    an axis; slices of other chips are parts of one square.
     """
     if len(sides) != len(largest) or not 1 <= math.prod(sides) <= math.prod(largest):
         return False
@@ -83,19 +83,19 @@ def _exists(sides: list[int], largest: tuple[int, ...]) -> bool:
 
 
 def describe(topology: str) -> list[Any]:
-    """The devices of a topology that is not there, to compile for.
+    """The devices of a topology that need not be present, to compile for.
 
-    **Raises:** `InputError` if libtpu is missing or knows no such topology.
+    **Raises:** `InputError` if libtpu is missing or does not know the topology.
     """
     chip_of(topology)
     if importlib.util.find_spec("libtpu") is None:
         raise InputError("planning for a TPU needs its compiler: pip install 'jaxgap[tpu]'")
-    # Nobody is asked for a TPU, and several processes may plan at once.
+    # No TPU metadata is queried, and several processes may plan at once.
     for name, value in {
         "TPU_SKIP_MDS_QUERY": "1",
         "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
         "TPU_WORKER_HOSTNAMES": "localhost",
-        "TPU_HOST_BOUNDS": "1,1,1",  # of this host, for which it otherwise looks aloud
+        "TPU_HOST_BOUNDS": "1,1,1",  # of this host, else looked up with log messages
     }.items():
         os.environ.setdefault(name, value)
     import jax

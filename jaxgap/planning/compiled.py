@@ -1,4 +1,4 @@
-"""A step compiled for a device, and what it costs there."""
+"""A step compiled for a device, and its costs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NEEDED = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class StepCosts:
-    """What a step takes of each chip.
+    """The costs of a step on each chip.
 
     **Fields:**
 
-    - `memory_bytes`: the most in use while it runs: arguments, results, temporaries, code, and
+    - `memory_bytes`: peak memory while it runs: arguments, results, temporaries, code, and
         `held_bytes`.
-    - `held_bytes`: what the run holds beside the step's own arguments.
-    - `costs`: operations, traffic and exchanges; None where the compiler refused the step for lack
+    - `held_bytes`: what the run keeps in memory besides the step's arguments.
+    - `costs`: operations, traffic and collectives; None if the compiler rejected the step for lack
         of memory.
     """
 
@@ -40,13 +40,13 @@ class StepCosts:
     costs: Costs | None
 
     def fits(self, chip: Chip) -> bool:
-        """Whether a chip has the memory."""
+        """Whether the step fits in a chip's memory."""
         return self.costs is not None and self.memory_bytes <= chip.hbm_bytes
 
     def least_seconds(self, chip: Chip) -> dict[str, float]:
-        """Time that each of the chip's parts needs at its peak rate: the step takes the longest.
+        """Time of each part of the chip at its peak rate; the step takes at least the longest.
 
-        Links are taken as all busy at once, which is the best that an exchange can do.
+        All links are assumed to be busy at once, the best case for a collective.
         """
         if self.costs is None:
             return {}
@@ -58,7 +58,7 @@ class StepCosts:
         }
 
     def repeated(self, times: int) -> StepCosts:
-        """Those of a step that runs several times, one after the other, in the same memory."""
+        """The costs of running the step several times in sequence, in the same memory."""
         if self.costs is None:
             return self
         costs = Costs()
@@ -66,7 +66,7 @@ class StepCosts:
         return dataclasses.replace(self, costs=costs)
 
     def to_dict(self, chip: Chip) -> dict[str, Any]:
-        """The same as JSON."""
+        """The costs as a JSON-compatible dict."""
         form: dict[str, Any] = {
             "fits": self.fits(chip),
             "memory_bytes": self.memory_bytes,
@@ -84,12 +84,12 @@ class StepCosts:
 
 
 def compile_step(traced: Any, held_bytes: int, max_trip_counts: Sequence[int]) -> StepCosts:
-    """Compile a traced step and count its costs; those of one that does not fit are None.
+    """Compile a traced step and count its costs, which are None if it does not fit.
 
     **Arguments:**
 
-    - `traced`: from `jitted.trace(...)`, its arguments on the devices to compile for.
-    - `held_bytes`: what the run holds on each chip beside the step's arguments.
+    - `traced`: from `jitted.trace(...)`, with arguments on the devices to compile for.
+    - `held_bytes`: what the run keeps on each chip besides the step's arguments.
     - `max_trip_counts`: as in :func:`count_costs`.
     """
     try:
@@ -112,7 +112,7 @@ def compile_step(traced: Any, held_bytes: int, max_trip_counts: Sequence[int]) -
 
 
 def needed_bytes(message: str) -> int | None:
-    """The memory that a refused program would take; None if that is not why it was refused.
+    """The memory that a rejected program needs; None if it was rejected for another reason.
 
     >>> needed_bytes("RESOURCE_EXHAUSTED: Ran out of memory: Used 20.0G of 15.75G hbm.") // 2**30
     20

@@ -1,9 +1,9 @@
-"""What one device does in a run of a compiled program: operations, traffic, exchanges.
+"""The costs of a compiled program on one device: operations, traffic, collectives.
 
-XLA's own count takes the body of a loop once, however often it runs. Here every computation counts
-as often as it is called. How often a loop turns is in the program where a scan made it; where it
-depends on data (microbatches that hold a token, tokens until the last row ends) the caller says the
-most it can be. Of the branches of a condition the costliest counts.
+XLA's own count includes the body of a loop only once. Here every computation counts as often as it
+runs. The trip count of a loop made by a scan is in the program; for one that depends on data
+(non-empty microbatches, tokens until the last row ends) the caller gives its maximum. Of the
+branches of a conditional, the costliest counts.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "afte
 
 @dataclasses.dataclass
 class Costs:
-    """What one device does.
+    """The costs on one device.
 
     **Fields:**
 
-    - `flops`: operations of products of matrices.
-    - `hbm_bytes`: read from and written to the large memory by every instruction, without what
-        stays in the core's own memory.
-    - `num_collectives`: exchanges between devices, by their kind.
-    - `collective_bytes`: bytes that each hands to a device (the gathered, the reduced array).
+    - `flops`: operations of matrix products.
+    - `hbm_bytes`: bytes that instructions read from and write to HBM, without what stays in the
+        core's own memory.
+    - `num_collectives`: number of collectives by kind.
+    - `collective_bytes`: bytes that a device receives from them, by kind (the gathered or reduced
+        array).
     """
 
     flops: float = 0.0
@@ -40,7 +41,7 @@ class Costs:
     collective_bytes: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def add(self, other: Costs, times: int = 1) -> None:
-        """Count something as often as it runs."""
+        """Add the costs of something that runs `times` times."""
         self.flops += times * other.flops
         self.hbm_bytes += times * other.hbm_bytes
         for kind, number in other.num_collectives.items():
@@ -55,8 +56,8 @@ def count_costs(module: HloModule, max_trip_counts: Sequence[int] = ()) -> Costs
     **Arguments:**
 
     - `module`: the program, partitioned as a device runs it.
-    - `max_trip_counts`: the most that loops turn whose trip count depends on data: that of the
-        outermost ones, of those in them, and so on; any deeper count once.
+    - `max_trip_counts`: maximum trip counts of loops whose trip count depends on data, by nesting
+        depth, outermost first; deeper ones count once.
     """
     return _Counter(module, max_trip_counts).of(module.entry, 0)
 
@@ -67,7 +68,7 @@ class _Counter:
         self._channels: set[str] = set()
 
     def of(self, name: str, depth: int, in_fusion: bool = False) -> Costs:
-        """Costs of a computation, in so many loops that depend on data."""
+        """Costs of a computation nested in `depth` data-dependent loops."""
         computation, total = self._module.computations[name], Costs()
         for instruction in computation.values():
             total.flops += product_flops(instruction, computation)
@@ -103,7 +104,7 @@ class _Counter:
         kind = instruction.op.removesuffix("-start")
         if kind not in COLLECTIVES:
             return
-        # A fused exchange is written once more in each fusion that it runs beside.
+        # A fused collective appears again in each fusion that it overlaps with.
         channel = instruction.attribute("channel_id")
         if channel is not None and channel in self._channels:
             return

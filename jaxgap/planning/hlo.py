@@ -1,4 +1,4 @@
-"""The text of a compiled program, read as far as counting needs it.
+"""A parser for the HLO text of a compiled program, as far as counting costs needs it.
 
 A module is a list of computations, a computation a list of instructions, each with the shape of its
 result, its operation, the names of its operands, and attributes. Loops, branches and fusions call
@@ -25,9 +25,9 @@ class Shape(NamedTuple):
 
     **Fields:**
 
-    - `dtype`: as `f32`.
-    - `sizes`: of its axes, on one device.
-    - `in_hbm`: whether it lies in the large memory, not in the core's own.
+    - `dtype`: such as `f32`.
+    - `sizes`: sizes of its axes, on one device.
+    - `in_hbm`: whether it is in HBM, not in the core's own memory.
     """
 
     dtype: str
@@ -48,12 +48,12 @@ class HloInstruction:
     **Fields:**
 
     - `name`: unique within its computation.
-    - `shapes`: of its result; several for a tuple.
-    - `op`: as `dot`, `fusion`, `while`.
-    - `operands`: names, in the same computation.
+    - `shapes`: shape of its result; several for a tuple.
+    - `op`: such as `dot`, `fusion`, `while`.
+    - `operands`: names of instructions in the same computation.
     - `attributes`: the rest of the line.
-    - `arguments`: the text between the parentheses, which a constant's value is.
-    - `is_root`: whether its result is the computation's.
+    - `arguments`: the text between the parentheses; for a constant, its value.
+    - `is_root`: whether its result is that of the computation.
     """
 
     name: str
@@ -70,7 +70,7 @@ class HloInstruction:
         return found.group(1) if found else None
 
     def attribute_list(self, name: str) -> str:
-        """What stands between the braces of an attribute, "" if it is not there."""
+        """The text between the braces of an attribute, "" if it is missing."""
         found = re.search(rf"\b{name}=\{{([^}}]*)\}}", self.attributes)
         return found.group(1) if found else ""
 
@@ -89,8 +89,8 @@ class HloModule(NamedTuple):
 
     **Fields:**
 
-    - `computations`: by name.
-    - `entry`: the name of the one that runs.
+    - `computations`: the computations by name.
+    - `entry`: the name of the entry computation.
     """
 
     computations: dict[str, HloComputation]
@@ -98,9 +98,9 @@ class HloModule(NamedTuple):
 
 
 def parse_module(text: str) -> HloModule:
-    """Read the text that `compiled.as_text()` gives.
+    """Parse the text returned by `compiled.as_text()`.
 
-    **Raises:** `ValueError` if it is not that of a compiled program.
+    **Raises:** `ValueError` if it is not the text of a compiled program.
 
     >>> module = parse_module('''
     ... ENTRY %main (x: f32[2,3]) -> f32[2,3] {
@@ -149,7 +149,7 @@ def _shapes(text: str) -> Iterator[Shape]:
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the parenthesis that opens at `start` closes."""
+    """The index of the parenthesis that closes the one at `start`."""
     depth = 0
     for index in range(start, len(text)):
         depth += (text[index] == "(") - (text[index] == ")")

@@ -1,4 +1,4 @@
-"""Decoders that can be planned for by name, as their published `config.json` describe them."""
+"""Decoders that can be planned for by name, with the values of their published `config.json`."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ KNOWN_MODELS = {
 
 
 def config_file(source: str) -> Path:
-    """The `config.json` that a model is planned from, if it has no known name."""
+    """The `config.json` of a model that is not known by name."""
     path = Path(source)
     return path / "config.json" if path.is_dir() else path
 
 
 def read_decoder_config(source: str) -> DecoderConfig:
-    """The decoder of a known name, of a `config.json`, or of a folder that has one.
+    """The decoder given by a known name, a `config.json`, or a folder with one.
 
     **Raises:** `InputError` in one line if it is none of these.
     """

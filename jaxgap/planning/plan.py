@@ -1,4 +1,4 @@
-"""The plan of a round: what each step takes of a chip, and what is the most that fits."""
+"""The plan of a round: the resources of each step, and the largest sizes that fit."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DECIDING: dict[Field, tuple[StepName, ...]] = {
     "rows": ("update",),
     "num_candidates": ("decode", "score"),
 }
-"""The steps that must fit for a size to fit. Prefill holds no more than decoding reads."""
+"""The steps that must fit for a size to fit. Prefill needs no more memory than decode."""
 
 
 class Searched(NamedTuple):
-    """How large a size may be, of those that were tried: a smallest one times 1, 2, 4, ..., 256.
+    """How large a size may be, among the smallest one times 1, 2, 4, ..., 256.
 
     **Fields:**
 
-    - `fits`: the largest that fits; None if not even the smallest does.
-    - `too_large`: the next one, which does not; None if all fit.
+    - `fits`: the largest size that fits; None if not even the smallest does.
+    - `too_large`: the next size, which does not fit; None if all fit.
     """
 
     fits: int | None
@@ -39,16 +39,16 @@ class Searched(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a round would take.
+    """The costs of a round.
 
     **Fields:**
 
     - `topology`, `mesh`: where it would run.
-    - `workload`: what it would do.
-    - `steps`: the costs of each step that was compiled.
-    - `searched`: how many rows of a microbatch and candidates of a prompt fit, all else being the
-        workload's. Tried are powers of two times the fewest rows that divide evenly over the mesh,
-        and times one candidate. Empty if not asked for.
+    - `workload`: the sizes of its steps.
+    - `steps`: the costs of each compiled step.
+    - `searched`: how many rows per microbatch and candidates per prompt fit, with the workload's
+        other sizes unchanged. The search tries powers of two times the fewest rows that divide
+        evenly over the mesh, and times one candidate. Empty if not requested.
     """
 
     topology: str
@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def chip(self) -> Chip:
-        """What each device is."""
+        """The type of chip."""
         return chip_of(self.topology)
 
     @property
@@ -72,7 +72,7 @@ class Plan:
         return deciding(field, self.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The plan as a JSON-compatible dict."""
         return {
             "topology": self.topology,
             "mesh": self.mesh._asdict(),
@@ -96,20 +96,20 @@ def make_plan(
     search: bool = False,
     on_step: Callable[[str], None] = lambda line: None,
 ) -> Plan:
-    """Compile a round's steps for a topology that is not there, and count.
+    """Compile a round's steps for a topology that need not be present, and count their costs.
 
     **Arguments:**
 
     - `config`: the decoder's shape; weights are not needed.
-    - `topology`: as `v5e:4x4`.
+    - `topology`: such as `v5e:4x4`.
     - `workload`: the sizes of the steps.
-    - `shape`: of the mesh; by default parameters are sharded over all devices (`fsdp`).
+    - `shape`: the shape of the mesh; by default parameters are sharded over all devices (`fsdp`).
     - `names`: the steps to compile; each takes from seconds to minutes.
-    - `search`: try which sizes fit these steps as well, with a few compilations each.
-    - `on_step`: told before each compilation.
+    - `search`: also search for the largest sizes that fit, with a few compilations each.
+    - `on_step`: called with a line before each compilation.
 
-    **Raises:** `InputError` if the topology, the mesh or the workload cannot be, no step is
-    named, or none of them says anything about the sizes that are searched.
+    **Raises:** `InputError` if the topology, the mesh or the workload is invalid, no step is named,
+    or none of them determines a size that is searched for.
     """
     names = list(names)
     if not names:
@@ -144,7 +144,7 @@ def make_plan(
 
 
 def _difference(workload: Workload, other: Workload) -> str:
-    """In what another workload differs, for a line of progress."""
+    """How another workload differs, for a progress message."""
     sizes = {field: getattr(other, field) for field in _DECIDING}
     return "".join(
         f" with {field} {size}" for field, size in sizes.items() if size != getattr(workload, field)
@@ -152,14 +152,14 @@ def _difference(workload: Workload, other: Workload) -> str:
 
 
 def deciding(field: Field, names: Container[StepName]) -> list[StepName]:
-    """Those of some steps that must fit for a size of this field to fit."""
+    """The steps among `names` that must fit for a size of this field to fit."""
     return [name for name in _DECIDING[field] if name in names]
 
 
 def search_sizes(smallest: int, fits: Callable[[int], bool]) -> Searched:
-    """Which of `smallest` times 1, 2, 4, ..., 256 fits.
+    """The largest of `smallest` times 1, 2, 4, ..., 256 that fits, by bisection.
 
-    What fits at one size fits at every smaller one, so halving the range finds it.
+    If a size fits, so does every smaller one.
 
     >>> search_sizes(3, lambda size: size <= 50)
     Searched(fits=48, too_large=96)

@@ -1,4 +1,4 @@
-"""Floating-point operations of the products in a program: two for each pair that is multiplied."""
+"""Floating-point operations of matrix products: two for each multiplied pair of elements."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def product_flops(instruction: HloInstruction, computation: HloComputation) -> i
 
     **Arguments:**
 
-    - `instruction`: any.
-    - `computation`: where it and its operands stand.
+    - `instruction`: any instruction.
+    - `computation`: the computation with it and its operands.
     """
     if instruction.op not in ("dot", "convolution"):
         return 0
@@ -31,10 +31,10 @@ def product_flops(instruction: HloInstruction, computation: HloComputation) -> i
 def _convolution_flops(
     instruction: HloInstruction, left: Shape, right: Shape, result: Shape
 ) -> int:
-    """Pairs that meet in a convolution, padding and gaps left out.
+    """Operations of a convolution, not counting padding and dilation gaps.
 
-    TPU programs write every product of matrices as a convolution, and a batch of products as one
-    whose window slides over a padded or spread axis, so that most of a window meets nothing.
+    TPU programs express every matrix product as a convolution, and a batched product as one whose
+    window slides over a padded or dilated axis, so that most of the window meets no elements.
     """
     labels = instruction.attribute("dim_labels")
     assert labels is not None
@@ -57,7 +57,7 @@ def _convolution_flops(
 
 
 def _meetings(left: int, right: int, result: int, window: dict[str, int]) -> int:
-    """How many pairs (place in the result, place in the window) meet an element of the left."""
+    """How many pairs (result position, window position) meet an element of the left operand."""
     spread = window.get("lhs_dilate", 1)
     places = (
         np.arange(result)[:, None] * window.get("stride", 1)
@@ -69,7 +69,7 @@ def _meetings(left: int, right: int, result: int, window: dict[str, int]) -> int
 
 
 def _window(attributes: str) -> dict[str, list[int]]:
-    """The numbers of `window={...}` by axis; of the padding the one before."""
+    """The values in `window={...}` by axis; of the padding, only the low side."""
     found = re.search(r"window=\{([^}]*)\}", attributes)
     fields = (entry.split("=") for entry in (found.group(1) if found else "").split())
     return {name: [int(part.split("_")[0]) for part in value.split("x")] for name, value in fields}

@@ -1,4 +1,4 @@
-"""Arguments of a step as shapes with their shardings: what a program is compiled from."""
+"""Arguments of a step as shapes with shardings, from which a program can be compiled."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from jaxgap.sharding import named_sharding
 
 @dataclasses.dataclass(frozen=True)
 class ShardedShapes:
-    """Gives the shapes of a model's arguments their shardings on a mesh.
+    """Adds shardings on a mesh to the shapes of a step's arguments.
 
     **Fields:**
 
     - `config`: the decoder's shape.
-    - `mesh`: of devices that need not be there.
+    - `mesh`: a mesh of devices that need not be present.
     """
 
     config: DecoderConfig
     mesh: Mesh
 
     def params(self, shapes: Params, dtype: Any = None) -> Params:
-        """Parameters, adapters or moments, in this floating type or their own."""
+        """Parameters, adapters or moments, in the given floating type or their own."""
         shardings = parameter_shardings(self.mesh, self.config, shapes)
         return jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(
@@ -39,11 +39,11 @@ class ShardedShapes:
         )
 
     def rows(self, shapes: Any, axis: int = 0) -> Any:
-        """Arrays sharded by rows along an axis, and scalars."""
+        """Arrays with rows along the given axis, and scalars."""
         return self._sharded(shapes, (None,) * axis + ("batch",))
 
     def caches(self, shapes: Any) -> Any:
-        """Keys and values, `rows kv_heads ...`, with what else there is of each row."""
+        """Keys and values, `rows kv_heads ...`, and other arrays with rows."""
 
         def shard(leaf):
             return self._sharded(leaf, ("batch", "kv_heads") if leaf.ndim > 2 else ("batch",))
@@ -51,7 +51,7 @@ class ShardedShapes:
         return jax.tree.map(shard, shapes)
 
     def replicated(self, shapes: Any) -> Any:
-        """Arrays that every device has whole."""
+        """Replicated arrays."""
         return self._sharded(shapes, ())
 
     def _sharded(self, shapes: Any, names: tuple[str | None, ...]) -> Any:
@@ -64,7 +64,7 @@ class ShardedShapes:
 
 
 def shard_bytes(tree: Any) -> int:
-    """Bytes of a tree of sharded shapes on each device."""
+    """Bytes per device of a tree of sharded shapes."""
     return sum(map(_leaf_bytes, jax.tree.leaves(tree)))
 
 

@@ -1,8 +1,8 @@
 """The steps of a round as they would run on a mesh, from shapes alone.
 
-These are the functions that the loop itself calls. Activations and products are of the workload's
-type; trained parameters and their moments float32; every layer is rematerialised in the backward
-pass.
+These are the functions that the loop itself calls. Activations and products have the workload's
+type; trained parameters and their moments are float32; every layer is rematerialised in the
+backward pass.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from jaxgap.sharding import even_rows
 from jaxgap.training import AdamW, Computation, Constant, TrainingBatch, update
 from jaxgap.training.loss import positions_at_once
 
-_OPTIMIZER = AdamW(Constant(1e-5))  # its numbers change no size
+_OPTIMIZER = AdamW(Constant(1e-5))  # its hyperparameters do not affect costs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Steps:
     **Fields:**
 
     - `config`: the decoder's shape.
-    - `mesh`: of devices that need not be there.
+    - `mesh`: a mesh of devices that need not be present.
     """
 
     config: DecoderConfig
     mesh: Mesh
 
     def prefill(self, workload: Workload) -> StepCosts:
-        """Reading the prompts of a call, beside the buffers that their candidates will fill."""
+        """Prefilling the prompts of a call, with the buffers for their candidates in memory."""
         shapes, model = self.decode_shapes(workload), self._model(workload)
         num_rows, num_reads = self.reads(workload)
         one_read = dataclasses.replace(shapes, num_groups=num_rows)
@@ -62,14 +62,14 @@ class Steps:
         return costs.repeated(num_reads)
 
     def reads(self, workload: Workload) -> tuple[int, int]:
-        """How many prompts the loop reads at a time, and how often for those of a call."""
+        """How many prompts are prefilled at a time, and the number of prefills per call."""
         num_prompts, slots = workload.prompts_per_call, bucket(workload.prompt_length - 1)
         with jax.set_mesh(self.mesh):
             most = prompts_at_once(slots)
             return row_bucket(min(most, num_prompts)), -(-num_prompts // most)
 
     def decode(self, workload: Workload) -> StepCosts:
-        """A call of the decode loop, when rows are nearly as long as they may become."""
+        """A call of the decode loop when rows are close to their maximum length."""
         model, sharded = self._model(workload), self._sharded
         shapes = self.decode_shapes(workload)
         params, prefix, ring, rows, *scalars = shapes.decode_arguments(model)
@@ -87,7 +87,7 @@ class Steps:
         )
 
     def decode_shapes(self, workload: Workload) -> DecodeShapes:
-        """Those of a run with more prompts than a call takes: a prompt for each group of rows."""
+        """The shapes in a run with more prompts than fit one call: one prompt per group of rows."""
         size = group_size(workload.num_candidates, workload.prompt_length)
         with jax.set_mesh(self.mesh):
             num_groups = even_rows(workload.prompts_per_call * workload.num_candidates // size)
@@ -100,7 +100,7 @@ class Steps:
         )
 
     def score(self, workload: Workload) -> StepCosts:
-        """Judging the candidates of a call, each a suffix to the prefix of its problem."""
+        """Judging the candidates of a call, each a suffix of its problem's prefix."""
         model, judged = self._model(workload), self.judged(workload)
         params = self._sharded.params(model.shapes(), workload.dtype)
         return self._compile(
@@ -109,7 +109,7 @@ class Steps:
         )
 
     def judged(self, workload: Workload) -> Continuations:
-        """The judging prompts of a call, in the two parts in which the model reads them."""
+        """The judging prompts of a call, split into prefixes and suffixes."""
         num_prompts = workload.prompts_per_call
         with jax.set_mesh(self.mesh):
             num_prefixes = row_bucket(num_prompts)
@@ -177,9 +177,9 @@ class Steps:
         return trainable, frozen, self._sharded.params(moments)
 
     def _held_while_sampling(self, workload: Workload) -> int:
-        """Bytes on each chip of trained parameters and moments, beside what is sampled with.
+        """Bytes per chip of trained parameters and moments, besides the sampling parameters.
 
-        In float32 these are the same parameters.
+        In float32, sampling uses the trained parameters themselves.
         """
         trainable, _, opt_state = self._trained(workload)
         return shard_bytes((() if workload.dtype == "float32" else trainable, opt_state))
@@ -190,5 +190,5 @@ class Steps:
 
 
 def _tokenizer(vocab_size: int) -> CharTokenizer:
-    """A tokenizer of this size; which texts it reads changes no program."""
+    """A tokenizer of this size; its characters do not affect the programs."""
     return CharTokenizer("".join(map(chr, range(0x10000, 0x10000 + vocab_size - 2))))

@@ -1,9 +1,9 @@
-"""Bytes of a chip's large memory that an instruction of a compiled program reads and writes.
+"""Bytes of HBM that an instruction of a compiled program reads and writes.
 
-What is not moved does not count: a slice reads what it takes, an update in place writes what it
-puts there, and a fusion hands on some of its operands as they are. Among those are the arrays of an
-exchange that goes on behind it, which the compiler passes from fusion to fusion. What goes on in
-the background counts where it begins.
+Only data that moves counts: a slice reads what it takes, an in-place update writes what it inserts,
+and a fusion passes some of its operands through unchanged. Among those are the arrays of an
+asynchronous collective that it overlaps with, which the compiler passes from fusion to fusion.
+Asynchronous operations count where they start.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def traffic(module: HloModule, instruction: HloInstruction, computation: HloComp
     **Arguments:**
 
     - `module`: the program.
-    - `instruction`: any but a loop or a branch, whose insides count.
-    - `computation`: where it and its operands stand.
+    - `instruction`: any instruction except a loop or a conditional, whose bodies are counted
+        instead.
+    - `computation`: the computation with it and its operands.
     """
     called = module.computations.get(instruction.attribute("calls") or "", {})
     root = next((each for each in called.values() if each.is_root), instruction)
@@ -46,14 +47,14 @@ def traffic(module: HloModule, instruction: HloInstruction, computation: HloComp
 
 
 def _sliced(instruction: HloInstruction, computation: HloComputation) -> int:
-    """Bytes read and written to take a slice, each where it is of the large memory."""
+    """Bytes read and written to take a slice, each only if it is in HBM."""
     (taken,) = _new_shapes(instruction)[:1]
     source = computation.get(instruction.operands[0])
     return taken.num_bytes * ((source is None or _in_hbm(source) > 0) + taken.in_hbm)
 
 
 def _new_shapes(instruction: HloInstruction) -> tuple[Shape, ...]:
-    """Results that are not operands, which what is started in the background returns as well."""
+    """Result shapes without the operands, which asynchronous starts return as well."""
     if instruction.op == "copy-start":
         return instruction.shapes[:1]
     if instruction.op.endswith("-start") or instruction.name.startswith("async-collective-start"):
@@ -62,7 +63,7 @@ def _new_shapes(instruction: HloInstruction) -> tuple[Shape, ...]:
 
 
 def _written(instruction: HloInstruction, root: HloInstruction, within: HloComputation) -> int:
-    """Bytes written for an instruction's results, of which `root` is the last step."""
+    """Bytes written for an instruction's results, which `root` computes."""
     if root.op != "tuple":
         if root.op == _UPDATE:
             return within[root.operands[1]].num_bytes
@@ -83,7 +84,7 @@ def _read(
     called: HloComputation,
     instruction: HloInstruction,
 ) -> int:
-    """Bytes read of an operand, which is this parameter where a computation is called."""
+    """Bytes read of an operand; `parameter` stands for it in a called computation, if any."""
     whole = _in_hbm(operand)
     if not whole:
         return 0
@@ -99,7 +100,7 @@ def _read(
 
 
 def _moves_nothing(user: HloInstruction, parameter: HloInstruction, handed_on: bool) -> bool:
-    """Whether an instruction of a fusion leaves a parameter where it is."""
+    """Whether an instruction of a fusion leaves a parameter in place."""
     if user.op == _UPDATE:
         return user.operands[0] == parameter.name
     return handed_on and (user.op == "tuple" or user.op in COLLECTIVES)

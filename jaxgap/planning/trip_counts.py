@@ -1,8 +1,8 @@
-"""The trip count of a loop, how often it turns, read from the compiled program.
+"""The trip count of a loop, read from the compiled program.
 
-A loop whose trip count is known counts: its condition compares one entry of what it carries
-with a constant, and its body adds a constant to that entry (one, or more where the compiler has
-merged several turns into one).
+A loop with a known trip count has a counter: its condition compares one entry of the carry with a
+constant, and its body adds a constant to that entry (one, or more if the compiler has unrolled the
+loop).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _SAME = {"copy", "bitcast", "convert", "copy-done", "copy-start"}
 
 
 def known_trip_count(module: HloModule, loop: HloInstruction, within: HloComputation) -> int | None:
-    """How often a loop turns, or None if that depends on data.
+    """The trip count of a loop, or None if it depends on data.
 
     **Arguments:**
 
     - `module`: the program.
-    - `loop`: a `while` of it.
-    - `within`: the computation in which the loop stands.
+    - `loop`: a `while` instruction.
+    - `within`: the computation with the loop.
     """
     said = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', loop.attributes)
     if said:
@@ -45,14 +45,14 @@ def _root(computation: HloComputation) -> HloInstruction:
 
 
 def _entry(computation: HloComputation, carried: HloInstruction, index: int) -> HloInstruction:
-    """The entry of a tuple that is made here; the tuple itself where it is not."""
+    """The entry of a tuple that is built here; otherwise the carried value itself."""
     return computation[carried.operands[index]] if carried.op == "tuple" else carried
 
 
 def _added(
     module: HloModule, body: HloComputation, value: HloInstruction, index: int
 ) -> int | None:
-    """What a value is more than the carried entry, None if it is something else."""
+    """By how much a value exceeds the carried entry, None if it is something else."""
     if value.op == "get-tuple-element" and body[value.operands[0]].op == "parameter":
         return 0 if value.attribute("index") == str(index) else None
     if value.op in _SAME:
@@ -71,7 +71,7 @@ def _added(
 
 
 def _constant(module: HloModule, computation: HloComputation, value: HloInstruction) -> int | None:
-    """The number that a value always is, if it is one."""
+    """The value of an integer constant, None for anything else."""
     if value.op == "constant" and re.fullmatch(r"-?\d+", value.arguments):
         return int(value.arguments)
     if value.op in _SAME | {"broadcast"} and value.operands:
@@ -82,7 +82,7 @@ def _constant(module: HloModule, computation: HloComputation, value: HloInstruct
 def _inside(
     module: HloModule, computation: HloComputation, fusion: HloInstruction
 ) -> tuple[HloInstruction, list[HloInstruction]]:
-    """The root of a fusion of two operands, with operands as they are outside or constants."""
+    """The root of a fusion, with its operands as outside instructions or constants."""
     called = module.computations.get(fusion.attribute("calls") or "")
     if called is None:
         return fusion, []

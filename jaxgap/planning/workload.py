@@ -45,9 +45,9 @@ class Workload:
     improve`)."""
 
     def __post_init__(self):
-        """Refuse what cannot be.
+        """Reject invalid sizes.
 
-        **Raises:** `InputError` naming a field below 1, or a type that is none of the two.
+        **Raises:** `InputError` naming a field below 1, or an unknown `dtype`.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
