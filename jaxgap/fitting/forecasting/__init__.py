@@ -1,9 +1,9 @@
-"""Where a run will be: the solver, the verifier and the gap at a time to come.
+"""Where a run will be: the solver, the verifier and the gap at a future time.
 
-:func:`forecast` averages over what learning curves are known to do, in five steps of a file each:
-the shapes with their prior (`shapes`), exact Bayes for all that is linear (`filter`), the weights
-of thousands of draws (`posterior`), more draws where these are few (`tempering`), and what follows
-for the next round (`advice`).
+:func:`forecast` averages over what learning curves are known to do, in five steps, each in its own
+module: the shapes and their prior (`shapes`), exact Bayesian inference for everything linear
+(`filter`), the weights of thousands of draws (`posterior`), more draws where few are effective
+(`tempering`), and what follows for the next round (`advice`).
 """
 
 from jaxgap.fitting.forecasting.advice import Advice, RoundsLeft

@@ -1,8 +1,8 @@
-"""Whether to go on: what is left to gain, how long it takes, and what one more round is worth.
+"""Whether to continue: what is left to gain, how long it takes, and what one more round is worth.
 
-All of it is read off the draws of how the solver's curve goes on, so it shares the forecast's
-doubts. Where the draws disagree, the advice is that one cannot tell. A random walk has no limit:
-what is said of limits is said by the other shapes, and by none where the walk outweighs them.
+All of it comes from the draws of the solver's future curve, so it shares the forecast's
+uncertainty. Where the draws disagree, the advice is "cannot tell". A random walk has no limit:
+statements about limits use the other shapes only, and are not made where the walk outweighs them.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from jaxgap.fitting.forecasting.posterior import Futures
 from jaxgap.fitting.forecasting.shapes import RandomWalk
 from jaxgap.fitting.results.time_left import FARTHEST
 
-# Advice is given at odds of four to one.
+# Advice is given at odds of at least four to one.
 _CONFIDENT = 0.8
 _NUM_TIMES = 96
 
@@ -25,9 +25,9 @@ _NUM_TIMES = 96
 class RoundsLeft:
     """How long until the solver stays within `epsilon` of its limit (Corollary 3.2, generalised).
 
-    In the unit of the trajectory's times, from its last. An end that lies further away than a
-    hundred times what was seen is `None`, with the reason, and all of it where a random walk
-    describes the run better than any law with a limit.
+    In the unit of the trajectory's times, counted from the last one. A number more than a hundred
+    observed durations away is `None`, with the reason; all are `None` where a random walk describes
+    the run better than any law with a limit.
     """
 
     median: float | None
@@ -36,7 +36,7 @@ class RoundsLeft:
     reason: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form; `"reason"` is there where something is null."""
+        """The public JSON form; it has a `"reason"` where something is null."""
         form: dict[str, Any] = {
             "median": self.median,
             "interval": list(self.interval),
@@ -49,12 +49,12 @@ class RoundsLeft:
 class Advice:
     """`stop`, `continue` or `cannot tell`, and why.
 
-    - `next_gain`, `next_gain_interval`: what one more round brings, in accuracy or in nats; above
-        zero is better.
+    - `next_gain`, `next_gain_interval`: the gain of one more round, in accuracy or in nats;
+        positive is an improvement.
     - `round_length`: how long a round is.
-    - `cost`: what a round has to bring to be worth it, or `None`.
+    - `cost`: the gain that makes a round worthwhile, or `None`.
     - `probability`: that the next round is worth its cost; without a cost, that more than epsilon
-        is left to gain, or `None` where no limit can be read from the run.
+        is left to gain, or `None` where the run shows no limit.
     """
 
     verdict: Literal["stop", "continue", "cannot tell"]
@@ -71,9 +71,9 @@ class Advice:
 
 
 def times_ahead(ts: Float[np.ndarray, " rows"], round_length: float) -> Float[np.ndarray, " times"]:
-    """When to look at a curve measured at `ts`: now, after a round, and then ever more rarely.
+    """When to evaluate a curve measured at `ts`: now, after a round, then at growing intervals.
 
-    Now is when its last row was measured, of a long run too, whose last block has an earlier mean.
+    Now is the time of the last row, even in a long run, whose last block has an earlier mean time.
     """
     now = ts[-1]
     farthest = FARTHEST * (now - ts[0])
@@ -93,14 +93,14 @@ def rounds_left(
     epsilon: float,
     level: float,
 ) -> RoundsLeft:
-    """The time to within epsilon of each draw's own limit; the residual plays no part."""
+    """The time until each draw's trend, without residual, is within epsilon of its own limit."""
     if no_law(futures):
         return RoundsLeft(None, (None, None), epsilon, _no_law_reason(futures))
     curves = observations.capability(futures.trends[futures.lawful])
     limits = observations.capability(futures.limits[futures.lawful])
     elapsed = _last_crossing(np.abs(curves - limits[:, None]), ts - ts[0], epsilon)
     probabilities = [0.5, (1 - level) / 2, (1 + level) / 2]
-    # Not interpolated: between a time and "never" there is nothing.
+    # Not interpolated: there is nothing between a time and "never".
     quantiles = np.quantile(elapsed, probabilities, method="inverted_cdf")
     median, low, high = (float(q) if np.isfinite(q) else None for q in quantiles)
     reason = None
@@ -116,10 +116,10 @@ def rounds_left(
 def _last_crossing(
     distances: Float[np.ndarray, "draws times"], ts: Float[np.ndarray, " times"], epsilon: float
 ) -> Float[np.ndarray, " draws"]:
-    """When each draw comes within epsilon for good; infinite for one that is not in the end.
+    """When each draw comes within epsilon for good; infinite for one that is not by the end.
 
-    Between two times a distance falls like an exponential: the times lie too far apart to take the
-    next one.
+    Between two times, which are too far apart to take the next one, the distance is interpolated
+    exponentially.
     """
     away = distances > epsilon
     num_away = away.shape[1] - np.argmax(away[:, ::-1], axis=1)
@@ -143,7 +143,7 @@ def advise(
     cost: float | None,
     level: float,
 ) -> Advice:
-    """What the draws at :func:`times_ahead` say about going on."""
+    """What the draws at :func:`times_ahead` say about continuing."""
     sign = 1.0 if observations.is_accuracy else -1.0
     curves = observations.capability(futures.logs[:, :2])
     gains = sign * (curves[:, 1] - curves[:, 0])
@@ -168,7 +168,7 @@ def advise(
 
 
 def _left_to_gain(observations: Observations, futures: Futures, epsilon: float) -> float:
-    """The probability, under the shapes that have a limit, that it is further than epsilon."""
+    """The probability, under the shapes that have a limit, of a gain above epsilon until there."""
     sign = 1.0 if observations.is_accuracy else -1.0
     limits = observations.capability(futures.limits[futures.lawful])
     now = observations.capability(futures.trends[futures.lawful, 0])

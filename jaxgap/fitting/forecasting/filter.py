@@ -1,16 +1,16 @@
-r"""Exact Bayes for everything linear in a forecast: a Kalman filter over one curve.
+r"""Exact Bayesian inference for everything linear in a forecast: a Kalman filter over one curve.
 
 Given a shape's parameters, the curve of :mod:`jaxgap.fitting.forecasting.shapes` is linear in its
-start and amplitudes $c$, and its wandering residual $w$ is an Ornstein-Uhlenbeck process,
+start and amplitudes $c$, and its residual $w$ is an Ornstein-Uhlenbeck process,
 
 $$dw = -\frac{w}{\ell}\,du + s\,dB, \qquad w(0) = 0,$$
 
 which is a random walk up to times about $\ell$ and a bounded disturbance after. So the state
 $x = [c_0, c_1, c_2, w]$ is Gaussian throughout, and one pass over the $T$ measurements gives its
 posterior and the evidence $p(\text{data} \mid \text{shape})$. The evidence is a product of
-one-step-ahead predictive densities: to weigh shapes by it is to weigh them by how well each
-forecast every next measurement from those before (Dawid 1984, prequential analysis). Time and
-memory grow linearly with the length of the curve.
+one-step-ahead predictive densities: weighting shapes by it is weighting them by how well each
+forecast every measurement from those before it (Dawid 1984, prequential analysis). Time and memory
+grow linearly with the length of the curve.
 
 Reference: Särkkä and Solin, *Applied Stochastic Differential Equations* (2019), chapters 6 and 10.
 """
@@ -25,13 +25,13 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class Wander(NamedTuple):
-    """The residual process: its diffusion `s` per root of a window, its memory in windows."""
+    """The residual process: its diffusion `s` per square root of a window, memory in windows."""
 
     diffusion: RealScalar
     memory: RealScalar
 
     def transition(self, elapsed: RealScalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """By what factor the residual shrinks over `elapsed`, and what variance is added."""
+        """The factor by which the residual decays over `elapsed`, and the variance added."""
         factor = jnp.exp(-elapsed / self.memory)
         return factor, self.diffusion**2 * self.memory / 2 * (1 - factor**2)
 
@@ -54,14 +54,14 @@ def condition(
     prior_stderr: Float[Array, " 3"],
     wander: Wander,
 ) -> Conditioned:
-    """Condition start, amplitudes and residual on measured values, one after the other.
+    """Condition start, amplitudes and residual on the measured values, one after the other.
 
     **Arguments:**
 
-    - `values`, `variances`: what was measured, and the variance of the noise on it.
-    - `measured`: false for padding, which changes nothing.
+    - `values`, `variances`: the measurements and their noise variances.
+    - `measured`: false for padding, which has no effect.
     - `terms`: the shape's terms at each time.
-    - `elapsed`: since the row before, in windows; 0 in the first row.
+    - `elapsed`: time since the previous row, in windows; 0 in the first row.
     - `prior_mean`, `prior_stderr`: of the start and the two amplitudes, independent of each other.
     - `wander`: the residual process.
     """

@@ -1,14 +1,14 @@
-r"""Forecasts: the predictive distribution of a run at a time to come.
+r"""Forecasts: the predictive distribution of a run at a future time.
 
-A forecast joins what is unknown about the law (weights over shapes), about its parameters, about
-how the run will stray from it, and the noise of the measurement itself. It is a set of draws; the
-interval is theirs, and the point forecast is their median, the least wrong on average in the sense
-of absolute error.
+A forecast combines the uncertainty about the law (weights over shapes), about its parameters, about
+how the run will stray from it, and the measurement noise. It is a set of draws: the interval is
+that of the draws, and the point forecast is their median, which minimises the expected absolute
+error.
 
-Solver and verifier are forecast each on its own: on the paper's own curves their rates differ, and
-one must not spoil the other. The gap is what the theory is about, a positive quantity that decays
-by a law of the same family, and is forecast as a series of its own; where it has been negative,
-it is the difference of independent draws of the two, which is too wide rather than too narrow.
+Solver and verifier are forecast separately: on the paper's own curves their rates differ, and one
+must not spoil the other. The gap is what the theory is about, a positive quantity that decays by a
+law of the same family, and is forecast as a series of its own; where it has been negative, the
+difference of independent draws of the two is used, which errs on the wide side.
 """
 
 import dataclasses
@@ -36,18 +36,18 @@ from jaxgap.fitting.results.time_left import EPSILON_ACCURACY, EPSILON_RELATIVE
 from jaxgap.trajectory import Kind, Trajectory
 from jaxgap.trajectory.computable import check_computable
 
-# No law says anything of a time this many windows ahead.
+# No law can say anything about a time this many windows ahead.
 _FARTHEST = 1e6
-# With fewer effective draws than this, medians and odds are those of a few draws.
+# With fewer effective draws than this, medians and probabilities are unreliable.
 _FEW_DRAWS = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictive:
-    """A distribution of one number by draws, with its mean, median and interval.
+    """The distribution of one number as draws, with its mean, median and interval.
 
-    The mean is `None` where it lies outside of the interval: then a few draws decide it, of a tail
-    so long that another seed would give another mean.
+    The mean is `None` where it lies outside the interval: then a few draws from a long tail
+    dominate it, and another seed would give another mean.
     """
 
     draws: Float[np.ndarray, " draws"] = dataclasses.field(repr=False)
@@ -72,14 +72,14 @@ class Predictive:
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """What a run will measure at `horizon`, and whether to go on with it.
+    """What a run will measure at `horizon`, and whether to continue it.
 
     - `horizon`: an absolute time, in `time_unit`s.
     - `level`: of the intervals.
     - `solver`, `verifier`, `gap`: each a :class:`Predictive` in the trajectory's own terms; the
         last two are `None` without a verifier, and `reason` says so.
     - `rounds_left`, `advice`: about the solver.
-    - `weights`: how much each shape of curve counts in the solver's forecast; they sum to one.
+    - `weights`: the weight of each shape of curve in the solver's forecast; they sum to one.
     - `warnings`: what a reader has to know.
     """
 
@@ -97,7 +97,7 @@ class Forecast:
     reason: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form: nothing in it is NaN or infinite."""
+        """The public JSON form, in which nothing is NaN or infinite."""
         form = {
             "horizon": self.horizon,
             "level": self.level,
@@ -125,35 +125,35 @@ def forecast(
     cost: float | None = None,
     round_length: float | None = None,
 ) -> Forecast:
-    r"""Forecast a run from what has been measured of it.
+    r"""Forecast a run from its measurements so far.
 
     $$p(y_h \mid y_{1:n}) = \sum_i w_i\, p(y_h \mid y_{1:n}, \theta_i), \qquad
       w_i \propto p(y_{1:n} \mid \theta_i)^{1/2},$$
 
-    over draws $\theta_i$ of shapes and their parameters from a prior which is the same for every
-    run and relative to its window (:mod:`jaxgap.fitting.forecasting.shapes`).
+    over draws $\theta_i$ of shapes and their parameters from a prior that is the same for every
+    run, relative to its window (:mod:`jaxgap.fitting.forecasting.shapes`).
 
     **Arguments:**
 
-    - `trajectory`: at least three rows. Accuracies are forecast as error rates, and with their
-        binomial noise where the number of items is known. Uncertainties must be above zero.
+    - `trajectory`: at least three rows. Accuracies are forecast as error rates, with binomial noise
+        where the number of items is known. Uncertainties must be above zero.
     - `horizon`: a time after the last measured one.
     - `key`: for the draws, from `jax.random.key`; the same key gives the same forecast.
     - `level`: of the intervals, in (0, 1).
-    - `epsilon`: how near the limit is near enough for `rounds_left`: by default a point of
+    - `epsilon`: how close to the limit counts as reached for `rounds_left`: by default a point of
         accuracy, or a twentieth of the present uncertainty.
-    - `cost`: what one more round has to gain to be worth it, in accuracy or nats; without it the
-        advice asks whether more than `epsilon` is left.
+    - `cost`: the gain that makes one more round worthwhile, in accuracy or nats; without it the
+        advice goes by whether more than `epsilon` is left to gain.
     - `round_length`: in time units, by default the median spacing of the rows.
 
     **Returns:**
 
-    A :class:`Forecast`, for a single measurement at the horizon, its noise included.
+    A :class:`Forecast` of a single measurement at the horizon, its noise included.
 
     **Raises:**
 
     `InputError` (a `ValueError`) if the horizon is not after the last time, the level not in
-    (0, 1), epsilon or the round's length not above zero, or an uncertainty zero or less.
+    (0, 1), epsilon or the round length not above zero, or an uncertainty zero or less.
 
     **Example:**
 
@@ -172,11 +172,11 @@ def forecast(
     if round_length is None:
         round_length = float(np.median(np.diff(trajectory.ts)))
     if epsilon is None:
-        # Of a long run the last row by itself is mostly noise, and may be zero.
+        # In a long run the last row by itself is mostly noise, and may be zero: use the last block.
         now = float(thinned(trajectory).solver[-1])
         epsilon = EPSILON_ACCURACY if observations.is_accuracy else EPSILON_RELATIVE * now
     ts = times_ahead(trajectory.ts, round_length)
-    # What is forecast and what is advised are read off the same draws.
+    # The forecast and the advice use the same draws.
     futures = sample_futures(observations, np.append(ts, horizon), future_key)
     draws = observations.measure(futures.logs[:, -1:], futures.noise_levels, noise_key)
     solver = Predictive.of_draws(draws[:, 0], level)
@@ -211,7 +211,7 @@ def forecast(
 def forecast_average(
     trajectory: Trajectory, ts: ArrayLike, *, key: PRNGKeyArray, level: float = 0.9
 ) -> Predictive:
-    """Forecast the mean of the solver's measurements at several times to come.
+    """Forecast the mean of the solver's measurements at several future times.
 
     **Arguments:**
 
@@ -220,12 +220,11 @@ def forecast_average(
 
     **Returns:**
 
-    The distribution of that mean, the noise of the measurements included, with its interval at
-    `level`.
+    The distribution of that mean, measurement noise included, with its interval at `level`.
 
     **Raises:**
 
-    `InputError` (a `ValueError`) for other times, and as :func:`forecast` does.
+    `InputError` (a `ValueError`) for invalid times, and as :func:`forecast` does.
     """
     ts = np.asarray(ts, np.float64)
     if ts.ndim != 1 or not ts.size or not np.isfinite(ts).all() or (np.diff(ts) <= 0).any():
@@ -237,7 +236,7 @@ def forecast_average(
 
 
 def _observations(trajectory: Trajectory, name: str) -> Observations:
-    """One series on the scale of the forecast; of a long one, the means of blocks of rows."""
+    """One series on the scale of the forecast; a long one as means of blocks of rows."""
     run = thinned(trajectory)
     values, stderrs = getattr(run, name), getattr(run, f"{name}_se")
     if run.kind == "accuracy":
@@ -250,7 +249,7 @@ def _observations(trajectory: Trajectory, name: str) -> Observations:
 def _measured(
     observations: Observations, ts: Float[np.ndarray, " times"], key: PRNGKeyArray
 ) -> tuple[Float[np.ndarray, "draws times"], float]:
-    """Draws of measurements at `ts`, and how many of them are effective."""
+    """Draws of measurements at `ts`, and the effective number of draws."""
     future_key, noise_key = jax.random.split(key)
     futures = sample_futures(observations, ts, future_key)
     draws = observations.measure(futures.logs, futures.noise_levels, noise_key)
@@ -265,7 +264,7 @@ def _verifier_and_gap(
     verifier_key: PRNGKeyArray,
     gap_key: PRNGKeyArray,
 ) -> tuple[Predictive | None, Predictive | None, float]:
-    """Both, where there is a verifier, and the smaller of their effective numbers of draws."""
+    """Both forecasts, if there is a verifier, and the smaller effective number of draws."""
     if trajectory.verifier is None or trajectory.gap is None:
         return None, None, np.inf
     ts = np.array([horizon])
@@ -278,7 +277,7 @@ def _verifier_and_gap(
         draws, of_gap = _measured(positive, ts, gap_key)
         return verifier, Predictive.of_draws(draws[:, 0], level), min(num_effective, of_gap)
     sign = 1.0 if trajectory.kind == "uncertainty" else -1.0
-    # Draws stand in the order of the shapes; without a shuffle equal shapes would be paired.
+    # Draws are ordered by shape; without a shuffle equal shapes would be paired.
     shuffled = np.asarray(jax.random.permutation(gap_key, len(draws)))
     difference = sign * (solver.draws - verifier.draws[shuffled])
     return verifier, Predictive.of_draws(difference, level), num_effective
@@ -287,7 +286,7 @@ def _verifier_and_gap(
 def _warnings(
     futures: Futures, num_effective: float, trajectory: Trajectory, horizon: float
 ) -> tuple[str, ...]:
-    """What the weights and the distance say in words."""
+    """Warnings about the weights, the draws and the distance of the horizon."""
     found = []
     size = rows_a_block(trajectory.num_rows)
     if size > 1:

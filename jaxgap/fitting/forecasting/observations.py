@@ -1,17 +1,17 @@
 r"""What a forecast sees of one measured series, and how a simulated curve becomes a measurement.
 
-A series of accuracies is read as error rates $1 - y$, any other as it is; both must be positive,
-since the forecast is of their logarithm. The variance of a measured logarithm is, by the delta
-method, that of the measurement over its square:
+Accuracies are converted to error rates $1 - y$, other series are left unchanged; all must be
+positive, since the forecast is of their logarithm. By the delta method the variance of a measured
+logarithm is the variance of the measurement over its square:
 
 - for accuracies over $n$ items, $p / (n (1 - p))$;
 - where standard errors are given, $(\sigma / y)^2$;
-- where neither is known, the same with an unknown $n$, or with an unknown relative error. It is one
-  more number with a prior, and is learnt with the rest.
+- where neither is known, the same with an unknown $n$ or an unknown relative error, which has a
+  prior and is inferred with the rest.
 
 Counts are smoothed by half an item, so that an error rate of zero has a logarithm. Where standard
 errors are given, $n$ is $p (1 - p) / \sigma^2$, and the smoothing vanishes as they do. Where
-neither is known, zeros and ones alone are moved.
+neither is known, only zeros and ones are moved.
 """
 
 import dataclasses
@@ -25,13 +25,13 @@ from jaxgap.fitting.forecasting.shapes import LogNormalPrior
 
 Series = Float[np.ndarray, " T"]
 
-# The usual test sets have a few hundred to a few thousand items: 1 / sqrt(n), times or over 1.6.
+# Test sets usually have a few hundred to a few thousand items: 1 / sqrt(n), within a factor 1.6.
 _ACCURACY_NOISE = LogNormalPrior(1000**-0.5, 0.5)
-# For zeros and ones alone, where the number of items is not known.
+# For moving zeros and ones, where the number of items is unknown.
 _TYPICAL_NUM_ITEMS = 500
 # Relative errors of uncertainties: from a thousandth (a digitised curve) to a third (few prompts).
 _UNCERTAINTY_NOISE = LogNormalPrior(0.02, 1.4)
-# A standard error so small that it stands for more is as good as none.
+# A cap on the equivalent number of items: the noise is negligible there.
 _MOST_ITEMS = 10**12
 _KNOWN = LogNormalPrior(1.0, 0.0)
 
@@ -42,11 +42,11 @@ class Observations:
 
     - `ts`: the times.
     - `values`: logarithms of uncertainties or error rates.
-    - `variances`: of the noise on `values`, up to the square of the noise level.
-    - `noise_level`: the prior of that level; certain to be 1 where the noise is known.
+    - `variances`: of the noise on `values`, in units of the squared noise level.
+    - `noise_level`: the prior of that level; exactly 1 where the noise is known.
     - `is_accuracy`: whether measurements are accuracies.
-    - `relative_noise`: of a measurement to come, up to the noise level: for accuracies over
-        `sqrt(p (1 - p))`, for uncertainties over the value.
+    - `relative_noise`: the standard error of a future measurement in units of the noise level,
+        relative to `sqrt(p (1 - p))` for accuracies and to the value for uncertainties.
     """
 
     ts: Series
@@ -88,7 +88,7 @@ class Observations:
         return cls(ts, np.log(values), np.ones_like(values), _UNCERTAINTY_NOISE, False, 1.0)
 
     def of_single_rows(self, size: int) -> "Observations":
-        """The same where each row is the mean of `size` rows: a single one to come is noisier."""
+        """The same if each row is a mean of `size` rows: a single future row is noisier."""
         return dataclasses.replace(self, relative_noise=self.relative_noise * size**0.5)
 
     def capability(self, logs: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
@@ -103,8 +103,8 @@ class Observations:
     ) -> Float[np.ndarray, "draws times"]:
         """Simulated curves as they would be measured, in the series' own terms.
 
-        An accuracy is a count of right answers over so many items that its noise is as given:
-        exactly binomial, so one near 1 is measured as 1 as often as it should be.
+        An accuracy is a count of right answers, over the number of items that gives the stated
+        noise: exactly binomial, so one near 1 is measured as 1 as often as it should be.
         """
         noise = self.relative_noise * noise_levels[:, None]
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
@@ -115,12 +115,12 @@ class Observations:
 
 
 def _smoothed(errors: Series, num_items: int | None, stderrs: Series | None) -> Series:
-    """Error rates with half an item added, as far as items are known, and none of exactly zero.
+    """Error rates smoothed by half an item, where items are known, and none of exactly zero.
 
-    Without either no rate is moved beside zeros and ones, which stay beyond all others.
+    If neither is known only zeros and ones are moved, and remain the extremes.
     """
     if stderrs is not None:
-        # Of so many items fewer than one is wrong, or right, where the error is that of one.
+        # At a rate of 0 or 1, the number of items is that at which one item is one standard error.
         num = np.maximum(errors * (1 - errors), stderrs) / stderrs**2
         return errors + (0.5 - errors) / (num + 1)
     if num_items is not None:
@@ -132,5 +132,5 @@ def _smoothed(errors: Series, num_items: int | None, stderrs: Series | None) -> 
 
 
 def _without_zeros(stderrs: Series) -> Series:
-    """A standard error of zero is raised to the smallest other one, as the fit does."""
+    """Standard errors with zeros raised to the smallest other one, as in a fit."""
     return np.maximum(stderrs, stderrs[stderrs > 0].min())

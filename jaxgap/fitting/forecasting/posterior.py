@@ -1,21 +1,22 @@
-r"""Averaging over shapes: thousands of draws from the prior, weighed by what was measured.
+r"""Averaging over shapes: thousands of draws from the prior, weighted by the measurements.
 
-Every shape gets the same number of draws of its parameters, of the wandering residual and of the
-noise level, spread evenly over the prior by a Kronecker sequence (Roberts 2018). The filter turns
-each draw into a Gaussian posterior and an evidence $L_i$, and the forecast is the mixture with
-weights
+Every shape gets the same number of draws of its parameters, of the parameters of the residual and
+of the noise level, spread evenly over the prior by a Kronecker sequence (Roberts 2018). The filter
+turns each draw into a Gaussian posterior and an evidence $L_i$, and the forecast is the mixture
+with weights
 
 $$w_i \propto L_i^{\,\eta}, \qquad \eta = \tfrac12.$$
 
-With $\eta = 1$ that is Bayes' rule for a family which holds the truth. No family of learning curves
-does: what the residual process leaves over is autocorrelated, evidence counts the same deviation
-many times, and weights go to one corner of the family. A fractional posterior (Holmes and Walker
-2017; Grünwald and van Ommen 2017) lets evidence count at a discount. A half is what a lag-one
-autocorrelation of 1/3 does to the effective number of measurements, (1 - 1/3) / (1 + 1/3); that it
-serves better than 1 on measured curves, and worse on simulated ones, is in `experiments/LOG.md`.
+With $\eta = 1$ that is Bayes' rule for a family that contains the truth. No family of learning
+curves does: what the residual process leaves over is autocorrelated, the evidence counts the same
+deviation many times, and the weights collapse into one corner of the family. A fractional posterior
+(Holmes and Walker 2017; Grünwald and van Ommen 2017) discounts the evidence. A half is the factor
+by which a lag-one autocorrelation of 1/3 reduces the effective number of measurements,
+(1 - 1/3) / (1 + 1/3); `experiments/LOG.md` shows that it does better than 1 on measured curves, and
+worse on simulated ones.
 
-The shapes' weights, sums of $w_i$, are the forecast's weights of models. Where a long or precise
-curve would leave all weight to a few draws, more are made where the weight is
+The model weights of the forecast are the sums of $w_i$ by shape. Where a long or precise curve
+would leave all weight to a few draws, more are made where the weight is
 (:mod:`jaxgap.fitting.forecasting.tempering`).
 """
 
@@ -45,24 +46,24 @@ _NUM_DRAWS = 4096
 _EVIDENCE_EXPONENT = 0.5
 # Times are padded to this many, so that one horizon and a whole curve share a compiled program.
 _NUM_FUTURE = 128
-# The start is known to a factor e before it is measured, which the first row makes irrelevant.
+# The prior knows the start to within a factor e, which the first row makes irrelevant.
 _START_STDERR = 1.0
-# A law of the family is off by a twentieth of the capability after a window, give or take e; where
-# the residual is all there is, it has to carry the curve and is twice as large.
+# After a window a law of the family is off by a twentieth of the capability, within a factor e; for
+# the random walk the residual has to carry the whole curve and is twice as large.
 _DIFFUSION = LogNormalPrior(0.05, 1.0)
 _DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in SHAPES]
 _LAWFUL = [not isinstance(shape, RandomWalk) for shape in SHAPES]
-# Mostly longer than the window: over a forecast, a random walk that slowly forgets.
+# Mostly longer than the window, so that the residual is close to a random walk over a forecast.
 _MEMORY = LogNormalPrior(5.0, 1.5)
-# Nothing is measured to better than a millionth: below, the filter loses its digits.
+# Nothing is measured to better than a millionth; with less the filter loses precision.
 _LEAST_VARIANCE = 1e-12
 
-# As much worse as a law of the family may be off.
+# Clearly worse: by more than a law of the family is typically off.
 _CLEARLY = _DIFFUSION.median
 
 
 class _Inputs(NamedTuple):
-    """One series, padded, with times in windows since its first row; and the times asked for."""
+    """One series, padded, with times in windows since its first row, and the future times."""
 
     u: Float[Array, " times"]
     values: Float[Array, " times"]
@@ -73,7 +74,7 @@ class _Inputs(NamedTuple):
 
 
 class _Draws(NamedTuple):
-    """Parameters as standard normal numbers: those of the shape, then noise, diffusion, memory."""
+    """Parameters as standard normals: those of the shape, then noise, diffusion, memory."""
 
     shape: Float[Array, "draws 4"]
     noise: Float[Array, " draws"]
@@ -82,21 +83,21 @@ class _Draws(NamedTuple):
 
     @classmethod
     def of(cls, normals: Float[Array, "draws dims"]) -> "_Draws":
-        """From all numbers of a draw in one row."""
+        """From one row of numbers per draw."""
         return cls(normals[:, :NUM_SHAPE_PARAMETERS], *normals[:, NUM_SHAPE_PARAMETERS:].T)
 
 
 class Futures(NamedTuple):
-    """Draws of how a curve goes on, on the scale of the forecast.
+    """Draws of a curve's future, on the scale of the forecast.
 
-    - `logs`: with the wandering residual, at each time asked for; without measurement noise.
-    - `trends`: without the residual.
-    - `limits`: of the trends, as time goes on for ever.
+    - `logs`: the curve with the residual, at each future time; without measurement noise.
+    - `trends`: the curve without the residual.
+    - `limits`: of the trends as time goes to infinity.
     - `noise_levels`: for :meth:`Observations.measure`.
-    - `lawful`: of which draws the shape has a limit to go to: all but the random walk's.
+    - `lawful`: which draws have a shape with a limit: all but the random walk's.
     - `weights`: of the shapes, by name.
-    - `turned`: the probability that the curve is clearly worse now than its trend has been.
-    - `num_effective`: how many draws of distinct parameters there would be, were all as frequent.
+    - `turned`: the probability that the curve is now clearly worse than its trend at its best.
+    - `num_effective`: the effective number of draws with distinct parameters.
     """
 
     logs: Float[np.ndarray, "draws future"]
@@ -112,13 +113,13 @@ class Futures(NamedTuple):
 def sample_futures(
     observations: Observations, future_ts: Float[np.ndarray, " future"], key: PRNGKeyArray
 ) -> Futures:
-    """Draw from what may come, given what was measured.
+    """Draw futures of a curve, given its measurements.
 
     **Arguments:**
 
     - `observations`: one series.
     - `future_ts`: times, none before the last measured one.
-    - `key`: of the draws; the same key gives the same draws.
+    - `key`: for the draws; the same key gives the same draws.
     """
     num_rows, num_future = len(observations.ts), len(future_ts)
     rows = (0, padded_length(num_rows) - num_rows)
@@ -155,14 +156,14 @@ def sample_futures(
 
 
 def _num_effective(normals: Float[np.ndarray, "draws dims"]) -> float:
-    """Draws that are there many times over count once, or little more than that."""
+    """The effective number of distinct draws: duplicates of a draw hardly add to it."""
     counts = np.unique(normals, axis=0, return_counts=True)[1]
     return float(len(normals) ** 2 / np.sum(counts**2))
 
 
 @eqx.filter_jit
 def _sample(inputs: _Inputs, key: PRNGKeyArray):
-    """Everything of :func:`sample_futures` that is computed in one program."""
+    """The compiled part of :func:`sample_futures`."""
     prior_key, choice_key, state_key, residual_key = jax.random.split(key, 4)
     num_normals = NUM_SHAPE_PARAMETERS + 3
     prior = _spread_normals(len(SHAPES) * _NUM_PRIOR_DRAWS, num_normals, prior_key)
@@ -214,7 +215,7 @@ def _terms(
 def _log_evidence(
     inputs: _Inputs, normals: Float[Array, "shapes draws dims"]
 ) -> Float[Array, "shapes draws"]:
-    """Of draws that stand by shape, so that each shape's terms are computed for its own alone."""
+    """Of draws grouped by shape, so that each shape's terms are computed only for its own draws."""
     num_shapes, num_draws, _ = normals.shape
     draws = _Draws.of(normals.reshape(num_shapes * num_draws, -1))
     terms = jnp.concatenate(
@@ -234,7 +235,7 @@ def _posteriors(
     draws: _Draws,
     terms: Float[Array, "draws times 2"],
 ) -> Conditioned:
-    """What the measured values say of each draw's start, amplitudes and residual."""
+    """The posterior of each draw's start, amplitudes and residual given the measured values."""
     means, stderrs = jnp.moveaxis(jnp.array([shape.amplitudes for shape in SHAPES]), -1, 0)
     starts = jnp.ones((len(SHAPES), 1))
     prior_mean = jnp.concatenate([inputs.values[0] * starts, means], 1)
@@ -263,9 +264,9 @@ def _wander(draws: _Draws, factor: Float[Array, " draws"]) -> Wander:
 def _spread_normals(
     num_points: int, num_dims: int, key: PRNGKeyArray
 ) -> Float[Array, "points dims"]:
-    """Standard normal numbers from a shifted Kronecker sequence.
+    """Standard normals from a shifted Kronecker sequence.
 
-    Its steps are powers of the generalised golden ratio, `x^(d + 1) = x + 1`, which fills the cube
+    Its steps are powers of the generalised golden ratio, `x^(d + 1) = x + 1`, and it fills the cube
     about as evenly as any sequence (Roberts, *The unreasonable effectiveness of quasirandom
     sequences*, 2018).
     """
@@ -293,7 +294,7 @@ def _residuals(
     gaps: Float[Array, " future"],
     key: PRNGKeyArray,
 ) -> Float[Array, "draws future"]:
-    """The wandering residual at the times to come, from its value at the last measurement."""
+    """The residual at the future times, from its value at the last measurement."""
 
     def step(residual, row):
         gap, normals = row

@@ -1,22 +1,22 @@
-r"""The shapes that a capability's curve may take, and how likely each is before any data.
+r"""The shapes that a capability's curve may take, and their priors.
 
-A curve is forecast on the logarithm of what is lower the more capable the model is: an uncertainty
-in nats or an error rate. There it is
+A curve is forecast as the logarithm of an uncertainty in nats or of an error rate, lower being more
+capable:
 
 $$\log U(t) = c_0 + c_1 \psi_1(u) + c_2 \psi_2(u) + w(u), \qquad u = (t - t_0) / W,$$
 
-with time in units of the window $W$ that was observed, shapes $\psi$ that rise from 0 at the start
-to 1 in the end, amplitudes $c$, and a wandering residual $w$. The logarithm keeps an uncertainty
-above zero and an error rate likewise; a curve may come near zero but needs no bound to be told so.
+with time in units of the observed window $W$, shapes $\psi$ that rise from 0 at the start to 1 in
+the end, amplitudes $c$, and a wandering residual $w$. The logarithm keeps uncertainties and error
+rates above zero without an explicit bound, however close to zero they come.
 
-A shape's parameters enter in a nonlinear way and are drawn from a prior; the amplitudes enter
-linearly and are integrated out exactly (:mod:`jaxgap.fitting.forecasting.filter`). All times are
-relative to the window, so a forecast does not depend on the unit of time.
+A shape's parameters enter nonlinearly and are drawn from a prior; the amplitudes enter linearly and
+are integrated out exactly (:mod:`jaxgap.fitting.forecasting.filter`). All times are relative to the
+window, so a forecast does not depend on the unit of time.
 
-The family holds what loops are known to do. An exponential approach is not a member of its own: it
-is the corner of the power law where the exponent q is 1, and the sum of two exponentials (the
-general linear law) is the same corner of the two-phase shape. Counting them again would only weigh
-them twice.
+The family covers what loops are known to do. The exponential approach is not a separate member: it
+is the limit of the power law where the exponent q is 1, and the sum of two exponentials (the
+general linear law) is the same limit of the two-phase shape. Listing them would only count them
+twice.
 """
 
 import abc
@@ -32,7 +32,7 @@ from jaxtyping import Array, Float
 from jaxgap.dynamics import PowerPotential
 from jaxgap.dynamics.types import RealScalar
 
-# No shape has more parameters, or more terms, than this.
+# The most parameters, and the most terms, of any shape.
 NUM_SHAPE_PARAMETERS = 4
 NUM_TERMS = 2
 
@@ -44,30 +44,30 @@ class LogNormalPrior(NamedTuple):
     spread: float
 
     def at(self, normal: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The number that a standard normal draw stands for."""
+        """The number that corresponds to a standard normal draw."""
         return self.median * jnp.exp(self.spread * normal)
 
 
 class Amplitude(NamedTuple):
-    """The prior of a term's amplitude, in logarithms of the capability: below zero is a gain."""
+    """The prior of a term's amplitude, on the log scale: negative is a gain."""
 
     mean: float
     stderr: float
 
     def share(self, part: float) -> "Amplitude":
-        """One of several independent amplitudes which together are as large as this one."""
+        """The fraction `part` of this amplitude, as one of independent ones that sum to it."""
         return Amplitude(self.mean * part, self.stderr * math.sqrt(part))
 
 
-# Runs that are worth publishing divide the error or the uncertainty by e, give or take a factor 3.
+# Published runs divide the error or the uncertainty by about e, within a factor of 3.
 GAIN = Amplitude(-1.0, 1.2)
-# What over-optimisation takes back: about half as much, and in one of six draws it is a gain.
+# What over-optimisation takes back: about half as much; in one of six draws it is a gain.
 LOSS = Amplitude(0.5, 0.5)
 _ABSENT = Amplitude(0.0, 0.0)
 
 
 class AbstractShape(eqx.Module):
-    """One way for a curve to go, with the prior of its parameters."""
+    """One shape of a curve, with the prior of its parameters."""
 
     name: AbstractClassVar[str]
     amplitudes: AbstractClassVar[tuple[Amplitude, Amplitude]]
@@ -76,7 +76,7 @@ class AbstractShape(eqx.Module):
     def terms(
         self, u: Float[Array, " times"], normals: Float[Array, " 4"]
     ) -> Float[Array, "times 2"]:
-        """Both terms at times `u >= 0`, for the parameters that standard `normals` stand for."""
+        """Both terms at times `u >= 0`, for the parameters given as standard `normals`."""
 
 
 class PowerApproach(AbstractShape):
@@ -87,9 +87,9 @@ class PowerApproach(AbstractShape):
 
     name: ClassVar[str] = "power"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (GAIN, _ABSENT)
-    # A few e-foldings within what was seen, or hardly any, or all of it in the first step.
+    # Typically a few e-foldings within the window; possibly hardly any, or all in the first step.
     rate: LogNormalPrior = LogNormalPrior(5.0, 1.5)
-    # q between 1.4 and 6.3 nine times in ten, and 2.4 in the middle.
+    # 90 % of q between 1.4 and 6.3, median 2.4.
     power: LogNormalPrior = LogNormalPrior(0.7, 0.8)
 
     def terms(
@@ -100,10 +100,10 @@ class PowerApproach(AbstractShape):
 
 
 class LaggedApproach(AbstractShape):
-    """Gains that may be slow to begin: more correct samples give more data to learn from.
+    """Gains that may start slowly: more correct samples give more data to learn from.
 
-    `u^B / (m^B + u^B)`, the sigmoid of ScaleRL (arXiv:2510.13786); with B <= 1 nothing lags and
-    the tail is a power law.
+    `u^B / (m^B + u^B)`, the sigmoid of ScaleRL (arXiv:2510.13786); with B <= 1 there is no lag. The
+    tail is a power law.
     """
 
     name: ClassVar[str] = "lagged"
@@ -135,9 +135,9 @@ class TwoPhaseApproach(AbstractShape):
 
 
 class RiseThenFall(AbstractShape):
-    """A gain that is later lost again in part: the verifier is over-optimised.
+    """A gain that is later partly lost again: the verifier is over-optimised.
 
-    The loss sets in about the end of the window, so it may have been seen or lie ahead.
+    The loss sets in around the end of the window, so it may have been seen already or lie ahead.
     """
 
     name: ClassVar[str] = "rise_then_fall"
@@ -155,7 +155,7 @@ class RiseThenFall(AbstractShape):
 
 
 class RandomWalk(AbstractShape):
-    """No law at all: the curve wanders from where it is."""
+    """No law at all: the curve drifts at random from where it is."""
 
     name: ClassVar[str] = "random_walk"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (_ABSENT, _ABSENT)
@@ -179,7 +179,7 @@ SHAPES: tuple[AbstractShape, ...] = (
 def _power_approach(
     u: Float[Array, " times"], rate: RealScalar, power: RealScalar
 ) -> Float[Array, " times"]:
-    """The part of the way that is done when the theory's gap closes by a power potential."""
+    """The fraction of the way done when the theory's gap closes under a power potential."""
     return 1.0 - PowerPotential(rate=rate, gap_limit=0.0, exponent=1 + 1 / power).gap_at(u, 1.0)
 
 
@@ -188,6 +188,6 @@ def _sigmoid_approach(
 ) -> Float[Array, " times"]:
     """`u^B / (m^B + u^B)`, which is 0 at `u = 0`."""
     started = u > 0
-    # By the logistic function of a logarithm, which no large power can overflow.
+    # As a logistic function of a logarithm, which no large power can overflow.
     logarithm = steepness * jnp.log(jnp.where(started, u, 1.0) / midpoint)
     return jnp.where(started, jax.nn.sigmoid(logarithm), 0.0)

@@ -1,19 +1,19 @@
-r"""Draws where the evidence is: from the prior in one step if that will do, else in many.
+r"""Draws where the evidence is: from the prior in one step if that is enough, else in many.
 
-Draws of the prior, weighed by the evidence, are enough for a short or noisy curve. A long or
-precise one leaves a handful of them with all the weight, and the forecast is then the handful's.
-There the evidence is let in by and by. With exponents $0 < \lambda_1 < \lambda_2 < \dots \le 1$,
+Draws from the prior, weighted by the evidence, are enough for a short or noisy curve. A long or
+precise one leaves a handful of them with all the weight, and the forecast would rest on these.
+Then the evidence is introduced gradually. With exponents $0 < \lambda_1 < \lambda_2 < \dots \le 1$,
 the draws of each shape are, in turn,
 
-- weighed by $L^{\lambda_k - \lambda_{k-1}}$, where $\lambda_k$ is as far as leaves half of them
+- weighted by $L^{\lambda_k - \lambda_{k-1}}$, with the largest $\lambda_k$ that leaves half of them
   effective,
 - resampled by these weights, whose mean is a factor of the shape's evidence, and
-- moved, by steps that leave $\text{prior} \times L^{\lambda_k}$ as it is.
+- moved, by steps that leave $\text{prior} \times L^{\lambda_k}$ invariant.
 
-That is a sequential Monte Carlo sampler (Del Moral, Doucet and Jasra, *Sequential Monte Carlo
-samplers*, 2006; adaptive exponents: Jasra et al. 2011). The steps are Metropolis's, along the
-difference of two other draws (ter Braak 2006), so they have the scale and the correlations of what
-they explore.
+This is a sequential Monte Carlo sampler (Del Moral, Doucet and Jasra, *Sequential Monte Carlo
+samplers*, 2006; adaptive exponents: Jasra et al. 2011). The moves are Metropolis steps along the
+difference of two other draws (ter Braak 2006), so they have the scale and the correlations of the
+distribution they explore.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-# With so many effective draws a median is off by 6 % of the spread.
+# With this many effective draws a median is off by 6 % of the spread.
 _ENOUGH = 400
-# Draws of each shape on the way, and steps after each increase of the exponent.
+# Draws of each shape while tempering, and moves after each increase of the exponent.
 _NUM_MOVED = 1024
 _NUM_STEPS = 10
-# A dozen or two are usual; the last goes all the way that is left, and may leave few draws.
+# A dozen or two are usual; the last one goes all the way to 1, and may leave few draws.
 _MAX_INCREASES = 60
-# The share of proposals that should be accepted, and how fast the steps' length follows it.
+# The target acceptance rate, and how fast the step length adapts to it.
 _ACCEPTED = 0.25
 _LENGTH_GAIN = 1.0
 _SMALLEST_INCREASE = 1e-30
@@ -39,10 +39,10 @@ LogLikelihood = Callable[[Float[Array, "shapes draws dims"]], Float[Array, "shap
 
 
 class Chosen(NamedTuple):
-    """Draws that stand for the posterior, each as often as its weight asks.
+    """Draws from the posterior, each repeated in proportion to its weight.
 
-    - `shape_index`: of which shape each is, in increasing order.
-    - `normals`: its parameters, as standard normal numbers.
+    - `shape_index`: the shape of each draw, in increasing order.
+    - `normals`: its parameters, as standard normals.
     - `masses`: the posterior probabilities of the shapes.
     """
 
@@ -52,7 +52,7 @@ class Chosen(NamedTuple):
 
 
 class _Population(NamedTuple):
-    """Equally weighted draws of each shape at its exponent, and what is needed to go on."""
+    """Equally weighted draws of each shape at its exponent, and the state of the sampler."""
 
     normals: Float[Array, "shapes draws dims"]
     log_likelihood: Float[Array, "shapes draws"]
@@ -70,7 +70,7 @@ def choose(
     num_chosen: int,
     key: PRNGKeyArray,
 ) -> Chosen:
-    """Draw from the posterior over shapes that are as likely as each other, and their parameters.
+    """Draw from the posterior over shapes, equally likely a priori, and their parameters.
 
     **Arguments:**
 
@@ -81,7 +81,7 @@ def choose(
     """
 
     def finite(normals):
-        # Not an infinity, which an exponent of 0 would turn into no number at all.
+        # Not an infinity, which an exponent of 0 would turn into NaN.
         found = log_likelihood(normals)
         return jnp.where(jnp.isfinite(found), found, -1e300)
 
@@ -103,7 +103,7 @@ def choose(
 def systematic(
     weights: Float[Array, " all"], num_chosen: int, key: PRNGKeyArray
 ) -> Int[Array, " chosen"]:
-    """Indices of draws, in increasing order: each as often as its weight asks, to one."""
+    """Systematic resampling: indices in increasing order, each as often as its weight, within 1."""
     offset = jax.random.uniform(key, (), weights.dtype)
     marks = (jnp.arange(num_chosen) + offset) / num_chosen
     total = jnp.cumsum(weights)
@@ -131,14 +131,14 @@ def _tempered(
     found: Float[Array, "shapes draws"],
     key: PRNGKeyArray,
 ) -> _Population:
-    """A smaller population of each shape, brought from the prior to the posterior."""
+    """A smaller population of each shape, tempered from the prior to the posterior."""
     num_shapes, _, num_dims = normals.shape
     first = _Population(
         normals,
         found,
         exponent=jnp.zeros(num_shapes),
         log_mass=jnp.zeros(num_shapes),
-        # The best length for a normal distribution of so many dimensions (ter Braak 2006).
+        # The optimal length for a normal distribution of this dimension (ter Braak 2006).
         step_length=jnp.full(num_shapes, 2.38 / (2 * num_dims) ** 0.5),
         num_increases=jnp.zeros((), jnp.int64),
         finished=jnp.zeros((), bool),
@@ -147,7 +147,7 @@ def _tempered(
 
     def on(population: _Population) -> _Population:
         key, steps_key, resample_key = jax.random.split(population.key, 3)
-        # The last steps are taken when nothing is left to increase.
+        # Once all exponents are 1 these are the last moves.
         population = population._replace(key=key, finished=(population.exponent >= 1).all())
         population, _ = jax.lax.scan(
             lambda before, step_key: (_step(log_likelihood, before, step_key), None),
@@ -162,7 +162,7 @@ def _tempered(
 
 
 def _increase(population: _Population, key: PRNGKeyArray) -> _Population:
-    """Let in more of the evidence, and resample by it to equal weights."""
+    """Raise the exponents, and resample to equal weights."""
     left = 1 - population.exponent
     step = jax.vmap(_next_increase)(population.log_likelihood, left)
     step = jnp.where(population.num_increases >= _MAX_INCREASES - 1, left, step)
@@ -185,7 +185,7 @@ def _increase(population: _Population, key: PRNGKeyArray) -> _Population:
 def _next_increase(
     log_likelihood: Float[Array, " draws"], left: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """How far an exponent may rise: as far as leaves half a population effective, or to its end."""
+    """The largest increase that keeps half of a population effective, but at most `left`."""
     wanted = len(log_likelihood) / 2
 
     def halve(_, ends):
@@ -206,7 +206,7 @@ def _step(log_likelihood: LogLikelihood, population: _Population, key: PRNGKeyAr
     normals, now = population.normals, population.log_likelihood
     pairs = jax.random.randint(pair_key, (2, *now.shape), 0, now.shape[1])
     one, other = (jnp.take_along_axis(normals, index[:, :, None], axis=1) for index in pairs)
-    # Of many lengths, for the posterior may be wide here and narrow there.
+    # A range of lengths, as the posterior may be wide in one place and narrow in another.
     spread = jnp.exp(0.5 * jax.random.normal(length_key, now.shape, normals.dtype))
     length = population.step_length[:, None] * spread
     proposed = normals + length[:, :, None] * (one - other)
@@ -223,5 +223,5 @@ def _step(log_likelihood: LogLikelihood, population: _Population, key: PRNGKeyAr
 
 
 def _effective(weights: Float[Array, " draws"]) -> Float[Array, ""]:
-    """How many equally weighted draws would be as good."""
+    """The effective sample size."""
     return 1 / (weights**2).sum()

@@ -1,7 +1,7 @@
-"""Long logs: a forecast looks at a few hundred rows at most, each the mean of several measured.
+"""Long logs: a forecast uses at most a few hundred rows, each the mean of a block of measured ones.
 
-Thousands of draws are weighed by every row, so memory and time grow with both. The trend of a run
-is in its blocks' means as it is in its rows.
+Every draw is weighted by every row, so memory and time grow with both. Block means show the trend
+of a run as well as its rows do.
 """
 
 import numpy as np
@@ -22,10 +22,10 @@ def rows_a_block(num_rows: int) -> int:
 
 
 def thinned(run: Trajectory) -> Trajectory:
-    """The means of consecutive rows, with their standard errors; a short run as it is.
+    """The means of consecutive rows, with their standard errors; a short run unchanged.
 
-    The noise of rows is taken to be independent, so a mean of `m` accuracies over `n` items each is
-    one over `m n` items.
+    Rows are assumed to have independent noise, so a mean of `m` accuracies over `n` items each is
+    an accuracy over `m n` items.
     """
     size = rows_a_block(run.num_rows)
     if size == 1:
