@@ -1,1 +1,1 @@
-"""How well data determine the numbers of a fit: profile likelihoods and identifiability."""
+"""How well the data determine the numbers of a fit: profile likelihoods and identifiability."""

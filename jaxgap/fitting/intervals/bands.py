@@ -1,4 +1,4 @@
-"""Profile intervals of whole rows of numbers around one fit: of its curves at many times, say."""
+"""Profile intervals of many numbers around one fit, such as its curves at many times."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,12 +20,12 @@ def bands(
     """The solver, the verifier and the gap at each of `ts`: estimate, lower and upper end.
 
     The ends are those of the profile-likelihood interval of the curve itself at that time. `fit` is
-    a single one, without a leading axis.
+    a single fit, without a leading axis.
     """
     curves = fit.data
-    # The noise's own scale: the curve is known about as well as one measurement, or better.
+    # The noise's scale, as the curve is known about as well as one measurement, or better.
     noise = jnp.sqrt(fit.variance) / jnp.max(curves.weights)
-    # The curves lie where their limits do.
+    # The curves lie in the same range as their limits.
     far = jnp.stack([horizon(limit, curves) for limit in LIMITS])
 
     def states(z, curves, t):
@@ -49,8 +49,8 @@ def ends_of_rows(
 ) -> Float[Array, "rows k 2"]:
     """Both ends of the profile interval of each of `numbers(z, curves, row)`, for every row.
 
-    An end on its bound is infinite. `fit` is a single one, without a leading axis; `stderrs` of the
-    numbers, roughly, have the estimates' shape or are the same for all.
+    An end on its bound is infinite. `fit` is a single fit, without a leading axis; `stderrs` are
+    rough standard errors of the numbers, of the estimates' shape or one for all.
     """
     ends = both_ends(
         (rows[:, None], jnp.arange(estimates.shape[1])),

@@ -1,4 +1,4 @@
-"""How far the estimates of a fit depend on each other, by the curvature at the fit."""
+"""Correlations of the estimates of a fit, from the curvature at the fit."""
 
 import equinox as eqx
 import jax
@@ -18,8 +18,8 @@ def correlation_matrix(
 
     $$\mathrm{Cov} = N (J^T J)^{+} N^T,$$
 
-    with $J$ the Jacobian of the weighted residuals and $N$ that of the numbers; a number that
-    nothing moves correlates with none. All are NaN where a derivative is not finite.
+    with $J$ the Jacobian of the weighted residuals and $N$ that of the numbers; a constant number
+    has zero correlations. All are NaN if any derivative is not finite.
     """
     with double_precision():
         jacobian, slopes = map(np.asarray, _slopes(problem, curves, coordinates))

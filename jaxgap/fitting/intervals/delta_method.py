@@ -26,12 +26,12 @@ def numbers_with_errors(
 def standard_errors(
     problem: FitProblem, fit: Minimised, slopes: Float[Array, "k n"]
 ) -> Float[Array, " k"]:
-    """By the delta method, of numbers that have these slopes at the fit."""
+    """Standard errors, by the delta method, of numbers with these slopes at the fit."""
     jacobian = jax.jacfwd(problem.residuals)(fit.coordinates, fit.data)
     norms = jnp.linalg.norm(jacobian, axis=0)
     norms = jnp.where(norms > 0, norms, 1.0)
     scaled = (jacobian / norms).T @ (jacobian / norms)
-    # A coordinate without effect has an empty row: its unit pivot keeps it out of the inverse.
+    # A coordinate without effect has a zero row: its unit pivot keeps it out of the inverse.
     scaled = scaled + jnp.diag(jnp.where(jnp.diagonal(scaled) > 0, 0.0, 1.0))
     spread = jsl.cho_solve(jsl.cho_factor(scaled), (slopes / norms).T)
     return jnp.sqrt(fit.variance * jnp.maximum(jnp.sum(spread * (slopes / norms).T, axis=0), 0.0))

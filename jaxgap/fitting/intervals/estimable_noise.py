@@ -1,12 +1,12 @@
-r"""Whether a fit's measurements tell the scale of their noise.
+r"""Whether a fit's measurements determine the scale of their noise.
 
-Where a scale is a coordinate of the fit, the likelihood has no greatest value once the curve can
-pass through all that the scale belongs to: $2 n \log \sigma$ falls without end, the scale runs to
-its floor, and every interval shrinks to a point. With a scale for each series that takes only as
-many rows as parameters that one series can determine. A row or two more leave a scale that is far
-too small by chance more often than not: at four rows of the linear law, whose series determine
-three parameters, intervals of 90 % cover 75 %. So two rows more than parameters are asked for,
-which the square of a scale then rests on.
+Where a scale is a coordinate of the fit, the likelihood is unbounded if the curve can pass through
+all rows that the scale belongs to: $2 n \log \sigma$ decreases without limit, the scale runs to its
+floor, and every interval shrinks to a point. With a scale for each series this happens as soon as a
+series has no more rows than parameters it can determine. With a row or so more the scale is far too
+small more often than not: at four rows of the linear law, whose series determine three parameters
+each, 90 % intervals cover 75 %. So at least two more rows than parameters are required, as degrees
+of freedom for the scale.
 """
 
 import equinox as eqx
@@ -21,14 +21,14 @@ from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 
 _SPARE_ROWS = 2
-# What no direction moves by more than this part of what the strongest one does is not determined.
+# Directions that move the rows by less than this fraction of the strongest are undetermined.
 _RANK_TOLERANCE = 1e-9
 
 
 def noise_is_estimable(
     problem: FitProblem, curves: Curves, coordinates: Float[np.ndarray, " n"]
 ) -> bool:
-    """Whether the scales found are of the noise, and not of curves that pass through the rows.
+    """Whether the scales found are the noise's, and not those of curves through all rows.
 
     **Arguments:**
 
@@ -36,8 +36,8 @@ def noise_is_estimable(
 
     **Returns:**
 
-    False where a scale is on its floor, and where each series has its own but one has fewer than
-    two rows more than parameters that it can determine, or the same value in all rows.
+    False if a scale is on its floor, or if each series has its own scale and one of them is
+    constant or has fewer than two rows more than the parameters it can determine.
     """
     scales = np.asarray(problem.scales(jnp.asarray(coordinates), curves))
     if on_floor(scales):
@@ -46,13 +46,13 @@ def noise_is_estimable(
 
 
 def _each_series_can_tell(problem: FitProblem, curves: Curves, num_parameters: int) -> bool:
-    """Whether each of two series could tell a scale of its own."""
+    """Whether each of two series could determine its own scale."""
     measured = np.asarray(curves.weights) > 0
     if any(np.ptp(ys[rows]) == 0 for ys, rows in zip(curves.ys.T, measured.T, strict=True)):
         return False
     spare = measured.sum(axis=0) - _SPARE_ROWS
     if (spare >= num_parameters).all():
-        return True  # more than it needs to determine them all
+        return True  # enough even if each determines all parameters
     with double_precision():
         num_determined = np.asarray(_num_determined(problem, curves))
     return bool((spare >= num_determined).all())
@@ -60,7 +60,7 @@ def _each_series_can_tell(problem: FitProblem, curves: Curves, num_parameters: i
 
 @eqx.filter_jit
 def _num_determined(problem: FitProblem, curves: Curves) -> Float[Array, "2"]:
-    """How many parameters each series can determine by itself, wherever the law is looked at."""
+    """How many parameters each series can determine by itself, at most over the law's starts."""
 
     def at(start: Float[Array, " n"]) -> Float[Array, "2"]:
         jacobian = jax.jacfwd(problem.deviations)(start, curves)

@@ -1,20 +1,19 @@
 r"""Identifiability: whether measurements can determine a number at all, and if not, why.
 
-- *Structurally unidentifiable*: it can be changed without changing any curve that was measured, so
-  that no amount of such data would determine it. Along some direction $v$ of the law's
-  coordinates the weighted residuals do not move, $J v = 0$, while the number does,
-  $\nabla g \cdot v \ne 0$; not only at the fit, where a curve may happen to be flat, but wherever
-  the law is looked at.
+- *Structurally unidentifiable*: it can change without changing any measured curve, so that no
+  amount of such data would determine it. Along some direction $v$ of the law's coordinates the
+  weighted residuals do not change, $J v = 0$, but the number does, $\nabla g \cdot v \ne 0$; not
+  only at the fit, where a curve may happen to be flat, but wherever it is checked.
 - *Practically unidentifiable*: these data do not determine it, though better ones would. Its
-  profile likelihood stays below the interval's level as far as it is followed, to one side or to
-  both; or its interval is closed, but as wide as if nothing were known: a limit's is wider than the
-  whole range observed.
-- *Identifiable*: its interval is closed and says something.
+  profile likelihood stays below the interval's threshold as far as it is followed, on one side or
+  both; or its interval is closed but uninformative: a limit's is wider than the whole range
+  observed.
+- *Identifiable*: its interval is closed and informative.
 - *Refuted*: it would be identifiable if the law held, but the measurements contradict it: it is a
   limit that the run is already beyond (:mod:`jaxgap.fitting.diagnosis.beyond`).
-- *Held*: the user gave its value, so the data were not asked.
+- *Held*: its value was given by the user, not estimated.
 
-The first three are the words of Raue et al., *Structural and practical identifiability analysis of
+The first three are the terms of Raue et al., *Structural and practical identifiability analysis of
 partially observed dynamical models by exploiting the profile likelihood*, Bioinformatics 25 (2009).
 """
 
@@ -34,8 +33,8 @@ Identifiability = Literal[
     "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted", "held"
 ]
 
-# A direction moves the residuals if by more than this part of what the strongest one does; a number
-# moves along it if by more than this part of its gradient. Both are far above round-off.
+# A direction moves the residuals if by more than this fraction of the strongest one; a number
+# moves along it if by more than this fraction of its gradient. Both are far above round-off.
 _RANK_TOLERANCE = 1e-9
 _MOVES = 1e-4
 
@@ -51,7 +50,7 @@ def without_effect(problem: FitProblem, curves: Curves) -> Bool[np.ndarray, " re
     **Returns:**
 
     For each of `problem.reported`, whether it moves along a direction that leaves every measured
-    curve as it is, at all of the law's starts, which are spread over what is plausible.
+    curve unchanged, at all of the law's starts, which are spread over the plausible range.
     """
     with double_precision():
         return np.asarray(_without_effect(problem, curves))
@@ -62,12 +61,12 @@ def _without_effect(problem: FitProblem, curves: Curves) -> Bool[Array, " report
     def at(start: Float[Array, " n"]) -> Bool[Array, " reported"]:
         jacobian = jax.jacfwd(problem.residuals)(start, curves)
         slopes = jax.jacfwd(problem.numbers)(start, curves)
-        # Coordinates that nothing moves, the placeholders of a missing verifier, are left out.
+        # Coordinates that move nothing, the placeholders of a missing verifier, are left out.
         alive = jnp.any(slopes != 0, axis=0)
         norms = jnp.linalg.norm(jacobian, axis=0)
         norms = jnp.where(norms > 0, norms, 1.0)
-        # With a row for each coordinate at least, no full matrix, as large as the square of the
-        # number of rows, is needed to have all directions.
+        # Padded to at least one row per coordinate, the reduced SVD has all directions; a full one
+        # would need a matrix of rows x rows.
         missing = max(0, len(start) - len(jacobian))
         rows = jnp.pad(jacobian / norms, ((0, missing), (0, 0)))
         _, values, directions = jnp.linalg.svd(rows, full_matrices=False)

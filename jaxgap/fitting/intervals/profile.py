@@ -1,16 +1,16 @@
 r"""Profile likelihood: how far a number can move before the best fit suffers.
 
-Let $g(z)$ be a number of interest, a parameter or a limit. Its profile is the best sum of squares
-that can be reached with $g$ fixed at $c$, and
+Let $g(z)$ be a number of interest, a parameter or a limit. Its profile is the smallest sum of
+squares with $g$ fixed at $c$, and
 
 $$\zeta(c) = \sqrt{\frac{\min_{g(z) = c} S(z) - S_{\min}}{\sigma^2}}$$
 
-is, up to a sign, distributed like Student's t. The interval is where $\zeta$ stays below t's
-quantile. Unlike an interval from curvature it follows the profile where it is skewed, and it is
-open where $\zeta$ never gets that far: where the data do not determine the number at all.
+is, up to a sign, distributed like Student's t. The interval is where $\zeta$ stays below the t
+quantile. Unlike an interval from the curvature it follows a skewed profile, and it is open where
+$\zeta$ never reaches the quantile: where the data do not determine the number at all.
 
-Holding is done by one more residual, a stiff spring that pulls $g$ towards $c$. Whatever value $g$
-then takes, the point is a minimum of $S$ given that value, hence exactly on the profile: the spring
+$g$ is fixed by one more residual, a stiff spring that pulls it towards $c$. Whatever value $g$ then
+takes, the point is a minimum of $S$ given that value, hence exactly on the profile: the spring
 needs no tuning, and any function $g$ of the coordinates can be profiled.
 """
 
@@ -29,12 +29,12 @@ from jaxgap.fitting.least_squares.minimiser import NUM_LANES, AbstractMinimiser,
 # A number of interest: from coordinates, the data of the fit, and which number it is.
 NumberFn = Callable[[Float[Array, " n"], Any, Any], Float[Array, ""]]
 
-# The spring's scale as a part of the distance that g has moved.
+# The spring's scale as a fraction of the distance that g has moved.
 SLACK = 0.02
 _MAX_STEPS = 24
-# So near to the quantile the profile is straight, and its slope tells where the end is.
+# This close to the quantile the profile is straight, and its slope gives the end.
 _NEAR = 1e-3
-# A bracket of this relative width is the end, where the profile jumps.
+# A bracket of this relative width counts as the end, for where the profile jumps.
 _NARROW = 1e-4
 
 
@@ -43,8 +43,8 @@ class Minimised(NamedTuple):
 
     - `coordinates`, `cost`: of the minimum.
     - `variance`: of the noise.
-    - `starts`: further points, each of a fair fit, spread over what is plausible. A refit begins
-        at one of these where the last refit is further off.
+    - `starts`: further points, each a fair fit, spread over the plausible range. A refit starts
+        from one of these if the last refit is a worse place to start.
     - `data`: the `args` of the residuals.
     """
 
@@ -56,19 +56,19 @@ class Minimised(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The ends of intervals that are looked for, every field with a leading axis of ends.
+    """The interval ends to search for, every field with a leading axis of ends.
 
-    - `fit`: of which fit.
-    - `number`: which number, as the number's function takes it.
-    - `centre`: where to set out from: the number at the fit, or the bound on the other side if the
-        fit is beyond that.
+    - `fit`: the index of the fit.
+    - `number`: which number, as passed to the number's function.
+    - `centre`: where the search starts: the number at the fit, or the bound if the fit is beyond
+        it.
     - `direction`: +1 for the upper end, -1 for the lower.
-    - `first_distance`: how far to go at first, > 0; within a few orders of magnitude is enough.
-    - `bound`: where to stop: the number's natural bound on that side, or where it is so far off
-        that nobody would call the number known.
+    - `first_distance`: the first step, > 0; the right order of magnitude, roughly, is enough.
+    - `bound`: where to stop: the number's natural bound on that side, or so far off that the number
+        counts as unknown.
     - `quantile`: of Student's t, or of the normal distribution where the noise is known.
-    - `longest`: a distance beyond which the spring gets no softer. It is needed where a search sets
-        out from a bound, far outside the data's scale, and comes back to it.
+    - `longest`: the distance beyond which the spring gets no softer. It matters where a search
+        starts from a bound with the fit far beyond it, off the data's scale.
     """
 
     fit: Int[Array, " ends"]
@@ -92,19 +92,19 @@ def both_ends(
 ) -> Ends:
     """The lower and the upper end of each number's interval, one after the other.
 
-    A number whose estimate lies beyond a bound sets out from there, and the curvature at the fit
-    says nothing about how far it has to come back: that may be as far as is typical.
+    For an estimate beyond a bound the search starts from the bound. There the curvature at the fit
+    says nothing about how far to go, so the first step is the typical size.
 
     **Arguments:** all are broadcast to one shape, that of the intervals.
 
-    - `number`: which numbers, as their function takes them.
+    - `number`: which numbers, as passed to their function.
     - `estimates`: the numbers at their fits.
     - `bounds`: how far they may go down and up.
-    - `stderrs`: their standard errors, at least nearly, by which to look first: a step that is far
-        too long would lose the way. Infinite or NaN where none is known.
-    - `typical`: the size that such numbers have, > 0.
+    - `stderrs`: their approximate standard errors, which set the first step, as one far too long
+        would go astray. Infinite or NaN where unknown.
+    - `typical`: the typical size of such numbers, > 0.
     - `quantile`: of the interval.
-    - `fit`: of which fit each number is.
+    - `fit`: the index of each number's fit.
     """
     centres = jnp.clip(estimates, bounds[..., 0], bounds[..., 1])
     inside = centres == estimates
@@ -139,23 +139,23 @@ def profile_ends(
     r"""Ends of profile-likelihood intervals of `number_fn(coordinates, data, number)`.
 
     Each search moves outward, each time from the last refit, until $\zeta$ exceeds the quantile,
-    and then closes in. What the spring pulls with is the slope of the profile, so that Newton's
-    method can be used, with a bracket to keep it in. The searches share lanes
+    and then closes in. The force of the spring gives the slope of the profile, so Newton's method
+    can be used, safeguarded by a bracket. The searches share lanes
     (:mod:`jaxgap.fitting.least_squares.lanes`): a step of a lane is a step of its refit, and when
-    that has ended the same lane begins the next one.
+    one refit ends the lane starts the next.
 
     **Arguments:**
 
     - `number_fn`: the number of interest.
     - `residual_fn`, `minimiser`: the least-squares problem.
     - `fits`: its solutions.
-    - `ends`: what to look for.
+    - `ends`: what to search for.
     - `num_ends`: how many of these; by default all.
 
     **Returns:**
 
-    Where the profile reaches the quantile, or the bound if that is met before, or if the fit
-    itself has failed.
+    Where the profile reaches the quantile, or the bound if that comes first or the fit itself has
+    failed.
 
     Source: Bates and Watts (1988), Nonlinear Regression Analysis and Its Applications, chapter 6.
     """
@@ -171,9 +171,9 @@ def profile_ends(
 
 
 class _Lane(NamedTuple):
-    """A search with the refit that is under way for it.
+    """A search with its current refit.
 
-    `inner_cost` and `inner_number` are those of the last refit within the interval,
+    `inner_cost` and `inner_number` are those of the last refit inside the interval,
     `start_numbers` the numbers at the starts.
     """
 
@@ -201,7 +201,7 @@ class _Searches(AbstractIteration):
         search = _Search.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
         numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
-        # Not the centre: a fit beyond the other bound is far from there, and no place to begin.
+        # Not the centre: if the fit is beyond a bound, its own number is far from there.
         number = self.number_fn(fit.coordinates, fit.data, end.number)
         lane = _Lane(search, None, fit.cost, number, numbers)
         return self._next_refit(lane, end, fit, start_costs)
@@ -218,7 +218,7 @@ class _Searches(AbstractIteration):
         cost = minimum.cost - ((number - target) * stiffness) ** 2
         zeta = jnp.sqrt(jnp.maximum(cost - fit.cost, 0.0) / fit.variance)
         moved = end.direction * (number - end.centre)
-        # The spring's pull is the slope of the profile.
+        # The force of the spring gives the slope of the profile.
         slope = stiffness**2 * (distance - moved) / (fit.variance * zeta)
         found = _Refit(minimum.coordinates, moved, zeta, slope)
         search = _update(state.search, found, end.quantile, _room(end))
@@ -238,19 +238,19 @@ class _Searches(AbstractIteration):
     def result(self, problem: Int[Array, ""], state: _Lane) -> Float[Array, ""]:
         end, fit, _ = self._of(problem)
         search = state.search
-        # A search that ran out of steps on its way out has an end further than it got: the bound.
-        # And one that never came out inside has none: it fell back to the fit, where zeta is zero.
+        # A search that ran out of steps while moving outward has not reached the end: report the
+        # bound. So too if no refit came out inside: it fell back to the fit, where zeta is zero.
         astray = jnp.isinf(search.high) | (search.low == 0)
         lost = astray & ~(jnp.abs(search.relative) < _NEAR)
         beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
         distance = jnp.where(beyond, 0.0, search.value)
         found = jnp.where(beyond, end.bound, end.centre + end.direction * distance)
-        # Of a fit beyond its bound all of the interval may be there, where nobody looks further.
+        # If the fit is beyond its bound, the whole interval may be, and is not followed there.
         all_beyond = jnp.isfinite(end.longest) & (search.high <= 0)
         return jnp.where(all_beyond, end.centre, found)
 
     def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, Float[Array, " starts"]]:
-        """The end that is looked for, the fit it belongs to, and the costs of that fit's starts."""
+        """The end, the fit it belongs to, and the costs of that fit's starts."""
         end = jax.tree.map(lambda leaf: leaf[problem], self.ends)
         fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
         return end, fit, self.start_costs[end.fit]
@@ -262,10 +262,10 @@ class _Searches(AbstractIteration):
         return jnp.append(self.residual_fn(z, data), spring)
 
     def _next_refit(self, lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
-        """The lane with a refit that begins where a looser spring would leave least squares."""
+        """The lane with a new refit, from the candidate of least cost under a looser spring."""
         distance = lane.search.trial
         numbers = jnp.append(lane.start_numbers, lane.inner_number)
-        # A refit that did not follow the spring stood where its map is flat: do not begin there.
+        # A refit that did not follow the spring is stuck where the map is flat: do not start there.
         costs = jnp.append(start_costs, jnp.where(lane.search.stuck, jnp.inf, lane.inner_cost))
         target = end.centre + end.direction * distance
         loose = costs + ((numbers - target) * SLACK * _stiffness(fit, end, distance)) ** 2
@@ -279,15 +279,15 @@ def _room(end: Ends) -> Float[Array, ""]:
 
 
 def _stiffness(fit: Minimised, end: Ends, distance: Float[Array, ""]) -> Float[Array, ""]:
-    """Of the spring: its scale is a small part of the distance."""
+    """The stiffness of the spring, whose scale is a small fraction of the distance."""
     return jnp.sqrt(fit.variance) / jnp.minimum(distance, end.longest) / SLACK
 
 
 class _Search(NamedTuple):
     """A bracket of the end, as distances from the centre: `low` is inside, `high` is outside.
 
-    `trial` is where the spring pulls to, `value` the best guess of the end, `relative` zeta over
-    the quantile, minus one, at the last refit.
+    `trial` is where the spring pulls to, `value` the current estimate of the end, `relative` zeta
+    over the quantile, minus one, at the last refit.
     """
 
     inner: Float[Array, " n"]
@@ -310,7 +310,7 @@ class _Search(NamedTuple):
 
 
 class _Refit(NamedTuple):
-    """What a refit found: how far the number moved, zeta there, and zeta's slope."""
+    """The outcome of a refit: how far the number moved, zeta there, and zeta's slope."""
 
     coordinates: Float[Array, " n"]
     moved: Float[Array, ""]
@@ -319,32 +319,32 @@ class _Refit(NamedTuple):
 
 
 def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
-    """Take in one refit, and choose the next distance."""
+    """Update the bracket with one refit, and choose the next distance."""
     relative = refit.zeta / quantile - 1
     newton = refit.moved - (refit.zeta - quantile) / refit.slope
-    # A refit that failed counts as outside: the search then falls back towards the inside.
+    # A failed refit counts as outside, so that the search backs off.
     failed = ~(jnp.isfinite(relative) & jnp.isfinite(refit.moved))
     outside = failed | (relative > 0)
     moved = jnp.where(failed, search.trial, refit.moved)
     low = jnp.where(outside, search.low, jnp.maximum(moved, search.low))
     high = jnp.where(outside, jnp.minimum(moved, search.high), search.high)
-    # A refit that did not follow the spring to the bound says nothing about what it costs there.
+    # A refit that did not follow the spring to the bound says nothing about the cost there.
     stuck = ~outside & (moved < 0.5 * search.trial)
     at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
     near = ~failed & (jnp.abs(relative) < _NEAR) & (jnp.abs(newton - moved) < 2 * _NEAR * moved)
     narrow = high - low < _NARROW * high
 
-    # Between both ends by Newton's method, or halfway where that does not settle fast.
+    # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
     settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
     between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
-    # Outward by Newton's method, but in sizeable steps while the end is not in sight. A spring that
-    # hardly moved a steep profile was far too soft: a nearer trial has a stiffer one.
+    # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
+    # moved a steep profile was far too soft: a closer trial has a stiffer one.
     steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
     too_soft = stuck & steep
     least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, moved)
     outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
     wanted = jnp.where(jnp.isinf(high), outward, between)
-    # The spring gives by as much as it pulls: by about the cube of the distance.
+    # Aim further by as much as the spring will give, which grows about as the cube of the distance.
     short = jnp.where(failed, 0.0, jnp.clip(search.trial - moved, 0.0, 0.1 * search.trial))
     trial = wanted + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
     return _Search(

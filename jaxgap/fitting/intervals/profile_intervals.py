@@ -10,7 +10,7 @@ from jaxgap.fitting.intervals.profile import Minimised, both_ends, profile_ends
 from jaxgap.fitting.laws.law import Parameter, horizon, typical_size
 from jaxgap.fitting.problem import FitProblem
 
-# An end that is so small a part of what is typical, of a number above zero, is at zero.
+# For a positive number, an end below this fraction of the typical size counts as zero.
 _NEAR_ZERO = 1e-4
 
 
@@ -23,7 +23,7 @@ def profile_intervals(
     quantiles: Float[Array, " batch"],
     num_curves: Int[Array, ""],
 ) -> Float[Array, "batch k 2"]:
-    """Both ends of every number's profile interval, all at once."""
+    """Both ends of every number's profile interval, all searched for at once."""
     reported = [problem.reported[index] for index in indices]
     natural = jnp.array([[p.lower, p.upper] for p in reported])
     span = jax.vmap(lambda curves: _span(reported, curves))
@@ -52,7 +52,7 @@ def profile_intervals(
         ends,
         num_curves * bounds[0].size,
     ).reshape(bounds.shape)
-    # A product of two coordinates comes near zero, where its bound is, but not to it.
+    # A product of two coordinates approaches its bound at zero, but never reaches it.
     at_zero = above_zero & (found[..., 0] < near_zero)
     found = found.at[..., 0].set(jnp.where(at_zero, bounds[..., 0], found[..., 0]))
     return jnp.where((found == bounds) & ~held, natural, found)
@@ -61,6 +61,6 @@ def profile_intervals(
 def _span(
     reported: list[Parameter], curves: Curves
 ) -> tuple[Float[Array, " k"], Float[Array, "k 2"]]:
-    """How large the numbers of one curve typically are, and how far off is too far."""
+    """The typical sizes of the numbers of one curve, and their horizons."""
     typical = [jnp.asarray(typical_size(parameter, curves), float) for parameter in reported]
     return jnp.stack(typical), jnp.stack([horizon(parameter, curves) for parameter in reported])

@@ -1,4 +1,4 @@
-"""Where the searches for the ends of intervals set out from."""
+"""Where the searches for interval ends start."""
 
 import jax
 import jax.numpy as jnp
@@ -9,35 +9,34 @@ from jaxgap.fitting.intervals.profile import Minimised
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 
-# A coordinate that raises the squares by no more than this part of the variance has no effect.
+# A coordinate that raises the squares by at most this fraction of the variance has no effect.
 _NO_RISE = 1e-9
 
 
 def minimised(problem: FitProblem, curves: Curves, raw: RawFit) -> Minimised:
-    """The fit of one curve as what a profile starts from."""
+    """The fit of one curve as the input of a profile."""
     return Minimised(raw.coordinates, raw.cost, raw.variance, problem.starts(curves), curves)
 
 
 def one_fit(problem: FitProblem, fit: Minimised) -> Minimised:
-    """One fit as a batch from which a profile can set out."""
+    """One fit as a batch of one, moved to where a profile search can start."""
     inside = fit._replace(coordinates=search_start(problem, jax.tree.map(jnp.asarray, fit)))
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], inside)
 
 
 def search_start(problem: FitProblem, fit: Minimised) -> Float[Array, " n"]:
-    """Where the searches around one fit set out: off the bounds, if that is still a fair fit.
+    """Where the searches around one fit start: off the bounds, if that is still a fair fit.
 
-    A parameter on its bound may be half of a product that the data determine. If no coordinate is
-    that product, moving it leaves all data behind, further than the worst of the starts, and no
-    refit finds the way back: each ends in a worse minimum, and the interval would close on the fit
-    itself.
+    A parameter on its bound may be a factor of a product that the data determine. If no coordinate
+    is that product, moving the parameter ruins the fit, beyond the worst of the starts, and no
+    refit recovers: each ends in a worse minimum, and the interval would collapse onto the fit.
     """
 
     def cost(z):
         return jnp.sum(problem.residuals(z, fit.data) ** 2)
 
-    # Where nothing changes, any rate fits. One that is slow can bring a limit from anywhere, but no
-    # refit finds it from one that is so fast that the data cannot tell.
+    # If the curves are constant, any rate fits. With a slow one the limit may be anywhere, but no
+    # refit finds that from a rate too fast for the data to show.
     low = problem.low_side(fit.coordinates, fit.data)
     one_low = jnp.where(jnp.eye(len(low), dtype=bool), low, fit.coordinates)
     rise = jnp.abs(jax.vmap(cost)(one_low) - cost(fit.coordinates))

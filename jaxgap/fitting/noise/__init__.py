@@ -1,7 +1,7 @@
-"""Noise models: how measurements scatter around the curves.
+"""Noise models: how measurements scatter about the curves.
 
-Each is one Module that writes its likelihood as a sum of squares, so that the one least-squares
-solver maximises all of them, profiles them and bootstraps them.
+Each is a Module that writes its likelihood as a sum of squares, so that one least-squares solver
+can maximise, profile and bootstrap all of them.
 """
 
 from jaxgap.fitting.noise.abstract_noise import AbstractNoise

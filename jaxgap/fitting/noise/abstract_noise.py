@@ -1,10 +1,10 @@
-r"""What a noise model is to a fit: a likelihood as squares, and measurements drawn from it.
+r"""The interface of noise models: a likelihood as a sum of squares, and draws from it.
 
 A least-squares solver minimises $\sum_i r_i^2$. A noise model chooses the residuals so that this is
-$-2 \log L$ up to a constant: then the least squares are the greatest likelihood, and what the
-squares grow by along a profile is the likelihood ratio. An unknown scale is either taken out of the
-squares (their minimum over the degrees of freedom is its estimate) or one more coordinate of the
-fit, in which the squares include $2 n \log \sigma$.
+$-2 \log L$ up to a constant: then least squares is maximum likelihood, and the rise of the squares
+along a profile is the likelihood ratio. An unknown scale is either factored out of the squares
+(their minimum over the degrees of freedom estimates it) or one more coordinate of the fit, and then
+the squares include $2 n \log \sigma$.
 """
 
 import abc
@@ -19,24 +19,24 @@ from scipy.special import ndtri, stdtrit
 from jaxgap.fitting.curves import Curves
 from jaxgap.trajectory import Trajectory
 
-# Residuals this small a part of the data's range are round-off, not noise.
+# Residuals below this fraction of the data's range are round-off, not noise.
 NOISE_FLOOR = 1e-9
 
 Rows = Float[np.ndarray, "T series"]
 
 
 class AbstractNoise(eqx.Module):
-    """How measurements scatter around the curves.
+    """How measurements scatter about the curves.
 
     In all methods `predicted` and `curves.ys` have the columns solver and verifier, and `scales`
-    holds the noise's own coordinates, the logarithms of its scales over the range of the data.
+    are the noise's own coordinates: logarithms of its scales relative to the range of the data.
     """
 
     name: AbstractClassVar[str]
 
     @abc.abstractmethod
     def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
-        """One for each measurement where this noise knows them, and what was done to them.
+        """One per measurement if this noise knows them, and remarks on what was done to them.
 
         **Raises:**
 
@@ -49,7 +49,7 @@ class AbstractNoise(eqx.Module):
 
     @abc.abstractmethod
     def num_estimated(self, curves: Curves) -> int:
-        """How many scales are estimated in all, for criteria that count parameters."""
+        """How many scales are estimated in total, for criteria that count parameters."""
 
     @abc.abstractmethod
     def residuals(
@@ -61,11 +61,11 @@ class AbstractNoise(eqx.Module):
     def variance(
         self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
     ) -> Float[Array, ""]:
-        """By how much a residual's squares have to grow to count as one squared deviation."""
+        """The rise of the sum of squares that counts as one squared standard deviation."""
 
     @abc.abstractmethod
     def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
-        """Of the signed root of the profile; `None` where the noise cannot be estimated."""
+        """The quantile of the profile's signed root; `None` where the noise is not estimable."""
 
     @abc.abstractmethod
     def log_likelihoods(
@@ -75,9 +75,9 @@ class AbstractNoise(eqx.Module):
         scales: Float[Array, " scales"],
         cost: Float[Array, ""],
     ) -> Float[Array, "times 2"]:
-        """The log density of each measurement in the data's own unit, at the greatest likelihood.
+        """The log density of each measurement, in the data's own unit, at maximum likelihood.
 
-        It is zero where there is no measurement, and comparable between laws.
+        Zero where there is no measurement; comparable between laws.
         """
 
     @abc.abstractmethod
@@ -89,19 +89,19 @@ class AbstractNoise(eqx.Module):
         scales: Float[Array, " scales"],
         variance: Float[Array, ""],
     ) -> Float[Array, "times 2"]:
-        """Measurements around `predicted`."""
+        """Draw measurements about `predicted`."""
 
 
 def normal_quantile(level: float) -> float:
-    """Of the normal distribution: for noise that is known."""
+    """The two-sided normal quantile, for known noise."""
     return float(ndtri((1 + level) / 2))
 
 
 def t_quantile(level: float, dof: int) -> float | None:
-    """Of Student's t: for noise whose scale is estimated; `None` without degrees of freedom."""
+    """The two-sided t quantile, for an estimated noise scale; `None` if `dof` is not positive."""
     return float(stdtrit(dof, (1 + level) / 2)) if dof > 0 else None
 
 
 def measured(curves: Curves) -> Float[Array, "times 2"]:
-    """One where there is a measurement, zero where there is none."""
+    """One where there is a measurement, zero elsewhere."""
     return jnp.where(curves.weights > 0, 1.0, 0.0)

@@ -4,11 +4,12 @@ With $k = n y$ wrong answers where the law says $p$, the signed root of the devi
 
 $$d = 2 n \Big(y \log\frac{y}{p} + (1 - y) \log\frac{1 - y}{1 - p}\Big)$$
 
-is the residual, so that least squares are the greatest likelihood. Its variance is one: nothing is
-estimated. At $y = 0$ and $y = 1$ the deviance does not turn round but goes on to its bound, where a
-signed root would be vertical: there the residual is $\sqrt{d + 1}$, the same likelihood with a
-smooth residual, which goes on across the bound. A law may leave $[0, 1]$, which no probability can:
-elsewhere the deviance is continued from just inside, and a steep residual brings the curve back.
+is the residual, so that least squares is maximum likelihood. Its variance is one: nothing is
+estimated. At $y = 0$ and $y = 1$ the deviance has no turning point but decreases up to the bound,
+where a signed root would be vertical: there the residual is $\sqrt{d + 1}$, which has the same
+likelihood, is smooth, and extends across the bound. A law may leave $[0, 1]$, though a probability
+cannot: for other $y$ the deviance is that of the curve clipped to just inside, and a steep residual
+pulls the curve back.
 """
 
 from typing import ClassVar
@@ -23,11 +24,11 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured, normal_quantile
 from jaxgap.trajectory import Trajectory
 
-# Closer than this part of one item to 0 or 1 the deviance is continued.
+# The curve is clipped to this fraction of one item from 0 and 1.
 _INSIDE = 1e-6
-# Where no answer is wrong, or all are, its formula holds this part of an item beyond 0 or 1.
+# Where no answer is wrong, or all are, it may go beyond 0 or 1 by this fraction of an item.
 _OUTSIDE = 0.25
-# By a hundredth of an item outside [0, 1] a curve costs as much as by one standard deviation.
+# A hundredth of an item outside [0, 1] costs as much as one standard deviation.
 _WALL = 100.0
 
 
@@ -62,15 +63,15 @@ class Binomial(AbstractNoise):
         p = _inside(predicted, n)
         none, all_ = y <= 0, y >= 1
         share = jnp.where(none | all_, 0.5, y)
-        # By log1p on both sides: the two terms cancel where the curve is near the data.
+        # log1p in both, because the two terms nearly cancel where the curve is close to the data.
         right = share * jnp.log1p((p - share) / share)
         wrong = (1 - share) * jnp.log1p((share - p) / (1 - share))
         deviance = -2 * n * (right + wrong)
-        # Where the curve meets the data the root has a kink; what it tends to is a straight line.
+        # Where the curve meets the data the formula is singular; its limit is a straight line.
         near = jnp.abs(p - share) < 1e-7 * p * (1 - p)
         root = jnp.sign(p - share) * jnp.sqrt(jnp.where(near, 1.0, jnp.maximum(deviance, 1e-300)))
         root = jnp.where(near, (p - share) * jnp.sqrt(n / (p * (1 - p))), root)
-        # Smooth across 0 and 1: a curve that saturates lies there, between their pull and the wall.
+        # Smooth across 0 and 1: a saturated curve lies there, between the data's pull and the wall.
         low = jnp.clip(predicted, -_OUTSIDE / n, 1 - _INSIDE / n)
         high = jnp.clip(predicted, _INSIDE / n, 1 + _OUTSIDE / n)
         root = jnp.where(none, jnp.sqrt(1 - 2 * n * jnp.log1p(-low)), root)
@@ -111,11 +112,11 @@ class Binomial(AbstractNoise):
 
 
 def _inside(predicted: Float[Array, "times 2"], n: Float[Array, ""]) -> Float[Array, "times 2"]:
-    """The probabilities, kept from 0 and 1 by a part of one item."""
+    """The probabilities, kept off 0 and 1 by a fraction of one item."""
     return jnp.clip(predicted, _INSIDE / n, 1 - _INSIDE / n)
 
 
 def count_errors(accuracies: Float[np.ndarray, "..."], num_items: int) -> np.ndarray:
-    """The standard errors of fractions of `num_items`, kept from zero by Laplace's rule."""
+    """The standard errors of fractions of `num_items`, kept above zero by Laplace's rule."""
     p = (accuracies * num_items + 1) / (num_items + 2)
     return np.sqrt(p * (1 - p) / num_items)

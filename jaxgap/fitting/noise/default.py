@@ -1,4 +1,4 @@
-"""Which noise a trajectory has, where nobody says it."""
+"""The noise model of a trajectory if none is given."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from jaxgap.trajectory import Trajectory
 
 
 def default_noise(trajectory: Trajectory) -> tuple[AbstractNoise, list[str]]:
-    """Of given scale where standard errors are, else binomial where counts are, else estimated.
+    """Given scale if there are standard errors, binomial if there are counts, else estimated.
 
     **Returns:**
 
@@ -31,7 +31,7 @@ def default_noise(trajectory: Trajectory) -> tuple[AbstractNoise, list[str]]:
 
 
 class WeightedCurves(NamedTuple):
-    """A trajectory as a fit sees it, under which noise, and what was done to its weights."""
+    """A trajectory as a fit sees it, its noise model, and remarks about its weights."""
 
     curves: Curves
     noise: AbstractNoise
@@ -41,7 +41,7 @@ class WeightedCurves(NamedTuple):
 def weighted_curves(
     trajectory: Trajectory, num_padded: int, noise: AbstractNoise | None = None
 ) -> WeightedCurves:
-    """One trajectory, weighted by what is known of its noise: by default :func:`default_noise`.
+    """One trajectory, weighted according to its noise, by default :func:`default_noise`.
 
     **Raises:**
 

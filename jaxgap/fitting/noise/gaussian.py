@@ -1,9 +1,9 @@
-r"""Gaussian noise whose scale is given, or is the same unknown one for every measurement.
+r"""Gaussian noise whose scale is given, or unknown but the same for every measurement.
 
 With weights $w_i = 1 / \sigma_i$ the residuals are $w_i (U_i - \hat U_i)$. An unknown common scale
-needs no coordinate: all weights are equal, and the least squares over the degrees of freedom
-estimate $\sigma^2$. The signed root of the likelihood ratio is then Student's t exactly for a law
-that is linear in its parameters.
+needs no coordinate: all weights are equal, and the minimal sum of squares over the degrees of
+freedom estimates $\sigma^2$. For a law that is linear in its parameters the signed root of the
+profile is then exactly Student's t.
 """
 
 from typing import ClassVar
@@ -46,7 +46,7 @@ class AbstractGaussian(AbstractNoise):
         scales: Float[Array, " scales"],
         cost: Float[Array, ""],
     ) -> Float[Array, "times 2"]:
-        # The likelihood is greatest at the mean square, which no degrees of freedom correct.
+        # The maximum-likelihood variance is the mean square, uncorrected for degrees of freedom.
         variance = self.variance(cost, curves.num_measurements, jnp.zeros((), int))
         deviations = _deviations(curves, variance)
         density = jax.scipy.stats.norm.logpdf(curves.ys, predicted, deviations)
@@ -65,12 +65,12 @@ class AbstractGaussian(AbstractNoise):
 
 
 class GivenScale(AbstractGaussian):
-    """Gaussian noise of known standard errors: the trajectory's own, or the given ones.
+    """Gaussian noise with known standard errors: the trajectory's own, or those given here.
 
     **Arguments:**
 
-    - `solver`, `verifier`: standard errors > 0 of every measurement of that series, in its unit.
-        By default the trajectory's, taken as true.
+    - `solver`, `verifier`: the standard error > 0 of every measurement of that series, in its unit.
+        By default the trajectory's, taken as exact.
 
     **Example:**
 
@@ -103,7 +103,7 @@ class GivenScale(AbstractGaussian):
 
 
 class EstimatedScale(AbstractGaussian):
-    """Gaussian noise of one unknown scale, the same for both series."""
+    """Gaussian noise with one unknown scale, the same for both series."""
 
     name: ClassVar[str] = "estimated scale"
 
@@ -128,7 +128,7 @@ def given_standard_errors(
     solver: RealScalar | None = None,
     verifier: RealScalar | None = None,
 ) -> tuple[Rows | None, list[str]]:
-    """Standard errors as given, or `None` where any is missing, with what to say."""
+    """The given standard errors, or `None` if a series lacks them, and remarks about them."""
     columns = {"solver": (solver, trajectory.solver_se)}
     if trajectory.verifier is not None:
         columns["verifier"] = (verifier, trajectory.verifier_se)
@@ -149,7 +149,7 @@ def given_standard_errors(
 
 
 def _raised(given: dict[str, np.ndarray]) -> tuple[Rows | None, list[str]]:
-    """Standard errors with zeros raised to the smallest other one, which a weight needs."""
+    """Standard errors with zeros, which give no weight, raised to the smallest other one."""
     remarks = []
     for name, column in given.items():
         if not column.any():
@@ -165,5 +165,5 @@ def _raised(given: dict[str, np.ndarray]) -> tuple[Rows | None, list[str]]:
 
 
 def _deviations(curves: Curves, variance: Float[Array, ""]) -> Float[Array, "times 2"]:
-    """Standard deviations; one where there is no measurement."""
+    """Standard deviations; a dummy value where there is no measurement."""
     return jnp.sqrt(variance) / jnp.where(curves.weights > 0, curves.weights, 1.0)

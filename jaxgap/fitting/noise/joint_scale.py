@@ -4,13 +4,13 @@ With $\sigma_s = w e^{u_s}$, $w$ being the range of the data, $-2 \log L$ is up 
 
 $$\sum_s \sum_{i \in s} e^{-2 u_s} \Big(\frac{U_i - \hat U_i}{w}\Big)^2 + 2 n_s u_s.$$
 
-The last term is a square too, of $\sqrt{2 n_s (u_s + c)}$, with $c$ so large that the root exists.
-Gauss and Newton's approximation would leave half of the curvature in $u_s$ out, and the solver
+The last term is also a square, that of $\sqrt{2 n_s (u_s + c)}$, with $c$ large enough for the root
+to exist. The Gauss-Newton approximation would miss half of the curvature in $u_s$, and the solver
 would take steps twice too long; two more residuals, $\sqrt{n_s} \cos u_s$ and $\sqrt{n_s} \sin
-u_s$, put it back without changing the sum of squares.
+u_s$, restore it while adding only a constant to the sum of squares.
 
-Intervals: for one common scale, the likelihood ratio $N \log(1 + t^2 / \nu)$ belongs to Student's t
-with $\nu$ degrees of freedom, so that is where a profile ends.
+Intervals: for one common scale, the likelihood ratio at Student's t with $\nu$ degrees of freedom
+is $N \log(1 + t^2 / \nu)$, so that is where a profile ends.
 """
 
 import math
@@ -26,13 +26,13 @@ from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.noise.abstract_noise import AbstractNoise, Rows, measured, t_quantile
 from jaxgap.trajectory import Trajectory
 
-# Scales from a billionth of the range of the data to a billion times.
+# Logarithm of the scale's limits: about a billionth and a billion times the range of the data.
 _FURTHEST = 20.0
 _OFFSET = 22.0
 
 
 class AbstractUnknownScale(AbstractNoise):
-    """Noise with logarithms of its scales as coordinates."""
+    """Noise whose coordinates are the logarithms of its scales."""
 
     def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
         return None, []
@@ -43,19 +43,19 @@ class AbstractUnknownScale(AbstractNoise):
     def variance(
         self, cost: Float[Array, ""], num_measurements: Int[Array, ""], num_free: Int[Array, ""]
     ) -> Float[Array, ""]:
-        """N over the degrees of freedom: by which scales of greatest likelihood are too small."""
+        """N over the degrees of freedom: the bias correction of a maximum-likelihood variance."""
         dof = jnp.maximum(num_measurements - num_free, 1)
         return jnp.ones_like(cost) * num_measurements / dof
 
     def quantile(self, level: float, num_measurements: int, num_free: int) -> float | None:
-        """That of t in terms of the root of the likelihood ratio, times dof / N."""
+        """The t quantile as a root of the likelihood ratio, which is scaled by dof / N."""
         dof = num_measurements - num_free
         quantile = t_quantile(level, dof)
         return None if quantile is None else math.sqrt(dof * math.log1p(quantile**2 / dof))
 
 
 class AbstractJointScale(AbstractUnknownScale):
-    """Gaussian noise of unknown scales."""
+    """Gaussian noise with unknown scales."""
 
     def residuals(
         self, predicted: Float[Array, "times 2"], curves: Curves, scales: Float[Array, " scales"]
@@ -87,7 +87,7 @@ class AbstractJointScale(AbstractUnknownScale):
 
 
 class ScalePerSeries(AbstractJointScale):
-    """Gaussian noise of an unknown scale for each series."""
+    """Gaussian noise with a separate unknown scale for each series."""
 
     name: ClassVar[str] = "scale per series"
 
@@ -96,10 +96,10 @@ class ScalePerSeries(AbstractJointScale):
 
 
 class JointScale(AbstractJointScale):
-    """Gaussian noise of one unknown scale, as a coordinate.
+    """Gaussian noise with one unknown scale, as a coordinate.
 
-    It finds what :class:`EstimatedScale` finds, and can stand beside priors, whose squares count in
-    units of the likelihood and not of the noise.
+    It gives the same fit as :class:`EstimatedScale` but can be combined with priors, whose squares
+    are in units of the likelihood, not of the noise.
     """
 
     name: ClassVar[str] = "estimated scale"
@@ -109,20 +109,20 @@ class JointScale(AbstractJointScale):
 
 
 def by_series(curves: Curves, scales: Float[Array, " scales"]) -> Float[Array, "2"]:
-    """The scale of the solver's and of the verifier's noise, in the data's unit."""
+    """The scales of the solver's and the verifier's noise, in the data's unit."""
     clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)
     return curves.value_scale * jnp.exp(jnp.broadcast_to(clipped, (2,)))
 
 
 def on_floor(scales: Float[np.ndarray, " scales"]) -> bool:
-    """Whether any scale fell as far as it may: its likelihood has no greatest value."""
+    """Whether any scale is at its floor, where its likelihood is unbounded."""
     return bool((scales <= -_FURTHEST).any())
 
 
 def scale_rows(
     curves: Curves, scales: Float[Array, " scales"], missing: RealScalar
 ) -> Float[Array, " rows"]:
-    """Residuals whose squares are 2 n u up to a constant; `missing` is the curvature left out."""
+    """Residuals with squares 2 n u up to a constant; `missing` scales the restored curvature."""
     counts = jnp.sum(measured(curves), axis=0)
     counts = counts if len(scales) == 2 else jnp.sum(counts, keepdims=True)
     clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)

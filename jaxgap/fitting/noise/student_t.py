@@ -1,11 +1,11 @@
-r"""Student-t noise: heavy tails, so that a few wild measurements hardly move a fit.
+r"""Student-t noise: heavy tails, so that a few outliers hardly move a fit.
 
 Up to a constant
 
 $$-2 \log L = \sum_i (\nu + 1) \log\Big(1 + \frac{e_i^2}{\nu \sigma^2}\Big) + 2 n \log \sigma,$$
 
-and each term is the square of a signed root, smooth through $e_i = 0$. So the fit is of greatest
-likelihood exactly, without reweighting. The scale $\sigma$ is a coordinate, as in
+and each term is the square of a signed root, smooth through $e_i = 0$. So the fit is exact maximum
+likelihood, without reweighting. The scale $\sigma$ is a coordinate, as in
 :mod:`jaxgap.fitting.noise.joint_scale`.
 
 Source: Lange, Little and Taylor (1989), "Robust statistical modeling using the t distribution",
@@ -27,12 +27,12 @@ from jaxgap.fitting.noise.joint_scale import AbstractUnknownScale, by_series, sc
 
 
 class StudentT(AbstractUnknownScale):
-    """Student-t noise of one unknown scale.
+    """Student-t noise with one unknown scale.
 
     **Arguments:**
 
-    - `dof`: degrees of freedom > 0 of the tails; 4 by default. One is Cauchy's distribution, and
-        from about 30 on there is no difference to Gaussian noise.
+    - `dof`: degrees of freedom > 0 of the tails; 4 by default. One is the Cauchy distribution, and
+        above about 30 there is no practical difference from Gaussian noise.
 
     **Raises:**
 
@@ -58,7 +58,7 @@ class StudentT(AbstractUnknownScale):
         self, predicted: Float[Array, "times 2"], curves: Curves, scales: Float[Array, " scales"]
     ) -> Float[Array, " m"]:
         ratio = (predicted - curves.ys) * measured(curves) / by_series(curves, scales)
-        # The root of log(1 + x^2) over x is smooth and 1 at zero, where the formula is 0 / 0.
+        # sqrt(log(1 + x^2)) / x is smooth and 1 at zero, where the formula is 0 / 0.
         squared = ratio**2 / self.dof
         small = squared < 1e-12
         safe = jnp.where(small, 1.0, squared)
