@@ -1,7 +1,7 @@
 """Decoder-only language models in Flax NNX: configuration, weights, adapters, cache, tokenizers.
 
-Real models come in through :func:`load_model` (a Hugging Face folder or name, or a GGUF file; the
-extra `lm`) and go out through :func:`save_folder`.
+Real models are loaded by :func:`load_model` (a Hugging Face folder or name, or a GGUF file; the
+extra `lm`) and written by :func:`save_folder`.
 """
 
 from jaxgap.models.attention_inputs import AttentionInputs, Cache, LayerBuffer

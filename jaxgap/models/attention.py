@@ -1,4 +1,4 @@
-"""Causal grouped-query attention, over the tokens given and those in the cache."""
+"""Causal grouped-query attention over the given tokens and those in the cache."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def attend(
     value: LayerBuffer,
     mask: Bool[Array, "batch seq slots"],
 ) -> Float[Array, "batch seq heads head_dim"]:
-    """Scaled dot-product attention, the softmax in float32.
+    """Scaled dot-product attention, with the softmax in float32.
 
-    Query heads share key-value heads in equal groups, so no key is repeated.
+    Query heads share key-value heads in equal groups, so no keys are replicated.
     """
     batch, seq, num_heads, head_dim = query.shape
     num_kv_heads = key.shape[1]
     grouped = query.reshape(batch, seq, num_kv_heads, num_heads // num_kv_heads, head_dim)
     scores = jnp.einsum("btkgd,bksd->bkgts", grouped, key, preferred_element_type=jnp.float32)
-    # The most negative finite number, not -inf: a row of padding attends to nothing, without NaN.
+    # The most negative finite number, not -inf, avoids NaN in padding rows that attend to nothing.
     masked = jnp.where(mask[:, None, None], scores / head_dim**0.5, jnp.finfo(scores.dtype).min)
     weights = jax.nn.softmax(masked, axis=-1).astype(value.dtype)
     mixed = jnp.einsum("bkgts,bksd->btkgd", weights, value)

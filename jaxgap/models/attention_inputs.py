@@ -1,4 +1,4 @@
-"""What attention reads beside queries, keys and values: rotary angles, a mask, and a cache."""
+"""The inputs of attention besides queries, keys and values: rotary angles, a mask, and a cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LayerBuffer = Float[Array, "batch kv_heads slots head_dim"]
 
 
 class AttentionInputs(NamedTuple):
-    """Rotary angles and mask of the tokens of a forward pass, the same for every layer.
+    """Rotary angles and mask of the tokens in a forward pass, shared by all layers.
 
     **Fields:**
 
@@ -28,7 +28,7 @@ class AttentionInputs(NamedTuple):
 
 
 class Cache(Protocol):
-    """What a forward pass asks of a cache of earlier tokens."""
+    """What a forward pass requires of a cache of earlier tokens."""
 
     def reserve(
         self, config: DecoderConfig, token_mask: Bool[Array, "batch seq"]
@@ -44,7 +44,7 @@ class Cache(Protocol):
         value: LayerBuffer,
         mask: Bool[Array, "batch seq slots"],
     ) -> tuple[Float[Array, "batch seq heads head_dim"], Self]:
-        """Attention of new tokens to those cached and each other, and the cache with them added."""
+        """Attention of new tokens to cached ones and each other, and the cache with them added."""
         ...
 
 
@@ -60,8 +60,8 @@ def attention_inputs(
 
     - `config`: rotary embedding and window.
     - `token_mask`: which of the new tokens are real.
-    - `valid`: which slots hold a real token, those of the new ones included.
-    - `start`: the slot of the first new one.
+    - `valid`: which slots contain a real token, including those of the new tokens.
+    - `start`: the slot of the first new token.
     """
     num_before = valid.sum(1, keepdims=True) - token_mask.sum(1, keepdims=True)
     positions = num_before + jnp.maximum(jnp.cumsum(token_mask, axis=1) - 1, 0)

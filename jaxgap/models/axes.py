@@ -1,7 +1,7 @@
 """The logical axes of every parameter, from which all sharding follows.
 
-A name says what an axis is, not where it lies: :mod:`jaxgap.sharding.axis_rules` maps names to mesh
-axes, such as `embed` to `fsdp`.
+A name says what an axis is, not where it is placed: :mod:`jaxgap.sharding.axis_rules` maps names to
+mesh axes, such as `embed` to `fsdp`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _INPUTS_AND_OUTPUTS: dict[str, tuple[str, str]] = {
 
 
 def logical_axes(params: Params) -> Any:
-    """The axes of each parameter: a tree like `params` with a tuple of names a leaf.
+    """The axes of each parameter: a tree like `params` with a tuple of names at each leaf.
 
     **Arguments:**
 
-    - `params`: parameters, adapters, or their shapes; or a tree that holds trees like these and
-        otherwise scalars, as the optimiser's state does.
+    - `params`: parameters, adapters, or their shapes; or a tree of such trees and scalars, like the
+        optimiser's state.
 
     >>> logical_axes({"blocks": {0: {"attention": {"query": {"kernel": None}}}}})
     {'blocks': {0: {'attention': {'query': {'kernel': ('embed', 'heads')}}}}}
@@ -57,7 +57,7 @@ def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> An
 
     - `mesh`: with the axes of :data:`jaxgap.sharding.MESH_AXES`.
     - `config`: the decoder's shape.
-    - `params`: as in :func:`logical_axes`, of anything that has a `shape`.
+    - `params`: as in :func:`logical_axes`; leaves need only a `shape`.
     """
     return jax.tree.map(
         lambda leaf, axes: named_sharding(mesh, axes, leaf.shape, config.num_kv_heads),
@@ -67,7 +67,7 @@ def parameter_shardings(mesh: Mesh, config: DecoderConfig, params: Params) -> An
 
 
 def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
-    """The same parameters, adapters or moments, sharded over the mesh that is set, if any."""
+    """The same parameters, adapters or moments, sharded over the current mesh, if any."""
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return params
@@ -75,7 +75,7 @@ def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
 
 
 def shapes_on_mesh(config: DecoderConfig, shapes: Any) -> Any:
-    """Shapes of such a tree with shardings: on the mesh that is set, or on the first device."""
+    """Shapes of such a tree with shardings: on the current mesh, or else on the first device."""
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         first = SingleDeviceSharding(jax.devices()[0])
@@ -90,7 +90,7 @@ def shapes_on_mesh(config: DecoderConfig, shapes: Any) -> Any:
 
 
 def decoder_shardings(config: DecoderConfig) -> Any:
-    """The sharding of each of a decoder's parameters on the mesh that is set; None without one."""
+    """The sharding of each of a decoder's parameters on the current mesh; None without one."""
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return None

@@ -1,10 +1,10 @@
-"""The key-value cache: an explicit pytree that goes into a forward pass and comes out longer.
+"""The key-value cache: an explicit pytree that each forward pass takes and returns extended.
 
-It is preallocated, and carried through decode loops, where XLA updates it in place: one buffer a
-layer, so that no layer is cut out of a larger one, with the slots of a head side by side, as the
-products of attention read them. Rows of unequal length are padded anywhere (usually on the left);
-`valid` says which slots hold a real token, and the position of a token is the number of real tokens
-before it, so padding changes no result.
+It is preallocated and carried through decode loops, where XLA updates it in place. Each layer has
+its own buffer, so that none is sliced out of a larger one, with the slots of a head contiguous, as
+the attention products read them. Rows of unequal length may be padded anywhere (usually on the
+left); `valid` marks the slots with real tokens, and the position of a token is the number of real
+tokens before it, so padding changes no result.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class KVCache(NamedTuple):
 
     **Fields:**
 
-    - `keys`: rotated keys, one buffer a layer.
+    - `keys`: rotated keys, one buffer per layer.
     - `values`: values likewise.
-    - `valid`: which slots hold a real token.
-    - `length`: number of slots in use, counted from the left, padding included.
+    - `valid`: which slots contain a real token.
+    - `length`: number of slots in use, counted from the left, including padding.
     """
 
     keys: tuple[LayerBuffer, ...]
@@ -55,7 +55,7 @@ class KVCache(NamedTuple):
         value: LayerBuffer,
         mask: Bool[Array, "batch seq slots"],
     ) -> tuple[Float[Array, "batch seq heads head_dim"], KVCache]:
-        """Write keys and values of one layer into the last slots in use, and attend to all."""
+        """Write one layer's keys and values into the last slots in use, and attend to all."""
         start = self.length - key.shape[2]
         keys = _written(self.keys[layer], key, start)
         values = _written(self.values[layer], value, start)
@@ -74,11 +74,11 @@ def init_cache(
     **Arguments:**
 
     - `config`: the decoder's shape.
-    - `batch_size`, `num_slots`: the room.
+    - `batch_size`, `num_slots`: its size.
     - `dtype`: that of the parameters it will be used with.
 
-    **Returns:** the cache, of zeros that count as no tokens, sharded by rows and heads over the
-    mesh that is set, if any.
+    **Returns:** the cache, filled with zeros that are not valid, sharded by rows and heads over the
+    current mesh, if any.
     """
     shape = (batch_size, config.num_kv_heads, num_slots, config.head_dim)
 

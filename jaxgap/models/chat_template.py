@@ -1,9 +1,9 @@
 """Chat templates: Jinja programs that come with a model and turn a conversation into text.
 
-They are code from outside. They run in Jinja's immutable sandbox (no private attributes, nothing
-mutated), with only the filters and string methods that such templates use, and under budgets: of
-loop turns and macro calls, of characters in any value, in all that are made and in the output, and
-of processor time. What Jinja does inside one comparison or look-up is not bounded.
+They are untrusted code. They run in Jinja's immutable sandbox (no private attributes, no mutation)
+with only the filters and string methods that such templates use, and with budgets for loop
+iterations and macro calls, for characters in any value, in all values created and in the output,
+and for processor time. What Jinja does inside a single comparison or look-up is not bounded.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SYSTEM, _QUESTION, _REPLY = (
 
 @dataclasses.dataclass(frozen=True)
 class ChatTemplate:
-    """A template and the special tokens that it may name.
+    """A template and the special tokens that it may refer to.
 
     **Fields:**
 
     - `source`: the Jinja program.
-    - `special_tokens`: such as `bos_token` and `eos_token`, by name.
+    - `special_tokens`: by name, such as `bos_token` and `eos_token`.
 
     **Raises:** `InputError` if the program is too long or has a syntax error.
 
@@ -62,7 +62,7 @@ class ChatTemplate:
         environment.globals |= {"raise_exception": _raise, "strftime_now": _strftime_now}
         try:
             return environment.from_string(self.source)
-        except Exception as error:  # also of Python, which compiles what Jinja makes of it
+        except Exception as error:  # also Python's, which compiles Jinja's output
             raise InputError(f"the chat template cannot be compiled: {_told(error):.100}") from None
 
     def render(
@@ -77,16 +77,16 @@ class ChatTemplate:
         **Arguments:**
 
         - `messages`: its turns.
-        - `add_generation_prompt`: whether the assistant's turn is begun.
-        - `thinks`: False has the model answer at once: templates that ask for it are told
-            (`enable_thinking`, as Qwen3's), and where one begins a thought all the same (as
-            DeepSeek-R1's distilled models' and QwQ's), it is ended without a word.
+        - `add_generation_prompt`: whether to begin the assistant's turn.
+        - `thinks`: False makes the model answer at once: `enable_thinking` is passed to templates
+            that read it (such as Qwen3's), and if a template opens a thought anyway (such as those
+            of DeepSeek-R1's distilled models and QwQ), it is closed empty.
 
         **Raises:** `InputError` in one line if the template refuses the messages, breaks a rule of
         the sandbox or a budget, or fails.
         """
         template = self._compiled
-        # What transformers gives a template besides the messages: nothing, but by name.
+        # transformers defines these names besides the messages; here they are empty.
         values = {
             "messages": [dict(message) for message in messages],
             "tools": None,
@@ -99,14 +99,14 @@ class ChatTemplate:
                 text = template.render(
                     **self.special_tokens, **values, add_generation_prompt=add_generation_prompt
                 )
-        except Exception as error:  # anything: the program is not ours
+        except Exception as error:  # untrusted code may raise anything
             raise InputError(f"the chat template failed: {_told(error):.120}") from None
         return text if thinks or not add_generation_prompt else _without_open_thought(text)
 
     def around_reply(self) -> tuple[str, str, str]:
-        """A question and its answer as text: what comes before the answer, the answer, what after.
+        """A rendered question and answer, split into the text before, the answer, and after.
 
-        Where the template leaves the answer out, all is after it.
+        If the template omits the answer, all text is in the last part.
 
         **Raises:** `InputError` if the template refuses answers.
         """
@@ -114,9 +114,9 @@ class ChatTemplate:
         return self.render(turns, add_generation_prompt=False).rpartition(_WORDS)
 
     def around_turns(self) -> list[str]:
-        """All that the template itself writes, piece by piece, around turns of each role.
+        """The pieces of text that the template itself writes around turns of each role.
 
-        Nothing of roles that it refuses.
+        Roles that it refuses contribute nothing.
         """
         pieces = []
         for turns, begun in (
@@ -130,9 +130,9 @@ class ChatTemplate:
 
 
 def _without_open_thought(text: str) -> str:
-    """The text with the thought that it ends in closed, in the form of Qwen3's empty thoughts.
+    """The text with a thought left open at its end closed, in the form of Qwen3's empty thoughts.
 
-    A thought that was opened elsewhere is a word of somebody's turn.
+    A thought tag anywhere else is part of the text of a turn.
     """
     if not text.rstrip().endswith(THOUGHT_BEGINS):
         return text
@@ -148,8 +148,8 @@ def _raise(message: str) -> None:
 
 
 def _strftime_now(pattern: str) -> str:
-    """The day on which a template's clock stands, so that a prompt is the same on every day.
+    """The fixed date of a template's clock, so that a prompt is the same on every day.
 
-    It is the one that Llama's own templates take where there is no clock.
+    It is the default of Llama's own templates where there is no clock.
     """
     return datetime.datetime(2024, 7, 26).strftime(pattern)

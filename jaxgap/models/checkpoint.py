@@ -1,9 +1,9 @@
-"""How a decoder's parameters lie in a checkpoint: names, fused tensors, and orientation.
+"""The layout of a decoder's parameters in a checkpoint: names, fused tensors, and orientation.
 
-Files of every kind hold matrices as (outputs, inputs), where the decoder has (inputs, outputs), and
-some families fuse projections that read the same input. A :class:`Naming` is the table of one kind
-of file; from it and a configuration follows the list of tensors that must be there, before any of
-them is read.
+All file formats store matrices as (outputs, inputs), where the decoder has (inputs, outputs), and
+some families fuse projections that read the same input. A :class:`Naming` is the table of one file
+format; together with a configuration it determines the list of required tensors before any of them
+is read.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from jaxgap.models.model_files import ModelFileError
 
 @dataclasses.dataclass(frozen=True)
 class Naming:
-    """The names of one kind of file.
+    """The tensor names of one file format.
 
     **Fields:**
 
     - `embedding`, `norm`, `unembedding`: the tensors outside the layers.
     - `layer`: prefix of a layer's tensors, with `{}` for its number.
-    - `modules`: name in the file, and the decoder's modules that it fuses, in order.
+    - `modules`: names in the file, each with the decoder modules that it fuses, in order.
     """
 
     embedding: str
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
     **Fields:**
 
-    - `path`: keys down to the parameter.
+    - `path`: the keys leading to the parameter.
     - `size`: its number of rows in the stored tensor.
     """
 
@@ -61,8 +61,8 @@ class Stored(NamedTuple):
 
     - `name`: in the file.
     - `shape`: in the file; matrices are (outputs, inputs).
-    - `parts`: the parameters it holds, one after another along the first axis.
-    - `transposed`: whether the parameter is the transpose of what is stored.
+    - `parts`: the parameters it contains, concatenated along the first axis.
+    - `transposed`: whether the parameter is the transpose of the stored tensor.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Stored(NamedTuple):
 
 
 def stored_tensors(config: DecoderConfig, naming: Naming) -> Iterator[Stored]:
-    """Every tensor that a checkpoint of this decoder holds."""
+    """Every tensor in a checkpoint of this decoder."""
     vocab, hidden = config.vocab_size, config.hidden_size
     yield _whole(naming.embedding, (vocab, hidden), ("embedding", "embedding"))
     for layer in range(config.num_layers):
@@ -121,15 +121,15 @@ def assemble(
 ) -> Params:
     """Parameters from stored tensors, one tensor at a time.
 
-    Of a tensor that is sharded each process reads only what its own devices hold.
+    Each process reads only its own devices' part of a sharded tensor.
 
     **Arguments:**
 
     - `tensors`: what to read.
-    - `read`: gives a tensor's numbers in its stored shape, which may be mapped from a file; it is
-        asked once for each.
+    - `read`: returns a tensor's values in its stored shape, possibly memory-mapped; it is called
+        once per tensor.
     - `dtype`: the floating type of the parameters.
-    - `shardings`: where each goes, a tree like the parameters; on the default device if None.
+    - `shardings`: of each parameter, a tree like the parameters; None for the default device.
     - `where`: the file or folder, for messages.
 
     **Raises:** `ModelFileError` if a number is NaN or infinite, or too large for the type.
@@ -149,7 +149,7 @@ def assemble(
 
 
 class _Pieces(NamedTuple):
-    """A parameter as it lies in a file, whose pieces are read as they are asked for."""
+    """A parameter in a file, whose slices are read on demand."""
 
     name: str
     stored: np.ndarray
@@ -157,7 +157,7 @@ class _Pieces(NamedTuple):
 
     def __call__(self, index: Any = ()) -> np.ndarray:
         stored = self.stored[index]
-        with np.errstate(over="ignore"):  # told below
+        with np.errstate(over="ignore"):  # reported below
             values = np.ascontiguousarray(stored.astype(self.dtype))
         if not np.isfinite(values).all():
             raise ModelFileError(f"{self.name} {self._problem(stored)}")
@@ -196,9 +196,9 @@ def _put(tree: Params, path: tuple[Any, ...], value: jax.Array) -> None:
 
 
 def parameter_dtype(params: Params) -> Any:
-    """The floating type that all parameters have.
+    """The floating type of all parameters.
 
-    **Raises:** `ValueError` if they have several.
+    **Raises:** `ValueError` if there are several.
     """
     dtypes = {jnp.dtype(leaf.dtype).name for leaf in jax.tree.leaves(params)}
     if len(dtypes) != 1:

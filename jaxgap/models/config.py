@@ -1,4 +1,4 @@
-"""The shape of a decoder: every number that fixes its parameters and its arithmetic."""
+"""The shape of a decoder: all settings that determine its parameters and its arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAMILIES = ("llama", "phi3", "qwen2", "qwen3")
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
-    """The shape of a decoder of the Llama kind: Llama, Phi-3 and 4, Qwen2.5, Qwen3.
+    """The shape of a Llama-style decoder: Llama, Phi-3 and 4, Qwen2.5, Qwen3.
 
     **Fields:**
 
@@ -21,20 +21,21 @@ class DecoderConfig:
     - `num_layers`: number of blocks, >= 1.
     - `num_heads`: number of query heads, >= 1.
     - `num_kv_heads`: number of key and value heads; divides `num_heads` (grouped-query attention).
-    - `head_dim`: width of one head, even (rotary embedding turns pairs).
+    - `head_dim`: width of one head, even (the rotary embedding rotates pairs).
     - `rope_theta`: base wavelength of the rotary embedding, > 0.
     - `norm_eps`: added to the mean square in RMSNorm, > 0.
     - `tie_embeddings`: whether the output layer is the transpose of the token embedding.
-    - `partial_rotary_factor`: the part of each head that turns, in (0, 1]; the rest has no position
-        (Phi-4-mini).
-    - `rope_scaling`: how frequencies are stretched for long texts.
-    - `sliding_window`: each token sees this many, itself included; None for all before it (Phi-3).
+    - `partial_rotary_factor`: the fraction of each head that is rotated, in (0, 1]; the rest has no
+        positional encoding (Phi-4-mini).
+    - `rope_scaling`: how frequencies are scaled for long contexts.
+    - `sliding_window`: each token attends to this many, including itself; None for all before it
+        (Phi-3).
     - `qkv_bias`: whether queries, keys and values have a bias (Qwen2.5).
-    - `qk_norm`: whether each query and key head is normalised before it turns (Qwen3).
+    - `qk_norm`: whether each query and key head is normalised before rotation (Qwen3).
     - `context_length`: tokens the model was made for, prompt and completion together, >= 1.
-    - `family`: one of `llama`, `phi3`, `qwen2`, `qwen3`: whose names the tensors and adapters of a
-        file have; it changes no arithmetic. None, in a configuration made by hand, is the first of
-        these that computes what the other fields say.
+    - `family`: one of `llama`, `phi3`, `qwen2`, `qwen3`: determines the names of tensors and
+        adapters in files, not the arithmetic. None, in a configuration made by hand, stands for the
+        first of these that computes what the other fields say.
 
     **Raises:** `ValueError` if a field is outside the range above.
     """
@@ -59,7 +60,7 @@ class DecoderConfig:
 
     @property
     def rotary_dim(self) -> int:
-        """Entries of each head that turn."""
+        """The number of entries of each head that are rotated."""
         return int(self.head_dim * self.partial_rotary_factor)
 
     def __post_init__(self):

@@ -1,13 +1,13 @@
-"""A decoder of the Llama kind in Flax NNX: RMSNorm, rotary grouped-query attention, SwiGLU.
+"""A Llama-style decoder in Flax NNX: RMSNorm, rotary grouped-query attention, SwiGLU.
 
 One forward pass serves training, prefill and decoding: it reads tokens with a mask of the real
-ones, and optionally a cache of what came before. Positions count real tokens, so left padding is
-invisible. Activations have the parameters' floating type; logits are float32.
+ones, and optionally a cache of earlier tokens. Positions count real tokens, so left padding has no
+effect. Activations have the parameters' floating type; logits are float32.
 
-Layers are written out one after another rather than scanned. For SmolLM2's 30 layers that costs a
-few seconds of compilation more, and saves cutting each layer's weights out of stacked ones at every
-decoded token, which on a CPU is a copy (experiments/LOG.md). A training step that computes layers
-again stacks their parameters and scans them itself (:mod:`jaxgap.training.forward`).
+Layers are unrolled rather than scanned. For SmolLM2's 30 layers this adds a few seconds of
+compilation, but avoids slicing each layer's weights out of stacked arrays for every decoded token,
+which is a copy on a CPU (experiments/LOG.md). Training steps with rematerialisation stack the
+layers' parameters and scan over them (:mod:`jaxgap.training.forward`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Decoder(nnx.Module):
 
     - `config`: its shape.
     - `lora`: which projections have adapters, if any.
-    - `rngs`: where initial parameters are drawn from (stream `params`).
+    - `rngs`: source of the initial parameters (stream `params`).
     """
 
     def __init__(self, config: DecoderConfig, lora: LoraConfig | None = None, *, rngs: nnx.Rngs):
@@ -94,11 +94,11 @@ class Decoder(nnx.Module):
         token_mask: Bool[Array, "batch seq"],
         cache: Cache | None = None,
     ) -> tuple[Float[Array, "batch seq vocab"], Cache | None]:
-        """Logits of the token after each token given.
+        """Next-token logits at each given token.
 
         **Arguments:**
 
-        - `tokens`: token ids; those masked out are read but seen by no real token.
+        - `tokens`: token ids; no real token attends to those masked out.
         - `token_mask`: which tokens are real.
         - `cache`: keys and values of earlier tokens, with room for `seq` more.
 
@@ -113,7 +113,7 @@ class Decoder(nnx.Module):
         token_mask: Bool[Array, "batch seq"],
         cache: Cache | None = None,
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
-        """The last layer's normalised output, of which :meth:`logits` makes logits."""
+        """The last layer's normalised output, the input of :meth:`logits`."""
         if cache is None:
             inputs = attention_inputs(self.config, token_mask, token_mask, 0)
         else:
@@ -125,7 +125,7 @@ class Decoder(nnx.Module):
 
     def embed(self, tokens: Int[Array, "*batch"]) -> Float[Array, "*batch hidden"]:
         """The embeddings that the first layer reads."""
-        # Not by calling the embedding, whose floating type was fixed when it was made.
+        # Calling the embedding would use the floating type fixed at its construction.
         return jnp.take(shard_vocab(self.embedding.embedding[...]), tokens, axis=0)
 
     def logits(self, hidden: Float[Array, "*batch hidden"]) -> Float[Array, "*batch vocab"]:
@@ -133,20 +133,20 @@ class Decoder(nnx.Module):
         return jnp.dot(hidden, self.unembedding_kernel(), preferred_element_type=jnp.float32)
 
     def unembedding_kernel(self) -> Float[Array, "hidden vocab"]:
-        """The kernel of the last product, from hidden states to logits."""
-        # Tied by reading the embedding's one Param: no shared reference in the graph.
+        """The kernel from hidden states to logits."""
+        # Tied by reading the embedding's only Param, without a shared reference in the graph.
         if self.config.tie_embeddings:
             return self.embedding.embedding[...].T
         return self.unembedding.kernel[...]
 
 
 def abstract_decoder(config: DecoderConfig, lora: LoraConfig | None = None) -> Decoder:
-    """A decoder with shapes (`jax.ShapeDtypeStruct`) in place of its parameters; none is drawn.
+    """A decoder with shapes (`jax.ShapeDtypeStruct`) for parameters; none are initialised.
 
     **Arguments:** as for :class:`Decoder`.
     """
-    # Not Flax's own, whose counter would be traced: each step of it costs the more the more
-    # parameters there are already.
+    # Not nnx.Rngs, whose counter would be traced: the cost of each increment grows with the number
+    # of parameters already created.
     rngs = cast(nnx.Rngs, _OneKey(jax.random.key(0)))
     return nnx.eval_shape(lambda: Decoder(config, lora, rngs=rngs))
 

@@ -1,4 +1,4 @@
-"""Libraries of the extra `lm`, imported when a real model is first touched."""
+"""Libraries of the extra `lm`, imported when a real model is first used."""
 
 from __future__ import annotations
 

@@ -18,24 +18,24 @@ _MARK = re.compile(r"[^\w\s]")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FastTokenizer(AbstractTokenizer):
-    """A `tokenizers.Tokenizer` and what the library does not know of it.
+    """A `tokenizers.Tokenizer` and what the library does not know about it.
 
-    Two are equal only if they are the same object, so that one is hashable at no cost.
+    Equality is identity, so that hashing is cheap.
 
     **Fields:**
 
-    - `backend`: the `tokenizers.Tokenizer`; its post-processor puts the first token before a text.
-    - `num_ids`: ids that the decoder has logits for; those that no token has decode to nothing.
+    - `backend`: the `tokenizers.Tokenizer`; its post-processor prepends the first token to a text.
+    - `num_ids`: ids that the decoder has logits for; ids without a token decode to nothing.
     - `end_ids`: the `stop_ids`, at least one.
     - `padding_id`: the `pad_id`.
     - `bos_id`: begins a sequence, if anything does.
     - `chat_template`: turns conversations into text, if the model has one.
     - `begins_chats`: whether a rendered conversation is encoded as the beginning of a sequence, as
-        llama.cpp does, or as the template wrote it, as transformers does.
+        in llama.cpp, or exactly as the template wrote it, as in transformers.
 
     Added tokens may have ids that the decoder has no logits for, as long as no text needs them.
 
-    **Raises:** `InputError` if the vocabulary itself, an end or the padding has such an id;
+    **Raises:** `InputError` if the base vocabulary, an end or the padding token has such an id;
     `encode` raises it for a text that needs one.
     """
 
@@ -79,7 +79,7 @@ class FastTokenizer(AbstractTokenizer):
             return self.eos_id
         try:
             after = self.encode(self.chat_template.around_reply()[2])
-        except InputError:  # a template for questions alone
+        except InputError:  # the template accepts only questions
             return self.eos_id
         return next((token for token in after if token in self.end_ids), self.eos_id)
 
@@ -99,7 +99,7 @@ class FastTokenizer(AbstractTokenizer):
         return [row[1:] if row[:2] == [self.bos_id] * 2 else row for row in rows]
 
     def _rows(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
-        """The ids of several texts, also those that the decoder has no logits for."""
+        """The ids of several texts, including those that the decoder has no logits for."""
         with library_failures("the model's tokenizer cannot encode a text"):
             try:
                 encoded = self.backend.encode_batch(list(texts), add_special_tokens=begin)
@@ -126,14 +126,14 @@ class FastTokenizer(AbstractTokenizer):
         special = self._turn_marks()
         added = self.backend.get_added_tokens_decoder().values()
         special |= {token.content for token in added if token.special}
-        # One character cannot be broken up. The longest first, since some begin as others do.
+        # One character cannot be broken up. Longest first, since some are prefixes of others.
         texts = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, texts)))
 
     def _turn_marks(self) -> set[str]:
-        """Added tokens with which the chat template marks turns: files may not call them special.
+        """Added tokens with which the chat template marks turns; files may not call them special.
 
-        Added words, numbers and runs of white space mark none, and thoughts stay what they are.
+        Added words, numbers and runs of white space are not marks, and thought tags are excluded.
         """
         if self.chat_template is None:
             return set()

@@ -1,4 +1,4 @@
-"""A decoder split once into its static definition and its parameters.
+"""A decoder split once into its static graph definition and its parameters.
 
 Hot paths jit pure functions of `(model, params, ...)` with the model static, and merge inside; the
 parameters are a plain nested dict of arrays.
@@ -33,7 +33,7 @@ class LanguageModel:
 
     - `config`: the decoder's shape.
     - `tokenizer`: its tokenizer, with as many ids as the decoder has logits.
-    - `lora`: which projections have adapters, if any; the parameters then hold them as well
+    - `lora`: which projections have adapters, if any; the parameters then include them
         (:func:`jaxgap.models.join_adapters`).
 
     **Raises:** `ValueError` if the two vocabularies differ in size.
@@ -51,7 +51,7 @@ class LanguageModel:
                 f"got {self.config.vocab_size}"
             )
         graphdef, _ = _split(abstract_decoder(self.config, self.lora))
-        # Frozen, but derived: the definition follows from the configuration.
+        # A derived field of a frozen dataclass.
         object.__setattr__(self, "graphdef", graphdef)
 
     def init(self, key: jax.Array) -> Params:
@@ -91,7 +91,7 @@ class LanguageModel:
     def hidden_states(
         self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
-        """:meth:`apply` without its last product, which is the largest array of all."""
+        """:meth:`apply` without the final product, whose result is the largest array of all."""
         return nnx.merge(self.graphdef, params).hidden_states(tokens, token_mask, cache)
 
     def logits(

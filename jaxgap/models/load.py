@@ -1,4 +1,4 @@
-"""Models from outside: a folder, a GGUF file, or a name on the Hugging Face hub."""
+"""Loading a model from a folder, a GGUF file, or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def load_model(
     **Arguments:**
 
     - `source`: a folder with `config.json`, a `.gguf` file, or a hub name such as
-        `HuggingFaceTB/SmolLM2-135M-Instruct`; what exists on disk is never looked for on the hub.
+        `HuggingFaceTB/SmolLM2-135M-Instruct`; a path that exists is never looked up on the hub.
     - `revision`: of a hub name.
     - `dtype`: floating type of the parameters, and so of the activations.
-    - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
-        or on the mesh that is set as :mod:`jaxgap.models.axes` says.
+    - `shardings`: of each parameter, a tree like the parameters; by default one device, or the
+        current mesh as :mod:`jaxgap.models.axes` says.
 
-    **Returns:** the model, which holds no arrays, and its parameters as a nested dict of arrays.
+    **Returns:** the model, which contains no arrays, and its parameters as a nested dict of arrays.
 
     **Raises:** `InputError` in one line if there is no such model, if its files are damaged,
-    hostile or of a kind that is not supported, or if the extra `lm` is missing.
+    hostile or of an unsupported kind, or if the extra `lm` is missing.
     """
     path = find_model(source, revision)
     load = load_folder if path.is_dir() else load_gguf
@@ -47,14 +47,14 @@ def load_model(
 
 
 def find_model(source: str | Path, revision: str | None = None) -> Path:
-    """The folder or GGUF file of a model; one on the hub is fetched, and nothing is read.
+    """The folder or GGUF file of a model, downloaded if on the hub; nothing is read.
 
     **Raises:** `InputError` in one line if there is no such model.
     """
     path = Path(source)
     try:
         found = path.exists()
-    except OSError as error:  # a name too long for a file, a folder that may not be looked into
+    except OSError as error:  # a file name too long, a folder without permission
         raise InputError(f"{source!s:.200}: cannot be looked for: {error.strerror}") from None
     if found:
         return path

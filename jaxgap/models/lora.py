@@ -1,8 +1,8 @@
-"""Low-rank adapters (LoRA; Hu et al., arXiv:2106.09685): a small tree of parameters of its own.
+"""Low-rank adapters (LoRA; Hu et al., arXiv:2106.09685) as a separate small tree of parameters.
 
 A projection `x W` becomes `x W + scale (x A) B`, with `A` of shape (in, rank) and `B` (rank, out).
 The adapters are joined to the base parameters by reference when a model is applied, so the base is
-never copied; :func:`merge_adapters` adds them in for good.
+never copied; :func:`merge_adapters` adds them permanently.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flax import nnx
 from jaxgap.models.config import DecoderConfig
 
 Params: TypeAlias = dict[Any, Any]
-"""A nested dict of arrays, as `nnx.to_pure_dict` gives it."""
+"""A nested dict of arrays, as returned by `nnx.to_pure_dict`."""
 
 ATTENTION = ("query", "key", "value", "output")
 FEED_FORWARD = ("gate", "up", "down")
@@ -31,9 +31,9 @@ class LoraTarget:
 
     - `name`: `query`, `key`, `value`, `output`, `gate`, `up` or `down`.
     - `rank`: width of the adapter, >= 1.
-    - `scale`: what its product is multiplied by, > 0 (`alpha / rank` in the paper).
+    - `scale`: factor of its product, > 0 (`alpha / rank` in the paper).
 
-    **Raises:** `ValueError` for another name or a value outside its range.
+    **Raises:** `ValueError` for an unknown name or a value outside its range.
     """
 
     name: str
@@ -57,7 +57,7 @@ class LoraConfig:
 
     **Fields:**
 
-    - `targets`: one record a projection, each projection at most once.
+    - `targets`: one record per projection, each projection at most once.
 
     **Raises:** `ValueError` if there is none, or one is named twice.
 
@@ -77,7 +77,7 @@ class LoraConfig:
     def uniform(
         cls, rank: int, *, alpha: float, names: tuple[str, ...] = ATTENTION + FEED_FORWARD
     ) -> LoraConfig:
-        """The same rank and `scale = alpha / rank` in each of the projections named."""
+        """The same rank and `scale = alpha / rank` in each of the named projections."""
         return cls(tuple(LoraTarget(name, rank, alpha / rank) for name in names))
 
     def target(self, name: str) -> LoraTarget | None:
@@ -99,8 +99,8 @@ class LoraLinear(nnx.Linear):
         return super().__call__(x) + self._product(self.scale * low, self.lora_b[...])
 
     def _product(self, x, kernel):
-        # As the layer's own product, which training replaces. Adapters may be kept in a wider type
-        # than the layer, whose activations stay in theirs.
+        # Through `dot_general`, like the layer's own product, since training replaces it. Adapters
+        # may have a wider type than the layer; activations keep the layer's.
         kernel = kernel.astype(x.dtype)
         return self.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
 
@@ -122,7 +122,7 @@ def projection(
 
 
 def init_adapters(config: DecoderConfig, lora: LoraConfig, key: jax.Array) -> Params:
-    """Draw adapters that change nothing yet: `A` at random, `B` zero.
+    """Draw adapters that change nothing initially: `A` random, `B` zero.
 
     **Arguments:**
 
@@ -130,7 +130,7 @@ def init_adapters(config: DecoderConfig, lora: LoraConfig, key: jax.Array) -> Pa
     - `lora`: which projections have adapters.
     - `key`: of the draw.
 
-    **Returns:** a tree like the decoder's parameters that holds `lora_a` and `lora_b` only.
+    **Returns:** a tree like the decoder's parameters with only `lora_a` and `lora_b`.
     """
     blocks: Params = {}
     for layer in range(config.num_layers):
@@ -146,7 +146,7 @@ def init_adapters(config: DecoderConfig, lora: LoraConfig, key: jax.Array) -> Pa
 
 
 def projection_size(config: DecoderConfig, name: str) -> tuple[int, int]:
-    """Inputs and outputs of a projection."""
+    """Input and output sizes of a projection."""
     hidden, heads = config.hidden_size, config.num_heads * config.head_dim
     kv_heads = config.num_kv_heads * config.head_dim
     return {
@@ -161,12 +161,13 @@ def projection_size(config: DecoderConfig, name: str) -> tuple[int, int]:
 
 
 def join_adapters(params: Params, adapters: Params) -> Params:
-    """One tree of both that shares their arrays: what a model with LoRA is applied to.
+    """Both in one tree that shares their arrays: the parameters of a model with LoRA.
 
     **Arguments:**
 
     - `params`: of the model without adapters.
-    - `adapters`: as :func:`init_adapters` gives them; where both have an array, theirs is taken.
+    - `adapters`: as returned by :func:`init_adapters`; they take precedence where both have an
+        array.
 
     **Returns:** a new nested dict; neither argument changes.
     """
@@ -184,11 +185,11 @@ def merge_adapters(params: Params, adapters: Params, lora: LoraConfig) -> Params
     **Arguments:**
 
     - `params`: of the model without adapters; arrays not adapted are shared with the result.
-    - `adapters`: as :func:`init_adapters` gives them.
+    - `adapters`: as returned by :func:`init_adapters`.
     - `lora`: their ranks and scales.
 
-    **Returns:** a tree like `params`, each kernel in the type that it has there; the product is
-    computed and added in float32.
+    **Returns:** a tree like `params`, with the same types; the product is computed and added in
+    float32.
     """
     merged = params
     for layer, block in adapters["blocks"].items():
@@ -207,6 +208,6 @@ def merge_adapters(params: Params, adapters: Params, lora: LoraConfig) -> Params
 
 
 def _initial_a(key: jax.Array, in_size: int, rank: int) -> jax.Array:
-    """Uniform in +-1 / sqrt(in_size), as PEFT draws it."""
+    """Uniform in +-1 / sqrt(in_size), as in PEFT."""
     bound = in_size**-0.5
     return jax.random.uniform(key, (in_size, rank), minval=-bound, maxval=bound)

@@ -1,4 +1,4 @@
-"""Files of models, which nobody need have made in good faith: found, bounded and parsed."""
+"""Untrusted files of models: found, bounded and parsed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from jaxgap.errors import InputError
 MAX_LAYERS = 1_000
 # Of a width, a count of heads, a vocabulary.
 MAX_SIZE = 10_000_000
-# Of settings, and of headers and lists of tensors, which take 2 MiB for a thousand layers. Hostile
-# JSON takes some 25 times its size in memory.
+# Of settings, headers and lists of tensors, which take 2 MiB for a thousand layers. Hostile JSON
+# may take some 25 times its size in memory.
 MAX_JSON_BYTES = 4 * 1024 * 1024
 # Of tables of tokens.
 MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
 
 
 class ModelFileError(InputError):
-    """A file of a model that cannot be used, said in one line."""
+    """A model file cannot be used; the message is one line."""
 
 
 @contextlib.contextmanager
 def library_failures(problem: str) -> Iterator[None]:
-    """Have whatever a library raises about a file said in one line that begins with `problem`.
+    """Convert whatever a library raises about a file to one line that begins with `problem`.
 
-    One that is written in Rust may panic, which is no `Exception`.
+    A library written in Rust may panic, which is not an `Exception`.
     """
     try:
         yield
@@ -40,7 +40,7 @@ def library_failures(problem: str) -> Iterator[None]:
 
 
 def regular_file(path: Path) -> Path:
-    """The path, if it is a file and not a folder, a pipe or a device."""
+    """The path, if it is a regular file, not a folder, pipe or device."""
     if not path.is_file():
         problem = "not a file" if path.exists() else "no such file"
         raise ModelFileError(f"{path}: {problem}")
@@ -67,7 +67,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
 
 
 class Fields:
-    """Typed and bounded reading of named numbers from a file.
+    """Typed and bounded reading of named values from a file.
 
     **Arguments:**
 
@@ -101,7 +101,7 @@ class Fields:
         return value
 
     def error(self, name: str, legal: str) -> ModelFileError:
-        """What to raise for a value that is not what it must be."""
+        """The error to raise for an illegal value."""
         return ModelFileError(f"{self.where}: {name} must be {legal}, got {self._shown(name)}")
 
     def _get(self, name: str, default: Any) -> Any:

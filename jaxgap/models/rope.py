@@ -15,12 +15,11 @@ def rotary_angles(
 
     **Arguments:**
 
-    - `config`: theta, the part of a head that turns, and the scaling.
+    - `config`: theta, the rotated fraction of a head, and the scaling.
     - `positions`: of the tokens.
-    - `lengths`: real tokens in each row, those in the cache included.
+    - `lengths`: real tokens in each row, including those in the cache.
 
-    **Returns:** both in float32, for half of the entries of a head that turn (`half`), the same for
-    all heads.
+    **Returns:** both in float32, one value per rotated pair (`half`), the same for all heads.
     """
     pairs = jnp.arange(0, config.rotary_dim, 2, dtype=jnp.float32)
     frequencies = config.rope_theta ** (-pairs / config.rotary_dim)
@@ -38,11 +37,11 @@ def rotate(
     cosines: Float[Array, "batch seq 1 half"],
     sines: Float[Array, "batch seq 1 half"],
 ) -> Float[Array, "batch seq heads head_dim"]:
-    """Turn each pair (i, i + half) of the first `2 half` entries of `x`; keep the others."""
+    """Rotate each pair (i, i + half) of the first `2 half` entries of `x`; keep the others."""
     half = cosines.shape[-1]
     pairs, kept = x[..., : 2 * half], x[..., 2 * half :]
-    # Each entry's partner by a rotation of all. Joining two halves that are computed apart is slow
-    # on a CPU, which then asks of every entry what half it comes from.
+    # Each entry's partner, by one roll. Concatenating two separately computed halves is slow on a
+    # CPU, where the fused loop then checks for every entry which half it comes from.
     partners = jnp.roll(pairs, half, axis=-1)
     turned = pairs * jnp.concatenate([cosines, cosines], axis=-1)
     turned += partners * jnp.concatenate([-sines, sines], axis=-1)

@@ -1,6 +1,6 @@
-"""How a decoder stretches its rotary frequencies to reach beyond the lengths it was trained on.
+"""Scalings of the rotary frequencies that extend a decoder beyond its training length.
 
-Rotary embedding turns pair `i` of a head by `position * w_i`. Each scaling is a small record that
+Rotary embedding rotates pair `i` of a head by `position * w_i`. Each scaling is a small record that
 maps the plain frequencies `w_i = theta ** (-2 i / rotary_dim)` to those used.
 """
 
@@ -18,18 +18,18 @@ Frequencies = Float[Array, " half"]
 
 
 class AbstractRopeScaling(abc.ABC):
-    """Plain frequencies in, frequencies used out; hashable."""
+    """Maps plain frequencies to the frequencies used; hashable."""
 
     @property
     def attention_factor(self) -> float:
-        """What cosines and sines are multiplied by; its square scales the attention scores."""
+        """The factor of cosines and sines; its square scales the attention scores."""
         return 1.0
 
     @property
     def window(self) -> int | None:
-        """The length beyond which a row's tokens are all turned otherwise; None if there is none.
+        """The length beyond which all of a row's rotations change; None if there is none.
 
-        Keys cached before a row grew over it are those of a shorter row: another function.
+        Keys cached before a row outgrew it have the shorter row's rotations, a different function.
         """
         return None
 
@@ -42,15 +42,15 @@ class AbstractRopeScaling(abc.ABC):
         **Arguments:**
 
         - `frequencies`: the plain ones.
-        - `lengths`: real tokens in each row, those in the cache included.
+        - `lengths`: real tokens in each row, including those in the cache.
 
-        **Returns:** one row for all, or one a row of the batch.
+        **Returns:** one row for all, or one per row of the batch.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class NoScaling(AbstractRopeScaling):
-    """`w_i` as they are."""
+    """`w_i` unchanged."""
 
     def scale(self, frequencies, lengths):
         return frequencies[None]
@@ -58,7 +58,7 @@ class NoScaling(AbstractRopeScaling):
 
 @dataclasses.dataclass(frozen=True)
 class LinearScaling(AbstractRopeScaling):
-    """`w_i / factor`: positions squeezed into the range seen (Chen et al., arXiv:2306.15595).
+    """`w_i / factor`: position interpolation (Chen et al., arXiv:2306.15595).
 
     **Fields:**
 
@@ -78,7 +78,7 @@ class LinearScaling(AbstractRopeScaling):
 class Llama3Scaling(AbstractRopeScaling):
     """Long wavelengths divided by `factor`, short ones kept, those between blended.
 
-    With `turns = original_length * w / (2 pi)`, how often a pair turns within the original window,
+    With `turns = original_length * w / (2 pi)`, the turns of a pair within the original window,
     `s = clip((turns - low_freq_factor) / (high_freq_factor - low_freq_factor), 0, 1)` and the
     frequency used is `(1 - s) w / factor + s w` (Llama 3.1; Grattafiori et al., arXiv:2407.21783).
 
@@ -86,7 +86,7 @@ class Llama3Scaling(AbstractRopeScaling):
 
     - `factor`: > 0.
     - `low_freq_factor`, `high_freq_factor`: turns below and above which nothing is blended.
-    - `original_length`: the window in tokens before stretching.
+    - `original_length`: the window in tokens before scaling.
     """
 
     factor: float
@@ -113,13 +113,13 @@ class Llama3Scaling(AbstractRopeScaling):
 class LongRope(AbstractRopeScaling):
     """`w_i / short_i` in rows within the original window, `w_i / long_i` in longer ones.
 
-    (Ding et al., arXiv:2402.13753, as Phi-3 uses it.) Each row decides by its own length, so that
-    its result does not depend on its batch; transformers decides by the longest row. A row that
-    grows over the window while its keys are cached keeps the keys it has.
+    (Ding et al., arXiv:2402.13753, as used by Phi-3.) The choice depends on each row's own length,
+    so that results do not depend on the batch; in transformers it depends on the longest row. A row
+    that outgrows the window while its keys are cached keeps those keys.
 
     **Fields:**
 
-    - `short_factors`, `long_factors`: one divisor a pair, > 0.
+    - `short_factors`, `long_factors`: one divisor per pair, > 0.
     - `original_length`: the window in tokens.
     - `magnitude`: the attention factor, > 0; see :func:`longrope_attention_factor`.
     """
@@ -155,13 +155,13 @@ class LongRope(AbstractRopeScaling):
 
 
 def longrope_attention_factor(stretch: float, original_length: int) -> float:
-    """`sqrt(1 + log(stretch) / log(original_length))`, 1 if nothing is stretched,
-    or a window of one token.
+    """`sqrt(1 + log(stretch) / log(original_length))`; 1 if nothing is stretched,
+    or for a window of one token.
 
     **Arguments:**
 
-    - `stretch`: how many times the original window the model was extended to.
-    - `original_length`: that window in tokens.
+    - `stretch`: the ratio of the extended window to the original one.
+    - `original_length`: the original window in tokens.
 
     >>> round(longrope_attention_factor(32.0, 4096), 4)
     1.1902

@@ -1,7 +1,7 @@
-"""Safetensors files, checked before anything of their size is allocated.
+"""Safetensors files, validated before memory for the tensors is allocated.
 
-A file is a little-endian 64-bit header length, a JSON header that gives each tensor's dtype, shape
-and byte range, and the bytes. A truncated, oversized or malicious file is refused from its header
+A file is a little-endian 64-bit header length, a JSON header with each tensor's dtype, shape and
+byte range, and the bytes. A truncated, oversized or malicious file is refused based on its header
 and size alone; nothing in it is ever executed or unpickled.
 """
 
@@ -28,10 +28,9 @@ DTYPES: dict[str, Any] = {
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -> None:
-    """Write a file with the permissions of any other; the library's are for its user alone.
+    """Write a file with default permissions; the library makes it readable by its user only.
 
-    **Raises:** `RunError` in one line where it cannot be written, `DiskFullError` where the disk is
-    full.
+    **Raises:** `RunError` in one line if it cannot be written, `DiskFullError` if the disk is full.
     """
     try:
         safetensors.numpy.save_file(tensors, path, metadata or None)
@@ -41,7 +40,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -
 
 
 class Entry(NamedTuple):
-    """Where a tensor lies in a file.
+    """The location of a tensor in a file.
 
     **Fields:**
 
@@ -56,13 +55,13 @@ class Entry(NamedTuple):
     offset: int
 
     def map(self) -> np.ndarray:
-        """The tensor, mapped from the file: what is not looked at is not read."""
+        """The tensor, memory-mapped: only what is accessed is read."""
         if not math.prod(self.shape):
             return np.zeros(self.shape, self.dtype)
         return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
 
     def read(self) -> np.ndarray:
-        """The same, looked through.
+        """The memory-mapped tensor, checked to be finite.
 
         **Raises:** `ModelFileError` if it holds a NaN or an infinity.
         """
@@ -79,7 +78,7 @@ def read_header(path: Path) -> dict[str, Entry]:
 
     **Raises:** `ModelFileError` in one line if the file is not safetensors, is truncated or longer
     than its header says, has a header of more than 4 MiB, or tensors that overlap, leave a gap or
-    are no floats.
+    are not floats.
     """
     size = regular_file(path).stat().st_size
     with path.open("rb") as file:
@@ -106,7 +105,7 @@ def read_header(path: Path) -> dict[str, Entry]:
 
 
 def _check_metadata(metadata: Any, path: Path) -> None:
-    """Refuse what the library refuses; nothing of it is read."""
+    """Refuse what the library refuses; the metadata are not used."""
     known = {} if metadata is None else metadata
     if not isinstance(known, dict) or not all(isinstance(text, str) for text in known.values()):
         raise ModelFileError(f"{path}: __metadata__ must be an object from names to texts")
@@ -153,7 +152,7 @@ def check_tensors(
 ) -> None:
     """Compare names and shapes of a checkpoint with those that a decoder needs.
 
-    **Raises:** `ModelFileError` naming the first that is missing, unknown or of another shape.
+    **Raises:** `ModelFileError` naming the first tensor that is missing, unknown or misshapen.
     """
     missing, unknown = sorted(expected.keys() - found), sorted(found.keys() - expected.keys())
     if missing or unknown:

@@ -1,8 +1,9 @@
-"""Jinja's immutable sandbox with budgets, so that a hostile template ends and stays small.
+"""Jinja's immutable sandbox with budgets, so that hostile templates end and use little memory.
 
-Every loop body, macro, comparison and piece of constant text is given a call that counts it and
-looks at the clock; every value made by an operator, a slice, a call or a filter, and every piece of
-output, is measured before or as it is made, and counted. This module needs jinja2 (the extra `lm`).
+Every loop body, macro, comparison and piece of constant text is instrumented with a call that
+counts it and checks the time; every value made by an operator, a slice, a call or a filter, and
+every piece of output, is measured before or while it is made, and counted. This module needs jinja2
+(the extra `lm`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _MAX_INT_ARGUMENT = 10_000
 _MAX_BITS = 256
 _MAX_INDENT = 16
 _MAX_SEPARATOR = 8
-_CHARS_A_MEMBER = 16  # of memory, for each member that a new list has
+_CHARS_A_MEMBER = 16  # of memory, for each member of a new list
 _COLLECTIONS = (list, tuple, type({}.keys()), type({}.values()), type({}.items()))
 
 _FILTERS = frozenset(
@@ -55,7 +56,7 @@ class _Spent:
     deadline: float = float("inf")
 
     def add(self, *, turns: int = 0, written: int = 0, made: int = 0) -> None:
-        """Count turns of loops, and characters that were written or made; look at the clock."""
+        """Count loop iterations and characters written or made; check the time."""
         self.turns += turns
         self.written += written
         self.made += made
@@ -68,15 +69,15 @@ class _Spent:
 
 
 class _Meter(Extension):
-    """Calls that the environment plants into a template. The environment looks at the clock."""
+    """Calls that the environment inserts into a template. The environment checks the time."""
 
     def turn(self) -> str:
-        """One more turn of a loop, or call of a macro."""
+        """One more loop iteration or macro call."""
         self._spent.add(turns=1)
         return ""
 
     def write(self, chars: int) -> str:
-        """Constant text of so many characters follows."""
+        """Constant text of this many characters follows."""
         self._spent.add(written=chars)
         return ""
 
@@ -85,12 +86,12 @@ class _Meter(Extension):
         return ""
 
     def concat(self, *values: Any) -> str:
-        """What `a ~ b` means, measured before it is made."""
+        """The value of `a ~ b`, measured before it is made."""
         _measure(values)
         return "".join(map(str, values))
 
     def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
-        """What `a[1:]` means, which the environment measures as it does any call."""
+        """The value of `a[1:]`, measured by the environment like any call."""
         return value[start:stop:step]
 
     @property
@@ -99,7 +100,7 @@ class _Meter(Extension):
 
 
 class _Generation(Extension):
-    """`{% generation %}`, with which templates mark the assistant's words: the words alone."""
+    """`{% generation %}`, with which templates mark the assistant's text; renders its content."""
 
     tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
 
@@ -150,7 +151,7 @@ class _Plant(NodeTransformer):
         self.generic_visit(node)
         turn = self.meter.call_method("turn", lineno=node.lineno)
         node.body.insert(0, nodes.ExprStmt(turn, lineno=node.lineno))
-        # The body of `{% for ... if ... %}` is skipped where the test fails: it counts as well.
+        # `{% for ... if ... %}` skips the body if the test fails; that iteration counts as well.
         if getattr(node, "test", None) is not None:
             node.test = nodes.And(nodes.Not(turn, lineno=node.lineno), node.test)
         return node
@@ -188,7 +189,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, str) and attr not in _STRING_METHODS:
             return False
-        # Templates have no use for those of numbers and bytes, of which some make long values.
+        # Templates do not need methods of numbers and bytes, some of which make long values.
         if isinstance(obj, (int, float, complex, bytes, bytearray)):
             return False
         return super().is_safe_attribute(obj, attr, value)
@@ -213,15 +214,15 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             raise SecurityError("it makes a number that is too large")
         return self._counted(super().call_binop(context, operator, left, right))
 
-    # A finalizer that wants the context is not called when a template is compiled: constants would
-    # be written as they came out there, uncounted.
+    # A finalizer that takes the context is not called at compile time, where the output of
+    # constants would be folded in uncounted.
     @pass_context
     def _emit(self, context: Any, value: Any) -> Any:
         self.spent.add(written=_measure(value))
         return value
 
     def _measured(self, function: Any) -> Any:
-        """A filter that measures what it is given and what it makes."""
+        """The filter, with its arguments and result measured."""
 
         @functools.wraps(function)
         def measured(*args: Any, **kwargs: Any) -> Any:
@@ -236,7 +237,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         return measured
 
     def _timed(self, function: Any) -> Any:
-        """A test that looks at the clock."""
+        """The test, with the time checked."""
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -246,13 +247,13 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         return timed
 
     def _counted(self, value: Any) -> Any:
-        """A value that was made, measured and added to what was."""
+        """A new value, measured and counted."""
         num_members = len(value) if isinstance(value, (list, tuple, dict)) else 0
         self.spent.add(made=_measure(value) + _CHARS_A_MEMBER * num_members)
         return value
 
     def _listed(self, values: Any) -> list[Any]:
-        """The values as a list, measured as it is made."""
+        """The values as a list, measured while it is made."""
         listed, total = [], 0
         for value in values:
             size = 1 + _measure(value)
@@ -271,7 +272,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON without the HTML escapes of Jinja's own filter, as transformers has it."""
+    """JSON without the HTML escapes of Jinja's own filter, as in transformers."""
     if indent is not None and not (isinstance(indent, int) and 0 <= indent <= _MAX_INDENT):
         raise SecurityError(f"it has tojson indent by other than 0 to {_MAX_INDENT} spaces")
     between = (", ", ": ") if separators is None else separators
@@ -284,13 +285,13 @@ def _to_json(
 
 
 def _text_first(given: list[Any]) -> tuple[Any, list[Any]]:
-    """The filtered value and its arguments, after the context that some filters are passed."""
+    """The filtered value and its arguments, without the context that some filters are passed."""
     start = next((i for i, value in enumerate(given) if isinstance(value, (str, list))), 0)
     return (given[start] if given else ""), given[start + 1 :]
 
 
 def _check_growth(name: str, value: Any, args: Any) -> None:
-    """Refuse what would multiply lengths, before it does."""
+    """Refuse in advance what would multiply lengths."""
     texts = [argument for argument in args if isinstance(argument, str)]
     if name == "replace" and isinstance(value, str) and texts:
         times = value.count(texts[0]) if texts[0] else len(value) + 1
@@ -302,7 +303,7 @@ def _check_growth(name: str, value: Any, args: Any) -> None:
         if pieces * max([1, *ints, *map(len, texts)]) > MAX_CHARS:
             raise SecurityError("it makes a value that is too large")
     if name == "sum" and any(isinstance(argument, (list, tuple)) for argument in args):
-        raise SecurityError("it sums up what are no numbers")  # a list anew for each of many
+        raise SecurityError("it sums up what are no numbers")  # a new list for each of many
 
 
 def _check_product(operator: str, left: Any, right: Any) -> None:
@@ -312,7 +313,7 @@ def _check_product(operator: str, left: Any, right: Any) -> None:
 
 
 def _check_json(value: Any, indent: int, separator: int) -> None:
-    """Refuse a measured value that takes too much beside its texts as JSON."""
+    """Refuse a measured value whose JSON takes too much besides its strings."""
     level, depth, total = [value], 0, 0
     while level:
         total += len(level) * (depth * indent + separator)
@@ -327,7 +328,7 @@ def _is_small_number(value: Any) -> bool:
 
 
 def _measure(value: Any) -> int:
-    """About how many characters a value is as text; refuses more than `MAX_CHARS`."""
+    """The approximate number of characters of a value as text; refuses more than `MAX_CHARS`."""
     total, waiting = 0, [value]
     while waiting:
         item = waiting.pop()
@@ -342,7 +343,7 @@ def _measure(value: Any) -> int:
 
 
 def _members(value: Any) -> Any:
-    """The values that a value is made of, and is written with."""
+    """The values that a value contains and is written with."""
     if isinstance(value, Namespace):
         value = object.__getattribute__(value, "_Namespace__attrs")
     if isinstance(value, dict):

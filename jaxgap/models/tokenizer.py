@@ -15,17 +15,17 @@ Message: TypeAlias = Mapping[str, str]
 
 
 class AbstractTokenizer(abc.ABC):
-    """What the loop needs of a tokenizer."""
+    """The tokenizer interface that the loop needs."""
 
     @property
     @abc.abstractmethod
     def vocab_size(self) -> int:
-        """Number of token ids, special ones included."""
+        """Number of token ids, including special ones."""
 
     @property
     @abc.abstractmethod
     def pad_id(self) -> int:
-        """Fills rows up to a common length; never read as text."""
+        """Pads rows to a common length; never decoded."""
 
     @property
     @abc.abstractmethod
@@ -35,7 +35,7 @@ class AbstractTokenizer(abc.ABC):
     @property
     @abc.abstractmethod
     def stop_ids(self) -> tuple[int, ...]:
-        """All that end a completion, `eos_id` first; some models end a turn with another token."""
+        """All ids that end a completion, `eos_id` first; some models end a turn with another."""
 
     @property
     @abc.abstractmethod
@@ -44,7 +44,7 @@ class AbstractTokenizer(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of a text; none is put before or after it."""
+        """The ids of a text, without tokens added before or after."""
 
     @abc.abstractmethod
     def encode_batch(self, texts: Sequence[str], *, begin: bool) -> list[list[int]]:
@@ -53,29 +53,29 @@ class AbstractTokenizer(abc.ABC):
         **Arguments:**
 
         - `texts`: what to encode.
-        - `begin`: whether each begins a sequence, so that the token which many models expect there
-            is put before it, unless the text has it already (as chat templates may write it).
+        - `begin`: whether each begins a sequence, so that the initial token of many models is
+            prepended, unless the text has it already (chat templates may write it).
         """
 
     @abc.abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids, special tokens left out."""
+        """The text of some ids, without special tokens."""
 
     @property
     @abc.abstractmethod
     def has_chat(self) -> bool:
-        """Whether there is a chat template, so that the model expects to be talked to."""
+        """Whether there is a chat template, so that the model expects a conversation."""
 
     @property
     @abc.abstractmethod
     def begins_prompts(self) -> bool:
-        """What `begin` is where prompts are encoded: rendered ones if it `has_chat`, else plain.
+        """The value of `begin` for encoding prompts, which are rendered if it `has_chat`.
 
-        Plain prompts begin a sequence; the template may have written how a rendered one begins.
+        Plain prompts begin a sequence; a rendered one may already begin with the initial token.
         """
 
     def without_special_tokens(self, text: str) -> str:
-        """The text with a space in whatever would be encoded as a special token or mark a turn."""
+        """The text with a space inserted in whatever would be a special token or mark a turn."""
         return text
 
     @abc.abstractmethod
@@ -85,7 +85,7 @@ class AbstractTokenizer(abc.ABC):
         **Arguments:**
 
         - `messages`: its turns.
-        - `thinks`: whether a model that may think is let do so; otherwise it answers at once.
+        - `thinks`: whether a reasoning model may think first; otherwise it answers at once.
 
         **Raises:** `InputError` if the model has no chat template, or it fails on these messages.
         """
@@ -93,7 +93,7 @@ class AbstractTokenizer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class CharTokenizer(AbstractTokenizer):
-    """One token a character, then a padding and an end token.
+    """One token per character, plus a padding and an end token.
 
     **Fields:**
 

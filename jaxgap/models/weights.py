@@ -1,7 +1,7 @@
-"""The project's own weights files: safetensors with a parameter's path, joined by dots, as name.
+"""jaxgap's own weights files: safetensors named by the parameters' paths, joined with dots.
 
-What a file may hold is known from the decoder's configuration, so a file that lies is refused from
-its header alone.
+The decoder's configuration determines what a file may contain, so a manipulated file is refused
+based on its header alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jaxgap.models.safetensors_file import check_tensors, read_header, write_ten
 
 
 def save_weights(path: str | Path, params: Params) -> None:
-    """Write parameters as safetensors in bfloat16, each tensor named by its path joined with dots.
+    """Write parameters as safetensors in bfloat16, each named by its path joined with dots.
 
     **Arguments:**
 
@@ -35,7 +35,7 @@ def load_weights(path: str | Path, shapes: Params) -> Params:
     **Arguments:**
 
     - `path`: the file.
-    - `shapes`: a nested dict with anything that has a `shape`, as `LanguageModel.shapes` gives.
+    - `shapes`: a nested dict of objects with a `shape`, as returned by `LanguageModel.shapes`.
 
     **Returns:** a nested dict like `shapes`, of arrays.
 

@@ -1,8 +1,8 @@
-"""The small pretrained model that ships with the package, and how to ask it to judge.
+"""The small pretrained model that ships with the package, and its judging prompts.
 
-It writes three-digit sums and marks proposed ones, as the writers and markers of its corpus do:
-sums that need a carry are often wrong, and a marker is careful or careless by the first character
-of the prompt. `experiments/pretrain_embedded.py` makes the weights.
+It writes three-digit sums and marks proposed ones, like the writers and markers of its corpus: sums
+that need a carry are often wrong, and the first character of the prompt makes the marker careful or
+careless. `experiments/pretrain_embedded.py` makes the weights.
 """
 
 from __future__ import annotations

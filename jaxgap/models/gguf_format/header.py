@@ -1,8 +1,8 @@
-"""The header of a GGUF file: metadata and the places of tensors, read with every count in doubt.
+"""The header of a GGUF file: metadata and the locations of tensors, with every count validated.
 
 A file is `GGUF`, a version, two counts, that many keys with values, that many tensor descriptions,
-and aligned bytes. It is parsed here rather than by the `gguf` package, which believes counts and
-lengths; nothing is allocated that the file is too short to hold, or that no model needs.
+and aligned bytes. It is parsed here rather than by the `gguf` package, which trusts counts and
+lengths; nothing is allocated that exceeds the file, or the needs of any model.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _SCALARS: dict[int, str] = {
     12: "d",
 }
 _FLOAT32, _STRING, _ARRAY = 6, 8, 9
-# A header takes several times its size once it is Python's objects. The largest vocabularies in use
-# have 262,144 tokens with a score and a type each and some 500,000 merges, in tens of megabytes.
+# As Python objects a header takes several times its size. The largest vocabularies in use have
+# 262,144 tokens with a score and a type each and some 500,000 merges, in tens of megabytes.
 _MAX_HEADER_BYTES = 1 << 28
 _MAX_ENTRIES = 1 << 22
 _MAX_KEYS = 1 << 16
@@ -45,12 +45,12 @@ _CHUNK = 1 << 22
 
 
 class GgufTensor(NamedTuple):
-    """Where a tensor lies.
+    """The location of a tensor.
 
     **Fields:**
 
     - `path`: the file.
-    - `shape`: rows first, as NumPy has it.
+    - `shape`: rows first, as in NumPy.
     - `kind`: the `gguf.GGMLQuantizationType`.
     - `offset`, `num_bytes`: in the file.
     """
@@ -84,12 +84,12 @@ class GgufTensor(NamedTuple):
 
 
 class GgufHeader(NamedTuple):
-    """What a file says of itself.
+    """The content of a header.
 
     **Fields:**
 
     - `metadata`: key to value; arrays are lists.
-    - `tensors`: name to place.
+    - `tensors`: name to location.
     """
 
     metadata: dict[str, Any]
@@ -97,11 +97,11 @@ class GgufHeader(NamedTuple):
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
-    """The metadata and the places of the tensors of a file.
+    """The metadata and tensor locations of a file.
 
     **Raises:** `ModelFileError` in one line if the file is not GGUF of version 2 or 3, is truncated
     or longer than its header says, has more metadata than any model, or has tensors that overlap or
-    are of a kind that the `gguf` package does not dequantise.
+    whose type the `gguf` package cannot dequantise.
     """
     if regular_file(path).stat().st_size < 24:
         raise ModelFileError(f"{path}: not a GGUF file")
@@ -148,7 +148,7 @@ class _Reader:
         return struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))[0]
 
     def count(self, number: int, num_bytes_each: int, maximum: int) -> int:
-        """A count of things that take at least so many bytes each."""
+        """A validated count of items that take at least `num_bytes_each` bytes each."""
         if number * num_bytes_each > len(self.data) - self.position:
             raise self.error(f"truncated: a count of {number} at byte {self.position}")
         if number > maximum:
@@ -174,7 +174,7 @@ class _Reader:
         if kind not in _SCALARS:
             raise self.error(f"unknown value type {kind} at byte {self.position}")
         value = self.scalar(_SCALARS[kind])
-        # The shortest decimal that is this float32: 1e-5 and not 9.999999747378752e-06.
+        # The shortest decimal that rounds to this float32: 1e-5, not 9.999999747378752e-06.
         return float(str(np.float32(value))) if kind == _FLOAT32 else value
 
     def _array(self) -> list[Any]:
@@ -245,7 +245,7 @@ def _place(
 
 
 def _kind(number: int, where: str) -> tuple[Any, int, int]:
-    """A quantisation, its block in numbers and in bytes, if the `gguf` package dequantises it."""
+    """A quantisation type with its block size in values and bytes, if `gguf` dequantises it."""
     gguf = import_extra("gguf")
     try:
         kind = gguf.GGMLQuantizationType(number)

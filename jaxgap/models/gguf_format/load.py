@@ -49,11 +49,11 @@ def load_gguf(
 
     - `path`: the file.
     - `dtype`: floating type of the parameters, and so of the activations.
-    - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
-        or on the mesh that is set as :mod:`jaxgap.models.axes` says.
+    - `shardings`: of each parameter, a tree like the parameters; by default one device, or the
+        current mesh as :mod:`jaxgap.models.axes` says.
 
     **Raises:** `ModelFileError` in one line, before any tensor is read, if the file is damaged,
-    hostile, or of a model that is not supported; `InputError` without the extra `lm`.
+    hostile, or of an unsupported model; `InputError` without the extra `lm`.
     """
     path = Path(path)
     header = read_gguf_header(path)
@@ -71,7 +71,7 @@ def load_gguf_params(
     dtype: Any = jnp.float32,
     shardings: Params | None = None,
 ) -> Params:
-    """The parameters alone; see :func:`load_gguf`."""
+    """Only the parameters; see :func:`load_gguf`."""
     architecture = header.metadata["general.architecture"]
     read_already = SCALING_TENSORS.get(type(config.rope_scaling), ())
     tensors = {name: place for name, place in header.tensors.items() if name not in read_already}
@@ -106,10 +106,10 @@ def _naming(architecture: str) -> Naming:
 
 
 def _unpermute(values: np.ndarray, num_heads: int) -> np.ndarray:
-    """Undo llama.cpp's order of a Llama's queries and keys.
+    """Undo llama.cpp's permutation of a Llama's query and key rows.
 
-    It turns neighbouring entries (2 i, 2 i + 1) of a head where this project, like Hugging Face,
-    turns (i, i + half), and its converter moves the rows accordingly.
+    It rotates neighbouring entries (2 i, 2 i + 1) of a head where this project, like Hugging Face,
+    rotates (i, i + half), and its converter permutes the rows accordingly.
     """
     half = values.shape[0] // num_heads // 2
     pairs = values.reshape(num_heads, half, 2, *values.shape[1:])

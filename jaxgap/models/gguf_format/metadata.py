@@ -26,8 +26,8 @@ SCALING_TENSORS: dict[type[AbstractRopeScaling], tuple[str, ...]] = {
     Llama3Scaling: (ROPE_FREQS,),
     LongRope: (SHORT_FACTORS, LONG_FACTORS),
 }
-"""The tensors that are part of a scaling and no weights."""
-# Files say only how much each frequency is divided by; all released Llama 3 models have these.
+"""Tensors that belong to a rope scaling and are not weights."""
+# Files give only the divisor of each frequency; all released Llama 3 models have these values.
 _LLAMA3_LOW, _LLAMA3_HIGH, _LLAMA3_LENGTH = 1.0, 4.0, 8192
 _PHI3_4K_WINDOW = 2047
 
@@ -40,8 +40,8 @@ def parse_metadata(header: GgufHeader, where: str) -> DecoderConfig:
     - `header`: of the file.
     - `where`: the file, for messages.
 
-    **Raises:** `ModelFileError` in one line for another architecture, a number out of range, or
-    something that is not supported.
+    **Raises:** `ModelFileError` in one line for an unknown architecture, a number out of range, or
+    an unsupported setting.
     """
     architecture = header.metadata.get("general.architecture")
     if architecture not in FAMILIES:
@@ -50,7 +50,7 @@ def parse_metadata(header: GgufHeader, where: str) -> DecoderConfig:
             f"got {architecture!r:.60}"
         )
     count = header.metadata.get("split.count", 0)
-    # Files that llama-gguf-split merged say 0.
+    # Files merged by llama-gguf-split have 0.
     if count not in (0, 1):
         raise ModelFileError(f"{where}: one of several files; merge them with llama-gguf-split")
     prefix = architecture + "."
@@ -79,7 +79,7 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
     head_dim = fields.integer("attention.key_length", key_length, maximum=MAX_SIZE)
     rotary_dim = fields.integer("rope.dimension_count", head_dim, maximum=MAX_SIZE)
     if architecture != "phi3" and rotary_dim != head_dim:
-        # No config.json of that family can say otherwise: the model could not be exported.
+        # That family's config.json cannot express it, so the model could not be exported.
         legal = f"{head_dim}, all of each head, in a {architecture}"
         raise fields.error("rope.dimension_count", legal)
     context_length = fields.integer("context_length", maximum=10**12)
@@ -107,8 +107,8 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
 
 
 def _refuse_unsupported(fields: Fields, head_dim: int) -> None:
-    """Refuse what other architectures have and would change the arithmetic."""
-    # 0 stands for it.
+    """Refuse settings of other architectures that would change the arithmetic."""
+    # 0 means the usual value.
     usual = {"attention.scale": head_dim**-0.5, "logit_scale": 1.0}
     for name, number in usual.items():
         value = fields.values.get(name, 0)
@@ -119,10 +119,10 @@ def _refuse_unsupported(fields: Fields, head_dim: int) -> None:
 
 
 def _window(fields: Fields, num_layers: int, context_length: int) -> int | None:
-    """How many tokens each one of a Phi-3 sees; 0 in a file is all.
+    """How many tokens each token of a Phi-3 attends to; 0 in a file means all.
 
-    The first files of Phi-3-mini-4k and -medium-4k do not say. They are told by their shapes, as
-    in llama.cpp.
+    Early files of Phi-3-mini-4k and -medium-4k omit it. They are recognised by their shapes, as in
+    llama.cpp.
     """
     key = "attention.sliding_window"
     if key not in fields.values and num_layers in (32, 40) and context_length == 4096:
@@ -144,7 +144,7 @@ def _scaling(
             original,
             fields.number("rope.scaling.attn_factor", implied),
         )
-    # llama.cpp multiplies by it in every architecture.
+    # llama.cpp applies this factor in every architecture.
     if fields.number("rope.scaling.attn_factor", 1.0) != 1:
         raise fields.error("rope.scaling.attn_factor", "1 without longrope's factors")
     factor = _linear_factor(fields)
@@ -158,11 +158,11 @@ def _scaling(
 
 
 def _linear_factor(fields: Fields) -> float:
-    """By how much positions are divided; without a type a file means linear, as in llama.cpp."""
+    """The divisor of positions; a file without a scaling type means linear, as in llama.cpp."""
     kind = fields.values.get("rope.scaling.type", "linear")
     if kind not in ("none", "linear"):
         raise fields.error("rope.scaling.type", "none or linear: nothing else is supported")
-    # The second is the first one's older name; 0 stands for none.
+    # The second is the older name of the first; 0 means none.
     names = ("rope.scaling.factor", "rope.scale_linear")
     stated = next((name for name in names if name in fields.values), None)
     if kind == "none" or stated is None or fields.values[stated] == 0:
@@ -171,7 +171,7 @@ def _linear_factor(fields: Fields) -> float:
 
 
 def _llama3(header: GgufHeader, fields: Fields) -> AbstractRopeScaling:
-    """The scaling whose divisors are those in the file."""
+    """The scaling with the divisors in the file."""
     divisors = np.asarray(_vector(header, ROPE_FREQS))
     theta = fields.number("rope.freq_base", 10_000.0)
     frequencies = theta ** (-np.arange(len(divisors)) / len(divisors))

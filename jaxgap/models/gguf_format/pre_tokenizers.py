@@ -1,8 +1,8 @@
-"""How byte-level tokenizers cut text before they merge, by the names that GGUF files use.
+"""How byte-level tokenizers split text before merging, by the names that GGUF files use.
 
-The patterns are those that the models were published with (OpenAI's tiktoken for GPT-4 and GPT-4o,
-and what Llama 3, Qwen2 and SmolLM made of them in their `tokenizer.json`). Some have several names,
-as in llama.cpp.
+The patterns are those published with the models (OpenAI's tiktoken for GPT-4 and GPT-4o, and the
+variants of Llama 3, Qwen2 and SmolLM in their `tokenizer.json`). Some have several names, as in
+llama.cpp.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _PATTERNS = {
 
 
 class ByteLevelParts(NamedTuple):
-    """What surrounds the merges.
+    """The tokenizer's components around the merges.
 
     **Fields:**
 
     - `normalizer`: applied to the text first, if any.
-    - `pre_tokenizer`: cuts it, and writes bytes as characters.
-    - `ignore_merges`: whether a piece that is a token is taken whole.
+    - `pre_tokenizer`: splits it, and maps bytes to characters.
+    - `ignore_merges`: whether a piece that is a token is kept whole.
     """
 
     normalizer: Any
@@ -48,10 +48,10 @@ class ByteLevelParts(NamedTuple):
 
 
 def byte_level_parts(name: Any, where: str) -> ByteLevelParts:
-    """The parts for a name of `tokenizer.ggml.pre`.
+    """The parts for a value of `tokenizer.ggml.pre`.
 
-    **Raises:** `ModelFileError` for a name that is not known: cutting text in another way gives
-    other tokens, silently.
+    **Raises:** `ModelFileError` for an unknown name: splitting text differently would silently give
+    other tokens.
     """
     tokenizers = import_extra("tokenizers")
     pre = tokenizers.pre_tokenizers

@@ -1,8 +1,7 @@
 """The tokenizer that a GGUF file describes, rebuilt with the `tokenizers` library.
 
-Two kinds are in use: byte-level BPE with its merges (`gpt2`), where the file names the way text is
-cut before merging (the pre-tokeniser), and SentencePiece's BPE (`llama`), which has scores in place
-of merges.
+Two kinds are in use: byte-level BPE with merges (`gpt2`), where the file names the pre-tokenizer,
+and SentencePiece's BPE (`llama`), which has scores instead of merges.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from jaxgap.models.gguf_format.pre_tokenizers import byte_level_parts
 from jaxgap.models.model_files import ModelFileError, library_failures
 
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
-# A chat ends its turns with one of these, whatever the file calls its end of text. As in llama.cpp
-# they are control tokens, whatever type the file gives them: Phi-3's calls `<|end|>` user-defined.
+# A chat ends its turns with one of these, whatever the file's end of text is. As in llama.cpp they
+# are control tokens, whatever their type in the file: Phi-3's files call `<|end|>` user-defined.
 _END_OF_TURN = (
     "<|eot_id|>",
     "<|eom_id|>",
@@ -36,9 +35,9 @@ _MAX_PIECE = 256
 def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastTokenizer:
     """The tokenizer of a GGUF file.
 
-    It encodes as llama.cpp does. Where the file's `add_bos_token` says so, every prompt begins with
-    that token, conversations too, whether or not their template writes it, and never with two.
-    Tokens of a Phi-3 take the white space that follows them with them, of which files say nothing.
+    It encodes like llama.cpp. If the file's `add_bos_token` says so, every prompt begins with
+    exactly one such token, conversations too, whether or not their template writes it. Special
+    tokens of a Phi-3 absorb the white space that follows them, which files do not state.
 
     **Arguments:**
 
@@ -46,8 +45,7 @@ def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastT
     - `num_ids`: ids that the decoder has logits for.
     - `where`: the file, for messages.
 
-    **Raises:** `ModelFileError` in one line for a kind that is not supported or parts that do not
-    fit together.
+    **Raises:** `ModelFileError` in one line for an unsupported kind or inconsistent parts.
     """
     values = {
         key.removeprefix("tokenizer.ggml."): value
@@ -80,7 +78,7 @@ def build_tokenizer(metadata: dict[str, Any], num_ids: int, where: str) -> FastT
 
 
 class _Vocabulary:
-    """Tokens, their types and the special ones, checked."""
+    """Validated tokens, their types, and the special tokens."""
 
     def __init__(self, values: dict[str, Any], num_ids: int, where: str):
         self.values = values
@@ -108,7 +106,7 @@ class _Vocabulary:
         return strings
 
     def merges(self) -> list[tuple[str, str]]:
-        """Pairs; the space between them is never the first character."""
+        """The merges as pairs; the space that separates a pair is never the first character."""
         pairs = []
         for text in self._strings("merges"):
             space = text.find(" ", 1)
@@ -160,7 +158,7 @@ def _byte_level(vocabulary: _Vocabulary) -> Any:
 
 
 def _sentencepiece(vocabulary: _Vocabulary) -> Any:
-    """SentencePiece's BPE joins the pair whose piece has the highest score: so rank them by it."""
+    """SentencePiece's BPE joins the pair whose piece scores highest, so scores rank merges."""
     tokenizers = import_extra("tokenizers")
     ids = {token: number for number, token in enumerate(vocabulary.tokens)}
     scores = vocabulary.scores()
@@ -169,7 +167,7 @@ def _sentencepiece(vocabulary: _Vocabulary) -> Any:
     merges = []
     for number in sorted(normal, key=lambda number: -scores[number]):
         piece = vocabulary.tokens[number]
-        if len(piece) > _MAX_PIECE:  # all its splits are looked at
+        if len(piece) > _MAX_PIECE:  # all its splits are tried
             raise ModelFileError(f"{vocabulary.where}: token {number} has {len(piece)} characters")
         splits = ((piece[:cut], piece[cut:]) for cut in range(1, len(piece)))
         merges += [pair for pair in splits if pieces.issuperset(pair)]

@@ -1,4 +1,4 @@
-"""Models as folders of the Hugging Face hub hold them, and adapters in PEFT's format."""
+"""Models as Hugging Face folders, and adapters in PEFT's format."""
 
 from jaxgap.models.huggingface.config_json import config_json, parse_config
 from jaxgap.models.huggingface.folder import load_folder

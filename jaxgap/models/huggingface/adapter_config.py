@@ -1,4 +1,4 @@
-"""`adapter_config.json`: what of PEFT's settings is read, and what is written."""
+"""`adapter_config.json`: which of PEFT's settings are read, and which are written."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 from jaxgap.models.model_files import Fields, ModelFileError
 
 _MAX_RANK = 65_536
-# Letters alone: a number would be that of a layer, and other signs a regular expression.
+# Letters only: a number would be a layer's, and other characters a regular expression.
 _MODULE = re.compile(r"[A-Za-z_]+(\.[A-Za-z_]+)*")
-# With other values adapters would compute something else than plain LoRA.
+# With other values adapters would not compute plain LoRA.
 _REQUIRED: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "bias": ("none",),
-    # Those that leave the weights of the base as they are.
+    # The values that leave the base weights unchanged.
     "init_lora_weights": (True, False, "gaussian", "orthogonal"),
 }
-# Read here, or without effect on what trained adapters compute: the tensors say where they are.
+# Read here, or without effect on what trained adapters compute: the tensors' names say where they
+# belong.
 _HARMLESS = frozenset(
     (
         "r",
@@ -44,9 +45,9 @@ _HARMLESS = frozenset(
 
 
 def check_plain_lora(fields: Fields) -> None:
-    """Refuse what is not plain LoRA, settings that nobody here has heard of included.
+    """Refuse everything but plain LoRA, including unknown settings.
 
-    PEFT adds a setting with every variant (DoRA, aLoRA, QALoRA, ...), empty where it is not used.
+    PEFT adds a setting for every variant (DoRA, aLoRA, QALoRA, ...), empty if it is not used.
 
     **Raises:** `ModelFileError` in one line.
     """
@@ -67,16 +68,16 @@ def read_rank(fields: Fields, module: str) -> int:
 
 
 def read_scale(fields: Fields, module: str, rank: int) -> float:
-    """What the product of a module's adapters is multiplied by."""
+    """The factor of the product of a module's adapters."""
     place, name = _stated(fields, "lora_alpha", "alpha_pattern", module)
     stabilised = fields.boolean("use_rslora", False)
     return place.number(name) / (math.sqrt(rank) if stabilised else rank)
 
 
 def adapter_json(modules: list[str], rank: int, scale: float, base_model: str) -> dict[str, Any]:
-    """The settings of adapters that all have one rank and one scale.
+    """The settings of adapters that all have the same rank and scale.
 
-    No patterns: llama.cpp's converter drops them, and its adapters have one alpha a file.
+    No patterns: llama.cpp's converter drops them, and its adapters have one alpha per file.
     """
     return {
         "peft_type": "LORA",
@@ -95,10 +96,10 @@ def adapter_json(modules: list[str], rank: int, scale: float, base_model: str) -
 
 
 def _stated(fields: Fields, name: str, patterns: str, module: str) -> tuple[Fields, str]:
-    """Where a number for a module stands: in a table by the end of its name, or for all."""
+    """Where a module's number is found: in a table by the end of its name, or the common one."""
     table = Fields(_table(fields, patterns), f"{fields.where}: {patterns}")
     for key in table.values:
-        # PEFT's own rule, the first that fits; its names are regular expressions.
+        # PEFT's own rule: the first match counts, and the names are regular expressions.
         if re.fullmatch(rf"(.*\.)?({key})", module):
             return table, key
     return fields, name

@@ -1,4 +1,4 @@
-"""A module that PEFT adapts, and the projections of a decoder that it stands for."""
+"""A module that PEFT adapts, and the decoder projections that it represents."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class AdapterModule(NamedTuple):
 
     - `name`: such as `self_attn.qkv_proj`.
     - `members`: part and name of each projection, such as `("attention", "query")`.
-    - `sizes`: outputs of each projection.
-    - `inputs`: of them all.
+    - `sizes`: number of outputs of each projection.
+    - `inputs`: number of inputs, common to all.
     """
 
     name: str
@@ -31,7 +31,7 @@ class AdapterModule(NamedTuple):
 
     @property
     def short_name(self) -> str:
-        """As `target_modules` has it."""
+        """The name in `target_modules`."""
         return self.name.rpartition(".")[2]
 
     def tensor(self, layer: int, matrix: str) -> str:
@@ -54,12 +54,12 @@ def adapter_modules(config: DecoderConfig) -> list[AdapterModule]:
 
 
 def split(block: Params, module: AdapterModule, a: np.ndarray, b: np.ndarray) -> None:
-    """Put a module's adapter into a block: each projection has all of `A` and its rows of `B`.
+    """Put a module's adapter into a block: each projection gets all of `A` and its rows of `B`.
 
     **Arguments:**
 
     - `block`: adapters of one layer, changed in place.
-    - `module`: that the adapter belongs to.
+    - `module`: the module that the adapter belongs to.
     - `a`, `b`: of shapes (rank, inputs) and (outputs, rank).
     """
     start = 0
@@ -74,16 +74,16 @@ def split(block: Params, module: AdapterModule, a: np.ndarray, b: np.ndarray) ->
 def fuse(
     block: Params, module: AdapterModule, lora: LoraConfig, scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One adapter for the projections of a module, exact but for rounding where scales differ.
+    """One adapter for the projections of a module, exact up to rounding if scales differ.
 
-    Where all have the same `A` it is kept; otherwise the rank is the sum of theirs.
+    A common `A` is kept; otherwise the rank is the sum of the projections' ranks.
 
     **Arguments:**
 
     - `block`: adapters of one layer.
     - `module`: at least one of its projections has adapters.
     - `lora`: their scales.
-    - `scale`: of the result; `B` takes up what differs from it.
+    - `scale`: of the result; differences from it are absorbed into `B`.
 
     **Returns:** `A` and `B`, of shapes (rank, inputs) and (outputs, rank).
     """
@@ -95,7 +95,7 @@ def fuse(
 
 
 def pad(a: np.ndarray, b: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same adapter with zeros up to a rank."""
+    """The same adapter padded with zeros to a rank."""
     extra = rank - a.shape[0]
     return np.pad(a, ((0, extra), (0, 0))), np.pad(b, ((0, 0), (0, extra)))
 
@@ -103,7 +103,7 @@ def pad(a: np.ndarray, b: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray
 def _members(
     block: Params, module: AdapterModule, lora: LoraConfig, scale: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """`A` and `B` of each projection as PEFT has them; of rank 0 where there is no adapter."""
+    """`A` and `B` of each projection in PEFT's layout; of rank 0 if there is no adapter."""
     members = []
     for (part, member), size in zip(module.members, module.sizes, strict=True):
         target = lora.target(member)
@@ -118,7 +118,7 @@ def _members(
 
 
 def _stack(members: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """The `A` one above the other, the `B` in blocks down the diagonal."""
+    """The `A` stacked vertically, the `B` block-diagonally."""
     a = np.concatenate([a for a, _ in members])
     b = np.zeros((sum(part.shape[0] for _, part in members), a.shape[0]), a.dtype)
     row = column = 0

@@ -1,7 +1,7 @@
-"""Tokens that a folder's files add to those of `tokenizer.json`, as transformers adds them.
+"""Tokens that a folder's files add to those of `tokenizer.json`, as in transformers.
 
 The `added_tokens_decoder` of `tokenizer_config.json` gives tokens with their ids, and how each
-takes the white space around it; older folders have `added_tokens.json` for that, with ids alone.
+strips the white space around it; older folders have `added_tokens.json` instead, with only ids.
 Tokens that the settings name (`eos_token` and others) are special, whatever `tokenizer.json` says.
 """
 
@@ -29,18 +29,18 @@ _FLAGS = ("lstrip", "rstrip", "single_word", "normalized", "special")
 
 
 def add_tokens(backend: Any, settings: dict[str, Any], folder: Path) -> None:
-    """Add to a backend what a folder's files know of tokens.
+    """Add the tokens in a folder's files to a backend.
 
-    No id is made up: a token that is named, but has no id anywhere, is left out.
+    No id is invented: a token that is named, but has no id anywhere, is omitted.
 
     **Arguments:**
 
     - `backend`: the `tokenizers.Tokenizer`, changed in place.
-    - `settings`: of `tokenizer_config.json`, completed from the files that older folders have.
-    - `folder`: whose settings they are; where they have no `added_tokens_decoder`, its
+    - `settings`: of `tokenizer_config.json`, completed from the files of older folders.
+    - `folder`: the folder of the settings; if they have no `added_tokens_decoder`, its
         `added_tokens.json` is read.
 
-    **Raises:** `ModelFileError` in one line if a token cannot have the id that it is given.
+    **Raises:** `ModelFileError` in one line if a token cannot have its given id.
     """
     where, stated = _stated(backend, settings, folder)
     new = {number: token for number, token in stated.items() if _id(backend, token) is None}
@@ -61,14 +61,14 @@ def add_tokens(backend: Any, settings: dict[str, Any], folder: Path) -> None:
 
 
 def token_text(value: Any) -> str | None:
-    """A special token is its text, or an object with it."""
+    """The text of a special token, which is given as a string or an object."""
     if isinstance(value, dict):
         value = value.get("content")
     return value if isinstance(value, str) else None
 
 
 def _stated(backend: Any, settings: dict[str, Any], folder: Path) -> tuple[str, dict[int, Any]]:
-    """Where tokens are given their ids, and these tokens by id."""
+    """The file or key that gives tokens their ids, and these tokens by id."""
     older = folder / _OLDER_FILE
     if _TABLE not in settings and older.exists():
         return str(older), _from_older(backend, settings, older)
@@ -91,7 +91,7 @@ def _from_table(table: Any, where: str) -> dict[int, Any]:
 
 
 def _from_older(backend: Any, settings: dict[str, Any], path: Path) -> dict[int, Any]:
-    """Tokens that the settings name are special; `tokenizer.json` knows the flags of its own."""
+    """Tokens from `added_tokens.json`: special if the settings name them, with known flags kept."""
     special = {token_text(value) for value in _named(settings)}
     known, stated = _known(backend), {}
     for text, number in read_json(path, MAX_TOKENIZER_BYTES).items():
@@ -105,7 +105,7 @@ def _from_older(backend: Any, settings: dict[str, Any], path: Path) -> dict[int,
 
 
 def _named(settings: dict[str, Any]) -> Iterator[Any]:
-    """What stands where special tokens are named."""
+    """The values of all settings that name special tokens."""
     for name in SPECIAL_NAMES:
         yield settings.get(name)
     for name in _SPECIAL_LISTS:
@@ -117,7 +117,7 @@ def _named(settings: dict[str, Any]) -> Iterator[Any]:
 
 
 def _token(value: Any) -> Any:
-    """The `tokenizers.AddedToken` of a text, or of an object with its text and its flags."""
+    """The `tokenizers.AddedToken` of a string, or of an object with text and flags."""
     text = token_text(value)
     if not text:
         return None
@@ -142,7 +142,7 @@ def _id(backend: Any, token: Any) -> int | None:
 
 
 def _register(backend: Any, tokens: list[Any]) -> None:
-    """Add those that the backend lacks, or has otherwise; adding what it has would cost time."""
-    # Tokens that differ in their flags alone are equal to the library, but not as texts.
+    """Add tokens that the backend lacks or has with other flags; re-adding the rest is slow."""
+    # The library considers tokens equal that differ only in flags; their repr differs.
     known = {repr(token) for token in backend.get_added_tokens_decoder().values()}
     backend.add_tokens([token for token in tokens if repr(token) not in known])

@@ -1,8 +1,8 @@
 """`config.json` to :class:`DecoderConfig` and back.
 
-What a released model of the families here needs is read; whatever else would change the
-arithmetic is refused by name rather than ignored. Keys that are absent have the defaults that
-transformers gives them.
+The settings that released models of the supported families need are read; any other that would
+change the arithmetic is refused by name rather than ignored. Absent keys have the defaults of
+transformers.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ARCHITECTURES = {
 def parse_config(path: Path) -> DecoderConfig:
     """The decoder that a `config.json` describes.
 
-    **Raises:** `ModelFileError` in one line if the file is no JSON object, is of another family,
-    holds a number out of range, or asks for something that is not supported.
+    **Raises:** `ModelFileError` in one line if the file is not a JSON object, is of another family,
+    has a number out of range, or an unsupported setting.
     """
     values = read_json(path)
     fields = Fields(values, str(path))
@@ -38,7 +38,7 @@ def parse_config(path: Path) -> DecoderConfig:
     num_heads = fields.integer("num_attention_heads", maximum=MAX_SIZE)
     hidden_size = fields.integer("hidden_size", maximum=MAX_SIZE)
     head_dim = 128 if family == "qwen3" else max(hidden_size // num_heads, 1)
-    absent = "num_key_value_heads" not in values  # null is as many as there are heads
+    absent = "num_key_value_heads" not in values  # null means as many as heads
     kv_heads = 32 if absent and family.startswith("qwen") else num_heads
     shape: dict[str, Any] = {
         "vocab_size": fields.integer("vocab_size", maximum=MAX_SIZE),
@@ -77,7 +77,7 @@ def _refuse_unsupported(fields: Fields, family: str) -> None:
     for name, only in required.items():
         if values.get(name) not in (None, only):
             raise fields.error(name, f"{only!r}: nothing else is supported")
-    # Null would be false to transformers.
+    # transformers treats null as false.
     if values.get("is_causal", True) is not True:
         raise fields.error("is_causal", "true: nothing else is supported")
     if values.get("quantization_config"):
@@ -92,9 +92,9 @@ def _refuse_unsupported(fields: Fields, family: str) -> None:
 
 
 def family_of(config: DecoderConfig) -> str:
-    """The family of a decoder: the one stated, or else the first that computes what it says.
+    """The family of a decoder: the one stated, or else the first that computes the same.
 
-    **Raises:** `ValueError` if that family, or every one, computes something else.
+    **Raises:** `ValueError` if the stated family, or every family, computes something else.
 
     >>> family_of(DecoderConfig(8, 8, 8, 1, 1, 1, 8, qk_norm=True))
     'qwen3'
@@ -120,7 +120,7 @@ def _computes(family: str, config: DecoderConfig) -> bool:
 
 
 def config_json(config: DecoderConfig) -> dict[str, Any]:
-    """What `config.json` says of a decoder, read alike by transformers, vLLM and llama.cpp.
+    """The `config.json` of a decoder, interpreted alike by transformers, vLLM and llama.cpp.
 
     **Raises:** `ValueError` if its family does not compute what the configuration says.
     """

@@ -1,8 +1,8 @@
-"""The tensors of a folder, under the names that a decoder's family gives them.
+"""The tensors of a folder, under the names of the decoder's family.
 
-Folders that transformers reads may leave out the prefix `model.`, hold constants that the
-configuration gives, hold the embedding under the name of the unembedding, or say that both are tied
-and hold two that differ.
+Folders for transformers may omit the prefix `model.`, contain constants that follow from the
+configuration, store the embedding under the name of the unembedding, or declare both tied and
+contain two that differ.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from jaxgap.models.huggingface.tensor_names import PREFIX, naming_of
 from jaxgap.models.model_files import ModelFileError
 from jaxgap.models.safetensors_file import Entry
 
-# Constants that older files carry along, and that the configuration gives.
+# Constants in older files that follow from the configuration.
 _DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")
 _ELEMENTS_AT_ONCE = 1 << 22
 
 
 def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig, dict[str, Entry]]:
-    """The decoder that a folder holds, and its tensors by name, from the headers of the files.
+    """The decoder in a folder, and its tensors by name, from the headers of the files.
 
-    Where the configuration ties the unembedding to the embedding and the files hold another one, it
-    is not tied, as in transformers. To tell, the two are looked through.
+    If the configuration ties the unembedding to the embedding but the files have a different one,
+    it is untied, as in transformers. To find out, the two tensors are compared.
 
     **Arguments:**
 
@@ -44,7 +44,7 @@ def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig,
         for name, entry in _prefixed(read_entries(folder), naming.unembedding).items()
         if not _DERIVED.fullmatch(name)
     }
-    # Few names in the files, so few layers: a configuration cannot ask for a model of more.
+    # A hostile configuration cannot ask for more layers than the files have tensors.
     if config.num_layers > len(entries):
         raise ModelFileError(
             f"{folder}: config.json says {config.num_layers} layers, "
@@ -60,7 +60,7 @@ def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig,
 
 
 def _prefixed(entries: dict[str, Entry], unembedding: str) -> dict[str, Entry]:
-    """Names as a model with an unembedding has them, from those of one without (`AutoModel`)."""
+    """Names with the prefix that files of a bare model (`AutoModel`) omit."""
     if any(name.startswith(PREFIX) for name in entries):
         return entries
     return {
@@ -69,7 +69,7 @@ def _prefixed(entries: dict[str, Entry], unembedding: str) -> dict[str, Entry]:
 
 
 def _equal(first: Entry, second: Entry) -> bool:
-    """Whether two tensors hold the same numbers, a few rows at a time."""
+    """Whether two tensors are equal, compared a few rows at a time."""
     if first == second:
         return True
     if first.shape != second.shape or len(first.shape) != 2:

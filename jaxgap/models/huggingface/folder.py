@@ -1,4 +1,4 @@
-"""A model from a folder as the Hugging Face hub holds it."""
+"""A model from a folder in the Hugging Face format."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def load_folder(
     """The model, its tokenizer and its parameters.
 
     Names, shapes and sizes are checked against `config.json` before any tensor is read; then each
-    is read once, so that memory peaks at the parameters and one tensor more.
+    is read once, so that peak memory is the parameters plus one tensor.
 
     **Arguments:**
 
     - `folder`: with `config.json`, safetensors and `tokenizer.json`.
     - `dtype`: floating type of the parameters, and so of the activations.
-    - `shardings`: where each parameter goes, a tree like the parameters; by default on one device,
-        or on the mesh that is set as :mod:`jaxgap.models.axes` says.
+    - `shardings`: of each parameter, a tree like the parameters; by default one device, or the
+        current mesh as :mod:`jaxgap.models.axes` says.
 
-    **Raises:** `ModelFileError` in one line if a file is missing, damaged, hostile, or of a model
-    that is not supported.
+    **Raises:** `ModelFileError` in one line if a file is missing, damaged, hostile, or of an
+    unsupported model.
     """
     folder = Path(folder)
     config, entries = decoder_entries(folder, parse_config(folder / "config.json"))
-    # First what is small, so that nothing is refused after the weights are read.
+    # Small files first, so that nothing is refused after the weights are read.
     model = LanguageModel(config, load_tokenizer(folder, config.vocab_size))
     shardings = shardings or decoder_shardings(config)
     stored = list(stored_tensors(config, naming_of(config)))

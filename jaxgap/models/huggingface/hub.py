@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxgap.errors import InputError
 from jaxgap.models.extra import import_extra
 
-# Nothing that could be a pickle is fetched.
+# Nothing that could be a pickle is downloaded.
 _PATTERNS = (
     "config.json",
     "generation_config.json",
@@ -22,21 +22,21 @@ _PATTERNS = (
 
 
 def download(name: str, revision: str | None = None) -> Path:
-    """Fetch what a model needs into the hub's cache, unless it is there, and give the folder.
+    """Download what a model needs to the hub's cache, unless present, and return the folder.
 
     **Arguments:**
 
     - `name`: such as `HuggingFaceTB/SmolLM2-135M-Instruct`.
-    - `revision`: a branch, tag or commit; a run that must be repeatable names a commit.
+    - `revision`: a branch, tag or commit; name a commit for a reproducible run.
 
-    **Raises:** `InputError` in one line if the name is unknown, closed, or cannot be reached.
+    **Raises:** `InputError` in one line if the name is unknown or gated, or the hub unreachable.
     """
     hub = import_extra("huggingface_hub")
-    # The HTTP client's own errors, by way of the hub's, since the client differs between versions.
+    # The HTTP client's own errors, found through the hub's, since the client varies by version.
     client = import_extra("huggingface_hub.errors").HfHubHTTPError.__bases__
     try:
         return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
-    # Names that are unknown, closed or not valid; no connection, or one that breaks; Xet's transfer
+    # Names that are unknown, gated or invalid; no connection, or one that breaks; Xet's transfer
     # (RuntimeError).
     except (OSError, ValueError, RuntimeError, *client) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

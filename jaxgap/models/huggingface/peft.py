@@ -1,10 +1,10 @@
 """Adapters as PEFT stores them: `adapter_config.json` and `adapter_model.safetensors`.
 
-PEFT adapts the modules of transformers. Where a family fuses projections (Phi-3), one adapter in
-the file stands for several here: they share `A`, and each has its rows of `B`. Trained apart, their
-`A` differ; then they are written exactly all the same, as one adapter whose rank is the sum of
-theirs. All adapters of a file are written with one rank, padded with zeros, and one scale:
-llama.cpp knows no other.
+PEFT adapts the modules of transformers. If a family fuses projections (Phi-3), one adapter in the
+file corresponds to several here: they share `A`, and each has its rows of `B`. Trained separately,
+their `A` differ; they are still written exactly, as one adapter whose rank is the sum of theirs.
+All adapters of a file are written with one rank, padded with zeros, and one scale, since llama.cpp
+supports nothing else.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def load_adapters(folder: str | Path, config: DecoderConfig) -> tuple[LoraConfig
     - `folder`: with `adapter_config.json` and `adapter_model.safetensors`.
     - `config`: of the decoder they were made for.
 
-    **Returns:** which projections have adapters, and these, in float32.
+    **Returns:** which projections have adapters, and the adapters in float32.
 
-    **Raises:** `ModelFileError` in one line if a file is missing, damaged or hostile, if the
-    adapters are of another kind than plain LoRA, or fit another model.
+    **Raises:** `ModelFileError` in one line if a file is missing, damaged or hostile, or if the
+    adapters are not plain LoRA or belong to another model.
     """
     folder = Path(folder)
     fields = Fields(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
@@ -79,23 +79,23 @@ def save_adapters(
 ) -> None:
     """Write adapters so that PEFT, vLLM and llama.cpp's converter read them.
 
-    What they compute is kept to rounding, their ranks are not: see the module's docstring.
+    They compute the same up to rounding, but their ranks may change: see the module's docstring.
 
     **Arguments:**
 
     - `folder`: must not exist, or be empty.
     - `config`: of the decoder.
-    - `lora`, `adapters`: as :func:`load_adapters` or :func:`jaxgap.models.init_adapters` give them.
-    - `base_model`: name or folder of the model they belong to, noted in the file.
+    - `lora`, `adapters`: as for :func:`load_adapters` and :func:`jaxgap.models.init_adapters`.
+    - `base_model`: name or folder of the model they belong to, recorded in the file.
 
-    **Raises:** `InputError` if the folder holds something.
+    **Raises:** `InputError` if the folder is not empty.
     """
     modules = [
         module
         for module in adapter_modules(config)
         if any(lora.target(member) for _, member in module.members)
     ]
-    # The first one's, so that adapters of one scale, as training makes them, keep their bits.
+    # The first one's scale, so that adapters of equal scale, as from training, stay bit-identical.
     scale = lora.targets[0].scale
     fused = {
         (module, layer): fuse(block, module, lora, scale)

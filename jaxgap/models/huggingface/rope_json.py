@@ -1,7 +1,8 @@
 """The rotary part of `config.json`, in its older form (`rope_theta`, `rope_scaling`) and its newer
 one (`rope_parameters`); the older one is written, since every tool reads it.
 
-Where both are there, transformers takes the older one for all of the newer one: people add it.
+If both are present, which happens when users add the older one, transformers lets it replace the
+whole newer one.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from jaxgap.models.rope_scaling import (
 
 SCALINGS: dict[str, dict[str, type[AbstractRopeScaling]]] = {
     "llama": {"default": NoScaling, "linear": LinearScaling, "llama3": Llama3Scaling},
-    # Early files say "su".
+    # Early files use "su".
     "phi3": {"default": NoScaling, "longrope": LongRope, "su": LongRope},
     "qwen2": {"default": NoScaling, "linear": LinearScaling},
     "qwen3": {"default": NoScaling, "linear": LinearScaling},
 }
-"""The scalings that each family has, by the names that files give them."""
+"""The scalings of each family, by their names in files."""
 _MAX_LENGTH = 10**12
 _MAX_PAIRS = 100_000
 _OLDER, _NEWER = "rope_scaling", "rope_parameters"
-# What both forms have beside the scaling itself, and what it is where neither says.
+# The settings of both forms besides the scaling itself, with their defaults.
 _DEFAULTS = {"rope_theta": 10_000.0, "partial_rotary_factor": 1.0}
 _ORIGINAL = "original_max_position_embeddings"
-# What transformers takes for a Phi-3 whose file does not say outside of the scaling.
+# The default in transformers for a Phi-3 whose file does not give it outside the scaling.
 _PHI3_ORIGINAL = 4096
 
 
@@ -46,7 +47,7 @@ def parse_rope(fields: Fields, family: str, context_length: int) -> dict[str, An
         if not isinstance(form, dict):
             raise fields.error(name, "an object")
     stated_by = _OLDER if forms[_OLDER] else _NEWER
-    # The newer form holds everything in one object; the older one keeps these beside it.
+    # The newer form has everything in one object; the older one keeps these beside it.
     outer = {
         name: fields.values[name]
         for name in (*_DEFAULTS, _ORIGINAL)
@@ -75,16 +76,16 @@ def _refuse_loss(fields: Fields, newer: dict[str, Any], numbers: dict[str, float
 
 
 def _refuse_nested(rope: Fields) -> None:
-    """Refuse an object for each type of layer: the families here have one for all layers."""
+    """Refuse an object per layer type: the supported families have one for all layers."""
     nested = next((name for name, value in rope.values.items() if isinstance(value, dict)), None)
     if nested is not None:
         raise rope.error(nested, "left out: every layer has the same rotary embedding here")
 
 
 def _choose_original_length(rope: Fields, inner: Any, outer: Any, family: str) -> None:
-    """Phi-3 keeps the length before stretching outside, and transformers believes that one.
+    """Choose the length before scaling: Phi-3 keeps it outside, where transformers reads it.
 
-    In other families versions of transformers disagree about which one counts.
+    For other families, versions of transformers disagree about which one counts.
     """
     if family == "phi3":
         rope.values[_ORIGINAL] = _PHI3_ORIGINAL if outer is None else outer
@@ -155,7 +156,7 @@ def rope_json(config: DecoderConfig, family: str) -> dict[str, Any]:
     if config.partial_rotary_factor != 1:
         values["partial_rotary_factor"] = config.partial_rotary_factor
     if family == "phi3":
-        # Their config.json always has it, and llama.cpp's converter asks for it.
+        # Their config.json always has it, and llama.cpp's converter requires it.
         values["original_max_position_embeddings"] = config.context_length
     match config.rope_scaling:
         case LinearScaling(factor):
@@ -175,7 +176,7 @@ def rope_json(config: DecoderConfig, family: str) -> dict[str, Any]:
 
 
 def _longrope_json(scaling: LongRope, context_length: int) -> dict[str, Any]:
-    # As in Microsoft's files: transformers before 5.0 refuses all but these three entries.
+    # As in Microsoft's files: transformers before 5.0 rejects any other entries.
     entries: dict[str, Any] = {
         "type": "longrope",
         "short_factor": list(scaling.short_factors),
@@ -183,7 +184,7 @@ def _longrope_json(scaling: LongRope, context_length: int) -> dict[str, Any]:
     }
     original = scaling.original_length
     implied = longrope_attention_factor(context_length / original, original)
-    # Compared as GGUF files keep it and as it is multiplied: in float32.
+    # Compared in float32, as GGUF files store it and as it is applied.
     if np.float32(scaling.magnitude) != np.float32(implied):
         entries["attention_factor"] = scaling.magnitude
     return entries

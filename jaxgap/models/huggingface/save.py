@@ -23,8 +23,8 @@ from jaxgap.models.safetensors_file import write_tensors
 from jaxgap.trajectory.atomic import current_umask
 
 MAX_SHARD_BYTES = 5_000_000_000
-# The line ends with a block, so that a template of which its first line is blanks and a block is
-# read as it was: both are cut.
+# A line of its own that ends with a block: Jinja trims its line break, and still strips the blanks
+# before a block on the template's first line.
 _BEGINNING = "{% if bos_token %}{{ bos_token }}{% endif %}\n"
 
 
@@ -37,10 +37,10 @@ def save_folder(
 ) -> None:
     """Write `config.json`, `generation_config.json`, safetensors and the tokenizer's files.
 
-    The folder appears whole or not at all. Numbers are stored in the parameters' floating type, so
-    reading them back gives the same bits. One shard at a time is held beside the parameters.
-    Conversations begin as they do in the model: where a GGUF file has them begin with a token that
-    its chat template does not write, the template is written with it.
+    The folder appears complete or not at all. Values are stored in the parameters' floating type,
+    so reading them back gives the same bits. Memory is needed for one shard besides the parameters.
+    Conversations begin as they do in the model: if a GGUF file begins them with a token that its
+    chat template does not write, the token is added to the template.
 
     **Arguments:**
 
@@ -48,9 +48,9 @@ def save_folder(
     - `model`: without adapters (:func:`jaxgap.models.merge_adapters`), with a tokenizer that came
         from a file.
     - `params`: its parameters, all of one floating type.
-    - `max_shard_bytes`: where one file ends and the next begins, >= 1; a tensor is never cut.
+    - `max_shard_bytes`: the largest file, >= 1, unless a single tensor is larger.
 
-    **Raises:** `InputError` if the folder holds something; `ValueError` for another model.
+    **Raises:** `InputError` if the folder is not empty; `ValueError` for an unsuitable model.
     """
     if model.lora is not None or not isinstance(model.tokenizer, FastTokenizer):
         raise ValueError("model must have no adapters and a FastTokenizer; merge adapters first")
@@ -66,9 +66,9 @@ def save_folder(
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to write into that takes its name once all is written.
+    """A temporary folder to write to, renamed to `path` once everything is written.
 
-    **Raises:** `InputError` if there is something of that name, other than an empty folder.
+    **Raises:** `InputError` if the path exists and is not an empty folder.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists already; give a new folder")
@@ -109,8 +109,8 @@ def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, config: DecoderConf
         "pad_token": text_of(tokenizer.pad_id),
     }
     if family_of(config) == "phi3" and _is_byte_level(tokenizer):
-        # llama.cpp's converter takes any other Phi-3 for one with SentencePiece. The tokens that
-        # transformers would give this class, and add to the vocabulary, are ruled out.
+        # llama.cpp's converter assumes SentencePiece for any other Phi-3. The default tokens of
+        # this class, which transformers would add to the vocabulary, are disabled.
         settings |= {"tokenizer_class": "GPT2Tokenizer", "bos_token": None, "unk_token": None}
     if tokenizer.bos_id is not None:
         settings["bos_token"] = text_of(tokenizer.bos_id)
@@ -124,20 +124,21 @@ def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, config: DecoderConf
 def _begins_unwritten(tokenizer: FastTokenizer) -> bool:
     """Whether conversations begin with a token that the chat template does not write.
 
-    In a folder they begin as the template writes them (:class:`FastTokenizer`).
+    Conversations of a model in a folder begin exactly as the template says
+    (:class:`FastTokenizer`).
     """
     if not tokenizer.begins_chats:
         return False
     try:
         text = tokenizer.render_chat([{"role": "user", "content": "1"}])
-    except InputError:  # a template that takes no question alone
+    except InputError:  # the template rejects a lone question
         return False
     as_read, as_written = (tokenizer.encode_batch([text], begin=begin) for begin in (True, False))
     return as_read != as_written
 
 
 def _is_byte_level(tokenizer: FastTokenizer) -> bool:
-    """Whether the tokenizer is of GPT-2's kind: BPE over bytes."""
+    """Whether the tokenizer is byte-level BPE, like GPT-2's."""
     backend = tokenizer.backend
     return (type(backend.model).__name__, type(backend.decoder).__name__) == ("BPE", "ByteLevel")
 
@@ -145,7 +146,7 @@ def _is_byte_level(tokenizer: FastTokenizer) -> bool:
 def _shards(
     tensors: Iterator[Stored], bytes_each: int, max_bytes: int
 ) -> Iterator[tuple[list[Stored], int]]:
-    """Tensors file by file, and the bytes of each file."""
+    """The tensors of each file, and its size in bytes."""
     shard, size = [], 0
     for stored in tensors:
         num_bytes = bytes_each
@@ -166,7 +167,7 @@ def _write_shards(folder: Path, shards: list[tuple[list[Stored], int]], params: 
         if len(shards) > 1:
             name = f"model-{number:05}-of-{len(shards):05}.safetensors"
         arrays = {stored.name: disassemble(stored, params) for stored in tensors}
-        # transformers wants to be told that the layout is PyTorch's.
+        # transformers requires the format to be declared as PyTorch's.
         write_tensors(folder / name, arrays, format="pt")
         weight_map |= dict.fromkeys(arrays, name)
     if len(shards) > 1:

@@ -1,4 +1,4 @@
-"""The safetensors files of a Hugging Face folder, one or several with an index."""
+"""The safetensors files of a Hugging Face folder: one, or several with an index."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def read_entries(folder: Path) -> dict[str, Entry]:
     """Every tensor of a folder, by name, from the headers of its files.
 
     **Raises:** `ModelFileError` in one line if there are no safetensors, if a file is refused, or
-    if the index names a file outside the folder, or disagrees with the files.
+    if the index names a file outside the folder or disagrees with the files.
     """
-    # An index beside the single file is left over: transformers takes the file as well.
+    # An index beside the single file is a leftover: transformers also prefers the file.
     if (folder / SINGLE).exists():
         return read_header(folder / SINGLE)
     if (folder / INDEX).exists():
@@ -42,7 +42,7 @@ def _indexed(folder: Path) -> dict[str, Entry]:
     if not isinstance(weight_map, dict) or not weight_map:
         raise ModelFileError(f"{path}: weight_map must be an object that names a file a tensor")
     for name in weight_map.values():
-        # A bare name: no folder, no way up, nothing absolute.
+        # A bare name: no folder, no parent, no absolute path.
         if not isinstance(name, str) or not _SHARD.fullmatch(name):
             raise ModelFileError(f"{path}: {name!r:.80} is not the name of a safetensors file")
     shards = sorted(set(weight_map.values()))

@@ -29,7 +29,7 @@ _COMMON = (
 
 
 def naming_of(config: DecoderConfig) -> Naming:
-    """The names that the family of this decoder uses; Phi-3 fuses projections."""
+    """The tensor names of this decoder's family; Phi-3 fuses projections."""
     projections = _FUSED if family_of(config) == "phi3" else _APART
     return Naming(
         embedding=PREFIX + "embed_tokens.weight",

@@ -26,26 +26,26 @@ _DISPENSABLE = ("pad_token", "bos_token")
 def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
     """The tokenizer in a folder.
 
-    What ends a completion is the tokenizer's own end token, every `eos_token_id` of
-    `generation_config.json`, or of `config.json` where that one gives none, and the special token
-    with which the chat template ends a reply, of which base models may say nothing. As in
-    transformers, a rendered conversation begins as its template writes it. A padding or beginning
-    token that the decoder has no logits for is done without.
+    A completion ends with the tokenizer's own end token, with any `eos_token_id` of
+    `generation_config.json`, or of `config.json` if the former has none, or with the special token
+    with which the chat template ends a reply, which base models may not declare. As in
+    transformers, a rendered conversation begins as its template says. A padding or beginning token
+    that the decoder has no logits for is ignored.
 
     **Arguments:**
 
-    - `folder`: with `tokenizer.json`, and `tokenizer_config.json`, `special_tokens_map.json` and
-        more if it has them.
+    - `folder`: with `tokenizer.json`, and optionally `tokenizer_config.json`,
+        `special_tokens_map.json` and others.
     - `num_ids`: ids that the decoder has logits for.
 
-    **Raises:** `ModelFileError` in one line if a file cannot be used, if nothing says which token
-    ends a text, or if a token is named for that which has no id.
+    **Raises:** `ModelFileError` in one line if a file cannot be used, if no end token is declared,
+    or if the declared one has no id.
     """
     try:
         return _load(folder, num_ids)
     except ModelFileError:
         raise
-    except (ValueError, TypeError) as error:  # of what no well-formed file holds
+    except (ValueError, TypeError) as error:  # from malformed content
         raise ModelFileError(f"{folder}: {' '.join(str(error).split())[:200]}") from None
 
 
@@ -68,7 +68,7 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
 
 
 def _ending_replies(tokenizer: FastTokenizer) -> FastTokenizer:
-    """The tokenizer, with what ends a reply in its chat template among what ends a completion."""
+    """The tokenizer, with its chat template's end of a reply among the ends of a completion."""
     end = _reply_end(tokenizer)
     if end is None or end in tokenizer.end_ids:
         return tokenizer
@@ -76,13 +76,13 @@ def _ending_replies(tokenizer: FastTokenizer) -> FastTokenizer:
 
 
 def _reply_end(tokenizer: FastTokenizer) -> int | None:
-    """The special token that comes first after a reply, if it is not one that begins a text."""
+    """The token right after a reply, if it is special and does not begin a text."""
     if tokenizer.chat_template is None:
         return None
     try:
         _, reply, after = tokenizer.chat_template.around_reply()
         ids = tokenizer.encode(after.lstrip()) if reply else []
-    except InputError:  # a template for questions alone, or a token that the decoder lacks
+    except InputError:  # the template accepts only questions, or the decoder lacks a token
         return None
     added = tokenizer.backend.get_added_tokens_decoder()
     is_special = bool(ids) and ids[0] in added and added[ids[0]].special
@@ -92,7 +92,7 @@ def _reply_end(tokenizer: FastTokenizer) -> int | None:
 def _settings(folder: Path) -> dict[str, Any]:
     """`tokenizer_config.json`, completed as transformers does.
 
-    Older files have no `added_tokens_decoder`, and name special tokens in a file of their own.
+    Older folders have no `added_tokens_decoder`, and name special tokens in a separate file.
     """
     settings = _optional(folder / "tokenizer_config.json")
     if "added_tokens_decoder" in settings:
@@ -101,7 +101,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _stated_ends(folder: Path) -> list[int]:
-    """The ids that the model's files name as ends: those of one file alone, as in transformers."""
+    """The end ids that the model's files declare, taken from one file only, as in transformers."""
     for name in ("generation_config.json", "config.json"):
         stated = _optional(folder / name, MAX_JSON_BYTES).get("eos_token_id")
         ids = [i for i in (stated if isinstance(stated, list) else [stated]) if type(i) is int]
@@ -111,7 +111,7 @@ def _stated_ends(folder: Path) -> list[int]:
 
 
 def _end_id(backend: Any, text: str | None, folder: Path) -> int | None:
-    """The id of the end token that is named, if one is."""
+    """The id of the declared end token, if any."""
     number = None if text is None else backend.token_to_id(text)
     if text is not None and number is None:
         raise ModelFileError(
@@ -122,7 +122,7 @@ def _end_id(backend: Any, text: str | None, folder: Path) -> int | None:
 
 
 def _usable_id(backend: Any, text: str | None, num_ids: int) -> int | None:
-    """The id of a special token, if there is one and the decoder has it."""
+    """The id of a special token, if it exists and the decoder has logits for it."""
     number = None if text is None else backend.token_to_id(text)
     return None if number is None or number >= num_ids else number
 
@@ -130,7 +130,7 @@ def _usable_id(backend: Any, text: str | None, num_ids: int) -> int | None:
 def load_backend(path: Path) -> Any:
     """The `tokenizers.Tokenizer` in a file, without the truncation and padding stored with it.
 
-    Those are how somebody last called it. They would cut prompts, or fill them up with tokens that
+    These are left over from its last use. They would truncate prompts, or pad them with tokens that
     count as real.
     """
     tokenizers = import_extra("tokenizers")
@@ -166,7 +166,7 @@ def _chat_template(
 
 
 def _default_template(entries: list[Any]) -> Any:
-    """The one of several templates that is for chats without tools or documents."""
+    """Of several templates, the one for chats without tools or documents."""
     named = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
