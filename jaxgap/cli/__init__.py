@@ -1,5 +1,5 @@
 """The command line: every command parses its options, calls the library, and prints.
 
-One file a command. At the top their modules import only what declares options and needs no JAX,
-and the rest of the library when they run, so that `jaxgap --help` is quick.
+There is one file per command. At module level it imports only what declares options and needs no
+JAX; the rest of the library is imported when the command runs, so that `jaxgap --help` is fast.
 """

@@ -1,4 +1,4 @@
-"""`jaxgap backtest`: how good the forecasts are, on runs whose end is known."""
+"""`jaxgap backtest`: the accuracy of forecasts on runs whose end is known."""
 
 import dataclasses
 from pathlib import Path
@@ -38,7 +38,7 @@ class Backtest:
         from jaxgap.fitting.backtesting import backtest, manifest_files
 
         if self.json is not None:
-            # Where the curves lie, only the manifest says.
+            # Only the manifest says where the curves are.
             check_outputs(manifest_files(self.folder), json=self.json)
         console = Terminal()
         with console.status("forecasting"):

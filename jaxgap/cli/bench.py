@@ -86,7 +86,7 @@ class Bench:
 
 
 def _drawn(setting: Setting) -> BenchSetting:
-    """What the figure shows of a setting."""
+    """The part of a setting that the figure shows."""
     from jaxgap.report.bench import BenchCurve, BenchSetting
 
     seeds = [

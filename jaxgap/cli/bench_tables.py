@@ -19,7 +19,7 @@ _LAWS = ("rate", "ratio", "solver's limit", "warnings")
 
 
 def print_bench(console: Terminal, found: Bench) -> None:
-    """What was gained at what cost, the fitted laws, means over seeds, and what failed."""
+    """Print gains and costs, the fitted laws, means over seeds, and failures."""
     rows, means = found.rows, found.means
     title = "Held-out accuracy, points gained ± standard error, and cost per point"
     gains = [_gain(row.name, row) for row in rows]
@@ -83,7 +83,7 @@ def _parameter(result: FitResult, name: str) -> str:
 
 
 def _mark(value: Estimate) -> str:
-    """What stands behind an estimate that the data do not bound, such as one on its bound."""
+    """The mark after an estimate that the data do not determine, such as one on its bound."""
     bounded = value.estimate is None or value.identifiability == "identifiable"
     return "" if bounded else "*"
 
@@ -94,7 +94,7 @@ def _mean_law(setting: Setting) -> list[str]:
 
 
 def _mean(value: OverSeeds, num_seeds: int) -> str:
-    """A mean, or how few seeds bound the number."""
+    """The mean, or else how few seeds bound the number."""
     if value.mean is None:
         return f"– ({value.num} of {num_seeds})"
     text = number(value.mean, _DIGITS)

@@ -1,4 +1,4 @@
-"""Many runs as one table for the terminal, and what the seeds of an experiment say together."""
+"""Many runs as one table for the terminal, and the pooled numbers of each experiment's seeds."""
 
 import math
 import re
@@ -21,15 +21,15 @@ _GROUPED_BY = {
     "name": "by their names, and by their records where a name has no seed",
     "settings": "by their records, which differ in the seed alone",
 }
-# Of what the spread is the standard deviation, where it is not of the number itself.
+# The quantity whose standard deviation the spread is, if not the number itself.
 _SPREAD_OF = {"identity": "", "log": "\nof its logarithm", "logit": "\nof its logit"}
 _DIGITS = 3
-# A bound is no such number: being on one and on another are not one remark.
+# Excludes bounds: being on different bounds is not the same remark.
 _NUMBER = re.compile(r"(?<![\w.])(?<!bound )[+-]?(?<!bound [+-])\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def print_comparison(console: Terminal, found: Comparison) -> None:
-    """One line a run, the remarks that its letters stand for, and the pooled groups."""
+    """Print one line per run, the remarks behind its letters, and the pooled groups."""
     remarks = _Remarks()
     kinds = {(run.result.kind, run.result.time_unit) for run in found.runs}
     table = Table(
@@ -66,13 +66,13 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
 
 
 def _parameter(result: FitResult, name: str) -> Estimate:
-    """A parameter as far as the law has it and the fit found it."""
+    """A parameter, absent if the law has no such parameter or the fit did not converge."""
     absent = Estimate.absent("")
     return result.parameters.get(name, absent) if result.converged else absent
 
 
 def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
-    """What a reader of the run's line needs to know."""
+    """Remarks for the reader of a run's line."""
     result = run.result
     if several_kinds:
         yield f"{result.kind} over {result.time_unit}s"
@@ -87,7 +87,7 @@ def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
 
 
 class _Remarks:
-    """Letters for remarks; those that differ only in their details share one."""
+    """Letters for remarks; remarks that differ only in details share one."""
 
     def __init__(self):
         self._known: dict[tuple[str, ...], list[str]] = {}
@@ -101,7 +101,7 @@ class _Remarks:
         return list(dict.fromkeys(found))
 
     def show(self, console: Terminal) -> None:
-        """Each letter with its remark, in full where all runs have the same."""
+        """Print each letter with its remark, in full if it is the same for all its runs."""
         for index, remarks in enumerate(self._known.values()):
             said = remarks[0] if len(set(remarks)) == 1 else _common(remarks)
             console.print(f"{_letter(index)}: {said}", style="dim")
@@ -113,7 +113,7 @@ def _head(remark: str) -> str:
 
 
 def _common(remarks: list[str]) -> str:
-    """What remarks that differ in their details share: the range of each number, and the advice."""
+    """Remarks that differ in details, merged: the range of each number, and the common advice."""
     heads = [_head(remark) for remark in remarks]
     ranges = []
     for values in zip(*map(_NUMBER.findall, heads), strict=True):
@@ -125,7 +125,7 @@ def _common(remarks: list[str]) -> str:
 
 
 def _shared_end(remarks: list[str]) -> str:
-    """What follows the heads, or else their last colons, where that is the same in all remarks."""
+    """The text after the heads, or else after the last colons, if all remarks share it."""
     ends = {remark.removeprefix(_head(remark)) for remark in remarks}
     if len(ends) > 1:
         ends = {end.rpartition(":")[2] if ":" in end else "" for end in ends}
@@ -139,7 +139,7 @@ def _letter(index: int) -> str:
 
 
 def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
-    """The pooled numbers of one experiment."""
+    """Print the pooled numbers of one experiment."""
     table = Table(
         title=f"{group.name}: {len(group.runs)} seeds pooled",
         box=SIMPLE_HEAD,
@@ -167,13 +167,13 @@ def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
 
 
 def _left_out(left_out: Mapping[str, str], num_runs: int) -> str:
-    """How few seeds a number rests on, and why the others do not contribute."""
+    """How many seeds a number is based on, and why the others do not contribute."""
     said = "; ".join(f"{run}: {why}" for run, why in left_out.items())
     return f"from {num_runs - len(left_out)} of {num_runs} runs, without {said}"
 
 
 def _doubts(group: PooledGroup) -> Iterable[str]:
-    """That the theory does not describe some of the seeds that are pooled."""
+    """A warning if the theory does not describe some of the pooled seeds."""
     astray = group.not_described
     if astray and any(pooled.mean is not None for pooled in group.numbers.values()):
         yield (

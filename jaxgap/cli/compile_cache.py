@@ -1,7 +1,7 @@
-"""Compiled programs kept between runs, where only the user can write.
+"""The cache of compiled programs, which only the user can write to.
 
-XLA loads a cached program without checking it, so whoever can write the cache can run code as the
-user. A folder that belongs to somebody else, or that others can write, is not used.
+XLA loads a cached program without verifying it, so anyone who can write to the cache can run code
+as the user. A folder that belongs to somebody else, or is writable by others, is not used.
 """
 
 import os
@@ -10,15 +10,15 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where compiled programs are kept: `$XDG_CACHE_HOME/jaxgap`, else `~/.cache/jaxgap`."""
+    """The folder of compiled programs: `$XDG_CACHE_HOME/jaxgap`, else `~/.cache/jaxgap`."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "jaxgap" / "compiled"
 
 
 def use_compile_cache() -> bool:
-    """Let JAX keep its compiled programs; whether it does.
+    """Enable JAX's persistent compilation cache; whether that was possible.
 
-    Without a safe folder to keep them in, programs are compiled afresh and nothing else changes.
+    Without a safe folder, programs are recompiled and nothing else changes.
     """
     folder = cache_folder()
     try:
@@ -37,7 +37,7 @@ def use_compile_cache() -> bool:
 
 
 def _only_user_writes(folder: Path) -> bool:
-    """Whether the folder, itself no link, is the user's own and closed to others' writing."""
+    """Whether the folder is not a link, is owned by the user, and is not writable by others."""
     if not hasattr(os, "getuid"):
         return True
     status = folder.lstat()

@@ -61,7 +61,7 @@ class Demo:
 
 
 def _new_folder(name: str) -> Path:
-    """The first of runs/NAME, runs/NAME-2, ... that is not there yet."""
+    """The first of runs/NAME, runs/NAME-2, ... that does not exist."""
     number = 1
     while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
         number += 1

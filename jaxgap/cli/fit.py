@@ -77,7 +77,7 @@ class Fit:
 
         console = Terminal()
         if self.model == "auto":
-            # Seconds afterwards, but a command that is silent for so long seems to hang.
+            # Later fits take seconds, but a command that is silent for minutes seems to hang.
             with console.status("fitting every law (minutes the first time, to compile)"):
                 result = fit_auto(run, level=self.level)
         else:

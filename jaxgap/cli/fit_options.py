@@ -1,4 +1,4 @@
-"""The options of `jaxgap fit` about noise and parameters, as the library's objects."""
+"""The noise and parameter options of `jaxgap fit`, as the library's objects."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +16,7 @@ Pairs = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
 def noise_of(name: Noise) -> "AbstractNoise | None":
-    """The noise model of a name; `None` where the record says it."""
+    """The noise model of a name; `None` if it follows from the record."""
     from jaxgap.fitting import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
 
     match name:
@@ -35,9 +35,9 @@ def noise_of(name: Noise) -> "AbstractNoise | None":
 
 
 def constraints_of(fixed: Sequence[str], bounds: Sequence[str]) -> dict[str, "Constraint"]:
-    """Constraints by a parameter's name, from `NAME=VALUE` and `NAME=LOW,HIGH`.
+    """Constraints by parameter name, from `NAME=VALUE` and `NAME=LOW,HIGH`.
 
-    **Raises:** `InputError` for what has another form, and for a parameter that is named twice.
+    **Raises:** `InputError` for another form, and for a parameter that is named twice.
 
     **Example:**
 

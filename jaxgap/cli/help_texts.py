@@ -1,4 +1,4 @@
-"""Help texts that break where the terminal ends, not where the lines of the source do."""
+"""Help texts wrapped to the terminal's width, not at the line breaks of the source."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,10 +9,10 @@ _HelpText = str | Callable[[], str | None] | None
 
 
 def filled_help_texts() -> ConstructorRegistry:
-    """A registry for `tyro.cli` by which the help text of each field is one paragraph.
+    """A registry for `tyro.cli` that makes the help text of each field one paragraph.
 
-    tyro keeps a line of a docstring as a line of its own unless it begins with a letter. Those of
-    a field's docstring begin with the indentation of its class, so all of them would be kept.
+    tyro keeps a docstring's line break unless the next line begins with a letter. The lines of a
+    field's docstring begin with the indentation of its class, so all breaks would be kept.
     """
     registry = ConstructorRegistry()
     is_asking = False
@@ -21,7 +21,7 @@ def filled_help_texts() -> ConstructorRegistry:
     def _filled_fields(info: StructTypeInfo) -> StructConstructorSpec | None:
         nonlocal is_asking
         if is_asking:
-            return None  # on to tyro's own rules, whose fields are what is changed
+            return None  # defer to tyro's own rules, whose fields are modified below
         is_asking = True
         try:
             spec = ConstructorRegistry.get_struct_spec(info)
@@ -38,7 +38,7 @@ def filled_help_texts() -> ConstructorRegistry:
 
 
 def _filled(text: _HelpText) -> Callable[[], str | None]:
-    """The same without line breaks; read from the source only where help is shown, as by tyro."""
+    """The text without line breaks; as in tyro, read from the source only when help is shown."""
 
     def read() -> str | None:
         found = text() if callable(text) else text

@@ -59,7 +59,7 @@ class Improve:
 
         folder = self._folder()
         use_compile_cache()
-        # In this order, since jax.distributed takes SIGTERM for itself.
+        # In this order, since jax.distributed installs its own SIGTERM handler.
         with self.processes.joined(folder), resumable(folder):
             if not is_first():
                 self._improve(folder, Watcher())
@@ -102,7 +102,7 @@ class Improve:
         return self.resume
 
     def _judged(self, watcher: "Watcher", folder: Path) -> "Watcher":
-        """The same, with a judge of each checkpoint where one is asked for."""
+        """The watcher, extended by the stopping rule if one is requested."""
         if self.stop_when is None:
             return watcher
         from jaxgap.workflows.stopping import stop_when_not_worth
@@ -111,7 +111,7 @@ class Improve:
 
 
 def _next(folder: Path) -> str:
-    """What to do with a run that has ended; one of a single round has no table to report on."""
+    """The advice after a run; a run of a single round has no table to report on."""
     from jaxgap.trajectory.read import RUN_TABLE
 
     if (folder / RUN_TABLE).exists():

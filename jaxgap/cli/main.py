@@ -1,4 +1,4 @@
-"""Which commands there are, and how a mistake ends one."""
+"""The list of commands, and how errors end them."""
 
 import contextlib
 import dataclasses
@@ -56,7 +56,7 @@ class _Runs(Protocol):
 def run_command(argv: Sequence[str] | None = None) -> None:
     """Run one command; exit with one line on stderr if it fails.
 
-    The status is 2 if the user must change something, 1 if a run could not continue.
+    The exit status is 2 if the user must change something, 1 if a run could not continue.
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
@@ -67,17 +67,17 @@ def run_command(argv: Sequence[str] | None = None) -> None:
     except RunError as error:
         _refuse(str(error), RUN_ERROR)
     except BrokenPipeError:
-        # The reader (a pager, head) has gone; a second failed flush at exit would say so again.
+        # The reader (a pager, head) has gone; the flush at exit would fail and report it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        # A name too long, a folder that may not be read, a disk that is full.
+        # A name too long, an unreadable folder, a full disk.
         where = "" if error.filename is None else f"{error.filename}: "
         reason = error.strerror or str(error) or type(error).__name__
         _refuse(where + reason, RUN_ERROR if is_disk_full(error) else USAGE_ERROR)
 
 
 def _parse(argv: Sequence[str]) -> _Runs:
-    """The command that the arguments name; mistakes become one line."""
+    """The command that the arguments name; errors become one line."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -105,7 +105,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
 
 
 def _choice(argv: Sequence[str]) -> Any:
-    """The commands, all but the one that is asked for described by their first sentence alone."""
+    """The commands; all but the requested one are described only by their first paragraph."""
 
     def described(name: str, command: type) -> Any:
         summary = None if name in argv[:1] else (command.__doc__ or "").partition("\n\n")[0]
@@ -115,9 +115,9 @@ def _choice(argv: Sequence[str]) -> Any:
 
 
 def _refused_value(stop: SystemExit) -> InputError | None:
-    """What a group of options says of a value that it cannot have, if tyro stopped for that.
+    """The error of an option group about an illegal value, if that is why tyro stopped.
 
-    In tyro's own message it comes with tyro's name for the group, and broken into lines.
+    tyro's own message adds its name for the group and breaks the text into lines.
     """
     cause = stop.__context__
     while cause is not None and not isinstance(cause, InputError):
@@ -126,27 +126,27 @@ def _refused_value(stop: SystemExit) -> InputError | None:
 
 
 def _one_line(panel: str) -> str:
-    """What tyro's framed message says is wrong, and the nearest of what it says may help."""
+    """The error in tyro's framed message, with its closest suggestion."""
     said = [part for section in _sections(panel) if (part := _shortened(section))]
     return "; ".join(said)
 
 
 def _sections(panel: str) -> list[str]:
-    """The words of a frame without its title, divided where it has a rule."""
+    """The text of a frame without its title, split at its horizontal rules."""
     sections: list[list[str]] = [[]]
-    # Drawn with signs of ASCII where the stream has no others; the first line has the title.
+    # Frames are drawn in ASCII if the stream requires it; the first line has the title.
     for line in re.sub(r"\x1b\[[0-9;]*m", "", panel).splitlines()[1:]:
         words = line.strip("│ ")
         if words and not words.strip("─-╰╯"):
             sections.append([])
         else:
             sections[-1] += words.split()
-    # Some of tyro's messages have rich's markup, which it then prints as it is.
+    # Some of tyro's messages contain rich markup that it prints verbatim.
     return [re.sub(r"`\[bold\](.*?)\[/bold\]`", r"`\1`", " ".join(words)) for words in sections]
 
 
 def _shortened(section: str) -> str:
-    """A section without help texts, of which other commands may have many."""
+    """A section without help texts, which may be many from other commands."""
     if section.startswith("Argument helptext"):
         return ""
     for beginning, wanted, said in (
@@ -156,11 +156,11 @@ def _shortened(section: str) -> str:
         found = re.search(wanted, section) if section.startswith(beginning) else None
         if found is not None:
             return said.format(found.group())
-    # What each type of several says is of no use where the value is none of any.
+    # The errors of each type of a union do not help if the value fits none.
     return section.partition(". Got errors: ")[0]
 
 
 def _refuse(line: str, status: int = USAGE_ERROR) -> None:
-    # Names of files may contain line breaks and control characters: they are written as escapes.
+    # File names may contain line breaks and control characters, which InputError escapes.
     print(f"jaxgap: {InputError(line)}", file=sys.stderr)
     sys.exit(status)

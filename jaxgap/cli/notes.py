@@ -1,4 +1,4 @@
-"""How a file was read, said before what follows from it."""
+"""Notes on how a file was read, printed before the results."""
 
 from jaxgap.cli.option_names import in_options
 from jaxgap.cli.terminal import Terminal
@@ -7,6 +7,6 @@ from jaxgap.trajectory.notes import reading_notes
 
 
 def print_notes(console: Terminal, run: Trajectory) -> None:
-    """What was done to the file to make a run of it, a line each."""
+    """Print how the file was converted to a run, one note per line."""
     for note in reading_notes(run):
         console.print(f"Note: {in_options(note)}", style="dim")

@@ -1,9 +1,9 @@
-"""The library's messages, which name arguments of Python, with the options of the command line."""
+"""The library's messages with Python argument names replaced by command-line options."""
 
 import re
 from collections.abc import Sequence
 
-# Where an option is not called as the argument that it becomes.
+# Options whose names differ from their arguments'.
 _OPTION_OF = {"cost": "stop_when", "prefixes": "prefix"}
 _PAIR = re.compile(r"'(\w+)': '([^'{}]*)'")
 _ADVICE = re.compile(
@@ -12,13 +12,13 @@ _ADVICE = re.compile(
 
 
 def in_options(message: str, argv: Sequence[str] = ()) -> str:
-    """A message with options for arguments: the one that it begins with, and those that it advises.
+    """A message with options in place of its first argument name and of those that it advises.
 
     **Arguments:**
 
     - `message`: such as `level must lie between 0 and 1, got 2`.
-    - `argv`: what the user typed. An option that was not typed is not what is wrong, so its
-        argument keeps its name, unless the message says that it must be given.
+    - `argv`: what the user typed. An option that was not typed is not at fault, so its argument
+        keeps its name, unless the message says that it must be given.
 
     **Example:**
 
@@ -36,7 +36,7 @@ def in_options(message: str, argv: Sequence[str] = ()) -> str:
 
 
 def options(argv: Sequence[str]) -> set[str]:
-    """The options that a user typed, as they were spelt."""
+    """The options that a user typed, as spelt."""
     return {each.partition("=")[0] for each in argv if each.startswith("--")}
 
 

@@ -9,7 +9,7 @@ from jaxgap.errors import InputError
 
 
 def random_key(seed: int):
-    """The key of a seed that a user gave."""
+    """The random key of the user's seed."""
     import jax
 
     if not 0 <= seed < 2**63:
@@ -34,7 +34,7 @@ class RunFile:
     """Names of the columns to read, for logs of other tools."""
 
     def read(self, path, window: tuple[float, float] | None = None):
-        """The trajectory in the file, or what of it was measured within a window of time."""
+        """The trajectory in the file, or the part of it within a time window."""
         from jaxgap.trajectory import TrajectoryError
         from jaxgap.trajectory.computable import check_computable
         from jaxgap.trajectory.read import read_trajectory

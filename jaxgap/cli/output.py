@@ -1,4 +1,4 @@
-"""Where results go: checked before the work begins, written whole at its end."""
+"""Output files: checked before the work begins, written atomically at its end."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
     **Arguments:**
 
     - `read`: the files and folders of runs that the command reads, which no output may replace.
-    - `outputs`: each file by its option's name without the dashes; None where it is not asked for.
+    - `outputs`: each file by its option's name without the dashes; None if it is not requested.
 
     **Raises:** `InputError`.
     """
@@ -37,7 +37,7 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
 
 
 def write_output(data: bytes, path: Path) -> None:
-    """Write a file in one step; a pipe or a device (`/dev/stdout`) is written to."""
+    """Replace a file atomically; write to a pipe or device (`/dev/stdout`) directly."""
     from jaxgap.trajectory.atomic import replace_file
 
     if _is_replaced(path):
@@ -47,7 +47,7 @@ def write_output(data: bytes, path: Path) -> None:
 
 
 def write_json(result: dict[str, Any], path: Path | None) -> None:
-    """Write a result as strict JSON, which has no NaN."""
+    """Write a result as strict JSON, without NaN."""
     if path is not None:
         write_output((json.dumps(result, indent=2, allow_nan=False) + "\n").encode(), path)
 
@@ -57,7 +57,7 @@ def _check_writable(path: Path, option: str) -> None:
         raise InputError(f"{option} {path}: is a folder; name a file")
     if not path.parent.is_dir():
         raise InputError(f"{option} {path}: there is no folder {path.parent}; create it first")
-    # A file is written beside its place first, so its folder has to let it.
+    # A file is first written to a temporary one beside it, so its folder must be writable.
     places = [_place(path).parent, path] if _is_replaced(path) else [path]
     if not all(os.access(place, os.W_OK) for place in places if place.exists()):
         raise InputError(f"{option} {path}: cannot be written; choose another file")
@@ -68,19 +68,19 @@ def _is_replaced(path: Path) -> bool:
 
 
 def _held(path: Path) -> Iterator[Path]:
-    """The files that a run is read from, and those that would be taken for a part of it."""
+    """The files that a run is read from, and those that would be read as a part of it."""
     from jaxgap.trajectory.csv_file import sidecar_path
     from jaxgap.trajectory.read import run_files
 
-    # What cannot be looked into is not read either: to say so is left to its reader.
+    # A folder that cannot be listed cannot be read either; its reader reports that.
     with contextlib.suppress(OSError):
         for file in run_files(path) if path.is_dir() else [path]:
             yield _place(file)
-            # Whatever is not JSON is read as a CSV table, which may have a sidecar.
+            # Any other file is read as a CSV table, which may have a sidecar.
             if file.suffix not in (".json", ".jsonl"):
                 yield _place(sidecar_path(file))
 
 
 def _place(path: Path) -> Path:
-    """Where a path leads, also in a circle of links, which is refused when it is read."""
+    """The real path; unlike `Path.resolve`, also for a loop of links, which reading refuses."""
     return Path(os.path.realpath(path))

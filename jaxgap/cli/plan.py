@@ -1,4 +1,4 @@
-"""`jaxgap plan`: what a run would need of TPUs, without having them."""
+"""`jaxgap plan`: the resources that a run would need on TPUs, without having any."""
 
 import dataclasses
 from pathlib import Path
@@ -113,7 +113,7 @@ def _option(field: str) -> str:
 
 
 def _sizes(found: "Searched") -> str:
-    """What a search found, and no more: sizes in between were not tried."""
+    """The result of a search; sizes in between were not tried."""
     if found.fits is None:
         return f"not even {found.too_large} fits"
     if found.too_large is None:

@@ -1,4 +1,4 @@
-"""Options of a run that several processes, often on several hosts, work on together."""
+"""Options of a run with several processes, often on several hosts."""
 
 import contextlib
 import dataclasses
@@ -18,7 +18,7 @@ RUN_ERROR = 1
 
 _ADDRESS, _NUMBER, _ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 _MAX_PORT = 65535
-# What to do where a process was lost: there is a run to resume, or not yet.
+# Advice when a process was lost: resume the run, or start again if there is none yet.
 _RESUMED = "start all of them again with --resume {}"
 _SAME = "start all of them again with the same command"
 
@@ -38,11 +38,11 @@ class Processes:
 
     @contextlib.contextmanager
     def joined(self, folder: Path) -> Iterator[None]:
-        """Work together with the others, if there are any.
+        """Join the other processes, if there are any.
 
-        Ends the process in one line if the others are not found, or are lost.
+        Ends the process with one line if the others are not found, or are lost.
 
-        **Raises:** `InputError` if the options do not say who takes part.
+        **Raises:** `InputError` if the options do not identify the processes.
         """
         from jaxgap.sharding import AUTO, join_processes
 
@@ -75,7 +75,7 @@ def _count(option: str, given: int | None, variable: str) -> int | None:
 
 
 def _check_address(coordinator: str) -> None:
-    """Refuse an address that `jax.distributed` would fail at, or wait for until it gives up."""
+    """Refuse an address on which `jax.distributed` would fail or wait until its timeout."""
     from jaxgap.sharding import AUTO
 
     host, _, port = coordinator.rpartition(":")
@@ -89,13 +89,13 @@ def _check_address(coordinator: str) -> None:
 
 @contextlib.contextmanager
 def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
-    """Have a line said if this process ends without a word of ours.
+    """Have a line printed if this process ends without a message of ours.
 
-    Nothing of Python runs any more where it is killed, or where `jax.distributed` aborts it since
-    its coordinator is gone. So another process says it, once the pipe between the two closes and
-    nothing came through.
+    No Python code runs any more if it is killed, or if `jax.distributed` aborts it because its
+    coordinator is gone. So another process prints the line if the pipe between the two closes
+    without a message.
 
-    **Returns:** what to call in order that it says nothing.
+    **Returns:** a function that keeps it from printing.
     """
     lost = "jaxgap: this process or another was lost: "
     program = (
@@ -107,7 +107,7 @@ def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
         [sys.executable, "-S", "-c", program, str(folder / CONFIG_FILE), *lines],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # signals to the whole job reach it not
+        start_new_session=True,  # signals to the whole job do not reach it
     )
 
     def say_nothing() -> None:
@@ -121,10 +121,10 @@ def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
 
 @contextlib.contextmanager
 def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator[None]:
-    """Say in one line why the processes cannot continue together, and exit at once.
+    """If the processes cannot continue together, print why in one line, and exit at once.
 
-    What they were computing cannot end any more, so nothing may wait for it: not even the farewell
-    of `jax.distributed`, for which all would have to be there.
+    Their computation can never finish, so nothing may wait for it: not even the shutdown of
+    `jax.distributed`, which needs all processes.
     """
     import jax
 
@@ -132,7 +132,7 @@ def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator
 
     try:
         yield
-        # Who is done waits for the others: `jax.distributed` would give them half a minute.
+        # Wait for the others, to which `jax.distributed` would give only half a minute.
         barrier()
     except RunError as error:
         line = str(error)

@@ -1,4 +1,4 @@
-"""What the terminal shows while the loop runs: the stage, and a line for every checkpoint."""
+"""The display while the loop runs: the stage, and a line for every checkpoint."""
 
 import time
 
@@ -17,12 +17,12 @@ from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import Stage, Watcher
 from jaxgap.sampling import Progress
 
-_SHORTEST = 1.0  # seconds of sampling, before a rate means anything
+_SHORTEST = 1.0  # seconds of sampling before a rate is shown
 _HEADER = "round    U_s    U_v    gap   sampled acc.   selected acc.   judging acc."
 
 
 class LoopProgress:
-    """A bar over the rounds, and above it one line per checkpoint, measured on held-out prompts."""
+    """A progress bar over the rounds, and above it one line per checkpoint (held-out prompts)."""
 
     def __init__(self, console: Terminal):
         self._progress = Bar(
@@ -36,7 +36,7 @@ class LoopProgress:
             TextColumn("left"),
             console=console,
             transient=True,
-            # Rounds may take hours: the time left is guessed from all of them.
+            # Rounds may take hours, so the time left is estimated from all of them.
             speed_estimate_period=float("inf"),
         )
         self._task = self._progress.add_task("setting up", total=None)
@@ -51,11 +51,11 @@ class LoopProgress:
         self._progress.stop()
 
     def watcher(self) -> Watcher:
-        """The watcher that shows what happens."""
+        """The watcher that drives the display."""
         return Watcher(self.on_start, self.on_round, self.on_stage, self.on_progress, self.on_note)
 
     def watcher_of(self, name: str) -> Watcher:
-        """The watcher that shows what happens in one of several runs, below the run's name."""
+        """The watcher of one of several runs, shown below the run's name."""
         named = False
 
         def print_name() -> None:
@@ -75,8 +75,8 @@ class LoopProgress:
         return self.watcher()._replace(on_start=on_start, on_note=on_note)
 
     def on_start(self, config: ImproveConfig, num_done: int) -> None:
-        """Set the bar's length and how much of it is done."""
-        # Only now: a run that is refused has no table.
+        """Set the bar's length and its position."""
+        # Only here, since a run that is refused has no table.
         if not self._has_header:
             self._progress.console.print(_HEADER, style="bold")
             self._has_header = True
@@ -85,17 +85,17 @@ class LoopProgress:
             self._progress.console.print(f"{num_done} checkpoints already done", style="dim")
 
     def on_note(self, line: str) -> None:
-        """Print what is out of the ordinary."""
+        """Print a note."""
         self._progress.console.print(line, style="yellow")
 
     def on_stage(self, round_index: int, stage: Stage) -> None:
-        """Name the stage that begins."""
+        """Show the stage that begins."""
         del round_index
         self._stage, self._num_tokens, self._since = stage, 0, time.perf_counter()
         self._progress.update(self._task, description=stage)
 
     def on_progress(self, progress: Progress) -> None:
-        """Say how fast candidates are sampled."""
+        """Show how fast candidates are sampled."""
         if progress.num_tokens < self._num_tokens:
             self._since = time.perf_counter()
         self._num_tokens = progress.num_tokens
@@ -106,7 +106,7 @@ class LoopProgress:
             self._progress.update(self._task, description=f"{self._stage} ({share}, {rate})")
 
     def on_round(self, metrics: RoundMetrics) -> None:
-        """Print what a checkpoint measured."""
+        """Print a checkpoint's measurements."""
         found = metrics.held_out
         self._progress.console.print(
             f"{metrics.round_index:5d} {found.solver.mean:6.3f} {found.verifier.mean:6.3f} "

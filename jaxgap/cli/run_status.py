@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_status(console: Terminal, status: "RunStatus") -> None:
-    """How far it is, where it is going, and whether to continue."""
+    """Print a run's progress, its forecast, and whether to continue."""
     state = "" if status.at_work else ", and no process is working on it"
     head = f"{status.num_done} of {status.num_asked} checkpoints{state}"
     console.print(head, style="bold")
@@ -30,7 +30,7 @@ def print_status(console: Terminal, status: "RunStatus") -> None:
 
 
 def _by_the_law(result: "FitResult") -> list[str | None]:
-    """Where the law says the run goes and when, and what speaks against it, or that alone."""
+    """The law's limit and when it is reached, with any objections, or only those."""
     against = objection(result)
     if not result.converged or result.limits["solver"].identifiability == "refuted":
         return [against]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _NUM_ROUNDS = 10
 _MAX_ROUNDS = 100
-# It divides an uncertainty by a million, which leaves nothing of any.
+# It divides an uncertainty by a million, leaving practically nothing.
 _MAX_GAMMA = 1e6
 
 
@@ -66,7 +66,7 @@ class Schedule:
 
         compute_on_host()
         times = np.array(self.rounds or np.linspace(run.ts[0], run.ts[-1], _NUM_ROUNDS))
-        # What would be refused after the fit, before it.
+        # Refuse before the fit what would be refused after it.
         check_verifier(run.verifier is not None)
         check_rounds(times, float(run.ts[0]))
         given = DataSchedule.given(times, self.eta) if self.eta else None
@@ -82,7 +82,7 @@ class Schedule:
             write_output(_picture(plan), self.plot)
 
     def _check(self) -> None:
-        """What can be refused before the file is read."""
+        """Check what can be checked before the file is read."""
         if not 0 < self.gamma <= _MAX_GAMMA:
             raise InputError(
                 f"--gamma must be above 0 and at most {_MAX_GAMMA:g}, got {self.gamma:g}"
@@ -103,7 +103,7 @@ class Schedule:
 
 
 def _picture(plan: "ExternalPlan") -> bytes:
-    """The plan as PNG; lines have a gap where the model does not hold."""
+    """The plan as PNG; lines are interrupted where the model does not hold."""
     import numpy as np
 
     from jaxgap.report.schedule import draw_schedules

@@ -14,7 +14,7 @@ from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 
 def print_plan(console: Terminal, plan: ExternalPlan) -> None:
-    """Every schedule with its limits, the best one, and how much of it depends on gamma."""
+    """Print every schedule with its limits, the best one, and its dependence on gamma."""
     if plan.refusal is not None:
         said = f"Nothing can be planned from this fit: {plan.refusal}."
         console.print(said, style="bold")
@@ -32,7 +32,7 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
 
 
 def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
-    """The table, and where the model breaks down, as far as the data tell."""
+    """Print the table, and where the model breaks down, if the data determine it."""
     table = Table(
         title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -60,7 +60,7 @@ def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
 
 
 def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
-    """Whether the model holds; where the data do not determine the limit, they do not say."""
+    """Whether the model holds; unknown if the data do not determine the limit."""
     if not plan.has_limit:
         return "–"
     return "yes" if outcome.invalid is None else "no"
@@ -85,7 +85,7 @@ def best_sentence(plan: ExternalPlan) -> str:
 
 
 def _by_what(plan: ExternalPlan) -> str:
-    """What speaks against the law under which a schedule is best; empty if nothing does."""
+    """A reservation about the law under which a schedule is best; empty if there is none."""
     if not plan.has_limit:
         return " for the fitted curve alone, whose limit the data do not determine"
     against = objection(plan.result)
@@ -93,7 +93,7 @@ def _by_what(plan: ExternalPlan) -> str:
 
 
 def _spent(plan: ExternalPlan, schedule: DataSchedule) -> str:
-    """When a schedule spends how much."""
+    """How much a schedule spends when, in words."""
     return ", ".join(
         f"{share:.0%} at {plan.result.time_unit} {t:g}"
         for t, share in zip(schedule.times, schedule.shares, strict=True)
@@ -102,7 +102,7 @@ def _spent(plan: ExternalPlan, schedule: DataSchedule) -> str:
 
 
 def range_sentence(plan: ExternalPlan) -> str:
-    """Whether the choice depends on gamma, and what the choice is worth."""
+    """Whether the choice depends on gamma, and its effect on the limit."""
     low, high = plan.over_strengths[0], plan.over_strengths[-1]
     ends = "; ".join(
         f"at {at.strength:.3g}: "
@@ -122,7 +122,7 @@ def range_sentence(plan: ExternalPlan) -> str:
 
 
 def _moves(plan: ExternalPlan) -> str:
-    """How much of the budget the best schedule spends elsewhere at other gammas."""
+    """How much of the budget the best schedule shifts to other rounds at other gammas."""
     found = [at.best for at in plan.over_strengths if at.best is not None]
     if not plan.best.valid or len(found) < len(plan.over_strengths):
         return "a schedule within the model does not always exist"

@@ -1,4 +1,4 @@
-"""How a command ends on a signal: with one line, and with its run intact on disk."""
+"""Ending a command on a signal: with one line, and with its run intact on disk."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from jaxgap.errors import Terminated
 
 if TYPE_CHECKING:
-    from pathlib import Path  # slow to import, and Ctrl-C is not ours until then
+    from pathlib import Path  # slow to import, before our handler of Ctrl-C is installed
 
-# What a shell reports of a process that SIGINT or SIGTERM ended: 128 and the signal's number.
+# A shell's exit status for a process that SIGINT or SIGTERM ended: 128 plus the signal's number.
 INTERRUPTED = 130
 TERMINATED = 143
 
 _SOON = 0.02  # seconds
-# A wrapper may pass on what the terminal has sent to both already.
+# A wrapper may forward a signal that the terminal has already sent to both.
 _ECHO = 1.0  # seconds
 _IMPORTING = "<frozen importlib"
-# Not empty while the garbage collector runs: finalisers and weak references, which it calls,
+# Not empty while the garbage collector runs: the finalisers and weakref callbacks that it calls
 # swallow exceptions too.
 _collecting: list[int] = []
 # When the process first received a signal to end, if it did.
@@ -32,21 +32,21 @@ _told: list[float] = []
 
 
 def take_interrupts() -> None:
-    """Let Ctrl-C end the process in one line from here on, also amid imports and collections."""
+    """From here on Ctrl-C ends the process with one line, even during imports and collections."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
         gc.callbacks.append(_note_collection)
         signal.signal(signal.SIGINT, _leave_or_stop)
 
 
 def ignore_signals() -> None:
-    """Do one thing to its end."""
+    """Ignore signals while something must be completed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does; either leaves the folder's last checkpoint whole."""
+    """Let SIGTERM end a run as Ctrl-C does; both leave the folder's last checkpoint intact."""
     from jaxgap.improve.runs.run_files import CONFIG_FILE
 
     _told.clear()
@@ -68,9 +68,9 @@ def resumable(folder: Path) -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Raise what ends the run, or try again soon where Python would swallow it.
+    """Raise the exception that ends the run, or retry soon where Python would swallow it.
 
-    Told once more, it does not finish what it was writing.
+    A second signal ends the process without finishing what it is writing.
     """
     if _told:
         if time.monotonic() - _told[0] > _ECHO:
@@ -85,10 +85,10 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _leave_or_stop(number: int, frame: FrameType | None) -> None:
-    """Leave an import at once, and stop anything else as a run is stopped.
+    """Exit at once during an import; otherwise stop like a run.
 
-    Extension modules swallow what is raised while they are imported, or crash later. Nothing is
-    being written then.
+    Extension modules swallow exceptions during their import, or crash later. Nothing is being
+    written at that time.
     """
     if _is_importing(frame):
         _leave(number)
@@ -96,7 +96,7 @@ def _leave_or_stop(number: int, frame: FrameType | None) -> None:
 
 
 def _leave(number: int) -> None:
-    """End the process without a look back: what is being written has a temporary name."""
+    """End the process immediately; files being written have temporary names."""
     with contextlib.suppress(OSError):  # stderr may be closed
         os.write(
             2, b"jaxgap: terminated\n" if number == signal.SIGTERM else b"jaxgap: interrupted\n"
@@ -109,18 +109,18 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    """A frame, its caller, and so on."""
+    """A frame and its callers, innermost first."""
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
 def _note_collection(phase: str, info: dict[str, int]) -> None:
-    """Told by the collector when it starts and when it stops."""
+    """Called by the collector when it starts and when it stops."""
     _collecting[:] = [info["generation"]] if phase == "start" else []
 
 
 def _in_gc_callback(frame: FrameType | None) -> bool:
-    """Whether a callback of the garbage collector is running, whose exceptions are ignored."""
+    """Whether a callback of the garbage collector is running, whose exceptions Python ignores."""
     callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     return any(each.f_code in callbacks for each in _outwards(frame))

@@ -29,7 +29,7 @@ _UNITS = {"accuracy": "accuracy", "uncertainty": "nats"}
 
 
 def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
-    """The report of a fit, its limit in bold."""
+    """Print the report of a fit, with its limit in bold."""
     limit = limit_sentence(result)
     before, _, after = result.report().partition(limit)
     console.print(before, end="")
@@ -50,18 +50,18 @@ def limit_cell(result: "FitResult", digits: int) -> str:
 
 
 def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:
-    """What a reader has to know before trusting the rest."""
+    """Print what a reader must know before trusting the rest."""
     for warning in warnings:
         _warn(console, warning)
 
 
 def unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
-    """Warnings that no sentence contains, where they may begin with a capital."""
+    """The warnings that no sentence contains, ignoring the case of their first letter."""
     return [each for each in warnings if not any(each[1:] in sentence for sentence in said)]
 
 
 def print_forecast(console: Terminal, result: "Forecast") -> None:
-    """The forecast of each series, what is left to gain, and the advice."""
+    """Print the forecast of each series, the remaining gain, and the advice."""
     title = f"At {result.horizon:g} {result.time_unit}s, for one measurement"
     table = Table(title=title, box=SIMPLE_HEAD)
     for heading in ("", "mean", "median", f"{percent(result.level)} interval"):
@@ -84,7 +84,7 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
 
 
 def print_unopposed(console: Terminal, result: "FitResult") -> None:
-    """What a law predicts that no test rejects: shapes that slow down more outweigh it."""
+    """Print the prediction of a law that no test rejects, though slower shapes outweigh it."""
     if unopposed(result) and (left := time_left_sentence(result)) is not None:
         console.print(
             f"Under the {result.model} law, against which nothing in these rows speaks: "
@@ -93,7 +93,7 @@ def print_unopposed(console: Terminal, result: "FitResult") -> None:
 
 
 def rounds_left_words(result: "Forecast") -> str:
-    """How long until the solver is near its limit, or why that cannot be said."""
+    """The time until the solver is near its limit, or why it is unknown."""
     left, unit = result.rounds_left, f"{result.time_unit}s"
     within = f"to within {number(left.epsilon, 2)} of the limit"
     if left.median is None:
@@ -107,7 +107,7 @@ def rounds_left_words(result: "Forecast") -> str:
 
 
 def _next_gain_words(result: "Forecast") -> str:
-    """What one more round brings, in the unit of its cost."""
+    """The gain of one more round, in the unit of its cost."""
     advice = result.advice
     low, high = (number(end, 2) for end in advice.next_gain_interval)
     return (
@@ -117,13 +117,13 @@ def _next_gain_words(result: "Forecast") -> str:
 
 
 def print_backtest(console: Terminal, report: "BacktestReport") -> None:
-    """Mean absolute errors beside the baselines', by folder and prefix, and coverage."""
+    """Print mean absolute errors beside the baselines', by folder and prefix, and coverage."""
     from jaxgap.fitting.backtesting.backtest import TOO_SHORT
 
     summaries = report.summaries()
     names = list(summaries[0]["mae"]) if summaries else []
     table = Table(title="Mean absolute errors", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("runs", overflow="fold")  # which leaves the numbers their room
+    table.add_column("runs", overflow="fold")  # leaves space for the numbers
     table.add_column("of", no_wrap=True)
     for heading in ("at", "n", *names, "cover"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""Standard output as the commands write it."""
+"""Standard output of the commands."""
 
 import os
 import sys
@@ -9,17 +9,16 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-# Control characters, of which a terminal would obey some: all but the line break and the tab.
+# Control characters, which a terminal might interpret: all but the line break and the tab.
 _CONTROLS = {code: "�" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 class Terminal(Console):
-    """A console that shows text as it is, whoever wrote it, and outlives its reader.
+    """A console that prints untrusted text literally, and outlives its reader.
 
-    Names of files and runs, and units, come from outside: nothing in them is markup, and their
-    control characters reach no terminal. When the
-    reader of a pipe has gone (a pager, `head`), `quiet` is set and the work continues, so that its
-    files are written.
+    Names of files and runs, and units, are untrusted: they are not parsed as markup, and their
+    control characters do not reach the terminal. When the reader of a pipe has gone (a pager,
+    `head`), `quiet` is set and the work continues, so that its files are written.
 
     **Arguments:**
 
@@ -30,23 +29,23 @@ class Terminal(Console):
         super().__init__(markup=False, highlight=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Text of a string, without control characters."""
+        """The text of a string, without control characters."""
         return super().render_str(text.translate(_CONTROLS), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """What a renderable shows, without control characters in its text."""
+        """The segments of a renderable, without control characters in their text."""
         if isinstance(renderable, Text):
             renderable = renderable.copy()
             renderable.plain = renderable.plain.translate(_CONTROLS)
         return super().render(renderable, options)
 
     def on_broken_pipe(self) -> None:
-        """Write nothing any more; the interpreter's last flush must not fail either."""
+        """Stop writing; the interpreter's final flush must not fail either."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def print_line(self, line: str) -> None:
-        """A line that is never broken, for what somebody may copy, or a program read."""
+        """Print a line without wrapping, for text to copy or to be read by a program."""
         self.print(line, soft_wrap=True)

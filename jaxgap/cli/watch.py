@@ -1,4 +1,4 @@
-"""`jaxgap watch`: what a run's curve says while the run is under way."""
+"""`jaxgap watch`: the analysis of a run's curve while the run is under way."""
 
 import dataclasses
 from pathlib import Path

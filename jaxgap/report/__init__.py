@@ -1,5 +1,5 @@
-"""Figures of runs and fits, their sentences, and the page that holds both.
+"""Figures of runs and fits, sentences about them, and the page with both.
 
-Nothing here fits or forecasts: figures and words show what a trajectory, a fit or a forecast
+Nothing here fits or forecasts: figures and sentences show what a trajectory, a fit or a forecast
 already contains.
 """

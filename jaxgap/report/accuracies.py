@@ -1,4 +1,4 @@
-"""The figure of what the loop is for: whether answers became correct, not only likely."""
+"""The figure of accuracies: whether answers became correct, not only likely."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,9 +20,9 @@ def has_accuracies(run: Trajectory) -> bool:
 
 
 def draw_accuracies(run: Trajectory) -> Figure:
-    """Accuracies on held-out prompts over the run, each with two standard errors.
+    """Accuracies on held-out prompts over the run, each with a band of two standard errors.
 
-    Uncertainty falls under any sharpening, right or wrong, so it is never shown without this.
+    Any sharpening lowers the uncertainty, right or wrong, so it is never shown without this.
     """
     with new_figure(7.2, 3.4) as figure:
         ax = figure.add_subplot()
@@ -42,7 +42,7 @@ def draw_accuracies(run: Trajectory) -> Figure:
 def _draw_line(ax: Axes, run: Trajectory, name: str, label: str, colour: str) -> None:
     values, error = run.extra[name], run.extra.get(f"{name}_se")
     line = {"color": colour, "marker": "o", "markersize": 4, "linewidth": 1.4}
-    ax.plot(run.ts, values, label=label, clip_on=False, **line)  # an accuracy of 1 in full
+    ax.plot(run.ts, values, label=label, clip_on=False, **line)  # keep markers at 1 whole
     if error is not None:
         ax.fill_between(
             run.ts, values - 2 * error, values + 2 * error, color=colour, alpha=0.15, linewidth=0

@@ -1,4 +1,4 @@
-"""The figure of a bench: how accuracy went in each setting, and what it cost."""
+"""The figure of a bench: accuracy over the rounds in each setting, and its cost."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from jaxgap.report.style import MUTED, new_figure, shortened
 _MARKERS = "osD^v<>Ph*"
 _FAINT = 0.35
 _WIDTH = 10.5
-# Inches of the legend: a letter, a line, and the marker beside a name.
+# Sizes in the legend in inches: a letter's width, a line's height, and the marker beside a name.
 _LETTER, _LINE, _HANDLE = 0.062, 0.17, 0.5
 _LONGEST_NAME = 120
-# The least part of the axis between two settings, the least factor from its left to its right, and
-# the factor beyond what is drawn.
+# The smallest distance of two settings as a part of the axis, the axis' smallest range as a factor,
+# and the factor beyond the data.
 _APART = 0.02
 _LEAST_FACTOR = 2.0
 _MARGIN = 1.1
@@ -30,7 +30,7 @@ class BenchCurve(NamedTuple):
 
     **Fields:**
 
-    - `accuracy`: held-out accuracy at temperature 1, a value a checkpoint.
+    - `accuracy`: held-out accuracy at temperature 1, one value per checkpoint.
     - `flops`: operations of the whole run.
     - `gained`: points of accuracy from first to last.
     """
@@ -47,7 +47,7 @@ class BenchSetting(NamedTuple):
 
     - `name`: in the legend.
     - `seeds`: its runs, one or more.
-    - `gained_reach`: half of the 95 % interval of what they gained on average.
+    - `gained_reach`: half the 95 % interval of their mean gain.
     """
 
     name: str
@@ -58,7 +58,7 @@ class BenchSetting(NamedTuple):
 def draw_bench(settings: Sequence[BenchSetting]) -> Figure:
     """Accuracy over the rounds, and points gained against operations.
 
-    Where a setting has several seeds, they are faint, and their mean is drawn with its interval.
+    Several seeds of a setting are drawn faintly, together with their mean and its interval.
     """
     names = [shortened(setting.name, _LONGEST_NAME) for setting in settings]
     num_columns = max(1, int(_WIDTH / (_LETTER * max(map(len, names)) + _HANDLE)))
@@ -90,10 +90,10 @@ def draw_bench(settings: Sequence[BenchSetting]) -> Figure:
 
 
 def _apart(costs: np.ndarray) -> np.ndarray:
-    """The costs, those that nearly agree moved a little so that none covers another.
+    """The costs, with nearly equal ones moved apart a little so that none covers another.
 
-    Each is as far to the right as those left of it demand, and as far to the left as those right of
-    it do, halved.
+    Each is the mean of two placements: pushed right by those on its left, and pushed left by those
+    on its right.
     """
     order = np.argsort(costs, kind="stable")
     logs = np.log(costs[order])
@@ -107,7 +107,7 @@ def _apart(costs: np.ndarray) -> np.ndarray:
 
 
 def _set_cost_axis(ax: Axes, flops: Sequence[float], apart: bool) -> None:
-    """A logarithmic axis over what is drawn, on which a small difference looks small."""
+    """A logarithmic axis over the data, wide enough that a small difference looks small."""
     low, high = min(flops), max(flops)
     wider = _MARGIN * max(1.0, (_LEAST_FACTOR * low / high) ** 0.5)
     ax.set_xlim(low / wider, high * wider)

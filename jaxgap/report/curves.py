@@ -1,4 +1,4 @@
-"""The figure of a fit: what was measured, the law's curves, and where they go."""
+"""The figure of a fit: the measurements, the law's curves, and their limits."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ from jaxgap.report.style import (
 )
 from jaxgap.trajectory import Trajectory
 
-# How far past the last measurement the curves are drawn, as a part of the time measured.
+# How far past the last measurement the curves are drawn, as a fraction of the time measured.
 _BEYOND = 0.35
 _NUM_TIMES = 96
 
@@ -29,7 +29,8 @@ _NUM_TIMES = 96
 def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
     """Measurements, fitted curves with their bands, and the limits with their intervals.
 
-    Where the run is already beyond a limit, the curves end with it: they would show a limit.
+    If the run is already beyond a limit, the curves end with the run: extended, they would show a
+    limit.
     """
     beyond = 0.0 if refutations(result.limits) else _BEYOND * (run.ts[-1] - run.ts[0])
     ts = np.linspace(run.ts[0], run.ts[-1] + beyond, _NUM_TIMES)
@@ -98,20 +99,20 @@ def _draw_series(
     if band is None:
         return
     ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=2)
-    # The figure keeps to the measurements and the curve: a band without end leaves it.
+    # The frame fits the measurements and the curve; an unbounded band extends beyond it.
     low, high = _frame(measured, band.estimate)
     fill_band(ax, prediction.ts, band.lower, band.upper, (low, high), colour)
 
 
 def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
-    """The range of what is drawn, with a third of it to either side."""
+    """The range of the data and the curve, extended by a third of it on either side."""
     values = np.concatenate([measured, curve])
     low, high = float(values.min()), float(values.max())
     return low - (high - low) / 3, high + (high - low) / 3
 
 
 def _draw_limits(ax: Axes, result: FitResult | AveragedResult, **colours: str) -> None:
-    """Those limits that the data determine, unless the run refutes one of the same law."""
+    """The limits that the data determine, unless the run refutes one of the same law."""
     if refutations(result.limits):
         return
     limits = []
@@ -124,7 +125,7 @@ def _draw_limits(ax: Axes, result: FitResult | AveragedResult, **colours: str) -
 
 
 def _title(result: FitResult | AveragedResult) -> str:
-    """What is drawn, and what speaks against it: a picture may be seen without the report."""
+    """What is drawn and what speaks against it, since a figure may be seen without the report."""
     averaged = isinstance(result, AveragedResult)
     laws = f"Average over {len(result.laws)} laws" if averaged else f"Fit of the {result.model} law"
     shown = f"{percent(result.level)} bands"

@@ -1,4 +1,4 @@
-"""The figure of an honest forecast: what was known at the time, and what then happened."""
+"""The figure of a forecast: what was known at the time, and what then happened."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
 
     **Arguments:**
 
-    - `run`: all that was measured.
+    - `run`: all measurements.
     - `known`: a fit of `run.head(n)`.
     """
     num_known = known.num_points
@@ -38,7 +38,7 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
         ax.set_xlabel(f"time ({run.time_unit}s)")
         ax.set_ylabel(capability_label(run.kind))
         ax.set_title(f"Forecast from the first {num_known} of {run.num_rows} measurements")
-        # Of a colour of its own: on the grey span its grey patch would not be seen.
+        # On a white background: the legend's grey patch would not be visible on the grey span.
         ax.legend(frameon=True, facecolor="white", framealpha=1, edgecolor="none")
     return figure
 

@@ -1,8 +1,8 @@
-"""Many runs in one figure: their curves over each other, and beside them where each is going.
+"""Many runs in one figure: their curves overlaid, and beside them the limit of each.
 
-Left, what was measured of every solver, with its fitted curve. Right, a line for each run with its
-limit and interval in the same colour, so that the names there explain the curves; under the seeds
-of an experiment, the mean of its limits (diamond, with interval) and the next seed's (bar).
+Left, every solver's measurements with its fitted curve. Right, a line for each run with its limit
+and interval in the same colour, so that the names there are the legend of the curves; below the
+seeds of an experiment, the mean of their limits (diamond, with interval) and the next seed's (bar).
 """
 
 import itertools
@@ -42,7 +42,7 @@ class OverlayRun(NamedTuple):
     """A run to draw.
 
     - `name`, `group`: its own name, and that of its experiment if it has other seeds.
-    - `run`, `result`: what was measured, and the fit.
+    - `run`, `result`: the measurements, and the fit.
     - `ts`, `fitted`: the fitted curve of the solver.
     """
 
@@ -55,10 +55,10 @@ class OverlayRun(NamedTuple):
 
 
 class PooledLimit(NamedTuple):
-    """What the seeds of an experiment say of the limit; `None` where they do not say it.
+    """The pooled limit of an experiment's seeds; `None` where they do not determine it.
 
-    - `num_runs`: of the experiment, of which the law fails `num_failed`, and `num_left_out` have no
-        say.
+    - `num_runs`: of the experiment; the law fails for `num_failed` of them, and `num_left_out` do
+        not contribute.
     """
 
     mean: Interval | None
@@ -69,14 +69,14 @@ class PooledLimit(NamedTuple):
 
     @property
     def label(self) -> str:
-        """How much of the experiment is pooled."""
+        """How many of the experiment's runs are pooled."""
         if not self.num_left_out:
             return "pooled"
         return f"{self.num_runs - self.num_left_out} of {self.num_runs} pooled"
 
     @property
     def absence(self) -> str:
-        """Why there is nothing to draw, in as few words as a figure has room for."""
+        """Why there is nothing to draw, in a few words."""
         if self.num_failed:
             return f"withheld: the law fails for {self.num_failed} of {self.num_runs}"
         return "not determined by these seeds"
@@ -87,8 +87,8 @@ def draw_overlay(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> 
 
     **Arguments:**
 
-    - `runs`: any number; those of one experiment are drawn in one colour.
-    - `pooled`: by the experiment.
+    - `runs`: any number; those of one experiment have the same colour.
+    - `pooled`: by experiment.
     """
     panels: dict[tuple[str, str], list[OverlayRun]] = {}
     for run in runs:
@@ -106,7 +106,7 @@ def draw_overlay(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> 
 
 
 def _colours(runs: Sequence[OverlayRun]) -> dict[str, str]:
-    """By run: a colour for each experiment, or for each run where there is only one experiment."""
+    """Each run's colour: one per experiment, or one per run if there is only one experiment."""
     keys = [_key(run) for run in runs]
     if len(set(keys)) == 1:
         keys = [(False, run.name) for run in runs]
@@ -118,7 +118,7 @@ def _colours(runs: Sequence[OverlayRun]) -> dict[str, str]:
 
 
 def _key(run: OverlayRun) -> tuple[bool, str]:
-    """Whether it is one of several seeds, and of what: a run may be called like an experiment."""
+    """Whether it is one of several seeds, and its name: a run may be named like an experiment."""
     return (False, run.name) if run.group is None else (True, run.group)
 
 
@@ -146,7 +146,7 @@ def _draw_limits(
     pooled: dict[str, PooledLimit],
     colours: dict[str, str],
 ) -> None:
-    """A line for each run from the top, the experiments together."""
+    """A line for each run from the top, grouped by experiment."""
     keys = [_key(run) for run in runs]
     ordered = sorted(runs, key=lambda run: keys.index(_key(run)))
     groups = {run.group for run in runs}
@@ -182,7 +182,7 @@ def _short_names(runs: Sequence[OverlayRun]) -> dict[str, str]:
 def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[float, float]:
     """A range with the last measurements, the limits near them and their intervals if not too wide.
 
-    One limit far from everything else would squeeze the rest to nothing.
+    An outlying limit would squeeze everything else to nothing.
     """
     limits = [run.result.limits["solver"] for run in runs]
     last = [float(run.run.solver[-1]) for run in runs]
@@ -192,7 +192,7 @@ def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[
     low, high = float(near.min()), float(near.max())
     both = [each.interval for each in limits if each.interval and None not in each.interval]
     widths = [np.ptp(np.array(ends, float)) for ends in both]
-    # Limits that agree lie closer together than each is known.
+    # Limits that agree may lie closer together than their intervals are wide.
     typical = 1.5 * float(np.median(widths)) if widths else 0.0
     reach = max(0.5 * (high - low), typical) or 0.1 * abs(high) or 0.1
     ends = [end for each in limits for end in each.interval or () if end is not None]
@@ -208,7 +208,7 @@ def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
     low, high = limit.interval or (None, None)
     left, right = ax.get_xlim()
     if limit.estimate is None:
-        # A side that the data bound is marked; the other is open.
+        # A side that the data bound is marked; the other side is open.
         bounds = [(low, ">"), (high, "<")]
         marked = [(end, way) for end, way in bounds if end is not None and left <= end <= right]
         for end, arrow in marked:
@@ -229,7 +229,7 @@ def _draw_range(
     linewidth: float,
     alpha: float = 1.0,
 ) -> None:
-    """A bar cut at the frame, with an arrow where it goes on beyond it or has no end."""
+    """A bar clipped to the frame, with an arrow where it continues beyond it or has no end."""
     edges = ax.get_xlim()
     shown = max(ends[0], edges[0]), min(ends[1], edges[1])
     bar = {"linewidth": linewidth, "alpha": alpha, "solid_capstyle": "butt"}
@@ -242,7 +242,7 @@ def _draw_range(
 def _draw_point(
     ax: Axes, row: int, value: float, marker: str, colour: str, *, markersize: float
 ) -> None:
-    """A point, or an arrow at the frame that it is beyond."""
+    """A point, or an arrow at the side of the frame that it lies beyond."""
     left, right = ax.get_xlim()
     outside = "<" if value < left else ">" if value > right else None
     shown = min(max(value, left), right)
@@ -267,7 +267,7 @@ def _draw_pooled(ax: Axes, row: int, limit: PooledLimit, colour: str) -> None:
 
 
 def _say(ax: Axes, row: int, words: str, marked: Sequence[float] = ()) -> None:
-    """Words in the middle of what the marks leave free; all places are parts of the width."""
+    """Words in the middle of the space left by the marks, which are fractions of the width."""
     places = [0.0, *sorted(marked), 1.0]
     left, right = max(itertools.pairwise(places), key=lambda pair: pair[1] - pair[0])
     transform, middle = ax.get_yaxis_transform(), (left + right) / 2

@@ -1,6 +1,6 @@
 """One self-contained HTML page: text, tables and figures in a single file that needs no network.
 
-Everything that comes from outside is escaped; the page holds no script.
+All untrusted text is escaped, and the page contains no script.
 """
 
 import html
@@ -52,7 +52,7 @@ class Page:
         self._parts.append(f"<p>{_escape(text)}</p>")
 
     def cards(self, cards: Iterable[tuple[str, str]]) -> None:
-        """The few numbers that matter most, each with what it is: `(number, caption)`."""
+        """The few numbers that matter most, as pairs `(number, caption)`."""
         inner = "".join(
             f'<div class="card"><b>{_escape(number)}</b><span>{_escape(caption)}</span></div>'
             for number, caption in cards
@@ -60,13 +60,13 @@ class Page:
         self._parts.append(f'<div class="cards">{inner}</div>')
 
     def warnings(self, warnings: Sequence[str]) -> None:
-        """What a reader must know before believing the rest; nothing if there is nothing."""
+        """What a reader must know before trusting the rest; omitted if empty."""
         if warnings:
             items = "".join(f"<li>{_escape(warning)}</li>" for warning in warnings)
             self._parts.append(f'<ul class="warnings">{items}</ul>')
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """A figure, and in words what it shows."""
+        """A figure with a caption."""
         svg = to_svg(figure).replace(
             "<svg ", f'<svg role="img" aria-label="{_escape(caption)}" ', 1
         )
@@ -79,7 +79,7 @@ class Page:
     def folded_table(
         self, summary: str, header: Sequence[str], rows: Iterable[Sequence[str]]
     ) -> None:
-        """A long table that the reader opens if wanted."""
+        """A long table, folded until the reader opens it."""
         self._parts.append(
             f"<details><summary>{_escape(summary)}</summary>"
             f'<div class="scroll">{_table(header, rows)}</div></details>'

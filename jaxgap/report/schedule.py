@@ -1,7 +1,6 @@
-"""The figure of a plan: where the solver ends under each schedule, by the strength gamma.
+"""The figure of a plan: the solver's limit under each schedule against the strength gamma.
 
-A line is solid where the model holds and stops where it does not. Below, the rounds that the best
-schedule uses.
+A line ends where the model no longer holds. Below, the rounds that the best schedule uses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,14 +33,14 @@ def draw_schedules(
 ) -> Figure:
     """The solver's limit by gamma under each schedule, and the best schedule's shares.
 
-    There is neither where nothing can be planned from the fit.
+    Both are empty if nothing can be planned from the fit.
 
     **Arguments:**
 
     - `result`: the fit that the plan is made from.
-    - `strengths`: values of gamma, increasing; none where the data do not determine the limit.
-    - `limits`: by the schedule's name, the limit at each gamma; NaN where the model does not hold.
-    - `best`: the best schedule at `strength`; `None` where none is within the model.
+    - `strengths`: values of gamma, increasing; empty if the data do not determine the limit.
+    - `limits`: by schedule name, the limit at each gamma; NaN where the model does not hold.
+    - `best`: the best schedule at `strength`; `None` if none is within the model.
     - `strength`: the gamma of the plan.
     """
     with new_figure(7.2, 5.4) as figure:

@@ -1,6 +1,6 @@
-"""How every figure looks: one colour a quantity, told apart by any eye, and room to read.
+"""The style of all figures: one colour per quantity, colour-blind safe, and readable.
 
-Figures are made without pyplot, so that drawing one touches no global state and needs no screen.
+Figures are made without pyplot, so that drawing touches no global state and needs no display.
 """
 
 import io
@@ -25,7 +25,7 @@ MEASURED, MUTED = "#222222", "#777777"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-# How many figures further a band goes that has no end.
+# How many figure heights an unbounded band extends beyond the frame.
 _FAR = 100.0
 
 _STYLE: dict[Any, Any] = {
@@ -41,26 +41,26 @@ _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    # A dollar sign in somebody's name of a run is a dollar sign; see _PlainPowers.
+    # A dollar sign in the name of a run is no formula; see _PlainPowers.
     "text.parse_math": False,
-    # Text stays text, and the same figure gives the same bytes.
+    # Text stays text, and output is deterministic.
     "svg.fonttype": "none",
     "svg.hashsalt": "jaxgap",
 }
 
 
 def unit_of(kind: str) -> str:
-    """What stands behind the name of a capability of that kind on an axis."""
+    """The unit after the name of a capability of that kind on an axis."""
     return " (nats)" if kind == "uncertainty" else " (accuracy)"
 
 
 def capability_label(kind: str) -> str:
-    """What an axis measures on which capabilities of that kind are drawn."""
+    """The axis label for capabilities of that kind."""
     return "uncertainty (nats)" if kind == "uncertainty" else "accuracy"
 
 
 def shortened(name: str, most: int) -> str:
-    """A name that leaves room for the figure: its two ends, if it is longer than `most`.
+    """A name shortened to its two ends if it is longer than `most`.
 
     >>> shortened("a-very-long-name", 10)
     'a-ver…name'
@@ -70,10 +70,10 @@ def shortened(name: str, most: int) -> str:
 
 
 def shortened_apart(names: Sequence[str], most: int) -> list[str]:
-    """Names that leave room for the picture, different ones shortened to different ones.
+    """Names shortened to at most `most` characters, such that different names stay different.
 
-    What names have in common at their ends goes first; those that still agree keep what they
-    differ in, and where that is not enough they are numbered.
+    Common prefixes and suffixes are removed first; names that are still ambiguous keep the part in
+    which they differ, and if that is not enough they are numbered.
 
     >>> shortened_apart(["published_a_long_name_solver", "published_b_solver"], 12)
     ['a_long_name', 'b']
@@ -102,18 +102,18 @@ def shortened_apart(names: Sequence[str], most: int) -> list[str]:
 
 
 def _num_shared(parts: Sequence[Sequence[str]]) -> int:
-    """How many first parts (or letters) are the same in all; fewer than there are in any."""
+    """The length of the common prefix in parts (or letters); less than that of any sequence."""
     shared = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
     return min(sum(1 for _ in shared), min(map(len, parts)) - 1)
 
 
 def _shortened_beside(name: str, names: Sequence[str], most: int) -> str:
-    """A name cut where it can be told from those that are cut in its middle to the same."""
+    """A name shortened so that it differs from names with the same plain shortening."""
     short = shortened(name, most)
     alike = [other for other in names if other != name and shortened(other, most) == short]
     if not alike:
         return short
-    # The first letter in which it differs from one of them is near the middle of what is kept.
+    # The first letter in which it differs from one of them is near the middle of the kept part.
     differs = min(_num_shared([name, other]) for other in alike)
     head, tail = most // 4, most // 4
     kept = most - head - tail - 2
@@ -123,7 +123,7 @@ def _shortened_beside(name: str, names: Sequence[str], most: int) -> str:
 
 @contextmanager
 def new_figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure of the given size in inches, drawn and laid out in jaxgap's style."""
+    """A figure of the given size in inches, in jaxgap's style and layout."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
@@ -131,7 +131,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as an SVG element, the same bytes every time."""
+    """The figure as an SVG element, deterministic to the byte."""
     text = _saved(figure, format="svg", metadata={"Date": None, "Creator": None}).decode()
     return text[text.index("<svg") :]
 
@@ -149,8 +149,8 @@ def fill_band(
     frame: tuple[float, float],
     colour: str,
 ) -> None:
-    """The band of a curve. The figure makes room for it within the frame; what leaves the frame
-    continues to the figure's edge, as a band without an end must."""
+    """The band of a curve. The figure makes room for it within the frame; beyond the frame it
+    continues to the figure's edge, as an unbounded band must."""
     span = frame[1] - frame[0]
     furthest = frame[0] - _FAR * span, frame[1] + _FAR * span
     seen = ax.dataLim.frozen()
@@ -163,7 +163,7 @@ def fill_band(
 
 
 class Limit(NamedTuple):
-    """A limit with its interval, open where an end is `None`."""
+    """A limit with its interval; an end that is `None` is open."""
 
     estimate: float
     low: float | None
@@ -174,8 +174,8 @@ class Limit(NamedTuple):
 def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
     """A dashed line at each limit, with its interval as a bar in the right margin.
 
-    The bars stand outside the axes so that they hide no data, beside each other. Where an interval
-    is open or leaves the axes its bar is cut, and an arrow says that it continues.
+    The bars are side by side outside the axes so that they hide no data. If an interval is open or
+    exceeds the axes, its bar is clipped, with an arrow to show that it continues.
     """
     for limit in limits:
         line = {"color": limit.colour, "linestyle": (0, (4, 3)), "linewidth": 1.1}
@@ -195,7 +195,7 @@ def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
 
 
 class _PlainPowers(Formatter):
-    """The numbers of a logarithmic axis as text, 10⁵ and 2×10⁵, not as formulas to be set."""
+    """The tick labels of a logarithmic axis as text, 10⁵ and 2×10⁵, not as mathtext."""
 
     def __init__(self, formulas: LogFormatterMathtext):
         self._formulas = formulas
@@ -206,7 +206,7 @@ class _PlainPowers(Formatter):
         return number + exponent.translate(_RAISED)
 
     def set_locs(self, locs: Any) -> None:
-        # By the range of the axis it is settled which numbers between the powers are shown.
+        # The range of the axis determines which numbers between the powers are shown.
         self._formulas.set_locs(locs)
 
 

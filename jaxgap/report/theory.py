@@ -1,7 +1,7 @@
 """Two plots that test the theory without trusting the fit.
 
-The gap against its own rate of change shows f(G) itself: a straight line is the paper's linear
-potential. Verifier against solver shows the coupling: the theory, whatever its f, says a straight
+The gap against its own rate of change shows f(G) itself: a straight line for the paper's linear
+potential. Verifier against solver shows the coupling: for any f, the theory predicts a straight
 line of slope r = beta / alpha.
 """
 
@@ -15,7 +15,7 @@ from jaxgap.trajectory import Trajectory
 
 
 def draw_theory(run: Trajectory, result: FitResult) -> Figure:
-    """The gap against its rate of change, and verifier against solver, with what the law says.
+    """The gap against its rate of change, and verifier against solver, with the law's curves.
 
     **Raises:** `ValueError` for a run without a verifier, which has neither.
     """
@@ -43,7 +43,7 @@ def _draw_potential(ax: Axes, run: Trajectory, ts: np.ndarray, fitted: np.ndarra
     middle = (gap[1:] + gap[:-1]) / 2
     speed = -np.diff(gap) / np.diff(run.ts)
     ax.plot(middle, speed, "o", color=GAP, markersize=4, label="measured")
-    # Differences on both sides are there for inner points only.
+    # Central differences exist only at inner points.
     ax.plot(fitted[1:-1], -np.gradient(fitted, ts)[1:-1], color=MUTED, label="law")
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xlabel("gap" + unit_of(run.kind))

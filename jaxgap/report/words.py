@@ -1,6 +1,6 @@
-"""What a fit and a run say, in words and numbers for people.
+"""The results of a fit and a run in words and numbers.
 
-Nothing is said of a limit without its interval, nor of uncertainty without accuracy beside it.
+A limit is never stated without its interval, nor uncertainty without accuracy beside it.
 """
 
 import math
@@ -23,9 +23,9 @@ PARAMETER_MEANINGS = {
     "exponent": "power of the gap; 1 is the paper's law",
 }
 
-# In fewer, no autocorrelation of the residuals is beyond chance, and nothing else is tested.
+# With fewer rows no autocorrelation of residuals is significant, and nothing else is tested.
 _TELLING_ROWS = 6
-# So many standard errors as for the signs of a collapse that a run watches for.
+# Standard errors of a clear change, as for the signs of a collapse that a run watches for.
 _CLEARLY = 4.0
 _HALF = 0.5
 
@@ -33,7 +33,7 @@ _HALF = 0.5
 def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]]:
     """Every parameter and limit: name, estimate, standard error, interval, identifiable, meaning.
 
-    In place of the meaning there is the reason where a part of the number is missing.
+    If a part of a number is missing, the reason replaces the meaning.
     """
     named = dict(result.parameters) | {
         f"{name} limit": limit for name, limit in result.limits.items()
@@ -53,7 +53,7 @@ def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]
 
 
 def accuracy_sentence(run: Trajectory) -> str | None:
-    """Whether answers became correct as they became likely; `None` where that was not measured."""
+    """Whether answers became more correct as they became more likely; `None` if not measured."""
     ends = accuracy_ends(run)
     if ends is None:
         return None
@@ -76,7 +76,7 @@ def accuracy_sentence(run: Trajectory) -> str | None:
 
 
 def _confident_and_worse(run: Trajectory) -> bool:
-    """Whether uncertainty and accuracy both fell by more than their errors explain."""
+    """Whether uncertainty and accuracy both fell significantly."""
     accuracy, error = (run.extra.get(f"solver_accuracy{end}") for end in ("", "_se"))
     if run.kind != "uncertainty" or accuracy is None:
         return False
@@ -84,7 +84,7 @@ def _confident_and_worse(run: Trajectory) -> bool:
 
 
 def _clearly_fell(values: np.ndarray, errors: np.ndarray | None) -> bool:
-    """Whether the last measured value is clearly below the first; without errors none is clear."""
+    """Whether the last measured value is clearly below the first; never without errors."""
     if errors is None:
         return False
     known = np.flatnonzero(np.isfinite(values) & np.isfinite(errors))
@@ -95,21 +95,21 @@ def _clearly_fell(values: np.ndarray, errors: np.ndarray | None) -> bool:
 
 
 def accuracy_ends(run: Trajectory) -> tuple[float, float] | None:
-    """The first and the last accuracy that was measured; `None` with fewer than two."""
+    """The first and the last measured accuracy; `None` with fewer than two."""
     measured = _measured(run, "solver_accuracy")
     return (float(measured[0]), float(measured[-1])) if len(measured) > 1 else None
 
 
 def _measured(run: Trajectory, name: str) -> np.ndarray:
-    """The values of an additional series where there are some."""
+    """The measured values of an extra series."""
     values = np.asarray(run.extra.get(name, ()), float)
     return values[np.isfinite(values)]
 
 
 def forecast_sentence(run: Trajectory, known: FitResult) -> str:
-    """What the first rows predicted for the last one, and what was measured there.
+    """The prediction of the first rows for the last one, and the measurement there.
 
-    Under a true law the last row is outside the predicted range as often as the level implies.
+    If the law is true, the predicted range contains the last row with the probability of the level.
     """
     first = f"From the first {known.num_points} of {run.num_rows} measurements, the {known.model}"
     if not known.converged:
@@ -125,7 +125,7 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
     if quantile is None:
         return f"{forecast}, with no interval ({NO_NOISE}); {number(measured)} was measured."
     error = _error_at_end(run, known, predicted)
-    # The band is for the curve; the measurement strays from it by an error of its own.
+    # The band is for the curve; the measurement has an error of its own.
     below = math.hypot(predicted - low, quantile * error)
     above = math.hypot(high - predicted, quantile * error)
     inside = predicted - below <= measured <= predicted + above
@@ -137,7 +137,7 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
 
 
 def _error_at_end(run: Trajectory, known: FitResult, predicted: float) -> float:
-    """The standard error of the last measurement: as given, of a count, or as the fit found it."""
+    """The standard error of the last measurement: given, binomial, or estimated by the fit."""
     if run.solver_se is not None and run.solver_se[-1] > 0:
         return float(run.solver_se[-1])
     if run.kind == "accuracy" and run.num_items is not None:
@@ -164,7 +164,7 @@ def theory_sentence(result: FitResult) -> str:
 
 
 def _untested(result: FitResult) -> bool:
-    """Whether there were too few rows for any test that could have found something."""
+    """Whether there were too few rows for any test to find something."""
     tests = (result.diagnostics.chi_squared_p_value, *result.diagnosis.findings().values())
     return result.num_points < _TELLING_ROWS and all(each is None for each in tests)
 

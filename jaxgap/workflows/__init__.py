@@ -1,1 +1,1 @@
-"""What needs both halves: a run made by the language model, read by the equations."""
+"""Workflows that need both halves: runs of the language model, analysed with the equations."""

@@ -1,4 +1,4 @@
-"""What the equations say of a run: a fit of all of it, and one of what was known halfway."""
+"""Analysis of a run: one fit to all of it, and one to its first half."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ _MIN_KNOWN = 5
 class Analysis(NamedTuple):
     """A run with its fits.
 
-    - `run`: what was measured.
+    - `run`: the measurements.
     - `result`: the law fitted to all of it.
     - `known`: the law fitted to its first half, or `None` where that is too short.
     """
@@ -23,7 +23,7 @@ class Analysis(NamedTuple):
 
 
 def analyse(run: Trajectory) -> Analysis:
-    """Fit the paper's law to a run, and to its first half alone."""
+    """Fit the paper's law to a run, and to its first half only."""
     half = (run.num_rows + 1) // 2
     enough = half >= _MIN_KNOWN and half < run.num_rows
     known = fit(LinearLaw(), run.head(half)) if enough else None

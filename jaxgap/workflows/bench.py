@@ -33,7 +33,7 @@ _Done = tuple[tuple[RoundMetrics, ...], Cost]
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """What a bench found.
+    """The results of a bench.
 
     **Fields:**
 
@@ -46,7 +46,7 @@ class Bench:
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """The runs that differ in the seed alone, together."""
+        """The runs grouped by setting: those of one group differ only in the seed."""
         groups: dict[str, list[BenchRow]] = {}
         for row in self.rows:
             groups.setdefault(row.setting, []).append(row)
@@ -54,7 +54,7 @@ class Bench:
 
     @property
     def means(self) -> tuple[Setting, ...]:
-        """The settings of two seeds or more, over which there is an error."""
+        """The settings with two or more seeds, whose means have a standard error."""
         return tuple(setting for setting in self.settings if len(setting.rows) > 1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,19 +71,19 @@ def run_bench(
     folder: str | Path,
     watch: Callable[[str], Watcher] = lambda name: Watcher(),
 ) -> Bench:
-    """Run what is not done yet, and compare all of it.
+    """Do the runs that are not done yet, and compare all of them.
 
     **Arguments:**
 
     - `grid`: what to run.
-    - `folder`: contains one RUN folder for each; created if it does not exist. Runs that an earlier
-        bench did here are not repeated, even if this one has other names for them.
+    - `folder`: contains one RUN folder for each run; created if it does not exist. Runs of an
+        earlier bench in it are not repeated, even if their names differ now.
     - `watch`: the watcher of each run, by the run's name.
 
-    **Raises:** `InputError`, before anything runs, if the combinations do not fit together, a model
-    or a task is not there, a folder in `folder` has a run of the same name with other settings,
-    its bench.json compares runs that are not in the grid, or it cannot be written to;
-    `DiskFullError` if the disk is full; `RunError` if no run reached its last round.
+    **Raises:** `InputError`, before anything runs, if the combinations are inconsistent, a model or
+    a task does not exist, a folder in `folder` has a run of the same name with other settings, its
+    bench.json compares runs that are not in the grid, or it cannot be written to; `DiskFullError`
+    if the disk is full; `RunError` if no run reached its last round.
     """
     folder, configs, settings = Path(folder), grid.configs(), grid.settings()
     if grid.base.num_rounds < MIN_ROUNDS:
@@ -114,15 +114,15 @@ def _run_all(
     places: Mapping[str, Path],
     watch: Callable[[str], Watcher],
 ) -> tuple[dict[str, _Done], dict[str, str]]:
-    """What each run measured and cost, and why those failed that could not continue."""
+    """The measurements and cost of each run, and why others failed."""
     done, failed = {}, {}
     for name, config in configs.items():
         watcher = watch(name)
-        # Of an error its words alone are kept: its traceback would keep the run's memory.
+        # Only an error's message is kept: its traceback would keep the run's memory alive.
         try:
             done[name] = _run(config, places[name], watcher)
             continue
-        except DiskFullError:  # which every other run would meet as well
+        except DiskFullError:  # every other run would fail too
             raise
         except (InputError, RunError) as error:
             failed[name] = str(error)
@@ -131,12 +131,12 @@ def _run_all(
 
 
 def _run(config: ImproveConfig, run: Path, watcher: Watcher) -> _Done:
-    """Do what is left of one run, and count what all of it cost."""
+    """Complete one run, and count its total cost."""
     parts: list[tuple[Loop, Params]] = []
 
     def keep_parts(config: ImproveConfig) -> tuple[Loop, Params]:
         loop, params = assemble(config)
-        if not parts:  # a run that asks again wants the weights only
+        if not parts:  # later calls only need the weights
             parts.append((loop, loop.abstract_state(params).params))
         return loop, params
 

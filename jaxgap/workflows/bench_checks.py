@@ -1,4 +1,4 @@
-"""What can be refused of a bench before its first run begins, and where its runs are."""
+"""Checks of a bench before its first run begins, and the folders of its runs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ TABLE, PICTURE = "bench.json", "bench.png"
 
 
 def check_runs(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Path]:
-    """Refuse folders, models and problems that are known to be wrong without running anything.
+    """Refuse folders, models and problems that are wrong, without running anything.
 
-    **Returns:** by its name, the folder of each run. `folder` is there, and can be written to.
+    **Returns:** the folder of each run, by the run's name. `folder` exists and is writable.
 
     **Raises:** `InputError` in one line.
     """
@@ -60,7 +60,7 @@ def _check_place(folder: Path) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    """Make the folder if it is not there, and write to it."""
+    """Create the folder if it does not exist, and test writing to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -71,12 +71,12 @@ def _check_writable(folder: Path) -> None:
 
 
 def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Path]:
-    """The folder of each run: that of its name, or where an earlier bench has the same run.
+    """The folder of each run: named like the run, or that of the same run in an earlier bench.
 
-    A bench names its runs by what it varies, so where more is varied their names are others.
+    A bench names its runs by what it varies, so names change when more is varied.
 
-    **Raises:** `InputError` if the earlier bench compares more than this one, as what it found is
-    replaced.
+    **Raises:** `InputError` if the earlier bench compares runs that this one lacks, since its
+    results are overwritten.
     """
     earlier = _compared(folder / TABLE)
     begun = [name for name in earlier if is_begun(folder / name)]
@@ -97,7 +97,7 @@ def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Pat
 
 
 def _compared(table: Path) -> Sequence[str]:
-    """The folders of the runs that an earlier bench compares; none if there was no other."""
+    """The folders of the runs compared by an earlier bench; empty if there was none."""
     if not table.exists():
         return []
     try:
@@ -116,7 +116,7 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
     if not is_begun(run):
         require_free(run)
         return
-    if is_locked(run):  # by another bench, which would meet this one at every run
+    if is_locked(run):  # by another bench, which would collide with this one at every run
         raise InputError(f"{run} is in use by another process: let it end, or stop it")
     there = RunFolder.reopen(run).config
     for field in dataclasses.fields(config):
@@ -129,10 +129,10 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
 
 
 def _check_model(source: str) -> None:
-    """Refuse a model that is nowhere, without its weights; one on the hub is fetched here.
+    """Refuse a model that does not exist, without loading weights; one on the hub is downloaded.
 
-    So a name that the hub does not know, or a hub that cannot be reached, is reported before the
-    first run rather than hours later.
+    So an unknown name, or an unreachable hub, is reported before the first run rather than hours
+    later.
     """
     if source == EMBEDDED:
         return
@@ -142,6 +142,6 @@ def _check_model(source: str) -> None:
 
 
 def _problems_of(config: ImproveConfig) -> tuple[Any, ...]:
-    """What a run's problems depend on."""
+    """The settings that determine a run's problems."""
     sizes = (config.num_train_prompts, config.num_held_out_prompts, config.seed)
     return (config.task, config.task_options, *sizes)

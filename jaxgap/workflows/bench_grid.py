@@ -14,13 +14,13 @@ from jaxgap.improve import ImproveConfig
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """What is varied; everything not varied is in `base`.
+    """What is varied; everything else is in `base`.
 
     **Fields:**
 
     - `base`: the configuration that all runs share.
     - `models`, `tasks`, `verifiers`, `candidate_counts`, `thresholds`, `seeds`: values to combine;
-        where empty, that of `base`.
+        if empty, that of `base`.
     """
 
     base: ImproveConfig
@@ -32,9 +32,9 @@ class Grid:
     seeds: Sequence[int] = ()
 
     def configs(self) -> dict[str, ImproveConfig]:
-        """Every combination, by a name made of what is varied.
+        """Every combination, by a name made of the varied values.
 
-        **Raises:** `InputError` naming what does not fit together.
+        **Raises:** `InputError` naming inconsistent settings.
 
         >>> list(Grid(ImproveConfig(), thresholds=(0.5, 0.9), seeds=(0,)).configs())
         ['threshold0.5', 'threshold0.9']
@@ -42,7 +42,7 @@ class Grid:
         return {name: config for name, _, config in self._runs()}
 
     def settings(self) -> dict[str, str]:
-        """By the name of a run, its name without the seed, which a setting's seeds share.
+        """The setting of each run, by name: the run's name without the seed.
 
         >>> Grid(ImproveConfig(), thresholds=(0.9,), seeds=(0, 1)).settings()
         {'seed0': 'run', 'seed1': 'run'}
@@ -65,7 +65,7 @@ class Grid:
             changes = dict(zip(given, values, strict=True))
             varied = [_spelled(axis, changes[axis]) for axis in given if len(given[axis]) > 1]
             setting = "-".join(varied) or "run"
-            while setting in taken:  # two models whose names differ in what no file name can hold
+            while setting in taken:  # models whose names differ only in characters illegal in files
                 setting += "+"
             taken.add(setting)
             before = f"{setting}-" if varied else ""

@@ -22,13 +22,13 @@ _LEVEL = 0.95
 
 
 class Gain(NamedTuple):
-    """Points of accuracy that were gained.
+    """Percentage points of accuracy gained.
 
     **Fields:**
 
     - `mean`: of the points.
     - `stderr`: its standard error.
-    - `num`: over how many that was taken, runs or prompts; two or more.
+    - `num`: the number of runs or prompts behind the standard error; two or more.
     """
 
     mean: float
@@ -37,7 +37,7 @@ class Gain(NamedTuple):
 
     @property
     def reach(self) -> float:
-        """Half of the 95 % interval, by Student's t: of two runs or three the error is a guess."""
+        """Half the 95 % interval, by Student's t, since few runs estimate the error poorly."""
         return self.stderr * (t_quantile(_LEVEL, self.num - 1) or math.inf)
 
     @property
@@ -58,11 +58,11 @@ class BenchRow:
     **Fields:**
 
     - `name`, `folder`, `config`: the run.
-    - `setting`: the name that it shares with its other seeds.
+    - `setting`: the name shared with the setting's other seeds.
     - `metrics`: of every checkpoint.
     - `result`: the paper's law fitted to the held-out curves.
     - `cost`: tokens and operations of its rounds.
-    - `seconds`: that its rounds took, as :func:`seconds_of` counts them; None where it cannot.
+    - `seconds`: the duration of its rounds by :func:`seconds_of`; None if unknown.
     """
 
     name: str
@@ -76,15 +76,15 @@ class BenchRow:
 
     @property
     def accuracy(self) -> tuple[float, float]:
-        """Held-out accuracy at temperature 1 at the first checkpoint and at the last."""
+        """Held-out accuracy at temperature 1 at the first and the last checkpoint."""
         first, last = self._ends
         return first.mean, last.mean
 
     @property
     def gained(self) -> Gain:
-        """Points of that accuracy from the first checkpoint to the last.
+        """Points of that accuracy gained from the first checkpoint to the last.
 
-        The standard error takes the two as independent; they share prompts, so it is too large.
+        The standard error treats the two as independent; they share prompts, so it is too large.
         """
         first, last = self._ends
         error = (first.stderr**2 + last.stderr**2) ** 0.5
@@ -93,12 +93,12 @@ class BenchRow:
 
     @property
     def amounts(self) -> dict[str, float | None]:
-        """What the run cost, in each unit; None where that is not known."""
+        """The run's cost in each unit; None if unknown."""
         return {"tokens": self.cost.tokens, "flops": self.cost.flops, "seconds": self.seconds}
 
     @property
     def cost_per_point(self) -> dict[str, float | None]:
-        """What a point of accuracy cost; None where none was gained, or the cost is not known."""
+        """The cost of a point of accuracy; None if none was gained, or the cost is unknown."""
         return per_point(self.amounts, self.gained.mean)
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class BenchRow:
 
 
 def per_point(amounts: Mapping[str, float | None], gained: float) -> dict[str, float | None]:
-    """Amounts over the points gained; None where none was gained, or the amount is not known."""
+    """Amounts divided by points gained; None if none was gained, or the amount is unknown."""
     return {
         name: amount / gained if amount is not None and gained > 0 else None
         for name, amount in amounts.items()
@@ -132,7 +132,7 @@ def per_point(amounts: Mapping[str, float | None], gained: float) -> dict[str, f
 def gain_to_dict(
     accuracy: tuple[float, float], gained: Gain, amounts: Mapping[str, float | None]
 ) -> dict[str, Any]:
-    """What was gained and what it cost, as JSON."""
+    """The gain and its cost, as JSON."""
     first, last = accuracy
     return {
         "accuracy": {"first": first, "last": last},
@@ -143,18 +143,18 @@ def gain_to_dict(
 
 
 def seconds_of(run: Path, config: ImproveConfig, num_checkpoints: int) -> float | None:
-    """How long the stages took that improve the model, in each round as long as in the median one.
+    """The total duration of the stages that improve the model, from the median round of each.
 
-    The first run of a bench compiles what the others find compiled, in whatever round a shape is
-    new. Sums would tell which run came first.
+    The first run of a bench compiles programs that later runs reuse, in any round with a new shape.
+    Sums would depend on which run came first.
 
     **Arguments:**
 
     - `run`: the RUN folder.
     - `config`: its configuration.
-    - `num_checkpoints`: that it measured, of which times may be lost.
+    - `num_checkpoints`: the number it measured; some of their times may be lost.
 
-    **Returns:** None where no time of some stage is left.
+    **Returns:** the seconds; None if all times of some stage are lost.
     """
     rows = RunFolder.reopen(run).timings
     medians = {stage: _median(rows, stage) for stage in (*_ANSWERING, "train")}
@@ -167,7 +167,7 @@ def seconds_of(run: Path, config: ImproveConfig, num_checkpoints: int) -> float 
 
 
 def _median(rows: Sequence[Mapping[str, Any]], stage: str) -> float | None:
-    """Of two in the middle the lower one: with two rounds, the one that did not compile."""
+    """The lower median: with two rounds, the one that did not compile."""
     times = [float(row[stage]) for row in rows if type(row.get(stage)) in (int, float)]
     sound = [time for time in times if math.isfinite(time) and time >= 0]
     return statistics.median_low(sound) if sound else None

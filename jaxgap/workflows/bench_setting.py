@@ -17,10 +17,10 @@ class OverSeeds(NamedTuple):
 
     **Fields:**
 
-    - `mean`: None where the data of some seed do not bound the number: the fit's value is then no
-        measurement, and the other seeds may be just those that agree with the law.
-    - `stderr`: the standard error of the mean; None without a mean, or of one seed.
-    - `num`: how many seeds bound it.
+    - `mean`: None if some seed's data do not bound the number: the fit's value is then not a
+        measurement, and the other seeds may be a biased sample that agrees with the law.
+    - `stderr`: the standard error of the mean; None without a mean, or for a single seed.
+    - `num`: how many seeds bound the number.
     """
 
     mean: float | None
@@ -29,7 +29,7 @@ class OverSeeds(NamedTuple):
 
     @classmethod
     def of(cls, numbers: Sequence[Estimate]) -> OverSeeds:
-        """From one number a seed.
+        """From one number per seed.
 
         >>> OverSeeds.of([Estimate(1.0, 0.1, (0.8, 1.2)), Estimate(3.0, 0.1, (2.8, 3.2))])
         OverSeeds(mean=2.0, stderr=1.0, num=2)
@@ -54,7 +54,7 @@ class Setting:
 
     **Fields:**
 
-    - `name`: what its runs are called without their seeds.
+    - `name`: the name of its runs without their seeds.
     - `rows`: its runs, one or more.
     """
 
@@ -63,13 +63,13 @@ class Setting:
 
     @property
     def accuracy(self) -> tuple[float, float]:
-        """Mean held-out accuracy at the first checkpoint and at the last."""
+        """Mean held-out accuracy at the first and the last checkpoint."""
         first, last = zip(*(row.accuracy for row in self.rows), strict=True)
         return statistics.fmean(first), statistics.fmean(last)
 
     @property
     def gained(self) -> Gain:
-        """Points of that accuracy, with the standard error over seeds; of one run, over prompts."""
+        """Points of accuracy gained, with the standard error over seeds, or prompts for one run."""
         gains = [row.gained for row in self.rows]
         if len(gains) == 1:
             return gains[0]
@@ -77,7 +77,7 @@ class Setting:
 
     @property
     def law(self) -> dict[str, OverSeeds]:
-        """What the fitted laws say."""
+        """The numbers of the fitted laws."""
         results = [row.result for row in self.rows]
         return {
             "rate": OverSeeds.of([result.parameters["rate"] for result in results]),
@@ -87,7 +87,7 @@ class Setting:
 
     @property
     def amounts(self) -> dict[str, float | None]:
-        """What a run cost on average, in each unit; None where that of some run is not known."""
+        """The mean cost of a run in each unit; None if some run's is unknown."""
         of_runs = {name: [row.amounts[name] for row in self.rows] for name in self.rows[0].amounts}
         known = {name: [each for each in of if each is not None] for name, of in of_runs.items()}
         return {
@@ -97,7 +97,7 @@ class Setting:
 
     @property
     def cost_per_point(self) -> dict[str, float | None]:
-        """The mean cost over the mean gain: a mean of ratios would depend on the smallest gain."""
+        """Mean cost over mean gain: a mean of ratios would be dominated by the smallest gain."""
         return per_point(self.amounts, self.gained.mean)
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _NUM_TIMES = 64
 
 @dataclasses.dataclass(frozen=True)
 class ComparedRun:
-    """One run with its fit, what was done to read it, and its experiment if it has other seeds."""
+    """A run with its fit, notes on how it was read, and its experiment if it has other seeds."""
 
     source: NamedRun
     result: FitResult
@@ -27,11 +27,11 @@ class ComparedRun:
 
     @property
     def name(self) -> str:
-        """What tables and figures call the run."""
+        """The run's name in tables and figures."""
         return self.source.name
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form: that of the fit, with the run's name in front."""
+        """The public JSON form: that of the fit, preceded by the run's name."""
         return {
             "run": self.name,
             "file": str(self.source.path),
@@ -46,7 +46,7 @@ class Comparison:
     """Runs side by side.
 
     - `runs`: in the order in which they were read.
-    - `groups`: the experiments of which there are several seeds, pooled.
+    - `groups`: the experiments with several seeds, pooled.
     - `grouped_by`: what the runs were grouped by.
     - `unreadable`: what could not be read, and why.
     - `level`: of all intervals.
@@ -78,7 +78,7 @@ def compare_runs(
 
     **Arguments:**
 
-    - `collection`: the runs, as :func:`jaxgap.trajectory.collection.read_runs` finds them.
+    - `collection`: the runs, as returned by :func:`jaxgap.trajectory.collection.read_runs`.
     - `law`: such as `LinearLaw()`, for all of them.
     - `level`: of the intervals, in (0, 1).
     - `group`: a regular expression for the runs' names, whose first group names the experiment; by

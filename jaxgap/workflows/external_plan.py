@@ -1,7 +1,7 @@
 """A plan for a budget of external data: the usual schedules beside the best, over a range of gamma.
 
-The strength of external data is not in a run's record, and little is known of it beforehand. So
-the plan is made for a range: if the best schedule is the same throughout, gamma need not be known.
+The strength of external data is not recorded in a run, and little is known about it beforehand. So
+the plan covers a range: if the best schedule is the same throughout, gamma need not be known.
 """
 
 import dataclasses
@@ -30,13 +30,13 @@ _NUM_STRENGTHS = 9
 
 @dataclasses.dataclass(frozen=True)
 class AtStrength:
-    """All schedules at one gamma: point values, in the trajectory's own terms.
+    """All schedules at one gamma: point values, in the trajectory's own units.
 
     - `strength`: gamma.
-    - `limits`: the solver's limit by the schedule's name, `None` where the model breaks down;
-        "best" is the best at this gamma.
-    - `invalid`: by the same names, why the model breaks down; only those where it does.
-    - `best`: the best shares here, `None` where no schedule is within the model.
+    - `limits`: the solver's limit by schedule name, `None` where the model breaks down; "best" is
+        the best at this gamma.
+    - `invalid`: by schedule name, why the model breaks down, where it does.
+    - `best`: the best shares here, `None` if no schedule is within the model.
     """
 
     strength: float
@@ -60,9 +60,10 @@ class ExternalPlan:
 
     - `result`: the fit.
     - `strength`: gamma.
-    - `outcomes`: one for each schedule, the best last; without it where nothing can be planned.
-    - `best`: the best schedule at that gamma for the fitted curve, determined by the data or not.
-    - `over_strengths`: the schedules at other gammas, the least first; of the fitted curve too.
+    - `outcomes`: one for each schedule, the best last; without the best if nothing can be planned.
+    - `best`: the best schedule at that gamma for the fitted curve, whether or not the data
+        determine it.
+    - `over_strengths`: the schedules at other gammas, ascending; also for the fitted curve.
     """
 
     result: FitResult
@@ -73,18 +74,18 @@ class ExternalPlan:
 
     @property
     def limit(self) -> Estimate:
-        """The solver's limit without external data; without a value where the fit failed."""
+        """The solver's limit without external data; without a value if the fit failed."""
         return self.result.limits["solver"]
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing can be planned from the fit at all; `None` where something can."""
+        """Why nothing can be planned from the fit; `None` if something can."""
         nothing = unplannable(self.result)
         return None if nothing is None else nothing.reason
 
     @property
     def has_limit(self) -> bool:
-        """Whether the data determine the solver's limit; point values mean nothing otherwise."""
+        """Whether the data determine the solver's limit; otherwise point values are meaningless."""
         return self.limit.estimate is not None
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class ExternalPlan:
 
 
 def _best_form(best: BestSchedule, refusal: str | None) -> dict[str, Any]:
-    """The best schedule in the public JSON form, and what it would be if the model had no end."""
+    """The public JSON form of the best schedule, and of the best one ignoring the model's range."""
     if refusal is not None:
         nothing = {"shares": None, "slack": None, "reason": refusal}
         return {"times": best.schedule.times.tolist(), **nothing}
@@ -137,8 +138,8 @@ def plan_external_data(
     - `result`: a fit of a run with a verifier.
     - `strength`: gamma > 0.
     - `times`: the rounds at which external data could be used, none before the run's first time.
-    - `given`: a schedule over the same rounds to compare with.
-    - `strengths`: the least and the greatest gamma to look at; default a half and twice it.
+    - `given`: another schedule over the same rounds to compare.
+    - `strengths`: the smallest and largest gamma to try; by default half and twice `strength`.
 
     **Returns:**
 
@@ -146,7 +147,8 @@ def plan_external_data(
 
     **Raises:**
 
-    `InputError` if the run has no verifier, or the rounds do not increase from its first time.
+    `InputError` if the run has no verifier, or the rounds do not increase or precede its first
+    time.
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""Fits in a process that runs a model: on the host, beside it."""
+"""Fitting on the host in a process whose accelerators run a model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import jax
 
 @contextlib.contextmanager
 def on_host() -> Iterator[None]:
-    """Compute on the host meanwhile, where float64 is in hardware and no model's memory is taken.
+    """Compute on the host, which has float64 in hardware and leaves the model's memory alone.
 
-    Where JAX was told to know accelerators alone (`JAX_PLATFORMS`), these have to do.
+    If `JAX_PLATFORMS` excludes the CPU, accelerators are used.
     """
     try:
         host = jax.local_devices(backend="cpu")[0]

@@ -1,8 +1,9 @@
-"""The seeds of one experiment pooled: rate, ratio and the solver's limit, with what the next seed
-would give.
+"""The seeds of one experiment pooled: rate, ratio and the solver's limit, with predictions for the
+next seed.
 
-A run that the law fails (its fit did not converge, or it is already beyond the number) is not left
-out: those that remain would be the ones that agree with the law. The number is withheld instead.
+A run for which the law fails (its fit did not converge, or it is already beyond the number) is not
+dropped, since the remaining runs would be selected for agreeing with the law. The number is
+withheld instead.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ Scale = Literal["identity", "log", "logit"]
 
 
 class _Pooling(NamedTuple):
-    """A number to pool: what the fit calls it, and on which scale runs differ by a normal law."""
+    """A number to pool: its name in the fit, and the scale on which runs are taken as normal."""
 
     name: str
     scale: Scale
@@ -32,23 +33,23 @@ _NUMBERS = {
     "ratio": _Pooling("ratio", "logit"),
 }
 _TINY = 1e-12
-# Fewer runs than this that bound a number cannot say how far runs differ.
+# With fewer runs that bound a number, the spread between runs is unknown.
 _MIN_BOUNDED = 2
-# An interval of rates, or of a ratio's odds, that spans more than this factor says nothing.
+# An interval of rates, or of a ratio's odds, that spans more than this factor is uninformative.
 _MOST_FACTOR = 1e3
 
 
 @dataclasses.dataclass(frozen=True)
 class PooledNumber:
-    """One number over the runs of a group, in its own unit but for the spread.
+    """One number over the runs of a group, in its own unit except for the spread.
 
-    - `scale`: on which the runs were taken to be normally distributed; `spread`, their standard
-        deviation there, is in its unit: on a logarithmic scale 0.1 is about a tenth.
+    - `scale`: the scale on which runs are assumed to be normally distributed; `spread` is their
+        standard deviation on it: on a logarithmic scale 0.1 is about a tenth.
     - `mean`, `spread`, `next_run`: see :class:`jaxgap.fitting.pooling.RandomEffects`.
-    - `runs`: by the run's name, the number as informed by the other runs.
-    - `failed`: by the run's name, how the law fails it; with any, the number is withheld.
-    - `left_out`: by the run's name, why it has no say: not measured, or no noise to judge by. The
-        number is that of the other runs.
+    - `runs`: by run name, the number as informed by the other runs.
+    - `failed`: by run name, how the law fails; if any does, the number is withheld.
+    - `left_out`: by run name, why it does not contribute: not measured, or no noise to judge by.
+        The number is that of the other runs.
     - `reason`: why mean, spread, next run and runs are missing, or `None`.
     """
 
@@ -77,12 +78,12 @@ class PooledNumber:
 
 @dataclasses.dataclass(frozen=True)
 class PooledGroup:
-    """The runs of one experiment, and what they say together.
+    """The runs of one experiment, and their pooled numbers.
 
     - `name`: of the experiment.
     - `runs`: the names of its runs.
-    - `not_described`: those of which the diagnosis says that the theory does not describe them;
-        they count in the numbers all the same.
+    - `not_described`: the runs that, by their diagnosis, the theory does not describe; they are
+        pooled nevertheless.
     - `numbers`: `limit` (of the solver), `rate` and `ratio`.
     """
 
@@ -109,7 +110,7 @@ def pool_group(
     **Arguments:**
 
     - `name`: of the experiment.
-    - `runs`, `results`: the runs' names and their fits by one law.
+    - `runs`, `results`: the runs' names and their fits of the same law.
     - `level`: of the intervals.
     """
     by_name = dict(zip(runs, results, strict=True))
@@ -126,7 +127,7 @@ def pool_group(
 
 
 def _profiles(result: FitResult) -> dict[str, Profile]:
-    # Of a fit that did not converge no number has an interval, and so none has a profile.
+    # If a fit did not converge, no number has an interval, and so none has a profile.
     return profiles_of(result, [pooling.name for pooling in _NUMBERS.values()])
 
 
@@ -176,7 +177,7 @@ def _pooled(
 
 
 def _too_wide(mean: Interval, scale: Scale, results: Sequence[FitResult]) -> str | None:
-    """Why the runs do not determine their mean, if so: one with an open end can carry it away."""
+    """Why the runs do not determine their mean, if so: one with an open end can dominate it."""
     width = mean.high - mean.low
     if scale != "identity":
         if width <= math.log(_MOST_FACTOR):
@@ -189,7 +190,7 @@ def _too_wide(mean: Interval, scale: Scale, results: Sequence[FitResult]) -> str
 
 
 def _failure(result: FitResult, name: str) -> str | None:
-    """How the law fails a run of which it should give a number."""
+    """How the law fails for a run, if it does."""
     if not result.converged:
         return f"its fit {result.stopped}"
     estimate = _estimate(result, name)
@@ -232,12 +233,12 @@ def _backward(interval: Interval, scale: Scale) -> Interval:
 
 
 def _within(interval: Interval, least: float, most: float) -> Interval:
-    """Cut to what the number can be, as the intervals of single runs are."""
+    """The interval clipped to the number's range, like those of single runs."""
     return Interval(*(min(max(end, least), most) for end in dataclasses.astuple(interval)))
 
 
 def _form(interval: Interval | None) -> dict[str, Any] | None:
-    """An interval in JSON; an end without bound is null."""
+    """An interval in JSON; an unbounded end is null."""
     if interval is None:
         return None
     ends = [end if math.isfinite(end) else None for end in (interval.low, interval.high)]

@@ -1,4 +1,4 @@
-"""The report of a run: one page that says how far it went, how far it can go, and what to doubt."""
+"""The report of a run: one page on how far it went, how far it can go, and what to doubt."""
 
 import json
 from collections.abc import Mapping
@@ -37,9 +37,9 @@ REPORT_FILE = "report.html"
 def write_report(folder: Path) -> tuple[Path, Analysis]:
     """Fit the run in a RUN folder and write `report.html` beside its measurements.
 
-    **Returns:** the page's path, and what it is based on.
+    **Returns:** the page's path, and the analysis behind it.
 
-    **Raises:** `TrajectoryError` if the folder holds no run, or one too short to fit.
+    **Raises:** `TrajectoryError` if the folder contains no run, or one too short to fit.
     """
     if folder.is_file():
         raise TrajectoryError(f"{folder} is a file, not a RUN folder; for a file use jaxgap fit")
@@ -137,7 +137,7 @@ def _measurements(run: Trajectory) -> tuple[list[str], list[list[str]]]:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    """A file of settings, or nothing where the run was made elsewhere and has none."""
+    """A file of settings; empty if the run was made elsewhere and has none."""
     if not path.exists():
         return {}
     found = parse_json(read_text(path), str(path))

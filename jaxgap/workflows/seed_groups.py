@@ -12,32 +12,32 @@ from jaxgap.trajectory.collection import NamedRun
 
 GroupedBy = Literal["pattern", "name", "settings"]
 
-# `NAME_seed3`, `NAME-seed-3`, `seed3/NAME`: what is left without the seed is the experiment.
+# `NAME_seed3`, `NAME-seed-3`, `seed3/NAME`: the rest without the seed is the experiment.
 _SEED = re.compile(r"[-_. :]*seed[-_ =]?(\d+)", re.IGNORECASE)
-# In a run's record these differ between seeds, or say nothing of the experiment.
+# Entries of a run's record that differ between seeds, or do not describe the experiment.
 _NOT_SETTINGS = ("seed", "source", "notes")
 
 
 def group_seeds(
     runs: Sequence[NamedRun], pattern: str | None = None
 ) -> tuple[dict[str, list[int]], GroupedBy]:
-    """The experiments with two runs or more, each with the indices of its runs.
+    """The experiments with two or more runs, each with the indices of its runs.
 
-    With a pattern, runs for which its first group (or all of it) matches the same text belong
-    together. Without one, runs whose names with their folders differ in `seedN` alone; and if there
-    are none, runs whose records have the same settings except for their `seed`. Of runs whose names
-    have the same seed too (:func:`stored_twice`) the first alone counts.
+    With a pattern, runs in which its first group (or all of it) matches the same text belong
+    together. Without one, runs whose names with folders differ only in `seedN`; if there are none,
+    runs whose records differ only in `seed`. Of runs whose names have the same seed too
+    (:func:`stored_twice`), only the first counts.
 
     **Arguments:**
 
     - `runs`: in any order.
-    - `pattern`: a regular expression, looked for in the runs' names.
+    - `pattern`: a regular expression, searched for in the runs' names.
 
     **Returns:**
 
     The groups, in order of their first runs, and what they were grouped by.
 
-    **Raises:** `InputError` if the pattern is no regular expression.
+    **Raises:** `InputError` if the pattern is not a regular expression.
 
     **Example:**
 
@@ -61,9 +61,9 @@ def group_seeds(
 
 
 def stored_twice(runs: Sequence[NamedRun]) -> dict[int, int]:
-    """The runs whose name, folder and seed are those of an earlier one, with the index of that.
+    """The runs with the name, folder and seed of an earlier one, with the index of that one.
 
-    Such as `run_seed0.csv` and `run_seed0.jsonl`: counted as two seeds, they would agree too well.
+    For example `run_seed0.csv` and `run_seed0.jsonl`, which as two seeds would agree too well.
     """
     first: dict[tuple[str, tuple[str, ...]], int] = {}
     repeated = {}
@@ -102,7 +102,7 @@ def _matched(pattern: re.Pattern[str], name: str) -> str | None:
 
 
 def _seedless_names(runs: Sequence[NamedRun]) -> list[str | None]:
-    """By run, its name without the seed; `None` where neither its name nor its record has one."""
+    """Each run's name without the seed; `None` if neither its name nor its record has one."""
     full_names = [run.full_name or run.name for run in runs]
     found = [_without_seed(name) for name in full_names]
     alike: dict[str, list[int]] = {}
@@ -130,8 +130,8 @@ def _without_seed(name: str) -> str | None:
 
 
 def _called(groups: Mapping[str, list[int]], runs: Sequence[NamedRun]) -> dict[str, list[int]]:
-    """Groups by what tables call their runs, with the folder where that is not one group alone."""
-    # The shortest name: that of a run which is stored twice is its whole path.
+    """Groups by their runs' names in tables, with the folder where that name is ambiguous."""
+    # The shortest name, since that of a run stored twice is its whole path.
     shortest = {
         key: min((runs[index].name for index in indices), key=len)
         for key, indices in groups.items()
@@ -149,7 +149,7 @@ def _experiment(name: str) -> str:
 
 
 def _settings(run: NamedRun) -> str | None:
-    """What a run's record says of it but for its seed; `None` if it has no seed."""
+    """A run's recorded settings without the seed; `None` if it has no seed."""
     provenance = dict(run.run.provenance)
     if "seed" not in provenance:
         return None

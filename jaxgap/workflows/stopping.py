@@ -15,7 +15,7 @@ from jaxgap.trajectory import read_csv
 from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.workflows.host import on_host
 
-# Fewer checkpoints than this leave nearly everything to the prior.
+# With fewer checkpoints the prior dominates.
 _MIN_CHECKPOINTS = 5
 
 
@@ -29,12 +29,12 @@ def require_cost(cost: float) -> None:
 
 
 def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
-    """A watcher that, beside what `watcher` does, ends the run in `folder` by :class:`EndRun`.
+    """A watcher that, in addition to `watcher`, can end the run in `folder` by :class:`EndRun`.
 
-    At each checkpoint, including that from which a run is resumed, it forecasts the solver from all
-    measurements so far, and asks whether the next round lowers its uncertainty by more than `cost`.
-    It ends the run when that is unlikely (one chance in five, or less), and continues while it
-    cannot tell. The forecast's draws follow from the run's seed.
+    At each checkpoint, including the one from which a run is resumed, it forecasts the solver from
+    all measurements so far, and whether the next round lowers its uncertainty by more than `cost`.
+    It ends the run when that is unlikely (a probability of at most 0.2), and continues while it
+    cannot tell. The forecast's draws are determined by the run's seed.
 
     **Arguments:**
 

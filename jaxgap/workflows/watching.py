@@ -1,4 +1,4 @@
-"""Watching a run from outside, while another process works on it: what its curve says so far."""
+"""Monitoring a run from another process: what its curve says so far."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from jaxgap.workflows.stopping import require_cost
 
 
 class RunStatus(NamedTuple):
-    """A run as it stands.
+    """The current state of a run.
 
     **Fields:**
 
-    - `num_done`, `num_asked`: checkpoints measured, and asked for.
-    - `at_work`: whether a process is at work on it.
-    - `run`: what was measured, or `None` before the third checkpoint; the next two likewise.
+    - `num_done`, `num_asked`: checkpoints measured, and requested.
+    - `at_work`: whether a process is working on it.
+    - `run`: the measurements, or `None` before the third checkpoint; likewise the next two.
     - `result`: the paper's law fitted to it.
-    - `outlook`: the forecast of the end of the run as asked for, or of one more round where that
-        is reached.
+    - `outlook`: the forecast of the run's planned end, or of one more round if that is reached.
     """
 
     num_done: int
@@ -44,9 +43,9 @@ class RunStatus(NamedTuple):
 def read_status(
     folder: Path, *, key: Key[Array, ""], level: float = 0.9, cost: float | None = None
 ) -> RunStatus:
-    """Read a RUN folder as it stands, fit what was measured, and forecast the rest.
+    """Read the current state of a RUN folder, fit the measurements, and forecast the rest.
 
-    Nothing in the folder is changed, and a process at work on it is not disturbed.
+    The folder is not changed, and a process working on it is not disturbed.
 
     **Arguments:**
 
@@ -55,7 +54,7 @@ def read_status(
     - `level`: of the intervals.
     - `cost`: the smallest gain that makes another round worthwhile, in nats, >= 0.
 
-    **Raises:** `InputError` if it is not the folder of a run, what it measured cannot be read, or
+    **Raises:** `InputError` if it is not the folder of a run, its measurements cannot be read, or
     the cost is negative or not finite.
     """
     if cost is not None:
