@@ -103,11 +103,11 @@ def integration_errors(problems: Problems, solutions: dict[int, np.ndarray]) -> 
 
 
 def time_against_bound(residual_fn: Callable, problems: Problems, num_rounds: int) -> dict:
-    """The part of a fit's time that its residuals and their Jacobians alone would take.
+    """The fraction of a fit's time that its residuals and their Jacobians alone would take.
 
-    The bound evaluates them at the fits, as often as the solver did and in the same number of
-    lanes, and adds them up. What is above it is the solver, its idle lanes, and trial points that
-    are harder to integrate than the fit.
+    The bound evaluates and sums them at the fits, as often as the solver did and with the same
+    batch size. Time beyond it is due to the solver, its idle lanes, and trial points that are
+    harder to integrate than the fit.
     """
 
     @jax.jit
@@ -175,7 +175,7 @@ def report(engines: Sequence[Engine], counted: dict[str, float], ratios: dict[st
 def compare(
     problems: Problems, num_rounds: int, folder: Path
 ) -> tuple[list[Engine], dict[str, Any]]:
-    """Time all engines, and relate jaxgap to the others and Optimistix to SciPy."""
+    """Time all engines, and compare jaxgap with the others and Optimistix with SciPy."""
     closed, ode = closed_form_residuals, ode_residuals
     scipy = {
         "closed form": scipy_engine("closed form", numpy_closed_form, problems),

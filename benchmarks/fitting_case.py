@@ -1,4 +1,4 @@
-"""The curves of benchmarks/fitting.py, and what is minimised, in JAX and in NumPy."""
+"""The curves of benchmarks/fitting.py, and their residuals in JAX and in NumPy."""
 
 from typing import Any
 
@@ -91,7 +91,7 @@ def lsoda(y: np.ndarray, ts: np.ndarray) -> np.ndarray:
 
 
 class Problems:
-    """Simulated curves, and the start that every engine gets."""
+    """Simulated curves, and the starting point of every engine."""
 
     def __init__(self, num_curves: int, num_points: int, key: Array):
         keys = jax.random.split(key, 6)
@@ -118,6 +118,6 @@ class Problems:
 
 
 def _start(data: np.ndarray) -> np.ndarray:
-    """A start from the first points, with round numbers for what they do not show."""
+    """A starting point from the first data points, with round numbers for the other parameters."""
     solver, verifier = data[0], data[len(data) // 2]
     return np.array([0.3, 0.4, 0.1 * (solver - verifier), solver, verifier])

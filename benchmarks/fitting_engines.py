@@ -1,4 +1,4 @@
-"""Engines of benchmarks/fitting.py: each fits the curves with given indices."""
+"""Engines of benchmarks/fitting.py: each fits the curves with the given indices."""
 
 import atexit
 import importlib
@@ -28,7 +28,7 @@ _PYPESTO = ("pypesto[amici]==0.7.0", "amici==1.0.1", "petab>=0.8,<0.9")
 
 
 def set_up(folder: Path) -> None:
-    """Make the environment of pyPESTO and AMICI, which takes a C++ compiler and minutes."""
+    """Make the environment of pyPESTO and AMICI, which needs a C++ compiler and some minutes."""
     peers.make_environment(folder, PYPESTO, _PYPESTO)
 
 
@@ -80,7 +80,7 @@ def scipy_engine(
 
 def lmfit_engine(name: str, model: Callable, problems: Problems) -> Engine | None:
     try:
-        # By its name, so that types are checked alike with it and without it.
+        # By name, so that type checking gives the same result with and without it.
         lmfit: Any = importlib.import_module("lmfit")
     except ImportError:
         return None
@@ -110,7 +110,7 @@ def _one_by_one(fit_one: Callable, problems: Problems) -> Callable[[np.ndarray],
 
 
 class _Worker:
-    """A process of another environment that answers each line of indices with their fits."""
+    """A process in another environment that answers each line of indices with their fits."""
 
     def __init__(self, python: Path, script: Path, *arguments: Path):
         environment = os.environ | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
@@ -134,7 +134,7 @@ class _Worker:
 
 
 def pypesto_engine(problems: Problems, folder: Path) -> Engine | None:
-    """pyPESTO with AMICI, on the ODE, where its environment was made."""
+    """pyPESTO with AMICI, on the ODE, if its environment exists."""
     python = peers.python_of(folder, PYPESTO)
     if not python.exists():
         return None

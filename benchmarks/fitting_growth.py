@@ -1,4 +1,4 @@
-"""How the rate of jaxgap's fits grows with the batch, the points and the parameters."""
+"""How the rate of jaxgap's fits scales with the batch, the points and the parameters."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_m
 
 
 def bumps(y: Float[Array, " params"], args: Any) -> Float[Array, " rows"]:
-    """Gaussian bumps of unknown heights and places, for any even number of parameters."""
+    """Gaussian bumps of unknown heights and positions, for any even number of parameters."""
     ts, data = args
     heights, places = y[::2], y[1::2]
     return jnp.sum(heights * jnp.exp(-((ts[:, None] - places) ** 2)), axis=1) - data
@@ -31,9 +31,9 @@ def bump_problems(num_curves: int, num_params: int, key: Array) -> tuple[Array, 
 
 
 def growth() -> dict[str, list[tuple[int, float]]]:
-    """Fits per second over the batch, the points of a curve, and the parameters: best of ten.
+    """Fits per second by batch size, points per curve, and parameters: best of ten.
 
-    Nothing is compared within a round here, so the least disturbed round is the one to keep.
+    Nothing is compared within a round here, so the least disturbed round is kept.
     """
     key = jax.random.key(1)
     rates: dict[str, list[tuple[int, float]]] = {"batch": [], "points": [], "parameters": []}

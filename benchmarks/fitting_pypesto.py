@@ -1,9 +1,9 @@
-"""pyPESTO with AMICI in benchmarks/fitting.py, in an environment of its own.
+"""pyPESTO with AMICI in benchmarks/fitting.py, in its own environment.
 
-AMICI compiles the law, as SBML, to C++ once and integrates it and its forward sensitivities with
-CVODES. pyPESTO minimises the residuals with them by SciPy's MINPACK, one curve at a time, in one
-process, with the same tolerances as all others. Each line on standard input is a JSON list of
-indices; each is answered by a line with the solutions and the processor time taken so far.
+AMICI compiles the law, given as SBML, to C++ once and integrates it and its forward sensitivities
+with CVODES. With these, pyPESTO minimises the residuals by SciPy's MINPACK, one curve at a time, in
+one process, with the same tolerances as all others. Each line on standard input is a JSON list of
+indices, answered by a line with the solutions and the processor time used so far.
 
     python fitting_pypesto.py FOLDER_OF_MODELS PROBLEMS.npz
 """
@@ -52,7 +52,7 @@ def sbml() -> str:
 
 
 def model_in(folder: Path) -> Any:
-    """The compiled model, which is made if it is not there."""
+    """The compiled model, built if it does not exist."""
     if not (folder / _MODEL).exists():
         channels = [
             amici.MeasurementChannel(f"observed_{name}", formula=name, sigma=1.0) for name in _RATES
@@ -63,7 +63,7 @@ def model_in(folder: Path) -> Any:
 
 
 def fit(model: Any, ts: np.ndarray, data: np.ndarray, y0: np.ndarray) -> np.ndarray:
-    """The parameters of least squares; `data` holds the solver's values, then the verifier's."""
+    """The least-squares parameters; `data` is the solver's values, then the verifier's."""
     solver = model.create_solver()
     solver.set_relative_tolerance(_TOLERANCE)
     solver.set_absolute_tolerance(_TOLERANCE)
@@ -82,7 +82,7 @@ def fit(model: Any, ts: np.ndarray, data: np.ndarray, y0: np.ndarray) -> np.ndar
 
 def main() -> None:
     """Answer lines of indices until there are no more."""
-    # What libraries print must not be taken for an answer.
+    # Libraries' output must not be mistaken for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.disable(logging.ERROR)

@@ -1,7 +1,7 @@
-"""Engines that do the same work, timed in turn, so that a machine's drift affects all alike.
+"""Engines that do the same work, timed alternately, so that a machine's drift affects all alike.
 
 A shared or throttled machine drifts by a factor of two within minutes. Timing A B C A B C ... and
-comparing only within a round leaves that out of the ratios; their spread says what is left in.
+comparing only within a round keeps that out of the ratios; their spread shows what remains.
 """
 
 import time
@@ -15,11 +15,11 @@ _SHORTEST = 0.3
 
 @dataclass
 class Engine:
-    """Something that fits the curves with the given indices and returns their parameters.
+    """An engine that fits the curves with the given indices and returns their parameters.
 
-    `whole` says whether it takes all curves at a time; if not, each round gives it another share
-    of them, so that after the last round it has seen each once. `processor_time` is the clock of
-    the process that does the work.
+    `whole` says whether it fits all curves at once; if not, each round gives it another share, so
+    that after the last round it has fitted each once. `processor_time` is the clock of the process
+    that does the work.
     """
 
     name: str
@@ -33,13 +33,13 @@ class Engine:
 
 
 def interleave(engines: Sequence[Engine], num_curves: int, num_rounds: int) -> None:
-    """Time every engine once in every round; each keeps its rates and its solutions."""
+    """Time every engine once per round; each keeps its rates and its solutions."""
     for engine in engines:
         first = np.arange(num_curves) if engine.whole else np.arange(1)
         start = time.perf_counter()
         engine.fit(first)
         elapsed = time.perf_counter() - start
-        # Where nothing is compiled, the first call says nothing worth keeping.
+        # For engines that compile nothing, the first call's time is not kept.
         engine.compile_seconds = elapsed if engine.whole else 0.0
     for share in np.array_split(np.arange(num_curves), num_rounds):
         for engine in engines:

@@ -1,7 +1,7 @@
-"""Environments of the engines that jaxgap is compared with, each apart from its own.
+"""Environments of the engines that jaxgap is compared with, separate from its own.
 
-They are virtual environments in a folder outside the repository, so that no peer decides which
-versions jaxgap runs with, nor the other way round.
+They are virtual environments in a folder outside the repository, so that peers do not determine the
+versions that jaxgap runs with, nor vice versa.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ def python_of(folder: Path, name: str) -> Path:
 
 
 def make_environment(folder: Path, name: str, requirements: Sequence[str]) -> Path:
-    """Make an environment, or complete one that is there, and return its interpreter."""
+    """Make an environment, or complete an existing one, and return its interpreter."""
     python = python_of(folder, name)
     if not python.exists():
         venv.create(folder / name, with_pip=True)
@@ -38,16 +38,16 @@ def make_environment(folder: Path, name: str, requirements: Sequence[str]) -> Pa
 
 
 def take_turn(python: Path, script: str, case: Any, *arguments: str) -> dict:
-    """Run a script of this folder in a process of its own: what its last line says, and the load.
+    """Run a script of this folder in its own process; return its last line's JSON, and the load.
 
-    No turn finds programs that an earlier one has compiled.
+    No turn reuses programs compiled by an earlier one.
 
     **Arguments:**
 
     - `python`: of the engine's environment.
     - `script`: its first argument is the case as JSON.
     - `case`: a dataclass of numbers.
-    - `arguments`: more of them for the script.
+    - `arguments`: further arguments of the script.
     """
     environment = {
         name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"

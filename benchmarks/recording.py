@@ -1,4 +1,4 @@
-"""What a benchmark records: its numbers as JSON, and the machine that they were taken on."""
+"""What a benchmark records: its numbers as JSON, and the machine used."""
 
 import json
 import os
@@ -12,19 +12,19 @@ import numpy as np
 
 
 def spread(values: Sequence[float], form: str) -> tuple[str, str]:
-    """Two cells of a table: the median, and the lowest and the highest."""
+    """Two cells of a table: the median, and the range."""
     low, middle, high = (form.format(each(values)) for each in (min, np.median, max))
     return middle, f"{low} - {high}"
 
 
 def write(results: dict[str, Any], path: Path | None) -> None:
-    """The results as JSON, where that is asked for."""
+    """Write the results as JSON, if requested."""
     if path is not None:
         path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def machine(packages: Sequence[str]) -> dict:
-    """What the timings were taken on."""
+    """The machine and the package versions behind the timings."""
     versions = {}
     for package in packages:
         try:
@@ -41,7 +41,7 @@ def machine(packages: Sequence[str]) -> dict:
 
 
 def _processor() -> str:
-    """The processor's name (Linux); elsewhere its kind."""
+    """The processor's name (Linux), or else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

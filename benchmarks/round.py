@@ -28,7 +28,7 @@ KINDS = {"wall": "", "processor": "_processor"}
 
 
 def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
-    """Run an engine once, in a process of its own."""
+    """Run an engine once, in its own process."""
     ours = engine == "jaxgap"
     python = Path(sys.executable) if ours else peers.python_of(folder, sampling_setup.TORCH)
     model = str(sampling_setup.model_folder(folder))
@@ -43,7 +43,7 @@ def seconds(turn: dict[str, Any], suffix: str, stages=STAGES) -> float:
 
 
 def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """What `--json` writes."""
+    """The content of the `--json` file."""
     ratios = {
         kind: [
             seconds(theirs, suffix) / seconds(ours, suffix)
@@ -60,7 +60,7 @@ def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any
 
 
 def show(console: Console, results: dict[str, Any]) -> None:
-    """Seconds of each stage and of the round, and the ratio of rounds."""
+    """Print the seconds of each stage and of the round, and the ratio of rounds."""
     table = Table(title="Seconds per round, median of turns; processor time in brackets")
     for column in ("", *STAGES, "round"):
         table.add_column(column, justify="right" if column else "left")

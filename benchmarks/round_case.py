@@ -1,6 +1,6 @@
 """The work of benchmarks/round.py: one round of generate, verify, train, for engines of any kind.
 
-Only NumPy and the standard library: it is read in the peers' environment too.
+Imports only NumPy and the standard library, since it is used in the peers' environment too.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ STAGES = ("generate", "verify", "train")
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Candidates at temperature 1, scored by the model's own likelihood; the best trained on.
+    """Candidates at temperature 1, scored by the model's own likelihood; the best are trained on.
 
-    Prompts are random words. End tokens are not heeded, so that all engines do the same work. The
-    best candidate of each prompt, prompt masked, is trained on once, in float32, by AdamW on all
-    parameters.
+    Prompts are random tokens. End tokens are ignored, so that all engines do the same work. The
+    best candidate of each prompt, with the prompt masked, is trained on once, in float32, by AdamW
+    on all parameters.
     """
 
     num_prompts: int = 32
@@ -36,20 +36,20 @@ class Case:
     num_rounds: int = 1
 
     def prompts(self) -> list[list[int]]:
-        """Token ids, of one length."""
+        """Token ids, all of the same length."""
         rng = np.random.default_rng(0)
-        # From 100 on: the first ids are special tokens.
+        # From 100 on, since the first ids are special tokens.
         return rng.integers(100, 49_152, (self.num_prompts, self.prompt_length)).tolist()
 
 
 class Clock:
-    """The time of each stage of each round, by the wall and of all processors."""
+    """Wall-clock and processor time of each stage of each round."""
 
     def __init__(self):
         self.rounds: list[dict[str, float]] = []
 
     def next_round(self) -> None:
-        """From here on, stages are of another round."""
+        """Begin the next round."""
         self.rounds.append({})
 
     @contextmanager
@@ -63,7 +63,7 @@ class Clock:
 def run_worker(work: Callable[[Case, str, Clock], dict[str, Any]]) -> None:
     """Read a case and a model's folder from the arguments; print the rounds as a line of JSON.
 
-    The first round warms up, and is kept apart.
+    The first round is a warm-up, reported separately.
     """
     clock = Clock()
     versions = work(Case(**json.loads(sys.argv[1])), sys.argv[2], clock)

@@ -1,4 +1,4 @@
-"""One turn of jaxgap in benchmarks/round.py: the stages that its loop calls."""
+"""One turn of jaxgap in benchmarks/round.py: the stages of its loop."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""One turn of a transformers + PyTorch script in benchmarks/round.py, as one would write it.
+"""One turn of a typical transformers + PyTorch script in benchmarks/round.py.
 
 `generate` with a KV cache; candidates' likelihoods by a forward pass over the rows of a few
-prompts at a time; AdamW and clipping as in a plain training loop, gradients accumulated.
+prompts at a time; AdamW, clipping and gradient accumulation as in a plain training loop.
 """
 
 import os
@@ -47,7 +47,7 @@ def generate(model, case: Case, prompts):
 
 @torch.inference_mode()
 def scores(model, case: Case, sequences):
-    """Each candidate's likelihood per token; fewer rows at a time, for the sake of memory."""
+    """Each candidate's likelihood per token, with fewer rows at a time to save memory."""
     parts = sequences.split(ROWS_AT_ONCE // 4)
     return torch.cat([logprobs(model, part, case.prompt_length).mean(1) for part in parts])
 

@@ -38,7 +38,7 @@ PEERS = ("transformers", "openvino-genai")
 
 
 def interpreters(folder: Path) -> dict[str, tuple[Path, str]]:
-    """The Python and the script of each engine."""
+    """The Python interpreter and the script of each engine."""
     return {
         "jaxgap": (Path(sys.executable), "sampling_jaxgap.py"),
         "transformers": (peers.python_of(folder, sampling_setup.TORCH), "sampling_transformers.py"),
@@ -50,7 +50,7 @@ def interpreters(folder: Path) -> dict[str, tuple[Path, str]]:
 
 
 def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
-    """Run an engine once, in a process of its own."""
+    """Run an engine once, in its own process."""
     python, script = interpreters(folder)[engine]
     model = str(sampling_setup.model_folder(folder))
     result = peers.take_turn(python, script, case, model)
@@ -61,7 +61,7 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
 
 
 def take_our_turn(case: Case, folder: Path) -> dict[str, Any]:
-    """Run jaxgap, and the model's products alone before and after it."""
+    """Run jaxgap, and only the model's products before and after it."""
 
     def bound() -> dict[str, Any]:
         model = str(sampling_setup.model_folder(folder))
@@ -72,7 +72,7 @@ def take_our_turn(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def ratios(turns: dict[str, list[dict[str, Any]]], key: str) -> dict[str, list[float]]:
-    """Round by round, jaxgap's rate over each peer's, and over the bound."""
+    """Per round, jaxgap's rate over each peer's, and over the bound."""
     found = {
         f"jaxgap / {peer}": [
             ours[key] / theirs[key]
@@ -87,7 +87,7 @@ def ratios(turns: dict[str, list[dict[str, Any]]], key: str) -> dict[str, list[f
 
 
 def summary(name: str, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """What `--json` writes."""
+    """The content of the `--json` file."""
     bounds = [bound for turn in turns["jaxgap"] for bound in turn["bounds"]]
     return {
         "results": [
@@ -122,7 +122,7 @@ _KEYS = ("tokens_per_second", "tokens_per_processor_second")
 
 
 def show(console: Console, results: dict[str, Any]) -> None:
-    """Rates, ratios, memory and the time to warm up, as a table."""
+    """Print rates, ratios, memory and warm-up time as a table."""
     table = Table(title="Sampled tokens per second, engines in turn; ratios within each round")
     for column in ("", "median", "lowest - highest", "by processor time", "peak GB", "warm-up s"):
         table.add_column(column, justify="right" if column else "left")
@@ -189,7 +189,7 @@ def main() -> None:
             turns["jaxgap"].append(take_our_turn(case, options.peers))
             for engine in PEERS:
                 turns[engine].append(take_turn(engine, case, options.peers))
-            # After every round, so that a run that is cut short has something to show.
+            # After every round, so that an interrupted run has results.
             results = summary(options.case, turns)
             show(Console(width=120), results)
             write(results, options.json)

@@ -1,6 +1,6 @@
-"""The work of benchmarks/sampling.py: prompts and how many tokens follow, for any engine.
+"""The work of benchmarks/sampling.py for any engine: prompts and numbers of tokens to sample.
 
-Only NumPy and the standard library: it is read in the peers' environments too.
+Imports only NumPy and the standard library, since it is used in the peers' environments too.
 """
 
 import dataclasses
@@ -15,13 +15,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Candidates sampled at temperature 1, each cut at a length that all engines are given.
+    """Candidates sampled at temperature 1, each of a length that is the same for all engines.
 
-    The prompts are random words of the vocabulary, `prompt_length` of them give or take a
-    tenth, and others of the same lengths at every seed: in a loop the weights have changed
-    since a prompt was last read, so nothing that was kept of it then is of use. A completion
-    has `max_new_tokens` tokens, or any number up to that if they are uneven. End tokens are
-    not heeded, so that every engine does the same work.
+    The prompts are random tokens, `prompt_length` of them plus or minus a tenth. Every seed
+    gives other prompts of the same lengths: in a loop the weights change before a prompt is
+    read again, so a cached prefix would be useless. A completion has `max_new_tokens`
+    tokens, or any number up to that if `uneven`. End tokens are ignored, so that every
+    engine does the same work.
     """
 
     num_prompts: int
@@ -39,11 +39,11 @@ class Case:
         offsets = np.random.default_rng(0).integers(-spread, spread + 1, self.num_prompts)
         lengths = self.prompt_length + offsets
         rng = np.random.default_rng((1, seed))
-        # From 100 on: the first ids are special tokens.
+        # From 100 on, since the first ids are special tokens.
         return [rng.integers(100, 49_152, max(1, length)).tolist() for length in lengths]
 
     def limits(self) -> np.ndarray:
-        """Tokens of each completion."""
+        """The number of tokens of each completion."""
         shape = (self.num_prompts, self.num_candidates)
         if not self.uneven:
             return np.full(shape, self.max_new_tokens)
@@ -51,12 +51,12 @@ class Case:
 
     @property
     def num_rows(self) -> int:
-        """Completions sampled together."""
+        """The number of completions sampled together."""
         return min(self.rows_at_once, self.num_prompts * self.num_candidates)
 
     @property
     def num_tokens(self) -> int:
-        """Tokens to be sampled."""
+        """The number of tokens to sample."""
         return int(self.limits().sum())
 
 
@@ -67,17 +67,17 @@ CASES = {
 
 
 def resident_bytes() -> int:
-    """The memory that this process holds (Linux)."""
+    """The resident memory of this process (Linux)."""
     return _status("VmRSS")
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held since :func:`forget_peak` (Linux)."""
+    """The peak memory of this process since :func:`forget_peak` (Linux)."""
     return _status("VmHWM")
 
 
 def forget_peak() -> None:
-    """Begin to watch the peak anew."""
+    """Reset the peak memory."""
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
@@ -91,7 +91,7 @@ def _status(name: str) -> int:
 def measure(
     case: Case, generate: Callable[[int], int], warm_up: Callable[[], object]
 ) -> dict[str, Any]:
-    """Run once to warm up, then as often as the case says, and count what was sampled.
+    """Warm up once, then run as often as the case says, and count the sampled tokens.
 
     `generate` takes a seed and returns the number of tokens.
     """

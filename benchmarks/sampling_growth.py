@@ -1,4 +1,4 @@
-"""How the cost of sampling grows with candidates, with lengths, and with layers."""
+"""How the cost of sampling grows with candidates, lengths, and layers."""
 
 import dataclasses
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def measure(take_turn: Callable[[Case], dict[str, Any]]) -> dict[str, list[dict[
 
 
 def draw(growth: dict[str, list[dict[str, Any]]], folder: Path) -> None:
-    """One picture: rates by processor time, which other work on the machine disturbs least."""
+    """One figure: rates by processor time, which other work on the machine disturbs least."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -12,14 +12,14 @@ from jaxgap.sampling import pad_left, sample
 
 
 def kept_bytes(config: DecoderConfig, case: Case) -> int:
-    """Keys and values of the tokens in flight, each prompt's once."""
+    """Bytes of the keys and values of the tokens in flight, counting each prompt once."""
     prompts = sorted(map(len, case.prompts(0)))[-case.num_rows :]
     slots = sum(prompts) + case.num_rows * case.max_new_tokens
     return 2 * 4 * config.num_layers * config.num_kv_heads * config.head_dim * slots
 
 
 def work(case: Case, folder: str) -> dict[str, Any]:
-    jax.block_until_ready(jax.numpy.zeros(()))  # whatever the backend needs is there
+    jax.block_until_ready(jax.numpy.zeros(()))  # initialises the backend
     idle = resident_bytes()
     model, params = load_model(case, folder)
 

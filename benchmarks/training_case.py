@@ -1,6 +1,6 @@
 """The work of benchmarks/training.py: a model's shape and a batch, for engines of any framework.
 
-Only NumPy and the standard library: it is read in the peers' environments too.
+Imports only NumPy and the standard library, since it is used in the peers' environments too.
 """
 
 import dataclasses
@@ -20,9 +20,9 @@ WARM_UP_STEPS = 2  # PyTorch's first two are slower than the rest
 class Case:
     """An update step on random tokens, in float32, under full AdamW or LoRA.
 
-    The model's shape is SmolLM2-135M's unless said otherwise. `prompt_length` of the `length`
-    tokens read in each row are the prompt, whose tokens are not predicted. Rows are taken
-    `microbatch_rows` at a time, and their gradients added up.
+    The model's shape is SmolLM2-135M's by default. The first `prompt_length` of the `length` tokens
+    in each row are the prompt, whose tokens are not predicted. Rows are processed
+    `microbatch_rows` at a time, accumulating gradients.
     """
 
     rows: int = 16
@@ -46,17 +46,17 @@ class Case:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that one step reads."""
+        """The number of tokens read in one step."""
         return self.rows * self.length
 
     def tokens(self) -> np.ndarray:
-        """Rows of one token more than are read, since the last is only predicted."""
+        """Rows with one token more than is read, since the last one is only predicted."""
         rng = np.random.default_rng(0)
         return rng.integers(0, self.vocab_size, (self.rows, self.length + 1))
 
 
 class Clock:
-    """What each step took: by the wall, and in processor time of all threads."""
+    """Wall-clock time of each step, and processor time of all threads."""
 
     def __init__(self):
         self.seconds: list[float] = []
@@ -70,7 +70,7 @@ class Clock:
         self.cpu_seconds.append(time.process_time() - cpu)
 
     def results(self) -> dict[str, list[float]]:
-        """Without the steps that warm up."""
+        """The times without the warm-up steps."""
         return {
             "seconds": self.seconds[WARM_UP_STEPS:],
             "cpu_seconds": self.cpu_seconds[WARM_UP_STEPS:],
@@ -78,7 +78,7 @@ class Clock:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held (Linux)."""
+    """The peak memory of this process (Linux)."""
     with open("/proc/self/status") as file:
         line = next(line for line in file if line.startswith("VmHWM"))
     return 1024 * int(line.split()[1])

@@ -1,8 +1,8 @@
 """The matrix products of an update step, and how fast XLA runs them alone.
 
-A step cannot be faster than its own products in its own shapes: what it takes beyond them is
-elementwise work, memory traffic and the optimiser. The list here is counted from the model's shape;
-products of one shape are timed together.
+A step cannot be faster than its own products in the same shapes; the rest of its time is
+elementwise work, memory traffic and the optimiser. The products are derived from the model's shape;
+those of one shape are timed together.
 """
 
 import collections
@@ -76,7 +76,7 @@ def _attention(case: Case) -> Iterator[Product]:
     queries = (batch, kv_heads, case.num_heads // kv_heads * case.length, case.head_dim)
     keys = (batch, kv_heads, case.length, case.head_dim)
     scores = (*queries[:3], case.length)
-    # Scores and what is mixed by them, then for each the gradients by both factors.
+    # Scores and weighted values, then for each the gradients with respect to both factors.
     yield Product("bkqd,bksd->bkqs", queries, keys)
     yield Product("bkqs,bksd->bkqd", scores, keys)
     yield Product("bkqs,bksd->bkqd", scores, keys)
@@ -86,9 +86,9 @@ def _attention(case: Case) -> Iterator[Product]:
 
 
 def measure(case: Case, shortest: float = 0.1) -> dict[str, float]:
-    """What all products of a step take, by the wall and in processor time.
+    """Wall-clock and processor time of all products of a step.
 
-    Each shape runs for `shortest` seconds at least, or as often as in a step.
+    Each shape runs for at least `shortest` seconds, or as often as in a step.
     """
     wall = cpu = 0.0
     for product, count in products(case).items():

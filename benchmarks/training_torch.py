@@ -1,7 +1,7 @@
 """One turn of transformers + PyTorch (with peft for LoRA) in benchmarks/training.py.
 
 The loss is transformers' own cross-entropy, summed over each row and averaged over rows; the step
-is that of a plain training loop. Threads, attention (SDPA) and AdamW are the libraries' defaults.
+is a plain training loop's. Threads, attention (SDPA) and AdamW are the libraries' defaults.
 """
 
 import torch  # pyright: ignore[reportMissingImports]

@@ -1,13 +1,13 @@
-r"""Tsitouras' 5(4) method with its stages written out, for many small systems at once.
+r"""Tsitouras' 5(4) method with unrolled stages, for many small systems at once.
 
 Diffrax runs the stages of a Runge-Kutta method in a loop over a buffer, which compiles fast
-however large the vector field is. For two equations the buffer costs far more than the equations:
-every stage reads all of it. Written out, each stage is one fused kernel over the batch, and a step
-with its derivatives is two to four times as fast. The method is the same: the tableau, the error
-estimate and the dense output are Diffrax's own, so the steps are those of `diffrax.Tsit5`.
+however large the vector field is. For two equations the buffer costs far more than the equations,
+since every stage reads all of it. Unrolled, each stage is one fused kernel over the batch, and a
+step with its derivatives is two to four times as fast. The method is the same: the tableau, the
+error estimate and the dense output are Diffrax's own, so the steps are those of `diffrax.Tsit5`.
 
-The first stage is computed in every step instead of being carried over from the last one. That is
-one evaluation more out of seven, and nothing to get wrong after a jump.
+The first stage is computed in every step instead of being carried over from the last one (FSAL).
+That is one extra evaluation in seven, and nothing can go wrong after a jump.
 """
 
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ State = Float[Array, " state"]
 
 
 class UnrolledTsit5(diffrax.AbstractSolver):
-    """`diffrax.Tsit5` for a state that is one small array; pass it wherever that is passed."""
+    """A drop-in replacement of `diffrax.Tsit5` for a state that is one small array."""
 
     term_structure: ClassVar = diffrax.ODETerm
     interpolation_cls: ClassVar = diffrax.Tsit5.interpolation_cls
