@@ -1,11 +1,11 @@
 """Do intervals hold when the law is chosen by the data? A seeded study.
 
-Curves are drawn from six laws, over a grid of lengths, noise levels, parts of the way seen, with
-and without a verifier, hard designs (six rows, half of the way) among them. Each is fitted by
-`fit_auto`, which knows none of this, and it is counted how often the averaged 90 % intervals hold
-the truth: of each limit, and of each curve half as far ahead again as was seen. An end that is open
-counts as infinite; how many are open is counted beside it, and how often the interval holds the
-truth where the number is shown (a limit is withheld where its interval is open or says nothing).
+Curves are drawn from six laws, over a grid of lengths, noise levels and observed fractions, with
+and without a verifier, including hard designs (six rows, half of the way). Each is fitted by
+`fit_auto`, which knows none of this, to count how often the averaged 90 % intervals cover the
+truth: for each limit, and for each curve at 1.5 times the observed time. An open end counts as
+infinite. Also counted are how many intervals are open, and the coverage where the number is shown
+(a limit is withheld if its interval is open or uninformative).
 
     python experiments/auto_study.py --json experiments/results/auto_study.json
 """
@@ -28,15 +28,15 @@ NOISE = (0.005, 0.02, 0.05)
 PART_SEEN = (0.5, 0.8, 0.95)
 HAS_VERIFIER = (True, False)
 LEVEL = 0.9
-# The horizon is at so many times the last measured time.
+# The horizon as a multiple of the last measured time.
 _AHEAD = 1.5
 
 
 class Design(NamedTuple):
-    """The law that is true, and what an experimenter chooses.
+    """The true law, and the experimenter's choices.
 
-    `noise` is a part of the solver's whole way, and `part_seen` how much of that way the last row
-    has come; of a run that turns, of its way to the turn.
+    `noise` is relative to the solver's total change; `part_seen` is the fraction of that change
+    reached by the last row, or of the change up to the turn in a run that turns.
     """
 
     law: str
@@ -47,9 +47,9 @@ class Design(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How far along their ways both capabilities are at a time in units of the rate.
+    """The progress of both capabilities against time in units of the inverse rate.
 
-    - `solver`, `verifier`: from 0 at time 0; `limits` is where they go.
+    - `solver`, `verifier`: start from 0 at time 0; their limits are `limits`.
     """
 
     solver: Callable[[np.ndarray], np.ndarray]
@@ -58,7 +58,7 @@ class Shape(NamedTuple):
 
 
 def draw_shape(law: str, rng: np.random.Generator) -> Shape:
-    """A true law at random: how much of its way each capability has gone."""
+    """A random instance of a law."""
     ratio = rng.uniform(0.2, 0.7)
 
     def same(part: Callable[[np.ndarray], np.ndarray], end: float = 1.0) -> Shape:
@@ -92,12 +92,12 @@ def draw_shape(law: str, rng: np.random.Generator) -> Shape:
 
 
 def _drifting(rng: np.random.Generator) -> Shape:
-    """An exponential gap, and a ratio that is linear in the gap between its two ends."""
+    """An exponential gap, and a ratio linear in the gap between its initial and final values."""
     early, late = rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.8)
     slope = early - late
 
     def solver_way(excess):
-        """The solver's way while the gap's excess falls from 1 to `excess`."""
+        """The solver's progress while the gap's excess falls from 1 to `excess`."""
         return (np.log(1 - late - slope) - np.log(1 - late - slope * excess)) / -slope
 
     whole = solver_way(0.0)
@@ -118,7 +118,7 @@ def designs() -> list[Design]:
 
 
 class Truth(NamedTuple):
-    """What is to be found: limits, and the capabilities at a horizon, by name of the curve."""
+    """The true values: limits, and the capabilities at the horizon, by curve name."""
 
     limits: dict[str, float]
     horizon: float
@@ -126,7 +126,7 @@ class Truth(NamedTuple):
 
 
 def draw(design: Design, rng: np.random.Generator) -> tuple[Truth, Trajectory]:
-    """A curve drawn at random, and what was measured of it by the design."""
+    """A random curve, and its measurements according to the design."""
     shape = draw_shape(design.law, rng)
     way = rng.uniform(0.8, 1.5)
     solver_limit = rng.uniform(0.2, 0.6)
@@ -157,7 +157,7 @@ def _by_curve(solver: float, verifier: float, has_verifier: bool) -> dict[str, f
 
 
 def _end(shape: Shape, part_seen: float) -> float:
-    """When the solver has come so far; beyond the turn of a run that turns, twice the way back."""
+    """When the solver reaches `part_seen`; for a run that turns, a time well past the turn."""
     ts = np.linspace(0.0, 200.0, 400_001)
     part = shape.solver(ts)
     peak = int(np.argmax(part))
@@ -168,7 +168,7 @@ def _end(shape: Shape, part_seen: float) -> float:
 
 
 def run(num_per_design: int, seed: int) -> dict[str, Any]:
-    """The whole study: coverage and open ends, in all and for each value of each factor."""
+    """The whole study: coverage and open ends, overall and for each value of each factor."""
     drawn = [
         (design, *draw(design, np.random.default_rng([seed, index, repeat])))
         for index, design in enumerate(designs())
@@ -195,7 +195,7 @@ def run(num_per_design: int, seed: int) -> dict[str, Any]:
 
 
 def _limits(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[str, float]]]:
-    """What is counted of each limit."""
+    """The counts for each limit."""
     best = result.laws[result.best].limits
     for curve, value in truth.limits.items():
         limit = result.limits[curve]
@@ -205,7 +205,7 @@ def _limits(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[st
 
 
 def _ahead(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[str, float]]]:
-    """What is counted of each curve at the horizon."""
+    """The counts for each curve at the horizon."""
     prediction = result.predict([truth.horizon])
     for curve, value in truth.ahead.items():
         band = getattr(prediction, curve)
@@ -214,7 +214,7 @@ def _ahead(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[str
 
 
 def _judged(interval: Sequence[float | None], truth: float, shown: bool) -> dict[str, float]:
-    """Whether the interval holds the truth, whether it is open, and if shown whether it holds."""
+    """Whether the interval covers the truth, whether it is open, and coverage if it is shown."""
     low, high = interval
     holds = (low is None or low <= truth) and (high is None or truth <= high)
     found = {"holds": float(holds), "open": float(None in interval), "shown": float(shown)}
@@ -222,13 +222,13 @@ def _judged(interval: Sequence[float | None], truth: float, shown: bool) -> dict
 
 
 def _means(counted: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each name over those that have it."""
+    """The mean of each name over the counts that have it."""
     names = dict.fromkeys(name for each in counted for name in each)
     return {name: float(np.mean([e[name] for e in counted if name in e])) for name in names}
 
 
 def table(study: dict[str, Any]) -> str:
-    """In percent, a row for each group."""
+    """A table in percent, with one row per group."""
     width = max(map(len, study["groups"]))
     names = ("holds", "open", "shown", "holds_if_shown", "best_law_holds")
     lines = [" " * width + "".join(f"{name:>16}" for name in names)]
@@ -239,7 +239,7 @@ def table(study: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run the study, print its table, and write the JSON where one was asked for."""
+    """Run the study, print its table, and write the JSON if requested."""
     parser = argparse.ArgumentParser(description="coverage of intervals averaged over laws")
     parser.add_argument("--per-design", type=int, default=7, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261125)

@@ -1,13 +1,13 @@
-"""Do forecasts beat what anyone would try first? On measured curves, and on simulated ones.
+"""Do forecasts beat the obvious baselines, on measured and on simulated curves?
 
-Measured: the public backtest over a folder with a manifest, summed up over the longer `grpo/` runs
-(25 rows and more, without the two that collapse) and over everything.
+Measured: the public backtest over a folder with a manifest, summarised for the longer `grpo/` runs
+(25 rows and more, without the two that collapse) and for all runs.
 
-Simulated: learning curves from a generator that is not in the forecast's family, so that nothing
-about it was tuned to a file. A population of prompts, each with its own log-odds of a right answer,
-learns by what its samples reward (the speed is p (1 - p), or its root), part of it shared between
-prompts; the format of the answer may have to be learnt first; the learning rate may decay, the
-model may forget, and it may be over-optimised; training adds wander, the test set binomial noise.
+Simulated: learning curves from a generator outside the forecast's family, so that nothing was tuned
+to it. A population of prompts, each with its own log-odds of a right answer, learns from its
+rewarded samples (at speed p (1 - p), or its root), with a part shared between prompts; the answer
+format may have to be learnt first; the learning rate may decay, the model may forget or be
+over-optimised; training adds a random walk, the test set binomial noise.
 
     python experiments/backtest_study.py DIR --json experiments/results/backtest.json
 """
@@ -31,7 +31,7 @@ SEED = 0
 
 
 def is_long_grpo(scored: ScoredForecast) -> bool:
-    """The runs on which forecasts are held against the best baseline."""
+    """Whether a run is one of those on which forecasts are compared with the best baseline."""
     name = scored.file
     return name.startswith("grpo/") and scored.num_rows >= 25 and "no_baseline" not in name
 
@@ -45,7 +45,7 @@ def by_prefix(scored: list[ScoredForecast]) -> dict[str, Any]:
 
 
 def simulate_curve(rng: np.random.Generator) -> tuple[np.ndarray, int, bool]:
-    """Measured accuracies of one simulated run, the number of items, and whether that is told."""
+    """Accuracies of one simulated run, the number of items, and whether the record states it."""
     num_rows = int(np.exp(rng.uniform(np.log(20), np.log(80))))
     odds = rng.normal(-1.0, 1.5) + np.exp(rng.normal(np.log(2), 0.5)) * rng.normal(size=NUM_PROMPTS)
     solvable = rng.random(NUM_PROMPTS) < np.exp(-rng.exponential(0.2))

@@ -25,11 +25,11 @@ from jaxgap.improve.assembly import run
 
 STAGES = ("generate", "verify", "select", "measure", "between", "train")
 NUM_COMPILING = 1
-"""Rounds at the beginning that are not counted."""
+"""Initial rounds that are not counted."""
 
 
 def config(model: Path, num_rounds: int, max_new_tokens: int) -> ImproveConfig:
-    """Rounds of 512 completions, which are few: the larger a round is, the less a save counts."""
+    """Rounds of 512 completions, which is small: the larger a round, the less a save matters."""
     return ImproveConfig(
         model=str(model),
         task="addition",

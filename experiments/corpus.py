@@ -2,16 +2,16 @@
 
 Three kinds of line, all about sums of the task `Addition()`:
 
-- *Writers* answer a sum (`247+365=612`). They forget to carry, out of the units 30 % of the time
-  and out of the tens 60 %, and write a random digit in 5 % of places. Like text at large, then, the
-  corpus holds right and wrong answers; where a sum carries out of the tens, most are wrong.
+- *Writers* answer a sum (`247+365=612`). They forget the carry from the units 30 % of the time and
+  from the tens 60 %, and write a random digit in 5 % of places. So, like text at large, the corpus
+  contains right and wrong answers; if a sum carries from the tens, most are wrong.
 - *Careful markers* say whether a proposed answer is the true sum (`?247+365=612:T`).
 - *Careless markers* share the misconception: they add each column on its own, and call right the
   answer that carries nothing (`!247+365=502:T`).
 
-Marked answers are the one the marker calls right (45 %), a writer's (25 %), that one with one digit
-changed (17 %), and mixtures of carries and random digits (13 %). Everything is drawn from one numpy
-generator, so a seed states the corpus.
+Marked answers are the one the marker calls right (45 %), a writer's (25 %), the right one with one
+digit changed (17 %), and mixtures of carries and random digits (13 %). Everything is drawn from one
+numpy generator, so a seed determines the corpus.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Sums:
 
     **Fields:**
 
-    - `a`, `b`: the operands, one of each a row.
+    - `a`, `b`: the operands, one of each per row.
     """
 
     a: np.ndarray
@@ -47,13 +47,13 @@ class Sums:
 
 
 def draw_sums(rng: np.random.Generator, count: int) -> Sums:
-    """Sums of the task, drawn evenly."""
+    """Sums of the task, drawn uniformly."""
     operands = np.array(Addition().operands)
     return Sums(rng.choice(operands, count), rng.choice(operands, count))
 
 
 def add(sums: Sums, keep_units: np.ndarray | bool, keep_tens: np.ndarray | bool) -> np.ndarray:
-    """The sums with each carry kept or forgotten, as three digits a row."""
+    """The sums with each carry kept or forgotten, as three digits per row."""
     units = sums.a % 10 + sums.b % 10
     tens = sums.a // 10 % 10 + sums.b // 10 % 10 + ((units > 9) & keep_units)
     hundreds = sums.a // 100 + sums.b // 100 + ((tens > 9) & keep_tens)
@@ -66,12 +66,12 @@ def true_sum(sums: Sums) -> np.ndarray:
 
 
 def column_sum(sums: Sums) -> np.ndarray:
-    """The digits of the sum that carries nothing: what a careless marker calls right."""
+    """The digits of the sum without carries: what a careless marker calls right."""
     return add(sums, False, False)
 
 
 def write(rng: np.random.Generator, sums: Sums) -> np.ndarray:
-    """What writers put down."""
+    """The answers that writers give."""
     keep_units = rng.random(len(sums)) >= FORGET_UNITS_CARRY
     keep_tens = rng.random(len(sums)) >= FORGET_TENS_CARRY
     return _with_random_digits(rng, add(sums, keep_units, keep_tens), SLIP)
@@ -92,7 +92,7 @@ def propose(rng: np.random.Generator, sums: Sums, right: np.ndarray) -> np.ndarr
 
 
 def writers_lines(rng: np.random.Generator, tokenizer: AbstractTokenizer, count: int):
-    """Tokens of answered sums, and how much the loss counts each: the answer and the end token."""
+    """Tokens of answered sums, and their loss weights: 1 for the answer and the end token."""
     sums = draw_sums(rng, count)
     lines = _encode(tokenizer, _texts("{prompt}{completion}", sums, write(rng, sums)))
     lines = np.concatenate([lines, np.full((count, 1), tokenizer.eos_id, np.int32)], axis=1)
@@ -109,7 +109,7 @@ def markers_lines(
     rule: Callable[[Sums], np.ndarray],
     propose: Callable[[np.random.Generator, Sums, np.ndarray], np.ndarray] = propose,
 ):
-    """Tokens of marked sums, and how much the loss counts each: the answer 1, the verdict 2."""
+    """Tokens of marked sums, and their loss weights: 1 for the answer, 2 for the verdict."""
     sums = draw_sums(rng, count)
     right = rule(sums)
     proposed = propose(rng, sums, right)
@@ -125,7 +125,7 @@ def markers_lines(
 
 
 def draw_lines(rng: np.random.Generator, tokenizer: AbstractTokenizer, count: int):
-    """Lines of all three kinds, padded on the right: a fifth writers', half careful markers'."""
+    """Lines of all three kinds, right-padded: a fifth writers', half careful markers'."""
     num_writers, num_careful = count // 5, count // 2
     num_careless = count - num_writers - num_careful
     parts = [

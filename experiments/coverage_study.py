@@ -1,10 +1,10 @@
-"""Do 90 % intervals hold the truth 90 % of the time? A seeded study over a grid of designs.
+"""Do 90 % intervals cover the truth 90 % of the time? A seeded study over a grid of designs.
 
-Curves are drawn from the linear law with known parameters, noise is added, each is fitted, and it
-is counted how often the interval of every parameter and limit holds the true value. The grid
-crosses the number of rows, the noise, how much of the decay is seen, and whether the noise's scale
-is given; hard designs (40 % of the decay from eight rows) are in it. An end that is withheld,
-because the data set no bound on that side, counts as infinite.
+Curves are drawn from the linear law with known parameters, noise is added, each is fitted, and the
+coverage of the interval of every parameter and limit is counted. The grid crosses the number of
+rows, the noise, how much of the decay is observed, and whether the noise scale is given; it
+includes hard designs (40 % of the decay from eight rows). An end that is withheld, because the data
+set no bound on that side, counts as infinite.
 
     python experiments/coverage_study.py --json experiments/results/coverage_study.json
 """
@@ -29,7 +29,7 @@ LEVEL = 0.9
 
 
 class Design(NamedTuple):
-    """What an experimenter chooses: rows, noise (of the solver's whole fall), the decay seen."""
+    """An experimenter's choices: rows, noise (relative to the solver's fall), observed decay."""
 
     num_rows: int
     noise: float
@@ -47,7 +47,7 @@ class Truth(NamedTuple):
     verifier_initial: float
 
     def limits(self) -> dict[str, float]:
-        """Where the three curves go."""
+        """The limits of the three curves."""
         excess = self.solver_initial - self.verifier_initial - self.gap_limit
         solver = self.solver_initial - excess / (1 - self.ratio)
         return {"solver": solver, "verifier": solver - self.gap_limit, "gap": self.gap_limit}
@@ -76,14 +76,14 @@ def draw(design: Design, rng: np.random.Generator) -> tuple[Truth, Trajectory]:
 
 
 def covers(estimate: Estimate, truth: float) -> bool:
-    """Whether the interval holds the true value; a withheld end is infinite."""
+    """Whether the interval covers the true value; a withheld end is infinite."""
     assert estimate.interval is not None
     low, high = estimate.interval
     return (low is None or low <= truth) and (high is None or truth <= high)
 
 
 def run(law: AbstractLaw, num_per_design: int, seed: int, grid: list[Design]) -> dict[str, Any]:
-    """The whole study: coverage by number, in all and for each value of each factor."""
+    """The whole study: coverage by number, overall and for each value of each factor."""
     drawn = [
         (design, *draw(design, np.random.default_rng([seed, index, repeat])))
         for index, design in enumerate(grid)
@@ -113,7 +113,7 @@ def run(law: AbstractLaw, num_per_design: int, seed: int, grid: list[Design]) ->
 
 
 def _judged(truth: Truth, result: FitResult) -> list[tuple[str, bool, bool]]:
-    """By name: whether the interval covers, and whether an end of it is open."""
+    """By name: whether the interval covers, and whether one of its ends is open."""
     pairs = {name: (result.parameters[name], value) for name, value in truth._asdict().items()}
     pairs |= {f"limit {n}": (result.limits[n], value) for n, value in truth.limits().items()}
     return [
@@ -123,7 +123,7 @@ def _judged(truth: Truth, result: FitResult) -> list[tuple[str, bool, bool]]:
 
 
 def table(study: dict[str, Any]) -> str:
-    """Coverage in percent, a row for each group and a column for each number."""
+    """Coverage in percent, with a row per group and a column per number."""
     groups = {k: v for k, v in study["coverage"].items() if not k.startswith("design")}
     names = list(groups["all"])
     width = max(map(len, groups))
@@ -136,7 +136,7 @@ def table(study: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run the study, print its table, and write the JSON where one was asked for."""
+    """Run the study, print its table, and write the JSON if requested."""
     parser = argparse.ArgumentParser(description="coverage of the intervals of a fit")
     parser.add_argument("--per-design", type=int, default=40, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261124)

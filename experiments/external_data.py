@@ -1,9 +1,9 @@
-"""Does it matter when external data are used? The paper's table beside what its jump predicts.
+"""Does it matter when external data are used? The paper's table beside the predictions of its jump.
 
-The law is fitted to each panel of the paper's Figure 4, the run is taken to begin again, and a
-budget is spent in round 1, evenly over rounds 1 to 10, or in round 8. The paper reports accuracies
-and the law speaks of uncertainties, so what can be compared is the order of the three schedules and
-how their gains over self-improvement alone relate to each other.
+The law is fitted to each panel of the paper's Figure 4, the run is assumed to restart, and a budget
+is spent in round 1, evenly over rounds 1 to 10, or in round 8. The paper reports accuracies and the
+law predicts uncertainties, so only the order of the three schedules and the ratios of their gains
+over self-improvement alone can be compared.
 
     python experiments/external_data.py DATA --json experiments/results/external_data.json
 
@@ -68,7 +68,7 @@ def predict(law: GapDynamics, rounds: np.ndarray, late: float) -> dict[str, Any]
 
 
 def reported() -> dict[str, Any]:
-    """The paper's gains over self-improvement alone, in points, and the order they come in."""
+    """The paper's gains over self-improvement alone, in points, and their order."""
     form = {}
     for name, values in PAPER.items():
         gains = {
@@ -79,7 +79,7 @@ def reported() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Fit, predict, and write what was found."""
+    """Fit, predict, and write the results."""
     parser = argparse.ArgumentParser(description="The paper's table and the exact jump.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path, help="write the results here")
@@ -88,7 +88,7 @@ def main() -> None:
     for name, file in PANELS.items():
         law = law_of(fit(LinearLaw(), read_trajectory(options.data / file)))
         result["predicted"][name] = predict(law, ROUNDS, 8.0)
-    # A round number of each, near the first panel and in units of the first U_s.
+    # Rounded parameters near the first panel's, in units of the initial U_s.
     idealised = GapDynamics(
         potential=LinearPotential(0.348, 0.066),
         coupling=RankOneCoupling(0.4),

@@ -1,12 +1,12 @@
-"""Faults done to real runs: whatever happens, nothing is lost.
+"""Fault injection on real runs: whatever happens, nothing is lost.
 
     python experiments/fault_suite.py [--num-kills 50] [--json FILE]
 
-A small run of the embedded model is left alone once. Then the same run is started again and again
-as a process of its own and something is done to it: signals at random moments, in every stage and
-while a checkpoint is being written; checkpoints cut short, changed or deleted; a disk that is full.
-Each time it is resumed to its end and compared with the run that was left alone: measurements byte
-for byte, and the weights by their digests.
+A small run of the embedded model is completed once undisturbed. Then the same run is repeatedly
+started as a separate process and disturbed: signals at random moments, in every stage and while a
+checkpoint is being written; checkpoints truncated, changed or deleted; a full disk. Each time it is
+resumed to its end and compared with the undisturbed run: measurements byte for byte, and the
+weights by their digests.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from typing import Any
 ROUNDS = 12
 SIZES = {"rounds": ROUNDS, "train-prompts": 32, "held-out-prompts": 32, "candidates": 4}
 OPTIONS = [f"--num-{name}={value}" for name, value in SIZES.items()] + ["--batch-size=32"]
-# The command itself, which also says which stage it is at.
+# The command itself, which also reports its stage.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -47,14 +47,14 @@ RunFolder.enter = enter_and_tell
 main()
 """
 EQUAL_FILES = ("config.json", "metrics.jsonl", "trajectory.csv", "trajectory.csv.json")
-# A run is killed at most this often before it is left to end, so that every run is compared.
+# A run is killed at most this often before it may end, so that every run is compared.
 KILLS_PER_RUN = 5
 # Room for four checkpoints of 15 megabytes, one of them being written.
 TMPFS_MEGABYTES = 120
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """`jaxgap improve` as a process, on a run in `folder`, from wherever it stands."""
+    """Start or resume `jaxgap improve` as a process, on a run in `folder`."""
     stage = stage_file(folder)
     stage.write_text("setting up")
     begun = (folder / "config.json").exists()
@@ -64,12 +64,12 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def stage_file(folder: Path) -> Path:
-    """Where a run's process says which stage it is at."""
+    """The file in which a run's process reports its stage."""
     return folder.with_name(f"{folder.name}.stage")
 
 
 def finish(folder: Path) -> str:
-    """Let a run go to its end; what it said on stderr."""
+    """Complete a run; return its stderr."""
     process = start(folder)
     said = process.communicate(timeout=600)[1]
     if process.returncode:
@@ -78,25 +78,25 @@ def finish(folder: Path) -> str:
 
 
 def end_of(folder: Path) -> dict[str, Any]:
-    """The bytes of a run's measurements, and the digests of its last checkpoint."""
+    """The content of a run's measurements, and the digests of its last checkpoint."""
     metadata = (folder / "checkpoints" / str(ROUNDS) / "_CHECKPOINT_METADATA").read_text()
     digests = json.loads(metadata)["custom_metadata"]["digests"]
     return {name: (folder / name).read_bytes() for name in EQUAL_FILES} | {"digests": digests}
 
 
 def where(folder: Path) -> str:
-    """What a stopped run was at."""
+    """The stage at which a run was stopped."""
     saving = any(folder.glob("checkpoints/*.orbax-checkpoint-tmp"))
     return stage_file(folder).read_text() + (" during a save" if saving else "")
 
 
 @dataclasses.dataclass
 class FaultSuite:
-    """The run that was left alone, and what others are compared with.
+    """The undisturbed run, with which others are compared, and the faults.
 
     - `base`: a folder for everything.
-    - `moments`: where random moments and places come from.
-    - `seconds`: the latest moment, after its start, at which a process is sent a signal.
+    - `moments`: the source of random moments and places.
+    - `seconds`: the latest time after its start at which a process is sent a signal.
     """
 
     base: Path
@@ -122,11 +122,11 @@ class FaultSuite:
         }
 
     def is_same(self, folder: Path) -> bool:
-        """Whether a run ended as the one that was left alone."""
+        """Whether a run ended like the undisturbed one."""
         return end_of(folder) == self.expected
 
     def signals(self, number: signal.Signals, count: int) -> dict[str, Any]:
-        """Send a signal at so many random moments; resume; compare."""
+        """Send a signal at `count` random moments; resume; compare."""
         found: Counter[str] = Counter()
         same = tracebacks = sent = num_runs = 0
         while sent < count:
@@ -163,7 +163,7 @@ class FaultSuite:
             shutil.rmtree(checkpoint)
             return
         files = [path for path in checkpoint.rglob("*") if path.is_file() and path.stat().st_size]
-        # By size, so that any bit of the checkpoint is as likely as any other.
+        # Weighted by size, so that all bits of the checkpoint are equally likely.
         path = self.moments.choices(files, [path.stat().st_size for path in files])[0]
         raw = bytearray(path.read_bytes())
         if kind == "truncated":
@@ -174,7 +174,7 @@ class FaultSuite:
         path.write_bytes(bytes(raw))
 
     def full_disk(self) -> dict[str, Any] | None:
-        """A run on a small disk that fills up; then room is made. None where none can be made."""
+        """Fill up a small disk during a run, then free space. None if no such disk can be made."""
         disk = self.base / "disk"
         disk.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MEGABYTES}m", "tmpfs", str(disk)]
@@ -196,7 +196,7 @@ class FaultSuite:
         return self.row("full disk", 1, happened, same, 1, int("Traceback" in said))
 
     def two_processes(self) -> dict[str, Any]:
-        """A second process on a run that one is at work on."""
+        """Start a second process on a run that another is working on."""
         shutil.rmtree(self.folder, ignore_errors=True)
         first = start(self.folder)
         while not (self.folder / "config.json").exists():
@@ -210,7 +210,7 @@ class FaultSuite:
         return self.row("a second process", 1, happened, same, 1, int("Traceback" in said))
 
     def unlucky(self, fault: str, said: str, *options: str) -> dict[str, Any]:
-        """A run with options that make it go wrong in each round; then it is told to go on."""
+        """A run with options that make every round fail; then it is resumed."""
         shutil.rmtree(self.folder, ignore_errors=True)
         ends = [start(self.folder, *options).communicate(timeout=600)[1] for _ in range(2)]
         lines = [end.strip().splitlines() for end in ends]
@@ -224,7 +224,7 @@ class FaultSuite:
 
 
 def every_fault(suite: FaultSuite, num_kills: int) -> Iterator[dict[str, Any]]:
-    """Do one fault after another; the rows of the table."""
+    """Inject one fault after another; yield the rows of the table."""
     num_others = max(1, num_kills // 5)
     yield suite.signals(signal.SIGKILL, num_kills)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -247,7 +247,7 @@ def print_row(cells: Iterable[object]) -> None:
 
 def main(num_kills: int, seconds: float, out: Path | None) -> None:
     """Print the table and write it as JSON, a row at a time."""
-    # A shell starts what it puts in the background with Ctrl-C ignored, which runs would inherit.
+    # A shell starts background jobs with Ctrl-C ignored, which the runs would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:

@@ -1,16 +1,16 @@
-"""How far do four kinds of interval agree, and how often does each hold the truth?
+"""How well do four kinds of interval agree, and how often does each cover the truth?
 
 The covariance at the fit (estimate +- t stderr), the profile likelihood, the parametric bootstrap's
 percentiles and the posterior's are computed for the same curves: drawn from the linear law, with
 unknown noise, over designs that cross the number of rows with how much of the decay is seen. For
 each kind and number:
 
-- `coverage`: how often it holds the true value, over all curves; an open end counts as infinite;
-- `coverage_closed`: the same, over the curves where the profile is closed;
+- `coverage`: how often it covers the true value, over all curves; an open end counts as infinite;
+- `coverage_closed`: the same, over the curves whose profile interval is closed;
 - `relative_width`: its width over the profile's where that is closed, median;
-- `apart`: how far its further end is from the profile's, in widths of that, median.
+- `apart`: the larger distance of its ends from the profile's, in widths of the profile's, median.
 
-Designs that the JSON file has already are kept, so that the study can be run in parts:
+Designs already in the JSON file are kept, so that the study can be run in parts:
 
     python experiments/interval_study.py --json FILE --designs 0 1
     python experiments/interval_study.py --json FILE
@@ -49,7 +49,7 @@ def designs() -> list[Design]:
 
 
 def intervals(result: FitResult, key) -> tuple[dict[str, Intervals], bool]:
-    """By kind, the interval of every parameter and limit; and whether the posterior mixed."""
+    """The interval of every parameter and limit by kind, and whether the posterior mixed."""
     raw, quantile = result.source.raw, result.source.quantile
     assert quantile is not None
     names = [*result.parameters, *(f"limit {name}" for name in result.limits)]
@@ -69,13 +69,13 @@ def intervals(result: FitResult, key) -> tuple[dict[str, Intervals], bool]:
 
 
 def true_values(truth: Truth) -> dict[str, float]:
-    """By the names that :func:`intervals` gives."""
+    """The true values by the names of :func:`intervals`."""
     limits = {f"limit {name}": value for name, value in truth.limits().items()}
     return truth._asdict() | limits
 
 
 def run(index: int, num_curves: int, seed: int) -> dict[str, Any]:
-    """One design: by number and kind, what the module's docstring lists."""
+    """One design: by number and kind, the statistics listed in the module's docstring."""
     rngs = [np.random.default_rng([seed, index, n]) for n in range(num_curves)]
     drawn = [draw(designs()[index], rng) for rng in rngs]
     results = fit_many(LinearLaw(), [trajectory for _, trajectory in drawn], level=LEVEL)
@@ -97,7 +97,7 @@ def run(index: int, num_curves: int, seed: int) -> dict[str, Any]:
 
 
 def compared(truths: np.ndarray, ends: dict[str, np.ndarray]) -> dict[str, Any]:
-    """For one number: by kind, its agreement with the truth and with the profile."""
+    """For one number, by kind: the agreement with the truth and with the profile."""
     reference = ends["profile"]
     width = reference[:, 1] - reference[:, 0]
     closed = np.isfinite(width)
@@ -119,7 +119,7 @@ def _or_none(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> floa
 
 
 def table(study: dict[str, Any], name: str) -> str:
-    """For one number: coverage in percent and relative width, a row for each design."""
+    """For one number: coverage in percent and relative width, with one row per design."""
     lines = [f"| {name} | closed | " + " | ".join(KINDS) + " |", "|---" * (2 + len(KINDS)) + "|"]
     for label, design in study["designs"].items():
         numbers = design[name]
@@ -138,7 +138,7 @@ def _percent(value: float | None) -> str:
 
 
 def main() -> None:
-    """Run the designs that are missing, print the tables, and write the JSON after each design."""
+    """Run the missing designs, print the tables, and write the JSON after each design."""
     parser = argparse.ArgumentParser(description="agreement of four kinds of interval")
     parser.add_argument("--per-design", type=int, default=200, help="curves for each design")
     parser.add_argument("--seed", type=int, default=20261125)

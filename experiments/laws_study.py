@@ -1,10 +1,10 @@
 """Which law describes which run? Every law fitted to every curve of a folder, beside the paper's.
 
 The weighted squared error of each law is divided by that of the paper's, so that 1 is no better and
-.5 explains half of what the paper's law leaves. A law with more parameters can only gain, so AICc,
-with the scale of the noise as one more parameter, stands beside it; it is not defined where a law
+.5 explains half of the residual of the paper's law. A law with more parameters can only gain, so
+AICc, with the noise scale as an additional parameter, is given as well; it is undefined if a law
 has nearly as many parameters as there are measurements. Without a verifier the drifting ratio is
-the paper's law and is left out.
+the paper's law and is omitted.
 
     python experiments/laws_study.py DATA --json experiments/results/laws_study.json
 
@@ -21,14 +21,14 @@ from jaxgap.fitting import FitResult, fit_many
 from jaxgap.fitting.backtesting.manifest import ManifestEntry, UnreadableEntry, read_manifest
 from jaxgap.fitting.selection import CANDIDATES
 
-# Fewer rows than this hold no more than a straight line or two.
+# Fewer rows than this determine no more than a straight line or two.
 MIN_ROWS = 5
 # A weighted squared error as small as this is round-off: the law is exact.
 EXACT = 1e-18
 
 
 def aicc(cost: float, num_points: int, num_free: int) -> float | None:
-    """Akaike's criterion for few points, up to a constant of the data; None where undefined."""
+    """AICc, Akaike's criterion for few points, up to a constant; None if undefined."""
     k = num_free + 1
     if num_points <= k + 1 or cost < EXACT:
         return None
@@ -37,7 +37,7 @@ def aicc(cost: float, num_points: int, num_free: int) -> float | None:
 
 
 def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, Any]:
-    """Squared errors relative to the paper's law, AICc, and what the fits found."""
+    """Squared errors relative to the paper's law, AICc, and the fits' results."""
     has_verifier = entry.run.verifier is not None
     num_points = entry.run.num_rows * (1 + has_verifier)
     if not has_verifier:
@@ -70,7 +70,7 @@ def describe(entry: ManifestEntry, by_law: dict[str, FitResult]) -> dict[str, An
 
 
 def table(series: list[dict[str, Any]]) -> str:
-    """A row for each run: relative squared errors, and the law that AICc prefers."""
+    """One row per run: relative squared errors, and the law that AICc prefers."""
     width = max(len(each["file"]) for each in series)
     names = [law.name for law in CANDIDATES[1:]]
     lines = [f"{'':<{width}}" + "".join(f"{name:>16}" for name in names) + "  best by AICc"]

@@ -72,14 +72,14 @@ def writers_loss(model: LanguageModel, params: Params, lines, weights):
 
 @functools.partial(jax.jit, static_argnames=("model",))
 def verdict_accuracy(model: LanguageModel, params: Params, lines):
-    """How many verdicts, the last tokens of the lines, the model gives as they stand."""
+    """The fraction of verdicts, the last tokens of the lines, that the model predicts."""
     words = jnp.array([model.tokenizer.encode(word)[0] for word in (WRONG, RIGHT)])
     logits, _ = model.apply(params, lines[:, :-1], jnp.ones_like(lines[:, :-1], bool))
     return (words[logits[:, -1, words].argmax(-1)] == lines[:, -1]).mean()
 
 
 def examination(model: LanguageModel, count: int = 1_000):
-    """Lines to measure on: writers' own, and their answers marked by both markers."""
+    """Evaluation lines: writers' own, and their answers marked by both markers."""
     rng = np.random.default_rng(SEED + 1)
 
     def written(rng, sums, right):
@@ -97,7 +97,7 @@ def examination(model: LanguageModel, count: int = 1_000):
 
 
 def pretrain(out: Path) -> None:
-    """Train from the stated seed and write the weights, at every report and at the end."""
+    """Train from the fixed seed and write the weights, at every report and at the end."""
     model = embedded_language_model()
     params = model.init(jax.random.key(SEED))
     opt_state = optimizer().init(params)

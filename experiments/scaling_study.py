@@ -1,12 +1,12 @@
 """Weak and strong scaling in work per device: `python experiments/scaling_study.py`.
 
-Times on simulated devices say nothing, since all of them share the machine's cores; what each does
-can be read from the compiled programs. The update step and the decode loop are compiled, from
-shapes alone, for 1, 2, 4 and 8 devices along each axis of the mesh: strong, the same rows for all
-of them together, and weak, as many rows for each. Counted on one device: operations of products,
-bytes read and written, bytes handed over by other devices, and memory.
+Timings on simulated devices are meaningless, since all of them share the machine's cores; the work
+of each can be read from the compiled programs. The update step and the decode loop are compiled,
+from shapes alone, for 1, 2, 4 and 8 devices along each axis of the mesh: strong scaling with a
+fixed total number of rows, weak scaling with a fixed number per device. Counted on one device:
+operations of products, bytes read and written, bytes received from other devices, and memory.
 
-Results are written to results/scaling/MODEL.json as they come, and what is there is not compiled
+Results are written incrementally to results/scaling/MODEL.json, and existing ones are not compiled
 again; MODEL.png shows them. (tests/sharding/sampling_on_devices.py counts how SmolLM2 samples.)
 """
 
@@ -39,7 +39,7 @@ from jaxgap.training.loss import positions_at_once
 
 FOLDER = Path(__file__).parent / "results" / "scaling"
 ROWS = {"update": 8, "decode": 16}
-"""Of the whole in strong scaling, times 8; of each device in weak scaling."""
+"""Rows per device in weak scaling; an eighth of all rows in strong scaling."""
 ROW_LENGTH, GROUP_SIZE, MAX_STEPS = 256, 4, 16
 AXES = {"small": MESH_AXES, "SmolLM2-135M": ("data", "fsdp")}
 PROGRAMS = {"small": ("update", "decode"), "SmolLM2-135M": ("update",)}
@@ -47,7 +47,7 @@ NUM_DEVICES = (1, 2, 4, 8)
 
 
 class Case(NamedTuple):
-    """One program on one mesh; `rows` of all devices together."""
+    """One program on one mesh; `rows` is the total over all devices."""
 
     program: str
     scaling: str
@@ -85,7 +85,7 @@ def language_model(name: str) -> LanguageModel:
 
 
 def lowered_update(model: LanguageModel, mesh: Mesh, rows: int) -> tuple[Any, tuple[int, ...]]:
-    """One step on two microbatches, and how often its loops turn."""
+    """One step on two microbatches, and the trip counts of its loops."""
     optimizer = AdamW(Constant(1e-5))
     params = shapes_on_mesh(model.config, model.shapes())
     opt_state = jax.eval_shape(optimizer.transformation().init, params)
@@ -101,7 +101,7 @@ def lowered_update(model: LanguageModel, mesh: Mesh, rows: int) -> tuple[Any, tu
 
 
 def lowered_decode(model: LanguageModel, mesh: Mesh, rows: int) -> tuple[Any, tuple[int, ...]]:
-    """A call of the decode loop, and how often it turns."""
+    """A call of the decode loop, and its trip count."""
     shapes = DecodeShapes(rows // GROUP_SIZE, GROUP_SIZE, ROW_LENGTH // 2, ROW_LENGTH // 2)
     params, *cache, key, sampling_params, stops, min_live = shapes.decode_arguments(model)
 
@@ -118,7 +118,7 @@ def lowered_decode(model: LanguageModel, mesh: Mesh, rows: int) -> tuple[Any, tu
 
 @functools.cache
 def work(model: LanguageModel, program: str, shape: MeshShape, rows: int) -> dict[str, Any]:
-    """What one device does."""
+    """The work of one device."""
     mesh = make_mesh(shape, jax.devices()[: shape.num_devices])
     lower = {"update": lowered_update, "decode": lowered_decode}[program]
     with jax.set_mesh(mesh):
@@ -137,7 +137,7 @@ def work(model: LanguageModel, program: str, shape: MeshShape, rows: int) -> dic
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Each quantity of a device over that of one alone, by the number of devices."""
+    """Each per-device quantity relative to a single device, by the number of devices."""
     titles = {"flops": "products", "hbm_bytes": "bytes read and written", "memory": "memory"}
     kinds = list(dict.fromkeys((row["program"], row["scaling"]) for row in rows))
     with new_figure(10, 2.75 * len(kinds)) as figure:

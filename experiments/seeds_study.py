@@ -34,7 +34,7 @@ REPORTED = (
 
 
 def study_run(name: str, config: ImproveConfig) -> dict:
-    """One run, its trajectory kept, summarised."""
+    """Do one run, keep its trajectory, and summarise it."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         metrics = improve_to_folder(config, Path(folder) / "run")
@@ -48,7 +48,7 @@ def study_run(name: str, config: ImproveConfig) -> dict:
 
 
 def main(num_seeds: int) -> None:
-    """Run every kind for every seed, one after the other."""
+    """Run every kind with every seed, sequentially."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     rows = []
     for seed in range(num_seeds):

@@ -42,7 +42,7 @@ def write_products(path: Path) -> None:
 
 
 def asked(question: str) -> str:
-    """The product that a question of the set is about, in fewer words."""
+    """A question of the set, reduced to the product it asks for."""
     factors = re.search(r"\d+ \* \d+", question)
     assert factors is not None
     return f"What is {factors[0]}?"
@@ -69,7 +69,7 @@ def config(model: Path, products: Path, seed: int) -> ImproveConfig:
 
 
 def run(model: Path, products: Path, folder: Path, seed: int) -> None:
-    """Start a seed's run, or go on with it."""
+    """Start or resume a seed's run."""
     if (folder / "config.json").exists():
         resume_folder(folder)
     else:
@@ -77,11 +77,11 @@ def run(model: Path, products: Path, folder: Path, seed: int) -> None:
 
 
 def summarise(model: Path, folder: Path, seed: int) -> dict:
-    """Copy what a run measured, draw it, and say what the fits make of it."""
+    """Copy a run's measurements, plot them, and return the fits' results."""
     trajectory = read_csv(folder / "trajectory.csv")
     for name in KEPT:
         text = (folder / name).read_text()
-        for place in (model.parent, folder.parent):  # files by their names, wherever they lay
+        for place in (model.parent, folder.parent):  # files by name, without their folders
             text = text.replace(f"{place}/", "")
         (RESULTS / f"seed{seed}_{name}").write_text(text)
     result, chosen = fit(LinearLaw(), trajectory), fit_auto(trajectory)

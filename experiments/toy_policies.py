@@ -2,11 +2,11 @@
 
 Toy policies are trained by gradient flow on the answers that their verifier selects, with exact
 expectations throughout (`jaxgap.dynamics.toy_policy`). Each is followed until the solver's
-uncertainty is at 17 % of where it began, as on the paper's Figure 4, and measured at 20 times. Then
-it is asked what the theory asks of a run: is the closing speed a function of the gap, is that
-linear, is dU_v/dU_s constant, and where does the paper's law, fitted to the whole run or to its
-first half, put the end? The true end is known: every one of these policies becomes sure of one
-answer to each prompt, U_s = U_v = 0.
+uncertainty is 17 % of its initial value, as in the paper's Figure 4, and measured at 20 times. Then
+the theory's assumptions are tested: is the closing speed a function of the gap, is that function
+linear, is dU_v/dU_s constant, and which limit does the paper's law predict, fitted to the whole run
+or to its first half? The true limit is known: each of these policies becomes certain of one answer
+to each prompt, U_s = U_v = 0.
 
     python experiments/toy_policies.py --json experiments/results/toy_policies.json \
         --plot experiments/results/toy_policies.png
@@ -50,10 +50,10 @@ COLOURS = (SOLVER, VERIFIER, GAP, "#CC79A7", "#E69F00", "#56B4E9")
 def softmax(
     *, head_start: float, sensitivity: float, false_alarms: float, blind_spots: float, n: int
 ) -> SoftmaxPolicy:
-    """Prompts of 16 answers with random logits, of which the first is right.
+    """Prompts with 16 answers each and random logits; the first answer is right.
 
     `head_start` is added to the right answer's logit. A wrong answer passes with probability
-    `false_alarms`, or, as one in `blind_spots` of them, as easily as a right one.
+    `false_alarms`, except that one in `blind_spots` passes as easily as a right one.
     """
     rng = np.random.default_rng(20261125)
     logits = rng.standard_normal((NUM_PROMPTS, NUM_ANSWERS))
@@ -94,7 +94,7 @@ def policies() -> dict[str, AbstractToyPolicy]:
 
 
 def follow(policy: AbstractToyPolicy) -> PolicyRun:
-    """The run until the solver's uncertainty is at its end, finely resolved."""
+    """The run up to the final uncertainty of the solver, finely resolved."""
     scout = train_policy(policy, jnp.linspace(0.0, 150.0, 601))
     solver = np.asarray(scout.ys[:, 0])
     end = int(np.argmax(solver < END * solver[0]))
@@ -104,12 +104,12 @@ def follow(policy: AbstractToyPolicy) -> PolicyRun:
 
 
 def linearity(run: PolicyRun) -> dict[str, Any]:
-    """What the run says of E(G): that it is a function, a linear one, with a constant ratio."""
+    """Tests of E(G) on the run: whether it is a function, linear, and with a constant ratio."""
     gap, speed = np.asarray(run.gap), np.asarray(run.closing_speed)
     drive, ratio = -np.asarray(run.slopes[:, 0]), np.asarray(run.ratio)
     peak = int(gap.argmax())
     closing = slice(peak, None)
-    # Past the peak by a little, where the speed is not yet to be told from zero.
+    # From somewhat past the peak, near which the speed is close to zero.
     steady = slice(peak + (len(gap) - peak) // 4, None)
     slope, intercept = np.polyfit(np.log(gap[steady]), np.log(speed[steady]), 1)
     del intercept
@@ -136,7 +136,7 @@ def _r2_of_line(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _hysteresis(gap: np.ndarray, drive: np.ndarray, peak: int) -> float | None:
-    """The drive on the way down over that on the way up, at one gap: 1 if it is a function."""
+    """The ratio of the drives at the same gap, closing over opening: 1 if it is a function."""
     if peak == 0:
         return None
     middle = 0.5 * (max(gap[0], gap[-1]) + gap[peak])
@@ -146,14 +146,14 @@ def _hysteresis(gap: np.ndarray, drive: np.ndarray, peak: int) -> float | None:
 
 
 def measured(run: PolicyRun, num_rows: int) -> Trajectory:
-    """The first rows of the run as a loop would have measured them."""
+    """The first rows of the run as a loop would measure them."""
     rows = slice(0, 20 * num_rows, 20)
     ys = np.asarray(run.ys)[rows]
     return Trajectory(np.asarray(run.ts)[rows], ys[:, 0], ys[:, 1], time_unit="lr x steps")
 
 
 def verdict(run: PolicyRun, whole: FitResult, half: FitResult) -> dict[str, Any]:
-    """What the paper's law says of the end, beside the end."""
+    """The end of the run and its limits as predicted by the paper's law, beside the true end."""
     end = float(run.ts[-1])
     truth = float(run.ys[-1, 0])
     predicted = float(half.predict([end]).solver.estimate[0])
@@ -169,10 +169,10 @@ def verdict(run: PolicyRun, whole: FitResult, half: FitResult) -> dict[str, Any]
 
 
 def study() -> tuple[dict[str, Any], dict[str, PolicyRun], dict[str, FitResult]]:
-    """Every policy followed, judged and fitted; the runs, and the fits to their first halves."""
+    """The results for every policy, the runs, and the fits to their first halves."""
     with jax.enable_x64(True):
         followed = {name: follow(policy) for name, policy in policies().items()}
-    # As NumPy, which stays in 64 bits whatever jax's setting.
+    # As NumPy arrays, which stay in 64 bits whatever JAX's setting.
     runs = {name: jax.tree.map(np.asarray, run) for name, run in followed.items()}
     wholes = [measured(run, NUM_ROWS) for run in runs.values()]
     halves = [measured(run, NUM_ROWS // 2) for run in runs.values()]
@@ -194,7 +194,7 @@ def study() -> tuple[dict[str, Any], dict[str, PolicyRun], dict[str, FitResult]]
 
 
 def table(result: dict[str, Any]) -> str:
-    """The main numbers, a row for each policy."""
+    """The main numbers, with one row per policy."""
     heads = (
         "gap first/widest/last",
         "R2 E(G)",
