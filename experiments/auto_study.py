@@ -1,4 +1,4 @@
-"""Do intervals hold when the law is chosen by the data? A seeded study.
+"""Do intervals keep their coverage when the data choose the law? A seeded study.
 
 Curves are drawn from six laws, over a grid of lengths, noise levels and observed fractions, with
 and without a verifier, including hard designs (six rows, half of the way). Each is fitted by
