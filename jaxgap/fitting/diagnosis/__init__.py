@@ -1,13 +1,12 @@
 """Does the solver-verifier law describe a run? Tests with p-values, and a plain verdict.
 
-Each test looks at one thing that the theory promises whatever its potential f, or that the fitted
-law promises:
+Each test checks one prediction of the theory, whatever its potential f, or of the fitted law:
 
-- :func:`constant_ratio`: `dU_v / dU_s` is the same all along;
+- :func:`constant_ratio`: `dU_v / dU_s` is constant along the run;
 - :func:`one_regime`: one set of parameters holds from the first row to the last;
 - :func:`no_fall`: a capability that has been gained is not lost again.
 
-:func:`diagnose` asks all that a fit can be asked, and says what the findings add up to.
+:func:`diagnose` runs all tests that a fit allows, and draws a conclusion.
 """
 
 from jaxgap.fitting.diagnosis.diagnose import Diagnosis, diagnose

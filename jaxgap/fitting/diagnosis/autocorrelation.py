@@ -1,13 +1,13 @@
-r"""How strongly what a fit leaves over goes on from one row to the next.
+r"""The lag-1 autocorrelation of a fit's residuals.
 
-An estimate of that is too low, by $(1 + 4\rho)/n$ on average where a mean was taken off the rows
-(Kendall, Biometrika 41, 1954), and by about another $1/n$ where a straight line was.
+Its estimate is biased low, by $(1 + 4\rho)/n$ on average if a mean was subtracted from the rows
+(Kendall, Biometrika 41, 1954), and by about another $1/n$ if a straight line was.
 """
 
 import numpy as np
 from jaxtyping import Float
 
-# A series that forgets nothing leaves no noise to judge by.
+# A cap: with an autocorrelation of one there would be no noise to judge by.
 _MOST = 0.95
 
 
@@ -24,9 +24,9 @@ def lag_one(residuals: Float[np.ndarray, "T ..."]) -> float:
 
 
 def noise_memory(residuals: Float[np.ndarray, "T ..."], *, of_line: bool = False) -> float:
-    """:func:`lag_one`, raised by what estimating it costs it on average, and never negative.
+    """:func:`lag_one`, corrected for its bias, and never negative.
 
-    `of_line` is whether a straight line was taken off the rows, and not their mean alone.
+    `of_line`: whether a straight line was subtracted from the rows, not only their mean.
 
     **Example:**
 

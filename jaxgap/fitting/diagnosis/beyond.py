@@ -1,16 +1,16 @@
-r"""Is a run already beyond the limit that a law has for it?
+r"""Is a run already beyond the limit that a law gives it?
 
-A law under which a curve only approaches its limit cannot have that limit behind the measurements.
-A fit to a long run can: it gives way where a curve goes on slowly, and its interval, which takes
-the law to be true, does not say so. So the run's level at its last row is asked of the rows
-themselves: the fitted curve there, and a straight line through what the second half of the rows
-leave over of it, which knows nothing of the law's limit. The line's standard error is from the
-scatter about it, with a first-order autoregression as strong as that scatter shows, and at least
-what standard errors given make of it.
+Under a law whose curves only approach their limit, the limit cannot lie behind the measurements. In
+a fit to a long run it can: the fit compromises where a curve keeps moving slowly, and its interval,
+which assumes the law, does not show it. So the run's level at its last row is estimated from the
+rows themselves: the fitted curve there, plus a straight line through the residuals of the second
+half of the rows, which does not depend on the law's limit. The line's standard error comes from the
+scatter about it, with first-order autoregression as strong as that scatter shows, and is at least
+what given standard errors imply.
 
-The run is beyond the limit where its level is further than the end of the limit's interval by more
-than Student's t allows. Both the limit's error and the level's have to be on one side for that by
-chance: of runs that follow the law it is said of fewer than one in a hundred.
+The run is beyond the limit if its level is past the end of the limit's interval by more than
+Student's t allows. By chance this takes errors of both limit and level in the same direction: it
+happens in fewer than one in a hundred runs that follow the law.
 """
 
 from typing import NamedTuple
@@ -23,14 +23,14 @@ from jaxgap.fitting.diagnosis.autocorrelation import noise_memory
 from jaxgap.fitting.diagnosis.blocks import in_blocks
 
 _MIN_ROWS = 7
-# One-sided, beyond an interval that has a level of its own.
+# One-sided, on top of the interval's own level.
 _CONFIDENCE = 0.95
-# A curve without noise is known no better than to this part of its range.
+# A curve without noise is known at best to this fraction of its range.
 _ROUND_OFF = 1e-6
 
 
 class Level(NamedTuple):
-    """Where a run stands at its last row, with its standard error and degrees of freedom."""
+    """The level of a run at its last row, with its standard error and degrees of freedom."""
 
     value: float
     stderr: float
@@ -42,11 +42,11 @@ def level_at_end(
     fitted: Float[np.ndarray, " T"],
     errors: Float[np.ndarray, " T"] | None = None,
 ) -> Level | None:
-    """Where the rows of a series say that it stands at the last of them.
+    """The level of a series at its last row, estimated from its rows.
 
     **Arguments:**
 
-    - `measured`, `fitted`: the series and a smooth curve through it, in the order of time.
+    - `measured`, `fitted`: the series and a smooth curve through it, in time order.
     - `errors`: standard errors of the measurements, if known.
 
     **Returns:**

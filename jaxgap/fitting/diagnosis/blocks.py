@@ -1,4 +1,4 @@
-"""Long series in blocks, so that simulating a test's distribution stays cheap."""
+"""Long series averaged in blocks, so that simulating a test's distribution stays cheap."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,7 +7,7 @@ _MAX_BLOCKS = 128
 
 
 def in_blocks(rows: Float[np.ndarray, "T ..."]) -> Float[np.ndarray, "blocks ..."]:
-    """The means of successive rows, as many to each as leave at most 128; rows over are dropped.
+    """Means of consecutive rows, in at most 128 equal blocks; left-over rows are dropped.
 
     Independent noise stays independent and a smooth curve smooth, so tests keep their level.
 

@@ -1,4 +1,4 @@
-"""All that a fit can be asked about whether its law holds, and what the answers add up to."""
+"""All tests of whether a fit's law holds, and the conclusion from them."""
 
 import dataclasses
 from typing import Any
@@ -22,7 +22,7 @@ class Diagnosis:
     """What the tests of a run found.
 
     - `constant_ratio`, `one_regime`, `solver_keeps`, `verifier_keeps`: each a :class:`Finding`, or
-        `None` where the run cannot be asked (no verifier, too few rows, no noise).
+        `None` where the run does not allow the test (no verifier, too few rows, no noise).
     """
 
     constant_ratio: Finding | None
@@ -38,7 +38,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str | None:
-        """That the theory does not describe this run, and on what evidence; else `None`."""
+        """If the theory does not describe this run, that and the evidence; else `None`."""
         evidence = self.against_the_theory
         if not evidence:
             return None
@@ -46,19 +46,19 @@ class Diagnosis:
         return f"the solver-verifier law does not describe this run: {said}"
 
     def warnings(self) -> list[str]:
-        """The verdict, and what else a reader has to know, in words."""
+        """The verdict, and anything else a reader has to know, in words."""
         found = [] if self.verdict is None else [self.verdict]
         if self.one_regime is not None and self.one_regime.significant:
             found.append(self.one_regime.sentence)
         return found
 
     def findings(self) -> dict[str, Finding]:
-        """Every test that could be made, by name."""
+        """Every test that could be run, by name."""
         tests = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: finding for name, finding in tests.items() if finding is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form; a test that could not be made is null."""
+        """The public JSON form; a test that could not be run is null."""
         found = {name: finding.to_dict() for name, finding in self.findings().items()}
         names = [field.name for field in dataclasses.fields(self)]
         return {name: found.get(name) for name in names} | {"verdict": self.verdict}
@@ -70,12 +70,12 @@ def diagnose(
     coordinates: Float[np.ndarray, " n"],
     time_unit: str,
 ) -> Diagnosis:
-    """Test whether one fitted trajectory is as the law, and the theory behind it, say.
+    """Test whether one fitted trajectory agrees with the law, and the theory behind it.
 
     **Arguments:**
 
     - `problem`, `curves`, `coordinates`: the law, the measured curves, and the best fit.
-    - `time_unit`: for the words.
+    - `time_unit`: for the sentences.
 
     **Returns:** what each test found; `None` for those that the data do not allow.
     """

@@ -1,18 +1,18 @@
 r"""Has a capability that was gained been lost again?
 
-Every law in which the gap drives both capabilities moves each of them one way. The statistic is the
-largest fall from an early mean to a later one,
+Under every law in which the gap drives both capabilities, each of them is monotone. The statistic
+is the largest fall from an early mean to a later one,
 
 $$D = \max_{i < j} \frac{\bar y_j - \bar y_i}{\hat\sigma \sqrt{2 / k}},$$
 
-over windows of $k$ successive rows that do not overlap, $y$ being lower the more capable the model.
-$\hat\sigma$ comes from the median size of second differences, which know nothing of a smooth trend
-and little of a few jumps. It is the largest of several parts of the run: noise need not be the same
-throughout, that of an accuracy grows as it leaves 0, and a loud part falls further by chance than
-a scale from a quiet one allows. Among all curves
-that only gain the one that stands still falls most by chance: the p-value is that of independent
-noise about it, simulated, and holds for every other one a fortiori. Autocorrelated noise falls
-further than independent noise; where residuals are autocorrelated, the p-value is too small.
+over non-overlapping windows of $k$ consecutive rows, with $y$ lower for a more capable model.
+$\hat\sigma$ comes from the median size of second differences, which are insensitive to a smooth
+trend and robust to a few jumps. It is the largest over several parts of the run, since the noise
+may vary along it: that of an accuracy grows as it leaves 0, and a noisy part falls further by
+chance than the scale of a quiet one allows. Among all curves that never worsen, the constant one
+falls most by chance: the p-value is for simulated independent noise about it, and is conservative
+for every other. Autocorrelated noise falls further than independent noise, so where residuals are
+autocorrelated the p-value is too small.
 """
 
 import numpy as np
@@ -23,9 +23,9 @@ from jaxgap.fitting.diagnosis.finding import Finding
 
 _MIN_ROWS = 6
 _NUM_SIMULATIONS = 4000
-# Half of standard normal numbers are below this in size.
+# The median of the absolute value of a standard normal.
 _MEDIAN = 0.6745
-# The noise's scale is looked at in so many overlapping parts of a third of the rows each.
+# The noise's scale is estimated in this many overlapping parts of a third of the rows each.
 _NUM_PARTS = 5
 _MIN_PART = 4
 
@@ -35,8 +35,8 @@ def no_fall(errors: Float[np.ndarray, " T"], name: str) -> Finding | None:
 
     **Arguments:**
 
-    - `errors`: uncertainties or error rates, shape `(T,)`, in the order of time.
-    - `name`: of the series, for the words.
+    - `errors`: uncertainties or error rates, shape `(T,)`, in time order.
+    - `name`: of the series, for the sentence.
 
     **Returns:**
 

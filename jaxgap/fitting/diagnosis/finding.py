@@ -1,9 +1,9 @@
-"""What one test found: a statistic, how likely it is by chance, and what it means."""
+"""The outcome of one test: a statistic, its p-value, and what it means."""
 
 import dataclasses
 from typing import Any
 
-# Below this probability of chance a test has found something.
+# A finding is significant if its p-value is below this.
 SIGNIFICANCE = 0.01
 
 
@@ -12,9 +12,9 @@ class Finding:
     """The outcome of one test.
 
     - `statistic`: of the test; its name is in `method`.
-    - `p_value`: the probability of so large a statistic if what is tested holds.
+    - `p_value`: the probability of so large a statistic under the null hypothesis.
     - `method`: the test, in a few words.
-    - `says`: what it means for the run if it is no chance.
+    - `says`: what it means for the run if it is significant.
     """
 
     statistic: float
@@ -24,7 +24,7 @@ class Finding:
 
     @property
     def significant(self) -> bool:
-        """Whether chance is too unlikely an explanation."""
+        """Whether chance is an unlikely explanation."""
         return self.p_value < SIGNIFICANCE
 
     @property
@@ -43,7 +43,7 @@ class Finding:
 
 
 def chance(p_value: float) -> str:
-    """A p-value in words; one that is too small for a number is not zero.
+    """A p-value in words; one that underflows is not given as zero.
 
     **Example:**
 

@@ -1,25 +1,25 @@
-r"""Is `dU_v / dU_s` constant? The theory says so whatever its potential.
+r"""Is `dU_v / dU_s` constant, as the theory predicts whatever its potential?
 
 Under $dU_s/dt = -\alpha f(G)$ and $dU_v/dt = -\beta f(G)$ the measured points $(U_s, U_v)$ lie on a
-straight line of slope $r = \beta/\alpha$. Both coordinates are measured with errors, so the line is
-fitted by total least squares, in units of the errors: each point's place *along* the line and its
-distance *from* it are then uncorrelated, and for a straight line the second says nothing about the
-first. Where the errors are not known, their ratio is read off the second differences of the later
-half of the rows, where a run turns least: where they are taken for equal and are not, noise passes
-for a bend, up to half of the time.
+straight line of slope $r = \beta/\alpha$. Both coordinates have measurement errors, so the line is
+fitted by total least squares, in units of the errors: each point's position *along* the line and
+its distance *from* it then have uncorrelated errors, and for a straight line the distance does not
+depend on the position. If the errors are unknown, their ratio is estimated from the second
+differences of the later half of the rows, where a run curves least: if they were assumed equal and
+are not, noise would be mistaken for a bend up to half of the time.
 
-The test regresses the distance on the square of the place. Were the ratio to drift with the
-gap, $r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
+The test regresses the distance on the square of the position. If the ratio drifted with the gap,
+$r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
 
 Distances may be autocorrelated, since a run strays and comes back. So the regression is by
 generalised least squares with a first-order autoregression, whose coefficient is estimated from
-the residuals of the bent line (Prais and Winsten) and raised by what estimating costs it on
-average (:mod:`jaxgap.fitting.diagnosis.autocorrelation`). It is never taken to be negative. Errors
-with a longer memory than that can still be mistaken for a bend.
+the residuals of the bent line (Prais and Winsten), corrected for its bias
+(:mod:`jaxgap.fitting.diagnosis.autocorrelation`) and never negative. Errors with a longer memory
+than that can still be mistaken for a bend.
 
-How the ratio drifts is said by slopes of the points themselves, by total least squares over the
-first and the last third of the rows: the bent line is a parabola, and its tangents at the ends are
-no slopes that any points have.
+The drift is reported by the slopes of the points themselves, from total least squares over the
+first and the last third of the rows: the bent line is a parabola, whose tangents at the ends are
+not the slopes of any points.
 
 References: Fuller, *Measurement Error Models* (1987), chapter 1, for the line; Prais and Winsten,
 Cowles Commission Discussion Paper 383 (1954).
@@ -34,11 +34,11 @@ from jaxgap.fitting.diagnosis.finding import Finding
 
 _MIN_ROWS = 7
 _ROUNDS = 10
-# A way along the line shorter than so many errors shows no bend.
+# A path along the line shorter than this many errors shows no bend.
 _MIN_WAY = 6.0
-# Two points have no scatter about their line.
+# Two points would have no scatter about their line.
 _MIN_THIRD = 3
-# Two second differences.
+# Enough for two second differences.
 _FEWEST_LATE = 4
 
 
@@ -51,14 +51,14 @@ def constant_ratio(
 
     **Arguments:**
 
-    - `solver`, `verifier`: the measured capabilities, shape `(T,)`, in the order of time.
+    - `solver`, `verifier`: the measured capabilities, shape `(T,)`, in time order.
     - `error_ratio`: the standard error of the verifier's measurements over that of the solver's,
-        above zero; `None` where they are not known.
+        above zero; `None` if unknown.
 
     **Returns:**
 
-    The :class:`Finding`, whose statistic is F with 1 and T - 3 degrees of freedom; `None` where
-    there are fewer than seven rows, no errors to judge by, or where the run goes nowhere.
+    The :class:`Finding`, whose statistic is F with 1 and T - 3 degrees of freedom; `None` if there
+    are fewer than seven rows or no errors to judge by, or if the run hardly moves.
 
     **Example:**
 
@@ -111,7 +111,7 @@ def _scatter(series: Float[np.ndarray, " T"]) -> float:
 
 
 def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T"]) -> float:
-    """F of the last column, with first-order autoregressive errors."""
+    """The F statistic of the last column, with first-order autoregressive errors."""
     rho = 0.0
     num_rows, size = design.shape
     for _ in range(_ROUNDS):
@@ -127,7 +127,7 @@ def _autoregressive_f(design: Float[np.ndarray, "T 3"], y: Float[np.ndarray, " T
 
 
 def _whitened(rows: np.ndarray, rho: float) -> np.ndarray:
-    """Rows whose first-order autoregressive errors have become independent."""
+    """Rows transformed so that first-order autoregressive errors become independent."""
     first = np.sqrt(1 - rho**2) * rows[:1]
     return np.concatenate([first, rows[1:] - rho * rows[:-1]])
 
@@ -138,7 +138,7 @@ def _slope(points: Float[np.ndarray, "2 n"], scatter: float, error_ratio: float)
     axes, lengths, _ = np.linalg.svd(centred, full_matrices=False)
     solver, verifier = axes[:, 0]
     turn = scatter / lengths[0]
-    # A line that may as well be upright has no slope.
+    # A line that may as well be vertical has no slope.
     if turn >= abs(solver):
         return "unclear"
     slope = verifier / solver

@@ -1,15 +1,15 @@
 r"""Does one set of parameters hold from the first row to the last?
 
-The law, made linear at its fit, has residuals $(I - H)\varepsilon$ with $H = J J^+$. For every row
-at which the run could have changed, the columns of $J$ are given a second copy that is zero before
-it: two segments, each with parameters of its own. The statistic is the largest F over break points
-(Andrews, Econometrica 61, 1993). As the largest of many its distribution is none of a table; it is
-simulated with the same $J$, which takes the design, the number of rows and the law as they are, and
+The law, linearised at its fit, has residuals $(I - H)\varepsilon$ with $H = J J^+$. For every row
+at which the run could have changed, $J$ gets a second copy of its columns that is zero before that
+row: two segments, each with its own parameters. The statistic is the largest F over break points
+(Andrews, Econometrica 61, 1993). As a maximum over many, its distribution is not tabulated; it is
+simulated with the same $J$, which accounts for the design, the number of rows and the law, and
 needs no refit.
 
-Where residuals are autocorrelated every smooth misfit looks like a change. So the simulated noise
-is autocorrelated too, as strongly as what the best pair of segments leaves over, but never
-negatively: the test then asks for a change beyond that.
+If residuals are autocorrelated, every smooth misfit looks like a change. So the simulated noise is
+autocorrelated too, as strongly as the residuals of the best pair of segments, but never negatively:
+the test then requires a change beyond that.
 """
 
 import numpy as np
@@ -22,9 +22,9 @@ from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 
 _NUM_SIMULATIONS = 1000
 _MAX_BREAKS = 32
-# And so large that squares of them are no numbers: whatever was fitted, it was not to these data.
+# Residuals or derivatives this large would overflow when squared: the fit has failed.
 _OVERFLOW = 1e100
-# A segment has at least as many rows as a line and its noise need.
+# The fewest rows of a segment: what a line and its noise need.
 _MIN_SEGMENT = 3
 
 
@@ -34,18 +34,18 @@ def one_regime(
     ts: Float[np.ndarray, " T"],
     unit: str,
 ) -> Finding | None:
-    """Test that no row divides the run into two that follow the law each in its own way.
+    """Test that no row divides the run into two segments with different parameters.
 
     **Arguments:**
 
     - `residuals`: the weighted residuals of a fit, a column for each series.
     - `jacobian`: their derivatives by the law's free coordinates.
-    - `ts`, `unit`: the times and their unit, for the words.
+    - `ts`, `unit`: the times and their unit, for the sentence.
 
     **Returns:**
 
-    The :class:`Finding`; `None` where there are too few measurements for two segments, no
-    parameter that could change, no residuals to judge by, or where the fit failed.
+    The :class:`Finding`; `None` if there are too few measurements for two segments, no parameter
+    that could change or no residuals to judge by, or if the fit failed.
     """
     residuals, jacobian, ts = (in_blocks(rows) for rows in (residuals, jacobian, ts))
     num_rows, num_series = residuals.shape
@@ -87,7 +87,7 @@ def _split(jacobian: Float[np.ndarray, "T series n"], at: int) -> Float[np.ndarr
 
 
 def _basis(columns: Float[np.ndarray, "m k"]) -> Float[np.ndarray, "m rank"]:
-    """An orthonormal basis of what the columns span."""
+    """An orthonormal basis of the column space."""
     norms = np.linalg.norm(columns, axis=0)
     used = columns[:, norms > 0] / norms[norms > 0]
     left, values, _ = np.linalg.svd(used, full_matrices=False)
@@ -95,12 +95,12 @@ def _basis(columns: Float[np.ndarray, "m k"]) -> Float[np.ndarray, "m rank"]:
 
 
 def _off(noise: Float[np.ndarray, "n m"], basis: Float[np.ndarray, "m k"]) -> np.ndarray:
-    """What the basis leaves over of each row of `noise`."""
+    """The residuals of each row of `noise` after projection onto the basis."""
     return noise - (noise @ basis) @ basis.T
 
 
 def _f_statistics(noise: Float[np.ndarray, "n m"], whole, bases) -> Float[np.ndarray, "n breaks"]:
-    """F of each break for each row of `noise`; zero where a break adds nothing to the law."""
+    """The F statistic of each break and row of `noise`; zero where a break adds no freedom."""
     one = (_off(noise, whole) ** 2).sum(axis=1)
     found = []
     for basis in bases:
@@ -111,7 +111,7 @@ def _f_statistics(noise: Float[np.ndarray, "n m"], whole, bases) -> Float[np.nda
 
 
 def _autoregressive(num_rows: int, num_series: int, rho: float) -> np.ndarray:
-    """Simulated noise of unit variance, the same every time."""
+    """Simulated noise of unit variance, with a fixed seed."""
     shocks = np.random.default_rng(0).standard_normal((_NUM_SIMULATIONS, num_rows, num_series))
     noise = shocks.copy()
     for row in range(1, num_rows):

@@ -1,4 +1,4 @@
-"""Thousands of small least-squares problems solved side by side, in lanes."""
+"""Thousands of small least-squares problems solved in parallel, in lanes."""
 
 from typing import NamedTuple
 
@@ -52,26 +52,26 @@ def levenberg_marquardt(
 
     **Arguments:**
 
-    - `residual_fn`: `residual_fn(y, args)` gives the residuals of **one** problem, shape
-        `(rows,)`. It is differentiated in forward mode; give it a `jax.custom_jvp` where a better
-        derivative is known, and `diffrax.ForwardMode()` where it integrates. Pass the same function
-        object again to reuse the compiled program.
+    - `residual_fn`: `residual_fn(y, args)` returns the residuals of **one** problem, shape
+        `(rows,)`. It is differentiated in forward mode; use `jax.custom_jvp` if a better derivative
+        is known, and `diffrax.ForwardMode()` if it integrates. Pass the same function object again
+        to reuse the compiled program.
     - `y0`: the starts, shape `(batch, params)`, without bounds; float64 for the default tolerances.
     - `args`: a tree of arrays, each with a leading batch axis: what differs between problems.
     - `mask`: which rows count, shape `(batch, rows)`, so that problems of different lengths share a
-        program. Rows left out may hold anything, NaN included.
+        program. Masked rows may contain anything, including NaN.
     - `ftol`, `xtol`, `gtol`: relative tolerances >= 0 of the cost, of the step and of the gradient,
         as in MINPACK and `scipy.optimize.least_squares(method="lm")`. Any one of them ends a fit.
-    - `max_steps`: the most steps tried on one problem, refused ones included.
-    - `num_lanes`: how many problems are stepped together. More of them make each step cheaper per
-        problem, up to what the device does at once (a few dozen on a CPU, thousands on a GPU);
+    - `max_steps`: the most steps tried on one problem, including rejected ones.
+    - `num_lanes`: how many problems are stepped together. More lanes make each step cheaper per
+        problem, up to the parallelism of the device (a few dozen on a CPU, thousands on a GPU);
         fewer make the end of the queue cheaper. The solutions do not depend on it.
 
     **Returns:**
 
     :class:`LeastSquares`: the last accepted `y`, its cost $\tfrac12\lVert r\rVert^2$, the
     largest cosine between $r$ and a column of $J$, the number of steps tried, and a :class:`Status`
-    for each problem. A problem that fails is marked and leaves the others alone.
+    for each problem. A problem that fails is marked and does not affect the others.
 
     **Raises:**
 
@@ -113,6 +113,6 @@ def levenberg_marquardt(
 
 
 def _solution(state: SolveState) -> LeastSquares:
-    """What is kept of a solve that has ended."""
+    """What is kept of a finished solve."""
     norm = gradient_norm(state.at)
     return LeastSquares(state.y, state.at.cost, norm, state.num_steps, state.status)

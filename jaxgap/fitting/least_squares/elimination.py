@@ -1,4 +1,4 @@
-"""Small systems of linear equations, of which lanes solve many side by side."""
+"""Small systems of linear equations, many of which are solved in parallel lanes."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 def solve_positive_definite(
     matrix: Float[Array, "params params"], right: Float[Array, " params"]
 ) -> Float[Array, " params"]:
-    """Gauss-Jordan elimination, not finite where a pivot says "not positive definite".
+    """Gauss-Jordan elimination; NaN if a pivot shows that the matrix is not positive definite.
 
     The loop over pivots is unrolled: over lanes it compiles to a few fused elementwise kernels,
-    some three times as fast for five parameters as a batched LAPACK call.
+    about three times as fast for five parameters as a batched LAPACK call.
     """
     table = jnp.concatenate([matrix, right[:, None]], axis=1)
     for k in range(len(right)):

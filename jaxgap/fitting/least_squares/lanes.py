@@ -1,10 +1,10 @@
-"""A queue of problems for a fixed number of lanes: batches in which nobody waits for the slowest.
+"""A queue of problems for a fixed number of lanes: batches that do not wait for the slowest.
 
-Iterations on many small problems can run side by side, but each problem needs its own number of
-them: mapping the whole loop with `jax.vmap` runs until the slowest problem is done, and every
-problem pays for every step. Here a fixed number of *lanes* steps in lockstep, each working on one
-problem. Once an eighth of them has finished, their results are written out and the lanes take the
-next problems from the queue: a straggler at the end keeps only its few neighbours idle.
+Iterations on many small problems can run in parallel, but each problem needs a different number of
+them: under `jax.vmap` of the whole loop every problem pays for the steps of the slowest one. Here a
+fixed number of *lanes* runs in lockstep, each working on one problem. Once an eighth of them has
+finished, their results are written out and the lanes take the next problems from the queue: a
+straggler at the end keeps only the other lanes idle.
 """
 
 import abc
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 
 class AbstractIteration(eqx.Module):
-    """An iteration that any lane can run, on the problem of a given index."""
+    """An iteration that any lane can run on the problem of a given index."""
 
     @abc.abstractmethod
     def begin(self, problem: Int[Array, ""]) -> PyTree:
@@ -29,7 +29,7 @@ class AbstractIteration(eqx.Module):
 
     @abc.abstractmethod
     def finished(self, state: PyTree) -> Bool[Array, ""]:
-        """Whether no further step is to be taken. Every problem has to come to that."""
+        """Whether the iteration has ended, as it must eventually for every problem."""
 
     @abc.abstractmethod
     def result(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
@@ -37,7 +37,7 @@ class AbstractIteration(eqx.Module):
 
 
 class _Progress(NamedTuple):
-    """What each lane works on, the queue's head, and what has been found so far."""
+    """What each lane works on, the head of the queue, and the results so far."""
 
     problem: Int[Array, " lanes"]
     state: Any
@@ -72,7 +72,7 @@ def run_lanes(
         return (progress.problem < capacity) & ~finished_fn(progress.state)
 
     def write(progress: _Progress) -> _Progress:
-        # A lane without a problem points beyond the results: what it writes is dropped.
+        # A lane without a problem points past the end of the results: its write is dropped.
         rows = jnp.where(busy(progress), capacity, progress.problem)
         found = jax.vmap(iteration.result)(progress.problem, progress.state)
         results = jax.tree.map(
@@ -84,7 +84,7 @@ def run_lanes(
         free = ~busy(progress)
         claimed = progress.next_problem + jnp.cumsum(free) - 1
         fresh = free & (claimed < num_problems)
-        # A free lane that finds no problem keeps its old state, and points beyond the results.
+        # A free lane that gets no problem keeps its old state and points past the results.
         problem = jnp.where(free, jnp.where(fresh, claimed, capacity), progress.problem)
         begun = jax.vmap(iteration.begin)(jnp.minimum(problem, capacity - 1))
         state = _select(fresh, begun, progress.state)
@@ -121,7 +121,7 @@ def _nothing(iteration: AbstractIteration, capacity: int, num_lanes: int) -> _Pr
 
 
 def _select(which: Bool[Array, " lanes"], new: PyTree, old: PyTree) -> PyTree:
-    """New states for some of the lanes."""
+    """New states for the lanes in `which`, old ones for the others."""
 
     def one(new: Array, old: Array) -> Array:
         return jnp.where(jnp.expand_dims(which, range(1, new.ndim)), new, old)

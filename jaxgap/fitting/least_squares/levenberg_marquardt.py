@@ -1,31 +1,31 @@
 r"""Levenberg-Marquardt for small nonlinear least-squares problems, one step at a time.
 
-Bootstraps, multiple starts, profiles and folders of runs all ask for the same thing: minimise
+Bootstraps, multiple starts, profiles and folders of runs all need the same thing: minimise
 $\tfrac12 \lVert r(y; \theta_i) \rVert^2$ over two to eight parameters $y$, for very many data sets
-$\theta_i$. The solver here is one step, which the lanes of
+$\theta_i$. The solver is written as one step, which the lanes of
 :mod:`jaxgap.fitting.least_squares.lanes` take in lockstep: no problem waits for another.
 
 At $y$, with Jacobian $J$ and gradient $g = J^T r$, the step $h$ solves
 
 $$(J^T J + \mu D^2)\, h = -g.$$
 
-- *Scaling.* $D_j$ is the largest norm that the j-th column of $J$ has had (Moré 1978), so that the
-  units of the parameters do not matter and $\mu$ is a pure number.
+- *Scaling.* $D_j$ is the largest norm so far of the j-th column of $J$ (Moré 1978), so that the
+  units of the parameters do not matter and $\mu$ is dimensionless.
 - *Damping.* With $\varrho$ the decrease of the cost over the decrease that the linear model
-  predicts, a step with $\varrho > 10^{-4}$ is taken and $\mu$ shrinks by the factor
-  $\max(1/3,\, 1 - (2\varrho - 1)^3)$; any other is refused and $\mu$ grows by 2, 4, 8, ...
-  (Nielsen 1999). A step onto residuals that are not finite is refused like one that goes uphill.
-- *Linear algebra.* Only the cost, $g$ and $J^T J$ outlive an evaluation. The scaled normal
+  predicts, a step with $\varrho > 10^{-4}$ is accepted and $\mu$ shrinks by the factor
+  $\max(1/3,\, 1 - (2\varrho - 1)^3)$; any other is rejected and $\mu$ grows by 2, 4, 8, ...
+  (Nielsen 1999). A step to non-finite residuals is rejected like one that goes uphill.
+- *Linear algebra.* Only the cost, $g$ and $J^T J$ are kept of an evaluation. The scaled normal
   equations are solved by elimination without pivoting, stable for positive definite matrices.
   Squaring the condition number costs accuracy in the step, never in $g$, which alone decides where
-  the iteration ends; beyond a condition of $10^8$ (after scaling) the damping takes over.
+  the iteration ends; beyond a condition number of $10^8$ (after scaling) the damping takes over.
 - *Stopping* is MINPACK's: relative decrease of the cost, both achieved and predicted (`ftol`),
   relative length of the step (`xtol`), or the cosine of the angle between $r$ and the columns of
   $J$ (`gtol`).
 
-An evaluation gives the residuals at a trial point together with their Jacobian, in forward mode,
-since nearly all trials are taken. A fresh problem is a state of infinite cost and no gradient: its
-first "step" stays where it is and is always taken, so that one call evaluates fresh and running
+An evaluation computes the residuals at a trial point together with their Jacobian, in forward mode,
+since nearly all trials are accepted. A fresh problem is a state of infinite cost and zero gradient:
+its first "step" stays in place and is always accepted, so that one call serves fresh and running
 lanes alike.
 
 References: Marquardt, *An algorithm for least-squares estimation of nonlinear parameters*, SIAM J.
@@ -48,20 +48,20 @@ _INITIAL_DAMPING = 1e-3
 _SUFFICIENT_DECREASE = 1e-4
 # At a minimum the residuals are this nearly orthogonal to every column of their Jacobian.
 _STATIONARY = 1e-4
-# Or the longest step along it would lower the cost by no more than this part.
+# Or the longest step along it would lower the cost by no more than this fraction.
 _FLAT = 1e-8
-# A coordinate shows in the residuals if the longest step along it changes them by more than this.
+# A coordinate has an effect if the longest step along it changes the residuals by more than this.
 _NOTHING = 1e-12
-# A sum of squares so small is round-off of the data, whose gradient points anywhere.
+# A sum of squares this small is round-off, and its gradient is meaningless.
 _ROUND_OFF = 1e-18
 
 
 class Status(enum.IntEnum):
-    """Why a problem was left.
+    """Why a solve ended.
 
     - `COST`, `STEP`, `GRADIENT`: a test of convergence was met (`ftol`, `xtol`, `gtol`).
     - `MAX_STEPS`: the steps ran out.
-    - `STALLED`: the residuals are not finite however short the step.
+    - `STALLED`: the residuals are not finite, however short the step.
     - `NOT_FINITE`: the residuals or their Jacobian are not finite at the start.
     """
 
@@ -75,7 +75,7 @@ class Status(enum.IntEnum):
 
 
 class _Linearisation(NamedTuple):
-    """All that is kept of the residuals at a point of one problem."""
+    """What is kept of the residuals of one problem at one point."""
 
     cost: Float[Array, ""]
     gradient: Float[Array, " params"]
@@ -83,7 +83,7 @@ class _Linearisation(NamedTuple):
 
 
 class SolveState(NamedTuple):
-    """A solve under way."""
+    """The state of a solve."""
 
     y: Float[Array, " params"]
     at: _Linearisation
@@ -95,7 +95,7 @@ class SolveState(NamedTuple):
 
 
 class _Trial(NamedTuple):
-    """What a step came to, for the tests of convergence; lengths are in scaled coordinates."""
+    """The outcome of a step, for the convergence tests; lengths are in scaled coordinates."""
 
     fresh: Bool[Array, ""]
     finite: Bool[Array, ""]
@@ -112,12 +112,12 @@ class LevenbergMarquardt(AbstractMinimiser):
 
     - `ftol`, `xtol`, `gtol`: relative tolerances >= 0 of the cost, of the step and of the gradient,
         as in MINPACK. Any one of them ends a solve.
-    - `max_steps`: the most steps tried, refused ones included.
+    - `max_steps`: the most steps tried, including rejected ones.
     - `max_change`: the most that a coordinate changes in one step. The coordinates of a fit are
-        scaled so that one is a sensible step; a longer one may strand a parameter on its bound,
-        where its bijector is flat and nothing calls it back.
-    - `atol`: a sum of squares so small ends a solve: the data have no noise, and round-off alone
-        decides where the gradient points.
+        scaled so that a unit step is sensible; a much longer one may strand a parameter on its
+        bound, where its bijector is flat and has no gradient to bring it back.
+    - `atol`: a sum of squares below this ends a solve: the data have no noise, and the gradient is
+        mere round-off.
     """
 
     ftol: float = 1e-13
@@ -170,7 +170,7 @@ class LevenbergMarquardt(AbstractMinimiser):
             y=jnp.where(taken, trial, state.y),
             at=at,
             scale=jnp.where(taken, jnp.maximum(state.scale, jnp.diag(there.gram)), state.scale),
-            # Below the rounding of the scaled matrix damping would do nothing but lose the pivots.
+            # Damping below the rounding of the scaled matrix would not keep the pivots positive.
             damping=jnp.maximum(damping, jnp.finfo(damping.dtype).eps),
             growth=jnp.where(taken, 2.0, jnp.where(fresh, state.growth, 2 * state.growth)),
             num_steps=state.num_steps + 1,
@@ -181,9 +181,10 @@ class LevenbergMarquardt(AbstractMinimiser):
         return state.status != Status.RUNNING
 
     def minimum(self, state: SolveState) -> Minimum:
-        """Converged where nothing is left to gain: short steps alone do not say so.
+        """The minimum; it counts as converged if it is stationary, for which short steps are not
+        enough.
 
-        Nor do many steps tell against it, at the end of a valley that is straight and long.
+        Running out of steps does not rule it out, at the end of a long straight valley.
         """
         cost = 2 * state.at.cost
         flat = self.max_change * jnp.abs(state.at.gradient) <= _FLAT * state.at.cost
@@ -193,14 +194,14 @@ class LevenbergMarquardt(AbstractMinimiser):
         return Minimum(state.y, cost, ended & stationary, state.num_steps)
 
     def _without_effect(self, at: _Linearisation) -> Bool[Array, " params"]:
-        """Which coordinates the longest step would not show of, as those run to infinity."""
+        """Which coordinates have no effect even at the longest step, having run to infinity."""
         return self.max_change**2 * jnp.diag(at.gram) <= _NOTHING**2 * 2 * at.cost
 
     def _propose(
         self, state: SolveState, root_scale: Float[Array, " params"]
     ) -> tuple[Float[Array, " params"], Float[Array, ""]]:
-        """The next step in scaled coordinates, and by how much it should lower the cost."""
-        # What has run to infinity would take all of the step, and the others would stand still.
+        """The next step in scaled coordinates, and the predicted decrease of the cost."""
+        # A coordinate that has run to infinity would use up the step and leave the others still.
         moving = ~self._without_effect(state.at)
         gradient = jnp.where(moving, state.at.gradient / root_scale, 0.0)
         gram = state.at.gram / (root_scale[:, None] * root_scale)
@@ -213,7 +214,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         return part * step, part * descent - 0.5 * part**2 * curvature
 
     def _status(self, state: SolveState, tried: _Trial, at: _Linearisation) -> Int[Array, ""]:
-        """Whether a solve that was at `state` and is now `at` is finished, and why."""
+        """The status of a solve that has stepped from `state` to `at`."""
         moved = ~tried.fresh & tried.finite
         small_decrease = self.ftol * state.at.cost
         cost_settled = (
@@ -253,7 +254,7 @@ def _linearise(residual_fn: ResidualFn, y: Float[Array, " params"], args: Any) -
 
 
 def gradient_norm(at: _Linearisation) -> Float[Array, ""]:
-    """The largest cosine of an angle between the residuals and a column of their Jacobian."""
+    """The largest cosine of the angles between the residuals and the columns of their Jacobian."""
     return jnp.max(_cosines(at))
 
 

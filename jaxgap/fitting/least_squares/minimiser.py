@@ -1,9 +1,9 @@
-"""Least squares as an iteration: what a fit asks of whatever minimises its squares.
+"""Least squares as an iteration: the interface of minimisers.
 
 A fit solves the same small problem (five parameters, forty residuals) thousands of times: from
 every start, at every point of a likelihood profile, for every curve. So a minimiser is not a
-function that runs to its end but a step that a lane of a batch takes
-(:mod:`jaxgap.fitting.least_squares.lanes`), and a search that consists of many solves begins the
+function that runs to completion but a step that a lane of a batch takes
+(:mod:`jaxgap.fitting.least_squares.lanes`), and a search that consists of many solves starts the
 next one in the same lane.
 """
 
@@ -18,7 +18,7 @@ from jaxgap.fitting.least_squares.lanes import AbstractIteration, run_lanes
 
 ResidualFn = Callable[[Float[Array, " n"], Any], Float[Array, " m"]]
 
-# How many problems step together: what a CPU does at once, and few to wait for at the end.
+# How many problems step together: about what a CPU can vectorise, and few to idle at the end.
 NUM_LANES = 64
 
 
@@ -38,11 +38,11 @@ class Minimum(NamedTuple):
 
 
 class AbstractMinimiser(eqx.Module):
-    """Something that minimises a sum of squares step by step."""
+    """A method that minimises a sum of squares step by step."""
 
     @abc.abstractmethod
     def begin(self, start: Float[Array, " n"]) -> PyTree:
-        """The state of a solve that sets out from `start`; it evaluates nothing."""
+        """The state of a solve from `start`, before any evaluation."""
 
     @abc.abstractmethod
     def step(self, residual_fn: ResidualFn, state: PyTree, args: Any) -> PyTree:
@@ -50,11 +50,11 @@ class AbstractMinimiser(eqx.Module):
 
     @abc.abstractmethod
     def finished(self, state: PyTree) -> Bool[Array, ""]:
-        """Whether the solve has ended; after a bounded number of steps it has."""
+        """Whether the solve has ended, as it must after a bounded number of steps."""
 
     @abc.abstractmethod
     def minimum(self, state: PyTree) -> Minimum:
-        """Where the solve stands."""
+        """The best point of the solve so far."""
 
 
 def minimise(
@@ -68,9 +68,9 @@ def minimise(
 
     **Arguments:**
 
-    - `minimiser`, `residual_fn`: how, and what.
+    - `minimiser`, `residual_fn`: the method and the residuals.
     - `starts`: one for each problem.
-    - `args_fn`: from a problem's index to its `args`.
+    - `args_fn`: maps a problem's index to its `args`.
     - `num_problems`: how many of the starts to use; by default all.
 
     **Returns:**
@@ -94,7 +94,7 @@ def minimise(
 
 
 class Solves(AbstractIteration):
-    """One solve from each start; `result_fn` says what is kept of its last state."""
+    """One solve from each start; `result_fn` maps its last state to its result."""
 
     minimiser: AbstractMinimiser
     residual_fn: ResidualFn

@@ -1,4 +1,4 @@
-"""Optimistix's least-squares solvers in the place of the built-in one."""
+"""Optimistix's least-squares solvers in place of the built-in one."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser, Minimum, R
 
 
 class OptimistixMinimiser(AbstractMinimiser):
-    """Any least-squares solver of Optimistix, for a fit or to check the built-in solver by.
+    """Any of Optimistix's least-squares solvers, for a fit or to check the built-in solver.
 
     **Arguments:**
 
@@ -62,7 +62,7 @@ class OptimistixMinimiser(AbstractMinimiser):
 
 
 class _State(NamedTuple):
-    """Where a solve stands: at its start, or done."""
+    """The state of a solve: at its start, or done."""
 
     minimum: Minimum
     done: Bool[Array, ""]
