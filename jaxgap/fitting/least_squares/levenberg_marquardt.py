@@ -181,8 +181,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         return state.status != Status.RUNNING
 
     def minimum(self, state: SolveState) -> Minimum:
-        """The minimum; it counts as converged if it is stationary, for which short steps are not
-        enough.
+        """The minimum, converged only if it is stationary: short steps alone are not enough.
 
         Running out of steps does not rule it out, at the end of a long straight valley.
         """

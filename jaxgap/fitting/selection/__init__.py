@@ -1,8 +1,8 @@
 """Choosing among laws: how well each describes a run, and an average weighted by that.
 
-:func:`fit_auto` fits every candidate, refits each on growing prefixes to score what these held out,
-weighs the laws, and averages their limits and curves with intervals that know which law is true no
-better than the data do.
+:func:`fit_auto` fits every candidate, refits each on growing prefixes to score the held-out rows,
+weights the laws, and averages their limits and curves, with intervals that include the uncertainty
+about which law is true.
 """
 
 from jaxgap.fitting.selection.auto import CANDIDATES, fit_auto, fit_auto_many

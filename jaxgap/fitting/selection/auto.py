@@ -32,7 +32,7 @@ CANDIDATES: tuple[AbstractLaw, ...] = (
     GeneralLinearLaw(),
     RiseThenFallLaw(),
 )
-# A law that counts for less than this moves no end of an interval by anything to speak of.
+# A law with less weight than this moves no interval end noticeably.
 _MIN_WEIGHT = 0.02
 # The most trajectories whose confidence curves are traced in one call.
 _BATCH = 128
@@ -44,19 +44,19 @@ def fit_auto(
     laws: Sequence[AbstractLaw] = CANDIDATES,
     level: float = 0.9,
 ) -> AveragedResult:
-    r"""Fit every law to one trajectory, weigh them, and average what they say.
+    r"""Fit every law to one trajectory, weight the laws, and average their results.
 
     $$\sum_m w_m\, C_m(c) = \tfrac{1 \mp p}{2}$$
 
-    are the ends of an interval at level $p$, with $C_m$ the confidence curve that law $m$ has for
-    the number $c$ by its profile likelihood, and $w_m$ the weights of :func:`law_weights`.
+    gives the ends of an interval at level $p$, with $C_m$ the confidence curve of law $m$ for the
+    number $c$, from its profile likelihood, and $w_m$ the weights of :func:`law_weights`.
 
     **Arguments:**
 
     - `trajectory`: the measurements.
-    - `laws`: the candidates, by default every law with a closed form. Those with more parameters
-        than the measurements allow are left out, and for a series of the solver alone those which
-        differ from others only in the verifier.
+    - `laws`: the candidates, by default every law with a closed form. Laws with more parameters
+        than the measurements allow are left out, and, without a verifier, those that differ from
+        others only in the verifier.
     - `level`: of the intervals, in (0, 1).
 
     **Returns:**
@@ -67,7 +67,7 @@ def fit_auto(
 
     `InputError` (a `ValueError`) if the level is not in (0, 1), if the trajectory is too long or
     its numbers are too large or too small to compute with, or if no law has finite curves on it;
-    `ValueError` without any law.
+    `ValueError` if there are no laws.
 
     **Example:**
 
@@ -92,7 +92,7 @@ def fit_auto_many(
     laws: Sequence[AbstractLaw] = CANDIDATES,
     level: float = 0.9,
 ) -> list[AveragedResult]:
-    """:func:`fit_auto` for each of many trajectories, side by side in batches.
+    """:func:`fit_auto` for each of many trajectories, in parallel batches.
 
     **Arguments:**
 
@@ -130,7 +130,7 @@ def fit_auto_many(
 def _traced(
     found: Sequence[Sequence[Candidate]], weights: Sequence[Float[np.ndarray, " laws"]]
 ) -> list[dict[str, list[ConfidenceCurve]]]:
-    """The confidence curves of every law that counts, for each trajectory by the law's name."""
+    """For each trajectory, the confidence curves of every law with enough weight, by law name."""
     traced: list[dict[str, list[ConfidenceCurve]]] = [{} for _ in found]
     batches: dict[tuple, list[tuple[int, Candidate]]] = {}
     for index, (candidates, each) in enumerate(zip(found, weights, strict=True)):
@@ -148,7 +148,7 @@ def _traced(
 
 
 def _trace(candidates: Sequence[Candidate]) -> list[list[ConfidenceCurve]]:
-    """The confidence curves of one law on several trajectories of one padded length."""
+    """The confidence curves of one law on several trajectories of equal padded length."""
     fits = Fits(
         *(np.concatenate(leaves) for leaves in zip(*(c.fit for c in candidates), strict=True))
     )

@@ -1,4 +1,4 @@
-"""What several laws say together: their weights, and one answer averaged over them."""
+"""The combined result of several laws: their weights, and the average over them."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from jaxgap.fitting.selection.confidence import (
 )
 from jaxgap.trajectory import Kind, Trajectory
 
-# Confidences a standard error to either side of the middle, if a confidence curve were normal.
+# The confidences one standard error either side of the median, for a normal confidence curve.
 _ONE_STDERR = (0.158655, 0.841345)
 _OWN_MEANING = "it does not mean the same under every law: fit one law for it"
 _TOO_FEW = "there are too few measurements to tell the noise by"
@@ -35,13 +35,12 @@ _TOO_FEW = "there are too few measurements to tell the noise by"
 class LawSummary:
     """One law among those averaged.
 
-    - `weight`: how much it counts.
-    - `limits`: by name, as this law alone has them; empty for a law whose weight is too small to
-        be asked.
+    - `weight`: its weight in the average.
+    - `limits`: by name, under this law alone; empty for a law of negligible weight.
     - `log_likelihood`, `num_parameters`, `aicc`, `bic`: see :mod:`jaxgap.fitting.results.criteria`;
         `aicc` is `None` where there are too few measurements for it.
-    - `one_ahead`, `to_end`: means of the held-out log scores over origins, in nats; `None` where
-        the run is too short to hold anything out.
+    - `one_ahead`, `to_end`: means of the held-out log scores over origins, in nats; `None` if the
+        run is too short to hold anything out.
     - `converged`: whether its fit reached a minimum.
     """
 
@@ -67,14 +66,14 @@ class LawSummary:
 class AveragedResult:
     """Several laws fitted to one trajectory, and their average.
 
-    - `limits`: averaged; each end of an interval is where the laws' confidences, weighted, reach
-        the level (see :func:`jaxgap.fitting.selection.average`), and an estimate is the median.
-    - `weights`: by the laws' names; they sum to one.
+    - `limits`: averaged; an interval ends where the weighted confidence of the laws reaches the
+        level (see :func:`jaxgap.fitting.selection.average`), and the estimate is the median.
+    - `weights`: by law name; they sum to one.
     - `laws`: a :class:`LawSummary` for each.
     - `level`, `r2`, `converged`, `stopped`, `num_points`, `remarks`, `diagnostics`, `kind`,
         `time_unit`: as in :class:`jaxgap.fitting.FitResult`; the R^2 and the residuals are those
-        of the averaged curves, and `converged` is that every law's fit did.
-    - `trajectory`, `candidates`: what was fitted, and the fits that count.
+        of the averaged curves, and `converged` means that the fit of every law that counts did.
+    - `trajectory`, `candidates`: what was fitted, and the fits with enough weight to count.
     """
 
     limits: dict[str, Estimate]
@@ -95,12 +94,12 @@ class AveragedResult:
 
     @property
     def best(self) -> str:
-        """The name of the law that counts most."""
+        """The name of the law with the largest weight."""
         return max(self.weights, key=lambda name: self.weights[name])
 
     @cached_property
     def parameters(self) -> dict[str, Estimate]:
-        """Those of the paper's law; `None`, with the reason, where laws mean different things."""
+        """Those of the paper's law; `None`, with a reason, where their meaning varies by law."""
         own = Estimate(None, None, None, _OWN_MEANING, "practically unidentifiable")
         found = {"rate": own, "ratio": own, "gap_limit": self.limits["gap"]}
         series = ("solver", "verifier")
@@ -118,7 +117,7 @@ class AveragedResult:
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
-        """Whether the theory describes this run, with the residuals of the law that counts most."""
+        """Whether the theory describes this run, by the residuals of the law of most weight."""
         found = self.candidates[self.best]
         return diagnose(found.problem, found.curves, found.fit.coordinates[0], self.time_unit)
 
@@ -128,16 +127,15 @@ class AveragedResult:
         return (*self.remarks, *self.diagnosis.warnings())
 
     def report(self) -> str:
-        """All of this as text: see :mod:`jaxgap.fitting.results.fit_report`."""
+        """The whole result as text: see :mod:`jaxgap.fitting.results.fit_report`."""
         return averaged_report(self)
 
     def predict(self, ts: ArrayLike) -> Prediction:
         """The averaged curves at `ts`, with bands for the curves (not for single measurements).
 
-        At each time the laws' confidence curves are averaged as they are for the limits, so that
-        far out a prediction runs into the limit and its interval. Where too few measurements are
-        left to tell the noise by, it is the average of the fitted curves, and every end is
-        infinite.
+        At each time the laws' confidence curves are averaged as for the limits, so that far out the
+        prediction approaches the limit and its interval. With too few measurements to estimate the
+        noise, it is the average of the fitted curves, and every end is infinite.
 
         **Arguments:**
 
@@ -149,18 +147,18 @@ class AveragedResult:
 
         **Raises:**
 
-        `ValueError` for times before the first, or not of one dimension.
+        `ValueError` for times before the first measured one, or not one-dimensional.
         """
         ts = checked_times(ts, float(self.trajectory.ts[0]))
         has_verifier = self.trajectory.verifier is not None
-        # As many times as one of few sizes, so that few programs are compiled.
+        # Padded to one of a few sizes, so that few programs are compiled.
         padded = np.pad(ts, (0, (1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
         known = all(each.problem.dof(each.curves) >= 1 for each in self.candidates.values())
         bands = self._bands(padded) if known else self._open_bands(padded)
         return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, has_verifier)
 
     def _bands(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3 3"]:
-        """Median, lower and upper end by time and series; what was not measured is not a number."""
+        """Median, lower and upper end by time and series; NaN for what was not measured."""
         indices = range(3 if self.trajectory.verifier is not None else 1)
         queries = [Query(float(t - self.trajectory.ts[0]), index) for t in ts for index in indices]
         tail = (1 - self.level) / 2
@@ -171,7 +169,7 @@ class AveragedResult:
         return bands
 
     def _open_bands(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3 3"]:
-        """The averaged curves of the fits, of which nothing says how sure they are."""
+        """The averaged curves of the fits, with infinite bands."""
         fitted = zip(self._shares, self.candidates.values(), strict=True)
         solver, verifier = np.sum([share * each.curves_at(ts) for share, each in fitted], axis=0).T
         bands = np.empty((len(ts), 3, 3))
@@ -181,12 +179,12 @@ class AveragedResult:
 
     @property
     def _shares(self) -> list[float]:
-        """The weights of the laws that count, which sum to one."""
+        """The weights of the laws that count, normalised to sum to one."""
         counted = np.array([self.weights[name] for name in self.candidates])
         return (counted / counted.sum()).tolist()
 
     def _confidence(self, queries: list[Query]) -> list[tuple[ConfidenceCurve, ...]]:
-        """For each query the confidence curves of the laws that count."""
+        """For each query, the confidence curves of the laws that count."""
         curves = []
         for candidate in self.candidates.values():
             dofs = np.array([candidate.problem.dof(candidate.curves)])
@@ -197,7 +195,7 @@ class AveragedResult:
         return list(zip(*curves, strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form: that of a fit, with weights; nothing in it is NaN or infinite."""
+        """The public JSON form, that of a fit plus weights; nothing in it is NaN or infinite."""
         return {
             "model": self.model,
             "parameters": {name: value.to_dict() for name, value in self.parameters.items()},
@@ -225,7 +223,7 @@ def averaged_estimate(
     most: float,
     is_limit: bool = False,
 ) -> Estimate:
-    """The averaged median, the half-width of one standard error, and the interval at `level`."""
+    """The averaged median, the half-width of the one-sigma interval, and that at `level`."""
     if any(np.isnan(curve.dof) or curve.dof < 1 for curve in of_laws):
         return Estimate.without_noise(None, _TOO_FEW)
     tail = (1 - level) / 2

@@ -29,13 +29,13 @@ def averaged_result(
     traced: Mapping[str, Sequence[ConfidenceCurve]],
     level: float,
 ) -> AveragedResult:
-    """What the candidates say of one trajectory, each for itself and together.
+    """The result of the candidates for one trajectory, separately and averaged.
 
     **Arguments:**
 
-    - `run`: what was measured.
-    - `candidates`, `weights`: the laws fitted to it, and how much each counts.
-    - `traced`: by name, for the laws that count at all, the confidence curves of the limits.
+    - `run`: the measurements.
+    - `candidates`, `weights`: the laws fitted to it, and their weights.
+    - `traced`: by law name, the confidence curves of the limits, for laws with enough weight.
     - `level`: of the intervals.
     """
     all_weights = {c.problem.law.name: float(w) for c, w in zip(candidates, weights, strict=True)}
@@ -86,7 +86,7 @@ def _estimates(
     shares: Sequence[float],
     level: float,
 ) -> dict[str, Estimate]:
-    """By name, the limits that such a trajectory can show."""
+    """By name, the limits that the trajectory can show."""
     return {
         name: averaged_estimate(
             of_laws,
@@ -107,7 +107,7 @@ def _summary(
     traced: Mapping[str, Sequence[ConfidenceCurve]],
     level: float,
 ) -> LawSummary:
-    """One law alone."""
+    """The summary of one law."""
     name, scores = candidate.problem.law.name, candidate.scores
     limits: dict[str, Estimate] = {}
     if name in traced:
@@ -136,7 +136,7 @@ def _stopped(converged: Mapping[str, bool]) -> str:
 
 
 def _noise_remarks(run: Trajectory, num_padded: int) -> list[str]:
-    """What was done to the weights, and what becomes of counts."""
+    """Remarks on the weights, and on how counts are treated."""
     _, noise, remarks = weighted_curves(run, num_padded)
     return [*remarks, _GAUSSIAN_COUNTS] if isinstance(noise, Binomial) else remarks
 

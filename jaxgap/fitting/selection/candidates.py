@@ -1,4 +1,4 @@
-"""Candidate laws side by side: each fitted to each trajectory, whole and from growing prefixes."""
+"""Candidate laws: each fitted to each trajectory, the whole of it and growing prefixes."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -24,7 +24,7 @@ from jaxgap.trajectory import Trajectory
 class Candidate(NamedTuple):
     """One law fitted to one trajectory.
 
-    - `problem`, `curves`: what was fitted to what.
+    - `problem`, `curves`: the law with its fit settings, and the data.
     - `fit`: the best fit, a batch of one.
     - `criteria`: AICc and BIC.
     - `scores`: the held-out log scores, by origin.
@@ -50,9 +50,9 @@ def fit_candidates(
 
     **Returns:**
 
-    For each trajectory a list with the candidates that it has measurements enough for, in the
-    order of `laws`; where that is none, the one with the fewest parameters. For a series of the
-    solver alone, laws that differ from an earlier one only in the verifier are left out.
+    For each trajectory, the candidates that it has enough measurements for, in the order of `laws`;
+    if there are none, the one with the fewest parameters. Without a verifier, laws that differ from
+    an earlier one only in the verifier are left out.
     """
     problems = [FitProblem(law, closed_form, LevenbergMarquardt()) for law in laws]
 
@@ -70,7 +70,7 @@ def fit_candidates(
 
 
 def _by_solver(problems: Sequence[FitProblem]) -> list[FitProblem]:
-    """Without those that give the solver the curves of an earlier one."""
+    """The problems, without those that give the solver the same curves as an earlier one."""
     first: dict[tuple[str, ...], FitProblem] = {}
     for problem in problems:
         seen = tuple(p.name for p in problem.law.parameters if not p.needs_verifier)
@@ -101,7 +101,7 @@ def _fit_group(
 
 
 def _usable(free: Sequence[int], curves: Curves) -> list[int]:
-    """The laws that leave a measurement to tell the noise by, or the smallest law."""
+    """The laws that leave at least one degree of freedom for the noise, else the smallest law."""
     enough = [m for m, k in enumerate(free) if int(curves.num_measurements) > k]
     return enough or [int(np.argmin(free))]
 
@@ -112,7 +112,7 @@ def _of_law(
     heads: Sequence[Sequence[Curves]],
     chosen: Sequence[int],
 ) -> list[Candidate]:
-    """One law on the chosen trajectories, all of their prefixes in one call."""
+    """One law on the chosen trajectories and all of their prefixes, in one call."""
     if not chosen:
         return []
     prefixes = [head for i in chosen for head in heads[i]]

@@ -1,15 +1,15 @@
-r"""Confidence curves: what one fit says of a number at every level at once.
+r"""Confidence curves: the intervals of a number at every level at once.
 
-Where the profile likelihood of a number $c$ has the signed root $\zeta(c)$ (see
-:mod:`jaxgap.fitting.intervals.profile`), $C(c) = F(\zeta(c))$, with $F$ the distribution of
-Student's t, is the confidence that the number lies below $c$: its $\alpha / 2$ and $1 - \alpha / 2$
-points are the ends of the profile interval, for every $\alpha$. Averaging over laws needs all of
-that curve, since an end of the average is in the middle of one law's curve and in the tail of
-another's.
+If the profile likelihood of a number has the signed root $\zeta(c)$ at the value $c$ (see
+:mod:`jaxgap.fitting.intervals.profile`), then $C(c) = F(\zeta(c))$, with $F$ the distribution
+function of Student's t, is the confidence that the number lies below $c$: its $\alpha / 2$ and
+$1 - \alpha / 2$ points are the ends of the profile interval, for every $\alpha$. Averaging over
+laws needs the whole curve, since an end of the average may be in the middle of one law's curve and
+in the tail of another's.
 
-A curve is traced from its centre outward, each refit starting from the last, at distances chosen
-to meet fixed levels of confidence. Every refit is exactly on the profile wherever it ends up, so
-nothing is searched for and all curves of a batch go through the solver's queue together.
+A curve is traced from its centre outward, each refit starting from the last, at distances that aim
+at fixed levels of confidence. Every refit is exactly on the profile wherever it ends up, so no
+search is needed and all curves of a batch go through the solver's queue together.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,9 @@ _TAILS = (0.35, 0.2, 0.1, 0.05, 0.02, 0.005)
 
 
 class Query(NamedTuple):
-    """What is asked of a fit: the solver (0), the verifier (1) or the gap (2) after some time.
+    """A number of a fit: the solver (0), the verifier (1) or the gap (2) at some time.
 
-    Times count from the first measured one; after infinity there is the limit.
+    Times count from the first measured one; an infinite time is the limit.
     """
 
     elapsed: float
@@ -48,10 +48,10 @@ class Query(NamedTuple):
 
 
 class ConfidenceCurve(NamedTuple):
-    """Confidence that a number lies below each value, by signed roots at increasing values.
+    """Confidence that a number lies below each value, given as signed roots at increasing values.
 
-    Beyond its ends a curve stays as it is: at a side where the data set no bound, confidence
-    never reaches 0 or 1.
+    Beyond its ends a curve is constant: on a side where the data set no bound, confidence never
+    reaches 0 or 1.
     """
 
     values: Float[np.ndarray, " knots"]
@@ -69,22 +69,22 @@ def average(
     weights: Sequence[float],
     confidences: Float[np.ndarray, " m"],
 ) -> Float[np.ndarray, " m"]:
-    r"""Where the average of confidence curves reaches the given confidences.
+    r"""The values at which the average of confidence curves reaches the given confidences.
 
     $$\sum_m w_m\, C_m(c) = p.$$
 
-    With $p$ of $\alpha / 2$ and $1 - \alpha / 2$ these are the ends of the model-averaged
-    tail-area interval.
+    At $p = \alpha / 2$ and $1 - \alpha / 2$ these are the ends of the model-averaged tail-area
+    interval.
 
     **Arguments:**
 
     - `curves`: one for each law.
-    - `weights`: not negative, with a sum of one.
+    - `weights`: nonnegative, summing to one.
     - `confidences`: each in (0, 1).
 
     **Returns:**
 
-    The values, infinite where the average never gets so low or so high.
+    The values, infinite where the average never gets that low or high.
 
     Source: Turek and Fletcher, *Model-averaged Wald confidence intervals*, Comput. Stat. Data
     Anal. 56 (2012), with profiles in place of their Wald intervals, as Fletcher and Turek (2012).
@@ -113,11 +113,11 @@ def confidence_curves(
 
     - `problem`, `curves`: as for :func:`best_fits`, and `fits` from there.
     - `dofs`: the degrees of freedom of Student's t: infinite where the noise is known.
-    - `queries`: what to ask, of every curve alike.
+    - `queries`: the numbers to trace, the same for every curve.
 
     **Returns:**
 
-    One list for each curve with one :class:`ConfidenceCurve` for each query.
+    One list for each curve, with one :class:`ConfidenceCurve` for each query.
     """
     size, batch = len(curves), padded_batch(curves, smallest=1)
     tails = np.array(_TAILS)[:, None]
@@ -151,14 +151,14 @@ def _curve(centre, values, zetas, enough, dof) -> ConfidenceCurve:
 
 
 def _side(distances, zetas, noise, enough):
-    """The points of one side by their distance, and one beyond them where the side is closed."""
+    """The points of one side by distance, with one beyond them if the side is closed."""
     usable = np.isfinite(distances) & np.isfinite(zetas) & (distances > noise)
     order = np.argsort(distances[usable])
     distances, zetas = distances[usable][order], zetas[usable][order]
-    # A refit may be stuck above the profile, never below it: nearer points are no worse.
+    # A refit may be stuck above the profile, never below: closer points cannot be higher.
     zetas = np.minimum.accumulate(zetas[::-1])[::-1]
     if len(zetas) and zetas[-1] >= enough:
-        # Past the last point as a straight line from the centre would go on.
+        # Extrapolate past the last point along the straight line from the centre.
         distances, zetas = np.append(distances, 8 * distances[-1]), np.append(zetas, 8 * zetas[-1])
     return distances, zetas
 
@@ -173,7 +173,7 @@ def _pchip(x, y, at):
 
 
 class _Lanes(NamedTuple):
-    """What differs between refits: the curves, the number asked for, the spring that holds it."""
+    """What differs between refits: the curves, the number, and the spring that holds it."""
 
     curves: Curves
     elapsed: Float[Array, " lanes"]
@@ -193,7 +193,7 @@ def _number(problem: FitProblem, z: Float[Array, " n"], lane: _Lanes) -> Float[A
 
 
 def _horizon(lane: _Lanes) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """How far a curve of confidence is followed: as far as a limit's interval is."""
+    """How far a confidence curve is followed: as far as a limit's interval."""
     low, high = jnp.stack([horizon(limit, lane.curves) for limit in LIMITS], axis=1)
     return low[lane.index], high[lane.index]
 
@@ -225,7 +225,7 @@ def _trace(problem: FitProblem, batch: Curves, fits: Fits, variances, elapsed, i
     lowest, highest = jax.vmap(_horizon)(lanes)
     centre = jnp.clip(number_fn(best, lanes), lowest, highest)
     room = jnp.abs(jnp.where(direction > 0, highest, lowest) - centre)
-    # A fit beyond what counts as known is approached from the data outward.
+    # If the fit is beyond what counts as known, go from the data outward.
     beyond = (number_fn(best, lanes) != centre) & (room > 0)
     reach = jnp.abs(number_fn(best, lanes._replace(elapsed=jnp.zeros(len(curve)))) - centre)
     stderr = jax.vmap(lambda z, lane, v: _stderr(problem, z, lane, v))(best, lanes, variance)
@@ -257,13 +257,13 @@ def _trace(problem: FitProblem, batch: Curves, fits: Fits, variances, elapsed, i
 
 
 def _nearest(problem: FitProblem, starts, lane: _Lanes) -> Float[Array, " n"]:
-    """The start of the law from which the spring and the data pull least."""
+    """The start of the law with the least cost, spring included."""
     costs = jax.vmap(lambda z: jnp.sum(_pinned(problem, z, lane) ** 2))(starts)
     return starts[jnp.nanargmin(costs)]
 
 
 def _better_of(problem: FitProblem, lanes: _Lanes, first, second) -> LeastSquares:
-    """The better of two refits: from the last one, which may be stuck, and from elsewhere."""
+    """The better of two refits: from the last refit, which may be stuck, and from elsewhere."""
     num_lanes = len(first)
     both = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), lanes)
     found = levenberg_marquardt(
@@ -276,7 +276,7 @@ def _better_of(problem: FitProblem, lanes: _Lanes, first, second) -> LeastSquare
 
 
 def _stderr(problem: FitProblem, z, lane: _Lanes, variance) -> Float[Array, ""]:
-    """By the delta method; a coordinate that the data do not determine is known to ten units."""
+    """Standard error by the delta method, with a weak prior of ten units on each coordinate."""
     jacobian = jax.jacfwd(lambda z: problem.residuals(z, lane.curves))(z)
     slope = jax.jacfwd(lambda z: _number(problem, z, lane))(z)
     information = jacobian.T @ jacobian / variance + 0.01 * jnp.eye(len(z))

@@ -1,19 +1,19 @@
-r"""Held-out log scores by rolling origin: how well a law foretold what was measured next.
+r"""Held-out log scores by rolling origin: how well a law predicted what was measured next.
 
-A law is refitted to the first $n$ rows for a growing $n$, and every later row is scored by the
-logarithm of the density that the refit gave it. The density is Student's t about the refitted
-curve, with a scale that joins the noise and the uncertainty of the curve,
+A law is refitted to the first $n$ rows for growing $n$, and every later row is scored by its log
+density under the refit. The density is Student's t about the refitted curve, with a scale that
+combines the noise and the uncertainty of the curve,
 
 $$\log t_\nu\big(y;\ \hat y,\ \sigma^2 / w^2 + g^T \Sigma g\big), \qquad
   \Sigma = (J^T J / \sigma^2 + I / \tau^2)^{-1},$$
 
 where $g$ is the curve's gradient in the law's coordinates and $J$ the Jacobian of the weighted
-residuals. These coordinates are scaled so that one is a sensible step, and a weak prior on them,
+residuals. These coordinates are scaled so that a unit step is sensible, and a weak prior on them,
 $\tau = 3$, keeps $\Sigma$ finite where the rows do not determine a coordinate.
 
-Scores one step ahead say how the law follows a run; scores of all rows to the end say how it
-extrapolates, which is what a limit does. Later rows of one origin are not independent given the
-fit, so the second are a mean over rows, never a sum.
+One-step-ahead scores measure how well the law follows a run; scores of all rows to the end measure
+how well it extrapolates, as a limit does. The later rows of one origin are not independent given
+the fit, so the second scores are means over rows, never sums.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from jaxgap.fitting.selection.search import (
     repeat_last,
 )
 
-# The most origins; the first keeps half of the rows for the fit, or as many as it needs.
+# The most origins; the first leaves half of the rows for the fit, or more if it needs them.
 _MAX_ORIGINS = 5
 _FIRST_PART = 0.5
 # The standard deviation of the weak prior on coordinates.
@@ -47,8 +47,8 @@ _PRIOR_STDERR = 3.0
 class Scores(NamedTuple):
     """Log scores by origin, in nats; higher is better.
 
-    - `one_ahead`: of the row after each origin, the sum over its measurements.
-    - `to_end`: of all rows after each origin, the mean over them of such sums.
+    - `one_ahead`: of the row after each origin, summed over its measurements.
+    - `to_end`: the mean of such sums over all rows after each origin.
     """
 
     one_ahead: Float[np.ndarray, " origins"]
@@ -56,10 +56,10 @@ class Scores(NamedTuple):
 
 
 def origins(num_rows: int, num_series: int, most_free: int) -> list[int]:
-    """How many rows each refit sees: increasing, and none if the series is too short.
+    """How many rows each refit sees, increasing; empty if the series is too short.
 
-    Every law is scored at the same origins, at which even the one with `most_free` parameters
-    leaves two measurements to estimate the noise from.
+    Every law is scored at the same origins, which leave two degrees of freedom for the noise even
+    to the law with `most_free` parameters.
     """
     least = -(-(most_free + 2) // num_series)
     first = max(3, int(np.ceil(_FIRST_PART * num_rows)), least)
@@ -72,7 +72,7 @@ def origins(num_rows: int, num_series: int, most_free: int) -> list[int]:
 def held_out_scores(
     problem: FitProblem, prefixes: Sequence[Curves], wholes: Sequence[Curves], fits: Fits
 ) -> Scores:
-    """Score refits by the rows that they have not seen.
+    """Score refits on the rows that they have not seen.
 
     **Arguments:**
 
@@ -93,7 +93,7 @@ def held_out_scores(
     one_ahead, to_end = np.empty(size), np.empty(size)
     for i, (prefix, whole) in enumerate(zip(prefixes, wholes, strict=True)):
         seen, weights = num_rows(prefix), np.asarray(whole.weights)
-        # Without standard errors a prefix weighs by its own range, the same at all rows.
+        # Without standard errors a prefix's weights come from its own range, equal in all rows.
         scale = weights if whole.noise_known else np.asarray(prefix.weights)[:1]
         later = slice(seen, num_rows(whole))
         measured = weights[later] > 0
@@ -127,7 +127,7 @@ def _predictive(
 
 
 def _log_density(error, variance, dof: float):
-    """Of Student's t, or of the normal distribution where `dof` is infinite."""
+    """The log density of Student's t, or of the normal distribution if `dof` is infinite."""
     square = error**2 / variance
     if np.isinf(dof):
         return -0.5 * (np.log(2 * np.pi * variance) + square)

@@ -1,8 +1,8 @@
-"""Many curves fitted by one law in one call: the point estimates that comparing laws needs.
+"""Many curves fitted by one law in one call: the point estimates needed to compare laws.
 
-:func:`jaxgap.fitting.fit_many` profiles every parameter of every curve. To compare laws, and to
-refit each on growing prefixes, the best fits alone are needed, but hundreds of them: here every
-start of every curve is one problem in the queue of the batched solver.
+:func:`jaxgap.fitting.fit_many` profiles every parameter of every curve. Comparing laws, with refits
+on growing prefixes, only needs the best fits, but hundreds of them: here every start of every curve
+is one problem in the queue of the batched solver.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Fits(NamedTuple):
 
     - `coordinates`: of the law.
     - `cost`: the sum of weighted squares.
-    - `converged`: whether the solver met a test of convergence there.
+    - `converged`: whether the solver met a convergence test there.
     """
 
     coordinates: Float[np.ndarray, "curves n"]
@@ -44,9 +44,9 @@ def best_fits(problem: FitProblem, curves: Sequence[Curves]) -> Fits:
     **Arguments:**
 
     - `problem`: the law and how its curves are computed.
-    - `curves`: of one padded length, all with a verifier or all without.
+    - `curves`: of equal padded length, all with a verifier or all without.
     """
-    # Several batches are all of one size, so that they share a compiled program.
+    # If there are several batches, all have the same size and share a compiled program.
     smallest = _BATCH if len(curves) > _BATCH else _SMALLEST
     found = []
     for first in range(0, len(curves), _BATCH):
@@ -63,19 +63,19 @@ def num_rows(curves: Curves) -> int:
 
 
 def noise_variances(fits: Fits, dofs: Float[np.ndarray, " curves"]) -> Float[np.ndarray, " curves"]:
-    """Of the weighted residuals: one where the noise is known, else from the cost."""
+    """The variance of the weighted residuals: one if the noise is known, else from the cost."""
     estimated = np.maximum(fits.cost / np.maximum(dofs, 1.0), NOISE_FLOOR**2)
     return np.where(np.isinf(dofs), 1.0, estimated)
 
 
 def padded_batch(curves: Sequence[Curves], smallest: int = _SMALLEST) -> Curves:
-    """The curves as one batch of 16, 32, 64, ... of which the last repeat: few compilations."""
+    """The curves as a batch of 16, 32, 64, ..., padded by repeating the last: few compilations."""
     size = max(smallest, 1 << (len(curves) - 1).bit_length())
     return stack([*curves, *[curves[-1]] * (size - len(curves))])
 
 
 def repeat_last(leaf: Float[np.ndarray, "curves ..."], size: int) -> Float[np.ndarray, "size ..."]:
-    """An array of one row for each curve, made as long as :func:`padded_batch` makes them."""
+    """An array with one row per curve, padded as :func:`padded_batch` pads the curves."""
     return np.concatenate([leaf, np.repeat(leaf[-1:], size - len(leaf), axis=0)])
 
 

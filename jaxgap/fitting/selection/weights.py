@@ -1,16 +1,16 @@
-r"""Weights of laws: how much each counts in an average.
+r"""The weights of laws in an average.
 
 $$w_m \propto e^{-\mathrm{AIC}_m / 2}, \qquad \mathrm{AIC}_m = -2 \ln L_m + 2 k_m,$$
 
-the Akaike weights without the correction for short series. When curves from six laws were simulated
-(`experiments/auto_study.py`) with the correction, with BIC, by stacking and by held-out scores,
-averaged intervals covered less, with the correction least: on short series it leaves hardly any
-weight to laws with one parameter more, among which the true one is. That a short series says little
-is in the laws' own intervals, by Student's t. Equal weights cover a little more, with intervals
-that mostly have no end.
+the Akaike weights without the small-sample correction. On curves simulated from six laws
+(`experiments/auto_study.py`), averaged intervals had lower coverage with that correction, with BIC,
+with stacking and with held-out scores, and the lowest with the correction: on short series it
+leaves hardly any weight to laws with one more parameter, among them the true one. The laws' own
+intervals, by Student's t, already allow for a short series. Equal weights cover slightly more, but
+with mostly open intervals.
 
 The criterion is irregular where a law reduces to a simpler one
-(:mod:`jaxgap.fitting.results.criteria`): weights then lean to the simpler law, whose interval is a
+(:mod:`jaxgap.fitting.results.criteria`): weights then favour the simpler law, whose interval is
 part of the other's.
 
 Source: Akaike (1978), Biometrika 66; Burnham and Anderson (2002), section 2.9.
@@ -28,7 +28,7 @@ from jaxgap.fitting.selection.candidates import Candidate
 def law_weights(candidates: Sequence[Candidate]) -> Float[np.ndarray, " laws"]:
     """The Akaike weights of laws fitted to one trajectory; they sum to one.
 
-    **Raises:** `InputError` (a `ValueError`) where no law could be fitted.
+    **Raises:** `InputError` (a `ValueError`) if no law could be fitted.
     """
     found = [candidate.criteria for candidate in candidates]
     aic = np.array([-2 * each.log_likelihood + 2 * each.num_parameters for each in found])
