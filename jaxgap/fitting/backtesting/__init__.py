@@ -1,7 +1,7 @@
 """How good forecasts are: a public benchmark over a folder of measured curves.
 
-:func:`backtest` hides the end of every curve, forecasts it, and scores the forecast beside the
-baselines that anyone would try first (`baselines`), by proper scoring rules (`scores`).
+:func:`backtest` hides the end of every curve, forecasts it, and scores the forecast alongside the
+obvious baselines (`baselines`), by proper scoring rules (`scores`).
 """
 
 from jaxgap.fitting.backtesting.backtest import BacktestReport, ScoredForecast, backtest

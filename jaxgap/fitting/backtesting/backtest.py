@@ -1,11 +1,11 @@
-r"""The backtest: forecast the end of every curve from its beginning, and score what was said.
+r"""The backtest: forecast the end of every curve from its beginning, and score the forecasts.
 
 From the first $n = \max(3, \lfloor pN + \tfrac12 \rfloor)$ of a curve's $N$ rows, for each prefix
-$p$, the mean of the solver over the last $k$ rows is forecast; $k$ is 5 for curves of 15 rows and
-more, else 1. Shorter curves enter once, at $n = \max(3, \lceil 0.6 N \rceil)$. Where the prefix
-would reach into the rows to be forecast, the curve is left out and counted. A forecast sees the
-prefix and the times of the target's rows, nothing else. All numbers are in the file's own units;
-scores are averaged within one kind, since points of accuracy and nats do not add up.
+$p$, the mean of the solver over the last $k$ rows is forecast; $k$ is 5 for curves of 15 rows or
+more, else 1. Shorter curves enter once, at $n = \max(3, \lceil 0.6 N \rceil)$. If the prefix would
+overlap the rows to be forecast, the curve is left out and counted. A forecast sees the prefix and
+the times of the target rows, nothing else. All numbers are in the file's own units; scores are
+averaged within one kind only, since accuracies and nats cannot be averaged.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from jaxgap.trajectory import Kind, Trajectory
 PREFIXES = (0.2, 0.3, 0.5)
 _LONG, _NUM_TARGET_ROWS = 15, 5
 _SHORT_PREFIX = 0.6
-# Why a forecast of a run that can be read is not made.
+# Why a readable run is not forecast.
 TOO_SHORT = "the prefix reaches into the rows to forecast"
 _LEVEL = 0.9
 # Guards floor and ceiling against 0.6 * 5 = 3.0000000000000004.
@@ -37,7 +37,7 @@ _ROUNDING = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class ScoredForecast:
-    """One forecast of one curve from one prefix, what happened, and what the baselines said."""
+    """One forecast of one curve from one prefix, the truth, and the baselines' forecasts."""
 
     file: str
     kind: Kind
@@ -52,7 +52,7 @@ class ScoredForecast:
 
     @property
     def covered(self) -> bool:
-        """Whether the interval holds the truth."""
+        """Whether the interval contains the truth."""
         return self.interval[0] <= self.truth <= self.interval[1]
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,8 +66,8 @@ class BacktestReport:
 
     - `level`: of the intervals.
     - `series`: by curve and prefix.
-    - `left_out`: file, prefix and reason of each that could not be forecast; the prefix is `None`
-        for a file that could not be read.
+    - `left_out`: file, prefix and reason of each case not forecast; the prefix is `None` for a file
+        that could not be read.
     """
 
     level: float
@@ -76,11 +76,11 @@ class BacktestReport:
 
     @property
     def coverage(self) -> float | None:
-        """The part of all intervals that hold the truth."""
+        """The fraction of all intervals that contain the truth."""
         return _mean(scored.covered for scored in self.series)
 
     def summaries(self) -> list[dict[str, Any]]:
-        """One for every folder of files, kind and prefix."""
+        """One summary for every folder of files, kind and prefix."""
         groups: dict[tuple[str, Kind, float], list[ScoredForecast]] = {}
         for scored in self.series:
             group = str(PurePosixPath(scored.file).parent)
@@ -91,7 +91,7 @@ class BacktestReport:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form: nothing in it is NaN or infinite."""
+        """The public JSON form, in which nothing is NaN or infinite."""
         return {
             "level": self.level,
             "coverage": self.coverage,
@@ -122,12 +122,12 @@ def summarise(members: Sequence[ScoredForecast]) -> dict[str, Any]:
 def backtest(
     folder: str | Path, prefixes: Sequence[float] = PREFIXES, *, key: PRNGKeyArray
 ) -> BacktestReport:
-    """Forecast every curve that a folder's manifest names, and score the forecasts.
+    """Forecast every curve in a folder's manifest, and score the forecasts.
 
     **Arguments:**
 
     - `folder`: with a `manifest.csv` of `file, kind, n, time_unit, source`.
-    - `prefixes`: parts of a curve to forecast from, in (0, 1).
+    - `prefixes`: fractions of a curve to forecast from, in (0, 1).
     - `key`: from `jax.random.key`; the same key gives the same report.
 
     **Returns:**
@@ -162,7 +162,7 @@ def backtest(
 
 
 def _unread(entries: Sequence[ManifestEntry | UnreadableEntry]) -> list[dict[str, Any]]:
-    """What is said of the files that could not be read; refused if there are no others."""
+    """The report entries of files that could not be read; an error if there are no others."""
     unread = [entry for entry in entries if isinstance(entry, UnreadableEntry)]
     if len(unread) == len(entries):
         more = f" (and {len(unread) - 1} more cannot be read)" if len(unread) > 1 else ""
@@ -171,7 +171,7 @@ def _unread(entries: Sequence[ManifestEntry | UnreadableEntry]) -> list[dict[str
 
 
 def rows_seen(num_rows: int, prefix: float) -> int:
-    """How many rows a prefix of a curve holds.
+    """How many rows a prefix of a curve has.
 
     >>> rows_seen(26, 0.2), rows_seen(5, 0.6), rows_seen(6, 0.6)
     (5, 3, 4)
@@ -214,6 +214,6 @@ def _score(entry: ManifestEntry, prefix: float, key: PRNGKeyArray) -> ScoredFore
 
 
 def _mean(numbers: Iterable[float]) -> float | None:
-    """The mean, or `None` of nothing."""
+    """The mean, or `None` if empty."""
     numbers = list(numbers)
     return float(np.mean(numbers)) if numbers else None

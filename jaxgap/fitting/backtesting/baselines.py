@@ -1,4 +1,4 @@
-r"""The forecasts that anyone would try first, each as good as it can be made.
+r"""The obvious forecasts, each made as good as it can be.
 
 - `last`: the last measured value.
 - `exp3`: $L + b\,e^{-k u}$, the paper's law for the solver alone.
@@ -6,7 +6,7 @@ r"""The forecasts that anyone would try first, each as good as it can be made.
 - `sigmoid`: $R_0 + (A - R_0) / (1 + (m / u)^B)$ from the first value $R_0$: ScaleRL
   (arXiv:2510.13786).
 
-Here $u = (t - t_0) / W$ is time in units of the window that was measured. Each is a least-squares
+Here $u = (t - t_0) / W$ is time in units of the measured window. Each is a least-squares
 fit of three parameters to error rates or uncertainties, with a limit that such a quantity can have,
 from a grid of starts over limits and shapes; the best minimum wins. They are point forecasts.
 """
@@ -27,13 +27,13 @@ from jaxgap.trajectory import Trajectory
 
 BASELINES = ("last", "exp3", "pow3", "sigmoid")
 
-# One curve in three coordinates: of the limit, and two of its own. Coordinates of positive numbers
-# are their logarithms.
+# One curve in three coordinates: that of the limit, and two of its own. Coordinates of positive
+# numbers are their logarithms.
 _CurveFn = Callable[[Array, Array, "_Scales"], Array]
 
 
 class _Scales(NamedTuple):
-    """What a curve knows of the data: the first value and the largest possible limit."""
+    """The data's scales that a curve uses: the first value and the largest possible limit."""
 
     first: Float[Array, ""]
     ceiling: Float[Array, ""]
@@ -44,14 +44,14 @@ def baseline_forecasts(run: Trajectory, ts: Float[np.ndarray, " times"]) -> dict
 
     **Arguments:**
 
-    - `run`: what was measured.
-    - `ts`: times after its last.
+    - `run`: the measurements.
+    - `ts`: times after the last measured one.
 
     **Returns:** the forecast of each baseline by its name.
     """
     accuracy = run.kind == "accuracy"
     values = 1.0 - run.solver if accuracy else np.array(run.solver)
-    # No uncertainty has a natural ceiling: ten times the largest measured one is far enough.
+    # Uncertainties have no natural ceiling: ten times the largest measured one is enough.
     ceiling = 1.0 if accuracy else 10 * float(np.abs(values).max())
     numbers: dict[str, Any] = {"first": np.float64(values[0]), "ceiling": np.float64(ceiling)}
     scales = _Scales(**numbers)
@@ -90,7 +90,7 @@ def _limit(z: Float[Array, ""], scales: _Scales) -> Float[Array, ""]:
 
 
 def _bounded_exp(z: Float[Array, ""]) -> Float[Array, ""]:
-    """A rate or exponent between a thousandth and a thousand: what lies beyond looks the same."""
+    """A rate or exponent between a thousandth and a thousand: beyond that curves look the same."""
     edge = float(np.log(1e3))
     return jnp.exp(edge * jnp.tanh(z / edge))
 
@@ -104,10 +104,10 @@ def _extend(
     second: Float[np.ndarray, " starts"],
     third: Float[np.ndarray, " starts"] | None,
 ) -> float:
-    """Fit a curve from every start, and average the best one over the times ahead.
+    """Fit a curve from every start, and average the best one over the future times.
 
-    `second` and `third` are starts of those coordinates; where the third is an amplitude (`None`),
-    it starts at what leads from the limit to the first value.
+    `second` and `third` are starts of those coordinates; if the third is an amplitude (`None`), it
+    starts at the difference between the first value and the limit.
     """
     rows = (0, padded_length(len(values)) - len(values))
     limits = [values[-1], values.min(), values.max(), values[-1] / 2]
@@ -144,7 +144,7 @@ def _residual_fn(curve: _CurveFn):
     return residuals
 
 
-# The same function objects every time, so that the solver is compiled once for each.
+# Created once, so that the solver is compiled once for each.
 _RESIDUALS: dict[_CurveFn, Callable[[Array, Any], Array]] = {
     curve: _residual_fn(curve) for curve in (_exp3, _pow3, _sigmoid)
 }

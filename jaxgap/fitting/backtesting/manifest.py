@@ -1,8 +1,8 @@
 """A folder of measured curves, described by its `manifest.csv`.
 
-One line a file: `file, kind, n, time_unit, source`, where `file` is relative to the folder, `kind`
-is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known. A
-curve of accuracies is in percent if most of its values are above 1, else in fractions.
+One line per file: `file, kind, n, time_unit, source`, where `file` is relative to the folder,
+`kind` is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known.
+Accuracies are taken as percent if most of their values are above 1, else as fractions.
 """
 
 import csv
@@ -24,7 +24,7 @@ _MAX_FILES = 10_000
 class ManifestEntry:
     """One curve: its file as the manifest names it, the run, and its unit.
 
-    `scale` is how many of the file's units are one of the run's: 100 for accuracies in percent.
+    `scale` is the number of file units per unit of the run: 100 for accuracies in percent.
     """
 
     file: str
@@ -34,19 +34,19 @@ class ManifestEntry:
 
 @dataclasses.dataclass(frozen=True)
 class UnreadableEntry:
-    """A file that the manifest names and that gives no curve, and why in one line."""
+    """A file in the manifest that gives no curve, and why, in one line."""
 
     file: str
     problem: str
 
 
 def read_manifest(folder: str | Path) -> list[ManifestEntry | UnreadableEntry]:
-    """Every curve that the folder's manifest names, in its order.
+    """Every curve in the folder's manifest, in its order.
 
     **Raises:**
 
-    `InputError` naming the line for a manifest that is missing or wrong. A curve that cannot be
-    read does not keep the others from being read.
+    `InputError`, naming the line, for a manifest that is missing or wrong. An unreadable curve does
+    not prevent the others from being read.
     """
     folder = Path(folder)
     lines = enumerate(_lines(folder), start=2)
@@ -54,7 +54,7 @@ def read_manifest(folder: str | Path) -> list[ManifestEntry | UnreadableEntry]:
 
 
 def manifest_files(folder: str | Path) -> list[Path]:
-    """The manifest itself, and the files that it names.
+    """The manifest itself, and the files listed in it.
 
     **Raises:** `InputError` for a manifest that is missing or cannot be read.
     """
@@ -93,7 +93,7 @@ def _entry(
     unit = line.get("time_unit") or "step"
     num_items = _num_items(line.get("n"), where) if kind == "accuracy" else None
     try:
-        # As an uncertainty first: so accuracies in percent can be read before they are scaled.
+        # Read as an uncertainty first, so that accuracies in percent are accepted before scaling.
         raw = read_csv(path, kind="uncertainty", num_items=None, time_unit=unit)
         if kind == "uncertainty":
             return ManifestEntry(name, raw, 1.0)
@@ -114,7 +114,7 @@ def _entry(
 
 
 def _num_items(cell: str | None, where: str) -> int | None:
-    """The number of items, which a manifest may write as `1024` or `1024.0`."""
+    """The number of items, written as `1024` or `1024.0`."""
     if not cell or not cell.strip():
         return None
     try:

@@ -1,7 +1,7 @@
-r"""Scores of a predictive distribution against what then happened: lower is better.
+r"""Scores of a predictive distribution against the outcome: lower is better.
 
-A score is *proper* if nobody can better it on average by stating another distribution than the one
-they believe in; only such scores compare forecasts fairly. Both here are computed from draws.
+A score is *proper* if its expectation is best when one states the distribution one believes in;
+only such scores compare forecasts fairly. Both here are computed from draws.
 
 Reference: Gneiting and Raftery, *Strictly proper scoring rules, prediction, and estimation*, JASA
 102 (2007), equations 20 and 21 for the first.
@@ -21,7 +21,7 @@ def crps_of_draws(draws: Float[np.ndarray, " draws"], truth: float) -> float:
     **Arguments:**
 
     - `draws`: of the forecast, at least one.
-    - `truth`: what was measured.
+    - `truth`: the measured value.
 
     **Returns:** the score, 0 or more; lower is better.
 
@@ -40,8 +40,8 @@ def log_score_of_draws(draws: Float[np.ndarray, " draws"], truth: float) -> floa
     """Minus the logarithm of the predictive density at the truth.
 
     The density is a Gaussian kernel estimate with Silverman's bandwidth for heavy tails (*Density
-    Estimation*, 1986, equation 3.31). Infinite is avoided where no draw is near: the kernels reach
-    on, and the score grows with the squared distance.
+    Estimation*, 1986, equation 3.31). If no draw is near, the score stays finite and grows with the
+    squared distance.
 
     **Arguments:** as for :func:`crps_of_draws`.
 
@@ -49,7 +49,7 @@ def log_score_of_draws(draws: Float[np.ndarray, " draws"], truth: float) -> floa
     """
     low, high = np.quantile(draws, [0.25, 0.75])
     spread = min(float(draws.std()), float(high - low) / 1.34) or float(draws.std())
-    # Draws that all agree are given the smallest width that floats can tell.
+    # Draws that all agree get the smallest width that floats can resolve.
     bandwidth = 0.9 * spread * len(draws) ** -0.2 or np.finfo(float).eps * max(abs(truth), 1.0)
     exponents = -0.5 * ((draws - truth) / bandwidth) ** 2
     largest = exponents.max()

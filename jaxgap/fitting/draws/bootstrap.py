@@ -1,10 +1,10 @@
-r"""The parametric bootstrap: how far the numbers scatter when the fitted run is measured again.
+r"""The parametric bootstrap: how the estimates scatter if the fitted run is measured again.
 
-From the fitted curves and the noise model many runs are drawn, each is fitted like the first one,
-and the spread of what comes out is that of the estimates. It needs no curvature, but its
-percentiles take the scale of the noise, as the fit has it, for the true one: they are narrower than
-Student's t would have them, by a tenth where eight rows tell the noise, and cover the less. The
-profile holds its level better (`experiments/interval_study.py`).
+Many runs are drawn from the fitted curves and the noise model, and each is fitted like the original
+one; the spread of the refits is that of the estimates. It does not rely on curvature, but its
+percentiles take the fitted noise scale as true: they are narrower than Student's t intervals, by a
+tenth with eight rows, and cover less. The profile keeps its level better
+(`experiments/interval_study.py`).
 
 All refits share the queue of :mod:`jaxgap.fitting.least_squares.lanes`, in batches of one compiled
 program.
@@ -29,16 +29,16 @@ from jaxgap.trajectory import Kind
 
 # The most refits in one call of the compiled program.
 _BATCH = 512
-# Fewer than this many refits say nothing about the ends of an interval.
+# With fewer refits than this the ends of an interval are meaningless.
 _FEWEST = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Bootstrap:
-    """The numbers of many runs drawn from a fit.
+    """The estimates from many runs drawn from a fit.
 
-    - `samples`: by the name of a parameter, or `"limit solver"` and the like for a limit, what the
-        refits gave, in the trajectory's own terms. Refits that failed are left out.
+    - `samples`: by the name of a parameter, or `"limit solver"` and the like for a limit, the
+        estimates of the refits, in the trajectory's own terms. Failed refits are left out.
     - `num_samples`, `num_failed`: how many runs were drawn, and how many refits failed.
     """
 
@@ -78,7 +78,7 @@ def bootstrap(
     num_samples: int,
     key: Key[Array, ""],
 ) -> Bootstrap:
-    """Draw runs from a fit and fit them again: see :meth:`jaxgap.fitting.FitResult.bootstrap`."""
+    """Draw runs from a fit and refit them: see :meth:`jaxgap.fitting.FitResult.bootstrap`."""
     if num_samples < 1:
         raise InputError(f"num_samples must be at least 1, got {num_samples}")
     with double_precision():

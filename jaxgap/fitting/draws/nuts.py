@@ -1,27 +1,27 @@
-r"""The posterior: what the data and what is known beforehand say of a law's parameters together.
+r"""The posterior of a law's parameters, given the data and priors.
 
-The likelihood is that of the fit's own noise model. Each free parameter of the report has a
-coordinate, $\theta_i = b_i(u_i)$ with the bijectors of :mod:`jaxgap.fitting.laws.constraints`, and
-so has each logarithm of a scale of the noise. A prior with density $p_i(\theta_i)$ counts there as
-$p_i(b_i(u_i))\, |b_i'(u_i)|$. Where none is given:
+The likelihood is that of the fit's own noise model. Each free reported parameter has a coordinate,
+$\theta_i = b_i(u_i)$ with the bijectors of :mod:`jaxgap.fitting.laws.constraints`, and so has the
+logarithm of each noise scale. A prior with density $p_i(\theta_i)$ has the density
+$p_i(b_i(u_i))\, |b_i'(u_i)|$ there. The default priors are:
 
 - between two bounds: uniform;
-- above or below one bound: log-normal about the typical size from there, give or take $e^3$;
-- anywhere: normal about the first measurement (a capability or a gap) or zero, with ten times the
-  range of the data as standard deviation; likewise ten for the logarithm of a scale.
+- with one bound: log-normal in the distance from it, about the typical size, within $e^3$;
+- unbounded: normal about the first measurement (a capability or a gap) or zero, with ten times the
+  typical size as standard deviation; also ten for the logarithm of a scale.
 
-So all priors are proper and the posterior is too, but where the data do not determine a number its
-posterior is mostly prior: the profile says so, the posterior cannot.
+So all priors, and hence the posterior, are proper. But where the data do not determine a number its
+posterior is mostly prior: the profile shows this, the posterior cannot.
 
-The sampler moves in the coordinates $z$ of the law's own in which it is fitted, times $|\det
-\partial u / \partial z|$: where little of the decay was seen, a slow rate and a far limit make one
-long bent ridge in $u$, along which chains do not mix, and a straight one in $z$.
+The sampler moves in the coordinates $z$ in which the law is fitted, with the density multiplied by
+$|\det \partial u / \partial z|$: where little of the decay was seen, a slow rate and a far limit
+form one long bent ridge in $u$, along which chains do not mix, and a straight one in $z$.
 
-A prior on a parameter that is tied to another has no coordinate of its own, and weighs like a
-measurement of it.
+A prior on a parameter that is tied to another has no coordinate of its own, and acts like a
+measurement of the parameter.
 
 Sampler: NUTS (Hoffman and Gelman, JMLR 15, 2014) by NumPyro, with a dense mass matrix, all chains
-side by side. Diagnostics: split R-hat and effective sample size (Gelman et al., *Bayesian Data
+in parallel. Diagnostics: split R-hat and effective sample size (Gelman et al., *Bayesian Data
 Analysis*, 3rd ed., section 11.4), and divergent steps.
 """
 
@@ -44,11 +44,11 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.trajectory import Kind
 
-# Standard deviations of the priors that nobody gave, by what bounds the parameter.
+# Standard deviations of the default priors: with one bound, and unbounded.
 _WIDE_LOG, _WIDE = 3.0, 10.0
-# How far from their bounds chains begin, in coordinates of which e^-z is the distance.
+# How far from their bounds chains start, in coordinates in which e^-z is the distance.
 _INSIDE = 5.0
-# How far apart chains begin, in coordinates in which a step of one is large.
+# How far apart chains start, in coordinates in which a unit step is large.
 _APART = 0.1
 # Above this R-hat, or below this effective size, chains have not mixed.
 _MAX_R_HAT, _MIN_ESS = 1.01, 400.0
@@ -61,8 +61,8 @@ class Posterior:
     - `samples`: by the name of a parameter, or `"limit solver"` and the like for a limit, arrays
         of shape `(chains, draws)` in the trajectory's own terms.
     - `r_hat`, `ess`: of each, the split R-hat and the effective sample size.
-    - `num_divergent`: how many steps after the warm-up went astray; more than a few mean that a
-        part of the posterior was not reached.
+    - `num_divergent`: the number of divergent steps after warm-up; more than a few mean that a part
+        of the posterior was not reached.
     """
 
     samples: dict[str, Float[np.ndarray, "chains draws"]]
@@ -133,7 +133,7 @@ def posterior(
 
 
 def sampled_problem(problem: FitProblem, curves: Curves, kind: Kind) -> FitProblem:
-    """The problem in coordinates of the parameters themselves, every unknown scale among them."""
+    """The problem in coordinates of the parameters themselves, including every unknown scale."""
     law, noise = problem.law, problem.noise
     if not isinstance(law, ConstrainedLaw):
         law = constrained(law, {}, curves, kind)
@@ -169,7 +169,7 @@ def log_posterior(problem: FitProblem, z: Float[Array, " n"], curves: Curves) ->
 
 
 def _default_log_prior(bijector: AbstractBijector, z: Float[Array, ""]) -> Float[Array, ""]:
-    """The density in the coordinate of what is said of a parameter where nobody says more."""
+    """The log density of a parameter's default prior, in its coordinate."""
     if isinstance(bijector, Between):
         z = z + bijector.offset
         return jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z)
@@ -178,7 +178,7 @@ def _default_log_prior(bijector: AbstractBijector, z: Float[Array, ""]) -> Float
 
 
 class _Moving(eqx.Module):
-    """The coordinates in which the sampler moves: the law's own that are not fixed, then scales."""
+    """The sampler's coordinates: the law's own that are not fixed, then the scales."""
 
     own: FitProblem
     sampled: FitProblem
@@ -188,7 +188,7 @@ class _Moving(eqx.Module):
         return [index for index, each in bijectors if not isinstance(each, Fixed)]
 
     def centre(self, curves: Curves, raw: RawFit) -> Float[Array, " n"]:
-        """Where the fit is, or a little inside where it lies on a bound."""
+        """The fit, moved a little inside where it lies on a bound."""
         bijectors = self.own.law.bijectors(curves)
         inner = [
             bijector.off_bounds(z, _INSIDE, _INSIDE)
@@ -226,7 +226,7 @@ def _draws(
     num_warmup: int,
     num_samples: int,
 ) -> tuple[Float[Array, "chains draws k"], Bool[Array, "chains draws"]]:
-    """What the report names, at every draw of every chain, and which steps diverged."""
+    """The reported numbers at every draw of every chain, and which steps diverged."""
     from numpyro.infer.hmc import hmc
 
     moving = _Moving(own, problem)

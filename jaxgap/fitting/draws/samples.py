@@ -1,4 +1,4 @@
-"""Samples of what a fit reports, by name and in the trajectory's own terms."""
+"""Samples of the reported numbers, by name and in the trajectory's own terms."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,9 @@ from jaxgap.trajectory import Kind
 def by_name(
     problem: FitProblem, has_verifier: bool, kind: Kind, numbers: Float[np.ndarray, "*samples k"]
 ) -> dict[str, Float[np.ndarray, "*samples"]]:
-    """The columns of `numbers`, which hold what such a trajectory shows of `problem.reported`.
+    """The columns of `numbers`, which are the visible numbers of `problem.reported`.
 
-    A limit's name is `"limit solver"` and the like, since a parameter may be called the same.
+    A limit's name is `"limit solver"` and the like, since a parameter may have the same name.
     """
     samples = {}
     for column, index in enumerate(problem.visible(has_verifier)):
@@ -33,7 +33,7 @@ def by_name(
 def percentiles(
     samples: Mapping[str, Float[np.ndarray, "..."]], level: float
 ) -> dict[str, tuple[float, float]]:
-    """Intervals with as many samples below as above, by name.
+    """Equal-tailed intervals by name.
 
     **Raises:**
 

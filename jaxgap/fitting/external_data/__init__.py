@@ -1,1 +1,1 @@
-"""When external data help most: schedules, the best of them, and what a fitted run would gain."""
+"""When external data help most: schedules, the best one, and what a fitted run would gain."""

@@ -1,19 +1,20 @@
 r"""The best schedule: where to spend a budget of external data, by gradient.
 
 The solver's limit is a smooth function of the shares, and the shares lie on a simplex,
-$\eta \ge 0$, $\sum\eta = 1$. The best point is often a corner (all of it at once) or on an edge. A
-softmax would reach those only at infinity, so the constraints are left as they are: SciPy's SLSQP
-takes JAX's exact gradient, from the corners at both ends, the centre and two slopes between.
+$\eta \ge 0$, $\sum\eta = 1$. The optimum is often a corner (all of it at once) or on an edge. A
+softmax would reach those only at infinity, so the constraints are kept explicit: SciPy's SLSQP gets
+JAX's exact gradient and starts from all in the first round, all in the last, equal shares, and two
+decreasing sequences of shares.
 
-The limit need not be convex in the shares, hence the several starts. How good the result is is
-reported rather than hoped: `slack` bounds, to first order, what moving the budget could still gain.
+The limit need not be convex in the shares, hence the several starts. The quality of the result is
+reported: `slack` bounds, to first order, what moving the budget could still gain.
 
-The equations know no floor, so the lowest limit may be one that the model does not allow. Between
-the jumps both capabilities fall, and where they end they differ by $G_\infty$ whatever the shares:
-so a law that is valid by itself leaves the model just where $U_{s,\infty} < \max(0, G_\infty)$.
-No schedule within the model can end below that, and some mixture of one that does and one that
+The equations have no floor, so the lowest limit may be one that the model does not allow. Between
+the jumps both capabilities fall, and in the limit they differ by $G_\infty$ whatever the shares: so
+a law that is valid by itself leaves the model exactly if $U_{s,\infty} < \max(0, G_\infty)$. No
+schedule within the model can end below that, and some mixture of a schedule that does and one that
 does not ends exactly there. A lagged law also leaves the model where a jump brings it to a
-standstill. Its limit is then where it stands, far above all others, with slopes of zero.
+standstill. Its limit is then where it stands, far above all others, with zero slopes.
 """
 
 from typing import NamedTuple
@@ -34,19 +35,19 @@ from jaxgap.dynamics.validity import Validity
 from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
 from jaxgap.fitting.precision import double_precision
 
-# Shares smaller than this are the optimiser's dust.
+# Shares smaller than this are numerical noise of the optimiser.
 _DUST = 1e-9
-# How far from the model's edge to stay, as a part of the first U_s, so that round-off cannot cross.
+# Margin to the edge of the model, as a fraction of the initial U_s, so that round-off stays inside.
 _CLEARANCE = 1e-9
 _NUM_HALVINGS = 50
 
 
 class LimitSlopes(NamedTuple):
-    """The solver's limit under a schedule, and its slopes.
+    """The solver's limit under a schedule, and its derivatives.
 
     - `limit`: $U_{s,\\infty}$, in the unit of the capabilities.
-    - `by_shares`: $dU_{s,\\infty} / d\\eta_j$, in that unit. A budget of fixed size only moves, so
-        what counts is how these differ between rounds.
+    - `by_shares`: $dU_{s,\\infty} / d\\eta_j$, in that unit. The budget is fixed and can only be
+        moved, so only differences between rounds matter.
     - `by_strength`: $dU_{s,\\infty} / d\\gamma$, in that unit.
     """
 
@@ -56,17 +57,16 @@ class LimitSlopes(NamedTuple):
 
 
 class BestSchedule(NamedTuple):
-    """The schedule within the model that has the lowest limit of the solver.
+    """The schedule within the model that has the lowest solver limit.
 
-    - `schedule`: of which the name is "best". Where no schedule is within the model, the lowest
-        all the same.
-    - `slopes`: the limit and its slopes there.
-    - `slack`: how much lower than its limit the limit could still be made, to first order: zero
-        where no small move of the budget helps, or where the limit is the lowest that the model
-        allows. The lesser of $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$, with $g$ the slopes by
-        shares, and $U_{s,\\infty} - \\max(0, G_\\infty)$ where that is not negative.
-    - `lowest`: the schedule that has the lowest limit whether or not the model holds there.
-    - `reason`: in words, where the model breaks down under `lowest`; `None` where it holds, and
+    - `schedule`: the schedule, named "best". If no schedule is within the model, this is `lowest`.
+    - `slopes`: the limit and its derivatives there.
+    - `slack`: how much further the limit could be lowered, to first order: zero if no small move of
+        the budget helps, or if the limit is the lowest that the model allows. The smaller of
+        $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$, with $g$ the slopes by shares, and
+        $U_{s,\\infty} - \\max(0, G_\\infty)$ if that is not negative.
+    - `lowest`: the schedule with the lowest limit, whether or not the model holds there.
+    - `reason`: how the model breaks down under `lowest`, in words; `None` if it holds, and then
         `lowest` is `schedule`.
     """
 
@@ -83,7 +83,7 @@ class BestSchedule(NamedTuple):
 
 
 def invalid_reason(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> str | None:
-    """Where the model breaks down under a schedule, in words; `None` where it holds."""
+    """How the model breaks down under a schedule, in words; `None` if it holds."""
     return validity_under(dynamics, schedule, strength).reason()
 
 
@@ -99,7 +99,7 @@ def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float)
     **Arguments:**
 
     - `dynamics`: a law with a closed form and a rank-one coupling.
-    - `schedule`: its first round is not before `dynamics.t0`.
+    - `schedule`: with no round before `dynamics.t0`.
     - `strength`: $\\gamma \\ge 0$.
 
     **Raises:**
@@ -121,14 +121,14 @@ def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float)
 
 
 def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> BestSchedule:
-    r"""The shares of a budget over given rounds that bring the solver's limit lowest.
+    r"""The shares of a budget over given rounds that minimise the solver's limit.
 
     $$\min_{\eta} U_{s,\infty}(\eta) \quad \text{with} \quad \eta_j \ge 0,\ \sum_j \eta_j = 1,
       \ U_{s,\infty} \ge \max(0, G_\infty).$$
 
-    Without the last condition, which keeps $U_s$ and $U_v$ from falling below zero, it would be
-    `lowest`. Where the condition counts, many schedules reach the same limit; of these it is the
-    one between `lowest` and the one that spends least early.
+    Without the last condition, which keeps $U_s$ and $U_v$ from falling below zero, the result
+    would be `lowest`. If the condition is active, many schedules reach the same limit; the one
+    returned is a mixture of `lowest` and the valid start of the search with the highest limit.
 
     **Arguments:**
 
@@ -151,7 +151,7 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     >>> best_schedule(dynamics, 0.2, [0.0, 1.0, 2.0]).schedule.shares.round(6).tolist()
     [1.0, 0.0, 0.0]
 
-    The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which holds
+    The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which claims
     that no schedule is better than another.
     """
     times = DataSchedule.uniform(times).times
@@ -185,7 +185,7 @@ def _lowest_shares(
 def _on_the_edge(
     dynamics: GapDynamics, strength: float, lowest: DataSchedule
 ) -> DataSchedule | None:
-    """A schedule with the least limit that the model allows; `None` where none is within it."""
+    """A schedule with the lowest limit that the model allows; `None` if none is within it."""
 
     def of(shares: Float[np.ndarray, " n"]) -> DataSchedule:
         return DataSchedule("best", lowest.times, shares)
@@ -215,7 +215,7 @@ def _on_the_edge(
 
 
 def _least_limit(dynamics: GapDynamics) -> float:
-    """The least limit of the solver at which neither it nor the verifier is below zero."""
+    """The lowest limit of the solver at which neither it nor the verifier is below zero."""
     with double_precision():
         return max(0.0, float(dynamics.limits().gap))
 
@@ -223,7 +223,7 @@ def _least_limit(dynamics: GapDynamics) -> float:
 def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """SLSQP from one start; the result is on the simplex exactly, and no worse than the start."""
     first, (slopes, _) = _limit_and_slopes(dynamics, times, start, strength)
-    # In units of what the budget does at all, tolerances mean the same for every law.
+    # Scaled by the largest slope, so that tolerances mean the same for every law.
     scale = max(float(jnp.max(jnp.abs(slopes))), np.finfo(np.float64).tiny)
 
     def objective(shares):
@@ -251,7 +251,7 @@ def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float
 
 
 def _starts(num: int) -> list[Float[np.ndarray, " n"]]:
-    """All at either end, the same everywhere, and falling at two speeds."""
+    """All in the first round, all in the last, equal shares, and two geometric decreases."""
     rounds = np.arange(num)
     weights = [rounds == 0, rounds == num - 1, np.ones(num), 0.5**rounds, 0.8**rounds]
     return [weight / weight.sum() for weight in weights]

@@ -1,7 +1,7 @@
 """Schedules: in which rounds a budget of external data is spent.
 
-A schedule is the rounds at which external responses could be used and the share of the budget that
-each gets. The shares sum to one, so that schedules differ in *when* and never in *how much*.
+A schedule is a list of rounds at which external responses could be used and the share of the budget
+that each gets. The shares sum to one, so that schedules differ in *when*, never in *how much*.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.errors import InputError
 
-# Shares typed by a person sum to one within this; they are then scaled to do so exactly.
+# Shares given by a user may miss a sum of one by this much; they are then rescaled.
 _TOLERANCE = 1e-3
 
 
@@ -21,7 +21,7 @@ _TOLERANCE = 1e-3
 class DataSchedule:
     r"""When a budget of external data is spent: $\eta_j \ge 0$ at $t_j$, $\sum_j \eta_j = 1$.
 
-    - `name`: what tables call it.
+    - `name`: for tables.
     - `times`: $t_j$, strictly increasing, in time units.
     - `shares`: $\eta_j$, of the same length.
 
@@ -73,13 +73,13 @@ class DataSchedule:
 
     @classmethod
     def uniform(cls, times: ArrayLike) -> "DataSchedule":
-        """The same in each of these rounds."""
+        """Equal shares in all of these rounds."""
         num = np.size(times)
         return cls("uniform", np.asarray(times), np.full(num, 1 / max(num, 1)))
 
     @classmethod
     def given(cls, times: ArrayLike, shares: ArrayLike) -> "DataSchedule":
-        """Shares as somebody plans them; within 0.1 % of one in sum, they are scaled to it."""
+        """Shares given by the user; a sum within 0.1 % of one is scaled to one."""
         return cls("given", np.asarray(times), np.asarray(shares))
 
     @classmethod

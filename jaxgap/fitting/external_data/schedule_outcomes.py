@@ -1,8 +1,8 @@
-"""Schedules side by side: what a fitted run would gain from external data, and how sure that is.
+"""Comparing schedules: what a fitted run would gain from external data, and how certain that is.
 
-A run's fit leaves a range of laws that its data allow. Each limit under a schedule is a function of
-the law, so its interval comes from the profile likelihood as every other interval of a fit does. It
-holds the strength of the external data at what it was given to be: that is not in the data.
+A fit leaves a range of laws that are compatible with the data. Each limit under a schedule is a
+function of the law, so its interval comes from the profile likelihood like every other interval of
+a fit. The strength of the external data is fixed at the given value, as the data do not show it.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.results.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.results.result import FitResult
 
-# Of the solver, what a row says: its limit, the improvement, and the proposition's limit.
+# The solver's numbers for each schedule: its limit, the improvement, and the proposition's limit.
 _NUMBERS = (LIMITS[0], Parameter("improvement", "change"), LIMITS[0])
 
 
@@ -43,18 +43,17 @@ _NUMBERS = (LIMITS[0], Parameter("improvement", "change"), LIMITS[0])
 class ScheduleOutcome:
     """What one schedule does to the solver's limit, in the trajectory's own terms.
 
-    Where the model breaks down the numbers mean nothing: they are withheld, with the reason. Where
-    the data do not determine the limit, that reason comes first.
+    Where the model breaks down the numbers are meaningless and withheld, with the reason. If the
+    data do not determine the limit, that reason takes precedence.
 
-    - `schedule`: which.
-    - `limit`: the limit after the jumps, exactly.
-    - `proposition_5_1`: the paper's approximation of it, which is the limit with all of the budget
-        at the run's first time; withheld where the model breaks down under that.
-    - `improvement`: how much more capable the solver ends than without external data.
-    - `slopes`: the limit's slopes, in the equations' terms (lower is better).
-    - `invalid`: in words, where the model breaks down; `None` where it holds.
-    - `is_determined`: whether the data determine the limit, so that it can be said to be within the
-        model or not.
+    - `schedule`: the schedule.
+    - `limit`: the exact limit after the jumps.
+    - `proposition_5_1`: the paper's approximation of it, which is the limit with the whole budget
+        at the run's first time; withheld if the model breaks down there.
+    - `improvement`: how much more capable the solver ends up than without external data.
+    - `slopes`: the limit's derivatives, in the equations' terms (lower is better).
+    - `invalid`: how the model breaks down, in words; `None` if it holds.
+    - `is_determined`: whether the data determine the limit, and so whether it is within the model.
     """
 
     schedule: DataSchedule
@@ -66,7 +65,7 @@ class ScheduleOutcome:
     is_determined: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """The public JSON form: nothing in it is NaN or infinite."""
+        """The public JSON form, in which nothing is NaN or infinite."""
         form: dict[str, Any] = {
             "schedule": self.schedule.name,
             "times": self.schedule.times.tolist(),
@@ -85,10 +84,10 @@ class ScheduleOutcome:
 
 
 def unplannable(result: FitResult) -> Estimate | None:
-    """The solver's limit without a value, where nothing can be planned from a fit; else `None`.
+    """The solver's withheld limit if nothing can be planned from a fit; else `None`.
 
-    That is where the fit did not converge, and where the run is already beyond the law's limit: a
-    schedule would only move what is known to be wrong.
+    That is if the fit did not converge, or if the run is already beyond the law's limit: a schedule
+    would only shift a limit known to be wrong.
     """
     limit = result.limits["solver"]
     return None if result.converged and limit.identifiability != "refuted" else limit
@@ -103,7 +102,7 @@ def check_verifier(has_verifier: bool) -> None:
 
 
 def law_of(result: FitResult) -> GapDynamics:
-    """The fitted law, on which external data can act.
+    """The fitted law, if external data can act on it.
 
     **Raises:**
 
@@ -129,8 +128,8 @@ def compare_schedules(
     **Returns:**
 
     One :class:`ScheduleOutcome` for each schedule. Limits that the data do not determine are
-    withheld, with the reason, as in the fit itself, and so are the numbers of schedules outside the
-    model, and all numbers where nothing can be planned from the fit (:func:`unplannable`).
+    withheld, with the reason, as in the fit itself; so are the numbers of schedules outside the
+    model, and all numbers if nothing can be planned from the fit (:func:`unplannable`).
 
     **Raises:**
 
@@ -173,7 +172,7 @@ def compare_schedules(
             limit, proposition = limit.mirrored(), proposition.mirrored()
         validity = validity_under(dynamics, schedule, strength)
         invalid = validity.reason()
-        # Where the data do not determine the limit, they do not say on which side of zero it is.
+        # If the data do not determine the limit, its validity is undetermined too.
         stuck = nothing is None and not validity.moving
         is_determined = stuck or limit.estimate is not None
         outside = invalid if is_determined else None
@@ -195,31 +194,31 @@ def compare_schedules(
 
 
 def _if_valid(estimate: Estimate, outside: str | None) -> Estimate:
-    """The estimate, or nothing where the model breaks down."""
+    """The estimate, withheld if the model breaks down."""
     return estimate if outside is None else Estimate.absent(f"the model is not valid: {outside}")
 
 
 def _numbers(
     result: FitResult, schedules: list[DataSchedule], strength: float
 ) -> list[tuple[Estimate, ...]]:
-    """For each schedule the limit, the improvement and the proposition's limit."""
+    """For each schedule, the limit, the improvement and the proposition's limit."""
     source = result.source
     with double_precision():
         arrays = _arrays(schedules, strength)
-        # An array, since a plain float would be a program of its own.
+        # An array, since a Python float would be compiled in as a constant.
         quantile = jnp.asarray(source.quantile or 1.0)
         found = _profile_all(source.problem, source.curves, source.raw, *arrays, quantile)
     estimates, stderrs, ends = (np.asarray(each, np.float64) for each in found)
     scale = float(source.curves.value_scale)
-    # An improvement can be known where the limits are not: they move together.
+    # The improvement can be determined even if the limits are not: they move together.
     most = (scale, np.inf, scale)
 
     def estimate(row: int, column: int) -> Estimate:
         if source.quantile is None:
-            # None of these is anything without its interval.
+            # None of these means anything without its interval.
             return Estimate.without_noise(None, NO_NOISE)
         if strength == 0 and column == 1:
-            # No data improve nothing, whatever the law; a profile of a constant finds no ends.
+            # No data, no improvement, whatever the law; a profile of a constant finds no ends.
             return Estimate(0.0, 0.0, (0.0, 0.0))
         low, high = map(float, ends[row, column])
         return Estimate.measured(
