@@ -1,7 +1,7 @@
 """Partial pooling across the seeds of one experiment.
 
-:func:`profiles_of` gives the whole likelihood of a number of one run (`profiles`), and :func:`pool`
-joins those of several (`random_effects`).
+:func:`profiles_of` gives the whole profile likelihood of a number of one run (`profiles`), and
+:func:`pool` combines those of several runs (`random_effects`).
 """
 
 from jaxgap.fitting.pooling.profiles import Profile, profiles_of

@@ -1,14 +1,15 @@
-r"""The likelihood of one number of one run: its profile, whole, and not only an interval of it.
+r"""The likelihood of one number of one run: its whole profile, not just an interval.
 
-An interval at a level is where the signed root $\zeta$ of the profile meets one quantile. Asking
-for it at many gives $\zeta(c)$ itself, and with it the likelihood that pooling needs,
+An interval at a given level is where the signed root $\zeta$ of the profile reaches one quantile.
+Doing this for many quantiles gives $\zeta(c)$ itself, and with it the likelihood that pooling
+needs,
 
 $$L(c) \propto e^{-\zeta(c)^2 / 2} \qquad \text{or} \qquad
   L(c) \propto \Big(1 + \frac{\zeta(c)^2}{\nu}\Big)^{-(\nu + 1) / 2}$$
 
-where the noise is known, and where its scale is estimated with $\nu$ degrees of freedom (what is
-left when the scale is integrated out). Where the data set no bound, $\zeta$ stops rising and $L$ is
-flat from there on: such a run still says what its number is not.
+for known noise, and for a scale estimated with $\nu$ degrees of freedom (the likelihood with the
+scale integrated out). Where the data set no bound, $\zeta$ stops rising and $L$ is flat from there
+on: such a run still tells what its number is not.
 """
 
 import dataclasses
@@ -30,18 +31,19 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.result import FitResult
 
-# Where the signed root is sampled; beyond the last it goes on as a straight line.
+# Where the signed root is sampled; beyond the last it is extrapolated linearly.
 QUANTILES = np.arange(0.5, 4.01, 0.5)
 _BOUNDED = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    r"""The profile of one number: where $\zeta$ takes each of some values.
+    r"""The profile of one number, as points $(c, \zeta(c))$.
 
-    - `values`: increasing, the fit's own value among them at $\zeta = 0$.
+    - `values`: increasing, including the fit's own value at $\zeta = 0$.
     - `zetas`: the signed root at each, increasing.
-    - `open_below`, `open_above`: whether the profile is flat beyond the first, the last value.
+    - `open_below`, `open_above`: whether the profile is flat below the first value, and above the
+        last.
     - `dof`: of the estimated noise; infinite where the noise is known.
     """
 
@@ -53,17 +55,17 @@ class Profile:
 
     @property
     def bounded(self) -> bool:
-        """Whether the data bound the number on both sides, at 95 % or so."""
+        """Whether the data bound the number on both sides, at about 95 %."""
         return bool(self.zetas[0] <= -_BOUNDED and self.zetas[-1] >= _BOUNDED)
 
     def log_likelihood(self, zetas: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """The logarithm of the likelihood at values of the signed root, up to a constant."""
+        """The log-likelihood at values of the signed root, up to a constant."""
         if np.isinf(self.dof):
             return -0.5 * zetas**2
         return -0.5 * (self.dof + 1) * np.log1p(zetas**2 / self.dof)
 
     def mapped(self, fn: Callable[[np.ndarray], np.ndarray]) -> "Profile":
-        """The same profile in another, increasing coordinate of its number."""
+        """The same profile in another coordinate, an increasing function of the number."""
         return dataclasses.replace(self, values=fn(self.values))
 
 
@@ -77,8 +79,8 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
 
     **Returns:**
 
-    By name, in the trajectory's own terms, those that the run can show and whose noise is known or
-    can be estimated.
+    By name, in the trajectory's own terms, the profiles of those that the run can show, if its
+    noise is known or can be estimated.
 
     **Example:**
 
@@ -96,7 +98,7 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
     chosen = [name for name in names if name in shown and shown[name].interval is not None]
     if not chosen:
         return {}
-    # A parameter and a limit may share a name: the last is the limit.
+    # A parameter and a limit may share a name; the last match is the limit.
     indices = [len(reported) - 1 - reported[::-1].index(name) for name in chosen]
     with double_precision():
         found = _ends(source.problem, source.curves, source.raw, jnp.asarray(indices))
@@ -112,7 +114,7 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
 
 @eqx.filter_jit
 def _ends(problem: FitProblem, curves: Curves, raw: RawFit, indices: Int[Array, " numbers"]):
-    """Centres (numbers,), ends (numbers, 2, quantiles) and how far they may lie (numbers, 2)."""
+    """Centres (numbers,), ends (numbers, 2, quantiles) and their bounds (numbers, 2)."""
     natural = jnp.array([[p.lower, p.upper] for p in problem.reported])
     typical = jnp.stack([jnp.asarray(typical_size(p, curves)) for p in problem.reported])
     far = jnp.stack([horizon(p, curves) for p in problem.reported])
@@ -121,7 +123,7 @@ def _ends(problem: FitProblem, curves: Curves, raw: RawFit, indices: Int[Array, 
     estimates = problem.numbers(fit.coordinates, curves)[indices]
     slopes = jax.jacfwd(lambda z: problem.numbers(z, curves)[indices])(fit.coordinates)
     centres = jnp.clip(estimates, bounds[:, 0], bounds[:, 1])
-    # A positive number, such as a rate, is known in parts of itself.
+    # The uncertainty of a positive number, such as a rate, is relative to its size.
     typical = jnp.maximum(typical[indices], jnp.abs(centres) * (natural[indices, 0] == 0))
 
     wanted = both_ends(
@@ -149,13 +151,13 @@ def _profile(
     bounds: Float[np.ndarray, "2"],
     dof: float,
 ) -> Profile:
-    """The points of both sides that were reached before the bound, in order."""
+    """The points on both sides that were reached before the bound, in order."""
     sides, is_open = [], []
     for side, sign in enumerate((-1.0, 1.0)):
         reached = np.isfinite(ends[side]) & (sign * (bounds[side] - ends[side]) > 0)
         num = int(np.argmin(reached)) if not reached.all() else len(reached)
         distances = np.maximum.accumulate(sign * (ends[side][:num] - centre))
-        # Two quantiles met at one value would make the root jump there: the inner one counts.
+        # Two quantiles reached at one value would make the root jump there: keep the inner one.
         kept = np.diff(distances, prepend=0.0) > 0
         sides.append((centre + sign * distances[kept], sign * QUANTILES[:num][kept]))
         is_open.append(num < len(QUANTILES))
@@ -166,7 +168,7 @@ def _profile(
 
 
 def _as_accuracy(profile: Profile) -> Profile:
-    """The profile of an error rate as that of the accuracy."""
+    """The profile of the accuracy, from that of the error rate."""
     return Profile(
         1.0 - profile.values[::-1],
         -profile.zetas[::-1],

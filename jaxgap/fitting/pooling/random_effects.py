@@ -1,24 +1,24 @@
 r"""Partial pooling: what the seeds of one experiment have in common, and how far they differ.
 
-The number $\theta_i$ of run $i$ (on a scale where it may take any value) is one draw from what the
-experiment gives,
+The number $\theta_i$ of run $i$ (on an unbounded scale) is one draw from the experiment's
+distribution,
 
 $$\theta_i \sim \mathcal{N}(\mu, \tau^2), \qquad \text{data}_i \sim L_i(\theta_i),$$
 
-with $L_i$ the run's own profile likelihood, skewed or half open as it may be. So
+with $L_i$ the run's own profile likelihood, which may be skewed or half open. So
 
 $$L(\mu, \tau) = \prod_i \int L_i(\theta)\, \mathcal{N}(\theta; \mu, \tau^2)\, d\theta,$$
 
-each integral being a sum over cells in which $L_i$ is constant, of $L_i$ times the normal
+where each integral is a sum, over cells in which $L_i$ is constant, of $L_i$ times the normal
 probability of the cell: exact for any $\tau$, and for a likelihood that is flat to infinity.
 
-With few seeds $\tau$ is hardly known, and to put in one value of it would make every interval too
-narrow. So $\mu$ and $\tau$ are integrated out over a grid, under a flat prior of $\mu$ and the
-reference prior of $\tau$, $p(\tau) \propto \tau \sqrt{\sum_i (\sigma_i^2 + \tau^2)^{-2}}$ (Bodnar,
-Link and Elster 2016), with $\sigma_i$ half the width of $L_i$ where its root is one. Without
-noise that is the interval of Student's t; its coverage with noise is in the tests.
+With few seeds $\tau$ is hardly known, and plugging in one value of it would make every interval too
+narrow. So $\mu$ and $\tau$ are integrated over a grid, under a flat prior for $\mu$ and the
+reference prior for $\tau$, $p(\tau) \propto \tau \sqrt{\sum_i (\sigma_i^2 + \tau^2)^{-2}}$
+(Bodnar, Link and Elster 2016), with $\sigma_i$ half the width of $L_i$ where its root is one.
+Without noise this gives Student's t interval; the tests check its coverage with noise.
 The spread $\tau$ itself is estimated by restricted maximum likelihood with a likelihood-ratio
-interval, which may reach zero: then the runs may all be the same but for their noise.
+interval, which may reach zero: then the runs may differ by their noise alone.
 
 References: DerSimonian and Laird, *Meta-analysis in clinical trials* (1986); Bodnar, Link and
 Elster, *Objective Bayesian inference for a generalized marginal random effects model* (Bayesian
@@ -37,17 +37,17 @@ from jaxgap.fitting.pooling.profiles import Profile
 
 _NUM_SPREADS = 61
 _NUM_MEANS = 41
-# Means reach this many standard deviations to either side.
+# The grid of means reaches this many standard deviations to either side.
 _REACH = 7.0
-# Cells are narrow where the root is small; at its ends the likelihood is next to nothing.
+# Cells are narrow where the root is small; at the ends the likelihood is negligible.
 _ROOTS = np.sinh(np.linspace(-5.3, 5.3, 121))
-# How far beyond a flat end cells are resolved, in widths of what all runs say.
+# How far beyond a flat end cells are resolved, relative to the range of all profiles.
 _BEYOND = np.geomspace(0.01, 1e3, 24)
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A median, or another central value, and the interval at the level asked for."""
+    """A median, or another central value, and the interval at the requested level."""
 
     estimate: float
     low: float
@@ -56,12 +56,12 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class RandomEffects:
-    r"""What several runs say of one number, on the scale on which they were pooled.
+    r"""One number pooled over several runs, on the scale on which they were pooled.
 
     - `mean`: $\mu$, of the experiment.
     - `spread`: $\tau$, the standard deviation between runs, by restricted maximum likelihood.
-    - `next_run`: the number of a run to come, its own noise of measurement apart.
-    - `runs`: each run's number in the light of the others, in their order.
+    - `next_run`: the number of a future run, without its measurement noise.
+    - `runs`: each run's number given all runs, in their order.
     """
 
     mean: Interval
@@ -75,12 +75,12 @@ def pool(profiles: Sequence[Profile], level: float = 0.9) -> RandomEffects:
 
     **Arguments:**
 
-    - `profiles`: one a run, on a scale without bounds; at least two of them bounded by the data on
+    - `profiles`: one per run, on an unbounded scale; at least two of them bounded by the data on
         both sides.
     - `level`: of the intervals, in (0, 1).
 
-    **Returns:** the mean over runs, their spread, what a next run would have, and each run anew, on
-    the scale of the profiles.
+    **Returns:** the mean over runs, their spread, the prediction for a next run, and each run's
+    pooled estimate, on the scale of the profiles.
 
     **Raises:** `ValueError` if fewer than two are bounded.
 
@@ -112,7 +112,7 @@ def pool(profiles: Sequence[Profile], level: float = 0.9) -> RandomEffects:
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """Spreads, and for each of them means around where the runs put it."""
+    """A grid of spreads, and for each of them a grid of means about the runs' weighted mean."""
 
     spreads: Float[np.ndarray, " spreads"]
     means: Float[np.ndarray, "spreads means"]
@@ -139,7 +139,7 @@ class _Grid:
 
 @dataclasses.dataclass(frozen=True)
 class _Cells:
-    """A likelihood that is constant in each of some cells, of which the outermost are endless."""
+    """A likelihood that is piecewise constant in cells, the outermost ones unbounded."""
 
     edges: Float[np.ndarray, " edges"]
     likelihoods: Float[np.ndarray, " cells"]
@@ -169,7 +169,7 @@ class _Cells:
         )
 
     def log_evidence(self, grid: _Grid) -> Float[np.ndarray, "spreads means"]:
-        """The logarithm of the integral of the likelihood over the normal distribution."""
+        """The log of the integral of the likelihood over the normal distribution."""
         with np.errstate(divide="ignore"):
             return np.log(
                 np.stack([self._masses(grid, row).sum(-1) for row in range(len(grid.spreads))])
@@ -197,7 +197,7 @@ class _Cells:
 
 
 def _between(distances: Float[np.ndarray, "means edges"]) -> Float[np.ndarray, "means cells"]:
-    """The normal probabilities between ever larger distances, without cancellation in a tail."""
+    """The normal probabilities between increasing distances, without cancellation in a tail."""
     tails = np.pad(ndtr(-np.abs(distances)), ((0, 0), (1, 1)))
     above = np.pad(distances > 0, ((0, 0), (1, 1)), mode="edge")
     above[:, 0], above[:, -1] = False, True
@@ -207,7 +207,7 @@ def _between(distances: Float[np.ndarray, "means edges"]) -> Float[np.ndarray, "
 
 
 def _values_at(profile: Profile, roots: Float[np.ndarray, " roots"]) -> Float[np.ndarray, " roots"]:
-    """Where the signed root takes some values: straight on beyond the last that was measured."""
+    """The values at which the signed root is `roots`, extrapolated linearly at both ends."""
     if len(profile.values) == 1:
         return np.full(len(roots), profile.values[0])
     curve = PchipInterpolator(profile.zetas, profile.values)
@@ -229,7 +229,7 @@ def _width(profile: Profile) -> float:
 def _log_posterior(
     grid: _Grid, log_evidence: Float[np.ndarray, "spreads means"]
 ) -> Float[np.ndarray, "spreads means"]:
-    """Up to a constant, of each point of the grid with the area that it stands for."""
+    """The log posterior mass of each grid point, including its area, up to a constant."""
     log_weights = log_evidence + (grid.log_prior + np.log(grid.mean_scales))[:, None]
     return log_weights - log_weights.max()
 
@@ -242,7 +242,7 @@ def _interval(quantiles: Sequence[float]) -> Interval:
 def _mean_quantile(
     grid: _Grid, weights: Float[np.ndarray, "spreads means"], probability: float
 ) -> float:
-    """A quantile of the mean, each point of the grid standing evenly for what is next to it."""
+    """A quantile of the mean, with the mass of each grid point spread evenly over its cell."""
     spacing = (2 * _REACH / (_NUM_MEANS - 1) * grid.mean_scales)[:, None]
 
     def cumulated(x: float) -> float:
@@ -285,7 +285,7 @@ def _likelihood_interval(
     log_likelihood: Float[np.ndarray, " spreads"],
     level: float,
 ) -> Interval:
-    """The most likely spread, and those that are not significantly less likely."""
+    """The most likely spread, and the interval of those not significantly less likely."""
     best = int(np.argmax(log_likelihood))
     allowed = log_likelihood - log_likelihood[best] + chdtri(1, 1 - level) / 2
     inside = np.flatnonzero(allowed >= 0)
@@ -297,5 +297,5 @@ def _likelihood_interval(
 
     low = crossing(first - 1, first) if first > 0 else 0.0
     high = crossing(last + 1, last) if last < len(spreads) - 1 else np.inf
-    # At the foot of the grid the likelihood is that of no spread at all.
+    # At the low end of the grid the likelihood is that of zero spread.
     return Interval(0.0 if best == 0 else float(spreads[best]), low, high)

@@ -1,9 +1,8 @@
-"""A fit on disk: all of it, so that what comes back can be asked for more without another fit.
+"""A fit on disk, complete, so that a loaded fit can do everything without refitting.
 
-The file is JSON. It holds the law, the curves, where the search ended and every number with its
-interval (:mod:`jaxgap.fitting.saving.tree_json`), and a digest, so that a damaged file is told from
-a whole one. The public form of a result for other programs is `to_dict()`, which is smaller and
-cannot be loaded.
+The file is JSON. It contains the law, the curves, the minimum found and every number with its
+interval (:mod:`jaxgap.fitting.saving.tree_json`), and a digest that detects a damaged file. The
+public form of a result for other programs is `to_dict()`, which is smaller and cannot be loaded.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ from jaxgap.trajectory.atomic import replace_file
 
 _FORMAT = "jaxgap fit"
 _VERSION = 1
-# A fit of the longest run that can be fitted, by every law, is smaller.
+# Larger than a fit of the longest allowed run by every law.
 _MAX_BYTES = 256 * 2**20
 
 
@@ -38,11 +37,11 @@ def save_result(result: FitResult | AveragedResult, path: str | Path) -> None:
     **Arguments:**
 
     - `result`: from :func:`jaxgap.fitting.fit` or :func:`jaxgap.fitting.selection.fit_auto`.
-    - `path`: of the JSON file; one that is there, or where a link leads, is replaced in one step.
+    - `path`: of the JSON file; an existing file, or the target of a link, is replaced atomically.
 
     **Raises:**
 
-    `ValueError` if its law, minimiser or way of computing curves is not one of jaxgap's own.
+    `ValueError` if its law, minimiser or `curve_fn` is not one of jaxgap's own.
 
     **Example:**
 
@@ -73,8 +72,8 @@ def load_result(path: str | Path) -> FitResult | AveragedResult:
 
     **Raises:**
 
-    `InputError` (a `ValueError`) in one line for a file that is not there, too large, damaged, or
-    not a saved fit.
+    `InputError` (a `ValueError`), with a one-line message, for a file that is missing, too large,
+    damaged, or not a saved fit.
     """
     path = Path(path)
     try:
@@ -110,7 +109,7 @@ def _read(form: Any, path: Path) -> FitResult | AveragedResult:
 
 
 def _is_whole(result: FitResult | AveragedResult) -> bool:
-    """Whether every law can be evaluated at its fit, and names what is reported of it."""
+    """Whether every law can be evaluated at its fit, and its parameters match the report."""
     if not set(result.limits) == set(result.r2) == {limit.name for limit in LIMITS}:
         return False
     if isinstance(result, FitResult):
@@ -131,7 +130,7 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
 
 
 def _computable(problem: FitProblem, curves: Curves, coordinates: Float[Array, " n"]) -> bool:
-    """Whether sizes go together, found by tracing, which computes nothing."""
+    """Whether all shapes match, checked by tracing, which computes nothing."""
     if len(curves.ts) != len(curves.ys):
         return False
     try:
@@ -139,7 +138,7 @@ def _computable(problem: FitProblem, curves: Curves, coordinates: Float[Array, "
             starts = jax.eval_shape(problem.starts, jax.tree.map(jnp.asarray, curves))
             jax.eval_shape(problem.residuals, coordinates, curves)
             numbers = jax.eval_shape(problem.numbers, coordinates, curves)
-    # A law may stumble in any way over what it was not made for.
+    # A law may fail in any way on inputs that it was not made for.
     except Exception:
         return False
     return starts.shape[1:] == coordinates.shape and numbers.shape == (len(problem.reported),)

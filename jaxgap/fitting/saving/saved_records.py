@@ -1,6 +1,6 @@
-"""The records and functions that a saved fit may name, and nothing else.
+"""The only records and functions that a saved fit may name.
 
-A file names a record as its class is called. Where the class is defined is no part of the format.
+A file names a record by its class name. Where the class is defined is not part of the format.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ _RECORDS: dict[str, type] = {
         # results
         *(FitResult, Source, FitProblem, Curves, RawFit, Estimate, Diagnostics),
         *(AveragedResult, LawSummary, Candidate, Fits, Scores, Criteria, Trajectory),
-        # what a fit is told
+        # settings of a fit
         *(LinearLaw, PowerLaw, SaturatingLaw, LaggedLaw, RiseThenFallLaw, GeneralLinearLaw),
         *(DriftingRatioLaw, NeuralLaw, ConstrainedLaw, Parameter, Held, Bounded, Tied),
         *(LevenbergMarquardt, IndexedPrior, Normal, LogNormal),
@@ -65,7 +65,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {"closed_form": closed_form}
 
 
 def record_named(name: str) -> type | None:
-    """The class of such a record, or `None`."""
+    """The class of that name, or `None`."""
     if name == "OdeCurves":
         # Importing Diffrax takes about a second.
         from jaxgap.fitting.ode_curves import OdeCurves

@@ -1,8 +1,8 @@
-"""Whether what a file holds is of the types that a record declares.
+"""Checks that the contents of a file have the types that a record declares.
 
-Python does not check annotations. A forged or outdated file could put a word where a number
-belongs, and nothing would be noticed before a computation failed on it, far from the file. Arrays
-count by their kind and their dimensions, of which those of one name must agree within a record.
+Python does not check annotations. A forged or outdated file could have a string where a number
+belongs, which would go unnoticed until a computation failed on it, far from the file. Arrays are
+checked by dtype kind and dimensions; dimensions of the same name must agree within a record.
 """
 
 import types
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def misfit(record: type, fields: Mapping[str, Any]) -> str | None:
-    """The first field whose value is not of the type that the record declares for it, if any.
+    """The name of the first field whose value is not of its declared type, if any.
 
     **Example:**
 
@@ -34,14 +34,14 @@ def _hints(record: type) -> dict[str, Any]:
 
 
 def _is(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type, as far down as the type is written out."""
+    """Whether a value is of a type, recursively as far as the annotation goes."""
     if hint is Any or isinstance(hint, TypeVar):
         return True
     if hint in (bool, int, float):
-        # NumPy's float64 is a float; JSON knows no other of its scalars.
+        # NumPy's float64 is a float; no other NumPy scalar is written as a JSON number.
         return type(value) in ((float, np.float64, int) if hint is float else (hint,))
     if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray):
-        # Whatever held an array when it was saved, what was read is NumPy's.
+        # Arrays are read back as NumPy's, whatever they were when saved.
         is_array = isinstance(value, np.ndarray | np.generic)
         return is_array and isinstance(np.asarray(value), hint.dtype[np.ndarray, hint.dim_str])
     inner = get_args(hint)

@@ -1,10 +1,10 @@
-"""Records of arrays as JSON and back, without loss and without running anything.
+"""Records of arrays as JSON and back, without loss and without executing code.
 
-A fit is a tree: dataclasses, named tuples and Equinox modules with arrays and plain values at its
-leaves. Each record is written as the name of its class with its fields, each array as its type, its
-shape and its values. JSON writes a float with as many digits as tell it from every other, so that
-numbers come back bit for bit. Unlike a pickle such a file can name nothing but the records and
-functions of :mod:`jaxgap.fitting.saving.saved_records`.
+A fit is a tree: dataclasses, named tuples and Equinox modules with arrays and plain values as
+leaves. Each record is written as its class name and fields, each array as its dtype, shape and
+values. JSON floats are written with enough digits to round-trip bit for bit. Unlike a pickle, such
+a file can name nothing but the records and functions of
+:mod:`jaxgap.fitting.saving.saved_records`.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 def encode(value: Any) -> Any:
     """A record, or a tree of them, as JSON-like values.
 
-    **Raises:** `ValueError` for a value that :func:`decode` could not bring back, such as a law
-    that is not jaxgap's own.
+    **Raises:** `ValueError` for a value that :func:`decode` could not restore, such as a law that
+    is not jaxgap's own.
 
     **Example:**
 
@@ -61,9 +61,9 @@ def encode(value: Any) -> Any:
 
 
 def decode(form: Any) -> Any:
-    """What was encoded.
+    """The value from its encoded form.
 
-    **Raises:** `InputError` for a form that :func:`encode` did not make.
+    **Raises:** `InputError` for a form that :func:`encode` does not produce.
     """
     if isinstance(form, list):
         return [decode(each) for each in form]
@@ -88,7 +88,7 @@ def decode(form: Any) -> Any:
 def _encode_array(array: np.ndarray) -> dict[str, Any]:
     if array.dtype.name not in _DTYPES:
         raise ValueError(f"an array of {array.dtype} cannot be saved")
-    # A float32 is exact as a float64, which JSON writes exactly.
+    # A float32 converts exactly to a float64, which JSON writes exactly.
     values = [
         value if not isinstance(value, float) or math.isfinite(value) else str(value)
         for value in array.ravel().tolist()
@@ -104,7 +104,7 @@ def _decode_array(dtype: str, shape: list[Any], values: list[Any]) -> np.ndarray
     if not all(type(each) in (bool, int, float) for each in numbers):
         raise InputError("not a saved fit: an array contains something that is not a number")
     try:
-        # An array of no dimensions comes back as the scalar, which serves where a float does.
+        # A zero-dimensional array comes back as a scalar, which works wherever a float does.
         return np.array(numbers, dtype=dtype).reshape(shape)[()]
     except (OverflowError, ValueError):
         raise InputError(f"not a saved fit: numbers too large for {dtype}") from None
@@ -116,7 +116,7 @@ def _encode_record(value: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _given(record: Any) -> dict[str, Any]:
-    """The fields of a dataclass, without those that are as they are if nothing is given."""
+    """The fields of a dataclass, without those at their defaults."""
     found = {}
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -139,7 +139,7 @@ def _decode_record(name: str, fields: dict[str, Any]) -> Any:
 
 
 def _own_name(thing: Any, named_fn: Callable[[str], Any]) -> str:
-    """The name by which `named_fn` finds a class or a function again."""
+    """The name by which `named_fn` finds a class or function again."""
     if named_fn(thing.__name__) is not thing:
         name = f"{thing.__module__}.{thing.__qualname__}"
         raise ValueError(f"{name} cannot be saved: it is not jaxgap's own")
@@ -147,7 +147,7 @@ def _own_name(thing: Any, named_fn: Callable[[str], Any]) -> str:
 
 
 def _named(name: str, named_fn: Callable[[str], Any]) -> Any:
-    """The class or function of that name."""
+    """The class or function of that name; an error if there is none."""
     if (thing := named_fn(name)) is None:
         raise InputError(f"not a saved fit of this version: there is no {name}")
     return thing
