@@ -86,7 +86,7 @@ class RiseThenFallDynamics(AbstractDynamics):
         )
 
     def limits(self) -> Limits:
-        """The limits of the solver, the verifier and the gap; those at the target if no erosion."""
+        """The limits of the solver, the verifier and the gap; without erosion, at the target."""
         eroded = jnp.asarray(self.erosion) > 0
         gap = jnp.where(eroded, self.gap_limit, self.gap_target)
         solver, verifier = self._state_at(gap)

@@ -105,7 +105,7 @@ def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " 
     if not ts.size:
         raise ValueError("ts must have at least one time, got none")
     if not isinstance(ts, Tracer):
-        known = np.asarray(ts)  # JAX would trace what is asked of it while another function is
+        known = np.asarray(ts)  # not jnp, which would be traced inside an enclosing jit
         if not np.isfinite(known).all():
             raise ValueError(f"ts must be finite, got {known.tolist()}")
         if (np.diff(known) < 0).any():

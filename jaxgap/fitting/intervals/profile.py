@@ -68,7 +68,7 @@ class Ends(NamedTuple):
         counts as unknown.
     - `quantile`: of Student's t, or of the normal distribution where the noise is known.
     - `longest`: the distance beyond which the spring gets no softer. It matters where a search
-        starts from a bound with the fit far beyond it, off the data's scale.
+        starts from a bound, far off the data's scale, and moves back towards it.
     """
 
     fit: Int[Array, " ends"]
