@@ -87,7 +87,7 @@ def _text_length(metrics: RoundMetrics) -> float:
 def trained_on(config: ImproveConfig, checkpoints: Sequence[_T]) -> Sequence[_T]:
     """The checkpoints of a run whose candidates were trained on.
 
-    The candidates of the last one only measure it. With fixed candidates, this holds for all but
+    The candidates of the last one only measure it. With fixed candidates, so do those of all but
     the first.
     """
     before = checkpoints[:-1]
