@@ -18,7 +18,7 @@ from jaxgap.workflows.pooled import PooledGroup
 
 _GROUPED_BY = {
     "pattern": "by --group",
-    "name": "by their names, and by their records where a name has no seed",
+    "name": "by their names, or by the record where a name has no seed",
     "settings": "by their records, which differ in the seed alone",
 }
 # The quantity whose standard deviation the spread is, if not the number itself.

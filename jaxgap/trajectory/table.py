@@ -5,6 +5,7 @@ import dataclasses
 import io
 import re
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from jaxgap.trajectory.outside import is_number, read_text
@@ -13,6 +14,7 @@ from jaxgap.trajectory.record import TrajectoryError
 # Comments, and Excel's line `sep=;`, which declares the separator.
 _ABOVE_THE_HEADER = re.compile(r"\A(?:(?:#[^\n]*|sep=.\r?)(?:\n|\Z))+", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\s*%?\s*")
 _DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
 
 
@@ -57,7 +59,7 @@ def table_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
 
     Cells are separated by commas, or by semicolons or tabs if the header has these and no comma:
     spreadsheets write such tables in countries with a decimal comma, which is then read as a point.
-    If a number has a decimal point, commas may separate thousands, and cells are left unchanged.
+    Where that is in doubt, as commas or points may separate thousands, cells are left unchanged.
     Lines above the header that begin with `#` or are like `sep=;` are skipped.
 
     **Raises:** `TrajectoryError` naming the line, if the text is not such a table.
@@ -75,10 +77,13 @@ def table_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
         raise TrajectoryError(
             f"{path}:{first + reader.line_num}: not valid CSV: {error}"
         ) from error
-    with_points = (_DECIMAL_POINT.fullmatch(cell) for _, cells in rows[1:] for cell in cells)
-    if delimiter == "," or any(with_points):
+    if delimiter == ",":
         return rows
-    return [(line, _points(cells)) for line, cells in rows]
+    with_commas = _columns_with_decimal_commas([cells for _, cells in rows[1:]])
+    return [
+        (line, [_point(cell) if j in with_commas else cell for j, cell in enumerate(cells)])
+        for line, cells in rows
+    ]
 
 
 def _fitted(cells: list[str], header: Sequence[str], where: str) -> list[str]:
@@ -120,5 +125,26 @@ def _delimiter(text: str) -> str:
     return next((each for each in ";\t" if each in header and "," not in header), ",")
 
 
-def _points(cells: list[str]) -> list[str]:
-    return [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+def _columns_with_decimal_commas(rows: Sequence[Sequence[str]]) -> set[int]:
+    """The columns whose commas are decimal ones.
+
+    A column with a decimal point has none. Where another column has decimal points, one side may be
+    thousands, as in `1,000` beside `0.5` and `1.000` beside `3,5`: then there are none either.
+    """
+    columns = [list(filter(None, column)) for column in zip_longest(*rows)]
+    commas = [list(filter(_DECIMAL_COMMA.fullmatch, column)) for column in columns]
+    points = [list(filter(_DECIMAL_POINT.fullmatch, column)) for column in columns]
+    points_may_be_thousands = any(map(_THOUSANDS.fullmatch, chain(*points)))
+    return {
+        j
+        for j in range(len(columns))
+        if not points[j]
+        and (
+            not any(points)
+            or not (points_may_be_thousands or all(map(_THOUSANDS.fullmatch, commas[j])))
+        )
+    }
+
+
+def _point(cell: str) -> str:
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell

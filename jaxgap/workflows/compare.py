@@ -11,7 +11,7 @@ from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
 from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
 from jaxgap.trajectory.notes import reading_notes
 from jaxgap.workflows.pooled import PooledGroup, pool_group
-from jaxgap.workflows.seed_groups import GroupedBy, group_seeds, stored_twice
+from jaxgap.workflows.seed_groups import GroupedBy, group_seeds
 
 _NUM_TIMES = 64
 
@@ -103,10 +103,9 @@ def compare_runs(
     >>> low < 1 < high
     True
     """
-    groups, grouped_by = group_seeds(collection.runs, group)
+    groups, grouped_by, repeated = group_seeds(collection.runs, group)
     results = fit_many(law, [source.run for source in collection.runs], level=level)
     names = [source.name for source in collection.runs]
-    repeated = stored_twice(collection.runs) if grouped_by == "name" else {}
     notes = {
         index: [f"this is the same seed as {names[earlier]}, which alone counts among the seeds"]
         for index, earlier in repeated.items()

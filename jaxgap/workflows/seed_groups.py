@@ -4,8 +4,8 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from jaxgap.errors import InputError
 from jaxgap.trajectory.collection import NamedRun
@@ -18,24 +18,35 @@ _SEED = re.compile(r"[-_. :]*seed[-_ =]?(\d+)", re.IGNORECASE)
 _NOT_SETTINGS = ("seed", "source", "notes")
 
 
-def group_seeds(
-    runs: Sequence[NamedRun], pattern: str | None = None
-) -> tuple[dict[str, list[int]], GroupedBy]:
-    """The experiments with two or more runs, each with the indices of its runs.
+class SeedGroups(NamedTuple):
+    """Which runs are seeds of one experiment.
+
+    **Fields:**
+
+    - `groups`: the experiments with two runs or more, in order of their first runs, each with the
+        indices of its runs.
+    - `grouped_by`: what the runs were grouped by.
+    - `repeated`: the runs left out as they repeat the seed of an earlier one, with its index.
+    """
+
+    groups: dict[str, list[int]]
+    grouped_by: GroupedBy
+    repeated: dict[int, int]
+
+
+def group_seeds(runs: Sequence[NamedRun], pattern: str | None = None) -> SeedGroups:
+    """The experiments with two or more runs, and what they were grouped by.
 
     With a pattern, runs in which its first group (or all of it) matches the same text belong
     together. Without one, runs whose names with folders differ only in `seedN`; if there are none,
-    runs whose records differ only in `seed`. Of runs whose names have the same seed too
-    (:func:`stored_twice`), only the first counts.
+    runs whose records differ only in `seed`. Of runs with the same seed too, for example
+    `run_seed0.csv` and `run_seed0.jsonl`, only the first counts: as two seeds they would agree too
+    well.
 
     **Arguments:**
 
     - `runs`: in any order.
     - `pattern`: a regular expression, searched for in the runs' names.
-
-    **Returns:**
-
-    The groups, in order of their first runs, and what they were grouped by.
 
     **Raises:** `InputError` if the pattern is not a regular expression.
 
@@ -45,38 +56,48 @@ def group_seeds(
     >>> from jaxgap.trajectory import Trajectory
     >>> run = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
     >>> names = ["demo_seed0", "demo_seed1", "other"]
-    >>> group_seeds([NamedRun(name, Path(name), run) for name in names])
-    ({'demo': [0, 1]}, 'name')
+    >>> group_seeds([NamedRun(name, Path(name), run) for name in names]).groups
+    {'demo': [0, 1]}
     """
     if pattern is not None:
-        return _with_several([_matched(_compiled(pattern), run.name) for run in runs]), "pattern"
-    repeated = stored_twice(runs)
-    names = [None if i in repeated else name for i, name in enumerate(_seedless_names(runs))]
-    by_name = _with_several(names)
+        matched = [_matched(_compiled(pattern), run.name) for run in runs]
+        return SeedGroups(_with_several(matched), "pattern", {})
+    repeated = _repeated([_seeds_in_name(run) for run in runs])
+    by_name = _with_several(_without(repeated, _seedless_names(runs)))
     if by_name:
-        return _called(by_name, runs), "name"
-    by_settings = _with_several([_settings(run) for run in runs])
+        return SeedGroups(_called(by_name, runs), "name", repeated)
+    repeated |= _repeated([_settings_and_seed(run) for run in runs])
+    by_settings = _with_several(_without(repeated, [_settings(run) for run in runs]))
     named = {runs[indices[0]].name: indices for indices in by_settings.values()}
-    return named, "settings"
+    return SeedGroups(named, "settings", repeated)
 
 
-def stored_twice(runs: Sequence[NamedRun]) -> dict[int, int]:
-    """The runs with the name, folder and seed of an earlier one, with the index of that one.
+def _repeated(keys: Sequence[Hashable | None]) -> dict[int, int]:
+    """The indices at which a key is that of an earlier index, with the first such index."""
+    first: dict[Hashable, int] = {}
+    found = {}
+    for index, key in enumerate(keys):
+        if key is not None and first.setdefault(key, index) != index:
+            found[index] = first[key]
+    return found
 
-    For example `run_seed0.csv` and `run_seed0.jsonl`, which as two seeds would agree too well.
-    """
-    first: dict[tuple[str, tuple[str, ...]], int] = {}
-    repeated = {}
-    for index, run in enumerate(runs):
-        name = run.full_name or run.name
-        seedless = _without_seed(name)
-        if seedless is None:
-            continue
-        seeds = (found[1].lstrip("0") for found in _SEED.finditer(name))
-        earlier = first.setdefault((seedless, tuple(seeds)), index)
-        if earlier != index:
-            repeated[index] = earlier
-    return repeated
+
+def _without(repeated: Mapping[int, int], keys: Sequence[str | None]) -> list[str | None]:
+    return [None if index in repeated else key for index, key in enumerate(keys)]
+
+
+def _seeds_in_name(run: NamedRun) -> tuple[str, ...] | None:
+    """A run's name with its folder but without its seeds, and the seeds; `None` without one."""
+    name = run.full_name or run.name
+    seedless = _without_seed(name)
+    if seedless is None:
+        return None
+    return (seedless, *(found[1].lstrip("0") for found in _SEED.finditer(name)))
+
+
+def _settings_and_seed(run: NamedRun) -> tuple[str, str] | None:
+    settings = _settings(run)
+    return None if settings is None else (settings, repr(run.run.provenance["seed"]))
 
 
 def _with_several(keys: Sequence[str | None]) -> dict[str, list[int]]:

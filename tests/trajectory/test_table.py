@@ -86,6 +86,12 @@ def test_text_with_a_comma_is_no_number():
     assert rows == [["name", "x"], ["a,b", "1.5"], ["1,2,3", "1.5e-2"]]
 
 
+def test_points_in_another_column_leave_decimal_commas_as_they_are():
+    text = "t;solver;version\n0;3,5;1.0\n1;2,5;1.0\n2;2,125;12.30\n"
+    rows = [cells for _, cells in table_rows(text, Path("x.csv"))]
+    assert [cells[1] for cells in rows] == ["solver", "3.5", "2.5", "2.125"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

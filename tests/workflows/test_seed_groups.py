@@ -7,7 +7,7 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, write_csv, write_jsonl
 from jaxgap.trajectory.collection import NamedRun, read_runs
-from jaxgap.workflows.seed_groups import group_seeds, stored_twice
+from jaxgap.workflows.seed_groups import group_seeds
 
 
 def runs(*names, provenance=None):
@@ -40,7 +40,7 @@ def groups_of(folder, files):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_csv(Trajectory([0, 1, 2], [3.0, 2.0, 1.0]), path)
     found = read_runs(sorted({(folder / file).parent for file in files})).runs
-    groups, _ = group_seeds(found)
+    groups = group_seeds(found).groups
     return {
         name: [str(found[index].path.relative_to(folder)) for index in indices]
         for name, indices in groups.items()
@@ -65,11 +65,18 @@ def test_a_run_that_is_stored_twice_is_one_seed(tmp_path):
     found = read_runs([tmp_path]).runs
     (indices,) = group_seeds(found)[0].values()
     assert [found[index].path.name for index in indices] == ["run_seed0.csv", "run_seed1.csv"]
-    (pair,) = stored_twice(found).items()
+    (pair,) = group_seeds(found).repeated.items()
     assert [found[index].path.name for index in pair] == ["run_seed0.jsonl", "run_seed0.csv"]
     write_jsonl(run, tmp_path / "other_seed7.jsonl")
     write_csv(run, tmp_path / "other_seed7.csv")
     assert list(group_seeds(read_runs([tmp_path]).runs)[0]) == ["run"]
+
+
+def test_a_seed_that_two_records_have_counts_once():
+    names, seeds = ("x", "y", "z"), (0, 0, 1)
+    found = runs(*names, provenance=[{"lr": 1, "seed": seed} for seed in seeds])
+    assert group_seeds(found) == ({"x": [0, 2]}, "settings", {1: 0})
+    assert group_seeds(found[:2]) == ({}, "settings", {1: 0})
 
 
 def test_experiments_whose_runs_are_called_alike_are_called_by_their_folders(tmp_path, monkeypatch):
@@ -99,7 +106,7 @@ def recorded(**seeds):
 def test_a_bench_that_grew_keeps_the_seed_that_it_began_with():
     """Its folder is called as long as there is one seed without it, and is not renamed."""
     grown = recorded(**{"random-N2": 0, "random-N2-seed1": 1, "random-N2-seed2": 2})
-    assert group_seeds(grown) == ({"random-N2": [0, 1, 2]}, "name")
+    assert group_seeds(grown) == ({"random-N2": [0, 1, 2]}, "name", {})
     grown = recorded(**{"majority-seed0": 0, "majority-seed1": 1, "run": 5, "seed7": 7})
     assert group_seeds(grown[2:])[0] == {"run": [0, 1]}
     assert group_seeds(grown[:2])[0] == {"majority": [0, 1]}
@@ -122,12 +129,12 @@ def test_a_run_without_a_seed_in_its_name_joins_no_others_than_seeds_of_its_reco
 def test_records_that_differ_in_the_seed_alone():
     records = [{"lr": 1, "seed": 0}, {"lr": 1, "seed": 1}, {"lr": 2, "seed": 0}, {"lr": 1}]
     found = group_seeds(runs("x", "y", "z", "w", provenance=records))
-    assert found == ({"x": [0, 1]}, "settings")
+    assert found == ({"x": [0, 1]}, "settings", {})
 
 
 def test_the_first_group_of_a_pattern_names_the_experiment():
     found = group_seeds(runs("lr1-a", "lr1-b", "lr2-a", "none"), r"lr(\d)")
-    assert found == ({"1": [0, 1]}, "pattern")
+    assert found == ({"1": [0, 1]}, "pattern", {})
 
 
 def test_a_bad_pattern_is_refused():
