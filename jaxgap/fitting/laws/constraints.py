@@ -42,6 +42,11 @@ class Bounded(NamedTuple):
     upper: float = np.inf
 
 
+def unchanged(value: Float[Array, ""]) -> Float[Array, ""]:
+    """The tie of two parameters that are equal."""
+    return value
+
+
 class Tied(NamedTuple):
     """A parameter that is a function of another one, by default equal to it.
 
@@ -49,13 +54,13 @@ class Tied(NamedTuple):
     """
 
     to: str
-    fn: Callable[[Float[Array, ""]], Float[Array, ""]] = lambda value: value
+    fn: Callable[[Float[Array, ""]], Float[Array, ""]] = unchanged
 
 
 Constraint = Held | Bounded | Tied
 
 
-class _Mirrored(NamedTuple):
+class Mirrored(NamedTuple):
     """A tie between accuracies as one between error rates; compares equal to any other of it."""
 
     fn: Callable[[Float[Array, ""]], Float[Array, ""]]
@@ -238,7 +243,7 @@ def _in_equations_terms(
             ends = own_interval(lower, upper, mirrored)
             return Bounded(*(end if math.isinf(end) else as_data(end) for end in ends))
         case Tied(to, fn) if mirrored or other_mirrored:
-            return Tied(to, _Mirrored(fn, mirrored, other_mirrored))
+            return Tied(to, Mirrored(fn, mirrored, other_mirrored))
         case _:
             return constraint
 

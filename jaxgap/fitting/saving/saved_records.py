@@ -18,7 +18,14 @@ from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
 from jaxgap.dynamics.saturating_potential import SaturatingPotential
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.fit import closed_form
-from jaxgap.fitting.laws.constraints import Bounded, ConstrainedLaw, Held, Tied
+from jaxgap.fitting.laws.constraints import (
+    Bounded,
+    ConstrainedLaw,
+    Held,
+    Mirrored,
+    Tied,
+    unchanged,
+)
 from jaxgap.fitting.laws.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.laws.general_linear_law import GeneralLinearLaw
 from jaxgap.fitting.laws.lagged_law import LaggedLaw
@@ -52,7 +59,7 @@ _RECORDS: dict[str, type] = {
         *(AveragedResult, LawSummary, Candidate, Fits, Scores, Criteria, Trajectory),
         # settings of a fit
         *(LinearLaw, PowerLaw, SaturatingLaw, LaggedLaw, RiseThenFallLaw, GeneralLinearLaw),
-        *(DriftingRatioLaw, NeuralLaw, ConstrainedLaw, Parameter, Held, Bounded, Tied),
+        *(DriftingRatioLaw, NeuralLaw, ConstrainedLaw, Parameter, Held, Bounded, Tied, Mirrored),
         *(LevenbergMarquardt, IndexedPrior, Normal, LogNormal),
         *(GivenScale, EstimatedScale, JointScale, ScalePerSeries, StudentT, Binomial),
         # dynamics
@@ -61,7 +68,7 @@ _RECORDS: dict[str, type] = {
         *(RankOneCoupling, DriftingRatioCoupling),
     )
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {"closed_form": closed_form}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {"closed_form": closed_form, "unchanged": unchanged}
 
 
 def record_named(name: str) -> type | None:

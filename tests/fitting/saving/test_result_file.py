@@ -21,6 +21,7 @@ from jaxgap.fitting import (
     OdeCurves,
     PowerLaw,
     StudentT,
+    Tied,
     fit,
     load_result,
     save_result,
@@ -69,6 +70,15 @@ def test_a_fit_comes_back_with_all_it_can_be_asked(linear, tmp_path):
     assert encode(found) == encode(linear)
     assert isinstance(found, FitResult)
     assert found.correlations == linear.correlations
+
+
+@pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
+def test_a_fit_with_tied_parameters_comes_back(kind, tmp_path):
+    half = run()
+    tied = Trajectory(TS, half.solver / 2, half.verifier / 2, kind=kind)
+    constraints = {"verifier_initial": Tied("solver_initial")}
+    result = fit(LinearLaw(), tied, constraints=constraints)
+    assert_same(back(result, tmp_path), result)
 
 
 def test_where_a_link_leads_the_fit_is_written(linear, tmp_path):
