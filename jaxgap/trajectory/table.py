@@ -132,18 +132,14 @@ def _columns_with_decimal_commas(rows: Sequence[Sequence[str]]) -> set[int]:
     thousands, as in `1,000` beside `0.5` and `1.000` beside `3,5`: then there are none either.
     """
     columns = [list(filter(None, column)) for column in zip_longest(*rows)]
-    commas = [list(filter(_DECIMAL_COMMA.fullmatch, column)) for column in columns]
     points = [list(filter(_DECIMAL_POINT.fullmatch, column)) for column in columns]
-    points_may_be_thousands = any(map(_THOUSANDS.fullmatch, chain(*points)))
-    return {
-        j
-        for j in range(len(columns))
-        if not points[j]
-        and (
-            not any(points)
-            or not (points_may_be_thousands or all(map(_THOUSANDS.fullmatch, commas[j])))
-        )
-    }
+    without_points = {j for j, found in enumerate(points) if not found}
+    if len(without_points) == len(columns):
+        return without_points
+    if any(map(_THOUSANDS.fullmatch, chain(*points))):
+        return set()
+    commas = {j: filter(_DECIMAL_COMMA.fullmatch, columns[j]) for j in without_points}
+    return {j for j, found in commas.items() if not all(map(_THOUSANDS.fullmatch, found))}
 
 
 def _point(cell: str) -> str:
