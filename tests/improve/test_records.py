@@ -71,3 +71,9 @@ def test_a_run_may_tell_its_model_not_to_think(make_loop, make_tokenizer, thinki
     loop = dataclasses.replace(loop, model=LanguageModel(model, tokenizer))
     for prompts in (loop.train_prompts, loop.held_out_prompts):
         assert {tuple(row) for row in prompts.batch.tokens.tolist()} == {(3, *end)}
+
+
+def test_prompts_carry_no_answers():
+    """A field that holds answers would reach every stage."""
+    fields = {field.name for field in dataclasses.fields(Prompts)}
+    assert fields == {"texts", "batch", "stop_strings"}
