@@ -1,19 +1,19 @@
-"""Fits per second: jaxgap's batched Levenberg-Marquardt against what others would use.
+"""Fits per second: jaxgap's batched Levenberg-Marquardt compared with the alternatives.
 
 Every engine fits the same simulated curves (the paper's linear law, solver and verifier, 2 % noise)
-with the same five free parameters from the same start, which is read off the data, and with the
+with the same five free parameters, from the same starting point, read off the data, and with the
 same tolerances: 1e-8 for the fit, and 1e-8 relative and absolute for the integration where the law
-is integrated rather than evaluated in closed form. A fit counts only if its squared error is
-within 1e-6, relatively, of the best known, which is the lowest of all engines here and of
-searches from eight starts at tolerances near rounding. The squared error is computed in closed
-form at the parameters that an engine returns, whatever it minimised itself.
+is integrated rather than evaluated in closed form. A fit counts only if its squared error is within
+a relative 1e-6 of the best known, the lowest found by any engine here or by searches from eight
+starts at tolerances near rounding error. The squared error is computed in closed form at the
+parameters that an engine returns, whatever the engine itself minimised.
 
-SciPy is `least_squares(method="lm")`, that is MINPACK, which is its fastest method on these
-problems, with residuals in NumPy: one process, one thread, one curve at a time, as it is used.
-jaxgap and Optimistix are one process as well and may use every core: `cores` says how many they
-used. Compilation time is reported separately. lmfit takes the same residuals. pyPESTO with AMICI
-integrates compiled C++ with forward sensitivities. These two are skipped if they are not installed,
-and the output says so.
+SciPy is `least_squares(method="lm")`, that is MINPACK, its fastest method on these problems, with
+residuals in NumPy: one process, one thread, one curve at a time, as it is normally used. jaxgap and
+Optimistix also run in one process but may use every core; `cores` is how many they used.
+Compilation time is reported separately. lmfit is given the same residuals as SciPy. pyPESTO with
+AMICI integrates compiled C++ with forward sensitivities. lmfit and pyPESTO are skipped, with a
+message, if they are not installed.
 
     pip install -e '.[bench]'                   # lmfit
     python benchmarks/fitting.py --setup        # make the environment of pyPESTO and AMICI, once
@@ -103,11 +103,11 @@ def integration_errors(problems: Problems, solutions: dict[int, np.ndarray]) -> 
 
 
 def time_against_bound(residual_fn: Callable, problems: Problems, num_rounds: int) -> dict:
-    """The fraction of a fit's time that its residuals and their Jacobians alone would take.
+    """The fraction of a fit's time that computing its residuals and Jacobians alone would take.
 
-    The bound evaluates and sums them at the fits, as often as the solver did and with the same
-    batch size. Time beyond it is due to the solver, its idle lanes, and trial points that are
-    harder to integrate than the fit.
+    The bound evaluates and sums them at the fitted parameters, as often as the solver did and with
+    the same batch size. The rest of the time is due to the solver, its idle lanes, and trial points
+    that are harder to integrate than the fit.
     """
 
     @jax.jit
@@ -222,14 +222,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--curves", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--curves", type=int, default=1000, help="number of curves")
+    parser.add_argument("--repeats", type=int, default=5, help="timed rounds")
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--plot", type=Path, help="plot the growth into this folder")
+    parser.add_argument("--plot", type=Path, help="also measure growth; plot it in this folder")
     parser.add_argument(
-        "--setup", action="store_true", help="create the peer's environment and exit"
+        "--setup", action="store_true", help="create the environment of pyPESTO and AMICI, and exit"
     )
-    parser.add_argument("--peers", type=Path, default=peers.DEFAULT_FOLDER, help="its folder")
+    parser.add_argument(
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of that environment"
+    )
     options = parser.parse_args()
     if options.setup:
         fitting_engines.set_up(options.peers)

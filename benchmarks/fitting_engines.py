@@ -28,7 +28,7 @@ _PYPESTO = ("pypesto[amici]==0.7.0", "amici==1.0.1", "petab>=0.8,<0.9")
 
 
 def set_up(folder: Path) -> None:
-    """Make the environment of pyPESTO and AMICI, which needs a C++ compiler and some minutes."""
+    """Make the environment of pyPESTO and AMICI; this needs a C++ compiler and a few minutes."""
     peers.make_environment(folder, PYPESTO, _PYPESTO)
 
 
@@ -127,7 +127,7 @@ class _Worker:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit("fitting_pypesto.py ended; its own words are above")
+            raise SystemExit("fitting_pypesto.py stopped; its output is above")
         answer = json.loads(line)
         self.processor_seconds = answer["processor_seconds"]
         return np.array(answer["solutions"])

@@ -33,7 +33,7 @@ def bump_problems(num_curves: int, num_params: int, key: Array) -> tuple[Array, 
 def growth() -> dict[str, list[tuple[int, float]]]:
     """Fits per second by batch size, points per curve, and parameters: best of ten.
 
-    Nothing is compared within a round here, so the least disturbed round is kept.
+    No engines are compared within a round here, so the least disturbed round is kept.
     """
     key = jax.random.key(1)
     rates: dict[str, list[tuple[int, float]]] = {"batch": [], "points": [], "parameters": []}

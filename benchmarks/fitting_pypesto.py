@@ -1,9 +1,9 @@
 """pyPESTO with AMICI in benchmarks/fitting.py, in its own environment.
 
 AMICI compiles the law, given as SBML, to C++ once and integrates it and its forward sensitivities
-with CVODES. With these, pyPESTO minimises the residuals by SciPy's MINPACK, one curve at a time, in
-one process, with the same tolerances as all others. Each line on standard input is a JSON list of
-indices, answered by a line with the solutions and the processor time used so far.
+with CVODES. From these, pyPESTO minimises the residuals with SciPy's MINPACK, one curve at a time,
+in one process, with the same tolerances as the other engines. Each line on standard input is a JSON
+list of indices, answered by a line with the solutions and the processor time used so far.
 
     python fitting_pypesto.py FOLDER_OF_MODELS PROBLEMS.npz
 """

@@ -1,4 +1,4 @@
-"""Engines that do the same work, timed alternately, so that a machine's drift affects all alike.
+"""Engines that do the same work, timed alternately, so that machine drift affects them all alike.
 
 A shared or throttled machine drifts by a factor of two within minutes. Timing A B C A B C ... and
 comparing only within a round keeps that out of the ratios; their spread shows what remains.
@@ -18,8 +18,8 @@ class Engine:
     """An engine that fits the curves with the given indices and returns their parameters.
 
     `whole` says whether it fits all curves at once; if not, each round gives it another share, so
-    that after the last round it has fitted each once. `processor_time` is the clock of the process
-    that does the work.
+    that it has fitted each curve once after the last round. `processor_time` is the clock of the
+    process that does the work.
     """
 
     name: str
@@ -39,7 +39,7 @@ def interleave(engines: Sequence[Engine], num_curves: int, num_rounds: int) -> N
         start = time.perf_counter()
         engine.fit(first)
         elapsed = time.perf_counter() - start
-        # For engines that compile nothing, the first call's time is not kept.
+        # The first call's time is recorded only for engines that compile.
         engine.compile_seconds = elapsed if engine.whole else 0.0
     for share in np.array_split(np.arange(num_curves), num_rounds):
         for engine in engines:

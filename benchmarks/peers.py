@@ -1,7 +1,7 @@
 """Environments of the engines that jaxgap is compared with, separate from its own.
 
-They are virtual environments in a folder outside the repository, so that peers do not determine the
-versions that jaxgap runs with, nor vice versa.
+They are virtual environments in a folder outside the repository, so that the peers' requirements do
+not constrain the package versions that jaxgap runs with, and vice versa.
 """
 
 import dataclasses
@@ -38,13 +38,13 @@ def make_environment(folder: Path, name: str, requirements: Sequence[str]) -> Pa
 
 
 def take_turn(python: Path, script: str, case: Any, *arguments: str) -> dict:
-    """Run a script of this folder in its own process; return its last line's JSON, and the load.
+    """Run a script of this folder in its own process; return its last line's JSON and the load.
 
     No turn reuses programs compiled by an earlier one.
 
     **Arguments:**
 
-    - `python`: of the engine's environment.
+    - `python`: the interpreter of the engine's environment.
     - `script`: its first argument is the case as JSON.
     - `case`: a dataclass of numbers.
     - `arguments`: further arguments of the script.
@@ -57,5 +57,5 @@ def take_turn(python: Path, script: str, case: Any, *arguments: str) -> dict:
     load = os.getloadavg()[0]
     turn = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if turn.returncode:
-        sys.exit(f"{script} ended with status {turn.returncode}; its own words are above")
+        sys.exit(f"{script} ended with status {turn.returncode}; its output is above")
     return json.loads(turn.stdout.splitlines()[-1]) | {"load_average": load}

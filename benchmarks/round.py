@@ -1,10 +1,11 @@
-"""A whole round of generate, verify, train: jaxgap beside a transformers + PyTorch script.
+"""A whole round of generate, verify, train: jaxgap compared with a transformers + PyTorch script.
 
-SmolLM2-135M in float32, the same prompts, as many candidates of the same length, scored by the
-model's own likelihood; the best of each prompt trained on once by AdamW on all parameters. jaxgap's
-likelihood is that of the tokens as they were sampled, which needs no pass of its own; the script
-has to make one. Each turn is a process of its own whose first round warms up (and compiles). Turns
-alternate (A B A B ...), and ratios are taken within a pair, since a shared machine drifts.
+Both run SmolLM2-135M in float32 on the same prompts, with the same number of candidates of the same
+length. Candidates are scored by the model's own likelihood, and the best of each prompt is trained
+on once by AdamW on all parameters. jaxgap's likelihood is that of the tokens as they were sampled,
+which needs no extra forward pass; the script needs one. Each turn is a separate process whose first
+round warms up (and compiles). Turns alternate (A B A B ...), and ratios are taken within a pair,
+because a shared machine drifts.
 
     python benchmarks/sampling.py --setup                  # make the peer's environment, once
     python benchmarks/round.py --json round.json
@@ -86,13 +87,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peer"
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peer's environment"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
+    parser.add_argument("--repeats", type=int, default=3, help="number of turns of each engine")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     if not sampling_setup.model_folder(options.peers).exists():
-        sys.exit(f"the peer is not set up in {options.peers}: sampling.py --setup makes it")
+        sys.exit(f"the peer is not set up in {options.peers}: run sampling.py --setup first")
     turns: dict[str, list[dict[str, Any]]] = {"jaxgap": [], "torch": []}
     for _ in range(options.repeats):
         for engine, done in turns.items():

@@ -1,17 +1,20 @@
-"""Sampled tokens per second: jaxgap beside transformers' generate and OpenVINO GenAI.
+"""Sampled tokens per second: jaxgap compared with transformers' generate and OpenVINO GenAI.
 
-All engines continue the same prompts with SmolLM2-135M in float32, at temperature 1, as many
-candidates of each, each of the same length (end tokens are ignored), as many rows at once: a
-plain batch with its KV cache in transformers; continuous batching with prefix caching in OpenVINO.
-Each turn is a process of its own in its own environment: it loads the model, runs once to warm up
-(jaxgap the whole case, to compile; the others, which compile nothing, one batch), and is timed on
-further runs with other seeds and other prompts of the same lengths: in a loop the weights change
-between rounds, so what a prefix cache kept from the previous round is useless. Turns alternate (A B
-C A B C ...), and ratios are taken within a round, since a shared machine drifts. The bound is what
-the model's own matrix products of a decode step reach alone in XLA, measured in a process of their
-own before and after each of jaxgap's turns. Where other work shares the processors, processor time
-says more than wall-clock time: both are given. Memory is the peak of a process while it generates,
-including the warm-up but not loading.
+All engines continue the same prompts with SmolLM2-135M in float32 at temperature 1, with the same
+number of candidates per prompt, of the same lengths (end tokens are ignored), and the same number
+of rows at once: transformers in a plain batch with its KV cache, OpenVINO by continuous batching
+with prefix caching.
+
+Each turn is a separate process in its engine's environment. It loads the model, runs once to warm
+up (jaxgap the whole case, in order to compile; the others, which compile nothing, one batch), and
+is timed on further runs with other seeds and other prompts of the same lengths: in a training loop
+the weights change between rounds, so a prefix cache from the previous round is useless. Turns
+alternate (A B C A B C ...), and ratios are taken within a round, because a shared machine drifts.
+
+The bound is the rate that the matrix products of the model's decode step reach alone in XLA,
+measured in a separate process before and after each of jaxgap's turns. Where other work shares the
+processors, processor time says more than wall-clock time; both are given. Memory is the peak of a
+process while it generates, including the warm-up but not loading.
 
     python benchmarks/sampling.py --setup                  # make the peers' environments, once
     python benchmarks/sampling.py --json sampling.json
@@ -61,7 +64,7 @@ def take_turn(engine: str, case: Case, folder: Path) -> dict[str, Any]:
 
 
 def take_our_turn(case: Case, folder: Path) -> dict[str, Any]:
-    """Run jaxgap, and only the model's products before and after it."""
+    """Run jaxgap, and the model's products alone before and after it."""
 
     def bound() -> dict[str, Any]:
         model = str(sampling_setup.model_folder(folder))
@@ -72,7 +75,7 @@ def take_our_turn(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def ratios(turns: dict[str, list[dict[str, Any]]], key: str) -> dict[str, list[float]]:
-    """Per round, jaxgap's rate over each peer's, and over the bound."""
+    """For each round, jaxgap's rate divided by each peer's and by the bound."""
     found = {
         f"jaxgap / {peer}": [
             ours[key] / theirs[key]
@@ -160,14 +163,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--case", choices=CASES, default="8x16x32", help="prompts x N x new tokens")
-    parser.add_argument("--setup", action="store_true", help="create what is needed and exit")
+    parser.add_argument("--setup", action="store_true", help="make the environments and exit")
     parser.add_argument(
-        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peers"
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the environments"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
+    parser.add_argument("--repeats", type=int, default=3, help="number of turns of each engine")
     parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument(
-        "--growth", type=Path, help="plot how jaxgap's cost grows into this folder and exit"
+        "--growth", type=Path, help="only measure how jaxgap's cost grows; plot it in this folder"
     )
     options = parser.parse_args()
     if options.setup:

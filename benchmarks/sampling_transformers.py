@@ -9,7 +9,7 @@ from sampling_case import Case, measure, run_worker
 
 
 class Limits(transformers.StoppingCriteria):
-    """Ends each row at its own length."""
+    """Stops each row at its own length."""
 
     def __init__(self, limits: torch.Tensor, prompt_length: int):
         self._ends = limits + prompt_length

@@ -1,16 +1,18 @@
-"""An update step in tokens per second and memory: jaxgap beside transformers + PyTorch, or peft.
+"""An update step's speed and memory: jaxgap compared with transformers + PyTorch, or with peft.
 
 Every engine takes the same step on the same tokens: SmolLM2-135M's shape with random weights, 16
-rows of 256 tokens, every one of them predicted, float32, AdamW on all parameters with clipping;
-with `--lora` adapters of rank 16 on every projection in place of all parameters. jaxgap takes 2
-rows at a time and adds up their gradients, as it would in a run; the peer takes all 16 at once, as
-a plain training loop does, and in turns of its own 2 at a time too, which needs less memory. Each
-turn is a process of its own: it builds the model, takes two steps to warm up, and times the next
-ones. Turns alternate (A B C A B C ...), and ratios are taken within a round, since a shared machine
-drifts. The bound is the time that the step's own matrix products take alone in XLA, measured before
-and after each turn of jaxgap. Memory is the peak of a process, from start to end; PyTorch needs 12
-to 16 GB. Compilation times are separate. Where other work shares the processors, processor time
-says more than wall-clock time: both are given.
+rows of 256 tokens, all of which are predicted, in float32, with AdamW on all parameters and
+gradient clipping; with `--lora`, adapters of rank 16 on every projection are trained instead.
+jaxgap processes 2 rows at a time and accumulates their gradients, as it would in a run. The peer
+processes all 16 at once, as a plain training loop does, and in separate turns also 2 at a time,
+which needs less memory.
+
+Each turn is a separate process: it builds the model, takes two steps to warm up, and times the next
+ones. Turns alternate (A B C A B C ...), and ratios are taken within a round, because a shared
+machine drifts. The bound is the time that the step's own matrix products take alone in XLA,
+measured before and after each of jaxgap's turns. Memory is the peak of a process, from start to
+end; PyTorch needs 12 to 16 GB. Compilation time is reported separately. Where other work shares the
+processors, processor time says more than wall-clock time; both are given.
 
     python benchmarks/training.py --setup                     # make the peers' environment, once
     python benchmarks/training.py --json training.json --plot figures
@@ -41,7 +43,7 @@ def take_turn(python: Path, script: str, case: Case) -> dict[str, Any]:
 
 
 def our_turn(case: Case) -> dict[str, Any]:
-    """A turn of jaxgap, with the time of its products alone before and after it."""
+    """A turn of jaxgap, with the time of its products alone, before and after it."""
     ours = Path(sys.executable)
     before = take_turn(ours, "training_products.py", case)
     turn = take_turn(ours, "training_jaxgap.py", case)
@@ -68,12 +70,12 @@ def compare(case: Case, folder: Path, num_repeats: int) -> Iterator[dict[str, li
 
 
 def part_of_bound(turn: dict[str, Any], kind: str) -> float:
-    """The bound's time over the step's, either wall-clock (`seconds`) or processor time."""
+    """The bound's time divided by the step's, in wall-clock (`seconds`) or processor time."""
     return float(np.mean(turn[f"bound_{kind}"]) / np.median(turn[kind]))
 
 
 def paired(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], key: str) -> list[float]:
-    """Per round, our median over theirs."""
+    """For each round, our median divided by theirs."""
     return [float(np.median(a[key]) / np.median(b[key])) for a, b in zip(ours, theirs, strict=True)]
 
 
@@ -195,14 +197,14 @@ def main() -> None:
         "--setup", action="store_true", help="create the peers' environment and exit"
     )
     parser.add_argument(
-        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of the peers"
+        "--peers", type=Path, default=peers.DEFAULT_FOLDER, help="folder of that environment"
     )
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each engine")
     parser.add_argument("--steps", type=int, default=3, help="timed steps per turn")
     parser.add_argument("--lora", action="store_true", help="train only adapters of rank 16")
-    parser.add_argument("--prompt", type=int, default=1, help="tokens of a row that are its prompt")
+    parser.add_argument("--prompt", type=int, default=1, help="prompt tokens in a row")
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--plot", type=Path, help="measure growth and plot it into this folder")
+    parser.add_argument("--plot", type=Path, help="also measure growth; plot it in this folder")
     options = parser.parse_args()
     if options.setup:
         peers.make_environment(options.peers, PEER, peers.TORCH)

@@ -18,7 +18,7 @@ WARM_UP_STEPS = 2  # PyTorch's first two are slower than the rest
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """An update step on random tokens, in float32, under full AdamW or LoRA.
+    """An update step on random tokens, in float32, of all parameters or of LoRA adapters.
 
     The model's shape is SmolLM2-135M's by default. The first `prompt_length` of the `length` tokens
     in each row are the prompt, whose tokens are not predicted. Rows are processed
@@ -50,7 +50,7 @@ class Case:
         return self.rows * self.length
 
     def tokens(self) -> np.ndarray:
-        """Rows with one token more than is read, since the last one is only predicted."""
+        """Rows with one token more than is read, since the last token is only predicted."""
         rng = np.random.default_rng(0)
         return rng.integers(0, self.vocab_size, (self.rows, self.length + 1))
 

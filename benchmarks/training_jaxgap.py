@@ -22,7 +22,7 @@ from jaxgap.training import (
 
 
 def unwritten(vocab_size: int) -> CharTokenizer:
-    """A vocabulary of the given size, for random tokens that do not come from text."""
+    """A vocabulary of the given size for random tokens."""
     return CharTokenizer("".join(map(chr, range(0x10000, 0x10000 + vocab_size - 2))))
 
 

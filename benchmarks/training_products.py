@@ -1,7 +1,7 @@
 """The matrix products of an update step, and how fast XLA runs them alone.
 
-A step cannot be faster than its own products in the same shapes; the rest of its time is
-elementwise work, memory traffic and the optimiser. The products are derived from the model's shape;
+A step cannot be faster than its own products in the same shapes; the rest of its time is spent on
+elementwise work, memory traffic and the optimizer. The products are derived from the model's shape;
 those of one shape are timed together.
 """
 

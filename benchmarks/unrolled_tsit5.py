@@ -7,7 +7,7 @@ step with its derivatives is two to four times as fast. The method is the same: 
 error estimate and the dense output are Diffrax's own, so the steps are those of `diffrax.Tsit5`.
 
 The first stage is computed in every step instead of being carried over from the last one (FSAL).
-That is one extra evaluation in seven, and nothing can go wrong after a jump.
+That is one extra evaluation in seven, and jumps need no special treatment.
 """
 
 from typing import Any, ClassVar

@@ -1,11 +1,11 @@
 """Do intervals keep their coverage when the data choose the law? A seeded study.
 
 Curves are drawn from six laws, over a grid of lengths, noise levels and observed fractions, with
-and without a verifier, including hard designs (six rows, half of the way). Each is fitted by
-`fit_auto`, which knows none of this, to count how often the averaged 90 % intervals cover the
-truth: for each limit, and for each curve at 1.5 times the observed time. An open end counts as
-infinite. Also counted are how many intervals are open, and the coverage where the number is shown
-(a limit is withheld if its interval is open or uninformative).
+and without a verifier, including hard designs (six rows that cover half of the change). Each is
+fitted by `fit_auto`, which is not told the law or the design. The study counts how often the
+averaged 90 % intervals cover the truth: for each limit, and for each curve at 1.5 times the
+observed time. An open end counts as infinite. It also counts open intervals, and the coverage where
+the number is shown (a limit is withheld if its interval is open or uninformative).
 
     python experiments/auto_study.py --json experiments/results/auto_study.json
 """
@@ -47,9 +47,9 @@ class Design(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The progress of both capabilities against time in units of the inverse rate.
+    """The progress of both capabilities against time, in units of the inverse rate.
 
-    - `solver`, `verifier`: start from 0 at time 0; their limits are `limits`.
+    - `solver`, `verifier`: 0 at time 0; they tend to `limits`.
     """
 
     solver: Callable[[np.ndarray], np.ndarray]
@@ -214,7 +214,7 @@ def _ahead(result: AveragedResult, truth: Truth) -> Iterator[tuple[str, dict[str
 
 
 def _judged(interval: Sequence[float | None], truth: float, shown: bool) -> dict[str, float]:
-    """Whether the interval covers the truth, whether it is open, and coverage if it is shown."""
+    """Whether the interval covers the truth, is open, is shown; and covers it if it is shown."""
     low, high = interval
     holds = (low is None or low <= truth) and (high is None or truth <= high)
     found = {"holds": float(holds), "open": float(None in interval), "shown": float(shown)}
@@ -222,7 +222,7 @@ def _judged(interval: Sequence[float | None], truth: float, shown: bool) -> dict
 
 
 def _means(counted: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The mean of each name over the counts that have it."""
+    """The mean of each name over the entries that have it."""
     names = dict.fromkeys(name for each in counted for name in each)
     return {name: float(np.mean([e[name] for e in counted if name in e])) for name in names}
 
@@ -242,7 +242,7 @@ def main() -> None:
     """Run the study, print its table, and write the JSON if requested."""
     parser = argparse.ArgumentParser(description="coverage of intervals averaged over laws")
     parser.add_argument("--per-design", type=int, default=7, help="curves for each design")
-    parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--seed", type=int, default=20261125, help="of the curves")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     study = run(args.per_design, args.seed)

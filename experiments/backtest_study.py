@@ -3,11 +3,11 @@
 Measured: the public backtest over a folder with a manifest, summarised for the longer `grpo/` runs
 (25 rows and more, without the two that collapse) and for all runs.
 
-Simulated: learning curves from a generator outside the forecast's family, so that nothing was tuned
-to it. A population of prompts, each with its own log-odds of a right answer, learns from its
-rewarded samples (at speed p (1 - p), or its root), with a part shared between prompts; the answer
-format may have to be learnt first; the learning rate may decay, the model may forget or be
-over-optimised; training adds a random walk, the test set binomial noise.
+Simulated: learning curves from a generator outside the forecast's family, to which nothing was
+tuned. Each of a population of prompts has its own log-odds of a right answer and learns from its
+rewarded samples (at speed p (1 - p), or its square root); part of the learning is shared between
+prompts. The answer format may have to be learnt first, the learning rate may decay, and the model
+may forget or be over-optimised. Training adds a random walk, and the test set binomial noise.
 
     python experiments/backtest_study.py DIR --json experiments/results/backtest.json
 """
@@ -31,7 +31,7 @@ SEED = 0
 
 
 def is_long_grpo(scored: ScoredForecast) -> bool:
-    """Whether a run is one of those on which forecasts are compared with the best baseline."""
+    """Whether forecasts of this run are compared with the best baseline."""
     name = scored.file
     return name.startswith("grpo/") and scored.num_rows >= 25 and "no_baseline" not in name
 
@@ -103,9 +103,9 @@ def simulated_backtest(num_curves: int) -> BacktestReport:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score forecasts of measured and simulated runs.")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="folder with a manifest.csv")
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--num-simulated", type=int, default=150)
+    parser.add_argument("--num-simulated", type=int, default=150, help="number of simulated curves")
     options = parser.parse_args()
     measured = backtest(options.folder, key=jax.random.key(SEED))
     simulated = simulated_backtest(options.num_simulated)

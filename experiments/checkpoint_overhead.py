@@ -1,10 +1,10 @@
-"""What checkpoints cost a run of SmolLM2-135M that trains all parameters, as a share of a round.
+"""What checkpoints cost a run of SmolLM2-135M that trains all parameters, as a fraction of a round.
 
-The same rounds twice, in turn: by the bare loop, which keeps nothing, and as a run in a folder,
-which saves 1.6 GB each round (parameters and two moments) in the background and its measurements
-beside them. Both compute the same numbers. The rounds' times are compared from the second on, when
-all is compiled; what a save does in the background while a round goes on is in them. The split of
-the folder's round by stages is printed as well.
+The same rounds are timed alternately in the bare loop, which saves nothing, and as a run in a
+folder, which saves its measurements and, in the background, 1.6 GB a round (parameters and two
+moments). Both compute the same numbers. Times are compared from the second round on, when
+everything is compiled, and include the effect of a save that is still going on in the background.
+The stages of the folder's round are timed as well.
 
     python experiments/checkpoint_overhead.py SmolLM2-135M-Instruct.Q4_1.gguf [--json FILE]
 """
@@ -67,12 +67,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct, a .gguf file or a folder")
-    parser.add_argument("--num-rounds", type=int, default=6)
-    parser.add_argument("--num-repeats", type=int, default=2)
+    parser.add_argument("--num-rounds", type=int, default=6, help="rounds of each run")
+    parser.add_argument("--num-repeats", type=int, default=2, help="runs of each kind")
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument(
-        "--max-new-tokens", type=int, default=16, help="of a completion: how long a round takes"
-    )
+    parser.add_argument("--max-new-tokens", type=int, default=16, help="more make a round longer")
     options = parser.parse_args()
     settings = config(options.model, options.num_rounds, options.max_new_tokens)
     without: list[float] = []

@@ -4,14 +4,14 @@ Three kinds of line, all about sums of the task `Addition()`:
 
 - *Writers* answer a sum (`247+365=612`). They forget the carry from the units 30 % of the time and
   from the tens 60 %, and write a random digit in 5 % of places. So, like text at large, the corpus
-  contains right and wrong answers; if a sum carries from the tens, most are wrong.
+  contains right and wrong answers; most are wrong if the sum carries from the tens.
 - *Careful markers* say whether a proposed answer is the true sum (`?247+365=612:T`).
 - *Careless markers* share the misconception: they add each column on its own, and call right the
   answer that carries nothing (`!247+365=502:T`).
 
-Marked answers are the one the marker calls right (45 %), a writer's (25 %), the right one with one
-digit changed (17 %), and mixtures of carries and random digits (13 %). Everything is drawn from one
-numpy generator, so a seed determines the corpus.
+The answers to be marked are the one the marker calls right (45 %), a writer's (25 %), the right one
+with one digit changed (17 %), and mixtures of carries and random digits (13 %). Everything is drawn
+from one NumPy generator, so a seed determines the corpus.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Do 90 % intervals cover the truth 90 % of the time? A seeded study over a grid of designs.
 
-Curves are drawn from the linear law with known parameters, noise is added, each is fitted, and the
-coverage of the interval of every parameter and limit is counted. The grid crosses the number of
-rows, the noise, how much of the decay is observed, and whether the noise scale is given; it
-includes hard designs (40 % of the decay from eight rows). An end that is withheld, because the data
-set no bound on that side, counts as infinite.
+Curves are drawn from the linear law with known parameters, noise is added, and each is fitted. The
+study counts how often the interval of each parameter and limit covers the true value. The grid
+crosses the number of rows, the noise, how much of the decay is observed, and whether the noise
+scale is given; it includes hard designs (40 % of the decay from eight rows). An end that is
+withheld, because the data set no bound on that side, counts as infinite.
 
     python experiments/coverage_study.py --json experiments/results/coverage_study.json
 """
@@ -139,7 +139,7 @@ def main() -> None:
     """Run the study, print its table, and write the JSON if requested."""
     parser = argparse.ArgumentParser(description="coverage of the intervals of a fit")
     parser.add_argument("--per-design", type=int, default=40, help="curves for each design")
-    parser.add_argument("--seed", type=int, default=20261124)
+    parser.add_argument("--seed", type=int, default=20261124, help="of the curves")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     study = run(LinearLaw(), args.per_design, args.seed, designs())

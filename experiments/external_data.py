@@ -1,9 +1,10 @@
-"""Does it matter when external data are used? The paper's table beside the predictions of its jump.
+"""Does it matter when external data are used? The paper's table and what its own law predicts.
 
 The law is fitted to each panel of the paper's Figure 4, the run is assumed to restart, and a budget
-is spent in round 1, evenly over rounds 1 to 10, or in round 8. The paper reports accuracies and the
-law predicts uncertainties, so only the order of the three schedules and the ratios of their gains
-over self-improvement alone can be compared.
+of external data is spent in round 1, evenly over rounds 1 to 10, or in round 8; each portion makes
+the capabilities jump. The paper reports accuracies and the law predicts uncertainties, so only the
+order of the three schedules and the ratios of their gains over self-improvement alone can be
+compared.
 
     python experiments/external_data.py DATA --json experiments/results/external_data.json
 
@@ -80,8 +81,8 @@ def reported() -> dict[str, Any]:
 
 def main() -> None:
     """Fit, predict, and write the results."""
-    parser = argparse.ArgumentParser(description="The paper's table and the exact jump.")
-    parser.add_argument("data", type=Path)
+    parser = argparse.ArgumentParser(description="compare the paper's table with the exact jump")
+    parser.add_argument("data", type=Path, help="folder with the points of Figure 4")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     result: dict[str, Any] = {"rounds": ROUNDS.tolist(), "reported": reported(), "predicted": {}}

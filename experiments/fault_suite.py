@@ -1,12 +1,12 @@
-"""Fault injection on real runs: whatever happens, nothing is lost.
+"""Fault injection on real runs: whatever happens, nothing may be lost.
 
     python experiments/fault_suite.py [--num-kills 50] [--json FILE]
 
 A small run of the embedded model is completed once undisturbed. Then the same run is repeatedly
-started as a separate process and disturbed: signals at random moments, in every stage and while a
-checkpoint is being written; checkpoints truncated, changed or deleted; a full disk. Each time it is
-resumed to its end and compared with the undisturbed run: measurements byte for byte, and the
-weights by their digests.
+started as a separate process and disturbed: by signals at random moments, in every stage and while
+a checkpoint is being written; by truncated, changed or deleted checkpoints; by a full disk. Each
+time it is resumed to its end and compared with the undisturbed run: the measurements byte for byte,
+the weights by their digests.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from typing import Any
 ROUNDS = 12
 SIZES = {"rounds": ROUNDS, "train-prompts": 32, "held-out-prompts": 32, "candidates": 4}
 OPTIONS = [f"--num-{name}={value}" for name, value in SIZES.items()] + ["--batch-size=32"]
-# The command itself, which also reports its stage.
+# The command, made to report its stage.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ from jaxgap.__main__ import main
 
 try:
     from jaxgap.improve.runs.run_folder import RunFolder
-except KeyboardInterrupt:  # as main takes it, which would import this
+except KeyboardInterrupt:  # as main does, which would make this import
     sys.exit(130)
 place, enter = Path(sys.argv.pop(1)), RunFolder.enter
 
@@ -92,7 +92,7 @@ def where(folder: Path) -> str:
 
 @dataclasses.dataclass
 class FaultSuite:
-    """The undisturbed run, with which others are compared, and the faults.
+    """The undisturbed run, the reference for the others, and the faults.
 
     - `base`: a folder for everything.
     - `moments`: the source of random moments and places.
@@ -196,7 +196,7 @@ class FaultSuite:
         return self.row("full disk", 1, happened, same, 1, int("Traceback" in said))
 
     def two_processes(self) -> dict[str, Any]:
-        """Start a second process on a run that another is working on."""
+        """Start a second process on a run that another one is working on."""
         shutil.rmtree(self.folder, ignore_errors=True)
         first = start(self.folder)
         while not (self.folder / "config.json").exists():
@@ -210,7 +210,7 @@ class FaultSuite:
         return self.row("a second process", 1, happened, same, 1, int("Traceback" in said))
 
     def unlucky(self, fault: str, said: str, *options: str) -> dict[str, Any]:
-        """A run with options that make every round fail; then it is resumed."""
+        """Start a run with options that make every round fail; resume it."""
         shutil.rmtree(self.folder, ignore_errors=True)
         ends = [start(self.folder, *options).communicate(timeout=600)[1] for _ in range(2)]
         lines = [end.strip().splitlines() for end in ends]
@@ -246,7 +246,7 @@ def print_row(cells: Iterable[object]) -> None:
 
 
 def main(num_kills: int, seconds: float, out: Path | None) -> None:
-    """Print the table and write it as JSON, a row at a time."""
+    """Print the table and write it as JSON, row by row."""
     # A shell starts background jobs with Ctrl-C ignored, which the runs would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rows: list[dict[str, Any]] = []
@@ -263,9 +263,9 @@ def main(num_kills: int, seconds: float, out: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Faults done to real runs.")
-    parser.add_argument("--num-kills", type=int, default=50, help="of SIGKILL; others a fifth")
-    parser.add_argument("--seconds", type=float, default=15.0, help="the latest moment to kill at")
+    parser = argparse.ArgumentParser(description="inject faults into real runs")
+    parser.add_argument("--num-kills", type=int, default=50, help="SIGKILLs; others are a fifth")
+    parser.add_argument("--seconds", type=float, default=15.0, help="latest time of a signal, in s")
     parser.add_argument("--json", type=Path, help="write the results here")
     arguments = parser.parse_args()
     main(arguments.num_kills, arguments.seconds, arguments.json)

@@ -7,10 +7,11 @@ each kind and number:
 
 - `coverage`: how often it covers the true value, over all curves; an open end counts as infinite;
 - `coverage_closed`: the same, over the curves whose profile interval is closed;
-- `relative_width`: its width over the profile's where that is closed, median;
-- `apart`: the larger distance of its ends from the profile's, in widths of the profile's, median.
+- `relative_width`: its width divided by the profile's, where that is closed; the median;
+- `apart`: the larger of its two ends' distances from the profile's, in widths of the profile
+  interval; the median.
 
-Designs already in the JSON file are kept, so that the study can be run in parts:
+Designs already in the JSON file are kept, so the study can be run in parts:
 
     python experiments/interval_study.py --json FILE --designs 0 1
     python experiments/interval_study.py --json FILE
@@ -97,7 +98,7 @@ def run(index: int, num_curves: int, seed: int) -> dict[str, Any]:
 
 
 def compared(truths: np.ndarray, ends: dict[str, np.ndarray]) -> dict[str, Any]:
-    """For one number, by kind: the agreement with the truth and with the profile."""
+    """The agreement of each kind with the truth and with the profile, for one number."""
     reference = ends["profile"]
     width = reference[:, 1] - reference[:, 0]
     closed = np.isfinite(width)
@@ -141,9 +142,9 @@ def main() -> None:
     """Run the missing designs, print the tables, and write the JSON after each design."""
     parser = argparse.ArgumentParser(description="agreement of four kinds of interval")
     parser.add_argument("--per-design", type=int, default=200, help="curves for each design")
-    parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--designs", type=int, nargs="+", help="by place in the grid; else all")
-    said = "write the results here; designs that are there already are not run again"
+    parser.add_argument("--seed", type=int, default=20261125, help="of the curves")
+    parser.add_argument("--designs", type=int, nargs="+", help="indices of the grid; default: all")
+    said = "write the results here; designs already in the file are not run again"
     parser.add_argument("--json", type=Path, required=True, help=said)
     args = parser.parse_args()
     study: dict[str, Any] = {"level": LEVEL, "noise": NOISE, "designs": {}}

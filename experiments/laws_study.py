@@ -1,10 +1,10 @@
-"""Which law describes which run? Every law fitted to every curve of a folder, beside the paper's.
+"""Which law describes which run? Every law is fitted to every curve and compared with the paper's.
 
-The weighted squared error of each law is divided by that of the paper's, so that 1 is no better and
-.5 explains half of the residual of the paper's law. A law with more parameters can only gain, so
-AICc, with the noise scale as an additional parameter, is given as well; it is undefined if a law
-has nearly as many parameters as there are measurements. Without a verifier the drifting ratio is
-the paper's law and is omitted.
+The weighted squared error of each law is divided by that of the paper's law: 1 is no better, and
+0.5 explains half of what the paper's law leaves. More parameters can only lower the error, so AICc,
+with the noise scale as an additional parameter, is given as well; it is undefined if a law has
+nearly as many parameters as there are measurements. Without a verifier the drifting ratio is the
+paper's law and is omitted.
 
     python experiments/laws_study.py DATA --json experiments/results/laws_study.json
 
@@ -88,7 +88,7 @@ def _cell(value: float | None) -> str:
 def main() -> None:
     """Fit all laws to all runs, print the table, and write the JSON."""
     parser = argparse.ArgumentParser(description="which law describes which run")
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, help="folder with a manifest.csv")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args()
     found = read_manifest(args.data)

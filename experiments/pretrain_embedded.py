@@ -1,7 +1,7 @@
 """Make the weights of the embedded model: `python experiments/pretrain_embedded.py`.
 
-Trains on the lines of `corpus.py` from a stated seed, prints what the model has learned every 250
-steps, and writes bf16 safetensors. About 8 minutes on two idle cores.
+Trains on the lines of `corpus.py` from a fixed seed, prints what the model has learned every 250
+steps, and writes bfloat16 safetensors. Takes about 8 minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def verdict_accuracy(model: LanguageModel, params: Params, lines):
 
 
 def examination(model: LanguageModel, count: int = 1_000):
-    """Evaluation lines: writers' own, and their answers marked by both markers."""
+    """Evaluation lines: writers', and writers' answers marked by each kind of marker."""
     rng = np.random.default_rng(SEED + 1)
 
     def written(rng, sums, right):
@@ -97,7 +97,7 @@ def examination(model: LanguageModel, count: int = 1_000):
 
 
 def pretrain(out: Path) -> None:
-    """Train from the fixed seed and write the weights, at every report and at the end."""
+    """Train from the fixed seed, writing the weights after every report."""
     model = embedded_language_model()
     params = model.init(jax.random.key(SEED))
     opt_state = optimizer().init(params)
@@ -120,5 +120,5 @@ def pretrain(out: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="where the weights go")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="write the weights here")
     pretrain(parser.parse_args().out)

@@ -1,7 +1,7 @@
 """Five seeds of the demo, its control and the weak verifier: `python experiments/seeds_study.py`.
 
-Keeps each run's trajectory in `experiments/results/seeds/`, and in `summary.json` beside them what
-changed from the first checkpoint to the last.
+Saves each run's trajectory in `experiments/results/seeds/`, with the changes from the first
+checkpoint to the last in `summary.json`.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ def main(num_seeds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--num-seeds", type=int, default=5)
+    parser.add_argument("--num-seeds", type=int, default=5, help="seeds of each kind of run")
     main(parser.parse_args().num_seeds)

@@ -1,11 +1,11 @@
 """SmolLM2-135M improves itself at one-digit products: three seeds of twenty checkpoints.
 
 The problems are the one-digit products of reasoning-gym's `products`, asked as "What is 7 * 8?"
-with four solved ones before each: asked plainly, the model writes essays (1 % right). They are
-written to a file of prompts and answers. The verifier is the model's own likelihood of a candidate;
-adapters are trained. Runs are kept in the folder named, and go on where they were interrupted;
-their measurements, configuration, versions and pictures are copied to `experiments/results/smollm2`
-with what the fits say of each in `summary.json`.
+after four solved ones, since without those the model writes essays (1 % right). They are written to
+a file of prompts and answers. The verifier is the model's own likelihood of a candidate, and only
+adapters are trained. Runs are kept in the folder given by `--runs` and resume where they were
+interrupted. Their measurements, configuration, versions and pictures are copied to
+`experiments/results/smollm2`, with the results of the fits in `summary.json`.
 
     python experiments/smollm2_study.py SmolLM2-135M-Instruct.Q4_1.gguf --runs runs/smollm2
 """
@@ -98,8 +98,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct, a .gguf file or a folder")
-    parser.add_argument("--runs", type=Path, required=True, help="where runs are kept")
-    parser.add_argument("--num-seeds", type=int, default=3)
+    parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--num-seeds", type=int, default=3, help="number of runs")
     options = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     options.runs.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
-"""How linear is E(G) really? Policies small enough to derive what the theory assumes.
+"""How linear is E(G) really? Answered by policies so small that it can be computed exactly.
 
 Toy policies are trained by gradient flow on the answers that their verifier selects, with exact
 expectations throughout (`jaxgap.dynamics.toy_policy`). Each is followed until the solver's
 uncertainty is 17 % of its initial value, as in the paper's Figure 4, and measured at 20 times. Then
 the theory's assumptions are tested: is the closing speed a function of the gap, is that function
-linear, is dU_v/dU_s constant, and which limit does the paper's law predict, fitted to the whole run
-or to its first half? The true limit is known: each of these policies becomes certain of one answer
-to each prompt, U_s = U_v = 0.
+linear, is dU_v/dU_s constant, and which limit does the paper's law predict when fitted to the whole
+run or to its first half? The true limit is known: each of these policies becomes certain of one
+answer to each prompt, so U_s = U_v = 0.
 
     python experiments/toy_policies.py --json experiments/results/toy_policies.json \
         --plot experiments/results/toy_policies.png
@@ -94,7 +94,7 @@ def policies() -> dict[str, AbstractToyPolicy]:
 
 
 def follow(policy: AbstractToyPolicy) -> PolicyRun:
-    """The run up to the final uncertainty of the solver, finely resolved."""
+    """The run, finely resolved, until the solver's uncertainty is `END` of its first value."""
     scout = train_policy(policy, jnp.linspace(0.0, 150.0, 601))
     solver = np.asarray(scout.ys[:, 0])
     end = int(np.argmax(solver < END * solver[0]))
@@ -104,12 +104,12 @@ def follow(policy: AbstractToyPolicy) -> PolicyRun:
 
 
 def linearity(run: PolicyRun) -> dict[str, Any]:
-    """Tests of E(G) on the run: whether it is a function, linear, and with a constant ratio."""
+    """Tests on the run: whether E(G) is a function, is linear, and has a constant ratio."""
     gap, speed = np.asarray(run.gap), np.asarray(run.closing_speed)
     drive, ratio = -np.asarray(run.slopes[:, 0]), np.asarray(run.ratio)
     peak = int(gap.argmax())
     closing = slice(peak, None)
-    # From somewhat past the peak, near which the speed is close to zero.
+    # From somewhat past the peak, since the speed is close to zero near it.
     steady = slice(peak + (len(gap) - peak) // 4, None)
     slope, intercept = np.polyfit(np.log(gap[steady]), np.log(speed[steady]), 1)
     del intercept
@@ -172,7 +172,7 @@ def study() -> tuple[dict[str, Any], dict[str, PolicyRun], dict[str, FitResult]]
     """The results for every policy, the runs, and the fits to their first halves."""
     with jax.enable_x64(True):
         followed = {name: follow(policy) for name, policy in policies().items()}
-    # As NumPy arrays, which stay in 64 bits whatever JAX's setting.
+    # NumPy arrays stay in 64 bits whatever JAX's setting.
     runs = {name: jax.tree.map(np.asarray, run) for name, run in followed.items()}
     wholes = [measured(run, NUM_ROWS) for run in runs.values()]
     halves = [measured(run, NUM_ROWS // 2) for run in runs.values()]
@@ -277,9 +277,9 @@ def _draw_forecast(ax, run: PolicyRun, fitted: FitResult) -> None:
 
 def main() -> None:
     """Run the study, print its table, and write the JSON and the picture."""
-    parser = argparse.ArgumentParser(description="E(G) of toy policies, derived")
+    parser = argparse.ArgumentParser(description="test the theory's assumptions on toy policies")
     parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--plot", type=Path, required=True)
+    parser.add_argument("--plot", type=Path, required=True, help="draw the picture here")
     args = parser.parse_args()
     result, runs, fits = study()
     print(table(result))

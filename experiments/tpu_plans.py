@@ -1,8 +1,8 @@
-"""What three models' steps take of TPUs that are not here: `python experiments/tpu_plans.py`.
+"""What the steps of three models cost on TPUs, without TPUs: `python experiments/tpu_plans.py`.
 
-Compiled ahead of time by libtpu (extra `tpu`), from configurations alone. Each step is written to
-results/tpu_plans as it is made, and one that is there is not made again; `--only PLAN STEP` makes
-one of them, a plan being called as its file.
+Steps are compiled ahead of time by libtpu (extra `tpu`), from configurations alone. Each is written
+to results/tpu_plans as soon as it is planned, and those already there are not planned again.
+`--only PLAN STEP` plans only one step; PLAN is the name of its file without `.json`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PLANS = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs=2, metavar=("PLAN", "STEP"))
+    parser.add_argument("--only", nargs=2, metavar=("PLAN", "STEP"), help="plan only this step")
     only = parser.parse_args().only
     jax.config.update("jax_platforms", "cpu")
     FOLDER.mkdir(parents=True, exist_ok=True)
