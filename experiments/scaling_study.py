@@ -6,10 +6,12 @@ from shapes alone, for 1, 2, 4 and 8 devices along each axis of the mesh: strong
 fixed total number of rows, weak scaling with a fixed number per device. Counted on one device:
 operations of products, bytes read and written, bytes received from other devices, and memory.
 
-Results are written incrementally to results/scaling/MODEL.json, and existing ones are not compiled
-again; MODEL.png shows them. (tests/sharding/sampling_on_devices.py counts how SmolLM2 samples.)
+Results are written as they are made to results/scaling/MODEL.json, and those already there are not
+compiled again; MODEL.png, drawn each time, shows them. (tests/sharding/sampling_on_devices.py
+counts how SmolLM2 samples.)
 """
 
+import argparse
 import functools
 import json
 import os
@@ -170,6 +172,10 @@ def _quantity(row: dict[str, Any], name: str) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.parse_args()  # --help ends here: what follows writes to FOLDER
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in AXES:
         path = FOLDER / f"{name}.json"
