@@ -1,10 +1,10 @@
 """Does it matter when external data are used? The paper's table and what its own law predicts.
 
 The law is fitted to each panel of the paper's Figure 4, the run is assumed to restart, and a budget
-of external data is spent in round 1, evenly over rounds 1 to 10, or in round 8; each portion makes
-the capabilities jump. The paper reports accuracies and the law predicts uncertainties, so only the
-order of the three schedules and the ratios of their gains over self-improvement alone can be
-compared.
+of external data is spent in round 1, evenly over rounds 1 to 10, or in round 8, where the
+verifier's uncertainty jumps. The paper reports accuracies and the law predicts uncertainties, so
+only the order of the three schedules and the ratios of their gains over self-improvement alone can
+be compared.
 
     python experiments/external_data.py DATA --json experiments/results/external_data.json
 
