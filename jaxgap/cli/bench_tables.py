@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from jaxgap.cli.option_names import in_options
 from jaxgap.cli.tables import limit_cell
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
@@ -44,7 +45,7 @@ def print_bench(console: Terminal, found: Bench) -> None:
         said = "lacks readable times of some stage, so seconds are missing"
         console.print(f"timings.jsonl of {', '.join(untimed)} {said}.", style="dim")
     for name, why in found.failed.items():
-        console.print(f"{name} failed: {why}", style="red")
+        console.print(f"{name} failed: {in_options(why)}", style="red")
 
 
 def _table(

@@ -65,7 +65,7 @@ def run_command(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         _refuse(in_options(str(error), argv))
     except RunError as error:
-        _refuse(str(error), RUN_ERROR)
+        _refuse(in_options(str(error)), RUN_ERROR)
     except BrokenPipeError:
         # The reader (a pager, head) has gone; the flush at exit would fail and report it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 _OPTION_OF = {"cost": "stop_when", "prefixes": "prefix"}
 _PAIR = re.compile(r"'(\w+)': '([^'{}]*)'")
 _ADVICE = re.compile(
-    rf"\bcolumns=\{{({_PAIR.pattern}(?:, {_PAIR.pattern})*)\}}|\bkind='(?P<kind>\w+)'"
+    rf"\bcolumns=\{{(?P<columns>{_PAIR.pattern}(?:, {_PAIR.pattern})*)\}}"
+    r"|\bkind='(?P<kind>\w+)'"
+    r"|`(?P<argument>[a-z_]+)(?:=True)?`"
+    r"|`noise=(?P<noise>ScalePerSeries)\(\)`"
+    r"|`resume_folder\((?P<quote>['\"])(?P<run>.*?)(?P=quote)\)`"
 )
 
 
@@ -20,12 +24,16 @@ def in_options(message: str, argv: Sequence[str] = ()) -> str:
     - `argv`: what the user typed. An option that was not typed is not at fault, so its argument
         keeps its name, unless the message says that it must be given.
 
+    Arguments are advised in backquotes, except `columns` and `kind`.
+
     **Example:**
 
     >>> in_options("level must lie between 0 and 1, got 2", ["fit", "a.csv", "--level=2"])
     '--level must lie between 0 and 1, got 2'
     >>> in_options("name them by columns={'t': 'step', 'solver': 'nll'}, or give kind='accuracy'")
     'name them by --columns t=step,solver=nll, or give --kind accuracy'
+    >>> in_options("begin anew with a lower `prompts_per_call`, or with `remat=True`")
+    'begin anew with a lower --prompts-per-call, or with --remat'
     """
     name, separator, rest = message.partition(" ")
     known = {option.removeprefix("--").replace("-", "_"): option for option in options(argv)}
@@ -43,4 +51,10 @@ def options(argv: Sequence[str]) -> set[str]:
 def _as_option(advice: re.Match[str]) -> str:
     if advice["kind"]:
         return f"--kind {advice['kind']}"
-    return "--columns " + ",".join(map("=".join, _PAIR.findall(advice[1])))
+    if advice["argument"]:
+        return "--" + advice["argument"].replace("_", "-")
+    if advice["noise"]:
+        return "--noise per-series"
+    if advice["run"]:
+        return f"--resume {advice['run']}"
+    return "--columns " + ",".join(map("=".join, _PAIR.findall(advice["columns"])))

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import tyro
 
+from jaxgap.cli.option_names import in_options
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.runs.run_files import CONFIG_FILE
 
@@ -135,7 +136,7 @@ def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator
         # Wait for the others, to which `jax.distributed` would give only half a minute.
         barrier()
     except RunError as error:
-        line = str(error)
+        line = in_options(str(error))
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())[:150]
         is_run = (folder / CONFIG_FILE).exists()

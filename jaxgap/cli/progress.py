@@ -11,6 +11,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from jaxgap.cli.option_names import in_options
 from jaxgap.cli.terminal import Terminal
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
@@ -86,7 +87,7 @@ class LoopProgress:
 
     def on_note(self, line: str) -> None:
         """Print a note."""
-        self._progress.console.print(line, style="yellow")
+        self._progress.console.print(in_options(line), style="yellow")
 
     def on_stage(self, round_index: int, stage: Stage) -> None:
         """Show the stage that begins."""

@@ -34,7 +34,7 @@ def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
     before, _, after = result.report().partition(limit)
     console.print(before, end="")
     console.print(limit, style="bold", end="")
-    console.print(after)
+    console.print(in_options(after))
 
 
 def limit_cell(result: "FitResult", digits: int) -> str:
@@ -143,8 +143,8 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     for entry in report.left_out:
         if entry["reason"] != TOO_SHORT:
             at = "" if entry["prefix"] is None else f" at {entry['prefix']:g}"
-            _warn(console, f"{entry['file']} is left out{at}: {in_options(entry['reason'])}")
+            _warn(console, f"{entry['file']} is left out{at}: {entry['reason']}")
 
 
 def _warn(console: Terminal, warning: str) -> None:
-    console.print(Text.assemble(("Warning:", "yellow"), f" {warning}"))
+    console.print(Text.assemble(("Warning:", "yellow"), f" {in_options(warning)}"))

@@ -41,7 +41,7 @@ def with_num_items(
         return rest, {**metadata, NUM_ITEMS: int(values[0])}
     why = "counts only with kind='accuracy'" if same else "is not one whole number in all rows"
     note = f"the column 'num_items' is an extra measurement, as it {why}"
-    note += "" if same else "; if the number is known, give num_items (--num-items)"
+    note += "" if same else "; if the number is known, give `num_items`"
     provenance = with_notes(metadata.get("provenance") or {}, [note])
     return dict(extra), {**metadata, "provenance": provenance}
 

@@ -51,6 +51,11 @@ def said_of(capsys, *rows):
     return " ".join(capsys.readouterr().out.split())
 
 
+def test_why_a_run_failed_is_said_in_options(lawful, capsys):
+    print_bench(Terminal(), Bench((row("a", lawful),), {"b": "take another `dtype`"}))
+    assert "b failed: take another --dtype" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_number_that_all_seeds_bound_has_a_mean(lawful, capsys):
     rows = [row("seed0", lawful), row("seed1", lawful)]
     rate = lawful.parameters["rate"].estimate

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
+from jaxgap.errors import RunError
 from jaxgap.fitting import load_result
 from jaxgap.trajectory import Trajectory, write_csv
 
@@ -202,6 +203,35 @@ def test_what_the_system_refuses_is_one_printable_line(error, line, capsys, monk
 
     monkeypatch.setattr("jaxgap.cli.main._parse", fail)
     assert fails(["fit", "x.csv"], capsys) == f"jaxgap: {line}\n"
+
+
+def test_what_a_run_advises_in_python_is_said_in_options(capsys, monkeypatch):
+    def fail(argv):
+        raise RunError("begin anew with a lower `microbatch_size`, or with `remat=True`")
+
+    monkeypatch.setattr("jaxgap.cli.main._parse", fail)
+    with pytest.raises(SystemExit, match="1"):
+        run_command(["improve"])
+    said = capsys.readouterr().err
+    assert said == "jaxgap: begin anew with a lower --microbatch-size, or with --remat\n"
+
+
+def test_a_folder_with_a_run_is_resumed_by_an_option(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    said = fails(["improve", "--out", str(tmp_path)], capsys)
+    advice = f"already contains a run: resume it with --resume {tmp_path}"
+    assert said == f"jaxgap: {tmp_path} {advice}\n"
+
+
+def test_a_warning_of_a_fit_names_an_option(tmp_path, capsys):
+    ts = np.arange(12.0)
+    scales = np.array([[0.05], [0.005]])
+    noise = np.random.default_rng(0).standard_normal((2, 12)) * scales
+    curves = np.array([[1.0], [0.8]]) + np.array([[3.0], [1.2]]) * np.exp(-0.4 * ts) + noise
+    write_csv(Trajectory(ts, *curves), tmp_path / "run.csv")
+    run_command(["fit", str(tmp_path / "run.csv")])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "give each series its own (--noise per-series)" in said
 
 
 COMMANDS = "backtest bench compare demo export fit forecast improve plan report schedule watch"

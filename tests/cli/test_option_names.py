@@ -29,6 +29,12 @@ def test_an_argument_is_called_as_its_option_was_typed(message, argv, said):
         ("give kind='accuracy', and", "give --kind accuracy, and"),
         ("columns={'t': quit()}", "columns={'t': quit()}"),
         ("kind=accuracy", "kind=accuracy"),
+        ("give `num_items`", "give --num-items"),
+        ("with `remat=True`, or", "with --remat, or"),
+        ("so `noise=ScalePerSeries()`)", "so --noise per-series)"),
+        ("with `resume_folder('a/b')`", "with --resume a/b"),
+        ("""with `resume_folder("it's")`""", "with --resume it's"),
+        ("call it inside `with f(True):`", "call it inside `with f(True):`"),
     ],
 )
 def test_advice_in_python_becomes_advice_in_options(advice, said):

@@ -118,7 +118,7 @@ class Diagnostics:
             f"{self.reduced_chi_squared:.2g}, {chance(1.0 - p_value)}): the rows share a "
             "part of their errors, as rows measured on the same prompts do, or the errors are too "
             "large; rates, ratios and limits on these prompts are known better than the intervals "
-            "say (`ScalePerSeries`, `--noise per-series`), and limits on other prompts less well"
+            "say (`noise=ScalePerSeries()`), and limits on other prompts less well"
         ]
 
     def _unequal_noise(self) -> list[str]:
@@ -129,7 +129,7 @@ class Diagnostics:
             f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
             f"solver's (F test, {chance(p_value)}): the fit assumes one scale for both, so "
             "the intervals of the noisier series are too narrow and those of the other too "
-            "wide; give each series its own (`ScalePerSeries`, `--noise per-series`)"
+            "wide; give each series its own (`noise=ScalePerSeries()`)"
         ]
 
     def to_dict(self) -> dict[str, Any]:

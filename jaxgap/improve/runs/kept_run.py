@@ -213,7 +213,7 @@ class _KeptRun:
             self._notes.add(f"{fault}: stopped")
             advice = (
                 ", before any training: check the model's weights and the verifier, or take "
-                "another --dtype"
+                "another `dtype`"
                 if saved is None
                 else f", {self._retries.num_failures} times in a row: a lower learning rate may "
                 "help; the checkpoints before it are intact"

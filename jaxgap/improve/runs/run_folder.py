@@ -257,7 +257,8 @@ def _is_left_over(path: Path) -> bool:
 
 def _without_run(folder: Path) -> Path:
     if (folder / CONFIG_FILE).exists():
-        raise InputError(f"{folder} already contains a run: resume it with --resume {folder}")
+        advice = f"resume it with `resume_folder({str(folder)!r})`"
+        raise InputError(f"{folder} already contains a run: {advice}")
     return folder
 
 

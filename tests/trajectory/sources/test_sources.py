@@ -436,7 +436,7 @@ def test_a_column_of_the_number_of_items_is_that_number(tmp_path, columns, endin
     assert (counted.num_items, dict(counted.extra), notes(counted)) == (100, {}, "")
     differing = read([100, 200, 100], kind="accuracy")
     assert (differing.num_items, list(differing.extra)) == (None, ["num_items"])
-    assert "give num_items (--num-items)" in notes(differing)
+    assert "give `num_items`" in notes(differing)
     given = read([100, 200, 100], kind="accuracy", num_items=50)
     assert (given.num_items, list(given.extra)) == (50, ["num_items"])
     assert "counts only with kind='accuracy'" in notes(read([100, 100, 100]))
