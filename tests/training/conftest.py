@@ -1,5 +1,7 @@
 """Examples of unequal length for the small model, and the plain loss they are checked against."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,3 +50,10 @@ def plain_loss():
         return total / len(examples.tokens)
 
     return loss
+
+
+@pytest.fixture(scope="session")
+def expected(tiny_model, tiny_params, examples, plain_loss):
+    """The plain loss of the examples, and its gradients."""
+    loss = functools.partial(plain_loss, tiny_model, examples=examples)
+    return jax.jit(jax.value_and_grad(loss))(tiny_params)
