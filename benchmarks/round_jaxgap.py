@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from round_case import Case, Clock, run_worker
 
-from jaxgap.improve.records import Candidates, LoopState, Prompts, TrainingSet
+from jaxgap.improve.round_records import Candidates, LoopState, Prompts, TrainingSet
 from jaxgap.improve.select import select
 from jaxgap.improve.train import train
 from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier

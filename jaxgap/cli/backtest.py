@@ -29,7 +29,7 @@ class Backtest:
     """Write every forecast and the summaries as JSON to this file."""
 
     def run(self) -> None:
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json
 
         compute_on_host()

@@ -43,7 +43,7 @@ class Compare:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json, write_output
 
         if not self.paths:

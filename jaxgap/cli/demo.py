@@ -38,7 +38,7 @@ class Demo:
         from jaxgap.improve import presets
         from jaxgap.improve.runs.kept_run import improve_to_folder
         from jaxgap.report.words import accuracy_sentence, forecast_sentence
-        from jaxgap.workflows.host import on_host
+        from jaxgap.workflows.host_device import on_host
         from jaxgap.workflows.run_report import write_report
 
         check_outputs(json=self.json)

@@ -25,7 +25,7 @@ class Export:
     """Merge the adapters into the model's weights."""
 
     def run(self) -> None:
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.terminal import Terminal
         from jaxgap.improve.runs.export import export_run
 

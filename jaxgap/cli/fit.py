@@ -57,7 +57,7 @@ class Fit:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json, write_output
 
         check_outputs([self.file], json=self.json, save=self.save, plot=self.plot)
@@ -68,8 +68,7 @@ class Fit:
         run = self.run_file.read(self.file, self.window)
         compute_on_host()
 
-        from jaxgap.cli.notes import print_notes
-        from jaxgap.cli.tables import print_fit
+        from jaxgap.cli.tables import print_fit, print_notes
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import fit
         from jaxgap.fitting.saving.result_file import encode_result

@@ -36,15 +36,14 @@ class Forecast:
     run_file: tyro.conf.OmitArgPrefixes[RunFile] = RunFile()
 
     def run(self) -> None:
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json
 
         check_outputs([self.file], json=self.json)
         run = self.run_file.read(self.file)
         compute_on_host()
 
-        from jaxgap.cli.notes import print_notes
-        from jaxgap.cli.tables import print_forecast, print_unopposed
+        from jaxgap.cli.tables import print_forecast, print_notes, print_unopposed
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
         from jaxgap.fitting.forecasting import forecast

@@ -44,7 +44,7 @@ class Plan:
     workload: tyro.conf.OmitArgPrefixes[Workload] = Workload()
 
     def run(self) -> None:
-        from jaxgap.cli.host import leave_accelerators_alone
+        from jaxgap.cli.host_platform import leave_accelerators_alone
         from jaxgap.cli.output import check_outputs, write_json
         from jaxgap.cli.terminal import Terminal
         from jaxgap.planning.known_models import config_file, read_decoder_config

@@ -19,7 +19,7 @@ class Report:
     """The RUN folder, as `jaxgap improve --out RUN` makes it."""
 
     def run(self) -> None:
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.run_report import write_report
 

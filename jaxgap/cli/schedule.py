@@ -55,9 +55,9 @@ class Schedule:
 
         import numpy as np
 
-        from jaxgap.cli.host import compute_on_host
-        from jaxgap.cli.notes import print_notes
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.schedule_table import print_plan
+        from jaxgap.cli.tables import print_notes
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
         from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds

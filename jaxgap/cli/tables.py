@@ -1,4 +1,4 @@
-"""Results as tables for the terminal."""
+"""Results for the terminal: tables, notes and warnings."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from jaxgap.fitting.results.fit_report import (
     time_left_sentence,
 )
 from jaxgap.report.words import unopposed
+from jaxgap.trajectory import Trajectory
+from jaxgap.trajectory.reading_notes import reading_notes
 
 if TYPE_CHECKING:
     from jaxgap.fitting import FitResult
@@ -47,6 +49,12 @@ def limit_cell(result: "FitResult", digits: int) -> str:
     if limit.estimate is None:
         return f"withheld {interval(limit, digits)}" if limit.interval else "withheld"
     return f"{number(limit.estimate, digits)} {interval(limit, digits)}"
+
+
+def print_notes(console: Terminal, run: Trajectory) -> None:
+    """Print how the file was converted to a run, one note per line."""
+    for note in reading_notes(run):
+        console.print(f"Note: {in_options(note)}", style="dim")
 
 
 def print_warnings(console: Terminal, warnings: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ class Watch:
     def run(self) -> None:
         import time
 
-        from jaxgap.cli.host import compute_on_host
+        from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.run_status import print_status
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.watching import read_status

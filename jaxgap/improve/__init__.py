@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jaxgap.improve.measures.mean_with_error import MeanWithError
     from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics
     from jaxgap.improve.parts import Loop
-    from jaxgap.improve.records import (
+    from jaxgap.improve.round_records import (
         Candidates,
         Checkpoint,
         LoopState,
@@ -79,12 +79,12 @@ _HOMES = {
     "RoundMetrics": "measures.metrics",
     "SplitMetrics": "measures.metrics",
     "Loop": "parts",
-    "Candidates": "records",
-    "Checkpoint": "records",
-    "LoopState": "records",
-    "Prompts": "records",
-    "Scores": "records",
-    "Selected": "records",
+    "Candidates": "round_records",
+    "Checkpoint": "round_records",
+    "LoopState": "round_records",
+    "Prompts": "round_records",
+    "Scores": "round_records",
+    "Selected": "round_records",
     "RunFolder": "runs.run_folder",
     "to_trajectory": "runs.run_trajectory",
     "AbstractVerifier": "verifiers.abstract_verifier",

@@ -14,7 +14,7 @@ from jaxgap.improve.external import ExternalResponses, read_external, shares
 from jaxgap.improve.keys import adapters_key, external_order_key
 from jaxgap.improve.loop import self_improve
 from jaxgap.improve.parts import Loop
-from jaxgap.improve.records import Checkpoint, Prompts
+from jaxgap.improve.round_records import Checkpoint, Prompts
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.improve.verifiers.asking import AskingVerifier, Question
 from jaxgap.improve.verifiers.exact import ExactVerifier

@@ -19,7 +19,7 @@ from jaxtyping import Int
 
 from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.records import TrainingSet
+from jaxgap.improve.round_records import TrainingSet
 from jaxgap.models import AbstractTokenizer
 from jaxgap.tasks import Problem
 from jaxgap.tasks.problem import normal_prompt

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import jax
 
-from jaxgap.improve.records import Candidates, Prompts
+from jaxgap.improve.round_records import Candidates, Prompts
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import Progress, sample
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxgap.errors import InputError
-from jaxgap.improve.records import Candidates
+from jaxgap.improve.round_records import Candidates
 from jaxgap.sharding import broadcast_from_first
 from jaxgap.tasks import AbstractTask, Problem
 

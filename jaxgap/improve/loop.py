@@ -19,7 +19,7 @@ from jaxgap.improve.grading import assess
 from jaxgap.improve.measure import measure
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.parts import Loop
-from jaxgap.improve.records import Answers, Checkpoint, LoopState, Prompts, TrainingSet
+from jaxgap.improve.round_records import Answers, Checkpoint, LoopState, Prompts, TrainingSet
 from jaxgap.improve.select import select
 from jaxgap.improve.train import train
 from jaxgap.improve.verify import verify

@@ -8,7 +8,7 @@ from jaxgap.improve.grading import Assessment
 from jaxgap.improve.measures.auc import area_under_curve
 from jaxgap.improve.measures.mean_with_error import MeanWithError
 from jaxgap.improve.measures.metrics import SplitMetrics
-from jaxgap.improve.records import Candidates, Scores, Selected
+from jaxgap.improve.round_records import Candidates, Scores, Selected
 
 
 def measure(

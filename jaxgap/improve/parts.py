@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import ExternalResponses
-from jaxgap.improve.records import LoopState, Prompts
+from jaxgap.improve.round_records import LoopState, Prompts
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import LanguageModel, Params, join_adapters
 from jaxgap.tasks import AbstractTask, Problem, TaskSplit

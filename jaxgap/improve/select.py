@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from jaxgap.improve.records import Candidates, Scores, Selected
+from jaxgap.improve.round_records import Candidates, Scores, Selected
 
 _logger = logging.getLogger(__name__)
 

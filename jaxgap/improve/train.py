@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxgap.improve.faults import require_finite
 from jaxgap.improve.measures.metrics import TrainingSummary
-from jaxgap.improve.records import LoopState, Prompts, TrainingSet
+from jaxgap.improve.round_records import LoopState, Prompts, TrainingSet
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 from jaxgap.sharding import even_rows, rows_to_devices, to_host

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxgap.improve.records import Candidates, Prompts, Scores
+from jaxgap.improve.round_records import Candidates, Prompts, Scores
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
 from jaxgap.sharding import broadcast_from_first

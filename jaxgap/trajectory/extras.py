@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxgap.trajectory.notes import with_notes
+from jaxgap.trajectory.reading_notes import with_notes
 from jaxgap.trajectory.record import Series
 
 NUM_ITEMS = "num_items"

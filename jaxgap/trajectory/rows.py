@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from jaxgap.trajectory.extras import with_num_items
-from jaxgap.trajectory.notes import with_assumed_kind
 from jaxgap.trajectory.outside import is_missing, repeated
+from jaxgap.trajectory.reading_notes import with_assumed_kind
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 
 _CORE = ("solver", "verifier", "solver_se", "verifier_se")

@@ -24,7 +24,7 @@ from jaxgap.workflows.bench_checks import check_runs, is_begun
 from jaxgap.workflows.bench_grid import Grid
 from jaxgap.workflows.bench_row import BenchRow, seconds_of
 from jaxgap.workflows.bench_setting import Setting
-from jaxgap.workflows.host import on_host
+from jaxgap.workflows.host_device import on_host
 
 MIN_ROUNDS = 2  # a fit needs three checkpoints
 

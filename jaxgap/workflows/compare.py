@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from jaxgap.fitting import AbstractLaw, FitResult, fit_many
 from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
 from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
-from jaxgap.trajectory.notes import reading_notes
+from jaxgap.trajectory.reading_notes import reading_notes
 from jaxgap.workflows.pooled import PooledGroup, pool_group
 from jaxgap.workflows.seed_groups import GroupedBy, group_seeds
 

@@ -13,7 +13,7 @@ from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import EndRun, Watcher
 from jaxgap.trajectory import read_csv
 from jaxgap.trajectory.read import RUN_TABLE
-from jaxgap.workflows.host import on_host
+from jaxgap.workflows.host_device import on_host
 
 # With fewer checkpoints the prior dominates.
 _MIN_CHECKPOINTS = 5

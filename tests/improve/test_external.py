@@ -14,7 +14,7 @@ from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import ExternalResponses, prolonged, read_external, shares
-from jaxgap.improve.records import TrainingSet
+from jaxgap.improve.round_records import TrainingSet
 from jaxgap.models import CharTokenizer
 from jaxgap.tasks import Problem
 

@@ -7,7 +7,7 @@ import pytest
 
 from jaxgap.improve import train as module
 from jaxgap.improve.faults import NotFinite
-from jaxgap.improve.records import Candidates, Selected, TrainingSet
+from jaxgap.improve.round_records import Candidates, Selected, TrainingSet
 from jaxgap.improve.train import train
 from jaxgap.training import BatchShape, Computation, Examples, pack, training_loss
 

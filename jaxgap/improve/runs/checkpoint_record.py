@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.round_records import LoopState, TrainingSet
 from jaxgap.improve.runs.digests import digests, json_digest
 
 

@@ -20,7 +20,7 @@ from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError, write_failure
 from jaxgap.improve.measures.metrics import TrainingSummary
-from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.round_records import LoopState, TrainingSet
 from jaxgap.improve.runs.checkpoint_damage import is_trouble
 from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, arrays_of
 from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and

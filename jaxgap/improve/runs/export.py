@@ -11,7 +11,7 @@ import jax
 from jaxgap.errors import InputError
 from jaxgap.improve.assembly import load_parameters
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.records import LoopState
+from jaxgap.improve.round_records import LoopState
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.origin import origin_of_model

@@ -22,7 +22,7 @@ from jaxgap.improve.external import prolonged
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.loop import self_improve
 from jaxgap.improve.measures.metrics import RoundMetrics
-from jaxgap.improve.records import LoopState, TrainingSet
+from jaxgap.improve.round_records import LoopState, TrainingSet
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxgap.improve.records import LoopState
+from jaxgap.improve.round_records import LoopState
 
 
 class Retries:

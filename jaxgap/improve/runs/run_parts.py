@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.parts import Loop
-from jaxgap.improve.records import LoopState
+from jaxgap.improve.round_records import LoopState
 from jaxgap.improve.runs.agreement import require_same, settings_of
 from jaxgap.improve.runs.origin import origin_of
 from jaxgap.models import Params

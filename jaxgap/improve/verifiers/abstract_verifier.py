@@ -6,7 +6,7 @@ import abc
 
 import jax
 
-from jaxgap.improve.records import Candidates, Prompts, Scores
+from jaxgap.improve.round_records import Candidates, Prompts, Scores
 from jaxgap.models import Params
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from jaxgap.errors import InputError
 from jaxgap.improve.chunks import chunks_of_groups
-from jaxgap.improve.records import Candidates, Prompts, Scores, as_asked
+from jaxgap.improve.round_records import Candidates, Prompts, Scores, as_asked
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.improve.verifiers.judging_prompts import JudgingPrompts
 from jaxgap.models import AbstractTokenizer, LanguageModel, Params

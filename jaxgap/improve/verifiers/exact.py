@@ -7,7 +7,7 @@ import dataclasses
 import jax
 
 from jaxgap.improve.grading import grade
-from jaxgap.improve.records import Candidates, Prompts, Scores
+from jaxgap.improve.round_records import Candidates, Prompts, Scores
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
 from jaxgap.tasks import AbstractTask, TaskSplit

@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxgap.trajectory.extras import misspelt, with_num_items
 from jaxgap.trajectory.metadata import with_given
-from jaxgap.trajectory.notes import irregular_times, with_assumed_kind, with_notes
 from jaxgap.trajectory.outside import is_missing, parse_number
 from jaxgap.trajectory.percent import looks_like_percent
+from jaxgap.trajectory.reading_notes import irregular_times, with_assumed_kind, with_notes
 from jaxgap.trajectory.record import (
     MIN_ROWS,
     TIME_UNITS,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve.records import TrainingSet
+from jaxgap.improve.round_records import TrainingSet
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 
@@ -28,7 +28,7 @@ def loop_state(tiny_model):
     """A state as a run has it, with an optimiser under way."""
     import optax
 
-    from jaxgap.improve.records import LoopState
+    from jaxgap.improve.round_records import LoopState
 
     params = tiny_model.init(jax.random.key(0))
     optimizer = optax.adamw(1e-3)

@@ -24,7 +24,7 @@ from jaxgap.improve import (
 from jaxgap.improve import train as training
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.measures.metrics import RoundMetrics
-from jaxgap.improve.records import LoopState
+from jaxgap.improve.round_records import LoopState
 from jaxgap.improve.runs import kept_run as module
 from jaxgap.improve.runs import run_notes
 from jaxgap.improve.runs.checkpoints import CheckpointStore

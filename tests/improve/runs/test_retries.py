@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxgap.improve.records import LoopState
+from jaxgap.improve.round_records import LoopState
 from jaxgap.improve.runs.retries import Retries
 
 STATE = LoopState({}, (), jax.random.key(0), 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tokenizers
 
-from jaxgap.improve.records import Prompts
+from jaxgap.improve.round_records import Prompts
 from jaxgap.models import ChatTemplate, FastTokenizer, LanguageModel
 from jaxgap.tasks import Message
 

@@ -1,4 +1,4 @@
-"""Fits beside a model run on the host; commands that fit look for no accelerator."""
+"""Fits beside a model run on the host."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgap.trajectory import Trajectory, write_csv
-from jaxgap.workflows.host import on_host
+from jaxgap.workflows.host_device import on_host
 
 # Of two devices the fit would take both.
 ON_WHICH_DEVICES = """
@@ -16,7 +16,7 @@ import sys
 import jax
 from jaxgap.fitting import LinearLaw, batches, fit
 from jaxgap.trajectory import read_csv
-from jaxgap.workflows.host import on_host
+from jaxgap.workflows.host_device import on_host
 devices, core = set(), batches._on_all_devices
 def watched(*arguments):
     raw = core(*arguments)
@@ -46,19 +46,6 @@ def test_a_fit_takes_one_device_of_the_host(run_file, with_devices):
         check=True,
     )
     assert ended.stdout == "[0]\n"
-
-
-@pytest.mark.slow
-def test_a_command_fits_where_there_is_no_accelerator_to_be_had(run_file, with_devices):
-    ended = subprocess.run(
-        [sys.executable, "-m", "jaxgap", "fit", run_file],
-        env=with_devices(1) | {"JAX_PLATFORMS": "cuda"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "The solver's limit is" in ended.stdout
 
 
 def test_where_the_host_is_not_to_be_had_the_accelerator_does(monkeypatch):

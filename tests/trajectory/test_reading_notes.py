@@ -5,8 +5,8 @@ import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.trajectory import Trajectory, write_csv
-from jaxgap.trajectory.notes import accuracy_like, reading_notes
 from jaxgap.trajectory.read import read_trajectory
+from jaxgap.trajectory.reading_notes import accuracy_like, reading_notes
 
 RISING = 0.8 - 0.5 * np.exp(-0.3 * np.arange(12.0))
 
