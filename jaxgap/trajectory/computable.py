@@ -22,7 +22,7 @@ def check_computable(run: Trajectory) -> None:
     if run.num_rows > MAX_ROWS:
         raise TrajectoryError(f"{run.num_rows} rows; at most {MAX_ROWS} can be fitted: thin them")
     # Only the span of times matters; it is halved since the full difference might overflow.
-    half_span = run.ts[-1] / 2 - run.ts[0] / 2
+    half_span = float(run.ts[-1] / 2 - run.ts[0] / 2)
     if not _SMALLEST <= half_span <= LARGEST:
         raise TrajectoryError(f"times span {2 * half_span:.3g}: use another unit of time", "ts")
     for name in ("solver", "verifier", "solver_se", "verifier_se"):

@@ -11,7 +11,6 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting import forecast
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.posterior import sample_futures
-from jaxgap.fitting.forecasting.thinning import MAX_ROWS, rows_a_block, thinned
 from jaxgap.trajectory import Trajectory
 
 # The package's function of the same name hides the module.
@@ -55,28 +54,6 @@ def test_a_long_run_is_as_near_its_limit_as_its_last_rows_say_together(monkeypat
     # Rounds are counted from the last row, not from the middle of the last four.
     assert looked_at[0][0] == run.ts[-1]
     assert found.rounds_left.interval[0] == 0.0
-
-
-def test_blocks_have_the_means_of_their_rows_and_smaller_errors():
-    values = np.arange(600.0)
-    run = Trajectory(values, values, values + 1, np.full(600, 0.3), kind="uncertainty")
-    blocks = thinned(run)
-    assert rows_a_block(600) == 3
-    assert blocks.num_rows == 200 <= MAX_ROWS
-    np.testing.assert_allclose(blocks.solver, values.reshape(200, 3).mean(1))
-    np.testing.assert_allclose(blocks.verifier - blocks.solver, 1.0)
-    np.testing.assert_allclose(blocks.solver_se, 0.3 / 3**0.5)
-    short = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
-    assert thinned(short) is short
-
-
-def test_a_block_of_three_has_thrice_the_items_and_a_row_to_come_has_not():
-    ts = np.arange(600.0)
-    blocks = thinned(Trajectory(ts, np.full(600, 0.5), kind="accuracy", num_items=50))
-    assert blocks.num_items == 150
-    seen = Observations.of_accuracies(blocks.ts, blocks.solver, blocks.num_items, None)
-    assert seen.relative_noise == pytest.approx(150**-0.5)
-    assert seen.of_single_rows(3).relative_noise == pytest.approx(50**-0.5)
 
 
 def test_a_measured_accuracy_is_a_binomial_count():
