@@ -36,6 +36,8 @@ _MAX_STEPS = 24
 _NEAR = 1e-3
 # A bracket of this relative width counts as the end, for where the profile jumps.
 _NARROW = 1e-4
+# The closest next trial, as a fraction of the last: a refit may come out on the wrong side.
+_CLOSER = 1e-3
 
 
 class Minimised(NamedTuple):
@@ -341,7 +343,8 @@ def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
     # moved a steep profile was far too soft: a closer trial has a stiffer one.
     steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
     too_soft = stuck & steep
-    least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, moved)
+    closest = jnp.maximum(moved, _CLOSER * search.trial)
+    least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, closest)
     outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
     wanted = jnp.where(jnp.isinf(high), outward, between)
     # Aim further by as much as the spring will give, which grows about as the cube of the distance.

@@ -94,8 +94,29 @@ class SolveState(NamedTuple):
     status: Int[Array, ""]
 
 
+class _Proposal(NamedTuple):
+    """A step in scaled coordinates, and which part of it is tried.
+
+    `descent` and `curvature` are the first and second derivative of the model's decrease along it.
+    """
+
+    step: Float[Array, " params"]
+    part: Float[Array, ""]
+    descent: Float[Array, ""]
+    curvature: Float[Array, ""]
+
+    def decrease_after(self, part: Float[Array, ""] | float) -> Float[Array, ""]:
+        """The decrease of the cost that the model predicts for that part of the step."""
+        return part * self.descent - 0.5 * part**2 * self.curvature
+
+
 class _Trial(NamedTuple):
-    """The outcome of a step, for the convergence tests; lengths are in scaled coordinates."""
+    """The outcome of a step, for the convergence tests; lengths are in scaled coordinates.
+
+    `predicted` and `step_length` are those of the whole step, before it is cut to `max_change`: a
+    step cut short for one coordinate hardly moves the others, so that it gains little does not mean
+    that there is little to gain.
+    """
 
     fresh: Bool[Array, ""]
     finite: Bool[Array, ""]
@@ -145,8 +166,9 @@ class LevenbergMarquardt(AbstractMinimiser):
 
     def step(self, residual_fn: ResidualFn, state: SolveState, args: Any) -> SolveState:
         root_scale = jnp.sqrt(jnp.where(state.scale > 0, state.scale, 1.0))
-        scaled_step, predicted = self._propose(state, root_scale)
-        trial = state.y + scaled_step / root_scale
+        proposal = self._propose(state, root_scale)
+        predicted = proposal.decrease_after(proposal.part)
+        trial = state.y + proposal.part * proposal.step / root_scale
         there = _linearise(residual_fn, trial, args)
 
         fresh = jnp.isinf(state.at.cost)
@@ -162,8 +184,8 @@ class LevenbergMarquardt(AbstractMinimiser):
             fresh=fresh,
             finite=finite,
             decrease=decrease,
-            predicted=predicted,
-            step_length=jnp.linalg.norm(scaled_step),
+            predicted=proposal.decrease_after(1.0),
+            step_length=jnp.linalg.norm(proposal.step),
             y_length=jnp.linalg.norm(root_scale * state.y),
         )
         return SolveState(
@@ -196,10 +218,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         """Which coordinates have no effect even at the longest step, having run to infinity."""
         return self.max_change**2 * jnp.diag(at.gram) <= _NOTHING**2 * 2 * at.cost
 
-    def _propose(
-        self, state: SolveState, root_scale: Float[Array, " params"]
-    ) -> tuple[Float[Array, " params"], Float[Array, ""]]:
-        """The next step in scaled coordinates, and the predicted decrease of the cost."""
+    def _propose(self, state: SolveState, root_scale: Float[Array, " params"]) -> _Proposal:
         # A coordinate that has run to infinity would use up the step and leave the others still.
         moving = ~self._without_effect(state.at)
         gradient = jnp.where(moving, state.at.gradient / root_scale, 0.0)
@@ -210,7 +229,7 @@ class LevenbergMarquardt(AbstractMinimiser):
         part = jnp.minimum(1.0, self.max_change / jnp.where(change > 0, change, 1.0))
         descent = -step @ gradient
         curvature = descent - state.damping * step @ step
-        return part * step, part * descent - 0.5 * part**2 * curvature
+        return _Proposal(step, part, descent, curvature)
 
     def _status(self, state: SolveState, tried: _Trial, at: _Linearisation) -> Int[Array, ""]:
         """The status of a solve that has stepped from `state` to `at`."""

@@ -12,6 +12,8 @@ NO_NOISE = (
 )
 NO_VERIFIER = "the trajectory has no verifier"
 _ON_BOUND = "the estimate is on the bound of the allowed range"
+# A standard error of more than so many widths of the interval is no measure of uncertainty.
+_ASTRAY = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +94,9 @@ class Estimate:
             return cls(None, None, ends, reason, "practically unidentifiable")
         if at_bound:
             return cls(estimate, None, ends, _ON_BOUND, "practically unidentifiable")
-        if not math.isfinite(stderr):
-            return cls(estimate, None, ends, "the curvature at the fit is singular")
+        # NaN is not a standard error either.
+        if not stderr <= _ASTRAY * (high - low):
+            return cls(estimate, None, ends, "the curvature at the fit is singular, or nearly")
         if stderr == 0:
             return cls(estimate, None, ends, "the fit is on the boundary of what the law allows")
         return cls(estimate, stderr, ends)

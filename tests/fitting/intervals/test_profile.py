@@ -51,3 +51,28 @@ def test_the_ends_are_t_standard_errors_away():
 def test_a_bound_that_is_nearer_is_the_end():
     bounds = COORDINATES[:, None] + 0.5 * STDERRS[:, None] * [-1.0, 1.0]
     np.testing.assert_allclose(intervals(bounds), bounds, rtol=1e-12)
+
+
+def test_an_end_is_found_though_the_first_refit_comes_out_on_the_wrong_side():
+    # The search starts half a standard error above the fit, with a spring far too soft to cross
+    # that on a profile as steep as this.
+    steepness = 1e6
+    with jax.enable_x64(True):
+        fits = Minimised(
+            coordinates=jnp.zeros((1, 1)),
+            cost=jnp.zeros(1),
+            variance=jnp.ones(1),
+            starts=jnp.zeros((1, 1, 1)),
+            data=jnp.zeros(1),
+        )
+        ends = both_ends(
+            jnp.arange(1),
+            jnp.array([0.5 / steepness]),
+            jnp.array([[-1.0, 1.0]]),
+            jnp.array([jnp.inf]),
+            jnp.asarray(0.2),
+            jnp.asarray(QUANTILE),
+        )
+        minimiser = LevenbergMarquardt()
+        found = profile_ends(lambda z, *_: z[0], lambda z, _: steepness * z, minimiser, fits, ends)
+    np.testing.assert_allclose(np.asarray(found) * steepness, [-QUANTILE, QUANTILE], rtol=1e-4)

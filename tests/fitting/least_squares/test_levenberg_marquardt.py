@@ -8,7 +8,12 @@ import pytest
 from scipy.optimize import least_squares
 
 from jaxgap.fitting.least_squares.batched_levenberg_marquardt import levenberg_marquardt
-from jaxgap.fitting.least_squares.levenberg_marquardt import Status, has_converged
+from jaxgap.fitting.least_squares.levenberg_marquardt import (
+    LevenbergMarquardt,
+    Status,
+    has_converged,
+)
+from jaxgap.fitting.least_squares.minimiser import minimise
 
 
 @pytest.fixture(autouse=True)
@@ -218,6 +223,15 @@ def test_a_parameter_without_effect_stays_where_it_is():
     y, status, _ = solve_one(lambda y, _: jnp.stack([y[0] ** 2 - 4, y[0] - 2]), [5.0, 7.0])
     assert has_converged(jnp.asarray(status))
     np.testing.assert_allclose(y, [2.0, 7.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("plateau", [20.0, 22.0, 23.5, 24.0, 24.3, 25.0, 30.0])
+def test_a_coordinate_on_a_plateau_does_not_end_a_fit_for_the_others(plateau):
+    # Its wanted step is enormous; cut to the longest allowed, it leaves hardly any for the other.
+    residuals = lambda y, _: jnp.stack([100 * (y[0] - 5), jnp.exp(-y[1]) - 1])  # noqa: E731
+    found = minimise(LevenbergMarquardt(), residuals, jnp.array([[4.0, plateau]]))
+    assert bool(found.converged[0])
+    assert float(found.coordinates[0, 0]) == pytest.approx(5.0, abs=1e-6)
 
 
 def test_a_step_onto_not_a_number_is_refused():

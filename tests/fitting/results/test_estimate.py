@@ -65,3 +65,11 @@ def test_a_number_that_the_data_do_not_determine_says_why(changes, reason):
     assert found.stderr is None
     assert reason in found.reason
     assert "unidentifiable" in found.identifiability
+
+
+@pytest.mark.parametrize("stderr", [9.3e3, math.inf, math.nan])
+def test_a_standard_error_out_of_proportion_to_the_interval_is_not_shown(stderr):
+    found = Estimate.measured(0.04, stderr, (-0.1, 0.05))
+    assert (found.estimate, found.stderr, found.interval) == (0.04, None, (-0.1, 0.05))
+    assert "curvature at the fit is singular" in found.reason
+    assert found.identifiability == "identifiable"
