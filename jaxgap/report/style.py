@@ -3,15 +3,18 @@
 Figures are made without pyplot, so that drawing touches no global state and needs no display.
 """
 
+import functools
 import io
 import itertools
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -24,6 +27,20 @@ SOLVER, VERIFIER, GAP = "#0072B2", "#D55E00", "#009E73"
 MEASURED, MUTED = "#222222", "#777777"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+# Fonts with Chinese, Japanese and Korean letters, which Matplotlib's own font lacks.
+_EAST_ASIAN = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Apple SD Gothic Neo",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+)
 
 # How many figure heights an unbounded band extends beyond the frame.
 _FAR = 100.0
@@ -121,10 +138,25 @@ def _shortened_beside(name: str, names: Sequence[str], most: int) -> str:
     return f"{name[:head]}…{name[start : start + kept]}…{name[-tail:]}"
 
 
+@functools.cache
+def _fonts() -> list[str]:
+    """Matplotlib's own font, and those installed for letters that it lacks."""
+    installed = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _EAST_ASIAN if name in installed)]
+
+
+@contextmanager
+def _in_style() -> Iterator[None]:
+    with matplotlib.rc_context(_STYLE | {"font.family": _fonts()}), warnings.catch_warnings():
+        # A letter that no font has is drawn as a box, which says as much.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
 @contextmanager
 def new_figure(width: float, height: float) -> Iterator[Figure]:
     """A figure of the given size in inches, in jaxgap's style and layout."""
-    with matplotlib.rc_context(_STYLE):
+    with _in_style():
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
@@ -215,7 +247,7 @@ def _saved(figure: Figure, **options: Any) -> bytes:
         for axis in (ax.xaxis, ax.yaxis):
             _spell_powers(axis)
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with _in_style():
         figure.savefig(buffer, **options)
     return buffer.getvalue()
 

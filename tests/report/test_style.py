@@ -1,6 +1,7 @@
 """The style: foreign text as it is written, and numbers as people write them."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from jaxgap.report.style import (
     mark_limits,
     new_figure,
     shortened_apart,
+    to_png,
     to_svg,
 )
 
@@ -105,3 +107,11 @@ def test_a_bench_shows_names_as_they_are_and_operations_as_powers():
     found = texts(draw_bench(settings))
     assert "$a$" in found
     assert "10¹²" in found
+
+
+def test_letters_that_no_font_has_are_drawn_without_a_warning():
+    # U+E000 is for private use.
+    with warnings.catch_warnings(), new_figure(4, 2) as figure:
+        warnings.simplefilter("error")
+        figure.add_subplot().set_title("run \ue000")
+        assert to_png(figure).startswith(b"\x89PNG")
