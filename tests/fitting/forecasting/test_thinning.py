@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jaxgap.fitting.forecasting.observations import Observations
@@ -11,13 +11,16 @@ from jaxgap.trajectory import Trajectory
 
 
 @given(st.integers(3, 5000))
+@example(2 * MAX_ROWS)
+@example(2 * MAX_ROWS + 1)
 def test_every_row_is_in_a_block_and_blocks_differ_by_a_row_at_most(num_rows):
     ts = np.arange(float(num_rows))
     blocks = thinned(Trajectory(ts, np.sin(ts)))
     assert blocks.num_rows <= MAX_ROWS
     sizes = np.full(blocks.num_rows, num_rows // blocks.num_rows)
     sizes[: num_rows % blocks.num_rows] += 1  # larger blocks come first
-    assert sizes.max() == rows_a_block(num_rows)
+    size = rows_a_block(num_rows)
+    assert sizes.max() == size == min(m for m in range(1, 21) if num_rows <= m * MAX_ROWS)
     ends = np.cumsum(sizes)
     rows = [range(end - size, end) for size, end in zip(sizes, ends, strict=True)]
     np.testing.assert_allclose(blocks.ts, [sum(block) / len(block) for block in rows])
