@@ -6,7 +6,6 @@ import pytest
 
 from jaxgap.planning.costs import count_costs
 from jaxgap.planning.hlo import parse_module
-from jaxgap.planning.product_flops import product_flops
 
 WIDTH = 48
 MATRIX = jax.ShapeDtypeStruct((WIDTH, WIDTH), jnp.float32)
@@ -55,62 +54,6 @@ def test_the_costliest_branch_counts():
 
     flag = jax.ShapeDtypeStruct((), bool)
     assert costs(either, MATRIX, flag)[0].flops == 2 * PRODUCT
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "result", "attributes", "pairs"),
-    [
-        # As libtpu writes x W over the two axes of a kernel of heads.
-        ("bf16[1,16,32,1]", "bf16[24,8,32,1]", "bf16[1,16,24,8]",
-         "window={size=1x24 pad=0_0x23_23 rhs_reversal=0x1}, dim_labels=0bf1_1oi0->0b1f",
-         16 * 24 * 8 * 32),
-        # And as it writes a batch of eight products, the batch a spread window.
-        ("f32[8,64,16,1]", "f32[16,8,32,3]", "f32[8,64,32,3]",
-         "window={size=8x3 stride=7x1 pad=0_0x2_2 lhs_dilate=8x1 rhs_reversal=0x1}, "
-         "dim_labels=0bf1_i0o1->0bf1", 8 * 64 * 32 * 3 * 16),
-    ],
-)  # fmt: skip
-def test_products_written_as_convolutions(left, right, result, attributes, pairs):
-    module = parse_module(
-        "ENTRY %main (a: f32[], b: f32[]) -> f32[] {\n"
-        f"  %a = {left} parameter(0)\n"
-        f"  %b = {right} parameter(1)\n"
-        f"  ROOT %c = {result} convolution(%a, %b), {attributes}\n"
-        "}\n"
-    )
-    computation = module.computations["main"]
-    assert product_flops(computation["c"], computation) == 2 * pairs
-
-
-def test_a_loop_of_merged_turns_counts_by_its_step():
-    # libtpu merges two turns of the loops in which products and exchanges overlap.
-    module = parse_module("""
-%body (p: (u32[], f32[4,4])) -> (u32[], f32[4,4]) {
-  %p = (u32[], f32[4,4]) parameter(0)
-  %i = u32[] get-tuple-element(%p), index=0
-  %x = f32[4,4] get-tuple-element(%p), index=1
-  %two = u32[] constant(2)
-  %next = u32[] add(%i, %two)
-  %y = f32[4,4] dot(%x, %x), lhs_contracting_dims={1}, rhs_contracting_dims={0}
-  ROOT %t = (u32[], f32[4,4]) tuple(%next, %y)
-}
-
-%condition (q: (u32[], f32[4,4])) -> pred[] {
-  %q = (u32[], f32[4,4]) parameter(0)
-  %j = u32[] get-tuple-element(%q), index=0
-  %bound = u32[] constant(9)
-  ROOT %less = pred[] compare(%j, %bound), direction=LT
-}
-
-ENTRY %main (x: f32[4,4]) -> f32[4,4] {
-  %x = f32[4,4] parameter(0)
-  %one = u32[] constant(1)
-  %start = (u32[], f32[4,4]) tuple(%one, %x)
-  %loop = (u32[], f32[4,4]) while(%start), condition=%condition, body=%body
-  ROOT %out = f32[4,4] get-tuple-element(%loop), index=1
-}
-""")
-    assert count_costs(module).flops == 4 * 2 * 4**3
 
 
 def test_what_is_not_moved_is_not_traffic():
