@@ -200,6 +200,9 @@ class CheckpointStore:
     def _load(self, step: int, abstract_state: LoopState) -> Saved:
         metadata = self._orbax.checkpointables_metadata(step)
         record = CheckpointRecord.from_json(metadata.custom_metadata)
+        # The digests cannot tell: a folder copied or renamed is intact, and of another round.
+        if record.rows[-1]["t"] != step:
+            raise ValueError(f"it was written in round {record.rows[-1]['t']:g}")
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
         abstract = arrays_of(abstract_state, training_set)

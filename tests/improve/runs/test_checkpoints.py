@@ -251,6 +251,21 @@ def test_a_changed_record_is_noticed(folder, abstract):
     assert "its record is not what was written" in said[0]
 
 
+def test_one_under_the_name_of_another_round_is_passed_over(folder, abstract):
+    shutil.copytree(folder / "3", folder / "4")
+    saved, said = newest(folder, abstract)
+    assert saved.state.round_index == 3
+    assert said == ["checkpoint 4 is damaged (it was written in round 3): passed over"]
+
+
+def test_two_that_have_changed_places_are_passed_over(folder, abstract):
+    for name, other in (("2", "x"), ("3", "2"), ("x", "3")):
+        (folder / name).rename(folder / other)
+    saved, said = newest(folder, abstract)
+    assert saved.state.round_index == 1
+    assert len(said) == 2
+
+
 def test_where_all_are_damaged_there_is_none(folder, abstract):
     for step in (1, 2, 3):
         shutil.rmtree(folder / str(step) / "arrays")
