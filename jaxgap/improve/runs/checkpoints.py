@@ -147,26 +147,33 @@ class CheckpointStore:
         later = [each for each in self.steps() if each > step]
         barrier()  # so that every process has looked
         if later and is_first():
-            self._guarded(lambda: self._set_aside(later))
+            for each in later:
+                self._move_aside(each, _DAMAGED)
         barrier()
         if later:
             self._orbax.reload()
-
-    def _set_aside(self, steps: Sequence[int]) -> None:
-        for step in steps:
-            _move(self._folder / str(step), self._folder.parent / _DAMAGED)
 
     @property
     def _aside(self) -> Path:
         """Holds the old checkpoint of a redrawn round while the new one is being written."""
         return self._folder.parent / _REDRAWN
 
+    def _move_aside(self, step: int, name: str) -> None:
+        """Move a checkpoint to a folder beside this one, replacing one of the same round."""
+        path, folder = self._folder / str(step), self._folder.parent / name
+        try:
+            folder.mkdir(exist_ok=True)
+            shutil.rmtree(folder / path.name, ignore_errors=True)
+            path.rename(folder / path.name)
+        except OSError as error:
+            raise write_failure(error, f"{path} cannot be moved to {folder}") from error
+
     def _lay_aside(self, step: int) -> None:
         """Make room for a checkpoint; Orbax would delete the old one before writing the new one."""
         is_there = step in self.steps()
         barrier()  # so that every process has looked
         if is_there and is_first():
-            self._guarded(lambda: _move(self._folder / str(step), self._aside))
+            self._move_aside(step, _REDRAWN)
         barrier()
         if is_there:
             self._orbax.reload()
@@ -183,7 +190,9 @@ class CheckpointStore:
 
     def steps(self) -> list[int]:
         """The rounds that have a checkpoint, intact or not."""
-        return [int(path.name) for path in self._folder.iterdir() if path.name.isdecimal()]
+        names = (path.name for path in self._folder.iterdir())
+        # `02` and `٢`, which `int` also reads, are not names under which a round is saved.
+        return [int(name) for name in names if name.isdecimal() and name == str(int(name))]
 
     def close(self) -> None:
         """Finish writing."""
@@ -250,13 +259,6 @@ class CheckpointStore:
             self._failed = True
             what = f"{self._folder}: the checkpoint could not be written"
             raise write_failure(error, what, "; those before it are intact") from error
-
-
-def _move(path: Path, folder: Path) -> None:
-    """Move `path` into a folder, created if missing, replacing anything of the same name."""
-    folder.mkdir(exist_ok=True)
-    shutil.rmtree(folder / path.name, ignore_errors=True)
-    path.rename(folder / path.name)
 
 
 def _context() -> ocp.Context:

@@ -266,6 +266,29 @@ def test_two_that_have_changed_places_are_passed_over(folder, abstract):
     assert len(said) == 2
 
 
+@pytest.mark.parametrize("name", ["03", "٣", "07", "3 (copy)"])
+def test_a_folder_whose_name_is_not_that_of_a_round_is_left_alone(
+    folder, abstract, loop_state, name
+):
+    (folder / "3").rename(folder / name)
+    saved, said = newest(folder, abstract)
+    assert saved.state.round_index == 2
+    assert not said
+    store = CheckpointStore(folder, 2, ORIGIN)
+    store.set_aside_after(2)
+    store.save(saved_at(loop_state, 3, 0.5))
+    store.close()
+    assert {path.name for path in folder.iterdir()} == {"1", "2", "3", name}
+
+
+def test_one_that_cannot_be_moved_is_said_to_be_so(folder):
+    (folder.parent / "damaged").touch()
+    store = CheckpointStore(folder, 2, ORIGIN)
+    with pytest.raises(RunError, match=r"kept/3 cannot be moved to .*/damaged \(.*File exists"):
+        store.set_aside_after(2)
+    store.close()
+
+
 def test_where_all_are_damaged_there_is_none(folder, abstract):
     for step in (1, 2, 3):
         shutil.rmtree(folder / str(step) / "arrays")
