@@ -92,16 +92,20 @@ def _parse(argv: Sequence[str]) -> _Runs:
                 registry=filled_help_texts(),
             )
         if isinstance(command, Improve):
-            typed = frozenset(option.replace("_", "-") for option in options(argv))
-            return dataclasses.replace(command, typed=typed)
+            return dataclasses.replace(command, typed=_typed(argv))
         return command
     except SystemExit as stop:
         if stop.code == USAGE_ERROR:
             refused = _refused_value(stop)
             if refused is not None:
                 _refuse(in_options(str(refused), argv))
-            _refuse(_one_line(said.getvalue()))
+            _refuse(_one_line(said.getvalue(), argv))
         raise
+
+
+def _typed(argv: Sequence[str]) -> frozenset[str]:
+    """The options that a user typed, as their help spells them."""
+    return frozenset(option.replace("_", "-") for option in options(argv))
 
 
 def _choice(argv: Sequence[str]) -> Any:
@@ -125,9 +129,9 @@ def _refused_value(stop: SystemExit) -> InputError | None:
     return cause
 
 
-def _one_line(panel: str) -> str:
+def _one_line(panel: str, argv: Sequence[str]) -> str:
     """The error in tyro's framed message, with its closest suggestion."""
-    said = [part for section in _sections(panel) if (part := _shortened(section))]
+    said = [part for section in _sections(panel) if (part := _shortened(section, argv))]
     return "; ".join(said)
 
 
@@ -145,7 +149,7 @@ def _sections(panel: str) -> list[str]:
     return [re.sub(r"`\[bold\](.*?)\[/bold\]`", r"`\1`", " ".join(words)) for words in sections]
 
 
-def _shortened(section: str) -> str:
+def _shortened(section: str, argv: Sequence[str]) -> str:
     """A section without help texts, which may be many from other commands."""
     if section.startswith("Argument helptext"):
         return ""
@@ -155,6 +159,9 @@ def _shortened(section: str) -> str:
     ):
         found = re.search(wanted, section) if section.startswith(beginning) else None
         if found is not None:
+            # An option of another command, spelt as typed: what this one lacks was said already.
+            if found.group() in _typed(argv):
+                return ""
             return said.format(found.group())
     # The errors of each type of a union do not help if the value fits none.
     return section.partition(". Got errors: ")[0]

@@ -56,5 +56,5 @@ def _as_option(advice: re.Match[str]) -> str:
     if advice["noise"]:
         return "--noise per-series"
     if advice["run"]:
-        return f"--resume {advice['run']}"
+        return f"jaxgap improve --resume {advice['run']}"
     return "--columns " + ",".join(map("=".join, _PAIR.findall(advice["columns"])))

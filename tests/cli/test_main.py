@@ -216,11 +216,12 @@ def test_what_a_run_advises_in_python_is_said_in_options(capsys, monkeypatch):
     assert said == "jaxgap: begin anew with a lower --microbatch-size, or with --remat\n"
 
 
-def test_a_folder_with_a_run_is_resumed_by_an_option(tmp_path, capsys):
+@pytest.mark.parametrize("command", ["improve", "demo"])
+def test_a_folder_with_a_run_is_resumed_by_a_command_that_can(tmp_path, capsys, command):
     (tmp_path / "config.json").write_text("{}")
-    said = fails(["improve", "--out", str(tmp_path)], capsys)
-    advice = f"already contains a run: resume it with --resume {tmp_path}"
-    assert said == f"jaxgap: {tmp_path} {advice}\n"
+    said = fails([command, "--out", str(tmp_path)], capsys)
+    advice = f"resume it with jaxgap improve --resume {tmp_path}"
+    assert said == f"jaxgap: {tmp_path} already contains a run: {advice}\n"
 
 
 def test_a_warning_of_a_fit_names_an_option(tmp_path, capsys):

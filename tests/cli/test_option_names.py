@@ -32,8 +32,8 @@ def test_an_argument_is_called_as_its_option_was_typed(message, argv, said):
         ("give `num_items`", "give --num-items"),
         ("with `remat=True`, or", "with --remat, or"),
         ("so `noise=ScalePerSeries()`)", "so --noise per-series)"),
-        ("with `resume_folder('a/b')`", "with --resume a/b"),
-        ("""with `resume_folder("it's")`""", "with --resume it's"),
+        ("with `resume_folder('a/b')`", "with jaxgap improve --resume a/b"),
+        ("""with `resume_folder("it's")`""", "with jaxgap improve --resume it's"),
         ("call it inside `with f(True):`", "call it inside `with f(True):`"),
     ],
 )

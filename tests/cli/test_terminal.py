@@ -165,6 +165,14 @@ def test_a_wrong_option_is_a_short_line(argv, line, capsys, monkeypatch):
     assert len(said) < 200
 
 
+def test_an_option_of_another_command_is_not_advised_as_typed(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["demo", "--resume", "runs/mine"])
+    said = capsys.readouterr().err
+    assert "--resume (applied to jaxgap demo)" in said
+    assert "perhaps" not in said
+
+
 def test_a_wrong_option_is_said_without_markup(capsys):
     with pytest.raises(SystemExit, match="2"):
         run_command(["fit", "x.csv", "--window", "1"])
