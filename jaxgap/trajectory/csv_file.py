@@ -15,6 +15,8 @@ import numpy as np
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
+from jaxgap.trajectory.percent_signs import errors_beside_percent
+from jaxgap.trajectory.reading_notes import with_notes
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import Row, cell_hint, checked_names, trajectory_from_rows
 from jaxgap.trajectory.table import read_table
@@ -32,21 +34,28 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
 
     - `path`: the CSV file, in UTF-8, with a header line. The names of jaxgap's own columns may be
         written in any case unless that is ambiguous. Columns with neither name nor values are
-        dropped; a column becomes fractions if every number in it has a percent sign.
+        dropped; a column becomes fractions if every number in it has a percent sign, and so do
+        standard errors without signs beside it if they are too large for fractions.
     - `metadata`: `kind`, `num_items`, `time_unit`, `provenance`, overriding the sidecar's.
 
     **Returns:** the trajectory; columns with other names are its extra measurements.
 
     **Raises:** `TrajectoryError` naming file, line and column: for missing or repeated columns,
     text, NaN or infinity in a number column, gaps outside extra columns, times that do not
-    increase, fewer than three rows, an empty or binary file, accuracies outside [0, 1] and
-    negative standard errors.
+    increase, fewer than three rows, an empty or binary file, accuracies outside [0, 1], negative
+    standard errors, and errors that may be points or fractions beside a series in percent.
     """
     path = Path(path)
     table = read_table(path)
     names = checked_names(table.names, f"{path}:{table.line}")
     rows = [_row(cells, names, path, line) for line, cells in table.rows]
-    return trajectory_from_rows(path, names, rows, with_given(read_sidecar(path), metadata))
+    run = trajectory_from_rows(path, names, rows, with_given(read_sidecar(path), metadata))
+    in_file = dict(zip(names, table.names, strict=True))
+    signed = {name for name in names if in_file[name] in table.percent}
+    divided, notes = errors_beside_percent(run.columns(), signed, in_file, str(path))
+    if not divided:
+        return run
+    return run.replace(**divided, provenance=with_notes(run.provenance, notes))
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:

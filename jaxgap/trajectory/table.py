@@ -22,12 +22,14 @@ _DECIMAL_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?\s*%?\s*")
 class Table:
     """A table of text: the column names, the line of the header, and the rows.
 
-    A row is its line number (1-based) and one cell for each column.
+    A row is its line number (1-based) and one cell for each column. `percent` names the columns
+    that had percent signs, and are fractions by now.
     """
 
     line: int
     names: list[str]
     rows: list[tuple[int, list[str]]]
+    percent: frozenset[str]
 
 
 def read_table(path: Path) -> Table:
@@ -51,7 +53,7 @@ def read_table(path: Path) -> Table:
         (number, [_fraction(cells[j]) if j in percent else cells[j] for j in kept])
         for number, cells in rows
     ]
-    return Table(line, [names[j] for j in kept], cleaned)
+    return Table(line, [names[j] for j in kept], cleaned, frozenset(names[j] for j in percent))
 
 
 def table_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:

@@ -29,7 +29,8 @@ def read_csv_log(path: Path) -> Log:
     metric, value = named(table.names, _METRIC_NAMES), named(table.names, ("value",))
     if metric and value:
         entries = [_wide(entry, metric, value) for entry in entries]
-    return Log(str(path), named(table.names, CLOCKS), tuple(entries), read_sidecar(path))
+    clock = named(table.names, CLOCKS)
+    return Log(str(path), clock, tuple(entries), read_sidecar(path), table.percent)
 
 
 def _values(names: list[str], cells: list[str]) -> dict[str, str]:

@@ -30,12 +30,14 @@ class Log:
     - `clock`: the name of its time column, if it has a customary one.
     - `entries`: in file order.
     - `metadata`: `kind`, `num_items`, `time_unit` and `provenance`, as far as the file states them.
+    - `percent`: the columns that had percent signs, and are fractions by now.
     """
 
     source: str
     clock: str | None
     entries: tuple[Entry, ...]
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    percent: frozenset[str] = frozenset()
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:

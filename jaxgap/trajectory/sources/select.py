@@ -1,7 +1,7 @@
 """From a foreign log to a trajectory: pick the columns, join the rows, and report what was done."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxgap.trajectory.extras import misspelt, with_num_items
 from jaxgap.trajectory.metadata import with_given
 from jaxgap.trajectory.outside import is_missing, parse_number
 from jaxgap.trajectory.percent import looks_like_percent
+from jaxgap.trajectory.percent_signs import errors_beside_percent
 from jaxgap.trajectory.reading_notes import irregular_times, with_assumed_kind, with_notes
 from jaxgap.trajectory.record import (
     MIN_ROWS,
@@ -30,8 +31,9 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     written again, as after resuming from a checkpoint, the new values replace the old ones from
     that time on; other columns out of order are sorted by time, and a log with the newest row first
     is read from its end. Values that are NaN, infinite or marked as missing (`#N/A`, `-`) count as
-    not measured. Accuracies in percent become fractions. Each of these, and irregular times, adds a
-    sentence to `provenance["notes"]`.
+    not measured. Accuracies in percent become fractions, and so do standard errors beside a series
+    with percent signs that have none and are too large for fractions. Each of these, and irregular
+    times, adds a sentence to `provenance["notes"]`.
 
     **Arguments:**
 
@@ -53,8 +55,12 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
         column: np.array([row.get(column, np.nan) for row in rows.values()]) for column in names
     }
     table["t"] = np.array(list(rows))
+    signed = {column for column, name in names.items() if name in log.percent}
     if metadata.get("kind") == "accuracy":
-        _to_fractions(table, names, log, notes)
+        _to_fractions(table, names, signed, log, notes)
+    divided, remarks = errors_beside_percent(table, signed, names, log.source)
+    table |= divided
+    notes += remarks
     notes += irregular_times(table["t"])
     notes += misspelt(columns)
     core = {column: table.pop(column) for column in CORE_COLUMNS if column in table}
@@ -167,10 +173,18 @@ def _complete(
 
 
 def _to_fractions(
-    table: dict[str, np.ndarray], names: Mapping[str, str], log: Log, notes: list[str]
+    table: dict[str, np.ndarray],
+    names: Mapping[str, str],
+    signed: Collection[str],
+    log: Log,
+    notes: list[str],
 ) -> None:
-    """Divide percentages by 100, if solver and verifier can both be percentages."""
-    capabilities = [column for column in ("solver", "verifier") if column in table]
+    """Divide percentages by 100, if solver and verifier can both be percentages.
+
+    Columns that had percent signs (`signed`) are fractions already.
+    """
+    known = ("solver", "verifier")
+    capabilities = [column for column in known if column in table and column not in signed]
     percent = [column for column in capabilities if looks_like_percent(table[column])]
     if not percent:
         return
@@ -182,7 +196,7 @@ def _to_fractions(
             )
     small = [value for column in percent for value in table[column] if 0 < value < 1]
     for column in CORE_COLUMNS[1:]:
-        if column in table:
+        if column.removesuffix("_se") in capabilities and column in table.keys() - signed:
             table[column] = table[column] / 100
     with_it = [f", '{names[column]}' with it" for column in capabilities if column != percent[0]]
     below = (
