@@ -18,8 +18,13 @@ def cache_folder() -> Path:
 def use_compile_cache() -> bool:
     """Enable JAX's persistent compilation cache; whether that was possible.
 
-    Without a safe folder, programs are recompiled and nothing else changes.
+    A cache that the user has chosen for JAX (`JAX_COMPILATION_CACHE_DIR`) stays as it is. Without a
+    safe folder, programs are recompiled and nothing else changes.
     """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is not None:
+        return True
     folder = cache_folder()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -28,8 +33,6 @@ def use_compile_cache() -> bool:
         return False
     if not _only_user_writes(folder):
         return False
-    import jax
-
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
