@@ -27,6 +27,21 @@ def test_a_dot_multiplies_once_for_each_index_of_its_einsum(spec):
     assert sum(found) == 2 * math.prod(SIZES[axis] for axis in set(inputs) - {","})
 
 
+def test_a_dot_over_two_axes_multiplies_for_each_pair_of_them():
+    # XLA merges two such axes on a CPU, but not everywhere.
+    module = parse_module(
+        "ENTRY %main (a: f32[], b: f32[]) -> f32[] {\n"
+        "  %a = f32[3,5,7] parameter(0)\n"
+        "  %b = f32[7,11,3] parameter(1)\n"
+        "  ROOT %c = f32[5,11] dot(%a, %b), lhs_contracting_dims={0,2}, "
+        "rhs_contracting_dims={2,0}\n"
+        "}\n"
+    )
+    computation = module.computations["main"]
+    assert product_flops(computation["c"], computation) == 2 * 5 * 11 * (3 * 7)
+    assert product_flops(computation["a"], computation) == 0
+
+
 @pytest.mark.parametrize(
     ("left", "right", "result", "attributes", "pairs"),
     [
