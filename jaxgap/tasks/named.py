@@ -7,6 +7,7 @@ custom tasks are passed from Python.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,23 @@ def named_task(name: str, options: str = "{}") -> AbstractTask:
     for option, value in given.items():
         _check(option, value, legal.get(kind, ("num_examples",)), name)
     return _maker(kind)(*_files(place, name), **given) if place else _maker(kind)()
+
+
+def with_absolute_files(name: str) -> str:
+    """The name of the same task from any working folder.
+
+    Files that do not exist stay as they are, and so does a name whose absolute files could not be
+    told apart: their folder has a comma in its name.
+    """
+    kind, _, place = name.partition(":")
+    if kind not in NAMES or kind in ("addition", "reasoning-gym") or not place:
+        return name
+    files = _files(place, name)
+    absolute = [file.absolute() for file in files if os.path.exists(file)]
+    found = ",".join(map(str, absolute))
+    if len(absolute) < len(files) or _files(found, name) != absolute:
+        return name
+    return f"{kind}:{found}"
 
 
 def _files(place: str, name: str) -> list[Path]:

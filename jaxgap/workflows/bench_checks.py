@@ -16,6 +16,7 @@ from jaxgap.improve.config import EMBEDDED
 from jaxgap.improve.runs.run_files import CONFIG_FILE
 from jaxgap.improve.runs.run_folder import RunFolder, require_free
 from jaxgap.improve.runs.run_lock import is_locked
+from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.models.huggingface import parse_config
 from jaxgap.models.load import find_model
 from jaxgap.trajectory.outside import parse_json, read_text
@@ -80,10 +81,11 @@ def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Pat
     """
     earlier = _compared(folder / TABLE)
     begun = [name for name in earlier if is_begun(folder / name)]
-    known = {name: RunFolder.reopen(folder / name).config for name in begun}
+    known = {name: _settings(folder / name) for name in begun}
     places = {}
     for name, config in configs.items():
-        same = [other for other, settings in known.items() if settings == config]
+        wanted = with_absolute_paths(config)
+        same = [other for other, settings in known.items() if settings == wanted]
         places[name] = folder / (same[0] if same and not is_begun(folder / name) else name)
     lost = [name for name in earlier if folder / name not in places.values()]
     if lost:
@@ -118,14 +120,19 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
         return
     if is_locked(run):  # by another bench, which would collide with this one at every run
         raise InputError(f"{run} is in use by another process: let it end, or stop it")
-    there = RunFolder.reopen(run).config
+    there, wanted = _settings(run), with_absolute_paths(config)
     for field in dataclasses.fields(config):
-        old, new = getattr(there, field.name), getattr(config, field.name)
+        old, new = getattr(there, field.name), getattr(wanted, field.name)
         if old != new:
             raise InputError(
                 f"{run} contains a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
                 "use another folder"
             )
+
+
+def _settings(run: Path) -> ImproveConfig:
+    """The settings of a begun run."""
+    return with_absolute_paths(RunFolder.reopen(run).config)
 
 
 def _check_model(source: str) -> None:

@@ -1,11 +1,13 @@
 """Tasks by name: what each name gives, and which names and options are refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.tasks import Addition, Gsm8k, Mbpp, PromptAnswers, ProntoQA, named_task
+from jaxgap.tasks.named import with_absolute_files
 
 FILES = Path(__file__).with_name("files")
 
@@ -26,6 +28,39 @@ def test_files_are_named_as_in_a_shell(monkeypatch, place):
     assert isinstance(task, Gsm8k)
     assert task.path == FILES / "gsm8k.jsonl"
     assert task.held_out_path == (FILES / "gsm8k_test.jsonl" if "," in place else None)
+
+
+@pytest.mark.parametrize(
+    "place", ["a.jsonl", "a.jsonl, b,c.jsonl", "~/a.jsonl", "./d:e/../a.jsonl"]
+)
+def test_files_are_the_same_from_another_folder(monkeypatch, tmp_path, place):
+    home = tmp_path / "x: y"
+    (home / "d:e").mkdir(parents=True)
+    shutil.copy(FILES / "gsm8k.jsonl", home / "a.jsonl")
+    shutil.copy(FILES / "gsm8k_test.jsonl", home / "b,c.jsonl")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    named = with_absolute_files(f"gsm8k:{place}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/nowhere")
+    task = named_task(named)
+    assert isinstance(task, Gsm8k)
+    assert task.path.samefile(home / "a.jsonl")
+    assert (task.held_out_path is None) == ("," not in place)
+    assert task.held_out_path is None or task.held_out_path.samefile(home / "b,c.jsonl")
+    assert with_absolute_files(named) == named
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["addition", "reasoning-gym:a", "gsm8k:a,nothing", "mine:a", "addition:a", "gsm8k:a", "gsm8k"],
+)
+def test_what_names_no_file_or_none_that_a_name_could_hold_stays(monkeypatch, tmp_path, name):
+    folder = tmp_path / ("with,comma" if name == "gsm8k:a" else "plain")
+    folder.mkdir()
+    (folder / "a").touch()
+    monkeypatch.chdir(folder)
+    assert with_absolute_files(name) == name
 
 
 def test_a_file_of_programs(sandbox):

@@ -1,5 +1,6 @@
 """What of a bench is refused before its first run begins."""
 
+import dataclasses
 import errno
 import json
 
@@ -7,8 +8,11 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
+from jaxgap.improve.runs.run_folder import RunFolder, empty_folder
 from jaxgap.improve.runs.run_lock import locked
+from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.workflows.bench import run_bench
+from jaxgap.workflows.bench_checks import check_runs
 from jaxgap.workflows.bench_grid import Grid
 
 BASE = ImproveConfig(
@@ -67,6 +71,19 @@ def test_a_bench_beside_another_on_the_same_folder(tmp_path):
     with locked(run), pytest.raises(InputError, match="random is in use by another process"):
         run_bench(Grid(BASE, verifiers=("majority", "random")), tmp_path / "bench")
     assert not (tmp_path / "bench" / "majority").exists()
+
+
+def test_a_path_is_that_of_a_run_however_it_is_spelt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "responses").touch()
+    given = dataclasses.replace(BASE, external="responses").resolved()
+    RunFolder.create(empty_folder("bench/run"), with_absolute_paths(given))
+    bench = tmp_path / "bench"
+    assert check_runs({"run": given}, bench) == {"run": bench / "run"}
+    (bench / "bench.json").write_text(json.dumps({"runs": [{"run": "run"}]}))
+    assert check_runs({"other": given}, bench) == {"other": bench / "run"}
+    with pytest.raises(InputError, match=f'external="{tmp_path}/responses", not "{tmp_path}/bench'):
+        check_runs({"run": dataclasses.replace(given, external="bench")}, bench)
 
 
 def written(folder, text):

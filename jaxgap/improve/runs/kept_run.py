@@ -32,6 +32,7 @@ from jaxgap.improve.runs.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.runs.run_lock import locked
 from jaxgap.improve.runs.run_notes import RunNotes
 from jaxgap.improve.runs.run_parts import Assemble, RunParts, make_parts
+from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.improve.watcher import NOBODY, EndRun, Stage, Watcher
 from jaxgap.sharding import all_agree, barrier, each_on_mesh, on_mesh, run_on_first
 
@@ -62,7 +63,7 @@ def improve_to_folder(
     non-finite after all retries. An interrupted run can be continued with :func:`resume_folder`.
     """
     run_on_first(lambda: require_free(folder))
-    config = config.resolved()
+    config = with_absolute_paths(config.resolved())
     parts = make_parts(config, assemble)
     folder = Path(folder)
     run_on_first(lambda: empty_folder(folder))
@@ -105,7 +106,7 @@ def resume_folder(
         raise InputError(f"{folder} contains no run to resume: it has no {CONFIG_FILE}")
     with _held(folder):
         run = RunFolder.reopen(folder)
-        config = prolonged(run.config, more_rounds)
+        config = with_absolute_paths(prolonged(run.config, more_rounds))
         config = config if mesh is None else dataclasses.replace(config, mesh=mesh)
         parts = make_parts(config, assemble)
         barrier()  # all have read the folder before the first process writes to it
