@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 # Options whose names differ from their arguments'.
 _OPTION_OF = {"cost": "stop_when", "prefixes": "prefix"}
+_CONSTRAINTS = ("fix", "bound")
+_SETTING = re.compile(r"(?<= )(\w+)(?==[\w.-])")
 _PAIR = re.compile(r"'(\w+)': '([^'{}]*)'")
 _ADVICE = re.compile(
     rf"\bcolumns=\{{(?P<columns>{_PAIR.pattern}(?:, {_PAIR.pattern})*)\}}"
@@ -22,9 +24,11 @@ def in_options(message: str, argv: Sequence[str] = ()) -> str:
 
     - `message`: such as `level must lie between 0 and 1, got 2`.
     - `argv`: what the user typed. An option that was not typed is not at fault, so its argument
-        keeps its name, unless the message says that it must be given.
+        keeps its name, unless the message says that it must be given, or sets it against the value
+        of one that was typed (`name=value`).
 
-    Arguments are advised in backquotes, except `columns` and `kind`.
+    Arguments are advised in backquotes, except `columns` and `kind`. Of constraints, the options
+    that were typed are named.
 
     **Example:**
 
@@ -37,8 +41,14 @@ def in_options(message: str, argv: Sequence[str] = ()) -> str:
     """
     name, separator, rest = message.partition(" ")
     known = {option.removeprefix("--").replace("-", "_"): option for option in options(argv)}
-    if name.isidentifier() and rest.startswith("must be given"):
+    if name.isidentifier() and (
+        rest.startswith("must be given")
+        or (rest.startswith("must ") and not known.keys().isdisjoint(_SETTING.findall(rest)))
+    ):
         known.setdefault(name, "--" + name.replace("_", "-"))
+        rest = _SETTING.sub(lambda setting: known.get(setting[1], setting[1]), rest)
+    if name == "constraints:":
+        name = " or ".join(known[each] for each in _CONSTRAINTS if each in known) + ":"
     option = known.get(name) or known.get(_OPTION_OF.get(name, ""), name)
     return _ADVICE.sub(_as_option, option + separator + rest)
 

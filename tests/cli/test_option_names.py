@@ -15,6 +15,21 @@ from jaxgap.cli.option_names import in_options
         ("mesh must be given: two", "improve --out a", "--mesh must be given: two"),
         ("cost must be finite", "improve --stop-when nan", "--stop-when must be finite"),
         ("cost must be finite", "watch a --cost nan", "--cost must be finite"),
+        ("constraints: no 'x'", "fit a --fix x=0", "--fix: no 'x'"),
+        ("constraints: no 'x'", "fit a --bound x=0,1", "--bound: no 'x'"),
+        ("constraints: no 'x'", "fit a --fix=x=0 --bound=y=0,1", "--fix or --bound: no 'x'"),
+        # What conflicts with a value that was typed is an option too, if it was left alone.
+        (
+            "batch_size must be at most num_train_prompts=32, got 64",
+            "improve --num-train-prompts 32",
+            "--batch-size must be at most --num-train-prompts=32, got 64",
+        ),
+        (
+            "batch_size must be at most num_train_prompts=32, got 64",
+            "improve --batch-size 64",
+            "--batch-size must be at most num_train_prompts=32, got 64",
+        ),
+        ("a/num_rounds=3 must be new", "improve --num-rounds 3", "a/num_rounds=3 must be new"),
         ("a b.csv: level is no column", "fit a --level 1", "a b.csv: level is no column"),
     ],
 )

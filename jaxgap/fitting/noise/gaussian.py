@@ -27,6 +27,9 @@ from jaxgap.fitting.noise.abstract_noise import (
 )
 from jaxgap.trajectory import Trajectory
 
+# Of standard errors that cannot be used, what happens where they are not required.
+_UNWEIGHTED = ": the fit is unweighted"
+
 
 class AbstractGaussian(AbstractNoise):
     """Gaussian noise without coordinates of its own."""
@@ -86,8 +89,12 @@ class GivenScale(AbstractGaussian):
     def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
         rows, remarks = given_standard_errors(trajectory, self.solver, self.verifier)
         if rows is None:
-            reason = remarks[0] if remarks else "the trajectory has no standard errors"
-            raise InputError(f"noise of a given scale needs its scale: {reason}")
+            columns = "solver_se" if trajectory.verifier is None else "solver_se and verifier_se"
+            reason = remarks[0] if remarks else "the trajectory has none"
+            raise InputError(
+                f"a given noise scale needs standard errors, in the columns {columns}: "
+                f"{reason.removesuffix(_UNWEIGHTED)}"
+            )
         return rows, remarks
 
     def num_estimated(self, curves: Curves) -> int:
@@ -144,7 +151,7 @@ def given_standard_errors(
         return None, []
     if len(given) < len(columns):
         only = next(iter(given))
-        return None, [f"standard errors are given for the {only} only: the fit is unweighted"]
+        return None, [f"standard errors are given for the {only} only{_UNWEIGHTED}"]
     return _raised(given)
 
 
@@ -153,7 +160,7 @@ def _raised(given: dict[str, np.ndarray]) -> tuple[Rows | None, list[str]]:
     remarks = []
     for name, column in given.items():
         if not column.any():
-            return None, [f"all standard errors of the {name} are zero: the fit is unweighted"]
+            return None, [f"all standard errors of the {name} are zero{_UNWEIGHTED}"]
         floor = column[column > 0].min()
         if floor > column.min():
             remarks.append(

@@ -1,5 +1,8 @@
 """Standard errors that are given, of which a weight is made."""
 
+import pytest
+
+from jaxgap.errors import InputError
 from jaxgap.fitting import GivenScale
 from jaxgap.trajectory import Trajectory
 
@@ -9,3 +12,18 @@ def test_a_standard_error_of_zero_is_raised_to_the_smallest_other_one():
     rows, (remark,) = GivenScale().standard_errors(run)
     assert rows[:, 0].tolist() == [0.1, 0.1, 0.3]
     assert "1 standard errors of the solver are zero: raised to the smallest other one" in remark
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, r"in the columns solver_se and verifier_se: the trajectory has none$"),
+        ({"verifier": None}, r"in the columns solver_se: the trajectory has none$"),
+        ({"solver_se": [0.1] * 3}, r"are given for the solver only$"),
+        ({"solver_se": [0.0] * 3, "verifier_se": [1.0] * 3}, r"errors of the solver are zero$"),
+    ],
+)
+def test_a_given_scale_without_standard_errors_names_their_columns(given, message):
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.5], [2.0, 1.5, 1.2]).replace(**given)
+    with pytest.raises(InputError, match=message):
+        GivenScale().standard_errors(run)

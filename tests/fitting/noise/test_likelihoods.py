@@ -142,7 +142,7 @@ def test_the_profile_of_counts_is_of_their_likelihood(counts):
 def test_what_a_noise_needs_is_asked_for(run):
     with pytest.raises(ValueError, match="binomial noise needs accuracies"):
         fit(LinearLaw(), run, noise=Binomial())
-    with pytest.raises(ValueError, match="has no standard errors"):
+    with pytest.raises(ValueError, match="needs standard errors"):
         fit(LinearLaw(), run, noise=GivenScale())
     with pytest.raises(ValueError, match="scale of the solver must be above zero, got -1"):
         fit(LinearLaw(), run, noise=GivenScale(-1.0, 0.1))
