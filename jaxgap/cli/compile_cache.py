@@ -23,7 +23,8 @@ def use_compile_cache() -> bool:
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is not None:
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if chosen is not None:
         return True
     folder = cache_folder()
     try:

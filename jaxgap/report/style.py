@@ -147,7 +147,8 @@ def _fonts() -> list[str]:
 
 @contextmanager
 def _in_style() -> Iterator[None]:
-    with matplotlib.rc_context(_STYLE | {"font.family": _fonts()}), warnings.catch_warnings():
+    style: dict[Any, Any] = {**_STYLE, "font.family": _fonts()}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
         # A letter that no font has is drawn as a box, which says as much.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
