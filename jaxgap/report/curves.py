@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgap.fitting import Band, FitResult, Prediction
+from jaxgap.fitting import Band, Estimate, FitResult, Prediction
 from jaxgap.fitting.results.fit_report import percent
 from jaxgap.fitting.results.objection import objection, refutations
 from jaxgap.fitting.selection import AveragedResult
@@ -111,16 +111,19 @@ def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
     return low - (high - low) / 3, high + (high - low) / 3
 
 
-def _draw_limits(ax: Axes, result: FitResult | AveragedResult, **colours: str) -> None:
-    """The limits that the data determine, unless the run refutes one of the same law."""
+def limits_drawn(result: FitResult | AveragedResult) -> dict[str, Estimate]:
+    """The limits that the data determine, by name; none if the run refutes one of the same law."""
     if refutations(result.limits):
-        return
+        return {}
+    return {name: limit for name, limit in result.limits.items() if limit.estimate is not None}
+
+
+def _draw_limits(ax: Axes, result: FitResult | AveragedResult, **colours: str) -> None:
     limits = []
-    for name, colour in colours.items():
-        limit = result.limits[name]
-        if limit.estimate is not None:
+    for name, limit in limits_drawn(result).items():
+        if name in colours and limit.estimate is not None:
             low, high = limit.interval or (None, None)
-            limits.append(Limit(limit.estimate, low, high, colour))
+            limits.append(Limit(limit.estimate, low, high, colours[name]))
     mark_limits(ax, limits)
 
 
@@ -129,7 +132,7 @@ def _title(result: FitResult | AveragedResult) -> str:
     averaged = isinstance(result, AveragedResult)
     laws = f"Average over {len(result.laws)} laws" if averaged else f"Fit of the {result.model} law"
     shown = f"{percent(result.level)} bands"
-    if not refutations(result.limits):
+    if limits_drawn(result):
         shown += "; dashed: limits"
     if not averaged and not result.converged:
         return f"{laws}, which did not converge\n{shown}"

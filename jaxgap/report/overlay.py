@@ -75,6 +75,11 @@ class PooledLimit(NamedTuple):
         return f"{self.num_runs - self.num_left_out} of {self.num_runs} pooled"
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether there is a mean and a next seed's range to draw."""
+        return self.mean is not None and self.next_run is not None
+
+    @property
     def absence(self) -> str:
         """Why there is nothing to draw, in a few words."""
         if self.num_failed:
@@ -171,7 +176,8 @@ def _draw_limits(
     kinds = {each.run.kind for each in runs}
     unit = unit_of(*kinds) if len(kinds) == 1 else ""
     ax.set_xlabel(f"solver's limit{unit}, {percent(level)} interval")
-    ax.set_title("Limits; ◆ mean, bar: next seed" if own else "Limits")
+    is_pooled = any(limit.is_drawn for limit in own.values())
+    ax.set_title("Limits; ◆ mean, bar: next seed" if is_pooled else "Limits")
 
 
 def _short_names(runs: Sequence[OverlayRun]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgap.fitting import FitResult
 from jaxgap.fitting.results.fit_report import (
     interval,
     limit_sentence,
@@ -14,7 +15,7 @@ from jaxgap.fitting.results.fit_report import (
     time_left_sentence,
 )
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
-from jaxgap.report.curves import draw_curves
+from jaxgap.report.curves import draw_curves, limits_drawn
 from jaxgap.report.forecast import draw_forecast
 from jaxgap.report.page import Page
 from jaxgap.report.theory import draw_theory
@@ -71,7 +72,7 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     ):
         if sentence:
             page.paragraph(sentence)
-    page.figure(draw_curves(run, result), f"{_CURVES} {r2_sentence(result.r2)}.")
+    page.figure(draw_curves(run, result), f"{_curves_caption(result)} {r2_sentence(result.r2)}.")
     if has_accuracies(run):
         page.heading("Did it become more accurate, or only more confident?")
         page.figure(draw_accuracies(run), _ACCURACIES)
@@ -98,10 +99,6 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     return page
 
 
-_CURVES = (
-    "Measured capabilities on held-out prompts with standard errors, the fitted law with its band, "
-    "and the limits (dashed) with their intervals (bars in the right margin)."
-)
 _ACCURACIES = (
     "Fraction of correct answers according to the exact grader; bands are two standard errors. "
     "Uncertainty falls under any sharpening, so this is the plot to trust."
@@ -111,6 +108,15 @@ _THEORY = (
     "Left: the theory's f(G); the paper's linear potential is a straight line. Right: whatever f "
     "is, the theory predicts a straight line of slope beta / alpha."
 )
+
+
+def _curves_caption(result: FitResult) -> str:
+    measured = "Measured capabilities on held-out prompts with standard errors"
+    law = "the fitted law with its band"
+    if not limits_drawn(result):
+        return f"{measured}, and {law}."
+    limits = "the limits (dashed) with their intervals (bars in the right margin)"
+    return f"{measured}, {law}, and {limits}."
 
 
 def _cards(analysis: Analysis) -> list[tuple[str, str]]:

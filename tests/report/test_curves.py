@@ -54,3 +54,10 @@ def test_what_speaks_against_a_fit_stands_in_its_picture(max_steps, said):
     (upper, _), result = drawn(run_of(((T - 20) / 20) ** 2), **options)
     assert result.converged == (max_steps is None)
     assert said in upper.get_title(loc="left")
+
+
+def test_a_picture_without_a_limit_speaks_of_none():
+    (upper, lower), result = drawn(run_of(-0.02 * T))
+    assert {limit.estimate for limit in result.limits.values()} == {None}
+    assert dashed(upper) == dashed(lower) == []
+    assert upper.get_title(loc="left") == "Fit of the linear law; 90% bands"

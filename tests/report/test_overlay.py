@@ -80,3 +80,17 @@ def test_what_is_said_of_a_limit_does_not_cover_its_arrows():
     ]
     assert len(distances) > 2
     assert min(distances) > 0.2
+
+
+@pytest.mark.parametrize(
+    ("mean", "next_run", "title"),
+    [
+        (None, None, "Limits"),
+        (Interval(0.7, 0.68, 0.72), Interval(0.7, 0.6, 0.8), "Limits; ◆ mean, bar: next seed"),
+    ],
+)
+def test_the_title_explains_the_marks_that_are_drawn(mean, next_run, title):
+    pooled = {"seeds": PooledLimit(mean, next_run, 2, 0, 0)}
+    ax, _ = drawn({f"seed{seed}": rising(seed) for seed in (3, 4)}, pooled)
+    assert any(line.get_marker() == "D" for line in ax.lines) == (mean is not None)
+    assert ax.get_title(loc="left") == title

@@ -40,6 +40,7 @@ def test_the_page_says_what_happened(tmp_path):
     assert "less accurate" not in text
     assert "From the first 8 of 16 measurements" in text
     assert "&lt;careful&gt;" in text
+    assert "the limits (dashed)" in text
     assert text.count("<svg") == 4
 
 
@@ -54,6 +55,17 @@ def test_a_run_that_the_law_does_not_describe_is_called_so(tmp_path):
     write_csv(run.replace(verifier=1 + 0.5 * np.sin(run.ts)), folder / "trajectory.csv")
     path, _ = write_report(folder)
     assert "law does not describe this run" in path.read_text()
+
+
+def test_a_page_without_a_limit_speaks_of_none(tmp_path):
+    folder = write_run(tmp_path / "straight", np.linspace(0.4, 0.7, 16))
+    run = read_csv(folder / "trajectory.csv")
+    straight = run.replace(solver=3 - 0.1 * run.ts, verifier=2 - 0.06 * run.ts)
+    write_csv(straight, folder / "trajectory.csv")
+    path, (_, result, _) = write_report(folder)
+    assert {limit.estimate for limit in result.limits.values()} == {None}
+    assert "the fitted law with its band. " in path.read_text()
+    assert "the limits (dashed)" not in path.read_text()
 
 
 @pytest.mark.slow
