@@ -18,7 +18,7 @@ class Forecast:
     root of the evidence: how well each predicted every measurement from the earlier ones. The gap
     is forecast as a series of its own, so its mean need not be the difference of the other two. The
     advice is stop, continue, or cannot tell. Where no test speaks against the paper's law, its
-    prediction is printed as well.
+    prediction is printed as well; fewer than six rows are too few to test it.
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]

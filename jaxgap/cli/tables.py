@@ -17,7 +17,8 @@ from jaxgap.fitting.results.fit_report import (
     percent,
     time_left_sentence,
 )
-from jaxgap.report.words import unopposed
+from jaxgap.fitting.results.objection import objection
+from jaxgap.report.words import unopposed, untested
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.reading_notes import reading_notes
 
@@ -92,8 +93,16 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
 
 
 def print_unopposed(console: Terminal, result: "FitResult") -> None:
-    """Print the prediction of a law that no test rejects, though slower shapes outweigh it."""
-    if unopposed(result) and (left := time_left_sentence(result)) is not None:
+    """Print the prediction of a law that no test rejects, though slower shapes outweigh it.
+
+    Of a law that could not be tested, say so.
+    """
+    if objection(result) is None and untested(result):
+        console.print(
+            f"{result.num_points} rows are too few to test the {result.model} law, so its "
+            "prediction is not shown."
+        )
+    elif unopposed(result) and (left := time_left_sentence(result)) is not None:
         console.print(
             f"Under the {result.model} law, against which nothing in these rows speaks: "
             f"{limit_sentence(result)} {left}"

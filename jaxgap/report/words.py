@@ -150,7 +150,7 @@ def theory_sentence(result: FitResult) -> str:
     against = objection(result)
     if against is not None:
         return against
-    if _untested(result):
+    if untested(result):
         return (
             f"{result.num_points} rows are too few to tell whether this run departs from the "
             f"{result.model} law."
@@ -163,7 +163,7 @@ def theory_sentence(result: FitResult) -> str:
     return f"The residuals show no departure of this run from the {result.model} law{little}."
 
 
-def _untested(result: FitResult) -> bool:
+def untested(result: FitResult) -> bool:
     """Whether there were too few rows for any test to find something."""
     tests = (result.diagnostics.chi_squared_p_value, *result.diagnosis.findings().values())
     return result.num_points < _TELLING_ROWS and all(each is None for each in tests)
@@ -171,4 +171,4 @@ def _untested(result: FitResult) -> bool:
 
 def unopposed(result: FitResult) -> bool:
     """Whether the law was tested on enough rows and nothing was found against it."""
-    return objection(result) is None and not doubts_about(result) and not _untested(result)
+    return objection(result) is None and not doubts_about(result) and not untested(result)

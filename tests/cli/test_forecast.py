@@ -53,6 +53,17 @@ def test_what_the_law_predicts_is_printed_where_nothing_speaks_against_it(tmp_pa
     assert "Under this law the solver comes within" in by_law
     # It has no limit within reach, and so no time left to it.
     assert "Under the linear law" not in by_line
+    assert "too few to test" not in by_law + by_line
+
+
+def test_that_the_law_cannot_be_tested_on_few_rows_is_said(tmp_path, capsys):
+    ts = np.arange(5.0)
+    noise = np.random.default_rng(0).normal(0, 0.02, 5)
+    write_csv(Trajectory(ts, 1 + 2 * np.exp(-0.3 * ts) + noise), tmp_path / "run.csv")
+    run_command(["forecast", str(tmp_path / "run.csv"), "--horizon", "8"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "5 rows are too few to test the linear law, so its prediction is not shown." in said
+    assert "Under the linear law" not in said
 
 
 def test_backtest_says_of_what_its_errors_are_and_why_forecasts_are_missing(tmp_path, capsys):
