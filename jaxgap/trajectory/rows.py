@@ -14,7 +14,8 @@ import numpy as np
 from jaxgap.trajectory.extras import with_num_items
 from jaxgap.trajectory.outside import is_missing, repeated
 from jaxgap.trajectory.reading_notes import with_assumed_kind
-from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.record import MIN_ROWS, Trajectory, TrajectoryError
+from jaxgap.trajectory.sources.log import names_runs
 
 _CORE = ("solver", "verifier", "solver_se", "verifier_se")
 CORE_COLUMNS = ("t", *_CORE)
@@ -102,17 +103,34 @@ def trajectory_from_rows(
     try:
         run = Trajectory(ts, **core, extra=extra, **metadata)
     except TrajectoryError as error:
+        told = _telling_runs(names, table)
+        if told is not None and error.column == "ts" and error.row is not None:
+            # Sorted, as the error advises for the rows of one run, they would be mixed.
+            problem = error.problem.partition("; ")[0]
+            hint = f"; if column '{told}' tells runs apart, jaxgap compare reads them all"
+            error = TrajectoryError(problem + hint, error.column, error.row)
         raise _located(error, path, rows) from error
     return with_assumed_kind(run, metadata)
+
+
+def _telling_runs(names: Sequence[str], table: np.ndarray) -> str | None:
+    """The column that tells runs apart: two of its values have enough rows for a run each."""
+    for name, column in zip(names, table.T, strict=True):
+        _, counts = np.unique(column, return_counts=True)
+        if names_runs(name) and (counts >= MIN_ROWS).sum() > 1:
+            return name
+    return None
 
 
 def cell_hint(column: str, cell: str) -> str:
     """What to do about a cell that is not a number; empty where there is nothing to advise."""
     if is_missing(cell):
         return f"; reading with {_BY_NAME} counts it as not measured"
-    if column not in CORE_COLUMNS:
-        return f"; reading with {_BY_NAME} skips columns that are not named there"
-    return ""
+    if column in CORE_COLUMNS:
+        return ""
+    others = f"; reading with {_BY_NAME} skips columns that are not named there"
+    several = "; if this one tells runs apart, jaxgap compare reads them all"
+    return others + (several if names_runs(column) else "")
 
 
 def _gap_hint(column: str) -> str:

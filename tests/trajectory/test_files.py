@@ -272,3 +272,32 @@ def test_the_measured_curves_survive_the_round_trip(shared_data, tmp_path):
         run = read_csv(path)
         write_jsonl(run, tmp_path / "run.jsonl")
         assert read_jsonl(tmp_path / "run.jsonl") == run
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_several_seeds_in_a_file_are_for_comparing(tmp_path, by_time):
+    rows = [(seed, t) for seed in (3, 4) for t in range(3)]
+    rows = sorted(rows, key=lambda row: row[1]) if by_time else rows
+    text = "t,solver,Seed\n" + "".join(f"{t},{3 - t},{seed}\n" for seed, t in rows)
+    (tmp_path / "runs.csv").write_text(text)
+    message = r"times must increase, got [0-9.]+; if column 'Seed' tells runs apart, jaxgap compare"
+    with pytest.raises(TrajectoryError, match=message) as error:
+        read_csv(tmp_path / "runs.csv")
+    assert "columns=" not in str(error.value)
+
+
+@pytest.mark.parametrize("seeds", [(3, 3, 3, 3, 3), (1, 2, 3, 4, 5)])
+def test_a_seed_that_tells_no_runs_apart_leaves_the_advice(tmp_path, seeds):
+    rows = zip((0, 1, 2, 1, 2), seeds, strict=True)
+    text = "t,solver,seed\n" + "".join(f"{t},1,{seed}\n" for t, seed in rows)
+    (tmp_path / "run.csv").write_text(text)
+    with pytest.raises(
+        TrajectoryError, match=r"times must increase, got 1.0; reading with columns"
+    ):
+        read_csv(tmp_path / "run.csv")
+
+
+def test_names_of_runs_are_for_comparing(tmp_path):
+    (tmp_path / "runs.csv").write_text("t,solver,run\n0,1,a\n1,2,a\n2,3,a\n")
+    with pytest.raises(TrajectoryError, match=r"got 'a'; .* skips columns .*; if this one tells"):
+        read_csv(tmp_path / "runs.csv")
