@@ -29,7 +29,8 @@ class RunFile:
     num_items: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """For accuracies: the number of test items behind each."""
     time_unit: Annotated[str | None, tyro.conf.arg(metavar="WORD")] = None
-    """The unit of t: epoch, round, step."""
+    """The unit of t: epoch, round, step. By default what the file says, else epoch; no number
+    depends on it."""
     columns: Annotated[str | None, tyro.conf.arg(metavar="t=NAME,solver=NAME,...")] = None
     """Names of the columns to read, for logs of other tools."""
 
