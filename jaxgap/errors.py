@@ -47,6 +47,16 @@ def is_disk_full(error: BaseException) -> bool:
     return by_number or any(os.strerror(number) in str(error) for number in _DISK_FULL)
 
 
+def os_error_line(error: OSError) -> str:
+    """What the system refused, without the number of its error.
+
+    >>> os_error_line(FileNotFoundError(errno.ENOENT, "No such file or directory", "x.csv"))
+    'x.csv: No such file or directory'
+    """
+    where = "" if error.filename is None else f"{error.filename}: "
+    return where + (error.strerror or str(error) or type(error).__name__)
+
+
 def write_failure(error: BaseException, what: str, rest: str = "") -> RunError:
     """The error to raise for a failed write, with its reason in one line.
 

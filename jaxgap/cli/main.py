@@ -18,6 +18,7 @@ from jaxgap.cli.backtest import Backtest
 from jaxgap.cli.bench import Bench
 from jaxgap.cli.compare import Compare
 from jaxgap.cli.demo import Demo
+from jaxgap.cli.endings import USAGE_ERROR, ending
 from jaxgap.cli.export import Export
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
@@ -25,13 +26,10 @@ from jaxgap.cli.help_texts import filled_help_texts
 from jaxgap.cli.improve import Improve
 from jaxgap.cli.option_names import in_options, options
 from jaxgap.cli.plan import Plan
-from jaxgap.cli.processes import RUN_ERROR
 from jaxgap.cli.report import Report
 from jaxgap.cli.schedule import Schedule
 from jaxgap.cli.watch import Watch
-from jaxgap.errors import InputError, RunError, is_disk_full
-
-USAGE_ERROR = 2
+from jaxgap.errors import InputError, RunError
 
 _COMMANDS = {
     "demo": Demo,
@@ -62,18 +60,11 @@ def run_command(argv: Sequence[str] | None = None) -> None:
     try:
         _parse(argv).run()
         sys.stdout.flush()
-    except InputError as error:
-        _refuse(in_options(str(error), argv))
-    except RunError as error:
-        _refuse(in_options(str(error)), RUN_ERROR)
     except BrokenPipeError:
         # The reader (a pager, head) has gone; the flush at exit would fail and report it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        # A name too long, an unreadable folder, a full disk.
-        where = "" if error.filename is None else f"{error.filename}: "
-        reason = error.strerror or str(error) or type(error).__name__
-        _refuse(where + reason, RUN_ERROR if is_disk_full(error) else USAGE_ERROR)
+    except (InputError, RunError, OSError) as error:
+        _refuse(*ending(error, argv))
 
 
 def _parse(argv: Sequence[str]) -> _Runs:

@@ -5,23 +5,25 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from jaxgap.cli.option_names import in_options
+from jaxgap.cli.endings import RUN_ERROR, ending
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.runs.run_files import CONFIG_FILE
-
-RUN_ERROR = 1
 
 _ADDRESS, _NUMBER, _ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 _MAX_PORT = 65535
 # Advice when a process was lost: resume the run, or start again if there is none yet.
 _RESUMED = "start all of them again with --resume {}"
 _SAME = "start all of them again with the same command"
+# How long the first process stays, so that the others can say why they end.
+_STAY_SECONDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Processes:
                 f"--coordinator {coordinator} needs --num-processes N and --process-id I, from 0 "
                 f"to N - 1, got {number} and {index}"
             )
-        with _survived_by(folder) as say_nothing, _ended_together(folder, say_nothing):
+        with _survived_by(folder) as say_nothing, _ended_together(folder, say_nothing, index):
             join_processes(coordinator, number, index)
             yield
 
@@ -121,29 +123,42 @@ def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
 
 
 @contextlib.contextmanager
-def _ended_together(folder: Path, say_nothing: Callable[[], object]) -> Iterator[None]:
+def _ended_together(
+    folder: Path, say_nothing: Callable[[], object], index: int | None
+) -> Iterator[None]:
     """If the processes cannot continue together, print why in one line, and exit at once.
 
     Their computation can never finish, so nothing may wait for it: not even the shutdown of
-    `jax.distributed`, which needs all processes.
+    `jax.distributed`, which needs all processes. It succeeds only where all of them raise.
     """
-    import jax
-
-    from jaxgap.sharding import barrier
+    from jaxgap.sharding import InputErrorInAll, ProcessLost, barrier, is_loss
 
     try:
         yield
         # Wait for the others, to which `jax.distributed` would give only half a minute.
         barrier()
-    except RunError as error:
-        line = in_options(str(error))
-    except jax.errors.JaxRuntimeError as error:
-        reason = " ".join(str(error).split())[:150]
-        is_run = (folder / CONFIG_FILE).exists()
-        again = _RESUMED.format(folder) if is_run else _SAME
-        line = f"another process has gone or cannot continue ({reason}): {again}"
-    else:
         return
+    except (InputErrorInAll, BrokenPipeError):
+        raise
+    except Exception as error:
+        failure = ProcessLost(error) if is_loss(error) else error
+    said, status = _told(failure, folder)
     say_nothing()
-    print(f"jaxgap: {line}", file=sys.stderr, flush=True)
-    os._exit(RUN_ERROR)
+    print(said, file=sys.stderr, flush=True)
+    if index == 0:
+        # `jax.distributed` aborts the others as soon as the first process has gone.
+        time.sleep(_STAY_SECONDS)
+    os._exit(status)
+
+
+def _told(failure: Exception, folder: Path) -> tuple[str, int]:
+    """What to print of a failure, and the exit status."""
+    from jaxgap.sharding import ProcessLost
+
+    if not isinstance(failure, InputError | RunError | OSError):
+        return "".join(traceback.format_exception(failure)), RUN_ERROR
+    line, status = ending(failure)
+    if isinstance(failure, ProcessLost):
+        line += f": {_RESUMED.format(folder) if (folder / CONFIG_FILE).exists() else _SAME}"
+    # File names may contain line breaks and control characters, which InputError escapes.
+    return f"jaxgap: {InputError(line)}", status

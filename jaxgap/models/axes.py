@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import jax
+import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, SingleDeviceSharding
 from jax.tree_util import DictKey as _DictKey
@@ -16,7 +17,7 @@ from jax.tree_util import DictKey as _DictKey
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import abstract_decoder
 from jaxgap.models.lora import Params
-from jaxgap.sharding import named_sharding
+from jaxgap.sharding import named_sharding, shards_to_devices
 
 Axes: TypeAlias = tuple[str | None, ...]
 
@@ -71,7 +72,19 @@ def parameters_on_mesh(config: DecoderConfig, params: Params) -> Params:
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return params
-    return jax.device_put(params, parameter_shardings(mesh, config, params))
+    shardings = parameter_shardings(mesh, config, params)
+    if jax.process_count() == 1:
+        return jax.device_put(params, shardings)
+    # Of an array that each process has, `device_put` would compare all copies, exchanging them.
+    return jax.tree.map(
+        lambda array, sharding: (
+            shards_to_devices(np.asarray(array), sharding)
+            if array.is_fully_addressable
+            else jax.device_put(array, sharding)
+        ),
+        params,
+        shardings,
+    )
 
 
 def shapes_on_mesh(config: DecoderConfig, shapes: Any) -> Any:

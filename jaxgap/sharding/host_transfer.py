@@ -18,7 +18,8 @@ from jax.sharding import PartitionSpec as P
 from jaxgap.sharding.rows import rows_sharding
 
 
-def _put(values: np.ndarray, sharding: Sharding) -> jax.Array:
+def shards_to_devices(values: np.ndarray, sharding: Sharding) -> jax.Array:
+    """Put an array that every process has on devices, exchanging nothing."""
     values = values.astype(jax.dtypes.canonicalize_dtype(values.dtype), copy=False)
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
@@ -36,7 +37,9 @@ def rows_to_devices(tree: Any, axis: int = 0) -> Any:
     mesh = jax.sharding.get_mesh()
     if mesh.empty:
         return tree
-    return jax.tree.map(lambda values: _put(np.asarray(values), rows_sharding(mesh, axis)), tree)
+    return jax.tree.map(
+        lambda values: shards_to_devices(np.asarray(values), rows_sharding(mesh, axis)), tree
+    )
 
 
 def to_host(tree: Any) -> Any:

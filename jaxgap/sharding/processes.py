@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgap.errors import InputError, RunError
+from jaxgap.errors import InputError, RunError, os_error_line
 
 AUTO = "auto"
 """Coordinator address for automatic detection by JAX: under Slurm, Open MPI, or on TPUs."""
@@ -26,6 +27,29 @@ HEARTBEAT_SECONDS = 60
 
 _JOIN_SECONDS = 300
 _LEAVE_SECONDS = 30
+
+_T = TypeVar("_T")
+
+
+class InputErrorInAll(InputError):
+    """An `InputError` that every process raises, so that they can leave together."""
+
+
+class ProcessLost(RunError):
+    """Another process has gone, so what all of them compute together cannot be computed."""
+
+    def __init__(self, error: BaseException):
+        reason = " ".join(str(error).split())[:150]
+        super().__init__(f"another process has gone or cannot continue ({reason})")
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether JAX raised this because another process has gone.
+
+    Where an array is read, and not where it is computed, the error of Gloo (CPU) is a `ValueError`.
+    """
+    by_jax = isinstance(error, jax.errors.JaxRuntimeError)
+    return by_jax or (isinstance(error, ValueError) and "Gloo" in str(error))
 
 
 def join_processes(
@@ -105,20 +129,48 @@ def barrier() -> None:
 def run_on_first(action: Callable[[], object]) -> None:
     """Run an action in the first process while the others wait.
 
-    **Raises:** `InputError` in all of them where the action does.
+    **Raises:** in all of them where the action does, as :func:`run_in_all`.
     """
-    failure = None
-    if is_first():
-        try:
-            action()
-        except InputError as error:
-            failure = error
-    if not all_agree(failure is None):
-        raise failure or InputError("the first process cannot continue, and says why")
+    run_in_all(action if is_first() else lambda: None)
+
+
+def run_in_all(action: Callable[[], _T]) -> _T:
+    """Run an action in every process; if it fails in one, none of them continues.
+
+    **Arguments:**
+
+    - `action`: computes nothing that needs the other processes.
+
+    **Raises:** what the action raises, in the processes where it does, and `RunError` in the
+    others; with several processes, `InputErrorInAll` in all of them where it raises no other than
+    `InputError` and `OSError`.
+    """
+    if jax.process_count() == 1:
+        return action()
+    results: list[_T] = []
+    failure: Exception | None = None
+    try:
+        results.append(action())
+    except InputError as error:
+        failure = InputErrorInAll(str(error))
+    except OSError as error:
+        failure = InputErrorInAll(os_error_line(error))
+    except Exception as error:
+        failure = error
+    if all_agree(failure is None):
+        return results[0]
+    others = InputErrorInAll if all_agree(isinstance(failure, InputErrorInAll | None)) else RunError
+    raise failure or others("another process cannot continue, and says why")
 
 
 def _of_all(value: np.ndarray | bool) -> np.ndarray:
-    """The arrays of all processes, stacked along a new first axis."""
+    """The arrays of all processes, stacked along a new first axis.
+
+    **Raises:** `ProcessLost`.
+    """
     if jax.process_count() == 1:
         return np.asarray(value)[None]
-    return np.asarray(multihost_utils.process_allgather(np.asarray(value)))
+    try:
+        return np.asarray(multihost_utils.process_allgather(np.asarray(value)))
+    except (ValueError, RuntimeError) as error:
+        raise ProcessLost(error) from error

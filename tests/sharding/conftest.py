@@ -96,6 +96,31 @@ def run_together(with_devices):
     return run
 
 
+@pytest.fixture
+def start_script_together(with_devices):
+    """Start a script beside this file in two processes, each with one device."""
+    started = []
+
+    def start(name, *arguments):
+        script, address = str(Path(__file__).with_name(name)), free_address()
+        started.extend(
+            subprocess.Popen(
+                [sys.executable, script, str(index), address, *map(str, arguments)],
+                env=with_devices(1),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for index in range(2)
+        )
+        return started
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture(scope="session")
 def jaxgap(with_devices):
     """Run a command on so many devices, which has to end well."""

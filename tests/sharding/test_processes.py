@@ -1,6 +1,7 @@
 """Several processes, each with some of the devices, are one run, and end together."""
 
 import dataclasses
+import re
 import signal
 import socket
 import subprocess
@@ -114,6 +115,36 @@ def test_processes_that_are_told_otherwise_are_refused(start_together, config, o
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [2, 2], said
     assert all("not every process has what the first has: the setting seed" in s for s in said)
+    assert not folder.exists()
+
+
+GONE = r"jaxgap: another process has gone or cannot continue \(.*\): start all of them again .*\n"
+OTHER = "jaxgap: another process cannot continue, and says why\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "who", "ours", "others"),
+    [
+        ("assembly-input", 1, (2, "jaxgap: mine: is wrong\n"), (2, OTHER)),
+        ("first-system", 0, (2, "jaxgap: a/b: Permission denied\n"), (2, OTHER)),
+        ("all-run", 0, (1, "jaxgap: the disk is full\n"), (1, OTHER)),
+        ("all-mistake", 1, (1, r"Traceback .*\nKeyError: 'a mistake'\n\n"), (1, OTHER)),
+        ("alone-input", 1, (2, "jaxgap: mine: is wrong\n"), (1, GONE)),
+        ("alone-system", 1, (2, "jaxgap: a/b: Permission denied\n"), (1, GONE)),
+        ("alone-kill", 1, (-signal.SIGKILL, "jaxgap: this process or another .*"), (1, GONE)),
+    ],
+)
+def test_where_one_fails_all_end_at_once_and_say_why(
+    start_script_together, tmp_path, where, who, ours, others
+):
+    folder = tmp_path / "run"
+    processes = start_script_together("ended_together.py", folder, where, who)
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    for index, process in enumerate(processes):
+        status, line = ours if index == who else others
+        assert process.returncode == status, said
+        lines = re.sub(r"\[Gloo\].*\n", "", said[index])
+        assert re.fullmatch(line, lines, re.DOTALL), lines
     assert not folder.exists()
 
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.runs.digests import json_digest
-from jaxgap.sharding import all_agree, broadcast_from_first
+from jaxgap.sharding import InputErrorInAll, all_agree, broadcast_from_first
 
 
 def require_same(parts: Mapping[str, int]) -> None:
@@ -24,7 +23,7 @@ def require_same(parts: Mapping[str, int]) -> None:
 
     - `parts`: digests below 2^32 of what a process works on; all processes have the same keys.
 
-    **Raises:** `InputError` naming the first part that differs.
+    **Raises:** `InputErrorInAll` naming the first part that differs.
     """
     ours = np.array(list(parts.values()), np.uint32)
     same = ours == broadcast_from_first(ours)
@@ -32,7 +31,7 @@ def require_same(parts: Mapping[str, int]) -> None:
         return
     # One by one, since each process has to learn what differs in another.
     differing = next(n for n, s in zip(parts, same, strict=True) if not all_agree(bool(s)))
-    raise InputError(
+    raise InputErrorInAll(
         f"not every process has what the first has: {differing}; start all of them with the same "
         "options, on the same files"
     )

@@ -26,7 +26,7 @@ from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, array
 from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and
 from jaxgap.improve.runs.digests import digests, leaf_names
 from jaxgap.improve.runs.orbax_noise import quiet_orbax
-from jaxgap.sharding import all_agree, barrier, is_first, to_host
+from jaxgap.sharding import all_agree, barrier, is_first, run_on_first, to_host
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
 _OPTIMIZER = "['state']['opt_state']"
@@ -56,7 +56,7 @@ class CheckpointStore:
                 f"{folder} is a file: remove it, or put the folder of checkpoints there"
             )
         self._folder = folder.resolve()
-        self._give_back()
+        run_on_first(self._give_back)
         self._origin = dict(origin)
         self._best = BestAccuracy()
         self._pending: Any = None
@@ -146,10 +146,7 @@ class CheckpointStore:
         """
         later = [each for each in self.steps() if each > step]
         barrier()  # so that every process has looked
-        if later and is_first():
-            for each in later:
-                self._move_aside(each, _DAMAGED)
-        barrier()
+        run_on_first(lambda: [self._move_aside(each, _DAMAGED) for each in later])
         if later:
             self._orbax.reload()
 
@@ -172,21 +169,18 @@ class CheckpointStore:
         """Make room for a checkpoint; Orbax would delete the old one before writing the new one."""
         is_there = step in self.steps()
         barrier()  # so that every process has looked
-        if is_there and is_first():
-            self._move_aside(step, _REDRAWN)
-        barrier()
         if is_there:
+            run_on_first(lambda: self._move_aside(step, _REDRAWN))
             self._orbax.reload()
 
     def _give_back(self) -> None:
         """Restore what was moved aside, unless its replacement was completed."""
-        if is_first() and self._aside.is_dir():
+        if self._aside.is_dir():
             for path in list(self._aside.iterdir()):
                 if not (self._folder / path.name).exists():
                     self._folder.mkdir(exist_ok=True)
                     path.rename(self._folder / path.name)
             shutil.rmtree(self._aside, ignore_errors=True)
-        barrier()
 
     def steps(self) -> list[int]:
         """The rounds that have a checkpoint, intact or not."""

@@ -34,7 +34,7 @@ from jaxgap.improve.runs.run_notes import RunNotes
 from jaxgap.improve.runs.run_parts import Assemble, RunParts, make_parts
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.improve.watcher import NOBODY, EndRun, Stage, Watcher
-from jaxgap.sharding import all_agree, barrier, each_on_mesh, on_mesh, run_on_first
+from jaxgap.sharding import all_agree, each_on_mesh, on_mesh, run_in_all, run_on_first
 
 
 @out_of_memory_in_one_line()
@@ -102,15 +102,19 @@ def resume_folder(
     folder = Path(folder)
     if more_rounds < 0:
         raise InputError(f"more_rounds must be 0 or more, got {more_rounds}")
-    if not (folder / CONFIG_FILE).is_file():
-        raise InputError(f"{folder} contains no run to resume: it has no {CONFIG_FILE}")
+    run_in_all(lambda: _require_run(folder))
     with _held(folder):
-        run = RunFolder.reopen(folder)
+        run = run_in_all(lambda: RunFolder.reopen(folder))
         config = with_absolute_paths(prolonged(run.config, more_rounds))
         config = config if mesh is None else dataclasses.replace(config, mesh=mesh)
         parts = make_parts(config, assemble)
-        barrier()  # all have read the folder before the first process writes to it
         return _KeptRun(run, config, parts, watcher).go()
+
+
+def _require_run(folder: Path) -> None:
+    """Reject a folder without a run, before a lock is made in it."""
+    if not (folder / CONFIG_FILE).is_file():
+        raise InputError(f"{folder} contains no run to resume: it has no {CONFIG_FILE}")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from jaxgap.improve.round_records import LoopState
 from jaxgap.improve.runs.agreement import require_same, settings_of
 from jaxgap.improve.runs.origin import origin_of
 from jaxgap.models import Params
-from jaxgap.sharding import on_mesh
+from jaxgap.sharding import on_mesh, run_in_all
 
 Assemble: TypeAlias = Callable[[ImproveConfig], tuple[Loop, Params]]
 """Builds the parts of a run and its trainable parameters from the configuration."""
@@ -64,7 +64,7 @@ def make_parts(config: ImproveConfig, assemble: Assemble) -> RunParts:
     """
     require_same(settings_of(config))  # before the processes compute anything together
     with on_mesh(config.mesh):
-        loop, params = assemble(config)
+        loop, params = run_in_all(lambda: assemble(config))
         origin = origin_of(loop)
         abstract_state = loop.abstract_state(params)
     require_same(origin)
