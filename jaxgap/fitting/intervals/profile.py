@@ -36,6 +36,10 @@ _MAX_STEPS = 24
 _NEAR = 1e-3
 # A bracket of this relative width counts as the end, for where the profile jumps.
 _NARROW = 1e-4
+# Another valley is tried if one of its starts is this far away, as a fraction of the end found.
+_AFAR = 0.5
+# The first trial in another valley, as a multiple of the distance known to be inside.
+_FURTHER = 1.2
 # The closest next trial, as a fraction of the last: a refit may come out on the wrong side.
 _CLOSER = 1e-3
 
@@ -142,9 +146,10 @@ def profile_ends(
 
     Each search moves outward, each time from the last refit, until $\zeta$ exceeds the quantile,
     and then closes in. The force of the spring gives the slope of the profile, so Newton's method
-    can be used, safeguarded by a bracket. The searches share lanes
-    (:mod:`jaxgap.fitting.least_squares.lanes`): a step of a lane is a step of its refit, and when
-    one refit ends the lane starts the next.
+    can be used, safeguarded by a bracket. The squares may have another valley: once an end is
+    found, the search begins again beyond it from a start that is inside the interval and whose
+    number is far away. The searches share lanes (:mod:`jaxgap.fitting.least_squares.lanes`): a step
+    of a lane is a step of its refit, and when one refit ends the lane starts the next.
 
     **Arguments:**
 
@@ -176,7 +181,8 @@ class _Lane(NamedTuple):
     """A search with its current refit.
 
     `inner_cost` and `inner_number` are those of the last refit inside the interval,
-    `start_numbers` the numbers at the starts.
+    `start_numbers` the numbers at the starts. `in_one_valley`: whether the search no longer returns
+    to the starts.
     """
 
     search: "_Search"
@@ -184,6 +190,7 @@ class _Lane(NamedTuple):
     inner_cost: Float[Array, ""]
     inner_number: Float[Array, ""]
     start_numbers: Float[Array, " starts"]
+    in_one_valley: Bool[Array, ""]
 
 
 class _Searches(AbstractIteration):
@@ -205,7 +212,7 @@ class _Searches(AbstractIteration):
         numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
         number = self.number_fn(fit.coordinates, fit.data, end.number)
-        lane = _Lane(search, None, fit.cost, number, numbers)
+        lane = _Lane(search, None, fit.cost, number, numbers, jnp.asarray(False))
         return self._next_refit(lane, end, fit, start_costs)
 
     def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
@@ -229,6 +236,7 @@ class _Searches(AbstractIteration):
             inner_cost=jnp.where(search.outside, state.inner_cost, cost),
             inner_number=jnp.where(search.outside, state.inner_number, number),
         )
+        arrived = _challenged(arrived, end, fit, start_costs)
         arrived = self._next_refit(arrived, end, fit, start_costs)
         under_way = state._replace(refit=refit)
         is_there = self.minimiser.finished(refit)
@@ -267,13 +275,52 @@ class _Searches(AbstractIteration):
         """The lane with a new refit, from the candidate of least cost under a looser spring."""
         distance = lane.search.trial
         numbers = jnp.append(lane.start_numbers, lane.inner_number)
+        starts = jnp.where(lane.in_one_valley, jnp.inf, start_costs)
         # A refit that did not follow the spring is stuck where the map is flat: do not start there.
-        costs = jnp.append(start_costs, jnp.where(lane.search.stuck, jnp.inf, lane.inner_cost))
+        avoided = lane.search.stuck & ~lane.in_one_valley
+        costs = jnp.append(starts, jnp.where(avoided, jnp.inf, lane.inner_cost))
         target = end.centre + end.direction * distance
         loose = costs + ((numbers - target) * SLACK * _stiffness(fit, end, distance)) ** 2
         candidates = jnp.concatenate([fit.starts, lane.search.inner[None]])
         start = candidates[jnp.argmin(jnp.where(jnp.isnan(loose), jnp.inf, loose))]
         return lane._replace(refit=self.minimiser.begin(start))
+
+
+def _challenged(lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
+    """The lane, or once it has found an end, one that searches beyond it from another valley.
+
+    It starts there from whichever start inside the interval has the number furthest away, on this
+    side or, as a valley may reach both ways, on the other.
+    """
+    search = lane.search
+    moved = end.direction * (lane.start_numbers - end.centre)
+    inside = start_costs < fit.cost + end.quantile**2 * fit.variance
+    distances = jnp.where(inside & jnp.isfinite(moved), jnp.abs(moved), 0.0)
+    furthest = jnp.argmax(distances)
+    is_far = distances[furthest] > _AFAR * search.value
+    closed = search.done & ~search.at_bound & ~lane.in_one_valley
+    low = jnp.clip(moved[furthest], search.value, _room(end))
+    at_bound = low >= _room(end)
+    restarted = _Lane(
+        search._replace(
+            inner=fit.starts[furthest],
+            trial=jnp.minimum(_FURTHER * low, _room(end)),
+            low=low,
+            high=jnp.full_like(search.high, jnp.inf),
+            value=low,
+            relative=jnp.full_like(search.relative, jnp.inf),
+            at_bound=at_bound,
+            done=at_bound,
+            num_steps=jnp.zeros_like(search.num_steps),
+        ),
+        lane.refit,
+        start_costs[furthest],
+        lane.start_numbers[furthest],
+        lane.start_numbers,
+        jnp.ones_like(lane.in_one_valley),
+    )
+    again = closed & is_far & (search.value > 0)
+    return jax.tree.map(lambda a, b: jnp.where(again, a, b), restarted, lane)
 
 
 def _room(end: Ends) -> Float[Array, ""]:

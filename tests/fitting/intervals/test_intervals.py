@@ -250,3 +250,34 @@ def test_a_run_that_is_at_its_limit_from_the_second_row_on_has_a_rate_of_at_leas
     assert high is None
     left = result.time_left(0.01)
     assert (left.estimate, left.interval) == (0.0, (0.0, 0.0))
+
+
+def squares_with_limit_at(ts, values, limit):
+    """The least squared error of exponentials that decay to `limit`, whatever the rate."""
+    decays = np.exp(-np.geomspace(1e-4, 400.0, 2000)[:, None] * ts / ts[-1])
+    gains = decays @ (values - limit) / (decays**2).sum(1)
+    return ((limit + gains[:, None] * decays - values) ** 2).sum(1).min()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2.2433, 0.7839, 1.381, 1.3726, 0.9184, 0.9934],
+        [2.0028, 0.8472, 1.0321, 1.0624, 1.5508, 1.5227],
+        [1.6986, 0.7776, 0.7048, 1.0, 1.1662, 1.2918],
+        [2.0, 1.37, 1.13, 1.06, 1.01, 1.02],
+    ],
+)
+def test_a_slow_rate_that_fits_as_well_widens_the_limit_of_a_fast_one(values):
+    # All but the last fit best as a jump to a plateau; so does, if not much worse, a slow decline.
+    ts, values = np.arange(6.0), np.array(values)
+    result = fit(LinearLaw(), Trajectory(ts, values))
+    variance = np.sum((result.source.raw.fitted[:6, 0] - values) ** 2) / 3
+    most = 3 * variance + stdtrit(3, 0.95) ** 2 * variance
+    span = np.ptp(values)
+    for end, side in zip(result.limits["solver"].interval, (-1, 1), strict=True):
+        if end is None:
+            assert squares_with_limit_at(ts, values, values[0] + side * 50 * span) < most
+        else:
+            assert squares_with_limit_at(ts, values, end - side * 0.02 * span) < most
+            assert squares_with_limit_at(ts, values, end + side * 0.02 * span) > most
