@@ -140,7 +140,7 @@ def test_that_it_has_arrived_is_said_by_the_law():
 def test_rows_that_stand_off_are_not_said_to_have_arrived(kind):
     """A run that falls at once and jumps back later: the law's limit is between its levels."""
     ts = np.arange(21.0)
-    solver = np.where(ts < 4, 0.55, np.where(ts < 13, 0.2, 0.5))
+    solver = np.where(ts < 4, 0.9, np.where(ts < 13, 0.2, 0.5))
     solver += 0.005 * np.random.default_rng(0).standard_normal(21)
     run = Trajectory(ts, 1 - solver if kind == "accuracy" else solver, kind=kind)
     result = fit(LinearLaw(), run)
