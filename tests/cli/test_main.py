@@ -127,9 +127,9 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, run_file, tmp_path, ca
          "a mesh must look like data=2,fsdp=2,tensor=2, each at least 1, got 'data=0'"),
         ("bench --out {new} --num-candidates 0 --seeds 1 2",
          "--num-candidates must be at least 1, got 0"),
-        # The setting that is wrong was not given: it keeps its name.
+        # The setting to change was not given: its default conflicts with what was.
         ("bench --out {new} --num-train-prompts 3",
-         "batch_size must be at most num_train_prompts=3, got 64"),
+         "--batch-size must be at most --num-train-prompts=3, got 64"),
         ("plan --model any --topology v5e:2x2 --rows 0", "--rows must be at least 1, got 0"),
         ("plan --model any --topology v5e:2x2 --lora-rank high",
          "Error parsing --lora-rank: no type matching {None}|INT could be instantiated from "
@@ -276,7 +276,7 @@ EVERY = ("rate", "ratio", "gap_limit", "solver_initial", "verifier_initial")
             "all parameters are held or tied, so none is left to fit",
         ),
         (["--noise", "binomial"], "binomial noise needs accuracies"),
-        (["--noise", "given"], "the trajectory has no standard errors"),
+        (["--noise", "given"], "in the columns solver_se and verifier_se: the trajectory has none"),
         (["--window", "3", "4"], "2 of 12 rows lie between the times 3 and 4"),
         (["--model", "auto", "--fix", "rate=1"], "apply to a single law: choose it with --model"),
     ],
