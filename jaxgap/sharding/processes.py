@@ -27,6 +27,7 @@ HEARTBEAT_SECONDS = 60
 
 _JOIN_SECONDS = 300
 _LEAVE_SECONDS = 30
+_TEXT_BYTES = 400
 
 _T = TypeVar("_T")
 
@@ -119,6 +120,16 @@ def broadcast_from_first(value: np.ndarray) -> np.ndarray:
 def all_agree(satisfied: bool) -> bool:
     """Whether `satisfied` is true in every process."""
     return bool(_of_all(satisfied).all())
+
+
+def first_said(text: str) -> str:
+    """The text of the first process that has one, shortened to 400 bytes; empty if none does."""
+    said = text.encode()[:_TEXT_BYTES]
+    padded = np.frombuffer(said.ljust(_TEXT_BYTES, b"\0"), np.uint8)
+    for each in _of_all(padded):
+        if found := each.tobytes().rstrip(b"\0"):
+            return found.decode(errors="ignore")
+    return ""
 
 
 def barrier() -> None:

@@ -1,6 +1,7 @@
 """Several processes, each with some of the devices, are one run, and end together."""
 
 import dataclasses
+import json
 import re
 import signal
 import socket
@@ -81,6 +82,25 @@ def test_one_that_is_lost_ends_the_others_and_the_run_goes_on(
 
 
 @pytest.mark.slow
+def test_a_file_that_only_one_of_them_reads_may_be_damaged(
+    start_together, config, options, rows, tmp_path
+):
+    """Neither waits for the other at a barrier of Orbax, which takes five minutes to give up."""
+    folder = tmp_path / "run"
+    settings = dataclasses.replace(config, mesh="fsdp=2")
+    wait_for(start_together(2, 1, "improve", "--out", folder, *options(settings)))
+    before = rows(folder)
+    for file in (folder / "checkpoints" / "1" / "arrays" / "ocdbt.process_1" / "d").iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    wait_for(start_together(2, 1, "improve", "--resume", folder), 240)
+    assert rows(folder) == before
+    (note,) = (folder / "notes.jsonl").read_text().splitlines()
+    said = json.loads(note)["note"]
+    assert said.startswith("checkpoint 1 is damaged (")
+    assert "barrier" not in said
+
+
+@pytest.mark.slow
 def test_all_of_them_told_to_end_do_so_at_once(start_together, config, options, tmp_path):
     folder = tmp_path / "run"
     command = ("improve", "--out", folder, *options(dataclasses.replace(config, num_rounds=20)))
@@ -154,6 +174,22 @@ def test_the_first_part_that_differs_is_named(monkeypatch):
     )
     with pytest.raises(InputError, match="what the first has: its problems; start all of them"):
         agreement.require_same({"the frozen weights": 1, "its problems": 2, "others": 3})
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [(["", ""], ""), (["", "é: b"], "é: b"), (["a", "b"], "a"), (["", "é" * 300], "é" * 200)],
+)
+def test_the_first_that_has_a_text_is_heard(monkeypatch, texts, found):
+    padded = {}
+    monkeypatch.setattr(processes, "_of_all", lambda value: padded.setdefault("one", value)[None])
+    sent = []
+    for text in texts:
+        padded.clear()
+        processes.first_said(text)
+        sent.append(padded["one"])
+    monkeypatch.setattr(processes, "_of_all", lambda value: np.stack(sent))
+    assert processes.first_said("") == found
 
 
 def test_all_but_the_first_write_nothing(config, tmp_path, monkeypatch):

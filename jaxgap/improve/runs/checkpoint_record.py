@@ -51,6 +51,11 @@ class CheckpointRecord(NamedTuple):
         shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in saved.training_set]
         return cls(saved.rows, digests(arrays), shapes, origin)
 
+    def without(self, part: str) -> CheckpointRecord:
+        """The record without the digests of the leaves whose names begin with `part`."""
+        kept = {name: value for name, value in self.digests.items() if not name.startswith(part)}
+        return self._replace(digests=kept)
+
     def to_json(self) -> dict[str, Any]:
         shapes = [[list(s.shape), str(s.dtype)] for s in self.training_set]
         form = {

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+import jax
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError, write_failure
@@ -26,7 +27,7 @@ from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, array
 from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and
 from jaxgap.improve.runs.digests import digests, leaf_names
 from jaxgap.improve.runs.orbax_noise import quiet_orbax
-from jaxgap.sharding import all_agree, barrier, is_first, run_on_first, to_host
+from jaxgap.sharding import barrier, first_said, is_first, run_in_all, run_on_first, to_host
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
 _OPTIMIZER = "['state']['opt_state']"
@@ -121,21 +122,14 @@ class CheckpointStore:
         """
         barrier()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
-            saved, reason = None, "for another process"
-            try:
-                saved = self._load(step, abstract_state)
-            except InputError:
-                raise
-            except Exception as error:  # a damaged file may raise anything
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                if is_trouble(error):
-                    raise RunError(
-                        f"{self._folder / str(step)}: cannot be read ({reason}); it stays as it is"
-                    ) from error
-            if all_agree(saved is not None):
-                assert saved is not None
-                self._best.remember(saved.rows)
-                return saved
+            read = run_in_all(lambda step=step: self._read(step, abstract_state))
+            reason = first_said(read if isinstance(read, str) else "")
+            if not reason and not isinstance(read, str):
+                record, arrays = read
+                reason = _difference(record, arrays)
+                if not reason:
+                    self._best.remember(record.rows)
+                    return _saved(record, arrays)
             on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
         return None
 
@@ -200,7 +194,29 @@ class CheckpointStore:
                 gc.collect()  # collect the remains of failed loads while Orbax is still silenced
                 self._quiet.close()
 
-    def _load(self, step: int, abstract_state: LoopState) -> Saved:
+    def _read(
+        self, step: int, abstract_state: LoopState
+    ) -> tuple[CheckpointRecord, dict[str, Any]] | str:
+        """This process's shards of a checkpoint, or why it is damaged.
+
+        Nothing here waits for the other processes: a file that only one of them reads may be
+        damaged.
+        """
+        try:
+            return self._shards(step, abstract_state)
+        except InputError:
+            raise
+        except Exception as error:  # a damaged file may raise anything
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            if is_trouble(error):
+                raise RunError(
+                    f"{self._folder / str(step)}: cannot be read ({reason}); it stays as it is"
+                ) from error
+            return reason
+
+    def _shards(
+        self, step: int, abstract_state: LoopState
+    ) -> tuple[CheckpointRecord, dict[str, Any]]:
         metadata = self._orbax.checkpointables_metadata(step)
         record = CheckpointRecord.from_json(metadata.custom_metadata)
         # The digests cannot tell: a folder copied or renamed is intact, and of another round.
@@ -209,20 +225,14 @@ class CheckpointStore:
         everywhere = abstract_state.key.sharding
         training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
         abstract = arrays_of(abstract_state, training_set)
-        unread = _OPTIMIZER if abstract_state.opt_state is None else ()
-        written = {n: value for n, value in record.digests.items() if not n.startswith(unread)}
+        if abstract_state.opt_state is None:
+            record = record.without(_OPTIMIZER)
         # The record is intact, so a mismatch is not damage; loading would misreport it as such.
         self._refuse_other_origin(record)
-        self._refuse_other_parts(step, record, written.keys(), leaf_names(abstract))
-        arrays = self._orbax.load_checkpointables(step, {"arrays": abstract})["arrays"]
-        found = digests(arrays)
-        wrong = sorted(name for name, value in written.items() if found.get(name) != value)
-        if wrong:
-            raise ValueError(f"{wrong[0]} is not what was written")
-        fields = {"opt_state": None} | arrays["state"]
-        training = TrainingSummary.from_row(record.rows[-1])
-        state = LoopState(**fields, round_index=step, training=training)
-        return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
+        self._refuse_other_parts(step, record, record.digests.keys(), leaf_names(abstract))
+        with _context(jax.process_index()):
+            path = str(self._folder / str(step))
+            return record, ocp.load_checkpointables(path, {"arrays": abstract})["arrays"]
 
     def _refuse_other_origin(self, record: CheckpointRecord) -> None:
         """Reject a checkpoint of other problems, or of another model."""
@@ -255,9 +265,27 @@ class CheckpointStore:
             raise write_failure(error, what, "; those before it are intact") from error
 
 
-def _context() -> ocp.Context:
-    """Orbax's options for writing and reading."""
+def _difference(record: CheckpointRecord, arrays: dict[str, Any]) -> str:
+    """Which array is not what was written; empty if none. Computed by all processes together."""
+    found = digests(arrays)
+    wrong = sorted(name for name, value in record.digests.items() if found.get(name) != value)
+    return f"{wrong[0]} is not what was written" if wrong else ""
+
+
+def _saved(record: CheckpointRecord, arrays: dict[str, Any]) -> Saved:
+    """The content of an intact checkpoint."""
+    row = record.rows[-1]
+    fields = {"opt_state": None} | arrays["state"]
+    state = LoopState(**fields, round_index=int(row["t"]), training=TrainingSummary.from_row(row))
+    return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
+
+
+def _context(process: int | None = None) -> ocp.Context:
+    """Orbax's options for writing and reading, by all processes or by one of them on its own."""
     context = ocp.Context()
+    if process is not None:
+        context.multiprocessing_options.primary_host = process
+        context.multiprocessing_options.active_processes = {process}
     # Compression would shrink floats by 8 % at four times the CPU time.
     context.array_options.saving.use_compression = False
     # Allows loading without the optimiser state; the digests catch anything else that is missing.

@@ -339,10 +339,10 @@ def test_whichever_file_is_cut_short_a_checkpoint_is_found(written, abstract, tm
 
 
 def test_one_that_cannot_be_read_now_is_not_called_damaged(folder, abstract, monkeypatch):
-    def load(self, step, abstract_state):
+    def read(self, step, abstract_state):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
-    monkeypatch.setattr(CheckpointStore, "_load", load)
+    monkeypatch.setattr(CheckpointStore, "_shards", read)
     with pytest.raises(RunError, match=r"kept/3: cannot be read \(RESOURCE_EXHAUSTED"):
         newest(folder, abstract)
 
@@ -359,10 +359,10 @@ TROUBLE = [OSError(each, os.strerror(each)) for each in (errno.EMFILE, errno.EIO
     ],
 )
 def test_trouble_of_the_system_is_not_called_damage(folder, abstract, monkeypatch, error, cause):
-    def load(self, step, abstract_state):
+    def read(self, step, abstract_state):
         raise error from cause
 
-    monkeypatch.setattr(CheckpointStore, "_load", load)
+    monkeypatch.setattr(CheckpointStore, "_shards", read)
     with pytest.raises(RunError, match=r"kept/3: cannot be read .*it stays as it is"):
         newest(folder, abstract)
 
