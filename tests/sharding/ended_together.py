@@ -63,5 +63,6 @@ class Command:
             run(int(index), Path(folder), where, int(who))
 
 
-main._parse = lambda argv: Command()
-main.run_command()
+if __name__ == "__main__":
+    main._parse = lambda argv: Command()
+    main.run_command()
