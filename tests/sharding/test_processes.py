@@ -146,11 +146,31 @@ OTHER = "jaxgap: another process cannot continue, and says why\n"
     ("where", "who", "ours", "others"),
     [
         ("assembly-input", 1, (2, "jaxgap: mine: is wrong\n"), (2, OTHER)),
-        ("first-system", 0, (2, "jaxgap: a/b: Permission denied\n"), (2, OTHER)),
-        ("all-run", 0, (1, "jaxgap: the disk is full\n"), (1, OTHER)),
-        ("all-mistake", 1, (1, r"Traceback .*\nKeyError: 'a mistake'\n\n"), (1, OTHER)),
+        pytest.param(
+            "first-system",
+            0,
+            (2, "jaxgap: a/b: Permission denied\n"),
+            (2, OTHER),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "all-run", 0, (1, "jaxgap: the disk is full\n"), (1, OTHER), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "all-mistake",
+            1,
+            (1, r"Traceback .*\nKeyError: 'a mistake'\n\n"),
+            (1, OTHER),
+            marks=pytest.mark.slow,
+        ),
         ("alone-input", 1, (2, "jaxgap: mine: is wrong\n"), (1, GONE)),
-        ("alone-system", 1, (2, "jaxgap: a/b: Permission denied\n"), (1, GONE)),
+        pytest.param(
+            "alone-system",
+            1,
+            (2, "jaxgap: a/b: Permission denied\n"),
+            (1, GONE),
+            marks=pytest.mark.slow,
+        ),
         ("alone-kill", 1, (-signal.SIGKILL, "jaxgap: this process or another .*"), (1, GONE)),
     ],
 )
