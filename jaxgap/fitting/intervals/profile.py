@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxgap.fitting.intervals.bracket import NEAR, Bracket, Refit, updated
 from jaxgap.fitting.least_squares.lanes import AbstractIteration, run_lanes
 from jaxgap.fitting.least_squares.minimiser import NUM_LANES, AbstractMinimiser, ResidualFn
 
@@ -32,16 +33,10 @@ NumberFn = Callable[[Float[Array, " n"], Any, Any], Float[Array, ""]]
 # The spring's scale as a fraction of the distance that g has moved.
 SLACK = 0.02
 _MAX_STEPS = 24
-# This close to the quantile the profile is straight, and its slope gives the end.
-_NEAR = 1e-3
-# A bracket of this relative width counts as the end, for where the profile jumps.
-_NARROW = 1e-4
 # Another valley is tried if one of its starts is this far away, as a fraction of the end found.
 _AFAR = 0.5
 # The first trial in another valley, as a multiple of the distance known to be inside.
 _FURTHER = 1.2
-# The closest next trial, as a fraction of the last: a refit may come out on the wrong side.
-_CLOSER = 1e-3
 
 
 class Minimised(NamedTuple):
@@ -185,7 +180,7 @@ class _Lane(NamedTuple):
     to the starts.
     """
 
-    search: "_Search"
+    search: Bracket
     refit: PyTree
     inner_cost: Float[Array, ""]
     inner_number: Float[Array, ""]
@@ -207,7 +202,7 @@ class _Searches(AbstractIteration):
         end, fit, start_costs = self._of(problem)
         room = _room(end)
         trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
-        search = _Search.begin(fit.coordinates, trial)
+        search = Bracket.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
         numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
@@ -229,8 +224,8 @@ class _Searches(AbstractIteration):
         moved = end.direction * (number - end.centre)
         # The force of the spring gives the slope of the profile.
         slope = stiffness**2 * (distance - moved) / (fit.variance * zeta)
-        found = _Refit(minimum.coordinates, moved, zeta, slope)
-        search = _update(state.search, found, end.quantile, _room(end))
+        found = Refit(minimum.coordinates, moved, zeta, slope)
+        search = updated(state.search, found, end.quantile, _room(end))
         arrived = state._replace(
             search=search,
             inner_cost=jnp.where(search.outside, state.inner_cost, cost),
@@ -251,7 +246,7 @@ class _Searches(AbstractIteration):
         # A search that ran out of steps while moving outward has not reached the end: report the
         # bound. So too if no refit came out inside: it fell back to the fit, where zeta is zero.
         astray = jnp.isinf(search.high) | (search.low == 0)
-        lost = astray & ~(jnp.abs(search.relative) < _NEAR)
+        lost = astray & ~(jnp.abs(search.relative) < NEAR)
         beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
         distance = jnp.where(beyond, 0.0, search.value)
         found = jnp.where(beyond, end.bound, end.centre + end.direction * distance)
@@ -301,8 +296,8 @@ def _challenged(lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
     closed = search.done & ~search.at_bound & ~lane.in_one_valley
     low = jnp.clip(moved[furthest], search.value, _room(end))
     at_bound = low >= _room(end)
-    restarted = _Lane(
-        search._replace(
+    restarted = lane._replace(
+        search=search._replace(
             inner=fit.starts[furthest],
             trial=jnp.minimum(_FURTHER * low, _room(end)),
             low=low,
@@ -313,11 +308,9 @@ def _challenged(lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
             done=at_bound,
             num_steps=jnp.zeros_like(search.num_steps),
         ),
-        lane.refit,
-        start_costs[furthest],
-        lane.start_numbers[furthest],
-        lane.start_numbers,
-        jnp.ones_like(lane.in_one_valley),
+        inner_cost=start_costs[furthest],
+        inner_number=lane.start_numbers[furthest],
+        in_one_valley=jnp.ones_like(lane.in_one_valley),
     )
     again = closed & is_far & (search.value > 0)
     return jax.tree.map(lambda a, b: jnp.where(again, a, b), restarted, lane)
@@ -330,83 +323,3 @@ def _room(end: Ends) -> Float[Array, ""]:
 def _stiffness(fit: Minimised, end: Ends, distance: Float[Array, ""]) -> Float[Array, ""]:
     """The stiffness of the spring, whose scale is a small fraction of the distance."""
     return jnp.sqrt(fit.variance) / jnp.minimum(distance, end.longest) / SLACK
-
-
-class _Search(NamedTuple):
-    """A bracket of the end, as distances from the centre: `low` is inside, `high` is outside.
-
-    `trial` is where the spring pulls to, `value` the current estimate of the end, `relative` zeta
-    over the quantile, minus one, at the last refit.
-    """
-
-    inner: Float[Array, " n"]
-    trial: Float[Array, ""]
-    low: Float[Array, ""]
-    high: Float[Array, ""]
-    value: Float[Array, ""]
-    relative: Float[Array, ""]
-    outside: Bool[Array, ""]
-    stuck: Bool[Array, ""]
-    at_bound: Bool[Array, ""]
-    done: Bool[Array, ""]
-    num_steps: Int[Array, ""]
-
-    @classmethod
-    def begin(cls, start, trial) -> "_Search":
-        zero, no = jnp.zeros_like(trial), jnp.asarray(False)
-        far = zero + jnp.inf
-        return cls(start, trial, zero, far, trial, far, no, no, no, no, jnp.zeros((), int))
-
-
-class _Refit(NamedTuple):
-    """The outcome of a refit: how far the number moved, zeta there, and zeta's slope."""
-
-    coordinates: Float[Array, " n"]
-    moved: Float[Array, ""]
-    zeta: Float[Array, ""]
-    slope: Float[Array, ""]
-
-
-def _update(search: _Search, refit: _Refit, quantile, room) -> _Search:
-    """Update the bracket with one refit, and choose the next distance."""
-    relative = refit.zeta / quantile - 1
-    newton = refit.moved - (refit.zeta - quantile) / refit.slope
-    # A failed refit counts as outside, so that the search backs off.
-    failed = ~(jnp.isfinite(relative) & jnp.isfinite(refit.moved))
-    outside = failed | (relative > 0)
-    moved = jnp.where(failed, search.trial, refit.moved)
-    low = jnp.where(outside, search.low, jnp.maximum(moved, search.low))
-    high = jnp.where(outside, jnp.minimum(moved, search.high), search.high)
-    # A refit that did not follow the spring to the bound says nothing about the cost there.
-    stuck = ~outside & (moved < 0.5 * search.trial)
-    at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
-    near = ~failed & (jnp.abs(relative) < _NEAR) & (jnp.abs(newton - moved) < 2 * _NEAR * moved)
-    narrow = high - low < _NARROW * high
-
-    # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
-    settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
-    between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
-    # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
-    # moved a steep profile was far too soft: a closer trial has a stiffer one.
-    steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
-    too_soft = stuck & steep
-    closest = jnp.maximum(moved, _CLOSER * search.trial)
-    least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, closest)
-    outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
-    wanted = jnp.where(jnp.isinf(high), outward, between)
-    # Aim further by as much as the spring will give, which grows about as the cube of the distance.
-    short = jnp.where(failed, 0.0, jnp.clip(search.trial - moved, 0.0, 0.1 * search.trial))
-    trial = wanted + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
-    return _Search(
-        inner=jnp.where(outside, search.inner, refit.coordinates),
-        trial=jnp.minimum(trial, room),
-        low=low,
-        high=high,
-        value=jnp.where(near, newton, wanted),
-        relative=jnp.where(failed, search.relative, relative),
-        outside=outside,
-        stuck=stuck,
-        at_bound=at_bound,
-        done=at_bound | near | narrow,
-        num_steps=search.num_steps + 1,
-    )

@@ -1,0 +1,93 @@
+"""The search for an interval's end along one number: a bracket, and where to try next."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+# This close to the quantile the profile is straight, and its slope gives the end.
+NEAR = 1e-3
+# A bracket of this relative width counts as the end, for where the profile jumps.
+_NARROW = 1e-4
+# The closest next trial, as a fraction of the last: a refit may come out on the wrong side.
+_CLOSER = 1e-3
+
+
+class Bracket(NamedTuple):
+    """A bracket of the end, as distances from the centre: `low` is inside, `high` is outside.
+
+    `trial` is where the spring pulls to, `value` the current estimate of the end, `relative` zeta
+    over the quantile, minus one, at the last refit.
+    """
+
+    inner: Float[Array, " n"]
+    trial: Float[Array, ""]
+    low: Float[Array, ""]
+    high: Float[Array, ""]
+    value: Float[Array, ""]
+    relative: Float[Array, ""]
+    outside: Bool[Array, ""]
+    stuck: Bool[Array, ""]
+    at_bound: Bool[Array, ""]
+    done: Bool[Array, ""]
+    num_steps: Int[Array, ""]
+
+    @classmethod
+    def begin(cls, start, trial) -> "Bracket":
+        zero, no = jnp.zeros_like(trial), jnp.asarray(False)
+        far = zero + jnp.inf
+        return cls(start, trial, zero, far, trial, far, no, no, no, no, jnp.zeros((), int))
+
+
+class Refit(NamedTuple):
+    """The outcome of a refit: how far the number moved, zeta there, and zeta's slope."""
+
+    coordinates: Float[Array, " n"]
+    moved: Float[Array, ""]
+    zeta: Float[Array, ""]
+    slope: Float[Array, ""]
+
+
+def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
+    """Update the bracket with one refit, and choose the next distance."""
+    relative = refit.zeta / quantile - 1
+    newton = refit.moved - (refit.zeta - quantile) / refit.slope
+    # A failed refit counts as outside, so that the search backs off.
+    failed = ~(jnp.isfinite(relative) & jnp.isfinite(refit.moved))
+    outside = failed | (relative > 0)
+    moved = jnp.where(failed, search.trial, refit.moved)
+    low = jnp.where(outside, search.low, jnp.maximum(moved, search.low))
+    high = jnp.where(outside, jnp.minimum(moved, search.high), search.high)
+    # A refit that did not follow the spring to the bound says nothing about the cost there.
+    stuck = ~outside & (moved < 0.5 * search.trial)
+    at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
+    near = ~failed & (jnp.abs(relative) < NEAR) & (jnp.abs(newton - moved) < 2 * NEAR * moved)
+    narrow = high - low < _NARROW * high
+
+    # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
+    settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
+    between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
+    # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
+    # moved a steep profile was far too soft: a closer trial has a stiffer one.
+    steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
+    too_soft = stuck & steep
+    closest = jnp.maximum(moved, _CLOSER * search.trial)
+    least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, closest)
+    outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
+    wanted = jnp.where(jnp.isinf(high), outward, between)
+    # Aim further by as much as the spring will give, which grows about as the cube of the distance.
+    short = jnp.where(failed, 0.0, jnp.clip(search.trial - moved, 0.0, 0.1 * search.trial))
+    trial = wanted + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
+    return Bracket(
+        inner=jnp.where(outside, search.inner, refit.coordinates),
+        trial=jnp.minimum(trial, room),
+        low=low,
+        high=high,
+        value=jnp.where(near, newton, wanted),
+        relative=jnp.where(failed, search.relative, relative),
+        outside=outside,
+        stuck=stuck,
+        at_bound=at_bound,
+        done=at_bound | near | narrow,
+        num_steps=search.num_steps + 1,
+    )
