@@ -81,6 +81,19 @@ def with_devices():
     return of
 
 
+@pytest.fixture
+def exact_run_file(tmp_path):
+    """A run on the paper's law without noise, as a CSV file."""
+    import numpy as np
+
+    from jaxgap.trajectory import Trajectory, write_csv
+
+    ts = np.arange(8.0)
+    run = Trajectory(ts, 1 + 3 * np.exp(-0.4 * ts), 0.8 + 1.2 * np.exp(-0.4 * ts))
+    write_csv(run, tmp_path / "run.csv")
+    return str(tmp_path / "run.csv")
+
+
 @pytest.fixture(scope="session")
 def tiny_model():
     """A decoder small enough for tests, with grouped-query attention."""

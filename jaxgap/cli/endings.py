@@ -25,3 +25,11 @@ def ending(error: InputError | RunError | OSError, argv: Sequence[str] = ()) -> 
     if isinstance(error, RunError):
         return in_options(str(error)), RUN_ERROR
     return os_error_line(error), RUN_ERROR if is_disk_full(error) else USAGE_ERROR
+
+
+def printed(line: str) -> str:
+    """The line as it is printed.
+
+    File names may contain line breaks and control characters, which `InputError` escapes.
+    """
+    return f"jaxgap: {InputError(line)}"

@@ -18,7 +18,7 @@ from jaxgap.cli.backtest import Backtest
 from jaxgap.cli.bench import Bench
 from jaxgap.cli.compare import Compare
 from jaxgap.cli.demo import Demo
-from jaxgap.cli.endings import USAGE_ERROR, ending
+from jaxgap.cli.endings import USAGE_ERROR, ending, printed
 from jaxgap.cli.export import Export
 from jaxgap.cli.fit import Fit
 from jaxgap.cli.forecast import Forecast
@@ -159,6 +159,5 @@ def _shortened(section: str, argv: Sequence[str]) -> str:
 
 
 def _refuse(line: str, status: int = USAGE_ERROR) -> None:
-    # File names may contain line breaks and control characters, which InputError escapes.
-    print(f"jaxgap: {InputError(line)}", file=sys.stderr)
+    print(printed(line), file=sys.stderr)
     sys.exit(status)

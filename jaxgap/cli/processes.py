@@ -13,7 +13,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxgap.cli.endings import RUN_ERROR, ending
+from jaxgap.cli.endings import RUN_ERROR, ending, printed
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.runs.run_files import CONFIG_FILE
 
@@ -160,5 +160,4 @@ def _told(failure: Exception, folder: Path) -> tuple[str, int]:
     line, status = ending(failure)
     if isinstance(failure, ProcessLost):
         line += f": {_RESUMED.format(folder) if (folder / CONFIG_FILE).exists() else _SAME}"
-    # File names may contain line breaks and control characters, which InputError escapes.
-    return f"jaxgap: {InputError(line)}", status
+    return printed(line), status

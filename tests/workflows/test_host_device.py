@@ -4,10 +4,7 @@ import subprocess
 import sys
 
 import jax
-import numpy as np
-import pytest
 
-from jaxgap.trajectory import Trajectory, write_csv
 from jaxgap.workflows.host_device import on_host
 
 # Of two devices the fit would take both.
@@ -29,17 +26,9 @@ print(sorted(device.id for device in devices))
 """
 
 
-@pytest.fixture
-def run_file(tmp_path):
-    ts = np.arange(8.0)
-    run = Trajectory(ts, 1 + 3 * np.exp(-0.4 * ts), 0.8 + 1.2 * np.exp(-0.4 * ts))
-    write_csv(run, tmp_path / "run.csv")
-    return str(tmp_path / "run.csv")
-
-
-def test_a_fit_takes_one_device_of_the_host(run_file, with_devices):
+def test_a_fit_takes_one_device_of_the_host(exact_run_file, with_devices):
     ended = subprocess.run(
-        [sys.executable, "-c", ON_WHICH_DEVICES, run_file],
+        [sys.executable, "-c", ON_WHICH_DEVICES, exact_run_file],
         env=with_devices(2),
         capture_output=True,
         text=True,
