@@ -11,13 +11,16 @@ NEAR = 1e-3
 _NARROW = 1e-4
 # The closest next trial, as a fraction of the last: a refit may come out on the wrong side.
 _CLOSER = 1e-3
+# The first trial beyond an end that was found, as a multiple of its distance.
+FURTHER = 1.02
 
 
 class Bracket(NamedTuple):
     """A bracket of the end, as distances from the centre: `low` is inside, `high` is outside.
 
     `trial` is where the spring pulls to, `value` the current estimate of the end, `relative` zeta
-    over the quantile, minus one, at the last refit.
+    over the quantile, minus one, at the last refit. `is_second`: whether an end has been found
+    before, at `low`, and no refit has gone beyond it yet.
     """
 
     inner: Float[Array, " n"]
@@ -30,13 +33,14 @@ class Bracket(NamedTuple):
     stuck: Bool[Array, ""]
     at_bound: Bool[Array, ""]
     done: Bool[Array, ""]
+    is_second: Bool[Array, ""]
     num_steps: Int[Array, ""]
 
     @classmethod
     def begin(cls, start, trial) -> "Bracket":
         zero, no = jnp.zeros_like(trial), jnp.asarray(False)
         far = zero + jnp.inf
-        return cls(start, trial, zero, far, trial, far, no, no, no, no, jnp.zeros((), int))
+        return cls(start, trial, zero, far, trial, far, no, no, no, no, no, jnp.zeros((), int))
 
 
 class Refit(NamedTuple):
@@ -63,6 +67,8 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
     near = ~failed & (jnp.abs(relative) < NEAR) & (jnp.abs(newton - moved) < 2 * NEAR * moved)
     narrow = high - low < _NARROW * high
+    # A second search whose first refit crosses before the end that was found leaves that end.
+    in_vain = search.is_second & outside & ~(newton > low)
 
     # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
     settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
@@ -83,11 +89,28 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
         trial=jnp.minimum(trial, room),
         low=low,
         high=high,
-        value=jnp.where(near, newton, wanted),
+        value=jnp.where(in_vain, low, jnp.where(near, newton, wanted)),
         relative=jnp.where(failed, search.relative, relative),
         outside=outside,
         stuck=stuck,
         at_bound=at_bound,
-        done=at_bound | near | narrow,
+        done=at_bound | near | narrow | in_vain,
+        is_second=jnp.zeros_like(outside),
         num_steps=search.num_steps + 1,
+    )
+
+
+def begun_again(search: Bracket, start, moved, room) -> Bracket:
+    """A second search, beyond the end that was found, from a point inside the interval.
+
+    **Arguments:**
+
+    - `start`, `moved`: the point, and how far the number has moved there.
+    - `room`: the distance of the bound.
+    """
+    low = jnp.clip(moved, search.value, room)
+    at_bound = low >= room
+    begun = Bracket.begin(start, jnp.minimum(FURTHER * low, room))
+    return begun._replace(
+        low=low, value=low, at_bound=at_bound, done=at_bound, is_second=jnp.ones_like(at_bound)
     )

@@ -23,7 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxgap.fitting.intervals.bracket import NEAR, Bracket, Refit, updated
+from jaxgap.fitting.intervals.bracket import FURTHER, NEAR, Bracket, Refit, begun_again, updated
+from jaxgap.fitting.intervals.reach import StartGeometry, reach, start_geometry
 from jaxgap.fitting.least_squares.lanes import AbstractIteration, run_lanes
 from jaxgap.fitting.least_squares.minimiser import NUM_LANES, AbstractMinimiser, ResidualFn
 
@@ -33,10 +34,6 @@ NumberFn = Callable[[Float[Array, " n"], Any, Any], Float[Array, ""]]
 # The spring's scale as a fraction of the distance that g has moved.
 SLACK = 0.02
 _MAX_STEPS = 24
-# Another valley is tried if one of its starts is this far away, as a fraction of the end found.
-_AFAR = 0.5
-# The first trial in another valley, as a multiple of the distance known to be inside.
-_FURTHER = 1.2
 
 
 class Minimised(NamedTuple):
@@ -142,9 +139,10 @@ def profile_ends(
     Each search moves outward, each time from the last refit, until $\zeta$ exceeds the quantile,
     and then closes in. The force of the spring gives the slope of the profile, so Newton's method
     can be used, safeguarded by a bracket. The squares may have another valley: once an end is
-    found, the search begins again beyond it from a start that is inside the interval and whose
-    number is far away. The searches share lanes (:mod:`jaxgap.fitting.least_squares.lanes`): a step
-    of a lane is a step of its refit, and when one refit ends the lane starts the next.
+    found, the search begins again beyond it from the start whose valley is predicted to reach
+    furthest (:mod:`jaxgap.fitting.intervals.reach`). The searches share lanes
+    (:mod:`jaxgap.fitting.least_squares.lanes`): a step of a lane is a step of its refit, and when
+    one refit ends the lane starts the next.
 
     **Arguments:**
 
@@ -162,12 +160,11 @@ def profile_ends(
     Source: Bates and Watts (1988), Nonlinear Regression Analysis and Its Applications, chapter 6.
     """
 
-    def cost_at(start, data):
-        residuals = residual_fn(start, data)
-        return jnp.sum(residuals**2)
+    def geometries(starts, data):
+        return jax.vmap(lambda start: start_geometry(lambda z: residual_fn(z, data), start))(starts)
 
-    start_costs = jax.vmap(jax.vmap(cost_at, in_axes=(0, None)))(fits.starts, fits.data)
-    searches = _Searches(number_fn, residual_fn, minimiser, fits, start_costs, ends)
+    geometry = jax.vmap(geometries)(fits.starts, fits.data)
+    searches = _Searches(number_fn, residual_fn, minimiser, fits, geometry, ends)
     capacity = len(ends.fit)
     return run_lanes(searches, capacity, capacity if num_ends is None else num_ends, NUM_LANES)
 
@@ -176,8 +173,9 @@ class _Lane(NamedTuple):
     """A search with its current refit.
 
     `inner_cost` and `inner_number` are those of the last refit inside the interval,
-    `start_numbers` the numbers at the starts. `in_one_valley`: whether the search no longer returns
-    to the starts.
+    `start_numbers` the numbers at the starts. `challenger` is the start whose valley is predicted
+    to reach furthest, and `reach` the distance. `in_one_valley`: whether the search no longer
+    returns to the starts.
     """
 
     search: Bracket
@@ -185,6 +183,8 @@ class _Lane(NamedTuple):
     inner_cost: Float[Array, ""]
     inner_number: Float[Array, ""]
     start_numbers: Float[Array, " starts"]
+    challenger: Int[Array, ""]
+    reach: Float[Array, ""]
     in_one_valley: Bool[Array, ""]
 
 
@@ -195,23 +195,30 @@ class _Searches(AbstractIteration):
     residual_fn: ResidualFn
     minimiser: AbstractMinimiser
     fits: Minimised
-    start_costs: Float[Array, "fits starts"]
+    geometry: StartGeometry
     ends: Ends
 
     def begin(self, problem: Int[Array, ""]) -> _Lane:
-        end, fit, start_costs = self._of(problem)
+        end, fit, geometry = self._of(problem)
         room = _room(end)
         trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
         search = Bracket.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
-        numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
+
+        def number_of(z):
+            return self.number_fn(z, fit.data, end.number)
+
+        numbers = jax.vmap(number_of)(fit.starts)
+        reaches = end.direction * (self._reaches(number_of, end, fit, geometry) - end.centre)
+        challenger = jnp.argmax(reaches)
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
-        number = self.number_fn(fit.coordinates, fit.data, end.number)
-        lane = _Lane(search, None, fit.cost, number, numbers, jnp.asarray(False))
-        return self._next_refit(lane, end, fit, start_costs)
+        number = number_of(fit.coordinates)
+        furthest = challenger, reaches[challenger]
+        lane = _Lane(search, None, fit.cost, number, numbers, *furthest, jnp.asarray(False))
+        return self._next_refit(lane, end, fit, geometry.cost)
 
     def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
-        end, fit, start_costs = self._of(problem)
+        end, fit, geometry = self._of(problem)
         distance = state.search.trial
         target, stiffness = end.centre + end.direction * distance, _stiffness(fit, end, distance)
         args = (fit.data, end.number, target, stiffness)
@@ -231,8 +238,8 @@ class _Searches(AbstractIteration):
             inner_cost=jnp.where(search.outside, state.inner_cost, cost),
             inner_number=jnp.where(search.outside, state.inner_number, number),
         )
-        arrived = _challenged(arrived, end, fit, start_costs)
-        arrived = self._next_refit(arrived, end, fit, start_costs)
+        arrived = _challenged(arrived, end, fit, geometry.cost)
+        arrived = self._next_refit(arrived, end, fit, geometry.cost)
         under_way = state._replace(refit=refit)
         is_there = self.minimiser.finished(refit)
         return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), arrived, under_way)
@@ -254,11 +261,21 @@ class _Searches(AbstractIteration):
         all_beyond = jnp.isfinite(end.longest) & (search.high <= 0)
         return jnp.where(all_beyond, end.centre, found)
 
-    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, Float[Array, " starts"]]:
-        """The end, the fit it belongs to, and the costs of that fit's starts."""
+    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, StartGeometry]:
+        """The end, the fit it belongs to, and the geometry at that fit's starts."""
         end = jax.tree.map(lambda leaf: leaf[problem], self.ends)
         fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
-        return end, fit, self.start_costs[end.fit]
+        return end, fit, jax.tree.map(lambda leaf: leaf[end.fit], self.geometry)
+
+    def _reaches(self, number_of, end: Ends, fit: Minimised, geometry) -> Float[Array, " starts"]:
+        """The furthest number in the valley of each start."""
+        limit = fit.cost + end.quantile**2 * fit.variance
+
+        def reach_of(start, geometry):
+            gradient = jax.jacfwd(number_of)(start)
+            return reach(geometry, number_of(start), gradient, limit, end.direction)
+
+        return jax.vmap(reach_of)(fit.starts, geometry)
 
     def _pinned(self, z: Float[Array, " n"], args: Any) -> Float[Array, " m"]:
         """The residuals and the spring."""
@@ -282,38 +299,19 @@ class _Searches(AbstractIteration):
 
 
 def _challenged(lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
-    """The lane, or once it has found an end, one that searches beyond it from another valley.
-
-    It starts there from whichever start inside the interval has the number furthest away, on this
-    side or, as a valley may reach both ways, on the other.
-    """
-    search = lane.search
-    moved = end.direction * (lane.start_numbers - end.centre)
-    inside = start_costs < fit.cost + end.quantile**2 * fit.variance
-    distances = jnp.where(inside & jnp.isfinite(moved), jnp.abs(moved), 0.0)
-    furthest = jnp.argmax(distances)
-    is_far = distances[furthest] > _AFAR * search.value
-    closed = search.done & ~search.at_bound & ~lane.in_one_valley
-    low = jnp.clip(moved[furthest], search.value, _room(end))
-    at_bound = low >= _room(end)
+    """The lane, or once it has found an end, one that searches beyond it from the challenger."""
+    search, start = lane.search, lane.challenger
+    moved = end.direction * (lane.start_numbers[start] - end.centre)
+    again = begun_again(search, fit.starts[start], moved, _room(end))
     restarted = lane._replace(
-        search=search._replace(
-            inner=fit.starts[furthest],
-            trial=jnp.minimum(_FURTHER * low, _room(end)),
-            low=low,
-            high=jnp.full_like(search.high, jnp.inf),
-            value=low,
-            relative=jnp.full_like(search.relative, jnp.inf),
-            at_bound=at_bound,
-            done=at_bound,
-            num_steps=jnp.zeros_like(search.num_steps),
-        ),
-        inner_cost=start_costs[furthest],
-        inner_number=lane.start_numbers[furthest],
+        search=again,
+        inner_cost=start_costs[start],
+        inner_number=lane.start_numbers[start],
         in_one_valley=jnp.ones_like(lane.in_one_valley),
     )
-    again = closed & is_far & (search.value > 0)
-    return jax.tree.map(lambda a, b: jnp.where(again, a, b), restarted, lane)
+    closed = search.done & ~search.at_bound & ~lane.in_one_valley & (search.value > 0)
+    is_further = lane.reach > jnp.minimum(FURTHER * search.value, _room(end))
+    return jax.tree.map(lambda a, b: jnp.where(closed & is_further, a, b), restarted, lane)
 
 
 def _room(end: Ends) -> Float[Array, ""]:
