@@ -77,7 +77,8 @@ def run_bench(
 
     - `grid`: what to run.
     - `folder`: contains one RUN folder for each run; created if it does not exist. Runs of an
-        earlier bench in it are not repeated, even if their names differ now.
+        earlier bench in it, complete or interrupted, continue where they are, even if their names
+        differ now.
     - `watch`: the watcher of each run, by the run's name.
 
     **Raises:** `InputError`, before anything runs, if the combinations are inconsistent, a model or

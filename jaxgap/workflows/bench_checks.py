@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import tempfile
@@ -72,21 +73,22 @@ def _check_writable(folder: Path) -> None:
 
 
 def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Path]:
-    """The folder of each run: named like the run, or that of the same run in an earlier bench.
+    """The folder of each run: that of a begun run with its settings, else named like the run.
 
     A bench names its runs by what it varies, so names change when more is varied.
 
-    **Raises:** `InputError` if the earlier bench compares runs that this one lacks, since its
+    **Raises:** `InputError` if an earlier bench compares runs that this one lacks, since its
     results are overwritten.
     """
     earlier = _compared(folder / TABLE)
-    begun = [name for name in earlier if is_begun(folder / name)]
-    known = {name: _settings(folder / name) for name in begun}
+    begun = _begun(folder)
     places = {}
     for name, config in configs.items():
         wanted = with_absolute_paths(config)
-        same = [other for other, settings in known.items() if settings == wanted]
-        places[name] = folder / (same[0] if same and not is_begun(folder / name) else name)
+        same = [other for other, settings in begun.items() if settings == wanted]
+        # Of several copies, the one that was compared, or else the one with the run's name.
+        same.sort(key=lambda other: (other not in earlier, other != name))
+        places[name] = folder / (same[0] if same else name)
     lost = [name for name in earlier if folder / name not in places.values()]
     if lost:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
@@ -96,6 +98,16 @@ def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Pat
             "away"
         )
     return places
+
+
+def _begun(folder: Path) -> dict[str, ImproveConfig]:
+    """The settings of each begun run, by the name of its folder."""
+    found = {}
+    for path in sorted(folder.glob(f"*/{CONFIG_FILE}")):
+        # Such a file may be that of a model: this is no run, unless the bench needs its place.
+        with contextlib.suppress(InputError):
+            found[path.parent.name] = _settings(path.parent)
+    return found
 
 
 def _compared(table: Path) -> Sequence[str]:
@@ -125,8 +137,8 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
         old, new = getattr(there, field.name), getattr(wanted, field.name)
         if old != new:
             raise InputError(
-                f"{run} contains a run with {field.name}={json.dumps(old)}, not {json.dumps(new)}: "
-                "use another folder"
+                f"{run} contains a run with `{field.name}`={json.dumps(old)}, not "
+                f"{json.dumps(new)}: use another folder"
             )
 
 

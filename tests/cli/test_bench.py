@@ -6,7 +6,8 @@ import pytest
 
 from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError
-from jaxgap.improve import assemble
+from jaxgap.improve import ImproveConfig, assemble
+from jaxgap.improve.runs.run_folder import RunFolder, empty_folder
 
 SIZES = {"num-rounds": 2, "num-train-prompts": 8, "num-held-out-prompts": 6, "num-candidates": 2}
 
@@ -57,6 +58,15 @@ def test_a_model_that_is_nowhere_is_refused_with_status_2(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         run_command(argv(tmp_path / "bench", "--models", "embedded", "typo"))
     assert "typo: no such folder or file" in capsys.readouterr().err
+
+
+def test_a_run_with_other_settings_is_refused_by_the_option_that_changed(tmp_path, capsys):
+    begun = ImproveConfig(num_rounds=3).resolved()
+    RunFolder.create(empty_folder(tmp_path / "run"), begun)
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["bench", "--out", str(tmp_path), "--num-rounds", "4"])
+    said = f"jaxgap: {tmp_path}/run contains a run with --num-rounds=3, not 4: use another folder\n"
+    assert capsys.readouterr().err == said
 
 
 def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch):

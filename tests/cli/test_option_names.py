@@ -45,6 +45,7 @@ def test_an_argument_is_called_as_its_option_was_typed(message, argv, said):
         ("columns={'t': quit()}", "columns={'t': quit()}"),
         ("kind=accuracy", "kind=accuracy"),
         ("give `num_items`", "give --num-items"),
+        ("with `num_rounds`=3, not 4", "with --num-rounds=3, not 4"),
         ("with `remat=True`, or", "with --remat, or"),
         ("so `noise=ScalePerSeries()`)", "so --noise per-series)"),
         ("with `resume_folder('a/b')`", "with jaxgap improve --resume a/b"),

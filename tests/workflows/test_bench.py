@@ -185,7 +185,7 @@ def test_other_settings_under_the_same_name_are_refused(bench):
     grid, folder, _ = bench
     other = dataclasses.replace(grid, base=dataclasses.replace(BASE, learning_rate=1e-3))
     with pytest.raises(
-        InputError, match=r"true-false contains a run with learning_rate=7e-05, not"
+        InputError, match=r"true-false contains a run with `learning_rate`=7e-05, not"
     ):
         run_bench(other, folder)
     with pytest.raises(InputError, match="num_rounds must be at least 2 here"):

@@ -73,16 +73,57 @@ def test_a_bench_beside_another_on_the_same_folder(tmp_path):
     assert not (tmp_path / "bench" / "majority").exists()
 
 
+def begin(folder, config):
+    RunFolder.create(empty_folder(folder), with_absolute_paths(config.resolved()))
+    return folder
+
+
+def test_an_interrupted_bench_that_is_enlarged_continues_its_runs(tmp_path):
+    run = begin(tmp_path / "run", dataclasses.replace(BASE, verifier="majority"))
+    assert not (tmp_path / "bench.json").exists()  # it is written at the end
+    larger = Grid(BASE, verifiers=("random", "majority"), seeds=(0, 1)).configs()
+    places = {name: tmp_path / name for name in larger}
+    assert check_runs(larger, tmp_path) == places | {"majority-seed0": run}
+
+
+@pytest.mark.parametrize(
+    ("compared", "copies", "continued"),
+    [
+        (["b"], ["a", "seed0"], "b"),  # no grid may leave out what was compared
+        ([], ["a", "seed0"], "seed0"),
+        ([], ["a", "b"], "a"),
+    ],
+)
+def test_of_several_copies_of_a_run_one_continues(tmp_path, compared, copies, continued):
+    for name in (*copies, *compared):
+        begin(tmp_path / name, BASE)
+    table = {"runs": [{"run": name} for name in compared]}
+    (tmp_path / "bench.json").write_text(json.dumps(table))
+    places = check_runs({"seed0": BASE.resolved()}, tmp_path)
+    assert places == {"seed0": tmp_path / continued}
+
+
+def test_a_model_beside_the_runs_is_no_run_unless_it_is_in_their_place(tmp_path):
+    for name in ("model", "seed1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text('{"model_type": "llama"}')
+    config = BASE.resolved()
+    assert check_runs({"seed0": config}, tmp_path) == {"seed0": tmp_path / "seed0"}
+    with pytest.raises(InputError, match=r"seed1/config\.json: unknown setting 'model_type'"):
+        check_runs({"seed1": config}, tmp_path)
+
+
 def test_a_path_is_that_of_a_run_however_it_is_spelt(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "responses").touch()
     given = dataclasses.replace(BASE, external="responses").resolved()
-    RunFolder.create(empty_folder("bench/run"), with_absolute_paths(given))
     bench = tmp_path / "bench"
-    assert check_runs({"run": given}, bench) == {"run": bench / "run"}
-    (bench / "bench.json").write_text(json.dumps({"runs": [{"run": "run"}]}))
-    assert check_runs({"other": given}, bench) == {"other": bench / "run"}
-    with pytest.raises(InputError, match=f'external="{tmp_path}/responses", not "{tmp_path}/bench'):
+    run = begin(bench / "run", given)
+    assert check_runs({"run": given}, bench) == {"run": run}
+    assert check_runs({"other": given}, bench) == {"other": run}
+    with pytest.raises(
+        InputError, match=f'`external`="{tmp_path}/responses", not "{tmp_path}/bench'
+    ):
         check_runs({"run": dataclasses.replace(given, external="bench")}, bench)
 
 
