@@ -5,6 +5,7 @@
 """
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -13,13 +14,23 @@ from typing import Any
 import numpy as np
 
 from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.trajectory.extras import NUM_ITEMS
 from jaxgap.trajectory.metadata import checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
-from jaxgap.trajectory.percent_signs import errors_beside_percent
+from jaxgap.trajectory.percent import looks_like_percent
+from jaxgap.trajectory.percent_signs import errors_beside_percent, points_to_fractions
 from jaxgap.trajectory.reading_notes import with_notes
-from jaxgap.trajectory.record import Trajectory, TrajectoryError
-from jaxgap.trajectory.rows import Row, cell_hint, checked_names, trajectory_from_rows
+from jaxgap.trajectory.record import Series, Trajectory, TrajectoryError
+from jaxgap.trajectory.rows import (
+    Row,
+    cell_hint,
+    checked_names,
+    columns_of_rows,
+    trajectory_of_columns,
+)
 from jaxgap.trajectory.table import read_table
+
+_SOLVER_ALONE = ("t", "solver", "solver_se", NUM_ITEMS)
 
 
 def sidecar_path(path: str | Path) -> Path:
@@ -43,19 +54,35 @@ def read_csv(path: str | Path, **metadata: Any) -> Trajectory:
     **Raises:** `TrajectoryError` naming file, line and column: for missing or repeated columns,
     text, NaN or infinity in a number column, gaps outside extra columns, times that do not
     increase, fewer than three rows, an empty or binary file, accuracies outside [0, 1], negative
-    standard errors, and errors that may be points or fractions beside a series in percent.
+    standard errors, errors too large for accuracies, errors that may be points or fractions beside
+    a series in percent, and errors with percent signs beside uncertainties without.
     """
     path = Path(path)
-    table = read_table(path)
-    names = checked_names(table.names, f"{path}:{table.line}")
-    rows = [_row(cells, names, path, line) for line, cells in table.rows]
-    run = trajectory_from_rows(path, names, rows, with_given(read_sidecar(path), metadata))
-    in_file = dict(zip(names, table.names, strict=True))
-    signed = {name for name in names if in_file[name] in table.percent}
-    divided, notes = errors_beside_percent(run.columns(), signed, in_file, str(path))
-    if not divided:
-        return run
-    return run.replace(**divided, provenance=with_notes(run.provenance, notes))
+    return _trajectory(path, _columns(path), with_given(read_sidecar(path), metadata))
+
+
+def read_accuracies(path: str | Path, **metadata: Any) -> tuple[Trajectory, float]:
+    """Read the solver's accuracies, which may be in percent, from a CSV file and its sidecar.
+
+    **Arguments:**
+
+    - `path`, `metadata`: as for :func:`read_csv`; the kind is `"accuracy"`.
+
+    **Returns:** the trajectory of the solver alone, in fractions, and what its accuracies were
+    multiplied by in the file: 100 if they have percent signs or their median is above 1, else 1.
+
+    **Raises:** `TrajectoryError`, as :func:`read_csv` does, and for errors too small for points
+    beside percentages without signs.
+    """
+    path = Path(path)
+    found = _columns(path)
+    kept = {name: found.table[name] for name in _SOLVER_ALONE if name in found.table}
+    bare_percent = "solver" not in found.signed and looks_like_percent(kept["solver"])
+    if bare_percent:
+        kept |= points_to_fractions(kept, "solver", found.signed, found.names, str(path))
+    metadata = with_given(read_sidecar(path), {**metadata, "kind": "accuracy"})
+    run = _trajectory(path, dataclasses.replace(found, table=kept), metadata)
+    return run, 100.0 if bare_percent or "solver" in found.signed else 1.0
 
 
 def read_sidecar(path: str | Path) -> dict[str, Any]:
@@ -91,6 +118,38 @@ def write_csv(run: Trajectory, path: str | Path) -> None:
         writer.writerow("" if np.isnan(value) else repr(float(value)) for value in values)
     write_atomically(sidecar_path(path), json.dumps(run.metadata(), indent=2) + "\n")
     write_atomically(path, buffer.getvalue())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Columns:
+    """The columns of a file by jaxgap's names, and the line numbers of their rows.
+
+    `names` are the file's own names of the columns; `signed` had percent signs, and are fractions
+    by now.
+    """
+
+    table: dict[str, Series]
+    lines: list[int]
+    names: dict[str, str]
+    signed: set[str]
+
+
+def _columns(path: Path) -> _Columns:
+    table = read_table(path)
+    names = checked_names(table.names, f"{path}:{table.line}")
+    rows = [_row(cells, names, path, line) for line, cells in table.rows]
+    in_file = dict(zip(names, table.names, strict=True))
+    signed = {name for name in names if in_file[name] in table.percent}
+    lines = [row.line for row in rows]
+    return _Columns(columns_of_rows(path, names, rows), lines, in_file, signed)
+
+
+def _trajectory(path: Path, found: _Columns, metadata: dict[str, Any]) -> Trajectory:
+    """The trajectory in the columns, with the errors beside percent signs in their unit."""
+    kind = metadata.get("kind", "uncertainty")
+    divided, notes = errors_beside_percent(found.table, found.signed, found.names, str(path), kind)
+    run = trajectory_of_columns(path, found.table | divided, found.lines, metadata)
+    return run.replace(provenance=with_notes(run.provenance, notes)) if notes else run
 
 
 def _row(cells: list[str], names: list[str], path: Path, line: int) -> Row:

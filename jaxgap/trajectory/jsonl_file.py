@@ -16,7 +16,13 @@ from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import HEADER, checked_metadata, with_given
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
-from jaxgap.trajectory.rows import Row, cell_hint, checked_names, trajectory_from_rows
+from jaxgap.trajectory.rows import (
+    Row,
+    cell_hint,
+    checked_names,
+    columns_of_rows,
+    trajectory_of_columns,
+)
 
 
 def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
@@ -53,7 +59,9 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
         )
         for number, fields in objects
     ]
-    return trajectory_from_rows(path, names, rows, with_given(header, metadata))
+    columns = columns_of_rows(path, names, rows)
+    lines = [row.line for row in rows]
+    return trajectory_of_columns(path, columns, lines, with_given(header, metadata))
 
 
 def write_jsonl(run: Trajectory, path: str | Path) -> None:

@@ -13,4 +13,4 @@ def looks_like_percent(accuracies: ArrayLike) -> bool:
     (True, False)
     """
     values = np.asarray(accuracies)
-    return bool(values.min() >= 0 and np.median(values) > 1 and values.max() <= 100)
+    return bool(values.size and values.min() >= 0 and values.max() <= 100 and np.median(values) > 1)

@@ -17,6 +17,8 @@ Kind = Literal["uncertainty", "accuracy"]
 
 MIN_ROWS = 3
 TIME_UNITS = ("step", "epoch", "round", "iteration", "token", "hour", "minute", "second")
+# No mean of values in [0, 1] has a larger standard error.
+LARGEST_ERROR = 0.5
 # No test set has more, and larger counts are not exact in floating point.
 _MAX_ITEMS = 10**15
 
@@ -53,7 +55,8 @@ class Trajectory:
     - `solver`: the solver's capability at each time, shape `(T,)`.
     - `verifier`: the verifier's, shape `(T,)`, or `None` for a series of the solver alone.
     - `solver_se`, `verifier_se`: standard errors, shape `(T,)`, not negative, or `None`. Where
-        given, they weight the fit.
+        given, they weight the fit. Most of those of an accuracy are at most 1/2, as no mean of
+        values in [0, 1] has a larger one.
     - `extra`: further measurements by name, each of shape `(T,)`; NaN where not measured.
     - `kind`: `"uncertainty"` or `"accuracy"`.
     - `num_items`: for accuracies, the number of test items behind each, if known; the noise is then
@@ -288,7 +291,8 @@ def _check(run: Trajectory) -> None:
 
 
 def _check_fractions(run: Trajectory) -> None:
-    for name, values in (("solver", run.solver), ("verifier", run.verifier)):
+    for name in ("solver", "verifier"):
+        values, errors = getattr(run, name), getattr(run, f"{name}_se")
         if values is None:
             continue
         if looks_like_percent(values):
@@ -297,6 +301,12 @@ def _check_fractions(run: Trajectory) -> None:
             hint = _MIXED if values.min() >= 0 and values.max() <= 100 else ""
         outside = (values < 0) | (values > 1)
         _refuse(outside, values, name, "accuracies must lie in [0, 1]", hint)
+        if errors is not None and np.mean(errors > LARGEST_ERROR) > 0.5:
+            raise TrajectoryError(
+                f"most standard errors exceed {LARGEST_ERROR}, which those of accuracies in [0, 1] "
+                "cannot: if they are points, divide them by 100",
+                f"{name}_se",
+            )
 
 
 def _refuse(bad: np.ndarray, values: Series, name: str, rule: str, hint: str = "") -> None:

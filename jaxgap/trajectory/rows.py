@@ -14,7 +14,7 @@ import numpy as np
 from jaxgap.trajectory.extras import with_num_items
 from jaxgap.trajectory.outside import is_missing, repeated
 from jaxgap.trajectory.reading_notes import with_assumed_kind
-from jaxgap.trajectory.record import MIN_ROWS, Trajectory, TrajectoryError
+from jaxgap.trajectory.record import MIN_ROWS, Series, Trajectory, TrajectoryError
 from jaxgap.trajectory.sources.log import names_runs
 
 _CORE = ("solver", "verifier", "solver_se", "verifier_se")
@@ -79,10 +79,8 @@ def _place(names: Sequence[str]) -> str:
     return f"the column after '{names[before - 1]}'" if before else "the first column"
 
 
-def trajectory_from_rows(
-    path: Path, names: Sequence[str], rows: Sequence[Row], metadata: Mapping[str, Any]
-) -> Trajectory:
-    """The trajectory that the rows of a file make.
+def columns_of_rows(path: Path, names: Sequence[str], rows: Sequence[Row]) -> dict[str, Series]:
+    """The columns of a file by name, each of shape `(T,)`, NaN where an extra one is empty.
 
     **Raises:** `TrajectoryError` naming the file, the line and the column.
     """
@@ -96,26 +94,36 @@ def trajectory_from_rows(
                     f"{path}:{row.line}: column '{name}': the cell is empty; "
                     f"only extra columns may have gaps{_gap_hint(name)}"
                 )
-    columns = {name: table[:, j] for j, name in enumerate(names)}
-    core = {name: columns.pop(name) for name in _CORE if name in columns}
-    ts = columns.pop("t")
-    extra, metadata = with_num_items(columns, metadata)
+    return {name: table[:, j] for j, name in enumerate(names)}
+
+
+def trajectory_of_columns(
+    path: Path, columns: Mapping[str, Series], lines: Sequence[int], metadata: Mapping[str, Any]
+) -> Trajectory:
+    """The trajectory that the columns of a file make; `lines` are the line numbers of their rows.
+
+    **Raises:** `TrajectoryError` naming the file, the line and the column.
+    """
+    rest = dict(columns)
+    core = {name: rest.pop(name) for name in _CORE if name in rest}
+    ts = rest.pop("t")
+    extra, metadata = with_num_items(rest, metadata)
     try:
         run = Trajectory(ts, **core, extra=extra, **metadata)
     except TrajectoryError as error:
-        told = _telling_runs(names, table)
+        told = _telling_runs(columns)
         if told is not None and error.column == "ts" and error.row is not None:
             # Sorted, as the error advises for the rows of one run, they would be mixed.
             problem = error.problem.partition("; ")[0]
             hint = f"; if column '{told}' tells runs apart, jaxgap compare reads them all"
             error = TrajectoryError(problem + hint, error.column, error.row)
-        raise _located(error, path, rows) from error
+        raise _located(error, path, lines) from error
     return with_assumed_kind(run, metadata)
 
 
-def _telling_runs(names: Sequence[str], table: np.ndarray) -> str | None:
+def _telling_runs(columns: Mapping[str, Series]) -> str | None:
     """The column that tells runs apart: two of its values have enough rows for a run each."""
-    for name, column in zip(names, table.T, strict=True):
+    for name, column in columns.items():
         _, counts = np.unique(column, return_counts=True)
         if names_runs(name) and (counts >= MIN_ROWS).sum() > 1:
             return name
@@ -143,9 +151,9 @@ def _gap_hint(column: str) -> str:
     )
 
 
-def _located(error: TrajectoryError, path: Path, rows: Sequence[Row]) -> TrajectoryError:
+def _located(error: TrajectoryError, path: Path, lines: Sequence[int]) -> TrajectoryError:
     """The same error with the file's name, line and column in front."""
     column = "t" if error.column == "ts" else error.column
-    where = str(path) if error.row is None else f"{path}:{rows[error.row].line}"
+    where = str(path) if error.row is None else f"{path}:{lines[error.row]}"
     where = where if column is None else f"{where}: column '{column}'"
     return TrajectoryError(f"{where}: {error.problem}")

@@ -1,4 +1,4 @@
-"""Standard errors beside a series with percent signs are in its unit, or refused."""
+"""Standard errors beside percentages, with signs or without, are in their unit, or refused."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 
 from jaxgap.trajectory import TrajectoryError
-from jaxgap.trajectory.percent_signs import errors_beside_percent
+from jaxgap.trajectory.csv_file import read_accuracies
+from jaxgap.trajectory.percent_signs import errors_beside_percent, points_to_fractions
 from jaxgap.trajectory.read import read_trajectory
 from jaxgap.trajectory.reading_notes import reading_notes
 
@@ -93,3 +94,79 @@ def test_no_possible_error_of_a_mean_is_ever_divided(errors):
         errors_beside_percent(table, {"solver"}, OWN, "run.csv")
     assert errors_beside_percent(table, {"solver", "solver_se"}, OWN, "run.csv") == ({}, [])
     assert errors_beside_percent(table, set(), OWN, "run.csv") == ({}, [])
+
+
+@pytest.mark.parametrize("names", WAYS)
+def test_signed_errors_beside_unsigned_values_are_percentages_of_accuracies_only(tmp_path, names):
+    columns = {
+        "t": numbers(0, 1, 2),
+        "solver": numbers(0.3, 0.5, 0.4),
+        "solver_se": percent(1, 2, 3),
+    }
+    path = write(tmp_path, **columns)
+    run = read(path, names, columns)
+    assert run.solver_se is not None
+    np.testing.assert_allclose(run.solver_se, [0.01, 0.02, 0.03])
+    message = (
+        r"run\.csv: 'solver_se' has percent signs and 'solver' does not: give the errors in nats"
+    )
+    for metadata in ({"kind": "uncertainty"}, {}):
+        with pytest.raises(TrajectoryError, match=message):
+            read_trajectory(path, names and {name: name for name in columns}, **metadata)
+
+
+@pytest.mark.parametrize("names", WAYS)
+def test_errors_in_points_beside_fractions_are_refused(tmp_path, names):
+    columns = {
+        "t": numbers(0, 1, 2),
+        "solver": numbers(0.3, 0.5, 0.4),
+        "solver_se": numbers(2, 2, 0),
+    }
+    with pytest.raises(TrajectoryError, match=r"'solver_se': most .* if they are points, divide"):
+        read(write(tmp_path, **columns), names, columns)
+
+
+UNITS = {"fractions": (1, ""), "points": (100, ""), "signs": (100, "%")}
+
+
+@pytest.mark.parametrize("values", UNITS)
+@pytest.mark.parametrize("errors", UNITS)
+def test_accuracies_and_errors_in_any_units_are_read_right_or_refused(tmp_path, values, errors):
+    columns = {"t": numbers(0, 1, 2)}
+    for name, unit, fractions in (
+        ("solver", values, (0.4, 0.5, 0.6)),
+        ("solver_se", errors, [0.022] * 3),
+    ):
+        scale, sign = UNITS[unit]
+        columns[name] = [f"{scale * fraction:.3f}{sign}" for fraction in fractions]
+    path = write(tmp_path, **columns)
+    if errors != "signs" and (values == "fractions") != (errors == "fractions"):
+        with pytest.raises(TrajectoryError, match=r"run\.csv: .*fractions|run\.csv: .*points"):
+            read_accuracies(path)
+        return
+    run, scale = read_accuracies(path)
+    assert run.solver_se is not None
+    np.testing.assert_allclose(run.solver, [0.4, 0.5, 0.6])
+    np.testing.assert_allclose(run.solver_se, 0.022)
+    assert scale == UNITS[values][0]
+
+
+@given(st.floats(0.01, 0.99), st.integers(11, 99_000))
+def test_bare_percentages_tell_errors_in_points_from_fractions(accuracy, num_items):
+    points = np.full(3, 100 * accuracy)
+    error = np.sqrt(accuracy * (1 - accuracy) / num_items)
+    table = {"solver": points, "solver_se": np.array([100 * error, 100 * error, 0])}
+    found = points_to_fractions(table, "solver", set(), OWN, "run.csv")
+    np.testing.assert_allclose(found["solver"], accuracy)
+    np.testing.assert_allclose(found["solver_se"], [error, error, 0])
+    table["solver_se"] = table["solver_se"] / 100
+    with pytest.raises(TrajectoryError, match="are they fractions"):
+        points_to_fractions(table, "solver", set(), OWN, "run.csv")
+    assert list(points_to_fractions(table, "solver", {"solver_se"}, OWN, "run.csv")) == ["solver"]
+
+
+def test_bare_percentages_with_fractional_errors_are_refused_with_columns(tmp_path):
+    columns = {"t": numbers(0, 1, 2), "solver": numbers(41, 50, 58)}
+    columns |= {"solver_se": numbers(0.022, 0.02, 0.03)}
+    with pytest.raises(TrajectoryError, match="'solver_se' is too small for errors"):
+        read(write(tmp_path, **columns), OWN, columns)

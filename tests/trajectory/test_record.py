@@ -69,6 +69,10 @@ def test_head_keeps_the_first_rows_of_every_column():
         ({"kind": "accuracy", "num_items": 0}, "num_items must be a positive whole number"),
         ({"num_items": 5}, "num_items only goes with kind 'accuracy'"),
         ({"time_unit": " "}, "time_unit must be a word"),
+        (
+            {"kind": "accuracy", "solver_se": [2.0, 1.7e308, 0.1]},
+            "column 'solver_se': most standard errors exceed 0.5, which",
+        ),
         ({"verifier_se": [1.0, 1.0, 1.0]}, "column 'verifier_se': given without a verifier"),
     ],
 )

@@ -10,7 +10,7 @@ from jaxgap.trajectory.extras import misspelt, with_num_items
 from jaxgap.trajectory.metadata import with_given
 from jaxgap.trajectory.outside import is_missing, parse_number
 from jaxgap.trajectory.percent import looks_like_percent
-from jaxgap.trajectory.percent_signs import errors_beside_percent
+from jaxgap.trajectory.percent_signs import errors_beside_percent, points_to_fractions
 from jaxgap.trajectory.reading_notes import irregular_times, with_assumed_kind, with_notes
 from jaxgap.trajectory.record import (
     MIN_ROWS,
@@ -58,7 +58,8 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     signed = {column for column, name in names.items() if name in log.percent}
     if metadata.get("kind") == "accuracy":
         _to_fractions(table, names, signed, log, notes)
-    divided, remarks = errors_beside_percent(table, signed, names, log.source)
+    kind = metadata.get("kind", "uncertainty")
+    divided, remarks = errors_beside_percent(table, signed, names, log.source, kind)
     table |= divided
     notes += remarks
     notes += irregular_times(table["t"])
@@ -195,9 +196,8 @@ def _to_fractions(
                 "does not: give both in one unit; if both are percentages, divide both by 100"
             )
     small = [value for column in percent for value in table[column] if 0 < value < 1]
-    for column in CORE_COLUMNS[1:]:
-        if column.removesuffix("_se") in capabilities and column in table.keys() - signed:
-            table[column] = table[column] / 100
+    for column in capabilities:
+        table |= points_to_fractions(table, column, signed, names, log.source)
     with_it = [f", '{names[column]}' with it" for column in capabilities if column != percent[0]]
     below = (
         f"; so were {len(small)} values below 1 (the largest {max(small):g}): if those are "
