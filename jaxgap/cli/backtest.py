@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from jaxgap.cli.options import random_key
+from jaxgap.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Backtest:
     DIR contains the curves and a manifest.csv that lists them in the columns file, kind, n,
     time_unit and source. The mean of the last rows of each curve is forecast from its first rows;
     the baselines are the last value and an exponential, a power law and a sigmoid fitted to the
-    same rows.
+    same rows. What cannot be read is named, the rest is scored, and the exit status is 2.
     """
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
@@ -45,3 +46,8 @@ class Backtest:
             report = backtest(self.folder, self.prefix, key=random_key(self.seed))
         print_backtest(console, report)
         write_json(report.to_dict(), self.json)
+        unreadable = [each["reason"] for each in report.left_out if each["prefix"] is None]
+        if unreadable:
+            first, *others = unreadable
+            more = f" (and {len(others)} more, named above)" if others else ""
+            raise InputError(first + more)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jaxgap.fitting.forecasting import Forecast
     from jaxgap.fitting.selection import AveragedResult
 
-_UNITS = {"accuracy": "accuracy", "uncertainty": "nats"}
+_UNITS = {"fraction": "accuracy", "percent": "percent", "nats": "nats"}
 
 
 def print_fit(console: Terminal, result: "FitResult | AveragedResult") -> None:
@@ -147,7 +147,7 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
     for row in summaries:
         errors = [number(row["mae"][name], 2) for name in names]
         scored = (f"{row['prefix']:g}", str(row["num"]), *errors, f"{row['coverage']:.0%}")
-        table.add_row(row["group"], _UNITS[row["kind"]], *scored)
+        table.add_row(row["group"], _UNITS[row["unit"]], *scored)
     console.print(table)
     if report.coverage is not None:
         console.print(

@@ -94,16 +94,18 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
     rows = "file,kind,n,time_unit,source\nruns/a.csv,accuracy,,round,made here\n"
     (tmp_path / "manifest.csv").write_text(f"{rows}absent.csv,accuracy,,round,nowhere\n")
     out = tmp_path / "backtest.json"
-    run_command(["backtest", str(tmp_path), "--prefix", "0.3", "0.5", "--json", str(out)])
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["backtest", str(tmp_path), "--prefix", "0.3", "0.5", "--json", str(out)])
     series = strict(out)["series"]
     assert [entry["prefix"] for entry in series] == [0.3, 0.5]
     for entry in series:
         assert entry["num_rows"] == 20
         assert entry["truth"] == pytest.approx(float(curve.solver[-5:].mean()))
         assert set(entry["baselines"]) == {"last", "exp3", "pow3", "sigmoid"}
-    told = capsys.readouterr().out
-    assert "intervals contain the truth" in told
-    assert "absent.csv is left out" in told
+    said = capsys.readouterr()
+    assert "intervals contain the truth" in said.out
+    assert "absent.csv is left out" in said.out
+    assert said.err == f"jaxgap: {tmp_path / 'absent.csv'}: no such file\n"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
         (["forecast", "{run}", "--horizon", "30", "--level", "2"], "level"),
         (["backtest", "{tmp}/none"], "none"),
         (["backtest", "{tmp}", "--prefix", "1.5"], "--prefix must lie between 0 and 1"),
+        (["backtest", "{tmp}", "--prefix", "0.5", "0.5"], "--prefix must differ"),
     ],
 )
 def test_a_mistake_gets_one_line_and_status_2(argv, said, curve, tmp_path, capsys):

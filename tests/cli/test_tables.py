@@ -10,7 +10,12 @@ from jaxgap.fitting.backtesting import BASELINES
 
 def test_a_long_name_of_a_folder_takes_no_room_from_the_errors():
     errors = {name: 0.0101 + 0.001 * index for index, name in enumerate(["forecast", *BASELINES])}
-    row = {"group": "runs-with-the-careful-verifier-" * 3, "kind": "accuracy", "prefix": 0.5}
+    row = {
+        "group": "runs-with-the-careful-verifier-" * 3,
+        "kind": "accuracy",
+        "unit": "fraction",
+        "prefix": 0.5,
+    }
     row |= {"num": 12, "mae": errors, "coverage": 0.93}
     report = SimpleNamespace(summaries=lambda: [row], coverage=None, left_out=[])
     output = io.StringIO()

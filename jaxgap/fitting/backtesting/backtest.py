@@ -4,8 +4,8 @@ From the first $n = \max(3, \lfloor pN + \tfrac12 \rfloor)$ of a curve's $N$ row
 $p$, the mean of the solver over the last $k$ rows is forecast; $k$ is 5 for curves of 15 rows or
 more, else 1. Shorter curves enter once, at $n = \max(3, \lceil 0.6 N \rceil)$. If the prefix would
 overlap the rows to be forecast, the curve is left out and counted. A forecast sees the prefix and
-the times of the target rows, nothing else. All numbers are in the file's own units; scores are
-averaged within one kind only, since accuracies and nats cannot be averaged.
+the times of the target rows, nothing else. All numbers are in the file's own unit (nats, fractions
+or percent); scores are averaged within one unit only.
 """
 
 import dataclasses
@@ -41,6 +41,7 @@ class ScoredForecast:
 
     file: str
     kind: Kind
+    unit: str
     prefix: float
     num_rows: int
     truth: float
@@ -80,14 +81,15 @@ class BacktestReport:
         return _mean(scored.covered for scored in self.series)
 
     def summaries(self) -> list[dict[str, Any]]:
-        """One summary for every folder of files, kind and prefix."""
-        groups: dict[tuple[str, Kind, float], list[ScoredForecast]] = {}
+        """One summary for every folder of files, unit and prefix."""
+        groups: dict[tuple[str, Kind, str, float], list[ScoredForecast]] = {}
         for scored in self.series:
             group = str(PurePosixPath(scored.file).parent)
-            groups.setdefault((group, scored.kind, scored.prefix), []).append(scored)
+            key = (group, scored.kind, scored.unit, scored.prefix)
+            groups.setdefault(key, []).append(scored)
         return [
-            {"group": group, "kind": kind, "prefix": prefix} | summarise(members)
-            for (group, kind, prefix), members in sorted(groups.items())
+            {"group": group, "kind": kind, "unit": unit, "prefix": prefix} | summarise(members)
+            for (group, kind, unit, prefix), members in sorted(groups.items())
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,13 +138,20 @@ def backtest(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) for prefixes outside (0, 1), for a folder or manifest that cannot
-    be read, and if none of the files can be.
+    `InputError` (a `ValueError`) for prefixes outside (0, 1) or given twice, for a folder or
+    manifest that cannot be read, and if no curve can be forecast.
     """
     if not prefixes or not all(0 < prefix < 1 for prefix in prefixes):
         raise InputError(f"prefixes must lie between 0 and 1, got {list(prefixes)}")
+    if len(set(prefixes)) < len(prefixes):
+        raise InputError(f"prefixes must differ, got {list(prefixes)}")
     entries = read_manifest(folder)
-    scored, left_out = [], _unread(entries)
+    scored: list[ScoredForecast] = []
+    left_out: list[dict[str, Any]] = [
+        {"file": entry.file, "prefix": None, "reason": entry.problem}
+        for entry in entries
+        if isinstance(entry, UnreadableEntry)
+    ]
     for entry_index, entry in enumerate(entries):
         if isinstance(entry, UnreadableEntry):
             continue
@@ -158,16 +167,20 @@ def backtest(
                 scored.append(_score(entry, prefix, entry_key))
             except InputError as error:
                 left_out.append(where | {"reason": str(error)})
+    if not scored:
+        raise _no_forecast(folder, left_out)
     return BacktestReport(_LEVEL, tuple(scored), tuple(left_out))
 
 
-def _unread(entries: Sequence[ManifestEntry | UnreadableEntry]) -> list[dict[str, Any]]:
-    """The report entries of files that could not be read; an error if there are no others."""
-    unread = [entry for entry in entries if isinstance(entry, UnreadableEntry)]
-    if len(unread) == len(entries):
-        more = f" (and {len(unread) - 1} more cannot be read)" if len(unread) > 1 else ""
-        raise InputError(unread[0].problem + more)
-    return [{"file": entry.file, "prefix": None, "reason": entry.problem} for entry in unread]
+def _no_forecast(folder: str | Path, left_out: Sequence[dict[str, Any]]) -> InputError:
+    """The error where no curve can be forecast: the first reason, and how many more there are."""
+    first = left_out[0]
+    problem = first["reason"]
+    if first["prefix"] is not None:
+        where = f"{Path(folder) / first['file']}: no forecast from {first['prefix']:g} of its rows"
+        problem = f"{where}: {problem}"
+    more = f" (and {len(left_out) - 1} more left out)" if len(left_out) > 1 else ""
+    return InputError(problem + more)
 
 
 def rows_seen(num_rows: int, prefix: float) -> int:
@@ -202,6 +215,7 @@ def _score(entry: ManifestEntry, prefix: float, key: PRNGKeyArray) -> ScoredFore
     return ScoredForecast(
         file=entry.file,
         kind=run.kind,
+        unit=entry.unit,
         prefix=prefix,
         num_rows=run.num_rows,
         truth=truth,

@@ -1,8 +1,9 @@
 """A folder of measured curves, described by its `manifest.csv`.
 
 One line per file: `file, kind, n, time_unit, source`, where `file` is relative to the folder,
-`kind` is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known.
-Accuracies are taken as percent if most of their values are above 1, else as fractions.
+`kind` is `uncertainty` or `accuracy`, and `n` is the number of test items of an accuracy, if known;
+without it, the number that the file or its sidecar gives counts. Accuracies are taken as percent if
+they have percent signs or most of their values are above 1, else as fractions.
 """
 
 import csv
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
-from jaxgap.trajectory.outside import read_text
-from jaxgap.trajectory.percent import looks_like_percent
+from jaxgap.trajectory.csv_file import read_accuracies
+from jaxgap.trajectory.outside import read_text, repeated
 
 _MANIFEST = "manifest.csv"
 _MAX_FILES = 10_000
@@ -31,6 +32,13 @@ class ManifestEntry:
     run: Trajectory
     scale: float
 
+    @property
+    def unit(self) -> str:
+        """The file's own unit: `"nats"`, `"fraction"` or `"percent"`."""
+        if self.run.kind == "uncertainty":
+            return "nats"
+        return "fraction" if self.scale == 1 else "percent"
+
 
 @dataclasses.dataclass(frozen=True)
 class UnreadableEntry:
@@ -45,12 +53,19 @@ def read_manifest(folder: str | Path) -> list[ManifestEntry | UnreadableEntry]:
 
     **Raises:**
 
-    `InputError`, naming the line, for a manifest that is missing or wrong. An unreadable curve does
-    not prevent the others from being read.
+    `InputError`, naming the line, for a manifest that is missing or wrong, or that lists a file
+    twice. An unreadable curve does not prevent the others from being read.
     """
     folder = Path(folder)
-    lines = enumerate(_lines(folder), start=2)
-    return [_entry(folder, f"{folder / _MANIFEST}, line {row}", line) for row, line in lines]
+    entries: dict[Path, ManifestEntry | UnreadableEntry] = {}
+    for row, line in enumerate(_lines(folder), start=2):
+        where = f"{folder / _MANIFEST}, line {row}"
+        entry = _entry(folder, where, line)
+        file = (folder / entry.file).resolve()
+        if file in entries:
+            raise InputError(f"{where}: '{entry.file}' is listed twice: each curve counts once")
+        entries[file] = entry
+    return list(entries.values())
 
 
 def manifest_files(folder: str | Path) -> list[Path]:
@@ -69,7 +84,11 @@ def _lines(folder: Path) -> list[dict[str, str | None]]:
         raise InputError(f"{path}: no such file; it has to name the curves, one a line")
     text = io.StringIO(read_text(path), newline="")
     try:
-        lines = list(itertools.islice(csv.DictReader(text, strict=True), _MAX_FILES + 1))
+        reader = csv.DictReader(text, strict=True)
+        twice = repeated(filter(None, reader.fieldnames or ()))
+        if twice is not None:
+            raise InputError(f"{path}: column '{twice}' is given twice")
+        lines = list(itertools.islice(reader, _MAX_FILES + 1))
     except csv.Error as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     if not lines:
@@ -93,19 +112,11 @@ def _entry(
     unit = line.get("time_unit") or "step"
     num_items = _num_items(line.get("n"), where) if kind == "accuracy" else None
     try:
-        # Read as an uncertainty first, so that accuracies in percent are accepted before scaling.
-        raw = read_csv(path, kind="uncertainty", num_items=None, time_unit=unit)
         if kind == "uncertainty":
-            return ManifestEntry(name, raw, 1.0)
-        scale = 100.0 if looks_like_percent(raw.solver) else 1.0
-        run = Trajectory(
-            raw.ts,
-            raw.solver / scale,
-            solver_se=None if raw.solver_se is None else raw.solver_se / scale,
-            kind="accuracy",
-            num_items=num_items,
-            time_unit=unit,
-        )
+            run = read_csv(path, kind="uncertainty", num_items=None, time_unit=unit)
+            return ManifestEntry(name, run, 1.0)
+        given = {} if num_items is None else {"num_items": num_items}
+        run, scale = read_accuracies(path, time_unit=unit, **given)
     except TrajectoryError as error:
         problem = str(error)
         named = problem if problem.startswith(str(path)) else f"{path}: {problem}"

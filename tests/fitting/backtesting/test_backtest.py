@@ -79,7 +79,7 @@ def test_a_bad_manifest_is_refused_with_its_line(folder, line, message):
 @pytest.mark.parametrize(("values", "got"), [([0.2, 0.3, 1.2, 0.4], 1.2), ([0.2, 0.3, 55], 55.0)])
 def test_a_large_value_among_fractions_is_refused_and_no_percent(folder, values, got):
     write(folder, "mixed.csv", values, "mixed.csv,accuracy,,step,made up\n")
-    message = rf"mixed.csv: column 'solver', row 3: .* got {got}; .* on both sides of 1"
+    message = rf"mixed.csv:4: column 'solver': .* got {got}; .* on both sides of 1"
     entry = read_manifest(folder)[-1]
     assert isinstance(entry, UnreadableEntry)
     assert re.search(message, entry.problem)
@@ -104,6 +104,58 @@ def test_standard_errors_are_read_in_the_unit_of_their_accuracies(folder):
     assert read_manifest(folder)[0].run.solver_se is None
 
 
+def test_the_files_own_number_of_items_counts_unless_the_manifest_gives_one(tmp_path):
+    column = "t,solver,num_items\n0,0.2,50\n1,0.3,50\n2,0.4,50\n"
+    for name in ("column.csv", "given.csv"):
+        (tmp_path / name).write_text(column)
+    for name in ("sidecar.csv", "unknown.csv"):
+        (tmp_path / name).write_text("t,solver\n0,20%\n1,30%\n2,40%\n")
+    (tmp_path / "sidecar.csv.json").write_text('{"kind": "accuracy", "num_items": 60}')
+    lines = ["column.csv,accuracy,,,", "given.csv,accuracy,70,,"]
+    lines += ["sidecar.csv,accuracy,,,", "unknown.csv,accuracy,,,"]
+    (tmp_path / "manifest.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    assert [entry.run.num_items for entry in read_manifest(tmp_path)] == [50, 70, 60, None]
+
+
+def test_scores_are_averaged_within_one_unit(tmp_path):
+    curve = 0.7 - 0.6 * np.exp(-0.5 * np.arange(6.0))
+    (tmp_path / "manifest.csv").write_text(HEADER)
+    signed = [f"{100 * value}%" for value in curve]
+    for name, values in (("a.csv", curve), ("b.csv", 100 * curve), ("c.csv", signed)):
+        write(tmp_path, name, values, f"{name},accuracy,500,step,made up\n")
+    report = backtest(tmp_path, key=KEY)
+    assert [scored.unit for scored in report.series] == ["fraction", "percent", "percent"]
+    assert [scored.truth for scored in report.series] == pytest.approx(
+        [curve[-1], 100 * curve[-1], 100 * curve[-1]]
+    )
+    fractions, percentages = report.summaries()
+    assert (fractions["unit"], fractions["num"]) == ("fraction", 1)
+    assert (percentages["unit"], percentages["num"]) == ("percent", 2)
+    assert percentages["mae"]["last"] == pytest.approx(100 * fractions["mae"]["last"])
+
+
+def test_a_file_is_listed_once_and_a_column_named_once(folder):
+    manifest = folder / "manifest.csv"
+    once = manifest.read_text()
+    manifest.write_text(once + "./long.csv,accuracy,,step,made up\n")
+    with pytest.raises(InputError, match=r"line 7: './long.csv' is listed twice"):
+        read_manifest(folder)
+    manifest.write_text("file,kind,n,n\nlong.csv,accuracy,5,6\n")
+    with pytest.raises(InputError, match=r"manifest.csv: column 'n' is given twice"):
+        read_manifest(folder)
+
+
+def test_curves_of_which_none_can_be_forecast_are_refused(tmp_path):
+    (tmp_path / "manifest.csv").write_text(HEADER)
+    for name in ("a.csv", "b.csv"):
+        write(tmp_path, name, [0.1, 0.2, 0.3], f"{name},accuracy,,step,made up\n")
+    message = (
+        r"a.csv: no forecast from 0.6 of its rows: the prefix reaches .* \(and 1 more left out\)$"
+    )
+    with pytest.raises(InputError, match=message):
+        backtest(tmp_path, key=KEY)
+
+
 def test_one_curve_that_cannot_be_read_ends_no_backtest(folder):
     before = backtest(folder, [0.2], key=KEY)
     # Percent below 1 % for the most part, which no one can tell from fractions.
@@ -126,7 +178,7 @@ def test_curves_of_which_none_can_be_read_are_refused(tmp_path):
         backtest(tmp_path, [0.2], key=KEY)
     with (tmp_path / "manifest.csv").open("a") as file:
         file.write("absent.csv,accuracy,,step,x\n")
-    with pytest.raises(InputError, match=r"short.csv: .* \(and 1 more cannot be read\)$"):
+    with pytest.raises(InputError, match=r"short.csv: .* \(and 1 more left out\)$"):
         backtest(tmp_path, [0.2], key=KEY)
 
 
@@ -138,6 +190,8 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
 def test_prefixes_are_fractions(folder):
     with pytest.raises(ValueError, match="prefixes must lie"):
         backtest(folder, [20.0], key=KEY)
+    with pytest.raises(ValueError, match="prefixes must differ"):
+        backtest(folder, [0.5, 0.3, 0.5], key=KEY)
 
 
 @pytest.mark.slow
