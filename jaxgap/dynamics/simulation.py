@@ -8,6 +8,7 @@ objects.
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -41,7 +42,10 @@ def simulate(
     $$y(t) = y(t_0) + \int_{t_0}^{t} f(s, y(s))\,ds, \qquad y = [U_s, U_v].$$
 
     The parameters reach the vector field through Diffrax's `args`, so that every adjoint can
-    differentiate with respect to them.
+    differentiate with respect to them. The default controller can step over a narrow pulse in a law
+    of one's own, which it sees only at the points that it evaluates;
+    `diffrax.ClipStepSizeController(controller, jump_ts=...)` ends a step at each given time, and
+    `dtmax` of `diffrax.PIDController` bounds every step.
 
     **Arguments:**
 
@@ -51,7 +55,9 @@ def simulate(
     - `stepsize_controller`: default `diffrax.PIDController(rtol=1e-9, atol=1e-12)`.
     - `saveat`: default `diffrax.SaveAt(ts=ts)`; `ts[-1]` ends the integration whatever it is.
     - `adjoint`: default `diffrax.RecursiveCheckpointAdjoint()`, for reverse mode. Forward mode,
-        which a fit uses, needs `diffrax.ForwardMode()`.
+        which a fit uses, needs `diffrax.ForwardMode()`; second derivatives need
+        `diffrax.DirectAdjoint()` for `jax.hessian`, or `diffrax.ForwardMode()` for `jax.jacfwd` of
+        `jax.jacfwd`.
     - `dt0`: the first step; by default chosen by the controller.
     - `max_steps`: the most steps taken.
     - `throw`: whether a failed solve raises. If not, look at `.result`.
@@ -81,13 +87,14 @@ def simulate(
     require_float64("simulate")
     ts = checked_times(ts, dynamics.t0)
     dynamics = as_floats(dynamics)
-    return diffrax.diffeqsolve(
+    t0, y0 = jnp.asarray(dynamics.t0), dynamics.initial_state
+    solution = diffrax.diffeqsolve(
         diffrax.ODETerm(vector_field),
         ode_solver,
-        t0=jnp.asarray(dynamics.t0),
+        t0=t0,
         t1=ts[-1],
         dt0=dt0,
-        y0=dynamics.initial_state,
+        y0=y0,
         args=dynamics,
         saveat=diffrax.SaveAt(ts=ts) if saveat is None else saveat,
         stepsize_controller=stepsize_controller,
@@ -95,6 +102,12 @@ def simulate(
         max_steps=max_steps,
         throw=throw,
     )
+    if saveat is not None:
+        return solution
+    # If no time passes, the solver takes no step and has no gradient; an Euler step has one.
+    at_once = y0 + (ts - t0)[:, None] * dynamics.vector_field(t0, y0)
+    ys = jnp.where(ts[-1] > t0, solution.ys, at_once)
+    return eqx.tree_at(lambda solved: solved.ys, solution, ys)
 
 
 def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " times"]:

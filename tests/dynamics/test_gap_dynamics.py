@@ -15,6 +15,7 @@ from jax.test_util import check_grads
 from scipy.integrate import solve_ivp
 
 from jaxgap.dynamics import (
+    AbstractDynamics,
     AbstractPotential,
     GapDynamics,
     LinearPotential,
@@ -23,6 +24,7 @@ from jaxgap.dynamics import (
     conserved_quantity,
     simulate,
 )
+from jaxgap.dynamics.simulation import DEFAULT_CONTROLLER
 
 LINEAR = GapDynamics(LinearPotential(0.35, 0.04), RankOneCoupling(0.4), 0.96, 0.40, t0=0.5)
 POWER = GapDynamics(PowerPotential(0.45, 0.01, 1.5), RankOneCoupling(0.4), 0.96, 0.40, t0=0.5)
@@ -116,6 +118,86 @@ def test_gradients_of_the_simulation(adjoint, mode):
         return simulate(d, TS[1:6], adjoint=adjoint, max_steps=256).ys
 
     check_grads(fn, (dynamics,), order=1, modes=[mode], rtol=1e-4)
+
+
+@pytest.mark.parametrize("ts", [[0.5, 0.5], [0.5, 2.0]], ids=repr)
+@pytest.mark.parametrize(
+    ("adjoint", "jacobian"),
+    [
+        pytest.param(None, jax.jacrev, marks=pytest.mark.slow),
+        (diffrax.ForwardMode(), jax.jacfwd),
+    ],
+    ids=["rev", "fwd"],
+)
+def test_slopes_by_times_at_the_start(ts, adjoint, jacobian):
+    """Also where no time passes and the solver takes no step."""
+
+    def simulated(t0, ts):
+        law = eqx.tree_at(lambda d: d.t0, POWER, t0)
+        return simulate(law, ts, adjoint=adjoint, max_steps=64).ys
+
+    def exact(t0, ts):
+        return eqx.tree_at(lambda d: d.t0, POWER, t0).closed_form(ts)
+
+    at = jnp.array(0.5), jnp.array(ts)
+    found, expected = (jacobian(fn, argnums=(0, 1))(*at) for fn in (simulated, exact))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-7)
+    np.testing.assert_array_equal(simulated(*at)[0], POWER.initial_state)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(
+            lambda fn: jax.hessian(lambda rate: fn(rate, diffrax.DirectAdjoint())),
+            marks=pytest.mark.slow,
+        ),
+        lambda fn: jax.jacfwd(jax.jacfwd(lambda rate: fn(rate, diffrax.ForwardMode()))),
+    ],
+    ids=["hessian of a direct adjoint", "forwards twice"],
+)
+def test_second_derivatives_of_the_simulation(second):
+    def solver(rate, adjoint):
+        law = eqx.tree_at(lambda d: d.potential.rate, POWER, rate)
+        return simulate(law, jnp.array([2.0]), adjoint=adjoint, max_steps=32).ys[0, 0]
+
+    def exact(rate):
+        return eqx.tree_at(lambda d: d.potential.rate, POWER, rate).closed_form([2.0])[0, 0]
+
+    found, expected = second(solver)(0.45), jax.hessian(exact)(0.45)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+class Pulse(AbstractDynamics):
+    """Constant but for the time from 500 to 501, in which the solver falls by one."""
+
+    solver_initial: float = 3.0
+    verifier_initial: float = 1.0
+    t0: float = 0.0
+
+    def vector_field(self, t, y, args=None):
+        return jnp.stack([-((t > 500) & (t < 501)).astype(float), jnp.zeros(())])
+
+    def closed_form(self, ts):
+        raise NotImplementedError
+
+    def limits(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("controller", "end"),
+    [
+        (DEFAULT_CONTROLLER, 3.0),
+        (diffrax.ClipStepSizeController(DEFAULT_CONTROLLER, jump_ts=[500.0, 501.0]), 2.0),
+        (diffrax.PIDController(rtol=1e-9, atol=1e-12, dtmax=0.5), 2.0),
+    ],
+    ids=["stepped over", "times of jumps", "bounded steps"],
+)
+def test_a_narrow_pulse_is_found_as_the_documentation_says(controller, end):
+    solution = simulate(Pulse(), [400.0, 1000.0], stepsize_controller=controller)
+    np.testing.assert_allclose(solution.ys, [[3.0, 1.0], [end, 1.0]], rtol=1e-5)
 
 
 def test_simulation_under_jit_and_vmap():
