@@ -48,7 +48,7 @@ class AbstractDynamics(eqx.Module):
         """`dy/dt` at time `t` and state `y`; `args` is there for Diffrax and unused."""
 
     @abc.abstractmethod
-    def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
+    def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
         """`[U_s, U_v]` at `ts >= t0`, or a `ValueError` where the law has no closed form."""
 
     @abc.abstractmethod

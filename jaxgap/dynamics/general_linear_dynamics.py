@@ -70,7 +70,7 @@ class GeneralLinearDynamics(AbstractDynamics):
         del t, args
         return -self.matrix @ (y - (self.initial_state - self.fast - self.slow))
 
-    def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
+    def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`."""
         elapsed = (jnp.asarray(ts) - self.t0)[..., None]
         fast = self.fast * jnp.expm1(-self.fast_rate * elapsed)

@@ -78,13 +78,14 @@ class InjectedDynamics(eqx.Module):
                 "jaxgap.dynamics.injected_simulation.simulate_injected"
             )
 
-    def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
+    def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`; at the time of a jump, the state before it."""
         ts = jnp.asarray(ts, float)
+        flat = ts.ravel()
         entries, _ = self._segments()
-        segment = jnp.searchsorted(jax.lax.stop_gradient(entries.t[1:]), ts, side="left")
+        segment = jnp.searchsorted(jax.lax.stop_gradient(entries.t[1:]), flat, side="left")
         entry = jax.tree.map(lambda leaf: leaf[segment], entries)
-        return jax.vmap(self._after)(entry, ts)
+        return jax.vmap(self._after)(entry, flat).reshape(*ts.shape, 2)
 
     def limits(self) -> Limits:
         """The exact limits of the solver, the verifier and the gap after the last jump.
@@ -137,12 +138,18 @@ class InjectedDynamics(eqx.Module):
         entries, before = self._segments()
         limits = self._limits_after(entries)
         start = self.dynamics.initial_state
-        excess = entries.y[:, 0] - entries.y[:, 1] - self.dynamics.potential.gap_limit
+        gaps = entries.y[:, 0] - entries.y[:, 1]
+        excess = gaps - self.dynamics.potential.gap_limit
+        # dU_s/dG = 1 / (1 - r) is infinite at r = 1 and negative beyond. Between two jumps the gap
+        # moves one way, so that a ratio monotone in it is highest at an end.
+        ends = jnp.append(gaps, limits.gap)
+        slopes = jax.vmap(self.dynamics.coupling.solver_slope)(ends)
         return Validity(
             solver=(start[0] >= 0) & (limits.solver >= 0),
             verifier=(start[1] >= 0) & jnp.all(before[:, 1] >= 0) & (limits.verifier >= 0),
             gap=jnp.all(excess >= -self._round_off(entries)),
             moving=~jnp.any(self._stuck(entries)),
+            ratio=jnp.all(slopes > 0) & jnp.all(jnp.isfinite(slopes)),
         )
 
     def _segments(self) -> tuple[_Entry, Float[Array, "rounds 2"]]:

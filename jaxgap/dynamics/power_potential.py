@@ -7,7 +7,7 @@ theory, and q = 1 recovers the exponential. There the closed form is the indeter
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jaxgap.dynamics.potential import AbstractClosedFormPotential
 from jaxgap.dynamics.smooth_ratios import expm1_ratio, log1p_ratio
@@ -17,12 +17,13 @@ from jaxgap.dynamics.types import RealScalar
 class PowerPotential(AbstractClosedFormPotential):
     r"""A power of the gap's excess drives the gap, which then decays as a power of time.
 
-    $$\frac{dG}{dt} = -\kappa\,\delta \Big(\frac{G - G_\infty}{\delta}\Big)^q, \qquad
-      \frac{G(t) - G_\infty}{\delta} = \big(1 + (q - 1)\kappa t\big)^{-1/(q-1)},
-      \quad \delta = G_0 - G_\infty.$$
+    $$\frac{dG}{dt} = -\kappa\,(G - G_\infty)\,|y|^{q-1}, \qquad
+      y = \frac{G - G_\infty}{\delta}, \quad \delta = G_0 - G_\infty,$$
+    $$y(t) = \big(1 + (q - 1)\kappa t\big)^{-1/(q-1)}.$$
 
-    In the theory's symbols $E = k (G - G_\infty)^q$. Scaling by $\delta$ makes the rate an inverse
-    time whatever $q$ is, and extends the law to a gap that grows towards its limit ($\delta < 0$).
+    In the theory's symbols $E = k (G - G_\infty)^q$, continued to a gap below its limit as an odd
+    function, as the linear law is: from either side the gap moves towards its limit. Scaling by
+    $\delta$ makes the rate an inverse time whatever $q$ is.
 
     **Arguments:**
 
@@ -46,13 +47,16 @@ class PowerPotential(AbstractClosedFormPotential):
     exponent: RealScalar
 
     def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        ahead, remaining = self._remaining(gap, gap_initial)
-        speed = self.rate * (gap_initial - self.gap_limit) * remaining**self.exponent
-        return jnp.where(ahead, speed, 0.0)
+        slowing = self._slowing(gap, gap_initial)
+        return self.rate * (gap - self.gap_limit) * slowing
 
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        scaled = self.rate * jnp.asarray(elapsed)
+        elapsed = jnp.asarray(elapsed)
+        # At infinity the ratio is zero, and its product with the time indeterminate.
+        ended = jnp.isinf(elapsed)
+        scaled = self.rate * jnp.where(ended, 0.0, elapsed)
         remaining = jnp.exp(-scaled * log1p_ratio((self.exponent - 1) * scaled))
+        remaining = jnp.where(ended & (self.rate > 0), 0.0, remaining)
         return self.gap_limit + (gap_initial - self.gap_limit) * remaining
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
@@ -64,17 +68,19 @@ class PowerPotential(AbstractClosedFormPotential):
         return jnp.where(never, jnp.inf, elapsed)
 
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "PowerPotential":
-        ahead, remaining = self._remaining(gap, gap_initial)
-        rate = jnp.where(ahead, self.rate * remaining ** (self.exponent - 1), 0.0)
+        rate = self.rate * self._slowing(gap, gap_initial)
         return PowerPotential(rate, self.gap_limit, self.exponent)
 
-    def _remaining(
-        self, gap: RealScalar, gap_initial: RealScalar
-    ) -> tuple[Bool[Array, ""], Float[Array, ""]]:
-        """Whether the gap is still short of its limit, and the remaining fraction of the excess."""
+    def _slowing(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        """$|y|^{q-1}$, the relative rate at `gap` as a fraction of the initial one.
+
+        A run that begins at its limit has no $y$. It is taken for zero: the run stays where it is,
+        and follows the linear law at $q = 1$.
+        """
         excess = jnp.asarray(gap_initial - self.gap_limit)
         moving = excess != 0
-        remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
-        # At the limit and past it nothing moves, and the power has no derivative: substitute 1.
-        ahead = moving & (remaining > 0)
-        return ahead, jnp.where(ahead, remaining, 1.0)
+        part = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
+        # Zero to a power has no derivative; neither has the absolute value of zero.
+        nonzero = moving & (part != 0)
+        power = jnp.abs(jnp.where(nonzero, part, 1.0)) ** (self.exponent - 1)
+        return jnp.where(nonzero, power, jnp.where(self.exponent > 1, 0.0, 1.0))

@@ -78,7 +78,7 @@ class RiseThenFallDynamics(AbstractDynamics):
         solver_rate = self.coupling.solver_slope(gap) * gap_rate
         return jnp.stack([solver_rate, solver_rate - gap_rate])
 
-    def closed_form(self, ts: Float[Array, " times"]) -> Float[Array, "times 2"]:
+    def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`."""
         gained, lost = gain_and_loss(self.rate, self.erosion, jnp.asarray(ts) - self.t0)
         return self._state_at(

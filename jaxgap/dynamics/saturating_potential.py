@@ -102,7 +102,8 @@ def _climb(saturation: Float[Array, "..."], progress: Float[Array, "..."]) -> Fl
         slope = 1 + bend
         return root + short / (slope - 0.5 * bend * short / slope)
 
-    return jax.lax.fori_loop(0, _NUM_STEPS, step, first)
+    root = jax.lax.fori_loop(0, _NUM_STEPS, step, first)
+    return jnp.where(jnp.isinf(progress), progress, root)
 
 
 @_log_decay.defjvp

@@ -90,6 +90,32 @@ def test_external_data_act_on_it():
         run.proposition_5_1()
 
 
+@pytest.mark.parametrize("rounds", [[0.0], [0.0, 1.0]], ids=repr)
+@pytest.mark.parametrize(
+    ("strength", "holds"), [(0.1, True), (0.24, True), (0.26, False), (3.0, False)]
+)
+def test_a_jump_that_brings_the_ratio_to_one_is_said(strength, holds, rounds):
+    """The ratio is .3 + .5 G, and the jump opens the gap to 3 - 2 / (1 + strength)."""
+    law = GapDynamics(LinearPotential(0.5, 0.0), DriftingRatioCoupling(0.3, 0.5), 3.0, 2.0)
+    shares = np.eye(len(rounds))[0]
+    run = InjectedDynamics(law, ExternalData(np.array(rounds), shares, strength))
+    assert (0.3 + 0.5 * (3 - 2 / (1 + strength)) < 1) == holds
+    validity = run.validity()
+    assert bool(validity.ratio) == holds
+    assert bool(np.isfinite(run.limits()).all()) == holds
+    if not holds:
+        assert not validity.holds
+        assert "dU_v/dU_s reaches one" in validity.reason()
+
+
+def test_a_ratio_that_would_reach_one_at_the_limit_is_said_too():
+    law = GapDynamics(LinearPotential(0.5, 0.0), DriftingRatioCoupling(1.1, -0.5), 3.0, 2.0)
+    nothing = ExternalData(np.zeros(1), np.zeros(1), 1.0)
+    assert "dU_v/dU_s reaches one" in InjectedDynamics(law, nothing).validity().reason()
+    still = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.999), 3.0, 2.0)
+    assert InjectedDynamics(still, nothing).validity().ratio
+
+
 @jax.jit
 def curves(dynamics, ts):
     return dynamics.closed_form(ts)

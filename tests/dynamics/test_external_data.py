@@ -97,6 +97,16 @@ def test_jumps_of_saturated_and_lagged_gaps_agree_with_diffrax(potential, streng
     np.testing.assert_allclose(run.closed_form([400.0])[0], run.limits()[:2], rtol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2), (2, 3), (1, 2, 2), (0, 2)], ids=repr)
+def test_times_may_have_any_shape(dynamics, shape):
+    run = InjectedDynamics(dynamics, EXTERNAL)
+    ts = np.linspace(0.5, 8.0, int(np.prod(shape))).reshape(shape)
+    found = run.closed_form(ts)
+    one_by_one = [run.closed_form(jnp.array([t]))[0] for t in ts.ravel()]
+    assert found.shape == (*shape, 2) == dynamics.closed_form(ts).shape
+    np.testing.assert_allclose(found.reshape(-1, 2), np.reshape(one_by_one, (-1, 2)), rtol=1e-13)
+
+
 def test_the_limit_is_where_a_long_run_ends(dynamics):
     run = InjectedDynamics(dynamics, EXTERNAL)
     far = 200.0 if dynamics is LINEAR else 1e8
@@ -317,13 +327,26 @@ def test_a_run_that_has_come_to_its_limit_is_valid_whatever_the_rounding(dynamic
     assert jax.vmap(valid)(verifiers).all()
 
 
-def test_a_gap_on_the_other_side_of_its_limit_stands_still_and_is_invalid():
-    shrinking = eqx.tree_at(lambda d: d.potential.gap_limit, POWER, 0.6)
-    run = InjectedDynamics(shrinking, ExternalData(jnp.array([1.0]), jnp.ones(1), 3.0))
-    assert not run.validity().holds
-    ys = run.closed_form(jnp.array([2.0, 9.0]))
-    np.testing.assert_allclose(ys[0], ys[1])
-    np.testing.assert_allclose(simulate_injected(*_parts(run), jnp.array([2.0, 9.0])), ys)
+@pytest.mark.parametrize("dynamics", [LINEAR, POWER], ids=["linear", "power"])
+def test_a_gap_that_begins_below_its_limit_is_invalid_but_a_jump_to_above_it_closes(dynamics):
+    """The same law drives a gap from either side, as $E = k (G - G_inf)^q$ does after the jump."""
+    below = eqx.tree_at(lambda d: d.potential.gap_limit, dynamics, 0.6)
+    run = InjectedDynamics(below, ExternalData(jnp.array([1.0]), jnp.ones(1), 3.0))
+    assert "runs backwards" in run.validity().reason()
+    assert run.validity().moving
+    ts = jnp.array([1.0, 2.0, 9.0])
+    ys = run.closed_form(ts)
+    np.testing.assert_allclose(simulate_injected(*_parts(run), ts), ys, rtol=1e-7)
+    exponent = getattr(dynamics.potential, "exponent", 1.0)
+    k = dynamics.potential.rate / 0.04 ** (exponent - 1)  # the excess is -.04 at first
+    gap = ys[0, 0] - ys[0, 1] / 4
+    expected = solve_ivp(
+        lambda t, g: -k * (g - 0.6) ** exponent, (1, 9), [gap], t_eval=ts, rtol=1e-11, atol=1e-13
+    ).y[0]
+    np.testing.assert_allclose((ys[:, 0] - ys[:, 1])[1:], expected[1:], rtol=1e-8)
+    assert expected[0] > expected[1] > expected[2] > 0.6
+    ends = run.closed_form(jnp.array([jnp.inf]))[0]
+    np.testing.assert_allclose(ends, run.limits()[:2], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

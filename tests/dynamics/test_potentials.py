@@ -79,9 +79,9 @@ def test_time_to_inverts_gap_at(potential):
 
 
 @pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
-@pytest.mark.parametrize("gap", [1.4, 0.9, 0.3])
+@pytest.mark.parametrize("gap", [1.4, 0.9, 0.3, -0.5])
 def test_a_restarted_potential_is_the_same_law(potential, gap):
-    """After a jump to a wider or a narrower gap, in the terms of that gap."""
+    """After a jump to a wider or a narrower gap, or past the limit, in the terms of that gap."""
     again = potential.restarted(gap, 0.9)
     for x in (gap, 0.7 * gap):
         before, after = potential.closing_speed(x, 0.9), again.closing_speed(x, gap)
@@ -171,15 +171,63 @@ def test_power_law_at_one_is_the_linear_law_with_its_gradient():
     np.testing.assert_allclose(slope, 0.8 * (0.4 * ts) ** 2 / 2 * jnp.exp(-0.4 * ts), atol=1e-14)
 
 
-@pytest.mark.parametrize("gap", [0.1, 0.05])
-def test_power_law_rests_at_and_past_its_limit(gap):
-    """Round-off may carry an integrator past the limit: no NaN there, nor in a gradient."""
+@pytest.mark.parametrize("exponent", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("gap", [0.1, 0.05, -1.2])
+def test_power_law_rests_at_its_limit_and_comes_back_from_past_it(gap, exponent):
+    """Round-off or a round may carry a run past its limit. One law drives it from both sides: there
+    it is what it is for a run that begins there, and what the linear law is at q = 1.
+    """
 
     def speed(gap, exponent):
         return PowerPotential(0.4, 0.1, exponent).closing_speed(gap, 0.9)
 
-    assert speed(jnp.array(gap), 1.5) == 0
-    assert np.isfinite(jax.grad(speed, argnums=(0, 1))(jnp.array(gap), 1.5)).all()
+    y = (gap - 0.1) / 0.8
+    expected = 0.4 * 0.8 * np.sign(y) * np.abs(y) ** exponent
+    np.testing.assert_allclose(speed(jnp.array(gap), exponent), expected, rtol=1e-14)
+    # By the gap q k |y|^(q - 1), by the exponent k d sign(y) |y|^q ln|y|, and finite at y = 0.
+    slopes = jax.grad(speed, argnums=(0, 1))(jnp.array(gap), exponent)
+    by_gap = 0.4 * exponent * np.abs(y) ** (exponent - 1)
+    by_exponent = expected * np.log(np.abs(y)) if y else 0.0
+    np.testing.assert_allclose(slopes, [by_gap, by_exponent], rtol=1e-13)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 1.7, 3.0])
+def test_a_power_law_past_its_limit_is_the_run_that_begins_there(exponent):
+    """Against SciPy, whose field is written for either sign."""
+    restarted = PowerPotential(0.4, 0.1, exponent).restarted(-0.7, 0.9)
+    ts = np.linspace(0.0, 12.0, 13)
+
+    def field(t, gap):
+        y = (gap - 0.1) / 0.8
+        return -0.4 * 0.8 * np.sign(y) * np.abs(y) ** exponent
+
+    expected = solve_ivp(field, (0, 12), [-0.7], t_eval=ts, rtol=1e-11, atol=1e-13).y[0]
+    np.testing.assert_allclose(restarted.gap_at(jnp.asarray(ts), -0.7), expected, rtol=1e-8)
+
+
+def test_a_power_law_at_one_is_the_linear_law_even_for_a_run_that_begins_at_its_limit():
+    gaps = jnp.linspace(-1.0, 2.0, 13)
+    linear, power = LinearPotential(0.4, 0.1), PowerPotential(0.4, 0.1, 1.0)
+    for initial in (0.9, 0.1):
+        speeds, expected = (
+            jax.vmap(jax.value_and_grad(law.closing_speed), in_axes=(0, None))(gaps, initial)
+            for law in (power, linear)
+        )
+        np.testing.assert_allclose(speeds, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+@pytest.mark.parametrize("gap_initial", [0.9, -0.6])
+def test_at_infinity_the_gap_is_at_its_limit(potential, gap_initial):
+    ts = jnp.array([1.0, jnp.inf, 2.0])
+    gaps = potential.gap_at(ts, gap_initial)
+    assert gaps[1] == potential.gap_limit
+    alone = potential.gap_at(ts[::2], gap_initial)
+    np.testing.assert_allclose(gaps[::2], alone, rtol=1e-15)
+    # By the time; the last of three finite times is none of its business.
+    slopes = jax.grad(lambda ts: potential.gap_at(ts, gap_initial)[::2].sum())(ts)[::2]
+    speeds = [-potential.closing_speed(gap, gap_initial) for gap in alone]
+    np.testing.assert_allclose(slopes, speeds, rtol=1e-9)
 
 
 def test_a_gap_at_its_limit_stays():

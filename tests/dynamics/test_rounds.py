@@ -85,6 +85,35 @@ def test_the_multiplier_says_what_rounds_do(rate, multiplier):
     np.testing.assert_allclose(excess, 0.52 * multiplier ** np.arange(31.0), atol=1e-9)
 
 
+@pytest.mark.parametrize("rate", [0.35, 1.5, 2.5])
+@pytest.mark.parametrize(
+    "potential",
+    [
+        lambda rate: PowerPotential(rate, 0.04, 1.0),
+        lambda rate: SaturatingPotential(rate, 0.04, 0.0),
+        lambda rate: LaggedPotential(rate, 0.04, 0.0),
+    ],
+    ids=["power", "saturating", "lagged"],
+)
+def test_a_law_that_is_the_linear_one_moves_in_rounds_as_it_does(potential, rate):
+    law = GapDynamics(potential(rate), RankOneCoupling(0.4), **START)
+    rounds, expected = (simulate_rounds(each, 12) for each in (law, linear(rate)))
+    np.testing.assert_allclose(rounds, expected, rtol=1e-12)
+    np.testing.assert_allclose(round_multiplier(law, 0.04), 1 - rate, atol=1e-15)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 1.5, 3.0])
+def test_rounds_of_a_power_law_that_are_too_long_swing_about_its_limit(exponent):
+    law = GapDynamics(PowerPotential(1.5, 0.0, exponent), RankOneCoupling(0.5), 4.0, 2.0)
+    gap = [2.0]
+    for _ in range(9):
+        gap.append(gap[-1] - 1.5 * 2 * np.sign(gap[-1]) * abs(gap[-1] / 2) ** exponent)
+    found = np.asarray(simulate_rounds(law, 9)) @ np.array([1.0, -1.0])
+    np.testing.assert_allclose(found, gap, rtol=1e-12)
+    assert gap[1] == -1
+    assert gap[2] > gap[1]
+
+
 def test_a_stable_limit_attracts_in_swings_and_an_unstable_one_does_not():
     """Beyond 2 the law of continuous time would still close the gap."""
     saturating = CURVED["saturating"]
