@@ -104,6 +104,7 @@ def simulate(
     )
     if saveat is not None:
         return solution
+    assert solution.ys is not None
     # If no time passes, the solver takes no step and has no gradient; an Euler step has one.
     at_once = y0 + (ts - t0)[:, None] * dynamics.vector_field(t0, y0)
     ys = jnp.where(ts[-1] > t0, solution.ys, at_once)
