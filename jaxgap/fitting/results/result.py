@@ -156,7 +156,12 @@ class FitResult:
         **Returns:**
 
         The series by name, in the trajectory's own terms.
+
+        **Raises:**
+
+        `ValueError` for times before the first measured one, not finite, or not one-dimensional.
         """
+        ts = checked_times(ts, float(self.source.curves.t0))
         with double_precision():
             fitted = np.asarray(self.source.problem.curve_fn(self.dynamics, jnp.asarray(ts)))
         names = ("solver", "verifier")[: 1 + self.source.curves.has_verifier]

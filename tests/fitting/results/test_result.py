@@ -31,6 +31,13 @@ def test_fitted_curves_are_those_of_a_prediction_without_its_bands(errors, accur
         assert [*curves] == ["solver", "verifier"]
 
 
+@pytest.mark.parametrize("ts", [[-1.0], [np.nan], [[0.0]]])
+def test_fitted_curves_are_refused_where_a_prediction_is(errors, ts):
+    for ask in (errors.fitted_curves, errors.predict):
+        with pytest.raises(ValueError, match="ts must be"):
+            ask(np.array(ts))
+
+
 def test_both_series_tell_one_scale(errors, accuracies):
     fitted = errors.fitted_curves(TS)
     squares = ((SOLVER - fitted["solver"]) ** 2 + (VERIFIER - fitted["verifier"]) ** 2).sum()
