@@ -5,11 +5,13 @@ the plan covers a range: if the best schedule is the same throughout, gamma need
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxgap.errors import InputError
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.external_data.best_schedule import (
     BestSchedule,
@@ -135,11 +137,12 @@ def plan_external_data(
 
     **Arguments:**
 
-    - `result`: a fit of a run with a verifier.
-    - `strength`: gamma > 0.
+    - `result`: a fit of a run with a verifier, by a law with a closed form and a constant ratio.
+    - `strength`: gamma > 0, finite.
     - `times`: the rounds at which external data could be used, none before the run's first time.
     - `given`: another schedule over the same rounds to compare.
-    - `strengths`: the smallest and largest gamma to try; by default half and twice `strength`.
+    - `strengths`: the smallest and the largest gamma to try, also > 0; by default half and twice
+        `strength`.
 
     **Returns:**
 
@@ -147,8 +150,10 @@ def plan_external_data(
 
     **Raises:**
 
-    `InputError` if the run has no verifier, or the rounds do not increase or precede its first
-    time.
+    `InputError` (a `ValueError`) if the run has no verifier, the law no gap or no constant ratio,
+    the rounds do not increase or precede the run's first time, `strength` is not above zero and
+    finite, or `strengths` do not increase from above zero; `ValueError` for a law without closed
+    form.
 
     **Example:**
 
@@ -163,6 +168,13 @@ def plan_external_data(
     Derived from section 5 of Sun et al. (arXiv:2507.00075v4).
     """
     dynamics = law_of(result)
+    if not 0 < strength < math.inf:
+        raise InputError(f"strength must be above zero and finite, got {strength:g}")
+    low, high = strengths or (strength / 2, strength * 2)
+    if not 0 < low < high < math.inf:
+        raise InputError(
+            f"strengths must be finite and increase from above zero, got {low:g} and {high:g}"
+        )
     named = [DataSchedule.early(times), DataSchedule.uniform(times), DataSchedule.late(times)]
     if given is not None:
         named.append(given)
@@ -184,6 +196,5 @@ def plan_external_data(
     best = best_schedule(dynamics, strength, times)
     compared = named if unplannable(result) else [*named, best.schedule]
     outcomes = compare_schedules(result, compared, strength)
-    low, high = strengths or (strength / 2, strength * 2)
     over = tuple(at(float(gamma)) for gamma in np.geomspace(low, high, _NUM_STRENGTHS))
     return ExternalPlan(result, strength, tuple(outcomes), best, over)

@@ -85,6 +85,22 @@ def test_it_is_said_where_no_schedule_is_within_the_model(run_file, tmp_path, ca
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_best_is_found_beside_a_valid_schedule(tmp_path, capsys):
+    ts, noise = 0.5 * np.arange(12), 0.002 * np.random.default_rng(0).standard_normal((2, 12))
+    decay = np.exp(-1.2 * ts)
+    write_csv(
+        Trajectory(ts, 0.25 + 0.75 * decay + noise[0], 0.2 + 0.3 * decay + noise[1]),
+        tmp_path / "fast.csv",
+    )
+    out = tmp_path / "plan.json"
+    argv = ["schedule", str(tmp_path / "fast.csv"), "--gamma", "1.6", "--json", str(out)]
+    run_command([*argv, "--rounds", "0", "4", "5", "6", "--eta", "0", "0.5", "0.25", "0.25"])
+    assert "Best within the model: " in " ".join(capsys.readouterr().out.split())
+    by_name = {row["schedule"]: row for row in strict(out.read_text())["schedules"]}
+    assert [name for name, row in by_name.items() if row["valid"]] == ["given", "best"]
+    assert by_name["best"]["limit"]["estimate"] <= by_name["given"]["limit"]["estimate"]
+
+
 def test_a_run_that_does_not_hold_its_limit_is_drawn_without_limits(tmp_path, capsys):
     ts, noise = np.arange(14.0), 0.02 * np.random.default_rng(0).standard_normal((2, 14))
     straight = Trajectory(ts, 3 - 0.1 * ts + noise[0], 2 - 0.05 * ts + noise[1])
@@ -142,7 +158,7 @@ def test_nothing_is_planned_from_a_fit_that_failed():
     run = Trajectory(ts, 1 + 3 * decay, 0.8 + 1.2 * decay)
     failed = fit(LinearLaw(), run, minimiser=LevenbergMarquardt(max_steps=2))
     plan = plan_external_data(failed, 0.2, np.array([0.0, 4.0]))
-    assert not plan.held
+    assert not plan.has_limit
     assert plan.refusal.startswith("the fit stopped before a minimum")
     assert plan.to_dict()["without_external_data"]["estimate"] is None
     assert all(outcome.limit.estimate is None for outcome in plan.outcomes)

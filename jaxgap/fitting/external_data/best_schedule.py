@@ -3,36 +3,47 @@ r"""The best schedule: where to spend a budget of external data, by gradient.
 The solver's limit is a smooth function of the shares, and the shares lie on a simplex,
 $\eta \ge 0$, $\sum\eta = 1$. The optimum is often a corner (all of it at once) or on an edge. A
 softmax would reach those only at infinity, so the constraints are kept explicit: SciPy's SLSQP gets
-JAX's exact gradient and starts from all in the first round, all in the last, equal shares, and two
-decreasing sequences of shares.
+JAX's exact gradient.
 
-The limit need not be convex in the shares, hence the several starts. The quality of the result is
-reported: `slack` bounds, to first order, what moving the budget could still gain.
+The limit need not be convex in the shares, hence several starts: all in the first round, all in the
+last, equal shares, two decreasing sequences of shares, and, of equal shares over any consecutive
+rounds, those with the lowest limits. The best may still be a local one. `slack` bounds, to first
+order, what moving the budget a little could still gain.
 
-The equations have no floor, so the lowest limit may be one that the model does not allow. Between
-the jumps both capabilities fall, and in the limit they differ by $G_\infty$ whatever the shares: so
-a law that is valid by itself leaves the model exactly if $U_{s,\infty} < \max(0, G_\infty)$. No
-schedule within the model can end below that, and some mixture of a schedule that does and one that
-does not ends exactly there. A lagged law also leaves the model where a jump brings it to a
-standstill. Its limit is then where it stands, far above all others, with zero slopes.
+The equations have no floor, so the lowest limit may be one that the model does not allow. In the
+limit the capabilities differ by $G_\infty$ whatever the shares, so that no schedule within the
+model can end below $\max(0, G_\infty)$. Between the jumps both capabilities fall, and each jump
+lowers the limit towards which they fall, as long as there is something left to divide: so a law
+that is valid by itself leaves the model exactly if that limit is below $\max(0, G_\infty)$ after
+some jump. (Dividing a negative $U_v$ would raise it again.) If `lowest` is outside the model and
+some other schedule is within it, a mixture of the two ends exactly at $\max(0, G_\infty)$. If no
+start is within the model, such a schedule is sought by raising the lowest of the limits after each
+jump, from the mildest starts.
+
+A lagged law also leaves the model where a jump brings it to a standstill. Its limit is then where
+it stands, far above all others, with zero slopes. Where a strong jump does so from every start, a
+schedule within the model may be missed.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
+from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
+from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.dynamics.types import as_floats
 from jaxgap.dynamics.validity import Validity
-from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
+from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds, check_strength
 from jaxgap.fitting.precision import double_precision
 
 # Shares smaller than this are numerical noise of the optimiser.
@@ -40,6 +51,12 @@ _DUST = 1e-9
 # Margin to the edge of the model, as a fraction of the initial U_s, so that round-off stays inside.
 _CLEARANCE = 1e-9
 _NUM_HALVINGS = 50
+# How many starts of equal shares over consecutive rounds there are, at most.
+_NUM_BLOCKS = 3
+# From how many starts a schedule within the model is sought if none of them is one.
+_NUM_RAISED = 3
+# Changes of the scaled objective at which a search ends.
+_PRECISELY, _ROUGHLY = 1e-14, 1e-8
 
 
 class LimitSlopes(NamedTuple):
@@ -59,12 +76,12 @@ class LimitSlopes(NamedTuple):
 class BestSchedule(NamedTuple):
     """The schedule within the model that has the lowest solver limit.
 
-    - `schedule`: the schedule, named "best". If no schedule is within the model, this is `lowest`.
+    - `schedule`: the schedule, named "best". If none is found within the model, this is `lowest`.
     - `slopes`: the limit and its derivatives there.
     - `slack`: how much further the limit could be lowered, to first order: zero if no small move of
-        the budget helps, or if the limit is the lowest that the model allows. The smaller of
-        $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$, with $g$ the slopes by shares, and
-        $U_{s,\\infty} - \\max(0, G_\\infty)$ if that is not negative.
+        the budget helps (a larger one still might), or if the limit is the lowest that the model
+        allows. The smaller of $\\sum_j \\eta_j g_j - \\min_j g_j \\ge 0$, with $g$ the slopes by
+        shares, and $U_{s,\\infty} - \\max(0, G_\\infty)$ if that is not negative.
     - `lowest`: the schedule with the lowest limit, whether or not the model holds there.
     - `reason`: how the model breaks down under `lowest`, in words; `None` if it holds, and then
         `lowest` is `schedule`.
@@ -89,6 +106,7 @@ def invalid_reason(dynamics: GapDynamics, schedule: DataSchedule, strength: floa
 
 def validity_under(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> Validity:
     """Which conditions of the model hold under a schedule."""
+    _check(dynamics, strength)
     with double_precision():
         return _validity(*as_floats((dynamics, schedule.external(strength))))
 
@@ -104,7 +122,8 @@ def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float)
 
     **Raises:**
 
-    `ValueError` for another law.
+    `InputError` (a `ValueError`) for a strength that is negative or not finite, or a round before
+    `dynamics.t0`; `ValueError` for another law.
 
     **Example:**
 
@@ -114,6 +133,8 @@ def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float)
     >>> round(slopes.limit, 9), round(slopes.by_strength, 3)
     (0.0, -4.167)
     """
+    _check(dynamics, strength)
+    check_rounds(schedule.times, float(dynamics.t0))
     with double_precision():
         arrays = as_floats((dynamics, schedule.times, schedule.shares, strength))
         limit, (by_shares, by_strength) = _limit_and_slopes(*arrays)
@@ -128,7 +149,10 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
 
     Without the last condition, which keeps $U_s$ and $U_v$ from falling below zero, the result
     would be `lowest`. If the condition is active, many schedules reach the same limit; the one
-    returned is a mixture of `lowest` and the valid start of the search with the highest limit.
+    returned is a mixture of `lowest` and a schedule well within the model.
+
+    The limit need not be convex. The search runs from several starts and keeps the lowest result,
+    which may still be a local minimum.
 
     **Arguments:**
 
@@ -142,7 +166,8 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
 
     **Raises:**
 
-    `InputError` for times that do not increase from `dynamics.t0` on, `ValueError` for another law.
+    `InputError` (a `ValueError`) for times that do not increase from `dynamics.t0` on, or a
+    strength that is negative or not finite; `ValueError` for another law.
 
     **Example:**
 
@@ -154,12 +179,14 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which claims
     that no schedule is better than another.
     """
+    _check(dynamics, strength)
     times = DataSchedule.uniform(times).times
     check_rounds(times, float(dynamics.t0))
-    shares = _lowest_shares(dynamics, strength, times)
+    starts = _starts(dynamics, strength, times)
+    shares = _lowest_shares(dynamics, strength, times, starts)
     lowest = DataSchedule("best", times, shares)
     reason = invalid_reason(dynamics, lowest, strength)
-    within = None if reason is None else _on_the_edge(dynamics, strength, lowest)
+    within = None if reason is None else _on_the_edge(dynamics, strength, lowest, starts)
     schedule = lowest if within is None else within
     slopes = limit_slopes(dynamics, schedule, strength)
     slack = float(schedule.shares @ slopes.by_shares - slopes.by_shares.min())
@@ -169,23 +196,41 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     )
 
 
+def _check(dynamics: AbstractDynamics, strength: float) -> None:
+    """Refuse a law for which the limit has no formula here (`ValueError`), and a bad strength."""
+    if not (isinstance(dynamics, GapDynamics) and isinstance(dynamics.coupling, RankOneCoupling)):
+        other = dynamics.coupling if isinstance(dynamics, GapDynamics) else dynamics
+        raise ValueError(
+            f"dynamics must be a GapDynamics with a RankOneCoupling, got {type(other).__name__}"
+        )
+    check_strength(strength)
+
+
 def _lowest_shares(
-    dynamics: GapDynamics, strength: float, times: Float[np.ndarray, " n"]
+    dynamics: GapDynamics,
+    strength: float,
+    times: Float[np.ndarray, " n"],
+    starts: list[Float[np.ndarray, " n"]],
 ) -> Float[np.ndarray, " n"]:
     """The shares of the lowest limit, whether or not the model holds there."""
-    found = []
     with double_precision():
         law, rounds, gamma = as_floats((dynamics, times, strength))
-        for start in _starts(times.size):
-            shares = _descend(law, rounds, gamma, start)
-            found.append((float(_limit_and_slopes(law, rounds, shares, gamma)[0]), shares))
-    return min(found, key=lambda each: each[0])[1]
+
+        def limit(shares):
+            value, (slopes, _) = _limit_and_slopes(law, rounds, shares, gamma)
+            return value, slopes
+
+        found = [_descend(limit, start, _PRECISELY) for start in starts]
+        return found[int(np.argmin([limit(shares)[0] for shares in found]))]
 
 
 def _on_the_edge(
-    dynamics: GapDynamics, strength: float, lowest: DataSchedule
+    dynamics: GapDynamics,
+    strength: float,
+    lowest: DataSchedule,
+    starts: list[Float[np.ndarray, " n"]],
 ) -> DataSchedule | None:
-    """A schedule with the lowest limit that the model allows; `None` if none is within it."""
+    """A schedule with the lowest limit that the model allows; `None` if none is found within it."""
 
     def of(shares: Float[np.ndarray, " n"]) -> DataSchedule:
         return DataSchedule("best", lowest.times, shares)
@@ -193,16 +238,22 @@ def _on_the_edge(
     def limit(schedule: DataSchedule) -> float:
         return limit_slopes(dynamics, schedule, strength).limit
 
-    def mixed(part: float) -> DataSchedule:
-        return of((1 - part) * lowest.shares + part * mildest.shares)
-
     def valid(schedule: DataSchedule) -> bool:
         return invalid_reason(dynamics, schedule, strength) is None
 
-    starts = list(filter(valid, map(of, _starts(lowest.times.size))))
-    if not starts:
+    inside = list(filter(valid, map(of, starts)))
+    if inside:
+        mildest = max(inside, key=limit)
+    else:
+        raised = map(of, _raised(dynamics, strength, lowest.times, starts))
+        mildest = next(filter(valid, raised), None)
+    if mildest is None:
         return None
-    mildest = max(starts, key=limit)
+    safe = mildest.shares
+
+    def mixed(part: float) -> DataSchedule:
+        return of((1 - part) * lowest.shares + part * safe)
+
     least = _least_limit(dynamics) + _CLEARANCE * abs(float(dynamics.solver_initial))
     outside, within = 0.0, 1.0
     for _ in range(_NUM_HALVINGS):
@@ -214,21 +265,40 @@ def _on_the_edge(
     return mixed(within)
 
 
+def _raised(
+    dynamics: GapDynamics,
+    strength: float,
+    times: Float[np.ndarray, " n"],
+    starts: list[Float[np.ndarray, " n"]],
+) -> list[Float[np.ndarray, " n"]]:
+    """Shares, from the best few starts, whose lowest limit after any jump is as high as it gets."""
+    with double_precision():
+        law, rounds, gamma = as_floats((dynamics, times, strength))
+
+        def drop(shares):
+            return _drop_and_slopes(law, rounds, shares, gamma)
+
+        mildest = sorted(starts, key=lambda shares: float(drop(shares)[0]))
+        return [_descend(drop, start, _ROUGHLY) for start in mildest[:_NUM_RAISED]]
+
+
 def _least_limit(dynamics: GapDynamics) -> float:
     """The lowest limit of the solver at which neither it nor the verifier is below zero."""
     with double_precision():
         return max(0.0, float(dynamics.limits().gap))
 
 
-def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def _descend(
+    value_and_slopes: Callable, start: Float[np.ndarray, " n"], tolerance: float
+) -> Float[np.ndarray, " n"]:
     """SLSQP from one start; the result is on the simplex exactly, and no worse than the start."""
-    first, (slopes, _) = _limit_and_slopes(dynamics, times, start, strength)
+    first, slopes = value_and_slopes(start)
     # Scaled by the largest slope, so that tolerances mean the same for every law.
     scale = max(float(jnp.max(jnp.abs(slopes))), np.finfo(np.float64).tiny)
 
     def objective(shares):
-        limit, (slopes, _) = _limit_and_slopes(dynamics, times, shares, strength)
-        return float(limit - first) / scale, np.asarray(slopes) / scale
+        value, slopes = value_and_slopes(shares)
+        return float(value - first) / scale, np.asarray(slopes) / scale
 
     solution = minimize(
         objective,
@@ -241,7 +311,7 @@ def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float
             "fun": lambda shares: shares.sum() - 1,
             "jac": lambda shares: np.ones_like(shares),
         },
-        options={"ftol": 1e-14, "maxiter": 200},
+        options={"ftol": tolerance, "maxiter": 200},
     )
     shares = np.where(solution.x > _DUST, solution.x, 0.0)
     if not (np.isfinite(shares).all() and shares.sum() > 0):
@@ -250,11 +320,42 @@ def _descend(dynamics, times, strength, start: Float[np.ndarray, " n"]) -> Float
     return shares if objective(shares)[0] <= 0 else start
 
 
-def _starts(num: int) -> list[Float[np.ndarray, " n"]]:
-    """All in the first round, all in the last, equal shares, and two geometric decreases."""
+def _starts(
+    dynamics: GapDynamics, strength: float, times: Float[np.ndarray, " n"]
+) -> list[Float[np.ndarray, " n"]]:
+    """Five fixed ones, and of equal shares over consecutive rounds those with the lowest limits."""
+    rounds = np.arange(times.size)
+    fixed = [rounds == 0, rounds == rounds[-1], rounds >= 0, 0.5**rounds, 0.8**rounds]
+    weights = [*fixed, *_blocks(times.size)]
+    shares = [each / each.sum() for each in weights]
+    fixed, blocks = shares[: len(fixed)], shares[len(fixed) :]
+    if not blocks:
+        return fixed
+    limits = _limits(dynamics, strength, times, blocks)
+    return [*fixed, *(blocks[index] for index in np.argsort(limits)[:_NUM_BLOCKS])]
+
+
+def _blocks(num: int) -> list[Bool[np.ndarray, " n"]]:
+    """Every set of consecutive rounds but the first alone, the last alone, and all of them."""
     rounds = np.arange(num)
-    weights = [rounds == 0, rounds == num - 1, np.ones(num), 0.5**rounds, 0.8**rounds]
-    return [weight / weight.sum() for weight in weights]
+    ends = zip(*np.triu_indices(num), strict=True)
+    return [
+        (first <= rounds) & (rounds <= last)
+        for first, last in ends
+        if (first, last) not in {(0, 0), (num - 1, num - 1), (0, num - 1)}
+    ]
+
+
+def _limits(
+    dynamics: GapDynamics,
+    strength: float,
+    times: Float[np.ndarray, " n"],
+    shares: list[Float[np.ndarray, " n"]],
+) -> Float[np.ndarray, " schedules"]:
+    """The solver's limit under each of these shares."""
+    with double_precision():
+        law, rounds, gamma = as_floats((dynamics, times, strength))
+        return np.asarray(_limit_of_each(law, rounds, np.stack(shares), gamma))
 
 
 @eqx.filter_jit
@@ -264,8 +365,29 @@ def _validity(dynamics: GapDynamics, external: ExternalData) -> Validity:
 
 @eqx.filter_jit
 def _limit_and_slopes(dynamics, times, shares, strength):
-    def limit(shares: Float[Array, " n"], strength: Float[Array, ""]) -> Float[Array, ""]:
-        external = ExternalData(times, shares, strength)
-        return InjectedDynamics(dynamics, external).unchecked_limits().solver
+    at = jnp.asarray(shares)
+    return jax.value_and_grad(_limit, argnums=(2, 3))(dynamics, times, at, strength)
 
-    return jax.value_and_grad(limit, argnums=(0, 1))(jnp.asarray(shares), strength)
+
+@eqx.filter_jit
+def _limit_of_each(dynamics, times, shares, strength):
+    return jax.vmap(lambda row: _limit(dynamics, times, row, strength))(jnp.asarray(shares))
+
+
+def _limit(dynamics, times, shares, strength) -> Float[Array, ""]:
+    external = ExternalData(times, shares, strength)
+    return InjectedDynamics(dynamics, external).unchecked_limits().solver
+
+
+@eqx.filter_jit
+def _drop_and_slopes(dynamics, times, shares, strength):
+    """How far the solver's limit falls before it is the lowest, and its slopes by shares."""
+
+    def drop(shares: Float[Array, " n"]) -> Float[Array, ""]:
+        external = ExternalData(times, shares, strength)
+        # As if a law at a standstill still moved: its limit leaps, which would attract the search.
+        verifier = InjectedDynamics(dynamics, external).closed_form(times)[:, 1]
+        falls = external.fall() * verifier / (1 - dynamics.coupling.ratio)
+        return jnp.max(jnp.cumsum(falls))
+
+    return jax.value_and_grad(drop)(jnp.asarray(shares))

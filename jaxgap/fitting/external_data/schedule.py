@@ -103,5 +103,11 @@ def check_rounds(times: Float[np.ndarray, " rounds"], first: float = -np.inf) ->
         )
 
 
+def check_strength(strength: float) -> None:
+    """Refuse a strength that is negative or not finite: `InputError`."""
+    if not (np.isfinite(strength) and strength >= 0):
+        raise InputError(f"strength must be finite and not negative, got {strength:g}")
+
+
 def _list(values: Float[np.ndarray, " n"]) -> str:
     return " ".join(f"{value:g}" for value in values)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
@@ -25,7 +26,7 @@ from jaxgap.fitting.external_data.best_schedule import (
     limit_slopes,
     validity_under,
 )
-from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
+from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds, check_strength
 from jaxgap.fitting.intervals.bands import ends_of_rows
 from jaxgap.fitting.intervals.delta_method import standard_errors
 from jaxgap.fitting.intervals.search_start import minimised
@@ -106,11 +107,17 @@ def law_of(result: FitResult) -> GapDynamics:
 
     **Raises:**
 
-    `InputError` if the run has no verifier, or its law no gap.
+    `InputError` if the run has no verifier, or its law no gap or no constant ratio.
     """
     check_verifier(bool(result.source.curves.has_verifier))
     if not isinstance(result.dynamics, GapDynamics):
         raise InputError(f"the {result.model} law has no gap for external data to open")
+    if not isinstance(result.dynamics.coupling, RankOneCoupling):
+        # A jump opens the gap wider than any measured; a ratio that drifts is not known there.
+        raise InputError(
+            f"the {result.model} law has no constant ratio of verifier to solver, and a ratio that "
+            "drifts is unknown at gaps as wide as external data open: fit another law"
+        )
     return result.dynamics
 
 
@@ -121,7 +128,8 @@ def compare_schedules(
 
     **Arguments:**
 
-    - `result`: a fit of a run with a verifier, by a law with a closed form.
+    - `result`: a fit of a run with a verifier, by a law with a closed form and a constant ratio
+        $r$, such as :class:`jaxgap.fitting.LinearLaw`.
     - `schedules`: over the same rounds, none before the run's first time.
     - `strength`: $\\gamma \\ge 0$, taken as known.
 
@@ -133,8 +141,9 @@ def compare_schedules(
 
     **Raises:**
 
-    `InputError` if the run has no verifier, a round is before its first time, there are no
-    schedules or they have different numbers of rounds, or the strength is negative or not finite.
+    `InputError` (a `ValueError`) if the run has no verifier, the law no gap or no constant ratio,
+    a round is before the run's first time, there are no schedules or they have different numbers of
+    rounds, or the strength is negative or not finite; `ValueError` for a law without closed form.
 
     **Example:**
 
@@ -151,8 +160,7 @@ def compare_schedules(
     Derived from the jump in section 5 of Sun et al. (arXiv:2507.00075v4).
     """
     dynamics = law_of(result)
-    if not (np.isfinite(strength) and strength >= 0):
-        raise InputError(f"strength must be finite and not negative, got {strength:g}")
+    check_strength(strength)
     sizes = sorted({len(schedule.times) for schedule in schedules})
     if len(sizes) != 1:
         got = ", ".join(map(str, sizes)) or "none"

@@ -3,25 +3,41 @@
 import dataclasses
 import itertools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.dynamics import (
+    AbstractPotential,
+    DriftingRatioCoupling,
     GapDynamics,
     InjectedDynamics,
     LaggedPotential,
     LinearPotential,
     RankOneCoupling,
+    RiseThenFallDynamics,
+    SaturatingPotential,
 )
 from jaxgap.errors import InputError
-from jaxgap.fitting import LaggedLaw, LinearLaw, fit
+from jaxgap.fitting import DriftingRatioLaw, LaggedLaw, LinearLaw, fit
 from jaxgap.fitting.external_data.best_schedule import best_schedule, invalid_reason, limit_slopes
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import compare_schedules
 from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Trajectory
+
+
+class Tanh(AbstractPotential):
+    """A potential of one's own, without a closed form."""
+
+    rate: float
+    gap_limit: float
+
+    def closing_speed(self, gap, gap_initial):
+        return self.rate * jnp.tanh(gap - self.gap_limit)
+
 
 # In each the best is elsewhere: all at once, spread evenly, and between.
 LAWS = {
@@ -115,6 +131,64 @@ def test_where_no_schedule_is_within_the_model_it_is_said():
         assert invalid_reason(law, DataSchedule("x", times, shares), 50.0) is not None
 
 
+def by_hand(law, times, shares, strength):
+    """The solver's limit under a linear law, and the least that either capability falls to."""
+    rate, gap_limit, ratio = law.potential.rate, law.potential.gap_limit, law.coupling.ratio
+    solver, verifier, now, least = law.solver_initial, law.verifier_initial, law.t0, np.inf
+    for t, share in [*zip(times, shares, strict=True), (np.inf, 0.0)]:
+        gone = (solver - verifier - gap_limit) * -np.expm1(-rate * (t - now)) / (1 - ratio)
+        solver, verifier, now = solver - gone, verifier - ratio * gone, t
+        least = min(least, solver, verifier)
+        verifier /= 1 + strength * share
+    return solver, least
+
+
+def simplex(num, parts):
+    grid = itertools.product(range(parts + 1), repeat=num)
+    return [np.array(each) / parts for each in grid if sum(each) == parts]
+
+
+FAST = GapDynamics(LinearPotential(1.2, 0.05), RankOneCoupling(0.4), 1.0, 0.5)
+
+
+@pytest.mark.parametrize("strength", [1.6, 1.8])
+def test_a_schedule_within_the_model_is_found_where_no_start_is_one(strength):
+    times = [0.0, 4.0, 5.0, 6.0]
+    found = best_schedule(FAST, strength, times)
+    assert found.valid
+    limit, least = by_hand(FAST, times, found.schedule.shares, strength)
+    assert least >= 0
+    assert found.slopes.limit == pytest.approx(limit, abs=1e-9)
+    assert limit == pytest.approx(0.05, abs=1e-6)
+    all_of_them = [by_hand(FAST, times, each, strength) for each in simplex(4, 20)]
+    assert 0 < np.mean([least >= 0 for _, least in all_of_them]) < 1
+
+
+@pytest.mark.parametrize("strength", [2.3, 4.0])
+def test_none_is_found_where_none_is_within_the_model(strength):
+    """Also where some leave it on the way and end above the lowest limit that it allows."""
+    times = np.array([0.0, 2.0, 20.0])
+    law = LAWS["early"]
+    assert not best_schedule(law, strength, times).valid
+    all_of_them = [by_hand(law, times, each, strength) for each in simplex(3, 60)]
+    assert max(least for _, least in all_of_them) < 0
+    assert max(limit for limit, _ in all_of_them) > law.potential.gap_limit
+
+
+def test_a_minimum_in_the_middle_does_not_hide_a_lower_one():
+    law = GapDynamics(SaturatingPotential(1.79, 0.174, 38.5), RankOneCoupling(0.081), 1.957, 1.52)
+    times, strength = np.array([1.0, 5.25, 6.61, 9.19]), 6.31
+    found = best_schedule(law, strength, times)
+    limits = [
+        limit_slopes(law, DataSchedule("x", times, each), strength).limit for each in simplex(4, 12)
+    ]
+    assert found.slopes.limit <= min(limits)
+    assert found.slopes.limit < 0.184
+    uniform = limit_slopes(law, DataSchedule.uniform(times), strength)
+    assert uniform.limit > 0.192
+    assert np.ptp(uniform.by_shares) < 1e-3
+
+
 LAGGED = GapDynamics(LaggedPotential(0.6, 0.2, 0.95), RankOneCoupling(0.4), 2.33, 1.33)
 
 
@@ -123,7 +197,8 @@ def test_best_stops_no_law():
     found = best_schedule(LAGGED, 0.1, times)
     assert found.valid
     assert invalid_reason(LAGGED, found.schedule, 0.1) is None
-    far = InjectedDynamics(LAGGED, found.schedule.external(0.1)).closed_form(np.array([1e4]))
+    with double_precision():
+        far = InjectedDynamics(LAGGED, found.schedule.external(0.1)).closed_form(np.array([1e4]))
     assert far[0, 0] == pytest.approx(found.slopes.limit, rel=1e-6)
     grid = itertools.product(range(num + 1), repeat=3)
     shares = [np.array(each) / num for each in grid if sum(each) == num]
@@ -291,6 +366,9 @@ def test_no_limits_without_an_interval(fits):
             assert "nothing is left to estimate the noise from" in number.reason
 
 
+BOTH, BEFORE = DataSchedule.uniform([0, 1]), DataSchedule.uniform([-1, 1])
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -301,8 +379,43 @@ def test_no_limits_without_an_interval(fits):
         (lambda: DataSchedule.uniform([]), "one share for each round"),
         (lambda: DataSchedule.early([2, 2]), "must be finite and increase"),
         (lambda: best_schedule(LAWS["early"], 0.1, [-1.0, 2.0]), "first time 0, got -1"),
+        (lambda: best_schedule(LAWS["early"], np.nan, [0, 1]), "strength must be .* got nan"),
+        (lambda: best_schedule(LAWS["early"], -1.0, [0, 1]), "strength must be .* got -1"),
+        (lambda: limit_slopes(LAWS["early"], BOTH, -1.0), "strength must be .* got -1"),
+        (lambda: limit_slopes(LAWS["early"], BEFORE, 0.1), "first time 0, got -1"),
+        (lambda: invalid_reason(LAWS["early"], BOTH, -1.0), "strength must be .* got -1"),
     ],
 )
 def test_misuse_is_refused(make, said):
     with pytest.raises(InputError, match=said):
         make()
+
+
+DRIFTING = dataclasses.replace(LAWS["early"], coupling=DriftingRatioCoupling(0.6, -0.5))
+WITHOUT_GAP = RiseThenFallDynamics(RankOneCoupling(0.4), 1.0, 0.1, 0.1, 0.5, 3.0, 1.2)
+WITHOUT_FORM = dataclasses.replace(LAWS["early"], potential=Tanh(0.3, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("law", "said"),
+    [
+        (DRIFTING, "GapDynamics with a RankOneCoupling, got DriftingRatioCoupling"),
+        (WITHOUT_GAP, "GapDynamics with a RankOneCoupling, got RiseThenFallDynamics"),
+        (WITHOUT_FORM, "Tanh has no closed form"),
+    ],
+)
+def test_laws_without_a_formula_are_refused(law, said):
+    for ask in (
+        lambda: best_schedule(law, 0.1, [0, 1]),
+        lambda: limit_slopes(law, BOTH, 0.1),
+        lambda: invalid_reason(law, BOTH, 0.1),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ask()
+
+
+def test_a_fitted_ratio_that_drifts_is_refused():
+    ts, decay = np.arange(14.0), np.exp(-0.4 * np.arange(14.0))
+    run = Trajectory(ts, 1 + 3 * decay, 0.8 + 1.2 * decay**1.2)
+    with pytest.raises(InputError, match="drifting_ratio law has no constant ratio"):
+        compare_schedules(fit(DriftingRatioLaw(), run), [BOTH], 0.1)
