@@ -1,7 +1,8 @@
 """Random keys of a run: all derive from its seed, and none is used twice.
 
 A round folds its own number into the run's key. Draws outside of rounds fold in a number that no
-round has.
+round has. All are Threefry keys, so a run and its checkpoints do not depend on
+`JAX_DEFAULT_PRNG_IMPL`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+
+from jaxgap.random_keys import THREEFRY
 
 # Counted down from the largest number that can be folded into a key.
 _EXTERNAL_ORDER, _ADAPTERS, _REDRAWN = 2**32 - 1, 2**32 - 2, 2**32 - 3
@@ -28,6 +31,11 @@ class RoundKeys(NamedTuple):
     order: jax.Array
 
 
+def run_key(seed: int) -> jax.Array:
+    """The key of a run, from its seed."""
+    return jax.random.key(seed, impl=THREEFRY)
+
+
 def round_keys(key: jax.Array, round_index: int) -> RoundKeys:
     """The keys of a round, from the run's key."""
     return RoundKeys(*jax.random.split(jax.random.fold_in(key, round_index), 3))
@@ -40,9 +48,9 @@ def redrawn_key(key: jax.Array, attempt: int) -> jax.Array:
 
 def external_order_key(seed: int) -> jax.Array:
     """The key for the order in which external responses are used."""
-    return jax.random.fold_in(jax.random.key(seed), _EXTERNAL_ORDER)
+    return jax.random.fold_in(run_key(seed), _EXTERNAL_ORDER)
 
 
 def adapters_key(seed: int) -> jax.Array:
     """The key for initialising adapters."""
-    return jax.random.fold_in(jax.random.key(seed), _ADAPTERS)
+    return jax.random.fold_in(run_key(seed), _ADAPTERS)

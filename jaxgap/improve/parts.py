@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import ExternalResponses
+from jaxgap.improve.keys import run_key
 from jaxgap.improve.round_records import LoopState, Prompts
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import LanguageModel, Params, join_adapters
@@ -51,7 +52,7 @@ class Loop:
     def init_state(self, params: Params) -> LoopState:
         """The state before the first round; `params` are the trainable parameters."""
         opt_state = self.optimizer.transformation().init(params)
-        return LoopState(params, opt_state, jax.random.key(self.config.seed), 0)
+        return LoopState(params, opt_state, run_key(self.config.seed), 0)
 
     def abstract_state(self, params: Params) -> LoopState:
         """The initial state as `jax.ShapeDtypeStruct`s, each with its sharding."""

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxgap.random_keys import threefry_key
+
 _BLOCK = 256
 
 
@@ -24,12 +26,14 @@ def row_uniforms(
 
     **Arguments:**
 
-    - `key`: the key of all rows.
+    - `key`: the key of all rows, of any implementation.
     - `row_ids`: the stream of each row; equal ids share a stream.
     - `steps`: the positions in the stream to read.
 
     **Returns:** one float32 per row and step, the midpoint of one of 2^23 equal cells of (0, 1).
     """
+
+    key = threefry_key(key)
 
     def stream(row_id, steps):
         row_key = jax.random.fold_in(key, row_id)

@@ -38,15 +38,16 @@ def sample(
 ) -> Completions:
     """Sample completions of each prompt.
 
-    Each has its own random stream, a function of the key, the prompt and candidate indices and the
-    token's index, so batching affects a completion only through rounding.
+    Each has its own random stream: a token's random number is a function of the key, of
+    `prompt * N + candidate` and of the token's index, so batching affects a completion only through
+    rounding.
 
     **Arguments:**
 
     - `model`, `params`: the model.
     - `prompts`: prompts padded on the left, at least one token each.
     - `key`: random key.
-    - `num_candidates`: completions of each prompt (N), >= 1.
+    - `num_candidates`: completions of each prompt (N), >= 1; another N gives other random streams.
     - `max_new_tokens`: maximum length of a completion including the end token, >= 1: one number, or
         one per completion. No completion extends beyond the model's context.
     - `sampling_params`: temperature and filters; changing them does not recompile.

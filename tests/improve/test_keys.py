@@ -2,11 +2,17 @@
 
 import jax
 
-from jaxgap.improve.keys import adapters_key, external_order_key, redrawn_key, round_keys
+from jaxgap.improve.keys import (
+    adapters_key,
+    external_order_key,
+    redrawn_key,
+    round_keys,
+    run_key,
+)
 
 
 def test_no_key_is_used_twice():
-    run = jax.random.key(3)
+    run = run_key(3)
     redrawn = [redrawn_key(run, attempt) for attempt in range(1, 5)]
     rounds = [round_keys(key, number) for key in (run, *redrawn) for number in range(50)]
     keys = [adapters_key(3), external_order_key(3), run, *redrawn, *(k for r in rounds for k in r)]
@@ -15,3 +21,10 @@ def test_no_key_is_used_twice():
     assert len({tuple(jax.random.key_data(key).tolist()) for key in (*keys, *folded)}) == 100 + len(
         keys
     )
+
+
+def test_keys_do_not_depend_on_the_default_kind():
+    makers = (run_key, adapters_key, external_order_key)
+    ours = [jax.random.key_data(make(3)).tolist() for make in makers]
+    with jax.default_prng_impl("rbg"):
+        assert [jax.random.key_data(make(3)).tolist() for make in makers] == ours

@@ -25,6 +25,16 @@ def _uniforms(key, num_rows, num_steps):
     return row_uniforms(key, jnp.arange(num_rows), steps)
 
 
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_a_stream_is_its_own_under_every_key(impl):
+    key = jax.random.key(1, impl=impl)
+    together = _uniforms(key, 6, 9)
+    assert len(np.unique(together)) == 54
+    for row in range(6):
+        alone = row_uniforms(key, jnp.array([row]), jnp.array([[7, 2]]))
+        np.testing.assert_array_equal(alone[0], together[row, [7, 2]])
+
+
 def test_frequencies_follow_the_softmax():
     num_draws = 20_000
     uniforms = _uniforms(jax.random.key(0), num_draws, 1)[:, 0]

@@ -153,6 +153,14 @@ def test_refilled_rows_equal_those_sampled_at_once(sample_tiny, drawn):
     np.testing.assert_allclose(refilled.logprobs, drawn.logprobs, atol=1e-4)
 
 
+@pytest.mark.parametrize("impl", ["rbg", "unsafe_rbg"])
+def test_rows_refilled_are_the_same_under_keys_of_other_kinds(sample_tiny, impl):
+    key = jax.random.key(0, impl=impl)
+    at_once, refilled = (sample_tiny(key=key, rows_at_once=rows) for rows in (15, 5))
+    np.testing.assert_array_equal(refilled.tokens, at_once.tokens)
+    assert (sample_tiny(key=jax.random.key(1, impl=impl)).tokens != at_once.tokens).any()
+
+
 def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
     # 15 completions of 1 to 38 tokens on four rows. A row that is not refilled would stand empty
     # until the longest of four ends, as in a batch that is decoded to its end.
@@ -249,7 +257,7 @@ def test_progress_is_told(sample_tiny, drawn):
     assert seen[-1].num_tokens == drawn.num_tokens
 
 
-def test_sampling_params_and_keys_compile_nothing(sample_tiny, drawn, compiled_programs):
+def test_sampling_params_compile_nothing(sample_tiny, drawn, compiled_programs):
     for sampling_params in (
         SamplingParams(0.4),
         SamplingParams(top_k=3),

@@ -25,6 +25,7 @@ from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.starts import best_of_starts
+from jaxgap.random_keys import threefry_key
 from jaxgap.trajectory import Kind
 
 # The most refits in one call of the compiled program.
@@ -82,7 +83,7 @@ def bootstrap(
     if num_samples < 1:
         raise InputError(f"num_samples must be at least 1, got {num_samples}")
     with double_precision():
-        keys = jax.random.split(key, num_samples)
+        keys = jax.random.split(threefry_key(key), num_samples)
         found = []
         for first in range(0, num_samples, _BATCH):
             some = keys[first : first + _BATCH]

@@ -42,6 +42,7 @@ from jaxgap.fitting.noise import EstimatedScale, JointScale
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.random_keys import threefry_key
 from jaxgap.trajectory import Kind
 
 # Standard deviations of the default priors: with one bound, and unbounded.
@@ -119,9 +120,8 @@ def posterior(
         raise InputError("a posterior needs NumPyro: pip install 'jaxgap[bayes]'") from error
     own, problem = problem, sampled_problem(problem, curves, kind)
     with double_precision():
-        numbers, diverging = _draws(
-            own, problem, curves, raw, jax.random.split(key, num_chains), num_warmup, num_samples
-        )
+        keys = jax.random.split(threefry_key(key), num_chains)
+        numbers, diverging = _draws(own, problem, curves, raw, keys, num_warmup, num_samples)
         samples = by_name(problem, curves.has_verifier, kind, np.asarray(numbers))
     moving = {name: values for name, values in samples.items() if np.ptp(values) > 0}
     return Posterior(

@@ -23,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxgap.random_keys import threefry_key
+
 # With this many effective draws a median is off by 6 % of the spread.
 _ENOUGH = 400
 # Draws of each shape while tempering, and moves after each increase of the exponent.
@@ -168,7 +170,7 @@ def _increase(population: _Population, key: PRNGKeyArray) -> _Population:
     step = jnp.where(population.num_increases >= _MAX_INCREASES - 1, left, step)
     log_weights = step[:, None] * population.log_likelihood
     mass = jax.nn.logsumexp(log_weights, axis=1) - jnp.log(log_weights.shape[1])
-    keys = jax.random.split(key, len(left))
+    keys = jax.random.split(threefry_key(key), len(left))
     chosen = jax.vmap(lambda w, key: systematic(jax.nn.softmax(w), _NUM_MOVED, key))(
         log_weights, keys
     )

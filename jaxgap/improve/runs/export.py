@@ -11,6 +11,7 @@ import jax
 from jaxgap.errors import InputError
 from jaxgap.improve.assembly import load_parameters
 from jaxgap.improve.config import EMBEDDED
+from jaxgap.improve.keys import run_key
 from jaxgap.improve.round_records import LoopState
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
@@ -69,7 +70,7 @@ def export_run(
 
 def _abstract_state(model: LanguageModel, params: Params) -> LoopState:
     """The shapes of a state without its optimiser state, on the first device."""
-    state = jax.eval_shape(lambda: LoopState(params, None, jax.random.key(0), 0))
+    state = jax.eval_shape(lambda: LoopState(params, None, run_key(0), 0))
     return state.on_mesh(model.config)
 
 

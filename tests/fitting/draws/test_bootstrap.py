@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jaxgap.fitting import LinearLaw, StudentT, fit
+from jaxgap.random_keys import threefry_key
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 12.0, 16)
@@ -42,6 +43,12 @@ def test_the_same_key_draws_the_same_runs(result):
     assert not np.array_equal(one.samples["rate"], other.samples["rate"])
     old_style = result.bootstrap(30, key=jax.random.PRNGKey(1))
     np.testing.assert_array_equal(one.samples["rate"], old_style.samples["rate"])
+
+
+def test_an_rbg_key_draws_as_a_threefry_key(result):
+    key = jax.random.key(1, impl="rbg")
+    one, two = (result.bootstrap(20, key=each) for each in (key, threefry_key(key)))
+    np.testing.assert_array_equal(one.samples["rate"], two.samples["rate"])
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from jaxgap.fitting import (
     fit_many,
 )
 from jaxgap.fitting.draws.nuts import log_posterior, sampled_problem
+from jaxgap.random_keys import threefry_key
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 12.0, 16)
@@ -180,3 +181,11 @@ def test_intervals_hold_the_truth():
         low, high = draws.intervals()["rate"]
         held += low <= 0.4 <= high
     assert held >= 29
+
+
+def test_an_rbg_key_draws_as_a_threefry_key(result):
+    # Chains that end a step early would keep their keys, and with them those of the others.
+    key = jax.random.key(1, impl="rbg")
+    options = {"num_chains": 2, "num_warmup": 20, "num_samples": 4}
+    one, two = (result.posterior(key=each, **options) for each in (key, threefry_key(key)))
+    np.testing.assert_array_equal(one.samples["rate"], two.samples["rate"])

@@ -96,6 +96,16 @@ def test_a_run_killed_in_any_stage_goes_on_bit_for_bit(whole, tmp_path, stage_nu
     assert not (folder / "notes.jsonl").exists()
 
 
+def test_a_run_does_not_depend_on_the_default_kind_of_key(whole, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Kill, match="as stage 9 began"):
+        improve_to_folder(CONFIG, folder, kill_at(9))
+    with jax.default_prng_impl("rbg"):
+        resume_folder(folder)
+    assert_same(folder, whole)
+    assert not (folder / "notes.jsonl").exists()
+
+
 def test_a_run_killed_again_and_again_ends_the_same(whole, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Kill, match="as stage 5 began"):
