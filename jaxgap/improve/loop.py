@@ -46,8 +46,14 @@ def self_improve(
     `config.num_rounds`.
 
     **Raises:** `NotFinite` if a probability, a score or a loss is NaN or infinite; `ValueError` if
-    a verifier's scores differ in shape from the candidates, or lie outside [0, 1].
+    a verifier's scores differ in shape from the candidates, or lie outside [0, 1], or a round of
+    training is to come and `state.opt_state` is None.
     """
+    if state.opt_state is None and state.round_index < loop.config.num_rounds:
+        raise ValueError(
+            "state.opt_state must be the optimiser's state, got None: load the checkpoint with it, "
+            "or begin with loop.init_state(state.params)"
+        )
     prompts = loop.train_prompts
     if training_set is None:
         answers = generate_verify_select(loop, state, prompts, state.round_keys.train, watcher)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgap.models.attention import attend
@@ -40,12 +41,28 @@ class KVCache(NamedTuple):
     def reserve(
         self, config: DecoderConfig, token_mask: Bool[Array, "batch seq"]
     ) -> tuple[AttentionInputs, KVCache]:
-        """Attention inputs of new tokens, and the cache with the next slots reserved for them."""
+        """Attention inputs of new tokens, and the cache with the next slots reserved for them.
+
+        **Raises:** `ValueError` if the slots do not suffice. Under a transformation such as
+        `jax.jit`, where `length` is traced, only more tokens than all slots raise; the caller must
+        see that earlier ones leave room, or the latest slots are overwritten. A runtime check would
+        keep every program that has a cache out of the persistent compilation cache.
+        """
+        self._require_room(token_mask.shape[1])
         valid = jax.lax.dynamic_update_slice(
             self.valid, token_mask, (jnp.zeros_like(self.length), self.length)
         )
         inputs = attention_inputs(config, token_mask, valid, self.length)
         return inputs, self._replace(valid=valid, length=self.length + token_mask.shape[1])
+
+    def _require_room(self, num_tokens: int) -> None:
+        num_slots = self.valid.shape[1]
+        used = 0 if isinstance(self.length, Tracer) else int(self.length)
+        if used + num_tokens > num_slots:
+            raise ValueError(
+                f"cache must have a slot for each new token, got {num_tokens} of them with {used} "
+                f"of {num_slots} slots in use: take more num_slots in init_cache"
+            )
 
     def attend(
         self,
@@ -55,7 +72,15 @@ class KVCache(NamedTuple):
         value: LayerBuffer,
         mask: Bool[Array, "batch seq slots"],
     ) -> tuple[Float[Array, "batch seq heads head_dim"], KVCache]:
-        """Write one layer's keys and values into the last slots in use, and attend to all."""
+        """Write one layer's keys and values into the last slots in use, and attend to all.
+
+        **Raises:** `ValueError` if their floating type is not that of the cache.
+        """
+        if key.dtype != self.keys[layer].dtype:
+            raise ValueError(
+                f"params must have one floating type, that of the cache, {self.keys[layer].dtype}; "
+                f"got keys in {key.dtype}"
+            )
         start = self.length - key.shape[2]
         keys = _written(self.keys[layer], key, start)
         values = _written(self.values[layer], value, start)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxgap.models.attention_inputs import Cache
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder, abstract_decoder
-from jaxgap.models.lora import LoraConfig, Params
+from jaxgap.models.lora import LoraConfig, Params, require_adapters
 from jaxgap.models.tokenizer import AbstractTokenizer
 
 Tokens: TypeAlias = Int[Array | np.ndarray, "batch seq"]
@@ -62,6 +62,14 @@ class LanguageModel:
         """The parameters as a dict of `jax.ShapeDtypeStruct`, without allocating any."""
         return _split(abstract_decoder(self.config, self.lora))[1]
 
+    def decoder(self, params: Params) -> Decoder:
+        """The decoder with these parameters.
+
+        **Raises:** `ValueError` if the adapters among them are not those of `lora`.
+        """
+        require_adapters(params, self.lora)
+        return nnx.merge(self.graphdef, params)
+
     @overload
     def apply(
         self, params: Params, tokens: Tokens, token_mask: Mask
@@ -76,7 +84,7 @@ class LanguageModel:
         self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
     ) -> tuple[Float[Array, "batch seq vocab"], Cache | None]:
         """The forward pass of :class:`Decoder` under these parameters."""
-        return nnx.merge(self.graphdef, params)(tokens, token_mask, cache)
+        return self.decoder(params)(tokens, token_mask, cache)
 
     @overload
     def hidden_states(
@@ -92,13 +100,13 @@ class LanguageModel:
         self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
         """:meth:`apply` without the final product, whose result is the largest array of all."""
-        return nnx.merge(self.graphdef, params).hidden_states(tokens, token_mask, cache)
+        return self.decoder(params).hidden_states(tokens, token_mask, cache)
 
     def logits(
         self, params: Params, hidden: Float[Array, "*batch hidden"]
     ) -> Float[Array, "*batch vocab"]:
         """Float32 logits of hidden states: `apply` is `logits` of `hidden_states`."""
-        return nnx.merge(self.graphdef, params).logits(hidden)
+        return self.decoder(params).logits(hidden)
 
 
 def _split(model: Decoder) -> tuple[nnx.GraphDef, Params]:

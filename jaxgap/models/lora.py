@@ -179,6 +179,38 @@ def join_adapters(params: Params, adapters: Params) -> Params:
     return joined
 
 
+def require_adapters(params: Params, lora: LoraConfig | None) -> None:
+    """Reject parameters whose adapters are missing, superfluous or of another rank.
+
+    A scale is no part of the arrays, so it cannot be compared.
+
+    **Arguments:**
+
+    - `params`: the parameters of a model, or its adapters alone.
+    - `lora`: which projections have adapters, if any.
+
+    **Raises:** `ValueError`.
+    """
+    for block in params["blocks"].values():
+        for part, modules in block.items():
+            if part in ("attention", "feed_forward"):
+                for name, module in modules.items():
+                    _require_rank(name, module, lora and lora.target(name))
+
+
+def _require_rank(name: str, module: Params, target: LoraTarget | None) -> None:
+    found = module["lora_a"].shape[-1] if "lora_a" in module else None
+    if found != (target.rank if target else None):
+        raise ValueError(
+            f"lora must be that of the adapters: it has {_words(target and target.rank)} for "
+            f"{name!r}, and params have {_words(found)}"
+        )
+
+
+def _words(rank: int | None) -> str:
+    return "none" if rank is None else f"rank {rank}"
+
+
 def merge_adapters(params: Params, adapters: Params, lora: LoraConfig) -> Params:
     """The parameters with `scale A B` added to each kernel: a model without adapters.
 
@@ -190,7 +222,10 @@ def merge_adapters(params: Params, adapters: Params, lora: LoraConfig) -> Params
 
     **Returns:** a tree like `params`, with the same types; the product is computed and added in
     float32.
+
+    **Raises:** `ValueError` if the adapters are not those of `lora`.
     """
+    require_adapters(adapters, lora)
     merged = params
     for layer, block in adapters["blocks"].items():
         for part, modules in block.items():

@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 _LOWEST_TEMPERATURE = 1e-10  # below this, all weight is on the largest logit
@@ -58,7 +59,9 @@ class SamplingParams:
 
     def __post_init__(self):
         self._require("temperature", 0 <= self.temperature < math.inf, "finite and at least 0")
-        self._require("top_k", self.top_k is None or self.top_k >= 1, "at least 1, or None")
+        is_number = np.issubdtype(np.asarray(self.top_k).dtype, np.integer)
+        whole = self.top_k is None or (is_number and self.top_k >= 1)
+        self._require("top_k", whole, "a whole number of at least 1, or None")
         self._require("top_p", 0 < self.top_p <= 1, "above 0 and at most 1")
         self._require("min_p", 0 <= self.min_p <= 1, "between 0 and 1")
 

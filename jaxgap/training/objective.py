@@ -88,9 +88,9 @@ def _microbatch_loss(
     joined = join_adapters(frozen, trainable)
     # Looked up in the embedding's own type, so that the gradients of all occurrences of a token are
     # summed in it: a bf16 sum of equal terms stops growing at 256 of them.
-    embedded = nnx.merge(model.graphdef, joined).embed(tokens).astype(computation.dtype)
+    embedded = model.decoder(joined).embed(tokens).astype(computation.dtype)
     params = jax.tree.map(lambda leaf: leaf.astype(computation.dtype), joined)
-    decoder = nnx.merge(model.graphdef, params)
+    decoder = model.decoder(params)
     decoder.set_attributes(nnx.Linear, dot_general=dot_general)
     hidden = packed_hidden_states(decoder, embedded, segments, computation.remat_policy)
     at_targets = jnp.take_along_axis(hidden, target_positions[..., None], axis=1)

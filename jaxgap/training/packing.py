@@ -51,9 +51,11 @@ def pack(examples: Examples, shape: BatchShape) -> TrainingBatch:
     **Returns:** the batch, as NumPy arrays. Rows with similar numbers of predictions share a
     microbatch, and empty microbatches come last.
 
-    **Raises:** `ValueError` if a prompt has no token, an example is longer than a row, or there are
-    too few rows.
+    **Raises:** `ValueError` if there is no example, a prompt has no token, an example is longer
+    than a row, or there are too few rows.
     """
+    if not len(examples.tokens):
+        raise ValueError("examples must be at least one, got none")
     prompts, completions = _ragged(examples)
     _refuse_empty(prompts)
     lengths = [

@@ -216,3 +216,10 @@ def test_computing_layers_again_changes_rounding_alone(make_loop, tiny_params):
 def test_a_warm_up_longer_than_the_run_is_refused():
     with pytest.raises(InputError, match="warm_up_steps must be 0 to 95, fewer than the run's"):
         ImproveConfig(warm_up_steps=96)
+
+
+def test_a_state_without_an_optimiser_is_refused_before_anything_is_sampled(make_loop, tiny_params):
+    loop = make_loop()
+    state = loop.init_state(tiny_params)._replace(opt_state=None)
+    with pytest.raises(ValueError, match=r"state\.opt_state must be .* got None"):
+        next(self_improve(loop, state, Watcher(on_stage=lambda *_: pytest.fail("a stage began"))))

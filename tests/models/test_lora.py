@@ -15,11 +15,13 @@ from jaxgap.models import (
     join_adapters,
     merge_adapters,
 )
-from jaxgap.sampling import encode_prompts, sample
+from jaxgap.sampling import TokenBatch, encode_prompts, sample
+from jaxgap.training import BatchShape, Computation, Examples, pack, training_loss
 
 LORA = LoraConfig.uniform(3, alpha=6.0)
 TOKENS = jnp.array([[3, 1, 4, 1, 5, 9]])
 REAL = jnp.ones_like(TOKENS, dtype=bool)
+BATCH = pack(Examples(TokenBatch(TOKENS, REAL), TOKENS, REAL), BatchShape(1, 1, 12))
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,40 @@ def test_merged_adapters_are_the_same_model(tiny_model, adapted, tiny_params, ad
     assert np.abs(apart - tiny_model.apply(tiny_params, TOKENS, REAL)[0]).max() > 0.1
     assert merged["norm"]["scale"] is tiny_params["norm"]["scale"]
     assert jax.tree.structure(merged) == jax.tree.structure(tiny_params)
+
+
+OTHERS = [
+    (None, "it has none for 'key', and params have rank 3"),
+    (LoraConfig.uniform(4, alpha=6.0), "it has rank 4 for 'key', and params have rank 3"),
+    (LoraConfig.uniform(3, alpha=6.0, names=("query",)), "it has none for 'key'"),
+]
+
+
+@pytest.mark.parametrize(("lora", "complaint"), OTHERS)
+def test_adapters_of_another_configuration_are_refused(
+    tiny_model, tiny_params, adapters, lora, complaint
+):
+    other = dataclasses.replace(tiny_model, lora=lora)
+    joined = join_adapters(tiny_params, adapters)
+    prompts = encode_prompts(tiny_model.tokenizer, ["1+2="], 4)
+    with pytest.raises(ValueError, match=complaint):
+        other.apply(joined, TOKENS, REAL)
+    with pytest.raises(ValueError, match=complaint):
+        sample(other, joined, prompts, jax.random.key(0), num_candidates=1, max_new_tokens=2)
+    with pytest.raises(ValueError, match=complaint):
+        training_loss(other, Computation(), joined, BATCH)
+
+
+def test_missing_adapters_are_refused(adapted, tiny_params):
+    with pytest.raises(ValueError, match="has rank 3 for 'key', and params have none"):
+        adapted.hidden_states(tiny_params, TOKENS, REAL)
+
+
+def test_adapters_are_merged_by_their_own_configuration_alone(tiny_params, adapters):
+    with pytest.raises(ValueError, match="it has rank 4 for 'query', and params have rank 3"):
+        merge_adapters(tiny_params, adapters, LoraConfig.uniform(4, alpha=6.0))
+    with pytest.raises(ValueError, match="it has none for 'key', and params have rank 3"):
+        merge_adapters(tiny_params, adapters, LoraConfig.uniform(3, alpha=6.0, names=("query",)))
 
 
 def test_gradients_reach_the_adapters_alone(adapted, tiny_params, adapters):

@@ -11,6 +11,8 @@ from jaxgap.sampling import SamplingParams
         ("temperature", -1.0),
         ("temperature", float("nan")),
         ("top_k", 0),
+        ("top_k", 2.5),
+        ("top_k", True),
         ("top_p", 0.0),
         ("top_p", 1.5),
         ("min_p", -0.1),

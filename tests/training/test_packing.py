@@ -63,3 +63,11 @@ def test_a_prompt_without_a_token_is_refused(examples):
     mask = np.where(np.arange(8)[:, None] == 3, False, mask)
     with pytest.raises(ValueError, match="prompts must have a token each, got none in row 3"):
         pack(examples._replace(prompts=TokenBatch(tokens, mask)), BatchShape(4, 2, 16))
+
+
+def test_no_examples_are_refused(examples):
+    none = Examples(
+        TokenBatch(*(part[:0] for part in examples.prompts)), *(p[:0] for p in examples[1:])
+    )
+    with pytest.raises(ValueError, match="examples must be at least one, got none"):
+        pack(none, BatchShape(1, 1, 16))
