@@ -10,6 +10,7 @@ import dataclasses
 from typing import TypeAlias, TypeVar, overload
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
@@ -84,7 +85,7 @@ class LanguageModel:
         self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
     ) -> tuple[Float[Array, "batch seq vocab"], Cache | None]:
         """The forward pass of :class:`Decoder` under these parameters."""
-        return self.decoder(params)(tokens, token_mask, cache)
+        return self.decoder(params)(jnp.asarray(tokens), jnp.asarray(token_mask), cache)
 
     @overload
     def hidden_states(
@@ -100,7 +101,8 @@ class LanguageModel:
         self, params: Params, tokens: Tokens, token_mask: Mask, cache: Cache | None = None
     ) -> tuple[Float[Array, "batch seq hidden"], Cache | None]:
         """:meth:`apply` without the final product, whose result is the largest array of all."""
-        return self.decoder(params).hidden_states(tokens, token_mask, cache)
+        decoder = self.decoder(params)
+        return decoder.hidden_states(jnp.asarray(tokens), jnp.asarray(token_mask), cache)
 
     def logits(
         self, params: Params, hidden: Float[Array, "*batch hidden"]
