@@ -67,8 +67,10 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
     near = ~failed & (jnp.abs(relative) < NEAR) & (jnp.abs(newton - moved) < 2 * NEAR * moved)
     narrow = high - low < _NARROW * high
-    # A second search whose first refit crosses before the end that was found leaves that end.
-    in_vain = search.is_second & outside & ~(newton > low)
+    # Well inside, Newton's method says little of where the end is.
+    far_inside = relative < -0.1
+    # A second search that sees no end beyond the one found leaves it at that.
+    in_vain = search.is_second & ~far_inside & ~(newton > (1 + 2 * NEAR) * search.low)
 
     # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
     settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
@@ -78,7 +80,7 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
     too_soft = stuck & steep
     closest = jnp.maximum(moved, _CLOSER * search.trial)
-    least = jnp.where((relative < -0.1) & ~too_soft, 1.2 * search.trial, closest)
+    least = jnp.where(far_inside & ~too_soft, 1.2 * search.trial, closest)
     outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
     wanted = jnp.where(jnp.isinf(high), outward, between)
     # Aim further by as much as the spring will give, which grows about as the cube of the distance.
@@ -88,8 +90,8 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
         inner=jnp.where(outside, search.inner, refit.coordinates),
         trial=jnp.minimum(trial, room),
         low=low,
-        high=high,
-        value=jnp.where(in_vain, low, jnp.where(near, newton, wanted)),
+        high=jnp.where(in_vain, search.low, high),
+        value=jnp.where(in_vain, search.low, jnp.where(near, newton, wanted)),
         relative=jnp.where(failed, search.relative, relative),
         outside=outside,
         stuck=stuck,

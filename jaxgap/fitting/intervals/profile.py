@@ -34,6 +34,8 @@ NumberFn = Callable[[Float[Array, " n"], Any, Any], Float[Array, ""]]
 # The spring's scale as a fraction of the distance that g has moved.
 SLACK = 0.02
 _MAX_STEPS = 24
+# This close to the quantile the last estimate stands though the steps ran out.
+_CLOSE = 10 * NEAR
 
 
 class Minimised(NamedTuple):
@@ -253,7 +255,7 @@ class _Searches(AbstractIteration):
         # A search that ran out of steps while moving outward has not reached the end: report the
         # bound. So too if no refit came out inside: it fell back to the fit, where zeta is zero.
         astray = jnp.isinf(search.high) | (search.low == 0)
-        lost = astray & ~(jnp.abs(search.relative) < NEAR)
+        lost = astray & ~(jnp.abs(search.relative) < _CLOSE)
         beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
         distance = jnp.where(beyond, 0.0, search.value)
         found = jnp.where(beyond, end.bound, end.centre + end.direction * distance)

@@ -28,6 +28,8 @@ from jaxgap.fitting.laws.regression import regress
 # With less decay than this over the data, the curve is a straight line and its limit anywhere; with
 # a ratio of one the gap would never close.
 _MIN_DECAY = 1e-4
+# The ratios of a start, off the bounds, which a search could not leave.
+_START_RATIOS = (0.02, 0.98)
 MAX_RATIO = 0.999
 
 RATE = Parameter("rate", "1/time", lower=0.0)
@@ -127,11 +129,26 @@ def regress_rank_one(
 ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
     r"""Regress the curves on $\psi$, which starts at zero: $U_s(t_0)$, $U_v(t_0)$, $r$, $v_s$."""
     basis = jnp.stack([jnp.ones_like(psi), psi], axis=1)
-    (solver, slope), (verifier, verifier_slope) = (
-        regress(basis, curves.ys[:, series], curves.weights[:, series]) for series in (0, 1)
+    slope, verifier_slope = (
+        regress(basis, curves.ys[:, series], curves.weights[:, series])[1] for series in (0, 1)
     )
-    ratio = jnp.clip(verifier_slope / jnp.where(slope == 0, 1.0, slope), 0.02, 0.98)
-    return solver, verifier, ratio, slope
+    ratio = verifier_slope / jnp.where(slope == 0, 1.0, slope)
+    # Beyond its range the best ratio is at one of the ends, and the slope there is another.
+    ratios = jnp.array([jnp.clip(ratio, *_START_RATIOS), *_START_RATIOS])
+    (solver, verifier, slope), squares = jax.vmap(lambda r: _regress_both(psi, r, curves))(ratios)
+    best = jnp.argmin(squares)
+    return solver[best], verifier[best], ratios[best], slope[best]
+
+
+def _regress_both(psi: Float[Array, " times"], ratio: Float[Array, ""], curves: Curves):
+    """The initial values and the solver's slope for a given ratio, and the squares left."""
+    ones, none = jnp.ones_like(psi), jnp.zeros_like(psi)
+    solver = jnp.stack([ones, none, psi], axis=1)
+    verifier = jnp.stack([none, ones, ratio * psi], axis=1)
+    basis = jnp.concatenate([solver, verifier])
+    ys, weights = curves.ys.T.ravel(), curves.weights.T.ravel()
+    coefficients = regress(basis, ys, weights)
+    return tuple(coefficients), jnp.sum((weights * (ys - basis @ coefficients)) ** 2)
 
 
 def verifier_bijectors(curves: Curves) -> tuple[AbstractBijector, AbstractBijector]:

@@ -25,6 +25,7 @@ _STANDS_STILL = (
     "the curves do not move at all, so they determine neither a rate nor a limit, nor their noise "
     "(standard errors or a number of items would)"
 )
+_LIMIT_ANYWHERE = "the curves do not move at all, and at a slow enough rate their limit may be anywhere"
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 _NEGATIVE_GAP = (
     "the limit of the gap is below zero: the solver ends up more capable than its verifier, so the "
@@ -125,6 +126,7 @@ def _estimates(
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     redundant = np.zeros(len(problem.reported), bool)
     unsure = _why_unsure(trajectory, curves, raw, quantile)
+    stands_still = _stands_still(trajectory)
     if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
         # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
@@ -140,6 +142,8 @@ def _estimates(
             told = parameter.unit == "capability" or unsure != _STANDS_STILL
             shown = value if told and not is_limit else None
             estimates[index] = Estimate.without_noise(shown, unsure)
+        elif is_limit and stands_still:
+            estimates[index] = Estimate.without_noise(None, _LIMIT_ANYWHERE)
         else:
             estimates[index] = _estimate_of(
                 parameter,
@@ -191,11 +195,13 @@ def _why_unsure(
         return f"the fit {_stopped(raw)}"
     if quantile is None:
         return NO_NOISE
-    series = [each for each in (trajectory.solver, trajectory.verifier) if each is not None]
     noise_told = bool(curves.noise_known) or float(curves.num_items) > 0
-    if not noise_told and not np.ptp(series, axis=1).any():
-        return _STANDS_STILL
-    return None
+    return _STANDS_STILL if _stands_still(trajectory) and not noise_told else None
+
+
+def _stands_still(trajectory: Trajectory) -> bool:
+    series = [each for each in (trajectory.solver, trajectory.verifier) if each is not None]
+    return not np.ptp(series, axis=1).any()
 
 
 def _without_passed(

@@ -230,15 +230,16 @@ def test_a_parameter_on_its_bound_does_not_close_the_intervals_of_the_others(whi
     assert 0.08 < high < 0.3
 
 
-@pytest.mark.parametrize("num_items", [20, 200, 1319, 5000])
-def test_answers_that_are_all_wrong_hold_no_limit_as_they_hold_no_rate(num_items):
-    run = Trajectory(np.arange(12.0), np.zeros(12), kind="accuracy", num_items=num_items)
+@pytest.mark.parametrize("value", [0.0, 0.25])
+@pytest.mark.parametrize("num_items", [20, 1000, 8000, 20000])
+def test_answers_that_never_change_hold_no_limit_as_they_hold_no_rate(num_items, value):
+    run = Trajectory(np.arange(12.0), np.full(12, value), kind="accuracy", num_items=num_items)
     result = fit(LinearLaw(), run)
     assert result.parameters["rate"].interval == (0.0, None)
-    assert result.limits["solver"].estimate is None
-    # From a straight line upwards, at the slope that the rows allow.
-    _, high = result.limits["solver"].interval
-    assert high is None or high > 0.5
+    for limit in (result.limits["solver"], result.limits["gap"]):
+        assert limit.estimate is None
+        assert limit.interval is None
+    assert "their limit may be anywhere" in result.limits["solver"].reason
 
 
 def test_a_run_that_is_at_its_limit_from_the_second_row_on_has_a_rate_of_at_least_so_much():
