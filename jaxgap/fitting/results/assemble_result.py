@@ -25,7 +25,9 @@ _STANDS_STILL = (
     "the curves do not move at all, so they determine neither a rate nor a limit, nor their noise "
     "(standard errors or a number of items would)"
 )
-_LIMIT_ANYWHERE = "the curves do not move at all, and at a slow enough rate their limit may be anywhere"
+_LIMIT_ANYWHERE = (
+    "the curves do not move at all, and at a slow enough rate their limit may be anywhere"
+)
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
 _NEGATIVE_GAP = (
     "the limit of the gap is below zero: the solver ends up more capable than its verifier, so the "
