@@ -166,18 +166,25 @@ def profile_ends(
         return jax.vmap(lambda start: start_geometry(lambda z: residual_fn(z, data), start))(starts)
 
     geometry = jax.vmap(geometries)(fits.starts, fits.data)
-    searches = _Searches(number_fn, residual_fn, minimiser, fits, geometry, ends)
+    challengers = _challengers(number_fn, fits, geometry, ends)
+    searches = _Searches(number_fn, residual_fn, minimiser, fits, geometry.cost, ends, challengers)
     capacity = len(ends.fit)
     return run_lanes(searches, capacity, capacity if num_ends is None else num_ends, NUM_LANES)
+
+
+class _Challenger(NamedTuple):
+    """The start whose valley is predicted to reach furthest, and how far from the centre."""
+
+    start: Int[Array, "..."]
+    reach: Float[Array, "..."]
 
 
 class _Lane(NamedTuple):
     """A search with its current refit.
 
     `inner_cost` and `inner_number` are those of the last refit inside the interval,
-    `start_numbers` the numbers at the starts. `challenger` is the start whose valley is predicted
-    to reach furthest, and `reach` the distance. `in_one_valley`: whether the search no longer
-    returns to the starts.
+    `start_numbers` the numbers at the starts. `in_one_valley`: whether the search no longer returns
+    to the starts.
     """
 
     search: Bracket
@@ -185,8 +192,6 @@ class _Lane(NamedTuple):
     inner_cost: Float[Array, ""]
     inner_number: Float[Array, ""]
     start_numbers: Float[Array, " starts"]
-    challenger: Int[Array, ""]
-    reach: Float[Array, ""]
     in_one_valley: Bool[Array, ""]
 
 
@@ -197,30 +202,24 @@ class _Searches(AbstractIteration):
     residual_fn: ResidualFn
     minimiser: AbstractMinimiser
     fits: Minimised
-    geometry: StartGeometry
+    start_costs: Float[Array, "fits starts"]
     ends: Ends
+    challengers: _Challenger
 
     def begin(self, problem: Int[Array, ""]) -> _Lane:
-        end, fit, geometry = self._of(problem)
+        end, fit, start_costs = self._of(problem)
         room = _room(end)
         trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
         search = Bracket.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
-
-        def number_of(z):
-            return self.number_fn(z, fit.data, end.number)
-
-        numbers = jax.vmap(number_of)(fit.starts)
-        reaches = end.direction * (self._reaches(number_of, end, fit, geometry) - end.centre)
-        challenger = jnp.argmax(reaches)
+        numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
-        number = number_of(fit.coordinates)
-        furthest = challenger, reaches[challenger]
-        lane = _Lane(search, None, fit.cost, number, numbers, *furthest, jnp.asarray(False))
-        return self._next_refit(lane, end, fit, geometry.cost)
+        number = self.number_fn(fit.coordinates, fit.data, end.number)
+        lane = _Lane(search, None, fit.cost, number, numbers, jnp.asarray(False))
+        return self._next_refit(lane, end, fit, start_costs)
 
     def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
-        end, fit, geometry = self._of(problem)
+        end, fit, start_costs = self._of(problem)
         distance = state.search.trial
         target, stiffness = end.centre + end.direction * distance, _stiffness(fit, end, distance)
         args = (fit.data, end.number, target, stiffness)
@@ -240,8 +239,9 @@ class _Searches(AbstractIteration):
             inner_cost=jnp.where(search.outside, state.inner_cost, cost),
             inner_number=jnp.where(search.outside, state.inner_number, number),
         )
-        arrived = _challenged(arrived, end, fit, geometry.cost)
-        arrived = self._next_refit(arrived, end, fit, geometry.cost)
+        challenger = jax.tree.map(lambda leaf: leaf[problem], self.challengers)
+        arrived = _challenged(arrived, challenger, end, fit, start_costs)
+        arrived = self._next_refit(arrived, end, fit, start_costs)
         under_way = state._replace(refit=refit)
         is_there = self.minimiser.finished(refit)
         return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), arrived, under_way)
@@ -263,21 +263,11 @@ class _Searches(AbstractIteration):
         all_beyond = jnp.isfinite(end.longest) & (search.high <= 0)
         return jnp.where(all_beyond, end.centre, found)
 
-    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, StartGeometry]:
-        """The end, the fit it belongs to, and the geometry at that fit's starts."""
+    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, Float[Array, " starts"]]:
+        """The end, the fit it belongs to, and the costs of that fit's starts."""
         end = jax.tree.map(lambda leaf: leaf[problem], self.ends)
         fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
-        return end, fit, jax.tree.map(lambda leaf: leaf[end.fit], self.geometry)
-
-    def _reaches(self, number_of, end: Ends, fit: Minimised, geometry) -> Float[Array, " starts"]:
-        """The furthest number in the valley of each start."""
-        limit = fit.cost + end.quantile**2 * fit.variance
-
-        def reach_of(start, geometry):
-            gradient = jax.jacfwd(number_of)(start)
-            return reach(geometry, number_of(start), gradient, limit, end.direction)
-
-        return jax.vmap(reach_of)(fit.starts, geometry)
+        return end, fit, self.start_costs[end.fit]
 
     def _pinned(self, z: Float[Array, " n"], args: Any) -> Float[Array, " m"]:
         """The residuals and the spring."""
@@ -300,19 +290,43 @@ class _Searches(AbstractIteration):
         return lane._replace(refit=self.minimiser.begin(start))
 
 
-def _challenged(lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
+def _challengers(
+    number_fn: NumberFn, fits: Minimised, geometry: StartGeometry, ends: Ends
+) -> _Challenger:
+    """The challenger of each end."""
+
+    def furthest(end: Ends) -> _Challenger:
+        fit, around = jax.tree.map(lambda leaf: leaf[end.fit], (fits, geometry))
+        limit = fit.cost + end.quantile**2 * fit.variance
+
+        def reach_of(start, around):
+            def number_of(z):
+                return number_fn(z, fit.data, end.number)
+
+            gradient = jax.jacfwd(number_of)(start)
+            return reach(around, number_of(start), gradient, limit, end.direction)
+
+        reaches = end.direction * (jax.vmap(reach_of)(fit.starts, around) - end.centre)
+        start = jnp.argmax(reaches)
+        return _Challenger(start, reaches[start])
+
+    return jax.vmap(furthest)(ends)
+
+
+def _challenged(
+    lane: _Lane, challenger: _Challenger, end: Ends, fit: Minimised, start_costs
+) -> _Lane:
     """The lane, or once it has found an end, one that searches beyond it from the challenger."""
-    search, start = lane.search, lane.challenger
+    search, start = lane.search, challenger.start
     moved = end.direction * (lane.start_numbers[start] - end.centre)
-    again = begun_again(search, fit.starts[start], moved, _room(end))
     restarted = lane._replace(
-        search=again,
+        search=begun_again(search, fit.starts[start], moved, _room(end)),
         inner_cost=start_costs[start],
         inner_number=lane.start_numbers[start],
         in_one_valley=jnp.ones_like(lane.in_one_valley),
     )
     closed = search.done & ~search.at_bound & ~lane.in_one_valley & (search.value > 0)
-    is_further = lane.reach > jnp.minimum(FURTHER * search.value, _room(end))
+    is_further = challenger.reach > jnp.minimum(FURTHER * search.value, _room(end))
     return jax.tree.map(lambda a, b: jnp.where(closed & is_further, a, b), restarted, lane)
 
 
