@@ -85,6 +85,7 @@ def test_it_is_said_where_no_schedule_is_within_the_model(run_file, tmp_path, ca
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_best_is_found_beside_a_valid_schedule(tmp_path, capsys):
     ts, noise = 0.5 * np.arange(12), 0.002 * np.random.default_rng(0).standard_normal((2, 12))
     decay = np.exp(-1.2 * ts)

@@ -153,7 +153,10 @@ def test_slopes_by_times_at_the_start(ts, adjoint, jacobian):
             lambda fn: jax.hessian(lambda rate: fn(rate, diffrax.DirectAdjoint())),
             marks=pytest.mark.slow,
         ),
-        lambda fn: jax.jacfwd(jax.jacfwd(lambda rate: fn(rate, diffrax.ForwardMode()))),
+        pytest.param(
+            lambda fn: jax.jacfwd(jax.jacfwd(lambda rate: fn(rate, diffrax.ForwardMode()))),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["hessian of a direct adjoint", "forwards twice"],
 )

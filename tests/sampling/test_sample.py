@@ -153,7 +153,7 @@ def test_refilled_rows_equal_those_sampled_at_once(sample_tiny, drawn):
     np.testing.assert_allclose(refilled.logprobs, drawn.logprobs, atol=1e-4)
 
 
-@pytest.mark.parametrize("impl", ["rbg", "unsafe_rbg"])
+@pytest.mark.parametrize("impl", ["rbg", pytest.param("unsafe_rbg", marks=pytest.mark.slow)])
 def test_rows_refilled_are_the_same_under_keys_of_other_kinds(sample_tiny, impl):
     key = jax.random.key(0, impl=impl)
     at_once, refilled = (sample_tiny(key=key, rows_at_once=rows) for rows in (15, 5))

@@ -183,6 +183,7 @@ def test_intervals_hold_the_truth():
     assert held >= 29
 
 
+@pytest.mark.slow
 def test_an_rbg_key_draws_as_a_threefry_key(result):
     # Chains that end a step early would keep their keys, and with them those of the others.
     key = jax.random.key(1, impl="rbg")

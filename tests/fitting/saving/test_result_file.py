@@ -72,7 +72,7 @@ def test_a_fit_comes_back_with_all_it_can_be_asked(linear, tmp_path):
     assert found.correlations == linear.correlations
 
 
-@pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
+@pytest.mark.parametrize("kind", [pytest.param("uncertainty", marks=pytest.mark.slow), "accuracy"])
 def test_a_fit_with_tied_parameters_comes_back(kind, tmp_path):
     half = run()
     tied = Trajectory(TS, half.solver / 2, half.verifier / 2, kind=kind)
