@@ -43,15 +43,16 @@ def test_seeds_that_the_law_fits_are_pooled_and_none_is_missing(results):
     assert low < 1 < high
 
 
+@pytest.mark.slow
 def test_a_run_that_is_open_carries_no_mean_away():
     """Of limits that two runs bound and others do not: the mean may lie anywhere below."""
     ts, decay = np.linspace(0.0, 3.0, 8), np.exp(-0.4 * np.linspace(0.0, 3.0, 8))
-    noise = 0.05 * np.random.default_rng(3).standard_normal((16, 4, 2, 8))
+    noise = 0.05 * np.random.default_rng(3).standard_normal((40, 4, 2, 8))
     runs = [
-        Trajectory(ts, 1 + decay + n, 0.6 + 0.4 * decay + m) for n, m in noise.reshape(64, 2, 8)
+        Trajectory(ts, 1 + decay + n, 0.6 + 0.4 * decay + m) for n, m in noise.reshape(160, 2, 8)
     ]
     fits = fit_many(LinearLaw(), runs)
-    groups = [pool_group("x", "abcd", fits[first : first + 4], 0.9) for first in range(0, 64, 4)]
+    groups = [pool_group("x", "abcd", fits[first : first + 4], 0.9) for first in range(0, 160, 4)]
     limits = [group.numbers["limit"] for group in groups]
     assert {reason for limit in limits if (reason := limit.reason) and "wider" in reason}
     for group in groups:
