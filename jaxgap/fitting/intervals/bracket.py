@@ -19,8 +19,7 @@ class Bracket(NamedTuple):
     """A bracket of the end, as distances from the centre: `low` is inside, `high` is outside.
 
     `trial` is where the spring pulls to, `value` the current estimate of the end, `relative` zeta
-    over the quantile, minus one, at the last refit. `is_second`: whether an end has been found
-    before, at `low`, and no refit has gone beyond it yet.
+    over the quantile, minus one, at the last refit (infinite before the first).
     """
 
     inner: Float[Array, " n"]
@@ -33,14 +32,13 @@ class Bracket(NamedTuple):
     stuck: Bool[Array, ""]
     at_bound: Bool[Array, ""]
     done: Bool[Array, ""]
-    is_second: Bool[Array, ""]
     num_steps: Int[Array, ""]
 
     @classmethod
     def begin(cls, start, trial) -> "Bracket":
         zero, no = jnp.zeros_like(trial), jnp.asarray(False)
         far = zero + jnp.inf
-        return cls(start, trial, zero, far, trial, far, no, no, no, no, no, jnp.zeros((), int))
+        return cls(start, trial, zero, far, trial, far, no, no, no, no, jnp.zeros((), int))
 
 
 class Refit(NamedTuple):
@@ -69,8 +67,9 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     narrow = high - low < _NARROW * high
     # Well inside, Newton's method says little of where the end is.
     far_inside = relative < -0.1
-    # A second search that sees no end beyond the one found leaves it at that.
-    in_vain = search.is_second & ~far_inside & ~(newton > (1 + 2 * NEAR) * search.low)
+    # A second search, which begins at the end found, leaves it at that if it sees none beyond.
+    is_second = (search.low > 0) & jnp.isinf(search.relative)
+    in_vain = is_second & ~far_inside & ~(newton > (1 + 2 * NEAR) * search.low)
 
     # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
     settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
@@ -97,7 +96,6 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
         stuck=stuck,
         at_bound=at_bound,
         done=at_bound | near | narrow | in_vain,
-        is_second=jnp.zeros_like(outside),
         num_steps=search.num_steps + 1,
     )
 
@@ -113,6 +111,4 @@ def begun_again(search: Bracket, start, moved, room) -> Bracket:
     low = jnp.clip(moved, search.value, room)
     at_bound = low >= room
     begun = Bracket.begin(start, jnp.minimum(FURTHER * low, room))
-    return begun._replace(
-        low=low, value=low, at_bound=at_bound, done=at_bound, is_second=jnp.ones_like(at_bound)
-    )
+    return begun._replace(low=low, value=low, at_bound=at_bound, done=at_bound)

@@ -166,32 +166,37 @@ def profile_ends(
         return jax.vmap(lambda start: start_geometry(lambda z: residual_fn(z, data), start))(starts)
 
     geometry = jax.vmap(geometries)(fits.starts, fits.data)
-    challengers = _challengers(number_fn, fits, geometry, ends)
-    searches = _Searches(number_fn, residual_fn, minimiser, fits, geometry.cost, ends, challengers)
+    starts = _starts(number_fn, fits, geometry, ends)
+    searches = _Searches(number_fn, residual_fn, minimiser, fits, ends, starts)
     capacity = len(ends.fit)
     return run_lanes(searches, capacity, capacity if num_ends is None else num_ends, NUM_LANES)
 
 
-class _Challenger(NamedTuple):
-    """The start whose valley is predicted to reach furthest, and how far from the centre."""
+class _Starts(NamedTuple):
+    """What the starts of a fit are to one end, or with a leading axis to all.
 
-    start: Int[Array, "..."]
-    reach: Float[Array, "..."]
+    - `costs`, `numbers`: at each start.
+    - `challenger`: the start whose valley is predicted to reach furthest.
+    - `reach`: how far it reaches from the centre.
+    """
+
+    costs: Float[Array, "*ends starts"]
+    numbers: Float[Array, "*ends starts"]
+    challenger: Int[Array, "*ends"]
+    reach: Float[Array, "*ends"]
 
 
 class _Lane(NamedTuple):
     """A search with its current refit.
 
-    `inner_cost` and `inner_number` are those of the last refit inside the interval,
-    `start_numbers` the numbers at the starts. `in_one_valley`: whether the search no longer returns
-    to the starts.
+    `inner_cost` and `inner_number` are those of the last refit inside the interval.
+    `in_one_valley`: whether the search no longer returns to the starts.
     """
 
     search: Bracket
     refit: PyTree
     inner_cost: Float[Array, ""]
     inner_number: Float[Array, ""]
-    start_numbers: Float[Array, " starts"]
     in_one_valley: Bool[Array, ""]
 
 
@@ -202,24 +207,22 @@ class _Searches(AbstractIteration):
     residual_fn: ResidualFn
     minimiser: AbstractMinimiser
     fits: Minimised
-    start_costs: Float[Array, "fits starts"]
     ends: Ends
-    challengers: _Challenger
+    starts: _Starts
 
     def begin(self, problem: Int[Array, ""]) -> _Lane:
-        end, fit, start_costs = self._of(problem)
+        end, fit, starts = self._of(problem)
         room = _room(end)
         trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
         search = Bracket.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
-        numbers = jax.vmap(lambda z: self.number_fn(z, fit.data, end.number))(fit.starts)
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
         number = self.number_fn(fit.coordinates, fit.data, end.number)
-        lane = _Lane(search, None, fit.cost, number, numbers, jnp.asarray(False))
-        return self._next_refit(lane, end, fit, start_costs)
+        lane = _Lane(search, None, fit.cost, number, jnp.asarray(False))
+        return self._next_refit(lane, end, fit, starts)
 
     def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
-        end, fit, start_costs = self._of(problem)
+        end, fit, starts = self._of(problem)
         distance = state.search.trial
         target, stiffness = end.centre + end.direction * distance, _stiffness(fit, end, distance)
         args = (fit.data, end.number, target, stiffness)
@@ -239,9 +242,8 @@ class _Searches(AbstractIteration):
             inner_cost=jnp.where(search.outside, state.inner_cost, cost),
             inner_number=jnp.where(search.outside, state.inner_number, number),
         )
-        challenger = jax.tree.map(lambda leaf: leaf[problem], self.challengers)
-        arrived = _challenged(arrived, challenger, end, fit, start_costs)
-        arrived = self._next_refit(arrived, end, fit, start_costs)
+        arrived = _challenged(arrived, end, fit, starts)
+        arrived = self._next_refit(arrived, end, fit, starts)
         under_way = state._replace(refit=refit)
         is_there = self.minimiser.finished(refit)
         return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), arrived, under_way)
@@ -263,11 +265,10 @@ class _Searches(AbstractIteration):
         all_beyond = jnp.isfinite(end.longest) & (search.high <= 0)
         return jnp.where(all_beyond, end.centre, found)
 
-    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, Float[Array, " starts"]]:
-        """The end, the fit it belongs to, and the costs of that fit's starts."""
-        end = jax.tree.map(lambda leaf: leaf[problem], self.ends)
-        fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
-        return end, fit, self.start_costs[end.fit]
+    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, _Starts]:
+        """The end, the fit it belongs to, and what that fit's starts are to it."""
+        end, starts = jax.tree.map(lambda leaf: leaf[problem], (self.ends, self.starts))
+        return end, jax.tree.map(lambda leaf: leaf[end.fit], self.fits), starts
 
     def _pinned(self, z: Float[Array, " n"], args: Any) -> Float[Array, " m"]:
         """The residuals and the spring."""
@@ -275,14 +276,14 @@ class _Searches(AbstractIteration):
         spring = (self.number_fn(z, data, number) - target) * stiffness
         return jnp.append(self.residual_fn(z, data), spring)
 
-    def _next_refit(self, lane: _Lane, end: Ends, fit: Minimised, start_costs) -> _Lane:
+    def _next_refit(self, lane: _Lane, end: Ends, fit: Minimised, starts: _Starts) -> _Lane:
         """The lane with a new refit, from the candidate of least cost under a looser spring."""
         distance = lane.search.trial
-        numbers = jnp.append(lane.start_numbers, lane.inner_number)
-        starts = jnp.where(lane.in_one_valley, jnp.inf, start_costs)
+        numbers = jnp.append(starts.numbers, lane.inner_number)
+        start_costs = jnp.where(lane.in_one_valley, jnp.inf, starts.costs)
         # A refit that did not follow the spring is stuck where the map is flat: do not start there.
         avoided = lane.search.stuck & ~lane.in_one_valley
-        costs = jnp.append(starts, jnp.where(avoided, jnp.inf, lane.inner_cost))
+        costs = jnp.append(start_costs, jnp.where(avoided, jnp.inf, lane.inner_cost))
         target = end.centre + end.direction * distance
         loose = costs + ((numbers - target) * SLACK * _stiffness(fit, end, distance)) ** 2
         candidates = jnp.concatenate([fit.starts, lane.search.inner[None]])
@@ -290,43 +291,40 @@ class _Searches(AbstractIteration):
         return lane._replace(refit=self.minimiser.begin(start))
 
 
-def _challengers(
-    number_fn: NumberFn, fits: Minimised, geometry: StartGeometry, ends: Ends
-) -> _Challenger:
-    """The challenger of each end."""
+def _starts(number_fn: NumberFn, fits: Minimised, geometry: StartGeometry, ends: Ends) -> _Starts:
+    """What the starts are to each end."""
 
-    def furthest(end: Ends) -> _Challenger:
+    def starts_of(end: Ends) -> _Starts:
         fit, around = jax.tree.map(lambda leaf: leaf[end.fit], (fits, geometry))
         limit = fit.cost + end.quantile**2 * fit.variance
 
-        def reach_of(start, around):
-            def number_of(z):
-                return number_fn(z, fit.data, end.number)
+        def number_of(z):
+            return number_fn(z, fit.data, end.number)
 
-            gradient = jax.jacfwd(number_of)(start)
-            return reach(around, number_of(start), gradient, limit, end.direction)
+        def reach_of(start, number, around):
+            return reach(around, number, jax.jacfwd(number_of)(start), limit, end.direction)
 
-        reaches = end.direction * (jax.vmap(reach_of)(fit.starts, around) - end.centre)
-        start = jnp.argmax(reaches)
-        return _Challenger(start, reaches[start])
+        numbers = jax.vmap(number_of)(fit.starts)
+        furthest = jax.vmap(reach_of)(fit.starts, numbers, around)
+        reaches = end.direction * (furthest - end.centre)
+        challenger = jnp.argmax(reaches)
+        return _Starts(around.cost, numbers, challenger, reaches[challenger])
 
-    return jax.vmap(furthest)(ends)
+    return jax.vmap(starts_of)(ends)
 
 
-def _challenged(
-    lane: _Lane, challenger: _Challenger, end: Ends, fit: Minimised, start_costs
-) -> _Lane:
+def _challenged(lane: _Lane, end: Ends, fit: Minimised, starts: _Starts) -> _Lane:
     """The lane, or once it has found an end, one that searches beyond it from the challenger."""
-    search, start = lane.search, challenger.start
-    moved = end.direction * (lane.start_numbers[start] - end.centre)
+    search, start = lane.search, starts.challenger
+    moved = end.direction * (starts.numbers[start] - end.centre)
     restarted = lane._replace(
         search=begun_again(search, fit.starts[start], moved, _room(end)),
-        inner_cost=start_costs[start],
-        inner_number=lane.start_numbers[start],
+        inner_cost=starts.costs[start],
+        inner_number=starts.numbers[start],
         in_one_valley=jnp.ones_like(lane.in_one_valley),
     )
     closed = search.done & ~search.at_bound & ~lane.in_one_valley & (search.value > 0)
-    is_further = challenger.reach > jnp.minimum(FURTHER * search.value, _room(end))
+    is_further = starts.reach > jnp.minimum(FURTHER * search.value, _room(end))
     return jax.tree.map(lambda a, b: jnp.where(closed & is_further, a, b), restarted, lane)
 
 
