@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterable
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -33,6 +34,16 @@ class RunError(RuntimeError):
 
 class DiskFullError(RunError):
     """The disk is full, so every other run that writes there would fail too."""
+
+
+def first_of(problems: Iterable[str]) -> str:
+    """The first of the problems that were named as they came, and how many more there are.
+
+    >>> first_of(["a.csv: no such file", "b.csv: no such file"])
+    'a.csv: no such file (and 1 more, named above)'
+    """
+    first, *others = problems
+    return first + (f" (and {len(others)} more, named above)" if others else "")
 
 
 def is_disk_full(error: BaseException) -> bool:

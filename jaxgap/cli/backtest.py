@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from jaxgap.cli.options import random_key
-from jaxgap.errors import InputError
+from jaxgap.errors import InputError, first_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +48,4 @@ class Backtest:
         write_json(report.to_dict(), self.json)
         unreadable = [each["reason"] for each in report.left_out if each["prefix"] is None]
         if unreadable:
-            first, *others = unreadable
-            more = f" (and {len(others)} more, named above)" if others else ""
-            raise InputError(first + more)
+            raise InputError(first_of(unreadable))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from jaxgap.cli.options import RunFile
-from jaxgap.errors import InputError
+from jaxgap.errors import InputError, first_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +67,4 @@ class Compare:
 
                 write_output(to_png(draw_comparison(found)), self.plot)
         if collection.unreadable:
-            first, *others = (each.problem for each in collection.unreadable)
-            more = f" (and {len(others)} more, named above)" if others else ""
-            raise InputError(first + more)
+            raise InputError(first_of(each.problem for each in collection.unreadable))

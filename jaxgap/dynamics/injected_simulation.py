@@ -17,6 +17,7 @@ from jaxgap.dynamics.simulation import (
     BEFORE_T0,
     DEFAULT_CONTROLLER,
     DEFAULT_SOLVER,
+    at_once,
     checked_times,
     vector_field,
 )
@@ -107,10 +108,8 @@ def _simulate(dynamics, external, ts, ode_solver, stepsize_controller, adjoint, 
             max_steps=max_steps,
         )
         assert solution.ys is not None
-        # If no time passes, the solver takes no step and has no gradient; an Euler step has one.
-        passed = jnp.append(t_to, inside) - t_from
-        at_once = y + passed[:, None] * dynamics.vector_field(t_from, y)
-        return jnp.where(t_to > t_from, jnp.concatenate(solution.ys), at_once)
+        still = at_once(dynamics, t_from, y, jnp.append(t_to, inside))
+        return jnp.where(t_to > t_from, jnp.concatenate(solution.ys), still)
 
     def step(y, piece):
         t_from, t_to, fall, index = piece

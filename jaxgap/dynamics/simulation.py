@@ -105,10 +105,21 @@ def simulate(
     if saveat is not None:
         return solution
     assert solution.ys is not None
-    # If no time passes, the solver takes no step and has no gradient; an Euler step has one.
-    at_once = y0 + (ts - t0)[:, None] * dynamics.vector_field(t0, y0)
-    ys = jnp.where(ts[-1] > t0, solution.ys, at_once)
+    ys = jnp.where(ts[-1] > t0, solution.ys, at_once(dynamics, t0, y0, ts))
     return eqx.tree_at(lambda solved: solved.ys, solution, ys)
+
+
+def at_once(
+    dynamics: AbstractDynamics,
+    t0: RealScalar,
+    y0: Float[Array, "2"],
+    ts: Float[Array, " times"],
+) -> Float[Array, "times 2"]:
+    """The states at `ts` if all of them are `t0`: then a solver takes no step and has no gradient.
+
+    An Euler step has one.
+    """
+    return y0 + (ts - t0)[:, None] * dynamics.vector_field(t0, y0)
 
 
 def checked_times(ts: Float[Array, " times"], t0: RealScalar) -> Float[Array, " times"]:

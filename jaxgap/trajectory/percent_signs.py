@@ -20,7 +20,7 @@ def errors_beside_percent(
     signed: Collection[str],
     names: Mapping[str, str],
     source: str,
-    kind: Kind = "uncertainty",
+    kind: Kind,
 ) -> tuple[dict[str, Series], list[str]]:
     """The standard errors that have to be divided by 100, divided, and a note for each.
 

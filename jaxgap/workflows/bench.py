@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.errors import DiskFullError, InputError, RunError
+from jaxgap.errors import DiskFullError, InputError, RunError, first_of
 from jaxgap.fitting import LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
 from jaxgap.improve.measures.cost import Cost, run_cost
@@ -105,9 +105,7 @@ def run_bench(
 
 def failure_line(failed: Mapping[str, str]) -> str:
     """The first run that failed and why, and how many more did."""
-    (name, why), *others = failed.items()
-    more = f" (and {len(others)} more, named above)" if others else ""
-    return f"{name}: {why}{more}"
+    return first_of(f"{name}: {why}" for name, why in failed.items())
 
 
 def _run_all(

@@ -91,9 +91,9 @@ def test_names_of_the_file_are_used_in_messages(tmp_path):
 def test_no_possible_error_of_a_mean_is_ever_divided(errors):
     table = {"solver": np.full(len(errors), 0.5), "solver_se": np.array(errors)}
     with pytest.raises(TrajectoryError, match="points or fractions"):
-        errors_beside_percent(table, {"solver"}, OWN, "run.csv")
-    assert errors_beside_percent(table, {"solver", "solver_se"}, OWN, "run.csv") == ({}, [])
-    assert errors_beside_percent(table, set(), OWN, "run.csv") == ({}, [])
+        errors_beside_percent(table, {"solver"}, OWN, "run.csv", "uncertainty")
+    for signed in ({"solver", "solver_se"}, set()):
+        assert errors_beside_percent(table, signed, OWN, "run.csv", "uncertainty") == ({}, [])
 
 
 @pytest.mark.parametrize("names", WAYS)

@@ -32,7 +32,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
@@ -325,22 +325,20 @@ def _starts(
 ) -> list[Float[np.ndarray, " n"]]:
     """Five fixed ones, and of equal shares over consecutive rounds those with the lowest limits."""
     rounds = np.arange(times.size)
-    fixed = [rounds == 0, rounds == rounds[-1], rounds >= 0, 0.5**rounds, 0.8**rounds]
-    weights = [*fixed, *_blocks(times.size)]
-    shares = [each / each.sum() for each in weights]
-    fixed, blocks = shares[: len(fixed)], shares[len(fixed) :]
-    if not blocks:
-        return fixed
-    limits = _limits(dynamics, strength, times, blocks)
-    return [*fixed, *(blocks[index] for index in np.argsort(limits)[:_NUM_BLOCKS])]
+    weights = [rounds == 0, rounds == rounds[-1], rounds >= 0, 0.5**rounds, 0.8**rounds]
+    fixed, blocks = [each / each.sum() for each in weights], _blocks(times.size)
+    if blocks:
+        lowest = np.argsort(_limits(dynamics, strength, times, blocks))[:_NUM_BLOCKS]
+        blocks = [blocks[index] for index in lowest]
+    return [*fixed, *blocks]
 
 
-def _blocks(num: int) -> list[Bool[np.ndarray, " n"]]:
-    """Every set of consecutive rounds but the first alone, the last alone, and all of them."""
+def _blocks(num: int) -> list[Float[np.ndarray, " n"]]:
+    """Equal shares over consecutive rounds: not the first alone, the last alone, nor all."""
     rounds = np.arange(num)
     ends = zip(*np.triu_indices(num), strict=True)
     return [
-        (first <= rounds) & (rounds <= last)
+        ((first <= rounds) & (rounds <= last)) / (last - first + 1)
         for first, last in ends
         if (first, last) not in {(0, 0), (num - 1, num - 1), (0, num - 1)}
     ]

@@ -28,6 +28,7 @@ from jaxgap.fitting.laws.rank_one_law import (
     MAX_RATIO,
     RATE,
     SOLVER_INITIAL,
+    START_RATIOS,
     VERIFIER_INITIAL,
     rate_bijector,
     regress_rank_one,
@@ -78,7 +79,9 @@ class DriftingRatioLaw(AbstractLaw):
             elapsed = curves.ts - curves.t0
             part = jnp.expm1(-rate * elapsed) / jnp.expm1(-rate * curves.duration)
             solver, verifier, ratio, slope = regress_rank_one(part * curves.duration, curves)
-            first, last = (jnp.clip(ratio + drift, 0.02, 0.98) for drift in (-point[1], point[1]))
+            first, last = (
+                jnp.clip(ratio + drift, *START_RATIOS) for drift in (-point[1], point[1])
+            )
             values = (solver, verifier, first, last, slope)
             linear = [b.unconstrain(v) for b, v in zip(bijectors[:5], values, strict=True)]
             return jnp.stack([*linear, point[0]])

@@ -29,7 +29,7 @@ from jaxgap.fitting.laws.regression import regress
 # a ratio of one the gap would never close.
 _MIN_DECAY = 1e-4
 # The ratios of a start, off the bounds, which a search could not leave.
-_START_RATIOS = (0.02, 0.98)
+START_RATIOS = (0.02, 0.98)
 MAX_RATIO = 0.999
 
 RATE = Parameter("rate", "1/time", lower=0.0)
@@ -134,7 +134,7 @@ def regress_rank_one(
     )
     ratio = verifier_slope / jnp.where(slope == 0, 1.0, slope)
     # Beyond its range the best ratio is at one of the ends, and the slope there is another.
-    ratios = jnp.array([jnp.clip(ratio, *_START_RATIOS), *_START_RATIOS])
+    ratios = jnp.array([jnp.clip(ratio, *START_RATIOS), *START_RATIOS])
     (solver, verifier, slope), squares = jax.vmap(lambda r: _regress_both(psi, r, curves))(ratios)
     best = jnp.argmin(squares)
     return solver[best], verifier[best], ratios[best], slope[best]
