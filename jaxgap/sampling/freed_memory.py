@@ -11,11 +11,15 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
+# glibc has a use for smaller blocks, and returning them takes longer than copying them.
+_LARGE = 1 << 20
+
 
 def release_freed_memory() -> None:
     """Return free heap pages to the system if the C library is glibc.
 
-    Takes milliseconds; other C libraries return freed memory by themselves, or keep it.
+    Takes .3 ms for every thousand free pieces of the heap, so milliseconds in most processes. Other
+    C libraries return freed memory by themselves, or keep it.
     """
     trim = _malloc_trim()
     if trim is not None:
@@ -23,13 +27,16 @@ def release_freed_memory() -> None:
 
 
 def replace_buffer(old: Array, new: Array) -> Array:
-    """The new buffer, once it is ready and the old one's memory is returned to the system.
+    """The new buffer, once it is ready and the old one is deleted.
 
-    The freed block would be too small to reuse for the larger buffers that follow.
+    A large block of the heap is returned to the system: it would be too small to reuse for the
+    larger buffers that follow.
     """
     new.block_until_ready()
+    is_in_heap = all(device.platform == "cpu" for device in old.devices())
     old.delete()
-    release_freed_memory()
+    if is_in_heap and old.nbytes >= _LARGE:
+        release_freed_memory()
     return new
 
 
