@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -124,7 +125,7 @@ def read_external(
 
     **Arguments:**
 
-    - `path`: the file.
+    - `path`: the file. A response may end with one of the model's end tokens, which counts once.
     - `problems`: the training problems; each response must answer a different one of them. A
         `prompt` is the text of a problem; white space and case may differ unless that makes it
         ambiguous.
@@ -141,8 +142,9 @@ def read_external(
         row = row_of(record)
         if row in found:
             record.refuse("prompt", "was answered on an earlier line")
+        response = record.text("response")
         try:
-            tokens = [*tokenizer.encode(record.text("response")), tokenizer.reply_end_id]
+            tokens = _reply(response, tokenizer)
         except ValueError as error:
             record.refuse("response", str(error))
         if len(tokens) > max_new_tokens:
@@ -155,6 +157,29 @@ def read_external(
     # Halves round up: rounding half to even would turn equal shares into unequal steps.
     ends = np.floor(np.cumsum(eta) * len(rows) + 0.5 + _ROUNDING).astype(int)
     return ExternalResponses(order, tuple(found[int(row)] for row in order), ends)
+
+
+def _reply(response: str, tokenizer: AbstractTokenizer) -> list[int]:
+    """A response in tokens, with one end token, however the response itself ends.
+
+    **Raises:** `ValueError` if it has another special token: it would teach the model to go on
+    after the end of its reply, or to speak as the user.
+    """
+    plain = tokenizer.without_special_tokens(response)
+    if plain != response:
+        # A space was inserted after the first character of the first special token.
+        places = zip(itertools.count(), plain, response, strict=False)
+        first = next(place for place, one, other in places if one != other) - 1
+        response, special = response[:first], response[first:].rstrip()
+        ends = [[token] for token in tokenizer.stop_ids]
+        if tokenizer.encode(special) not in ends:
+            raise ValueError(
+                f"has a special token of the model at {special[:20]!r}: take it out (a "
+                "single end token at the very end may stay)"
+            )
+        if not response.strip():
+            raise ValueError("has no text before its end token")
+    return [*tokenizer.encode(response), tokenizer.reply_end_id]
 
 
 def _rows_of(problems: Sequence[Problem]) -> Callable[[Record], int]:

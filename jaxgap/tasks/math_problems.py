@@ -26,6 +26,11 @@ MAX_ANSWER_CHARACTERS = 2_000
 
 _PERCENT = re.compile(r"\s*\\?%$")
 _DEGREES = re.compile(r"\^\{°\}|\^?°")
+# Not after a base or an exponent: the 2 of `\log_2 1/2` and `x^2 1/2` is not a whole part.
+_MIXED = re.compile(
+    r"(?<![\w.^/])(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\s|\\[ ,;])+"
+    r"(?P<top>\d+)/(?P<bottom>\d+)(?![\d/^!]|\.\d)"
+)
 _FULL_STOP = re.compile(r"(?<=[\d})])\.$")
 _BASED = re.compile(r"(?P<digits>\d[\dA-Z]*)\s?_\s?(?P<brace>\{)?(?P<base>\d{1,2})(?(brace)\})")
 # A formula among words that are known not to change its meaning. It begins like an answer, not with
@@ -158,8 +163,14 @@ def _normal(answer: str) -> str:
     """An answer without what confuses math-verify."""
     answer = _DEGREES.sub(r"^{\\circ}", answer).replace(r"\varnothing", r"\emptyset")
     answer = _FULL_STOP.sub("", between_thousands("", answer))
+    answer = _MIXED.sub(_as_latex, answer)
     based = _BASED.fullmatch(answer)
     return f"{based['digits']}_{based['base']}" if based else answer
+
+
+def _as_latex(mixed: re.Match[str]) -> str:
+    """`2\\frac{1}{2}` for "2 1/2", which math-verify reads as 3/2."""
+    return f"{mixed['whole'].replace(',', '')}\\frac{{{mixed['top']}}}{{{mixed['bottom']}}}"
 
 
 def _in_words(answer: str) -> str:

@@ -6,6 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from jaxgap.improve import run
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.external import ExternalResponses, prolonged, read_external, shares
 from jaxgap.improve.round_records import TrainingSet
-from jaxgap.models import CharTokenizer
+from jaxgap.models import CharTokenizer, ChatTemplate, FastTokenizer
 from jaxgap.tasks import Problem
 
 TOKENIZER = CharTokenizer("0123456789+=")
@@ -126,7 +127,7 @@ def test_of_a_longer_completion_that_is_replaced_nothing_is_left_to_be_trained_o
         ([("3+1=", "4"), (" 3+1=", "5")], r"r.jsonl:2: field 'prompt': was answered on an earlier"),
         ([("3+1=", "44444")], r"r.jsonl:1: field 'response': has 6 tokens, above max_new_tokens=4"),
         ([("3+1=", "four")], r"r.jsonl:1: field 'response': the tokenizer has no token for 'f'"),
-        ([("3+1=", "")], r"r.jsonl:1: field 'response': must be a text"),
+        ([("3+1=", " ")], r"^[^:]*/r.jsonl:1: field 'response': must be a text, got ' '$"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path, pairs, message):
@@ -147,6 +148,58 @@ def test_a_response_ends_as_a_reply_of_the_model_does(tmp_path):
     path = write(tmp_path / "r.jsonl", [("3+1=", "4")])
     external = read_external(path, PROBLEMS, talker, key, eta=(1,), max_new_tokens=4)
     assert external.responses == ([*talker.encode("4"), talker.pad_id],)
+
+
+@pytest.fixture(scope="module")
+def special_tokenizer():
+    """Bytes, two end tokens, and a special token that begins a turn."""
+    alphabet = [*sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())]
+    special = ["<eos>", "<end>", "<turn>"]
+    ids = {token: index for index, token in enumerate([*alphabet, *special])}
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE(ids, []))
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.add_special_tokens(special)
+    template = "{% for m in messages %}<turn>{{ m.content }}<end>{% endfor %}<turn>"
+    ends = (ids["<eos>"], ids["<end>"])
+    return FastTokenizer(backend, len(ids), ends, ends[0], None, ChatTemplate(template, {}))
+
+
+def read_special(path, response, tokenizer):
+    path, key = write(path, [("3+1=", response)]), jax.random.key(0)
+    (tokens,) = read_external(path, PROBLEMS, tokenizer, key, eta=(1,), max_new_tokens=99).responses
+    return tokens
+
+
+@settings(deadline=None)
+@given(
+    text=st.text("4 <>\n", min_size=1).filter(str.strip),
+    end=st.sampled_from(["", "<end>", "<eos>", "<end>\n"]),
+)
+def test_however_a_response_ends_it_has_one_end_token(
+    tmp_path_factory, special_tokenizer, text, end
+):
+    path = tmp_path_factory.mktemp("external") / "r.jsonl"
+    tokens = read_special(path, text + end, special_tokenizer)
+    ids = special_tokenizer.backend.token_to_id
+    assert tokens == [*special_tokenizer.encode(text), ids("<end>")]
+    assert not {ids("<end>"), ids("<eos>"), ids("<turn>")} & set(tokens[:-1])
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ("4<end>\n<turn>Thanks", r"has a special token of the model at '<end>\\n<turn>Thanks'"),
+        ("4<eos>5", "has a special token of the model at '<eos>5': take it out"),
+        ("<turn>4", "has a special token of the model at '<turn>4'"),
+        ("4<end><end>", "has a special token of the model at '<end><end>'"),
+        (" <end>", "has no text before its end token"),
+    ],
+)
+def test_a_response_with_other_special_tokens_is_refused(
+    tmp_path, special_tokenizer, response, message
+):
+    with pytest.raises(InputError, match=f"r.jsonl:1: field 'response': {message}"):
+        read_special(tmp_path / "r.jsonl", response, special_tokenizer)
 
 
 ALIKE = [Problem("a+b=", "1"), Problem("A+b=", "2"), Problem("A+c=", "3")]

@@ -35,6 +35,33 @@ def test_gsm8k_reads_the_number_after_the_hashes():
 
 
 @pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        *(("1,234", "1234"), (" -5 ", "-5"), ("3.5", "7/2"), (".5", "1/2"), ("$5", "5")),
+        *(("50%", "50"), ("1/2", "1/2"), ("18.00 dollars", "18"), ("2 1/2", "5/2")),
+    ],
+)
+def test_gsm8k_references_in_the_forms_of_a_number(tmp_path, said, answer):
+    path = lines(tmp_path / "own.jsonl", {"question": "a?", "answer": f"So.\n#### {said}"})
+    (problem,) = Gsm8k(path).problems(1, seed=0)
+    assert problem.answer == answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("45 m^2", "1 200", "3:30", "18-20", "5\n\nextra 7", "5 apples in 3 days", "10 or 11"),
+        *("2 hours and 30 minutes", "9 x 2", "not 5", "1,2345", "10:00"),
+    ],
+)
+def test_gsm8k_references_that_hold_more_than_a_number_are_refused(tmp_path, said):
+    path = lines(tmp_path / "own.jsonl", {"question": "a?", "answer": f"So.\n#### {said}"})
+    message = f"own.jsonl:1: field 'answer': must end with '#### ' and a number alone, got {said!r}"
+    with pytest.raises(InputError, match=re.escape(message)):
+        Gsm8k(path)
+
+
+@pytest.mark.parametrize(
     ("completion", "right"),
     [
         ("12 + 1,338 = 1,350\nThe answer is $1,350.", True),

@@ -68,10 +68,20 @@ RIGHT_AS_WELL = [
     ("\\{\\}", "\\varnothing"),
     ("2516_8", "2516_{8}"),
     ("2516_8", "2516"),
+    ("2 1/2", "2.5"),
+    ("-\\frac{5}{2}", "-2 1/2"),
+    ("2\\frac12", "2\\,1/2"),
+    ("\\frac{5}{2}", "2 1/2\\text{ cups}"),
+    ("x=1,234\\ 1/2", "\\frac{2469}{2}"),
+    ("\\{1,\\frac52\\}", "1, 2 1/2"),
 ]
 WRONG_AS_WELL = [
     ("2516_8", "2516_9"),
     ("1F_{16}", "1F_{15}"),
+    ("\\frac{3}{2}", "2 1/2"),
+    ("2 1/2", "1"),
+    ("1", "1 1/2"),
+    ("\\log_2 \\frac{5}{2}", "\\log_2 1/2"),
 ]
 HOSTILE = {
     "a power": "\\boxed{9^{9^{9^{9}}}}",
@@ -170,6 +180,18 @@ def test_what_stands_around_a_formula_counts(task):
     bare = [(Problem("?", "5"), f"The answer is {line}.") for line in ("−$5$", "x ≠ $5$")]
     bare += [(Problem("?", "2"), f"The answer is {line}.") for line in ("$2$π", "$2$x")]
     assert task.grade_all(pairs + bare) == [True] * len(pairs) + [False] * len(bare)
+
+
+@settings(deadline=None, max_examples=20)
+@given(whole=st.integers(1, 10**6), bottom=st.integers(2, 99), data=st.data())
+def test_mixed_numbers_are_sums(task, whole, bottom, data):
+    top = data.draw(st.integers(1, bottom - 1))
+    mixed, improper = f"{whole} {top}/{bottom}", f"\\frac{{{whole * bottom + top}}}{{{bottom}}}"
+    pairs = [(mixed, improper), (improper, mixed), (mixed, f"{whole}\\frac{{{top}}}{{{bottom}}}")]
+    asked = [(Problem("?", reference), f"\\boxed{{{said}}}") for reference, said in pairs]
+    assert task.grade_all(asked) == [True] * len(pairs)
+    forms = task.canonical_answers([f"\\boxed{{{mixed}}}", f"\\boxed{{{improper}}}"])
+    assert len(set(forms)) == 1
 
 
 @pytest.mark.slow
