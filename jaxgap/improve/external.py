@@ -169,7 +169,7 @@ def _reply(response: str, tokenizer: AbstractTokenizer) -> list[int]:
     if plain != response:
         # A space was inserted after the first character of the first special token.
         places = zip(itertools.count(), plain, response, strict=False)
-        first = next(place for place, one, other in places if one != other) - 1
+        first = next((at for at, one, other in places if one != other), len(response)) - 1
         response, special = response[:first], response[first:].rstrip()
         ends = [[token] for token in tokenizer.stop_ids]
         if tokenizer.encode(special) not in ends:

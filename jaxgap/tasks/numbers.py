@@ -34,18 +34,21 @@ _SIGN_APART = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(r"(?<![\w-])negative\s{1,3}(?=\\?[$€£]?\.?\d|\\[dt]?frac)", re.IGNORECASE)
+# After a currency, which is not the beginning of a formula, M is million, not metre.
 _SCALED = re.compile(
-    r"(?<![\w/.,])(?P<number>\d{1,15}(?:,\d{3}){0,4}(?:\.\d{1,9})?)"
-    r"(?:[kK]\b|\s{0,3}\b(?P<scale>hundred|thousand|million|billion)s?(?![\w-]))",
+    r"(?:(?P<currency>(?:\\\$|[€£]|\$(?![^$\n]*\$(?![\d.])))-?)|(?<![\w/.,]))"
+    r"(?P<number>\d{1,15}(?:,\d{3}){0,4}(?:\.\d{1,9})?)"
+    r"(?:(?P<letter>(?(currency)[KMB]|K))\b"
+    r"|\s{0,3}\b(?P<scale>hundred|thousand|million|billion)s?(?![\w-]))",
     re.IGNORECASE,
 )
-_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
+_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "k": 3, "m": 6, "b": 9}
 # `½`, and a fraction after a whole number.
 _VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
 _MIXED = re.compile(r"(?<![\d.,/^])(\d{1,9})\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
 # Three separate digits continue a number if at most a unit follows: "1, 234 dollars".
 _GROUP = (
-    r"\s\d{3}(?![\d-])(?=(?:\s?[A-Za-z$%€£°]{1,15})?[\s.!$)}]{0,3}"
+    r"(?:\s\d{3}){1,4}(?![\d-])(?=(?:\s?[A-Za-z$%€£°]{1,15})?[\s.!$)}]{0,3}"
     r"(?:\Z|;|,?\s?\b(?:since|because)\b))"
 )
 # Ends the statement of an answer; a comma between digits does not.
@@ -59,7 +62,8 @@ _NUMBER = re.compile(
     rf"(?:\\[dt]?frac\{{(?P<top>-?\d+)\}}\{{(?P<bottom>\d+)\}}"
     rf"|(?P<and>\d{{1,9}}) (?P<part>\d{{1,9}}/\d{{1,9}})(?![\d/])"
     rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:[eE](?P<power>[-+]?\d{{1,2}})(?!\w)|/(?P<over>\d+))?"
-    rf"|(?P<point>\.\d+))"
+    # "Rs.25" has no decimal point.
+    rf"|(?P<point>(?<![A-Za-z])\.\d+))"
 )
 
 # The letters and signs of a unit, and the next operand of an operation.
@@ -68,7 +72,7 @@ _NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
 _MEASURE = r"(?:dollar|feet|foot|ft|hour|hr|h|inche|lb|min|minute|month|pound|week|yard|year)s?"
 # Follows a number that is only a part of the answer, as in "2 hours and 5 minutes".
 _GOES_ON = re.compile(
-    rf",\d|,?{_GROUP}|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
+    rf",\d|,?{_GROUP}|_\d|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
     rf"|\s?(?:\\text\{{\s?)?{_MEASURE}[\s}}]{{1,3}}\d{{1,3}}(?!\d)|"
     r"!\s?[-+*×/÷^]|[²³\u2070-\u2079]|e\d"
     rf"|(?:\s?\^|\s?[-/÷~]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
@@ -167,8 +171,9 @@ def _in_digits(vulgar: re.Match[str]) -> str:
 
 
 def _in_full(scaled: re.Match[str]) -> str:
-    """`5e3` for "5k" and "5 thousand"."""
-    return f"{scaled['number']}e{_POWERS[(scaled['scale'] or 'thousand').lower()]}"
+    """`5e3` for "5k" and "5 thousand", and `$5e6` for "$5M"."""
+    power = _POWERS[(scaled["scale"] or scaled["letter"]).lower()]
+    return f"{scaled['currency'] or ''}{scaled['number']}e{power}"
 
 
 def _meant(match: re.Match[str]) -> bool:

@@ -56,6 +56,15 @@ from jaxgap.tasks.numbers import canonical_number, canonical_text, stated_number
         ("1e99999", "99999"),
         ("2 1/2 cups", "5/2"),
         ("-2 1/2", "-5/2"),
+        ("Rs.25", "25"),
+        ("$.25 or -.25", "-1/4"),
+        ("$5M", "5000000"),
+        ("$-2.5m", "-2500000"),
+        ("-\\$1,500B", "-1500000000000"),
+        ("5 m", "5"),
+        ("5M", "5"),
+        ("$5m$ long", "5"),
+        ("$5 miles", "5"),
         ("1/0", None),
         ("\\frac{1}{0}", None),
         ("none", None),
@@ -161,6 +170,13 @@ def test_numbers_as_they_are_written(text, number):
         ("18 100-gram bags", "18"),
         ("18 hours", "18"),
         ("2 + 3=5,5*4=20", "20"),
+        ("Rs.25 for each", "25"),
+        ("$5M", "5000000"),
+        ("US$1.5m, of which $0.5M is profit", "1500000"),
+        ("£5k", "5000"),
+        ("$2M + $3M = $5M", "5000000"),
+        ("$5 = 2m + 3m$", "5"),
+        ("5m", "5"),
     ],
 )
 def test_the_number_that_a_marked_answer_states(marked, number):
@@ -189,6 +205,7 @@ def test_the_number_that_a_marked_answer_states(marked, number):
         *("18\\text{ hours }30\\text{ minutes}", "1\\frac34", "2\\dfrac3{4}", "$18 dollars 50"),
         *("2 hours and 5 minutes", "2 and a half hours", "18 dollars and 50 cents"),
         *("2 1/2 million", "1\\text{ million}"),
+        *("1 234 567", "1 234 567 people.", "1, 234 567; so", "1_234", "$1_234_567"),
     ],
 )
 def test_what_is_only_a_part_or_a_bound_states_no_number(marked):
