@@ -14,7 +14,7 @@ from jaxgap.improve.external import ExternalResponses, read_external, shares
 from jaxgap.improve.keys import adapters_key, external_order_key
 from jaxgap.improve.loop import self_improve
 from jaxgap.improve.parts import Loop
-from jaxgap.improve.round_records import Checkpoint, Prompts
+from jaxgap.improve.round_records import Checkpoint
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.improve.verifiers.asking import AskingVerifier, Question
 from jaxgap.improve.verifiers.exact import ExactVerifier
@@ -35,7 +35,7 @@ from jaxgap.models import (
 from jaxgap.models.axes import parameters_on_mesh
 from jaxgap.models.embedded import CAREFUL_MARKER, CARELESS_MARKER, RIGHT, WRONG, load_embedded
 from jaxgap.sharding import each_on_mesh, on_mesh
-from jaxgap.tasks import AbstractTask, TaskSplit, named_task
+from jaxgap.tasks import AbstractTask, Problem, TaskSplit, named_task
 
 
 def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[Loop, Params]:
@@ -160,33 +160,36 @@ def _external(
 
 
 def _check_lengths(loop: Loop) -> None:
-    """Reject prompts that leave no room for a completion, or whose completions would be read with
-    rotary frequencies other than those they were started with."""
-    for prompts in (loop.train_prompts, loop.held_out_prompts):
+    """Reject prompts without a token, those that leave no room for a completion, and those whose
+    completions would be read with rotary frequencies other than those they were started with."""
+    splits = (loop.train_prompts, loop.split.train), (loop.held_out_prompts, loop.split.held_out)
+    for prompts, problems in splits:
         lengths = prompts.batch.mask.sum(1)
-        _check_context(loop.model.config, prompts.texts[lengths.argmax()], int(lengths.max()))
+        if lengths.min() == 0:
+            raise InputError("a prompt has no tokens: give each problem of the task a text")
+        _check_context(loop.model.config, problems[lengths.argmax()], int(lengths.max()))
         check_windows(loop.model.config, np.asarray(lengths), loop.config.max_new_tokens)
     if loop.external:
-        _check_responses(loop.model.config, loop.train_prompts, loop.external)
+        _check_responses(loop, loop.external)
 
 
-def _check_responses(model: DecoderConfig, prompts: Prompts, external: ExternalResponses) -> None:
+def _check_responses(loop: Loop, external: ExternalResponses) -> None:
     """Reject external responses that extend beyond the model's context."""
-    lengths = prompts.batch.mask.sum(1)
+    lengths, context_length = loop.train_prompts.batch.mask.sum(1), loop.model.config.context_length
     for row, response in zip(external.prompts, external.responses, strict=True):
         end = int(lengths[row]) + len(response)
-        if end > model.context_length:
+        if end > context_length:
             raise InputError(
                 f"an external response ends at token {end}, and the model's context is "
-                f"{model.context_length}: leave out that to {prompts.texts[row][:60]!r}"
+                f"{context_length}: leave out that to {loop.split.train[row].short_question!r}"
             )
 
 
-def _check_context(model: DecoderConfig, text: str, length: int) -> None:
+def _check_context(model: DecoderConfig, longest: Problem, length: int) -> None:
     if length >= model.context_length:
         raise InputError(
             f"a prompt has {length} tokens, and the model's context is {model.context_length}: "
-            f"leave out {text[:60]!r}"
+            f"leave out {longest.short_question!r}"
         )
 
 

@@ -86,6 +86,15 @@ class Problem:
         """The prompt as :func:`as_messages` gives it."""
         return as_messages(self.prompt)
 
+    @property
+    def short_question(self) -> str:
+        """The beginning of the user's last turn, which tells problems with the same solved examples
+        apart.
+        """
+        asked = (turn.content for turn in reversed(self.messages) if turn.role == "user")
+        text = next(asked, self.text)
+        return text if len(text) <= 80 else text[:77] + "..."
+
 
 class AbstractTask(abc.ABC):
     """Problems to improve on, problems held out to measure on, and the exact grader.
@@ -173,10 +182,11 @@ class TaskSplit:
             if len(set(prompts)) < len(prompts):
                 raise InputError(f"the {name} split repeats a prompt: make its prompts distinct")
         trained_on = {normal_prompt(prompt) for prompt in train}
-        shared = [prompt for prompt in held_out if normal_prompt(prompt) in trained_on]
+        shared = [problem for problem in self.held_out if normal_prompt(problem.text) in trained_on]
         if shared:
+            example = shared[0].short_question
             raise InputError(
-                f"{len(shared)} prompts are in both splits, for example {_shortened(shared[0])!r}: "
+                f"{len(shared)} prompts are in both splits, for example {example!r}: "
                 "held-out prompts must not be trained on, not even in other white space or case"
             )
 
@@ -198,7 +208,3 @@ def normal_prompt(text: str) -> str:
     True
     """
     return " ".join(text.casefold().split())
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -41,6 +41,16 @@ def test_a_task_of_ones_own_is_what_the_whole_run_is_of(candidates_of):
     np.testing.assert_array_equal(scores, 1.0)  # both answers begin alike
 
 
+def test_a_prompt_without_a_token_is_refused():
+    class OneEmpty(Addition):
+        def problems(self, count, *, seed):
+            return [Problem("", "0"), *super().problems(count - 1, seed=seed)]
+
+    config = ImproveConfig(num_train_prompts=3, num_held_out_prompts=3, batch_size=3)
+    with pytest.raises(InputError, match="a prompt has no tokens: give each problem of the task"):
+        assemble(config, OneEmpty())
+
+
 def test_completions_that_leave_the_window_of_longrope_are_refused(tiny_model):
     factors = (1.0,) * (tiny_model.config.head_dim // 2)
     scaling = LongRope(factors, factors, original_length=64, magnitude=1.0)

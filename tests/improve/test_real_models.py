@@ -203,6 +203,13 @@ def test_prompts_beyond_the_context_are_refused_before_anything_is_written(
     for file in folder.iterdir():
         (small / file.name).write_bytes(file.read_bytes())
     (small / "config.json").write_text(json.dumps(form))
-    with pytest.raises(InputError, match=r"a prompt has \d+ tokens, and the model's context is 32"):
+    refused = r"a prompt has \d+ tokens, and the model's context is 32: leave out '"
+    with pytest.raises(InputError, match=refused):
         improve_to_folder(config_for(small), tmp_path / "run")
+    # Solved examples, the same before each question, do not tell which one is meant.
+    shown, *others = map(json.loads, (FILES / "gsm8k.jsonl").read_text().splitlines())
+    with pytest.raises(InputError, match=refused) as caught:
+        improve_to_folder(config_for(small, "json"), tmp_path / "run")
+    assert shown["question"][:30] not in str(caught.value)
+    assert any(other["question"][:30] in str(caught.value) for other in others)
     assert not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxgap.tasks
+from jaxgap.errors import InputError
 from jaxgap.tasks import AbstractTask, Message, Problem, TaskSplit
 from jaxgap.tasks.problem import normal_prompt
 
@@ -30,6 +31,16 @@ def test_prompts_that_differ_in_space_or_case_overlap(prompt):
         return  # a letter whose capital letter's small letter is another one
     with pytest.raises(ValueError, match="1 prompts are in both splits"):
         TaskSplit((Problem(prompt, ""),), (Problem(other, ""),))
+
+
+def test_a_shared_prompt_is_told_by_its_question_not_by_the_examples_before_it():
+    shots = (Message("user", "1+1" * 50), Message("assistant", "2"))
+    train, held_out = (Problem((*shots, Message("user", text)), "") for text in ("a b", "A  B"))
+    with pytest.raises(InputError, match="1 prompts are in both splits, for example 'A  B': held"):
+        TaskSplit((train,), (held_out,))
+    long = Problem((*shots, Message("user", "c" * 81)), "")
+    assert long.short_question == "c" * 77 + "..."
+    assert Problem((Message("system", "s"),), "").short_question == "s"
 
 
 def test_within_a_split_prompts_may_differ_in_case():

@@ -75,10 +75,9 @@ def _diversity(first: SplitMetrics, now: SplitMetrics) -> str | None:
     before, after = first.distinct_answers, now.distinct_answers
     if not _fell(before, after) or after.mean - 1 > 0.1 * (before.mean - 1):
         return None
-    return (
-        f"candidates hardly differ any more: {before.mean:.1f} distinct answers per prompt at "
-        f"first, now {after.mean:.1f}"
-    )
+    # Below one per prompt, some prompts have no candidate with an answer.
+    what = "answers are missing" if after.mean < 1 else "candidates hardly differ any more"
+    return f"{what}: {before.mean:.1f} distinct answers per prompt at first, now {after.mean:.1f}"
 
 
 def _length(first: SplitMetrics, now: SplitMetrics) -> str | None:

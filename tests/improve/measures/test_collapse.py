@@ -44,7 +44,12 @@ def test_a_run_that_gets_better_shows_none():
         (
             "diversity",
             {"distinct_answers": MeanWithError(1.1, 0.1)},
-            "4.0 distinct answers per prompt",
+            "candidates hardly differ any more: 4.0 distinct answers per prompt at first, now 1.1",
+        ),
+        (
+            "diversity",
+            {"distinct_answers": MeanWithError(0.3, 0.02)},
+            "answers are missing: 4.0 distinct answers per prompt at first, now 0.3",
         ),
         ("length", {"solver_length": MeanWithError(5.0, 0.5)}, "20.0 tokens at first, now 5.0"),
         ("length", {"truncated": MeanWithError(0.8, 0.02)}, "80% of the responses are cut"),
