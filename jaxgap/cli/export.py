@@ -12,6 +12,7 @@ class Export:
     """Export the model of a RUN to a folder that transformers and vLLM can load.
 
     A run with --lora-rank yields its adapters in PEFT's format, or with --merge the whole model.
+    Weights are written in float32, whatever the run's --dtype.
     """
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -22,7 +23,8 @@ class Export:
     """Export the checkpoint after K rounds, if it is still kept (the newest few and the most
     accurate one are); by default the newest."""
     merge: bool = False
-    """Merge the adapters into the model's weights."""
+    """Merge the adapters into the model's weights. Rounded to bfloat16 afterwards, these lose most
+    of what a usual learning rate changes."""
 
     def run(self) -> None:
         from jaxgap.cli.host_platform import compute_on_host

@@ -16,7 +16,15 @@ import tokenizers
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, assemble, improve_to_folder, resume_folder
 from jaxgap.improve.runs.export import export_run
-from jaxgap.models import ChatTemplate, FastTokenizer, LanguageModel, load_model, save_folder
+from jaxgap.models import (
+    ChatTemplate,
+    FastTokenizer,
+    LanguageModel,
+    join_adapters,
+    load_adapters,
+    load_model,
+    save_folder,
+)
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.tasks import Addition, Problem
 
@@ -121,18 +129,27 @@ def test_each_verifier_scores(make_checkpoint, tmp_path, verifier):
 
 def test_adapters_alone_are_trained_and_go_out_and_on(make_checkpoint, tmp_path):
     folder = make_checkpoint("llama3")
-    config = config_for(folder, lora_rank=2, num_rounds=1)
+    config = config_for(folder, lora_rank=2, num_rounds=1, dtype="bfloat16", learning_rate=1e-4)
     improve_to_folder(config, tmp_path / "run")
     metrics = resume_folder(tmp_path / "run", more_rounds=1)
     assert [m.round_index for m in metrics] == [0, 1, 2]
     assert export_run(tmp_path / "run", tmp_path / "adapters") == 2
     assert (tmp_path / "adapters" / "adapter_config.json").exists()
     export_run(tmp_path / "run", tmp_path / "merged", merge=True)
-    _, base = load_model(folder)
+    model, base = load_model(folder, dtype="bfloat16")
+    base = jax.tree.map(lambda x: x.astype("float32"), base)
     _, merged = load_model(tmp_path / "merged")
     differs = jax.tree.map(lambda a, b: bool((a != b).any()), base, merged)
     assert differs["blocks"][0]["attention"]["query"]["kernel"]
     assert not differs["norm"]["scale"]
+    lora, adapters = load_adapters(tmp_path / "adapters", model.config)
+    tokens = np.arange(5, 20)[None]
+    real = np.ones_like(tokens, bool)
+    adapted = LanguageModel(model.config, model.tokenizer, lora)
+    trained, _ = adapted.apply(join_adapters(base, adapters), tokens, real)
+    plain, written = (model.apply(params, tokens, real)[0] for params in (base, merged))
+    # Rounded to the base's type, most of what was learnt would be lost.
+    assert np.linalg.norm(written - trained) < 0.05 * np.linalg.norm(trained - plain)
 
 
 def test_the_model_of_a_round_goes_out(make_checkpoint, tmp_path):

@@ -53,6 +53,25 @@ def test_merged_adapters_are_the_same_model(tiny_model, adapted, tiny_params, ad
     assert jax.tree.structure(merged) == jax.tree.structure(tiny_params)
 
 
+def test_adapters_merged_into_a_narrow_base_keep_what_it_would_round_away(
+    tiny_model, adapted, tiny_params, adapters
+):
+    base = jax.tree.map(lambda x: x.astype(jnp.bfloat16), tiny_params)
+    trained = jax.tree.map(lambda x: x + 0.001, adapters)
+    merged = merge_adapters(base, trained, LORA)
+    change = 2.0 * trained["blocks"][0]["attention"]["query"]["lora_a"].sum(1) * 0.001
+    kernel = base["blocks"][0]["attention"]["query"]["kernel"].astype(jnp.float32)
+    # Most changes are less than half of the distance to the next bfloat16.
+    assert (jnp.abs(change)[:, None] < jnp.abs(kernel) * 2.0**-9).mean() > 0.5
+
+    wide = jax.tree.map(lambda x: x.astype(jnp.float32), base)
+    apart, _ = adapted.apply(join_adapters(wide, trained), TOKENS, REAL)
+    plain, _ = tiny_model.apply(wide, TOKENS, REAL)
+    together, _ = tiny_model.apply(merged, TOKENS, REAL)
+    assert jnp.linalg.norm(together - apart) < 0.01 * jnp.linalg.norm(apart - plain)
+    assert {leaf.dtype for leaf in jax.tree.leaves(merged)} == {jnp.dtype("float32")}
+
+
 OTHERS = [
     (None, "it has none for 'key', and params have rank 3"),
     (LoraConfig.uniform(4, alpha=6.0), "it has rank 4 for 'key', and params have rank 3"),
