@@ -85,7 +85,26 @@ class LoraConfig:
         return next((target for target in self.targets if target.name == name), None)
 
 
-class LoraLinear(nnx.Linear):
+class Linear(nnx.Linear):
+    """A linear layer whose bias is added in float32, as wide as its gradient must be summed.
+
+    The gradient is a sum over all tokens: of equal terms in bfloat16 it stops growing at 256.
+    """
+
+    def __call__(self, x):
+        y = self._product(x, self.kernel[...])
+        if self.bias is None:
+            return y
+        return (_at_least_float32(y) + _at_least_float32(self.bias[...])).astype(y.dtype)
+
+    def _product(self, x, kernel):
+        # Training replaces `dot_general`. Adapters may have a wider type than the layer;
+        # activations keep the layer's.
+        kernel = kernel.astype(x.dtype)
+        return self.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+
+
+class LoraLinear(Linear):
     """A linear layer and its adapter."""
 
     def __init__(self, in_size: int, out_size: int, target: LoraTarget, *, use_bias, rngs):
@@ -98,12 +117,6 @@ class LoraLinear(nnx.Linear):
         low = self._product(x, self.lora_a[...])
         return super().__call__(x) + self._product(self.scale * low, self.lora_b[...])
 
-    def _product(self, x, kernel):
-        # Through `dot_general`, like the layer's own product, since training replaces it. Adapters
-        # may have a wider type than the layer; activations keep the layer's.
-        kernel = kernel.astype(x.dtype)
-        return self.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
-
 
 def projection(
     name: str,
@@ -113,12 +126,12 @@ def projection(
     lora: LoraConfig | None,
     rngs: nnx.Rngs,
     use_bias: bool = False,
-) -> nnx.Linear:
+) -> Linear:
     """A linear layer, with an adapter if `lora` has one for this name."""
     target = lora and lora.target(name)
     if target:
         return LoraLinear(in_size, out_size, target, use_bias=use_bias, rngs=rngs)
-    return nnx.Linear(in_size, out_size, use_bias=use_bias, rngs=rngs)
+    return Linear(in_size, out_size, use_bias=use_bias, rngs=rngs)
 
 
 def init_adapters(config: DecoderConfig, lora: LoraConfig, key: jax.Array) -> Params:

@@ -100,3 +100,16 @@ def test_half_precision_sums_a_token_that_is_everywhere(tiny_model, tied):
     ours, expected = gradient(jnp.bfloat16), gradient(jnp.float32)
     assert ours.dtype == jnp.float32
     assert jnp.linalg.norm(ours - expected) < 0.03 * jnp.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("policy", [None, jax.checkpoint_policies.nothing_saveable])
+def test_no_sum_in_half_precision(tiny_model, examples, policy):
+    """Of biases and norms' scales neither, whose gradients are sums over all tokens."""
+    config = dataclasses.replace(tiny_model.config, qkv_bias=True, qk_norm=True)
+    model = LanguageModel(config, tiny_model.tokenizer)
+    computation = Computation(jnp.dtype(jnp.bfloat16), policy)
+    batch = pack(examples, MICROBATCHES)
+    program = _gradients.lower(model, computation, model.shapes(), {}, batch).as_text()
+    sums = [line for line in program.splitlines() if "applies stablehlo.add" in line]
+    assert sums
+    assert not [line for line in sums if "bf16" in line]
