@@ -46,7 +46,8 @@ class StepCosts:
     def least_seconds(self, chip: Chip) -> dict[str, float]:
         """Time of each part of the chip at its peak rate; the step takes at least the longest.
 
-        All links are assumed to be busy at once, the best case for a collective.
+        All links are assumed to be busy at once, the best case for a collective, and a device to
+        receive no more than what it lacks (:func:`jaxgap.planning.exchanges.received_bytes`).
         """
         if self.costs is None:
             return {}

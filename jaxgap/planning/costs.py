@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
+from jaxgap.planning.exchanges import received_bytes
 from jaxgap.planning.hlo import HloComputation, HloInstruction, HloModule
 from jaxgap.planning.product_flops import product_flops
 from jaxgap.planning.traffic import COLLECTIVES, traffic
@@ -31,8 +32,7 @@ class Costs:
     - `hbm_bytes`: bytes that instructions read from and write to HBM, without what stays in the
         core's own memory.
     - `num_collectives`: number of collectives by kind.
-    - `collective_bytes`: bytes that a device receives from them, by kind (the gathered or reduced
-        array).
+    - `collective_bytes`: bytes that a device receives from them, by kind.
     """
 
     flops: float = 0.0
@@ -65,7 +65,7 @@ def count_costs(module: HloModule, max_trip_counts: Sequence[int] = ()) -> Costs
 class _Counter:
     def __init__(self, module: HloModule, max_trip_counts: Sequence[int]):
         self._module, self._max_trip_counts = module, max_trip_counts
-        self._channels: set[str] = set()
+        self._counted: set[Hashable] = set()
 
     def of(self, name: str, depth: int, in_fusion: bool = False) -> Costs:
         """Costs of a computation nested in `depth` data-dependent loops."""
@@ -74,7 +74,7 @@ class _Counter:
             total.flops += product_flops(instruction, computation)
             if not in_fusion and instruction.op not in _FREE | {"while", "conditional", "call"}:
                 total.hbm_bytes += traffic(self._module, instruction, computation)
-            self._count_exchange(instruction, total)
+            self._count_exchange(name, instruction, total)
             self._add_called(instruction, computation, depth, in_fusion, total)
         return total
 
@@ -100,20 +100,21 @@ class _Counter:
         elif instruction.op == "call":
             total.add(self.of(instruction.attribute("to_apply") or "", depth, in_fusion))
 
-    def _count_exchange(self, instruction: HloInstruction, total: Costs) -> None:
+    def _count_exchange(self, within: str, instruction: HloInstruction, total: Costs) -> None:
         kind = instruction.op.removesuffix("-start")
         if kind not in COLLECTIVES:
             return
-        # A fused collective appears again in each fusion that it overlaps with.
+        # A fused collective appears again in each fusion that it overlaps with. Channels alone do
+        # not tell: collectives that the compiler combined may have the same.
         channel = instruction.attribute("channel_id")
-        if channel is not None and channel in self._channels:
+        sizes = tuple((shape.dtype, shape.sizes) for shape in instruction.shapes)
+        if channel is not None and (channel, kind, sizes) in self._counted:
             return
-        self._channels.add(channel or instruction.name)
-        received = instruction.shapes
-        if instruction.op == "all-gather-start" or kind == "collective-permute":
-            received = received[len(instruction.operands) :] or received
+        self._counted.add((channel, kind, sizes))
+        if within.startswith("all-reduce-scatter"):  # a TPU fuses the reduction and the slices
+            kind = "reduce-scatter"
         total.num_collectives[kind] += 1
-        total.collective_bytes[kind] += sum(shape.num_bytes for shape in received)
+        total.collective_bytes[kind] += received_bytes(kind, instruction, self._module.num_devices)
 
 
 def _branches(instruction: HloInstruction) -> Iterator[str]:

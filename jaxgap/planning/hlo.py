@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_NUM_DEVICES = re.compile(r"\b(replica_count|num_partitions)=(\d+)")
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?([\w.\-]+) = ")
 _ARRAY = re.compile(r"\b(pred|bf16|[a-z]+\d+[a-z0-9]*)\[([\d,]*)\](\{[^}]*\})?")
@@ -91,10 +92,12 @@ class HloModule(NamedTuple):
 
     - `computations`: the computations by name.
     - `entry`: the name of the entry computation.
+    - `num_devices`: number of devices that run it together.
     """
 
     computations: dict[str, HloComputation]
     entry: str
+    num_devices: int
 
 
 def parse_module(text: str) -> HloModule:
@@ -123,7 +126,8 @@ def parse_module(text: str) -> HloModule:
             current[instruction.name] = instruction
     if not entry:
         raise ValueError("text must be that of a compiled program, got one without an ENTRY")
-    return HloModule(computations, entry)
+    counts = dict(_NUM_DEVICES.findall(text[: text.find("\n")]))
+    return HloModule(computations, entry, math.prod(map(int, counts.values())))
 
 
 def _parse(name: str, rest: str, is_root: bool) -> HloInstruction:
