@@ -254,7 +254,7 @@ def draw(figure: Figure, runs: dict[str, PolicyRun], fits: dict[str, FitResult])
     speeds.legend()
     ratios.axhline(1.0, color=MUTED, linewidth=0.8)
     ratios.set(xlim=(0, 0.85), ylim=(-0.5, 4), xlabel="part of U_s gone", ylabel="dU_v/dU_s")
-    ratios.set_title("The ratio falls all along")
+    ratios.set_title("The ratio is far from constant")
     name = "16 answers, noisy verifier"
     _draw_forecast(curve, runs[name], fits[name])
     curve.set_title(f"{name}: the paper's law from half")
