@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from fractions import Fraction
+from typing import Literal
 
 from jaxgap.tasks.answers import MAX_CHARACTERS, bare, last_match
 
@@ -17,6 +18,7 @@ DENIAL = (
 )
 """A regular expression for words that negate what follows them."""
 
+_MAX_COMPOSED = 5_000  # characters
 _MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
 _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
 # LaTeX's delimiters of formulas, not brackets.
@@ -144,16 +146,23 @@ def stated_number(text: str) -> str | None:
 
 def canonical_text(text: str, *, keep_case: bool = False) -> str:
     """The number in :func:`canonical_number`'s form if the text is just a number; else the text
-    with white space and, unless `keep_case`, case normalised.
+    with white space, the composition of characters (NFC) and, unless `keep_case`, case normalised.
 
     >>> canonical_text("1,000"), canonical_text(" New  York"), canonical_text("3 apples")
     ('1000', 'new york', '3 apples')
     """
-    text = text if keep_case else text.casefold()
-    plain = " ".join(text.split()).translate(_MINUS_SIGNS)
+    text = text if keep_case else _normalized("NFD", text).casefold()
+    plain = " ".join(_normalized("NFC", text).split()).translate(_MINUS_SIGNS)
     match = _NUMBER.fullmatch(plain) if len(plain) <= MAX_DIGITS else None
     number = canonical_number(plain) if match else None
     return plain if number is None else number
+
+
+def _normalized(form: Literal["NFC", "NFD"], text: str) -> str:
+    """A text in a form of Unicode's; unchanged if it is very long, since marks without end on one
+    letter take quadratic time.
+    """
+    return unicodedata.normalize(form, text) if len(text) <= _MAX_COMPOSED else text
 
 
 def _plain(text: str) -> str:

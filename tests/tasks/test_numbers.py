@@ -1,5 +1,7 @@
 """Numbers in answers: which one is meant, and when two are equal."""
 
+import time
+import unicodedata
 from fractions import Fraction
 
 import pytest
@@ -263,3 +265,16 @@ def test_canonical_texts_stay_as_they_are(text):
     once = canonical_text(text)
     assert canonical_text(once) == once
     assert canonical_text(f"  {text.upper()}\n") == canonical_text(text.upper())
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("e\u0301\u0345\u1100\u1161\u1f80")))
+def test_composed_and_decomposed_characters_are_one_text(text):
+    forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
+    for keep_case in (True, False):
+        assert len({canonical_text(form, keep_case=keep_case) for form in forms | {text}}) == 1
+
+
+def test_marks_without_end_take_no_time():
+    begin = time.process_time()
+    canonical_text("a" + "\u0301\u0323" * 50_000)
+    assert time.process_time() - begin < 1
