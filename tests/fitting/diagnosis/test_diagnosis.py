@@ -118,7 +118,8 @@ def test_a_run_that_hardly_moves_in_the_end_has_a_ratio_for_either_part_of_its_w
     t = np.linspace(0, 10, 24)
     noise = 0.003 * np.random.default_rng(0).standard_normal((2, 24))
     solver = np.exp(-t)
-    (first, second), stderrs = quoted_slopes(constant_ratio(*(solver, solver**2) + noise)).T
+    measured = np.stack([solver, solver**2]) + noise
+    (first, second), stderrs = quoted_slopes(constant_ratio(*measured)).T
     assert (stderrs < 0.2).all()
     assert first == pytest.approx(1.4, abs=0.1)  # 2 U_s, as the solver goes from 1 to .4
     assert second == pytest.approx(0.3, abs=0.1)  # and to 0
