@@ -28,15 +28,18 @@ MAX_PROGRAM_CHARACTERS = 100_000
 """Longer programs are graded as wrong."""
 
 _PYTHON = ("python", "py", "python3")
-# On a line of its own, or after words if it is labelled as Python.
+# Three or more backticks or tildes on a line of their own, or after words if labelled as Python.
+_MARK = r"(?:`{3,}|~{3,})"
 _FENCE = re.compile(
-    r"^(?P<indent>[ \t]*)(?:(?P<words>[^`\s][^`\n]*)(?=```(?:python|py)3?[ \t]*$))?"
-    r"```(?P<info>[^`\n]*)$",
+    rf"^(?P<indent>[ \t]*)(?:(?P<words>[^`\s][^`\n]*)(?={_MARK}(?:python|py)3?[ \t]*$))?"
+    rf"(?P<mark>{_MARK})(?P<info>[^`\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
 _ITEM = re.compile(r"(?:[-*+]|\d{1,3}[.)])[ \t]{1,4}")
 # At the end of a program's last line.
-_CLOSING = re.compile(r"(?<=[^\s`])```[ \t]*$", re.MULTILINE)
+_CLOSING = re.compile(rf"(?<=[^\s`~]){_MARK}[ \t]*$", re.MULTILINE)
+# The byte order mark and spaces without width, which Python does not skip.
+_INVISIBLE = "\ufeff\u200b\u2060"
 
 
 # Verdicts on the files' reference programs in this process, and the failures already warned of.
@@ -165,9 +168,13 @@ def program_in(completion: str) -> str:
     text = after_thought(completion)
     if len(text) > MAX_PROGRAM_CHARACTERS:
         return ""
-    text = text.replace("\r\n", "\n")
-    _, program = min(_blocks(text), key=_rank, default=("", text))
-    return textwrap.dedent(program)
+    text = text.replace("\r\n", "\n").lstrip(_INVISIBLE)
+    chosen = min(_blocks(text), key=_rank, default=("", text))
+    if _rank(chosen) and not is_python(textwrap.dedent(chosen[1])):
+        # It may be a text that shows the program in a fence of its own.
+        inner = min(_blocks(chosen[1]), key=_rank, default=chosen)
+        chosen = min(chosen, inner, key=_rank)
+    return textwrap.dedent(chosen[1])
 
 
 def _code(record: Record) -> str:
@@ -178,9 +185,9 @@ def _code(record: Record) -> str:
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """The fenced blocks, each with the label of its fence; the last may be unclosed.
 
-    A fence indented deeper than the opening one is part of the program, as in a docstring. One that
-    names a language ends a block and opens the next. A single unlabelled fence may close a program
-    that no fence opened.
+    A fence that is shorter or indented deeper than the opening one, or of the other mark, is part
+    of the program, as in a docstring. One that names a language ends a block and opens the next. A
+    single unlabelled fence may close a program that no fence opened.
     """
     opening = None
     fences = list(_FENCE.finditer(text))
@@ -188,7 +195,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
         yield "", text[: fences[0].start()]
         return
     for fence in fences:
-        if opening is not None and (fence["words"] or _indent(fence) > _indent(opening)):
+        if opening is not None and (fence["words"] or not _may_close(fence, opening)):
             continue
         if opening is not None:
             yield _language(opening), _until_closed(text[opening.end() + 1 : fence.start()])
@@ -222,6 +229,10 @@ def _rank(block: tuple[str, str]) -> int:
     if language in _PYTHON:
         return 0
     return 2 if language else 1
+
+
+def _may_close(fence: re.Match[str], opening: re.Match[str]) -> bool:
+    return fence["mark"].startswith(opening["mark"]) and _indent(fence) <= _indent(opening)
 
 
 def _indent(fence: re.Match[str]) -> int:

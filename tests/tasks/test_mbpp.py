@@ -163,6 +163,17 @@ FORMS = {
     ),
     "after a draft": f"<think>\n```python\nx = 1\n```\nNo.\n</think>\n\n```python\n{PROGRAM}```",
     "after a sketch": f"<think>\n```python\nf(1)\n</think>\n{PROGRAM}",
+    "four backticks": f"````python\n{PROGRAM}````\nIt doubles.",
+    "tildes": f"Here:\n~~~py\n{PROGRAM}~~~\nIt doubles.",
+    "unlabelled tildes": f"~~~~\n{PROGRAM}~~~~\nIt doubles.",
+    "tildes after words": f"In ~5 lines: ~~~python\n{PROGRAM}~~~",
+    "after words with a tilde": f"In ~5 lines: ```python\n{PROGRAM}```",
+    "closed by more": f"```python\n{PROGRAM}`````\nIt doubles.",
+    "closed by tildes only": f"{PROGRAM}~~~\n",
+    "in a text in a longer fence": f"````markdown\n# f\n```python\n{PROGRAM}```\nDone.\n````",
+    "in an unlabelled longer fence": f"````\nHere:\n```python\n{PROGRAM}```\n````",
+    "a byte order mark": f"\ufeff{PROGRAM}",
+    "a space without width before a fence": f"\u200b```python\n{PROGRAM}```\nIt doubles.",
     "after a long thought": f"<think>{'x' * MAX_PROGRAM_CHARACTERS}</think>\n{PROGRAM}",
 }
 
@@ -178,7 +189,16 @@ def test_fences_in_programs_end_none():
     assert program_in("Solution\n```\nx = 1") == "x = 1"
 
 
-@pytest.mark.parametrize("piece", ["```", "x```\n", "a ", " ", "- ```python\n", "`", "(", "\t- "])
+@pytest.mark.parametrize(("outer", "inner"), [("````", "```"), ("~~~", "```"), ("```", "~~~~")])
+def test_a_shorter_fence_or_one_of_the_other_mark_ends_no_block(outer, inner):
+    documented = f'def f():\n    """As in\n{inner}python\nf()\n{inner}\n    """\n'
+    for label in ("python", ""):
+        assert program_in(f"{outer}{label}\n{documented}{outer}\nSo.") == documented
+
+
+@pytest.mark.parametrize(
+    "piece", ["```", "x```\n", "a ", " ", "- ```python\n", "`", "~~~\n", "````\n```\n", "(", "\t- "]
+)
 def test_hostile_texts_take_no_time(piece):
     text = (piece * MAX_PROGRAM_CHARACTERS)[:MAX_PROGRAM_CHARACTERS]
     begin = time.process_time()
