@@ -1,5 +1,7 @@
 """A plan for external data as a table for the terminal."""
 
+import itertools
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -109,12 +111,12 @@ def range_sentence(plan: ExternalPlan) -> str:
         + ", ".join(f"{name} {_limit_at(at, name)}" for name in ("early", "late", "best"))
         for at in (low, high)
     )
-    broken = [at.strength for at in plan.over_strengths if at.invalid]
+    whole = list(itertools.takewhile(lambda at: not at.invalid, plan.over_strengths))
     beyond = ""
-    if low.invalid:
+    if not whole:
         beyond = " At the lowest gamma some schedule already leaves the model."
-    elif broken:
-        beyond = f" From gamma {min(broken):.3g} on, some schedule leaves the model."
+    elif len(whole) < len(plan.over_strengths):
+        beyond = f" Beyond gamma {whole[-1].strength:.3g} some schedule leaves the model."
     return (
         f"For gamma from {low.strength:.3g} to {high.strength:.3g} {_moves(plan)}. "
         f"Limits by gamma, {ends}.{beyond}"

@@ -5,7 +5,9 @@ the plan covers a range: if the best schedule is the same throughout, gamma need
 """
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ from jaxgap.fitting.external_data.schedule_outcomes import (
 )
 
 _NUM_STRENGTHS = 9
+# Halvings of the interval in which a schedule leaves the model, to a thousandth or less.
+_NUM_HALVINGS = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +69,8 @@ class ExternalPlan:
     - `outcomes`: one for each schedule, the best last; without the best if nothing can be planned.
     - `best`: the best schedule at that gamma for the fitted curve, whether or not the data
         determine it.
-    - `over_strengths`: the schedules at other gammas, ascending; also for the fitted curve.
+    - `over_strengths`: the schedules at other gammas, ascending; also for the fitted curve. The
+        last gamma at which a schedule is within the model is among them.
     """
 
     result: FitResult
@@ -196,5 +201,21 @@ def plan_external_data(
     best = best_schedule(dynamics, strength, times)
     compared = named if unplannable(result) else [*named, best.schedule]
     outcomes = compare_schedules(result, compared, strength)
-    over = tuple(at(float(gamma)) for gamma in np.geomspace(low, high, _NUM_STRENGTHS))
+    tried = np.geomspace(low, high, _NUM_STRENGTHS).tolist()
+    for each in named:
+        last_valid = _last_valid(
+            lambda g, each=each: invalid_reason(dynamics, each, g) is None, tried
+        )
+        tried = sorted({*tried, *last_valid})
+    over = tuple(at(gamma) for gamma in tried)
     return ExternalPlan(result, strength, tuple(outcomes), best, over)
+
+
+def _last_valid(is_valid: Callable[[float], bool], tried: list[float]) -> Iterator[float]:
+    """The last gamma before each at which a schedule has left the model."""
+    for low, high in itertools.pairwise(tried):
+        if is_valid(low) and not is_valid(high):
+            for _ in range(_NUM_HALVINGS):
+                middle = math.sqrt(low * high)
+                low, high = (middle, high) if is_valid(middle) else (low, middle)
+            yield low

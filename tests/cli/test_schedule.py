@@ -79,7 +79,7 @@ def test_it_is_said_where_no_schedule_is_within_the_model(run_file, tmp_path, ca
         "Limits by gamma, at 25: early not valid, late not valid, best not valid; at 100:" in said
     )
     assert "At the lowest gamma some schedule already leaves the model." in said
-    assert "From gamma 25 on" not in said
+    assert "Beyond gamma" not in said
     assert (plan["best"]["shares"], plan["best"]["slack"]) == (None, None)
     assert all(row["limit"]["estimate"] is None for row in plan["schedules"])
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")

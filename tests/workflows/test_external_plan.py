@@ -33,3 +33,14 @@ def test_a_plan_covers_the_range_that_was_asked_for(result):
     over = plan_external_data(result, 0.1, ROUNDS, strengths=(0.02, 0.3)).over_strengths
     assert (over[0].strength, over[-1].strength) == pytest.approx((0.02, 0.3))
     assert [each.strength for each in over] == sorted(each.strength for each in over)
+
+
+def test_a_schedules_last_gamma_within_the_model_does_not_depend_on_the_range(result):
+    def last_valid(strengths, name):
+        over = plan_external_data(result, 0.1, ROUNDS, strengths=strengths).over_strengths
+        assert any(each.invalid for each in over)
+        return max(each.strength for each in over if name not in each.invalid)
+
+    for name in ("early", "late"):
+        narrow, wide = last_valid((0.2, 2.0), name), last_valid((0.01, 300.0), name)
+        assert wide == pytest.approx(narrow, rel=2e-3)
