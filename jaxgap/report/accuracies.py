@@ -2,9 +2,8 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from jaxgap.report.style import GAP, SOLVER, VERIFIER, new_figure
+from jaxgap.report.style import GAP, SOLVER, VERIFIER, label_times, new_figure
 from jaxgap.trajectory import Trajectory
 
 _LINES = (
@@ -30,9 +29,7 @@ def draw_accuracies(run: Trajectory) -> Figure:
             if name in run.extra:
                 _draw_line(ax, run, name, label, colour)
         ax.set_ylim(0, 1)
-        if run.time_unit == "round":
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.set_xlabel(f"time ({run.time_unit}s)")
+        label_times(ax, run.time_unit)
         ax.set_ylabel("fraction correct")
         ax.set_title("Accuracy on held-out prompts")
         ax.legend(loc="best")

@@ -15,15 +15,19 @@ from jaxgap.report.style import (
     Limit,
     capability_label,
     fill_band,
+    label_times,
+    least_span,
     mark_limits,
+    markers,
     new_figure,
     unit_of,
+    widen,
 )
+from jaxgap.report.times import curve_times
 from jaxgap.trajectory import Trajectory
 
 # How far past the last measurement the curves are drawn, as a fraction of the time measured.
 _BEYOND = 0.35
-_NUM_TIMES = 96
 
 
 def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
@@ -33,8 +37,7 @@ def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
     limit.
     """
     beyond = 0.0 if refutations(result.limits) else _BEYOND * (run.ts[-1] - run.ts[0])
-    ts = np.linspace(run.ts[0], run.ts[-1] + beyond, _NUM_TIMES)
-    prediction = result.predict(ts)
+    prediction = result.predict(curve_times(run.ts, run.ts[-1] + beyond))
     if run.gap is None:
         with new_figure(7.2, 4.0) as figure:
             _draw_capabilities(figure.add_subplot(), run, result, prediction)
@@ -43,72 +46,61 @@ def draw_curves(run: Trajectory, result: FitResult | AveragedResult) -> Figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         _draw_capabilities(upper, run, result, prediction)
         upper.set_xlabel("")
-        _draw_series(lower, run.ts, run.gap, None, prediction, prediction.gap, GAP, "gap")
+        _draw_series(lower, run, "gap", prediction, GAP)
         _draw_limits(lower, result, gap=GAP)
         lower.set_ylabel("gap" + unit_of(run.kind))
-        lower.set_xlabel(f"time ({run.time_unit}s)")
+        label_times(lower, run.time_unit)
     return figure
 
 
 def _draw_capabilities(
     ax: Axes, run: Trajectory, result: FitResult | AveragedResult, prediction: Prediction
 ) -> None:
-    _draw_series(
-        ax, run.ts, run.solver, run.solver_se, prediction, prediction.solver, SOLVER, "solver"
-    )
+    _draw_series(ax, run, "solver", prediction, SOLVER)
     if run.verifier is not None:
-        _draw_series(
-            ax,
-            run.ts,
-            run.verifier,
-            run.verifier_se,
-            prediction,
-            prediction.verifier,
-            VERIFIER,
-            "verifier",
-        )
+        _draw_series(ax, run, "verifier", prediction, VERIFIER)
     _draw_limits(ax, result, solver=SOLVER, verifier=VERIFIER)
     ax.axvline(run.ts[-1], color="#BBBBBB", linewidth=0.8, zorder=0)
-    ax.set_xlabel(f"time ({run.time_unit}s)")
+    label_times(ax, run.time_unit)
     ax.set_ylabel(capability_label(run.kind))
     ax.set_title(_title(result))
     ax.legend(loc="best")
 
 
-def _draw_series(
-    ax: Axes,
-    ts: np.ndarray,
-    measured: np.ndarray,
-    errors: np.ndarray | None,
-    prediction: Prediction,
-    band: Band | None,
-    colour: str,
-    label: str,
-) -> None:
+def _draw_series(ax: Axes, run: Trajectory, name: str, prediction: Prediction, colour: str) -> None:
+    """Measurements with their standard errors, and their curve with its band."""
+    measured = np.asarray(getattr(run, name))
+    errors = run.extra.get("gap_se") if name == "gap" else getattr(run, f"{name}_se")
+    style = markers(run.num_rows)
     ax.errorbar(
-        ts,
+        run.ts,
         measured,
         yerr=errors,
         fmt="o",
         color=colour,
-        markersize=4,
         elinewidth=1,
-        label=label,
-        zorder=3,
+        label=name,
+        zorder=2,
+        **style,
     )
-    if band is None:
-        return
-    ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=2)
-    # The frame fits the measurements and the curve; an unbounded band extends beyond it.
-    low, high = _frame(measured, band.estimate)
-    fill_band(ax, prediction.ts, band.lower, band.upper, (low, high), colour)
+    band: Band | None = getattr(prediction, name)
+    if band is not None:
+        # Markers lie above the curve if few, below it if many.
+        above = 3 if "alpha" in style else 1.9
+        ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=above)
+        frame = _frame(measured, band.estimate, least_span(run))
+        # The frame fits the measurements and the curve; an unbounded band extends beyond it.
+        fill_band(ax, prediction.ts, band.lower, band.upper, frame, colour)
+    widen(ax, y=least_span(run))
 
 
-def _frame(measured: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
-    """The range of the data and the curve, extended by a third of it on either side."""
+def _frame(measured: np.ndarray, curve: np.ndarray, least: float) -> tuple[float, float]:
+    """The range of the data and the curve, at least `least`, and a third of it on either side."""
     values = np.concatenate([measured, curve])
     low, high = float(values.min()), float(values.max())
-    return low - (high - low) / 3, high + (high - low) / 3
+    reach = (high - low) / 2 if high - low > least else least / 2
+    middle = (low + high) / 2
+    return middle - 5 / 3 * reach, middle + 5 / 3 * reach
 
 
 def limits_drawn(result: FitResult | AveragedResult) -> dict[str, Estimate]:
@@ -122,8 +114,7 @@ def _draw_limits(ax: Axes, result: FitResult | AveragedResult, **colours: str) -
     limits = []
     for name, limit in limits_drawn(result).items():
         if name in colours and limit.estimate is not None:
-            low, high = limit.interval or (None, None)
-            limits.append(Limit(limit.estimate, low, high, colours[name]))
+            limits.append(Limit(limit.estimate, limit.interval, colours[name]))
     mark_limits(ax, limits)
 
 

@@ -4,8 +4,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgap.fitting import Band, FitResult
-from jaxgap.report.style import SOLVER, VERIFIER, capability_label, fill_band, new_figure
+from jaxgap.fitting import FitResult, Prediction
+from jaxgap.report.style import (
+    SOLVER,
+    VERIFIER,
+    capability_label,
+    fill_band,
+    label_times,
+    least_span,
+    markers,
+    new_figure,
+    widen,
+)
+from jaxgap.report.times import curve_times
 from jaxgap.trajectory import Trajectory
 
 
@@ -18,24 +29,15 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
     - `known`: a fit of `run.head(n)`.
     """
     num_known = known.num_points
-    prediction = known.predict(np.linspace(run.ts[0], run.ts[-1], 96))
+    prediction = known.predict(curve_times(run.ts))
     with new_figure(7.2, 3.8) as figure:
         ax = figure.add_subplot()
-        _draw(ax, run.ts, run.solver, prediction.ts, prediction.solver, num_known, SOLVER, "solver")
+        _draw(ax, run, "solver", prediction, num_known, SOLVER)
         if run.verifier is not None and prediction.verifier is not None:
-            _draw(
-                ax,
-                run.ts,
-                run.verifier,
-                prediction.ts,
-                prediction.verifier,
-                num_known,
-                VERIFIER,
-                "verifier",
-            )
+            _draw(ax, run, "verifier", prediction, num_known, VERIFIER)
         now = (run.ts[num_known - 1] + run.ts[num_known]) / 2
         ax.axvspan(now, run.ts[-1], color="#EDEDED", zorder=0, label="not seen by the fit")
-        ax.set_xlabel(f"time ({run.time_unit}s)")
+        label_times(ax, run.time_unit)
         ax.set_ylabel(capability_label(run.kind))
         ax.set_title(f"Forecast from the first {num_known} of {run.num_rows} measurements")
         # On a white background: the legend's grey patch would not be visible on the grey span.
@@ -44,18 +46,15 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
 
 
 def _draw(
-    ax: Axes,
-    ts: np.ndarray,
-    measured: np.ndarray,
-    grid: np.ndarray,
-    band: Band,
-    num_known: int,
-    colour: str,
-    label: str,
+    ax: Axes, run: Trajectory, name: str, prediction: Prediction, num_known: int, colour: str
 ) -> None:
-    ax.plot(ts[:num_known], measured[:num_known], "o", color=colour, markersize=4, label=label)
-    ax.plot(ts[num_known:], measured[num_known:], "o", color=colour, markersize=4, fillstyle="none")
-    ax.plot(grid, band.estimate, color=colour, linewidth=1.4)
-    spread = float(np.ptp(measured)) or 1.0
-    low, high = measured.min() - spread, measured.max() + spread
-    fill_band(ax, grid, band.lower, band.upper, (low, high), colour)
+    measured, band = np.asarray(getattr(run, name)), getattr(prediction, name)
+    style = {"color": colour, **markers(run.num_rows)}
+    ax.plot(run.ts[:num_known], measured[:num_known], "o", label=name, **style)
+    open_style = style | {"fillstyle": "none", "markeredgewidth": 1}
+    ax.plot(run.ts[num_known:], measured[num_known:], "o", **open_style)
+    ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4)
+    spread = max(float(np.ptp(measured)), least_span(run))
+    frame = float(measured.min()) - spread, float(measured.max()) + spread
+    fill_band(ax, prediction.ts, band.lower, band.upper, frame, colour)
+    widen(ax, y=least_span(run))

@@ -16,19 +16,23 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
 from jaxgap.fitting.results.fit_report import percent
+from jaxgap.fitting.results.objection import objection
 from jaxgap.report.style import (
     MEASURED,
     MUTED,
     capability_label,
+    label_times,
+    least_span,
+    markers,
     new_figure,
     shortened,
     shortened_apart,
     unit_of,
+    widen,
 )
 from jaxgap.trajectory import Trajectory
 
@@ -36,6 +40,7 @@ from jaxgap.trajectory import Trajectory
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _ROW = 0.21
 _LONGEST_LABEL = 28
+_REJECTED = " †"
 
 
 class OverlayRun(NamedTuple):
@@ -135,14 +140,15 @@ def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) 
     faint = 0.9 if len(runs) <= 8 else 0.55
     for each in runs:
         colour, run = colours[each.name], each.run
-        ax.plot(run.ts, run.solver, "o", color=colour, markersize=2.5, alpha=faint)
+        style = {"color": colour, **markers(run.num_rows), "markersize": 2.5}
+        ax.plot(run.ts, run.solver, "o", **({"alpha": faint} | style))
         ax.plot(each.ts, each.fitted, color=colour, linewidth=1.1, alpha=faint)
     result = runs[0].result
-    ax.set_xlabel(f"time ({result.time_unit}s)")
-    if result.time_unit == "round":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    widen(ax, y=max(least_span(each.run) for each in runs))
+    label_times(ax, result.time_unit)
     ax.set_ylabel(f"solver's {capability_label(result.kind)}")
-    ax.set_title(f"{len(runs)} runs: measured, and the {result.model} law")
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    ax.set_title(f"{count}: measured, and the {result.model} law")
 
 
 def _draw_limits(
@@ -163,7 +169,7 @@ def _draw_limits(
         members = list(grouped)
         for each in members:
             _draw_limit(ax, len(labels), each.result.limits["solver"], colours[each.name])
-            labels.append(short_of[each.name])
+            labels.append(short_of[each.name] + (_REJECTED if objection(each.result) else ""))
         is_group, name = key
         if is_group and name in own:
             _draw_pooled(ax, len(labels), own[name], colours[members[-1].name])
@@ -177,7 +183,10 @@ def _draw_limits(
     unit = unit_of(*kinds) if len(kinds) == 1 else ""
     ax.set_xlabel(f"solver's limit{unit}, {percent(level)} interval")
     is_pooled = any(limit.is_drawn for limit in own.values())
-    ax.set_title("Limits; ◆ mean, bar: next seed" if is_pooled else "Limits")
+    title = "Limits; ◆ mean, bar: next seed" if is_pooled else "Limits"
+    if any(objection(each.result) for each in runs):
+        title += f"\n{_REJECTED.strip()} the law does not describe this run"
+    ax.set_title(title)
 
 
 def _short_names(runs: Sequence[OverlayRun]) -> dict[str, str]:
@@ -206,14 +215,15 @@ def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[
         if each.next_run is not None:
             ends += [each.next_run.low, each.next_run.high]
     reached = np.clip(np.array([low, high, *ends]), low - reach, high + reach)
-    margin = 0.03 * float(np.ptp(reached))
+    least = max(least_span(run.run) for run in runs)
+    margin = max(0.03 * float(np.ptp(reached)), (least - float(np.ptp(reached))) / 2)
     return float(reached.min()) - margin, float(reached.max()) + margin
 
 
 def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
-    low, high = limit.interval or (None, None)
     left, right = ax.get_xlim()
     if limit.estimate is None:
+        low, high = limit.interval or (None, None)
         # A side that the data bound is marked; the other side is open.
         bounds = [(low, ">"), (high, "<")]
         marked = [(end, way) for end, way in bounds if end is not None and left <= end <= right]
@@ -221,8 +231,10 @@ def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
             ax.plot([end], [row], arrow, color=colour, markersize=5)
         _say(ax, row, "withheld", [(end - left) / (right - left) for end, _ in marked])
         return
-    ends = (-math.inf if low is None else low, math.inf if high is None else high)
-    _draw_range(ax, row, ends, colour, linewidth=1.6)
+    if limit.interval is not None:
+        low, high = limit.interval
+        ends = (-math.inf if low is None else low, math.inf if high is None else high)
+        _draw_range(ax, row, ends, colour, linewidth=1.6)
     _draw_point(ax, row, limit.estimate, "o", colour, markersize=4)
 
 

@@ -13,7 +13,17 @@ from matplotlib.figure import Figure
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import unplannable
-from jaxgap.report.style import GAP, MEASURED, MUTED, SOLVER, VERIFIER, new_figure
+from jaxgap.report.style import (
+    GAP,
+    MEASURED,
+    MUTED,
+    SOLVER,
+    VERIFIER,
+    label_times,
+    new_figure,
+    unit_of,
+    widen,
+)
 
 _LOOKS = {
     "early": (SOLVER, "-"),
@@ -78,7 +88,7 @@ def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float
     ax.set_xticks(*_ticks(strengths))
     ax.minorticks_off()
     ax.set_xlabel("gamma, the strength of the external data")
-    ax.set_ylabel("solver's limit" + ("" if result.kind == "accuracy" else " (nats)"))
+    ax.set_ylabel("solver's limit" + unit_of(result.kind))
     ax.set_title("The solver's limit; a line ends where the model breaks down")
     ax.legend(ncols=2)
 
@@ -86,8 +96,9 @@ def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float
 def _draw_shares(ax: Axes, best: DataSchedule, time_unit: str) -> None:
     step = float(np.min(np.diff(best.times))) if best.times.size > 1 else 1.0
     ax.bar(best.times, best.shares, width=0.6 * step, color=MEASURED)
+    widen(ax, x=10 * step)  # a single bar would fill the panel
     ax.set_ylim(0, max(1.0, float(best.shares.max())) * 1.05)
-    ax.set_xlabel(f"time ({time_unit}s)")
+    label_times(ax, time_unit)
     ax.set_ylabel("share")
 
 

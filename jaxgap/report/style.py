@@ -20,7 +20,9 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cbook import strip_math
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, LogFormatterMathtext
+from matplotlib.ticker import Formatter, LogFormatterMathtext, MaxNLocator
+
+from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette: https://jfly.uni-koeln.de/color/
 SOLVER, VERIFIER, GAP = "#0072B2", "#D55E00", "#009E73"
@@ -44,6 +46,12 @@ _EAST_ASIAN = (
 
 # How many figure heights an unbounded band extends beyond the frame.
 _FAR = 100.0
+# The least range of an axis, so that no rounding error looks like data: of accuracies, and as a
+# fraction of the level of uncertainties.
+_LEAST_ACCURACIES = 0.02
+_LEAST_OF_LEVEL = 1e-3
+# From so many measurements on, markers overlap.
+_MANY = 100
 
 _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
@@ -74,6 +82,35 @@ def unit_of(kind: str) -> str:
 def capability_label(kind: str) -> str:
     """The axis label for capabilities of that kind."""
     return "uncertainty (nats)" if kind == "uncertainty" else "accuracy"
+
+
+def label_times(ax: Axes, time_unit: str) -> None:
+    """Label the time axis; rounds are whole."""
+    ax.set_xlabel(f"time ({time_unit}s)")
+    if time_unit == "round":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def markers(num: int) -> dict[str, Any]:
+    """The look of measurements: small and translucent where there are many."""
+    if num < _MANY:
+        return {"markersize": 4}
+    return {"markersize": 2.5, "alpha": 0.35, "markeredgewidth": 0}
+
+
+def least_span(run: Trajectory) -> float:
+    """The least range that an axis of the run's capabilities shows."""
+    if run.kind == "accuracy":
+        return _LEAST_ACCURACIES
+    series = [run.solver] if run.verifier is None else [run.solver, run.verifier]
+    return _LEAST_OF_LEVEL * float(np.abs(series).max())
+
+
+def widen(ax: Axes, *, x: float = 0.0, y: float = 0.0) -> None:
+    """Make the axes show at least these ranges, around what they show."""
+    middle, half = ax.dataLim.get_points().mean(axis=0), np.array([x, y]) / 2
+    ax.update_datalim([middle - half, middle + half])
+    ax.autoscale_view()
 
 
 def shortened(name: str, most: int) -> str:
@@ -196,11 +233,10 @@ def fill_band(
 
 
 class Limit(NamedTuple):
-    """A limit with its interval; an end that is `None` is open."""
+    """A limit with its interval, `None` if it has none; an end that is `None` is open."""
 
     estimate: float
-    low: float | None
-    high: float | None
+    interval: tuple[float | None, float | None] | None
     colour: str
 
 
@@ -213,10 +249,14 @@ def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
     for limit in limits:
         line = {"color": limit.colour, "linestyle": (0, (4, 3)), "linewidth": 1.1}
         ax.axhline(limit.estimate, zorder=1, **line)
+    ax.autoscale_view()  # a line in the margin would lie on the frame, unseen
     bottom, top = ax.get_ylim()
     for place, limit in enumerate(limits):
-        low = bottom if limit.low is None else max(limit.low, bottom)
-        high = top if limit.high is None else min(limit.high, top)
+        if limit.interval is None:
+            continue
+        low, high = limit.interval
+        low = bottom if low is None else max(low, bottom)
+        high = top if high is None else min(high, top)
         x = 1.012 + 0.018 * place
         outside = {"color": limit.colour, "transform": ax.get_yaxis_transform(), "clip_on": False}
         bar = {"linewidth": 3, "alpha": 0.7, "solid_capstyle": "butt"}

@@ -5,12 +5,26 @@ potential. Verifier against solver shows the coupling: for any f, the theory pre
 line of slope r = beta / alpha.
 """
 
+import jax
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgap.fitting import FitResult
-from jaxgap.report.style import GAP, MEASURED, MUTED, new_figure, unit_of
+from jaxgap.fitting import FitResult, Prediction
+from jaxgap.fitting.own_terms import own_terms
+from jaxgap.fitting.precision import double_precision
+from jaxgap.report.style import (
+    GAP,
+    MEASURED,
+    MUTED,
+    least_span,
+    markers,
+    new_figure,
+    unit_of,
+    widen,
+)
+from jaxgap.report.times import curve_times
 from jaxgap.trajectory import Trajectory
 
 
@@ -21,13 +35,14 @@ def draw_theory(run: Trajectory, result: FitResult) -> Figure:
     """
     if run.gap is None or run.verifier is None:
         raise ValueError("run must have a verifier series to draw the gap")
-    prediction = result.predict(np.linspace(run.ts[0], run.ts[-1], 200))
+    prediction = result.predict(curve_times(run.ts))
     if prediction.gap is None or prediction.verifier is None:
         raise ValueError("result must come from a fit with a verifier")
     with new_figure(7.2, 3.6) as figure:
         left, right = figure.subplots(1, 2)
-        _draw_potential(left, run, prediction.ts, prediction.gap.estimate)
-        right.plot(run.solver, run.verifier, "o", color=MEASURED, markersize=4, label="measured")
+        _draw_potential(left, run, prediction.gap.estimate, _closing_speed(result, prediction))
+        style = {"color": MEASURED, **markers(run.num_rows)}
+        right.plot(run.solver, run.verifier, "o", label="measured", **style)
         right.plot(
             prediction.solver.estimate, prediction.verifier.estimate, color=MUTED, label="law"
         )
@@ -35,16 +50,27 @@ def draw_theory(run: Trajectory, result: FitResult) -> Figure:
         right.set_ylabel("verifier" + unit_of(run.kind))
         right.set_title("Verifier against solver")
         right.legend()
+        widen(right, x=least_span(run), y=least_span(run))
     return figure
 
 
-def _draw_potential(ax: Axes, run: Trajectory, ts: np.ndarray, fitted: np.ndarray) -> None:
+def _closing_speed(result: FitResult, prediction: Prediction) -> Float[np.ndarray, " times"]:
+    """The law's `-dG/dt` at the predicted times, from its equations."""
+    capabilities = np.stack([prediction.solver.estimate, prediction.verifier.estimate], axis=-1)
+    states = own_terms(capabilities, result.kind == "accuracy")
+    with double_precision():
+        slopes = np.asarray(jax.vmap(result.dynamics.vector_field)(prediction.ts, states))
+    return slopes[:, 1] - slopes[:, 0]
+
+
+def _draw_potential(ax: Axes, run: Trajectory, fitted: np.ndarray, closing: np.ndarray) -> None:
     gap = np.asarray(run.gap)
     middle = (gap[1:] + gap[:-1]) / 2
     speed = -np.diff(gap) / np.diff(run.ts)
-    ax.plot(middle, speed, "o", color=GAP, markersize=4, label="measured")
-    # Central differences exist only at inner points.
-    ax.plot(fitted[1:-1], -np.gradient(fitted, ts)[1:-1], color=MUTED, label="law")
+    ax.plot(middle, speed, "o", color=GAP, label="measured", **markers(run.num_rows))
+    ax.plot(fitted, closing, color=MUTED, label="law")
+    least = least_span(run)
+    widen(ax, x=least, y=least / (run.ts[-1] - run.ts[0]))
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xlabel("gap" + unit_of(run.kind))
     unit = "nats" if run.kind == "uncertainty" else "accuracy"

@@ -3,17 +3,15 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import AbstractLaw, FitResult, fit_many
 from jaxgap.report.overlay import OverlayRun, PooledLimit, draw_overlay
+from jaxgap.report.times import curve_times
 from jaxgap.trajectory.collection import Collection, NamedRun, Unreadable
 from jaxgap.trajectory.reading_notes import reading_notes
 from jaxgap.workflows.pooled import PooledGroup, pool_group
 from jaxgap.workflows.seed_groups import GroupedBy, group_seeds
-
-_NUM_TIMES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +86,7 @@ def compare_runs(
 
     **Example:**
 
-    >>> import numpy as np
-    >>> from pathlib import Path
+    >>>     >>> from pathlib import Path
     >>> from jaxgap.fitting import LinearLaw
     >>> from jaxgap.trajectory import Trajectory
     >>> t = np.arange(12.0)
@@ -135,7 +132,7 @@ def draw_comparison(found: Comparison) -> Figure:
     """The figure of a comparison: every curve with its fit, and every limit."""
     runs = []
     for run in found.runs:
-        ts = np.linspace(run.source.run.ts[0], run.source.run.ts[-1], _NUM_TIMES)
+        ts = curve_times(run.source.run.ts)
         fitted = run.result.fitted_curves(ts)["solver"]
         runs.append(OverlayRun(run.name, run.group, run.source.run, run.result, ts, fitted))
     pooled = {group.name: _pooled_limit(group) for group in found.groups}

@@ -1,5 +1,7 @@
 """Limits in one picture: what of an interval is seen, and what is said of the rest."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def drawn(runs, pooled=None, alone=()):
     overlaid = []
     for name, run in runs.items():
         result = fit(LinearLaw(), run)
-        fitted = result.predict(T).solver.estimate
+        fitted = result.fitted_curves(T)["solver"]
         group = None if name in alone else "seeds"
         overlaid.append(OverlayRun(name, group, run, result, T, fitted))
     figure = draw_overlay(overlaid, pooled or {})
@@ -94,3 +96,29 @@ def test_the_title_explains_the_marks_that_are_drawn(mean, next_run, title):
     ax, _ = drawn({f"seed{seed}": rising(seed) for seed in (3, 4)}, pooled)
     assert any(line.get_marker() == "D" for line in ax.lines) == (mean is not None)
     assert ax.get_title(loc="left") == title
+
+
+def test_a_run_that_does_not_move_is_drawn_without_a_warning_or_its_rounding():
+    still = Trajectory(T, np.full(12, 2.0))
+    ax, _ = drawn({"still": still})
+    assert np.ptp(ax.get_xlim()) > 0.0019
+    assert np.ptp(ax.figure.axes[0].get_ylim()) >= 0.002
+
+
+def test_a_limit_without_an_interval_has_no_bar():
+    run = rising(3)
+    result = fit(LinearLaw(), run)
+    held = dataclasses.replace(result.limits["solver"], interval=None, identifiability="held")
+    result = dataclasses.replace(result, limits=result.limits | {"solver": held})
+    fitted = result.fitted_curves(T)["solver"]
+    ax = draw_overlay([OverlayRun("held", None, run, result, T, fitted)], {}).axes[1]
+    assert [line.get_marker() for line in ax.lines] == ["o"]
+
+
+def test_a_law_that_is_rejected_is_marked_as_such():
+    ts = np.arange(40.0)
+    noise = 0.004 * np.random.default_rng(0).standard_normal(40)
+    creeping = Trajectory(ts, 1 - (1 + 2 * ts) ** -0.35 + noise, kind="accuracy")
+    ax, _ = drawn({"lawful": rising(3), "creeping": creeping}, alone=["lawful", "creeping"])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["lawful", "creeping †"]
+    assert ax.get_title(loc="left") == "Limits\n† the law does not describe this run"

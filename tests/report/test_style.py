@@ -67,7 +67,7 @@ def test_bars_of_limits_stand_beside_each_other_with_arrows_where_they_are_cut(l
     with new_figure(6, 4) as figure:
         ax = figure.add_subplot()
         ax.plot([0, 1], [0, 1])
-        mark_limits(ax, [Limit(0.5, low, high, "red"), Limit(-0.5, -0.52, -0.4, "blue")])
+        mark_limits(ax, [Limit(0.5, (low, high), "red"), Limit(-0.5, (-0.52, -0.4), "blue")])
     bottom, top = ax.get_ylim()
     assert bottom < -0.5  # a limit beyond the measurements is seen, whichever it is
     first, second = (line for line in ax.lines if line.get_linewidth() == 3)
@@ -77,6 +77,17 @@ def test_bars_of_limits_stand_beside_each_other_with_arrows_where_they_are_cut(l
     drawn = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines]
     found = [each for each in drawn if each[0] in ("v", "^")]
     assert found == [(arrow, {"v": bottom, "^": top}[arrow]) for arrow in arrows]
+
+
+@pytest.mark.parametrize("place", [-0.04, 0.0, 0.5, 1.04])
+def test_a_limit_without_an_interval_is_a_line_inside_the_frame_and_no_bar(place):
+    with new_figure(6, 4) as figure:
+        ax = figure.add_subplot()
+        ax.plot([0, 1], [0, 1])
+        mark_limits(ax, [Limit(place, None, "red")])
+    bottom, top = ax.get_ylim()
+    assert bottom + 0.04 < place < top - 0.04
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
 
 
 @given(
