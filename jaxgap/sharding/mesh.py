@@ -84,8 +84,10 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
     """
     devices = jax.devices() if devices is None else list(devices)
     if len(devices) != shape.num_devices:
+        alone = "" if jax.process_count() > 1 else ", or --mesh '' for one device"
         raise InputError(
-            f"a mesh of {_words(shape)} needs {shape.num_devices} devices, there are {len(devices)}"
+            f"a mesh of {_words(shape)} needs {shape.num_devices} devices, there are "
+            f"{len(devices)}: give another --mesh{alone}"
         )
     try:
         ordered = _neighbours(shape, devices)

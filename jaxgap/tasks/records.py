@@ -58,6 +58,8 @@ class Record:
         value = self.fields[self._first([name])]
         if type(value) in (int, float) and math.isfinite(value):
             return str(value)
+        if not isinstance(value, str):
+            self.refuse(name, f"must be a text or a finite number, got {_shown(value)}")
         return self.text(name)
 
     def optional_text(self, name: str) -> str:
@@ -139,7 +141,12 @@ def read_records(path: str | Path) -> list[Record]:
     if path.suffix == ".json" and not _is_lines(text):
         return list(_members(path, text))
     lines = enumerate(text.split("\n"), start=1)
-    return [_record(line, f"{path}:{number}") for number, line in lines if line.strip()]
+    try:
+        return [_record(line, f"{path}:{number}") for number, line in lines if line.strip()]
+    except InputError as error:
+        if text.lstrip().startswith("["):
+            raise InputError(f"{error}: a JSON array needs a file named *.json") from None
+        raise
 
 
 def _is_lines(text: str) -> bool:
@@ -165,7 +172,9 @@ def _members(path: Path, text: str) -> Iterator[Record]:
     for name, member in members:
         where = f"{path}: {name}" if isinstance(found, dict) else f"{path}: item {name}"
         if not isinstance(member, dict):
-            raise InputError(f"{where}: must be a JSON object, got {_shown(member)}")
+            alone = isinstance(found, dict)
+            hint = ": put a single record between [ and ]" if alone else ""
+            raise InputError(f"{where}: must be a JSON object, got {_shown(member)}{hint}")
         yield Record(where, member)
 
 

@@ -54,7 +54,7 @@ def test_a_run_goes_on_on_other_meshes(jaxgap, small, options, rows, tmp_path):
 @pytest.mark.parametrize(
     ("mesh", "complaint"),
     [
-        ("data=64", "a mesh of data=64,fsdp=1,tensor=1 needs 64 devices, there are 1"),
+        ("data=64", "needs 64 devices, there are 1: give another --mesh, or --mesh '' for one"),
         ("rows=2", "a mesh must look like data=2,fsdp=2,tensor=2"),
     ],
 )

@@ -389,6 +389,19 @@ def test_bad_files_are_one_line_with_file_line_and_field(tmp_path, content, mess
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"a": 1}, {"a": 2}]', r"all.jsonl:1: must be a JSON object, got .*"),
+        ('\n [\n{"a": 1},\n{"a": 2}]', "all.jsonl:2: not valid JSON.*"),
+    ],
+)
+def test_an_array_in_a_file_of_lines_is_refused_with_advice(tmp_path, text, message):
+    (tmp_path / "all.jsonl").write_text(text)
+    with pytest.raises(InputError, match=message + r": a JSON array needs a file named \*\.json$"):
+        read_records(tmp_path / "all.jsonl")
+
+
 def test_the_line_of_a_mistake_is_named(tmp_path):
     path = tmp_path / "bad.jsonl"
     path.write_text('{"question": "a?", "answer": "#### 1"}\n\n{"question": "b?"}\n')
@@ -451,7 +464,7 @@ def test_json_lines_are_read_whatever_the_file_is_called(tmp_path, end, before):
     [
         ('{"a":\n{"b": 1}', r"whole.json: not valid JSON: .* line 2"),
         ('[{"a": 1},\n{"a": 2}', r"whole.json: not valid JSON: .* line 2"),
-        ('{"a": 1}', "whole.json: a: must be a JSON object, got 1"),
+        ('{"a": 1}', r"whole.json: a: must be a JSON object, got 1: put a single record between"),
         ('{"a":' * 100_000 + "\n1", r"whole.json: (JSON nested too deeply|not valid JSON)"),
     ],
 )
@@ -546,8 +559,10 @@ def test_a_reference_is_taken_whole_unless_it_marks_its_answer(tmp_path, answer,
     ("record", "message"),
     [
         ({"prompt": "?", "answer": "so\n####"}, r"own.jsonl:1: field 'answer': holds no answer"),
-        ({"prompt": "?", "answer": True}, r"field 'answer': must be a text, got True"),
-        ({"prompt": "?", "answer": float("nan")}, r"field 'answer': must be a text, got nan"),
+        ({"prompt": "?", "answer": True}, "'answer': must be a text or a finite number, got True"),
+        ({"prompt": "?", "answer": float("nan")}, "must be a text or a finite number, got nan"),
+        ({"prompt": "?", "answer": None}, "must be a text or a finite number, got None"),
+        ({"prompt": "?", "answer": " "}, "field 'answer': must be a text, got ' '"),
         ({"prompt": "\ud800", "answer": "a"}, "field 'prompt': holds half of a pair of surrogates"),
     ],
 )
