@@ -35,6 +35,17 @@ _OPTIMIZER = AdamW(Constant(1e-5))  # its hyperparameters do not affect costs
 
 
 @dataclasses.dataclass(frozen=True)
+class _UnwrittenTokenizer(CharTokenizer):
+    """A tokenizer of any size whose tokens have no characters, which do not affect programs."""
+
+    size: int
+
+    @property
+    def vocab_size(self) -> int:
+        return self.size
+
+
+@dataclasses.dataclass(frozen=True)
 class Steps:
     """The steps of a round of one model on one mesh.
 
@@ -159,11 +170,13 @@ class Steps:
             if workload.lora_rank is None
             else LoraConfig.uniform(workload.lora_rank, alpha=1.0)
         )
-        return LanguageModel(self.config, _tokenizer(self.config.vocab_size), lora)
+        return LanguageModel(self.config, _UnwrittenTokenizer("", self.config.vocab_size), lora)
 
     def _trained(self, workload: Workload) -> tuple[Any, Any, Any]:
         """Trainable parameters, frozen ones, and the optimiser's state."""
-        decoder = LanguageModel(self.config, _tokenizer(self.config.vocab_size)).shapes()
+        decoder = LanguageModel(
+            self.config, _UnwrittenTokenizer("", self.config.vocab_size)
+        ).shapes()
         lora = self._model(workload).lora
         if lora is None:
             trainable, frozen = self._sharded.params(decoder, jnp.float32), {}
@@ -187,8 +200,3 @@ class Steps:
     def _tokens(self, sizes: tuple[int, int]) -> TokenBatch:
         shapes = (jax.ShapeDtypeStruct(sizes, dtype) for dtype in (jnp.int32, jnp.bool_))
         return TokenBatch(*map(self._sharded.rows, shapes))
-
-
-def _tokenizer(vocab_size: int) -> CharTokenizer:
-    """A tokenizer of this size; its characters do not affect the programs."""
-    return CharTokenizer("".join(map(chr, range(0x10000, 0x10000 + vocab_size - 2))))

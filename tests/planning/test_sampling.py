@@ -1,5 +1,7 @@
 """What is planned for sampling is what a run then does."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,3 +139,18 @@ def test_a_step_repeated_does_as_much_more_in_the_same_memory():
     assert twice.costs.collective_bytes == {"all-gather": 14}
     refused = StepCosts(100, 10, None)
     assert refused.repeated(2) == refused
+
+
+def test_vocabularies_may_be_larger_than_unicode(monkeypatch):
+    traced = []
+
+    def compile_nothing(program, held_bytes, max_trip_counts):
+        traced.append(program)
+        return StepCosts(held_bytes, held_bytes, None)
+
+    monkeypatch.setattr("jaxgap.planning.steps.compile_step", compile_nothing)
+    config = dataclasses.replace(CONFIG, vocab_size=1_200_000)
+    steps = Steps(config, make_mesh(MeshShape(), jax.devices()[:1]))
+    steps.decode(Workload(8, 8, prompts_per_call=1, num_candidates=1))
+    steps.update(Workload(8, 8, prompts_per_call=1, num_candidates=1, rows=1))
+    assert len(traced) == 2
