@@ -12,6 +12,8 @@ import importlib.util
 import math
 import os
 import re
+import signal
+import threading
 from typing import Any, NamedTuple
 
 from jaxgap.errors import InputError
@@ -101,8 +103,13 @@ def describe(topology: str) -> list[Any]:
     import jax
     from jax.experimental import topologies
 
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         return list(topologies.get_topology_desc(topology, "tpu").devices)
     except (jax.errors.JaxRuntimeError, ValueError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{topology}: the compiler knows no such topology ({reason})") from error
+    finally:
+        # libtpu's own prints a stack trace. Only the main thread may replace it.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)

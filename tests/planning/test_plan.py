@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import ClassVar
@@ -47,16 +48,22 @@ def test_slices_that_exist_are_planned_for(topology):
     assert chip_of(topology).name == topology[:3]
 
 
-def test_a_topology_is_described_in_silence():
+def test_a_topology_is_described_in_silence_and_sigterm_ends_as_before():
     pytest.importorskip("libtpu")
-    program = "from jaxgap.planning.chips import describe; print(len(describe('v5e:2x4')))"
+    program = """
+import os, signal
+from jaxgap.planning.chips import describe
+print(len(describe("v5e:2x4")), flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+signal.pause()
+"""
     environment = {name: value for name, value in os.environ.items() if "TPU" not in name}
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment | {"JAX_PLATFORMS": "cpu"},
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True,
     )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("8\n", "")
+    assert (done.stdout, done.stderr, done.returncode) == ("8\n", "", -signal.SIGTERM)
 
 
 def test_a_workload_of_nothing_is_refused():
