@@ -31,10 +31,26 @@ _MIXED = re.compile(
     r"(?<![\w.^/])(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\s|\\[ ,;])+"
     r"(?P<top>\d+)/(?P<bottom>\d+)(?![\d/^!]|\.\d)"
 )
+# math-verify drops words after a number.
+_SCALED = re.compile(
+    r"(?P<number>(?<![\d,.])\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<=[\d}]))(?:\s|\\[ ,;])*"
+    r"(?P<text>\\(?:text|textrm|mathrm|mbox)\{\s*)?"
+    r"(?P<scale>hundred|thousand|million|billion|trillion)s?(?![A-Za-z-])",
+    re.IGNORECASE,
+)
+_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+# It also drops a relation that nothing precedes: those answers are bounds, not numbers.
+_BOUNDS = {
+    ">=": re.compile(r"\A(?:\\geq?(?:slant)?(?![a-z])|≥|>=)|\bor (?:more|greater)\b"),
+    "<=": re.compile(r"\A(?:\\leq?(?:slant)?(?![a-z])|≤|<=)|\bor (?:less|fewer)\b"),
+    ">": re.compile(r"\A(?:\\gt(?![a-z])|>)"),
+    # Not where it opens a vector, <1, 2>.
+    "<": re.compile(r"\A(?:\\lt(?![a-z])|<(?!.*>))"),
+}
 _FULL_STOP = re.compile(r"(?<=[\d})])\.$")
 _BASED = re.compile(r"(?P<digits>\d[\dA-Z]*)\s?_\s?(?P<brace>\{)?(?P<base>\d{1,2})(?(brace)\})")
-# A formula among words that are known not to change its meaning. It begins like an answer, not with
-# an operator or a relation.
+# A formula or a number among words that are known not to change its meaning. A formula begins like
+# an answer, not with an operator or a relation.
 _FILLER = r"(?i:there|is|are|the|so|we|get|have|a total of|equal to)"
 _UNIT = (
     r"(?:dollars?|cents?|degrees?|(?:square |cubic )?(?:units?|inch(?:es)?|foot|feet|yards?|miles?"
@@ -46,7 +62,8 @@ _BEGINNING = (
 )
 _IN_A_LINE = re.compile(
     rf"(?:{_FILLER}[,:]?[ ]+)*:?[ ]*"
-    rf"\$(?P<formula>(?={_BEGINNING})[^\s$](?:[^$]*[^\s\\$])?)\$"
+    rf"(?:\$(?P<formula>(?={_BEGINNING})[^\s$](?:[^$]*[^\s\\$])?)\$"
+    r"|\\?\$?(?P<number>-?\d[\d,]*(?:\.\d+)?(?:[ ](?:hundred|thousand|million|billion|trillion))?))"
     rf"(?:[ ]+{_UNIT})?\.?",
     re.ASCII,
 )
@@ -116,8 +133,14 @@ class MathProblems(AbstractFileTask):
         """Whether each final answer equals its reference; each distinct pair is compared once."""
         answers = [(_normal(problem.answer), _final(completion)) for problem, completion in pairs]
         unequal = list(dict.fromkeys(pair for pair in answers if not _same_text(*pair)))
-        # math-verify ignores bases.
-        asked = [pair for pair in unequal if pair[1] and not all(map(_BASED.fullmatch, pair))]
+        # math-verify ignores bases and bounds.
+        asked = [
+            (reference, answer)
+            for reference, answer in unequal
+            if answer
+            and not (_BASED.fullmatch(reference) and _BASED.fullmatch(answer))
+            and _bound(reference) == _bound(answer)
+        ]
         requests = [json.dumps({"equal": pair}).encode() for pair in asked]
         equal = dict(zip(asked, self._grader.ask_all(requests), strict=True))
         return [_same_text(*pair) or equal.get(pair) is True for pair in answers]
@@ -128,7 +151,9 @@ class MathProblems(AbstractFileTask):
     def canonical_answers(self, completions: Sequence[str]) -> list[str]:
         """Each final answer in SymPy's form, or unchanged if it cannot be parsed.
 
-        A percentage stays one, since it may equal either its number or the fraction.
+        A percentage stays one, since it may equal either its number or the fraction. `x = 5` is 5,
+        whatever the name: of answers in the same form, only those that name different variables are
+        graded differently, by a reference that names one.
         """
         finals = [_final(completion) for completion in completions]
         answers = [_PERCENT.sub("", final) for final in finals]
@@ -140,9 +165,10 @@ class MathProblems(AbstractFileTask):
         ]
         requests = [json.dumps({"canonical": answer}).encode() for answer in distinct]
         written = dict(zip(distinct, self._grader.ask_all(requests), strict=True))
+        replies = (written.get(answer) for answer in answers)
         return [
-            (reply if isinstance(reply := written.get(answer), str) else _canonical(answer)) + sign
-            for answer, sign in zip(answers, signs, strict=True)
+            _bound(answer) + (reply if isinstance(reply, str) else _canonical(answer)) + sign
+            for answer, reply, sign in zip(answers, replies, signs, strict=True)
         ]
 
 
@@ -154,16 +180,16 @@ def _final(completion: str) -> str:
 
 
 def _only_formula(line: str) -> str:
-    """The formula of a line that is otherwise only words known not to change its meaning."""
+    """The formula or number of a line that is otherwise only words known not to change it."""
     only = _IN_A_LINE.fullmatch(line)
-    return only["formula"] if only else line
+    return only["formula"] or only["number"] if only else line
 
 
 def _normal(answer: str) -> str:
     """An answer without what confuses math-verify."""
     answer = _DEGREES.sub(r"^{\\circ}", answer).replace(r"\varnothing", r"\emptyset")
     answer = _FULL_STOP.sub("", between_thousands("", answer))
-    answer = _MIXED.sub(_as_latex, answer)
+    answer = _SCALED.sub(_in_full, _MIXED.sub(_as_latex, answer))
     based = _BASED.fullmatch(answer)
     return f"{based['digits']}_{based['base']}" if based else answer
 
@@ -171,6 +197,18 @@ def _normal(answer: str) -> str:
 def _as_latex(mixed: re.Match[str]) -> str:
     """`2\\frac{1}{2}` for "2 1/2", which math-verify reads as 3/2."""
     return f"{mixed['whole'].replace(',', '')}\\frac{{{mixed['top']}}}{{{mixed['bottom']}}}"
+
+
+def _in_full(scaled: re.Match[str]) -> str:
+    r"""`2\cdot10^{6}` for `2\text{ million}`."""
+    power = _POWERS[scaled["scale"].lower()]
+    text = r"\text{" if scaled["text"] else ""
+    return f"{scaled['number'].replace(',', '')}\\cdot10^{{{power}}}{text}"
+
+
+def _bound(answer: str) -> str:
+    """The relation of an answer that is only a bound, such as `\\ge 6`; empty for others."""
+    return next((sign for sign, words in _BOUNDS.items() if words.search(answer)), "")
 
 
 def _in_words(answer: str) -> str:
@@ -184,5 +222,5 @@ def _same_text(reference: str, answer: str) -> bool:
 
 
 def _canonical(answer: str) -> str:
-    """Words in lower case; in formulas `R` and `r` differ."""
+    """Words in lower case; in formulas `R` and `r` differ, unless math-verify compares them."""
     return canonical_text(answer, keep_case=not _WORDS.fullmatch(answer))
