@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jaxgap.cli.option_names import in_options
-from jaxgap.cli.tables import limit_cell, print_warnings
+from jaxgap.cli.tables import counted, limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
@@ -33,7 +33,7 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
     remarks = _Remarks()
     kinds = {(run.result.kind, run.result.time_unit) for run in found.runs}
     table = Table(
-        title=f"{len(found.runs)} runs, {found.runs[0].result.model} law, "
+        title=f"{counted(len(found.runs), 'run')}, {found.runs[0].result.model} law, "
         f"{percent(found.level)} intervals",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

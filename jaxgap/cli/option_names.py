@@ -12,7 +12,6 @@ _ADVICE = re.compile(
     rf"\bcolumns=\{{(?P<columns>{_PAIR.pattern}(?:, {_PAIR.pattern})*)\}}"
     r"|\bkind='(?P<kind>\w+)'"
     r"|`(?P<argument>[a-z_]+)(?:=True)?`"
-    r"|`noise=(?P<noise>ScalePerSeries)\(\)`"
     r"|`resume_folder\((?P<quote>['\"])(?P<run>.*?)(?P=quote)\)`"
 )
 
@@ -63,8 +62,6 @@ def _as_option(advice: re.Match[str]) -> str:
         return f"--kind {advice['kind']}"
     if advice["argument"]:
         return "--" + advice["argument"].replace("_", "-")
-    if advice["noise"]:
-        return "--noise per-series"
     if advice["run"]:
         return f"jaxgap improve --resume {advice['run']}"
     return "--columns " + ",".join(map("=".join, _PAIR.findall(advice["columns"])))

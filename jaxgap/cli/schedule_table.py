@@ -10,7 +10,7 @@ from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import ScheduleOutcome
-from jaxgap.fitting.results.fit_report import limit_sentence, number
+from jaxgap.fitting.results.fit_report import digits_of, interval, limit_sentence, number
 from jaxgap.fitting.results.objection import objection
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
@@ -36,7 +36,10 @@ def print_plan(console: Terminal, plan: ExternalPlan) -> None:
 def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
     """Print the table, and where the model breaks down, if the data determine it."""
     table = Table(
-        title=f"External data, gamma = {plan.strength:g}", box=SIMPLE_HEAD, pad_edge=False
+        title=f"External data, gamma = {plan.strength:g}",
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
     )
     table.add_column("schedule", no_wrap=True)
     for heading in ("solver's limit", "Prop 5.1", "improvement", "slope"):
@@ -147,5 +150,4 @@ def _with_interval(estimate: Estimate) -> str:
         return "not determined"
     if estimate.interval is None:
         return number(estimate.estimate, 3)
-    low, high = (number(end, 3) for end in estimate.interval)
-    return f"{number(estimate.estimate, 3)}\n[{low}, {high}]"
+    return f"{number(estimate.estimate, digits_of(estimate, 3))}\n{interval(estimate, 3)}"

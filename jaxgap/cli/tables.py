@@ -10,6 +10,7 @@ from rich.text import Text
 from jaxgap.cli.option_names import in_options
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.results.fit_report import (
+    digits_of,
     duration,
     interval,
     limit_sentence,
@@ -49,7 +50,16 @@ def limit_cell(result: "FitResult", digits: int) -> str:
         return "already beyond it"
     if limit.estimate is None:
         return f"withheld {interval(limit, digits)}" if limit.interval else "withheld"
-    return f"{number(limit.estimate, digits)} {interval(limit, digits)}"
+    return f"{number(limit.estimate, digits_of(limit, digits))} {interval(limit, digits)}"
+
+
+def counted(number: float, unit: str) -> str:
+    """A number with its unit, which is plural unless the number is one.
+
+    >>> counted(1, "round"), counted(2.5, "epoch")
+    ('1 round', '2.5 epochs')
+    """
+    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
 
 
 def print_notes(console: Terminal, run: Trajectory) -> None:
@@ -71,17 +81,23 @@ def unsaid(warnings: Iterable[str], said: Iterable[str]) -> list[str]:
 
 def print_forecast(console: Terminal, result: "Forecast") -> None:
     """Print the forecast of each series, the remaining gain, and the advice."""
-    title = f"At {result.horizon:g} {result.time_unit}s, for one measurement"
+    title = f"At {counted(result.horizon, result.time_unit)}, for one measurement"
     table = Table(title=title, box=SIMPLE_HEAD)
     for heading in ("", "mean", "median", f"{percent(result.level)} interval"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for name in ("solver", "verifier", "gap"):
-        series = getattr(result, name)
-        if series is not None:
-            low, high = series.interval
-            bounds = f"[{number(low)}, {number(high)}]"
-            table.add_row(name, number(series.mean), number(series.median), bounds)
+    found = {name: getattr(result, name) for name in ("solver", "verifier", "gap")}
+    shown = {name: series for name, series in found.items() if series is not None}
+    for name, series in shown.items():
+        low, high = series.interval
+        bounds = f"[{number(low)}, {number(high)}]"
+        table.add_row(name, number(series.mean), number(series.median), bounds)
     console.print(table)
+    unknown = [name for name, series in shown.items() if series.mean is None]
+    if unknown:
+        console.print(
+            f"No mean of the {' or the '.join(unknown)}: it is outside of the interval, as a few "
+            "draws decide it."
+        )
     shapes = sorted(result.weights.items(), key=lambda item: -item[1])
     said = ", ".join(f"{name} {weight:.0%}" for name, weight in shapes if weight >= 0.01)
     console.print(f"Weights of the shapes of curve: {said}")
@@ -128,7 +144,7 @@ def _next_gain_words(result: "Forecast") -> str:
     advice = result.advice
     low, high = (number(end, 2) for end in advice.next_gain_interval)
     return (
-        f"The next round ({advice.round_length:g} {result.time_unit}s) gains "
+        f"The next round ({counted(advice.round_length, result.time_unit)}) gains "
         f"{number(advice.next_gain, 2)}, {percent(result.level)} interval [{low}, {high}]"
     )
 

@@ -8,7 +8,7 @@ seeds of an experiment, the mean of their limits (diamond, with interval) and th
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -140,8 +140,8 @@ def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) 
     faint = 0.9 if len(runs) <= 8 else 0.55
     for each in runs:
         colour, run = colours[each.name], each.run
-        style = {"color": colour, **markers(run.num_rows), "markersize": 2.5}
-        ax.plot(run.ts, run.solver, "o", **({"alpha": faint} | style))
+        style: dict[str, Any] = {"alpha": faint, **markers(run.num_rows), "markersize": 2.5}
+        ax.plot(run.ts, run.solver, "o", color=colour, **style)
         ax.plot(each.ts, each.fitted, color=colour, linewidth=1.1, alpha=faint)
     result = runs[0].result
     widen(ax, y=max(least_span(each.run) for each in runs))

@@ -29,6 +29,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: right; }
 td { white-space: nowrap; } td:last-child { white-space: normal; }
 th:first-child, td:first-child, .words th:last-child, .words td:last-child { text-align: left; }
+.words td:last-child { min-width: 16rem; }
 th { color: var(--muted); font-weight: 600; }
 ul.warnings { border-left: 4px solid #D55E00; margin: 1rem 0; padding: .25rem 0 .25rem 2rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--accent); }

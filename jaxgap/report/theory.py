@@ -5,13 +5,16 @@ potential. Verifier against solver shows the coupling: for any f, the theory pre
 line of slope r = beta / alpha.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgap.fitting import FitResult, Prediction
+from jaxgap.fitting import FitResult
 from jaxgap.fitting.own_terms import own_terms
 from jaxgap.fitting.precision import double_precision
 from jaxgap.report.style import (
@@ -40,12 +43,12 @@ def draw_theory(run: Trajectory, result: FitResult) -> Figure:
         raise ValueError("result must come from a fit with a verifier")
     with new_figure(7.2, 3.6) as figure:
         left, right = figure.subplots(1, 2)
-        _draw_potential(left, run, prediction.gap.estimate, _closing_speed(result, prediction))
+        solver, verifier = prediction.solver.estimate, prediction.verifier.estimate
+        closing = _closing_speed(result, prediction.ts, solver, verifier)
+        _draw_potential(left, run, prediction.gap.estimate, closing)
         style = {"color": MEASURED, **markers(run.num_rows)}
         right.plot(run.solver, run.verifier, "o", label="measured", **style)
-        right.plot(
-            prediction.solver.estimate, prediction.verifier.estimate, color=MUTED, label="law"
-        )
+        right.plot(solver, verifier, color=MUTED, label="law")
         right.set_xlabel("solver" + unit_of(run.kind))
         right.set_ylabel("verifier" + unit_of(run.kind))
         right.set_title("Verifier against solver")
@@ -54,12 +57,18 @@ def draw_theory(run: Trajectory, result: FitResult) -> Figure:
     return figure
 
 
-def _closing_speed(result: FitResult, prediction: Prediction) -> Float[np.ndarray, " times"]:
-    """The law's `-dG/dt` at the predicted times, from its equations."""
-    capabilities = np.stack([prediction.solver.estimate, prediction.verifier.estimate], axis=-1)
+def _closing_speed(
+    result: FitResult,
+    ts: Float[np.ndarray, " times"],
+    solver: Float[np.ndarray, " times"],
+    verifier: Float[np.ndarray, " times"],
+) -> Float[np.ndarray, " times"]:
+    """The law's `-dG/dt` where its curves are at `ts`, from its equations."""
+    capabilities = np.stack([solver, verifier], axis=-1)
     states = own_terms(capabilities, result.kind == "accuracy")
+    vector_field: Callable[..., Any] = result.dynamics.vector_field
     with double_precision():
-        slopes = np.asarray(jax.vmap(result.dynamics.vector_field)(prediction.ts, states))
+        slopes = np.asarray(jax.vmap(vector_field)(ts, states))
     return slopes[:, 1] - slopes[:, 0]
 
 

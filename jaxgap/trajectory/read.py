@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.trajectory.csv_file import read_csv
+from jaxgap.trajectory.csv_file import read_csv, read_sidecar
 from jaxgap.trajectory.jsonl_file import read_jsonl
+from jaxgap.trajectory.metadata import with_given
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.sources.csv_log import read_csv_log
 from jaxgap.trajectory.sources.jsonl_log import read_jsonl_log
@@ -16,6 +17,8 @@ from jaxgap.trajectory.sources.tensorboard import EVENT_FILES, read_tensorboard
 from jaxgap.trajectory.sources.trainer_state import read_trainer_state
 
 RUN_TABLE = "trajectory.csv"
+# The lines of a RUN folder, which have no header: the table beside them has its metadata.
+_RUN_LINES = "metrics.jsonl"
 TRAINER_STATE = "trainer_state.json"
 
 
@@ -93,7 +96,7 @@ def _read_own(path: Path, **metadata: Any) -> Trajectory:
     if own.is_file() and own.suffix not in (".json", ".jsonl"):
         return read_csv(own, **metadata)
     if path.suffix == ".jsonl":
-        return read_jsonl(path, **metadata)
+        return read_jsonl(path, **with_given(_run_metadata(path), metadata))
     if not path.exists():
         raise TrajectoryError(f"{path}: no such file")
     if not (path.is_file() or path.is_dir()):
@@ -102,3 +105,7 @@ def _read_own(path: Path, **metadata: Any) -> Trajectory:
         f"{path}: say which of its columns is which, as in "
         "columns={'t': 'step', 'solver': 'eval/nll'}"
     )
+
+
+def _run_metadata(path: Path) -> dict[str, Any]:
+    return read_sidecar(path.parent / RUN_TABLE) if path.name == _RUN_LINES else {}

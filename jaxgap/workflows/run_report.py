@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.results.fit_report import (
+    digits_of,
     interval,
     limit_sentence,
     number,
@@ -14,10 +15,12 @@ from jaxgap.fitting.results.fit_report import (
     r2_sentence,
     time_left_sentence,
 )
+from jaxgap.fitting.results.objection import objection
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves, limits_drawn
 from jaxgap.report.forecast import draw_forecast
 from jaxgap.report.page import Page
+from jaxgap.report.style import unit_of
 from jaxgap.report.theory import draw_theory
 from jaxgap.report.words import (
     accuracy_ends,
@@ -126,13 +129,15 @@ def _cards(analysis: Analysis) -> list[tuple[str, str]]:
     if accuracies is not None:
         first, last = accuracies
         cards.append((f"{first:.0%} → {last:.0%}", "accuracy at temperature 1"))
+    unit = unit_of(run.kind)
     change = f"{number(run.solver[0], 3)} → {number(run.solver[-1], 3)}"
-    cards.append((change, "solver, first to last checkpoint"))
-    limit = result.limits["solver"]
-    bounds = f"solver's limit, {percent(result.level)} interval {interval(limit)}"
-    cards.append((number(limit.estimate, 3), bounds))
-    rate = result.parameters["rate"]
-    cards.append((number(rate.estimate, 3), f"rate per {run.time_unit}, {interval(rate)}"))
+    cards.append((change, f"solver{unit}, first to last checkpoint"))
+    limit, rate, level = result.limits["solver"], result.parameters["rate"], percent(result.level)
+    against = "" if objection(result) is None else ", under a law that does not describe this run"
+    bounds = f"solver's limit{unit}, {level} interval {interval(limit, 3)}{against}"
+    cards.append((number(limit.estimate, digits_of(limit, 3)), bounds))
+    slope = f"rate per {run.time_unit}, {level} interval {interval(rate, 3)}{against}"
+    cards.append((number(rate.estimate, digits_of(rate, 3)), slope))
     return cards
 
 

@@ -232,7 +232,7 @@ def test_a_warning_of_a_fit_names_an_option(tmp_path, capsys):
     write_csv(Trajectory(ts, *curves), tmp_path / "run.csv")
     run_command(["fit", str(tmp_path / "run.csv")])
     said = " ".join(capsys.readouterr().out.split())
-    assert "give each series its own (--noise per-series)" in said
+    assert "give each series its own (jaxgap fit --noise per-series, or" in said
 
 
 COMMANDS = "backtest bench compare demo export fit forecast improve plan report schedule watch"

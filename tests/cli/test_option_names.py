@@ -47,7 +47,6 @@ def test_an_argument_is_called_as_its_option_was_typed(message, argv, said):
         ("give `num_items`", "give --num-items"),
         ("with `num_rounds`=3, not 4", "with --num-rounds=3, not 4"),
         ("with `remat=True`, or", "with --remat, or"),
-        ("so `noise=ScalePerSeries()`)", "so --noise per-series)"),
         ("with `resume_folder('a/b')`", "with jaxgap improve --resume a/b"),
         ("""with `resume_folder("it's")`""", "with jaxgap improve --resume it's"),
         ("call it inside `with f(True):`", "call it inside `with f(True):`"),

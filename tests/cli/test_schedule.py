@@ -1,11 +1,14 @@
 """`jaxgap schedule`: one table, strict JSON, a picture, and one line for a mistake."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
+from jaxgap.cli.schedule_table import print_plan
+from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, fit
 from jaxgap.trajectory import Trajectory, write_csv
 from jaxgap.workflows.external_plan import plan_external_data
@@ -187,3 +190,15 @@ def test_a_mistake_gets_one_line_and_status_2(options, said, run_file, tmp_path,
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert said in line
+
+
+def test_the_table_keeps_exponents_in_80_columns():
+    ts = np.arange(12.0)
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 12))
+    decay = np.exp(-0.4 * ts)
+    solver, verifier = 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1]
+    result = fit(LinearLaw(), Trajectory(ts, 1e-9 * solver, 1e-9 * verifier))
+    output = io.StringIO()
+    print_plan(Terminal(file=output, width=80), plan_external_data(result, 0.1, ts))
+    assert "e-10, " in output.getvalue()
+    assert "…" not in output.getvalue()

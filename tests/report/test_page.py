@@ -41,3 +41,7 @@ def test_foreign_text_is_escaped_everywhere():
 
 def test_the_same_figure_gives_the_same_bytes():
     assert to_svg(accuracies()) == to_svg(accuracies())
+
+
+def test_the_words_of_a_table_have_room_in_a_narrow_window():
+    assert ".words td:last-child { min-width: 16rem; }" in Page("A run", "lead").to_html()

@@ -16,6 +16,7 @@ from jaxgap.trajectory import (
     write_csv,
     write_jsonl,
 )
+from jaxgap.trajectory.read import read_trajectory
 
 FORMATS = [("run.csv", write_csv, read_csv), ("run.jsonl", write_jsonl, read_jsonl)]
 
@@ -301,3 +302,17 @@ def test_names_of_runs_are_for_comparing(tmp_path):
     (tmp_path / "runs.csv").write_text("t,solver,run\n0,1,a\n1,2,a\n2,3,a\n")
     with pytest.raises(TrajectoryError, match=r"got 'a'; .* skips columns .*; if this one tells"):
         read_csv(tmp_path / "runs.csv")
+
+
+def test_the_lines_of_a_run_folder_have_the_metadata_of_its_table(tmp_path):
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.5], time_unit="round", provenance={"seed": 3})
+    write_csv(run, tmp_path / "trajectory.csv")
+    lines = "".join(
+        f'{{"t": {t}, "solver": {u}}}\n' for t, u in zip(run.ts, run.solver, strict=False)
+    )
+    for name in ("metrics.jsonl", "other.jsonl"):
+        (tmp_path / name).write_text(lines)
+    found = read_trajectory(tmp_path / "metrics.jsonl")
+    assert (found.time_unit, dict(found.provenance)) == ("round", {"seed": 3})
+    assert read_trajectory(tmp_path / "metrics.jsonl", time_unit="step").time_unit == "step"
+    assert read_trajectory(tmp_path / "other.jsonl").time_unit == "epoch"

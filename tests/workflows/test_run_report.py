@@ -42,6 +42,9 @@ def test_the_page_says_what_happened(tmp_path):
     assert "&lt;careful&gt;" in text
     assert "the limits (dashed)" in text
     assert text.count("<svg") == 4
+    assert "solver (nats), first to last checkpoint" in text
+    assert "limit (nats), 90% interval [" in text
+    assert "rate per round, 90% interval [" in text
 
 
 def test_a_run_that_became_more_confident_and_less_accurate_is_called_so(tmp_path):
@@ -54,7 +57,9 @@ def test_a_run_that_the_law_does_not_describe_is_called_so(tmp_path):
     run = read_csv(folder / "trajectory.csv")
     write_csv(run.replace(verifier=1 + 0.5 * np.sin(run.ts)), folder / "trajectory.csv")
     path, _ = write_report(folder)
-    assert "law does not describe this run" in path.read_text()
+    text = path.read_text()
+    assert "law does not describe this run" in text
+    assert "], under a law that does not describe this run</span>" in text
 
 
 def test_a_page_without_a_limit_speaks_of_none(tmp_path):

@@ -92,7 +92,7 @@ def constant_ratio(
     return Finding(
         statistic=statistic,
         p_value=float(fdtrc(1, num_rows - 3, statistic)),
-        method="F test of a bend in verifier against solver",
+        method="F test of a bend, verifier on solver",
         says=(
             f"the ratio dU_v/dU_s is not constant, {first} over the first part of the way and "
             f"{second} over the rest: no choice of f in the solver-verifier law allows that"

@@ -18,6 +18,8 @@ _MIN_ROWS = 6
 _ROUND_OFF = 10 * NOISE_FLOOR
 # The difference of two rounded numbers is off by at most this many units in the last place.
 _ROUND_OFFS = 4
+# Which command has the option is said too, since other commands print the warnings of fits.
+_PER_SERIES = "jaxgap fit --noise per-series, or noise=ScalePerSeries() in Python"
 # In standard errors, where known: residuals this small are a bound keeping the curve off the rows.
 _STANDS_STILL = 1e-3
 
@@ -114,11 +116,11 @@ class Diagnostics:
         if p_value is None or 1.0 - p_value >= SIGNIFICANCE:
             return []
         return [
-            "the residuals are smaller than the standard errors given (reduced chi-squared "
+            "the residuals are smaller than their standard errors (reduced chi-squared "
             f"{self.reduced_chi_squared:.2g}, {chance(1.0 - p_value)}): the rows share a "
             "part of their errors, as rows measured on the same prompts do, or the errors are too "
             "large; rates, ratios and limits on these prompts are known better than the intervals "
-            "say (`noise=ScalePerSeries()`), and limits on other prompts less well"
+            f"say ({_PER_SERIES}), and limits on other prompts less well"
         ]
 
     def _unequal_noise(self) -> list[str]:
@@ -129,7 +131,7 @@ class Diagnostics:
             f"the verifier's residuals are {self.noise_ratio:.2g} times as large as the "
             f"solver's (F test, {chance(p_value)}): the fit assumes one scale for both, so "
             "the intervals of the noisier series are too narrow and those of the other too "
-            "wide; give each series its own (`noise=ScalePerSeries()`)"
+            f"wide; give each series its own ({_PER_SERIES})"
         ]
 
     def to_dict(self) -> dict[str, Any]:

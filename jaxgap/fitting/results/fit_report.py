@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 # Correlations weaker than this are left out of the report.
 _CORRELATION = 0.9
+# Beyond these, what tells numbers apart is rounding error.
+_MOST_DIGITS = 10
 
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number with `digits` significant digits; a dash for `None`."""
-    return "–" if value is None else f"{value:#.{digits}g}".rstrip(".")
+    # Without the sign of a negative zero.
+    return "–" if value is None else f"{value or 0.0:#.{digits}g}".rstrip(".")
 
 
 def percent(level: float) -> str:
@@ -30,11 +33,21 @@ def percent(level: float) -> str:
     return f"{100 * level:.12g}%"
 
 
+def digits_of(estimate: Estimate, digits: int = 4) -> int:
+    """So many digits, or as many more as tell the two ends of the interval apart."""
+    low, high = estimate.interval or (None, None)
+    if low is None or high is None:
+        return digits
+    enough = (d for d in range(digits, _MOST_DIGITS) if number(low, d) != number(high, d))
+    return next(enough, digits)
+
+
 def interval(estimate: Estimate, digits: int = 4) -> str:
     """An interval as `[low, high]`, with an open end where the data set no bound."""
     if estimate.interval is None:
         return "–"
     low, high = estimate.interval
+    digits = digits_of(estimate, digits)
     left = "(open" if low is None else f"[{number(low, digits)}"
     right = "open)" if high is None else f"{number(high, digits)}]"
     return f"{left}, {right}"
@@ -68,7 +81,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     if objection(result) is not None:
         doubt += ", under a law that does not describe this run"
     return (
-        f"The solver's limit is {number(limit.estimate)}, "
+        f"The solver's limit is {number(limit.estimate, digits_of(limit))}, "
         f"{percent(result.level)} interval {interval(limit)}{doubt}."
     )
 
@@ -220,7 +233,7 @@ def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str
     rows = [
         (
             name,
-            number(value.estimate),
+            number(value.estimate, digits_of(value)),
             number(value.stderr, 2),
             interval(value),
             identifiable(value),

@@ -41,7 +41,7 @@ def test_scales_that_differ_by_ten_are_told(verifier_noise):
     result = fit(LinearLaw(), run)
     assert 0.5 < result.diagnostics.noise_ratio * 0.05 / verifier_noise < 2
     (warning,) = [each for each in result.warnings if "assumes one scale for both" in each]
-    assert "`noise=ScalePerSeries()`" in warning
+    assert "noise=ScalePerSeries() in Python" in warning
     assert "equal noise scales" in result.report()
 
 
