@@ -75,7 +75,8 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     ):
         if sentence:
             page.paragraph(sentence)
-    page.figure(draw_curves(run, result), f"{_curves_caption(result)} {r2_sentence(result.r2)}.")
+    caption = f"{_curves_caption(run, result)} {r2_sentence(result.r2)}."
+    page.figure(draw_curves(run, result), caption)
     if has_accuracies(run):
         page.heading("Did it become more accurate, or only more confident?")
         page.figure(draw_accuracies(run), _ACCURACIES)
@@ -113,8 +114,10 @@ _THEORY = (
 )
 
 
-def _curves_caption(result: FitResult) -> str:
-    measured = "Measured capabilities on held-out prompts with standard errors"
+def _curves_caption(run: Trajectory, result: FitResult) -> str:
+    measured = "Measured capabilities on held-out prompts"
+    if run.solver_se is not None:
+        measured += " with standard errors"
     law = "the fitted law with its band"
     if not limits_drawn(result):
         return f"{measured}, and {law}."

@@ -71,6 +71,9 @@ def test_a_page_without_a_limit_speaks_of_none(tmp_path):
     assert {limit.estimate for limit in result.limits.values()} == {None}
     assert "the fitted law with its band. " in path.read_text()
     assert "the limits (dashed)" not in path.read_text()
+    assert "on held-out prompts with standard errors, and" in path.read_text()
+    write_csv(straight.replace(solver_se=None, verifier_se=None), folder / "trajectory.csv")
+    assert "on held-out prompts, and" in write_report(folder)[0].read_text()
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Correlations weaker than this are left out of the report.
 _CORRELATION = 0.9
 # Beyond these, what tells numbers apart is rounding error.
-_MOST_DIGITS = 10
+_MOST_DIGITS = 9
 
 
 def number(value: float | None, digits: int = 4) -> str:
