@@ -62,7 +62,10 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     high = jnp.where(outside, jnp.minimum(moved, search.high), search.high)
     # A refit that did not follow the spring to the bound says nothing about the cost there.
     stuck = ~outside & (moved < 0.5 * search.trial)
-    at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high)
+    # A spring may be too soft to follow a profile that rises steeply just before the bound.
+    steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
+    is_beyond = ~steep | (newton > (1 - NEAR) * room)
+    at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high) & is_beyond
     near = ~failed & (jnp.abs(relative) < NEAR) & (jnp.abs(newton - moved) < 2 * NEAR * moved)
     narrow = high - low < _NARROW * high
     # Well inside, Newton's method says little of where the end is.
@@ -76,18 +79,18 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
     # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
     # moved a steep profile was far too soft: a closer trial has a stiffer one.
-    steep = (refit.slope > 0) & (refit.zeta > 0.05 * quantile)
     too_soft = stuck & steep
     closest = jnp.maximum(moved, _CLOSER * search.trial)
     least = jnp.where(far_inside & ~too_soft, 1.2 * search.trial, closest)
     outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
     wanted = jnp.where(jnp.isinf(high), outward, between)
-    # Aim further by as much as the spring will give, which grows about as the cube of the distance.
+    # Aim further by as much as the spring will give, which grows about as the cube of the distance,
+    # even beyond the bound.
     short = jnp.where(failed, 0.0, jnp.clip(search.trial - moved, 0.0, 0.1 * search.trial))
-    trial = wanted + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
+    trial = jnp.minimum(wanted, room) + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
     return Bracket(
         inner=jnp.where(outside, search.inner, refit.coordinates),
-        trial=jnp.minimum(trial, room),
+        trial=trial,
         low=low,
         high=jnp.where(in_vain, search.low, high),
         value=jnp.where(in_vain, search.low, jnp.where(near, newton, wanted)),

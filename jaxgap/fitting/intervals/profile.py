@@ -258,7 +258,9 @@ class _Searches(AbstractIteration):
         # bound. So too if no refit came out inside: it fell back to the fit, where zeta is zero.
         astray = jnp.isinf(search.high) | (search.low == 0)
         lost = astray & ~(jnp.abs(search.relative) < _CLOSE)
-        beyond = search.at_bound | lost | (_room(end) <= 0) | ~jnp.isfinite(fit.cost)
+        room = _room(end)
+        unbounded = search.at_bound | (search.value >= room) | (room <= 0)
+        beyond = unbounded | lost | ~jnp.isfinite(fit.cost)
         distance = jnp.where(beyond, 0.0, search.value)
         found = jnp.where(beyond, end.bound, end.centre + end.direction * distance)
         # If the fit is beyond its bound, the whole interval may be, and is not followed there.

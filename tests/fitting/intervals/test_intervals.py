@@ -287,3 +287,20 @@ def test_a_slow_rate_that_fits_as_well_widens_the_limit_of_a_fast_one(values):
         else:
             assert squares_with_limit_at(ts, values, end - side * 0.02 * span) < most
             assert squares_with_limit_at(ts, values, end + side * 0.02 * span) > most
+
+
+def test_a_rate_that_may_be_infinite_has_the_lower_end_that_its_squares_say():
+    """From a best fit of 40 it is next to zero, and a spring as soft as that distance gives way."""
+    ts, values = np.arange(5.0), np.array([0.361, 0.519, 0.502, 0.511, 0.531])
+    result = fit(LinearLaw(), Trajectory(ts, values, kind="accuracy"), level=0.9)
+
+    def squares(rate):
+        basis = np.stack([np.ones_like(ts), np.exp(-rate * ts)], axis=1)
+        return ((basis @ np.linalg.lstsq(basis, values, rcond=None)[0] - values) ** 2).sum()
+
+    least = squares(100.0)
+    low, high = result.parameters["rate"].interval
+    assert high is None
+    assert low == pytest.approx(
+        brentq(lambda r: squares(r) - least * (1 + stdtrit(2, 0.95) ** 2 / 2), 0.1, 5), rel=0.1
+    )
