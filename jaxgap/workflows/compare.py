@@ -86,7 +86,8 @@ def compare_runs(
 
     **Example:**
 
-    >>>     >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from pathlib import Path
     >>> from jaxgap.fitting import LinearLaw
     >>> from jaxgap.trajectory import Trajectory
     >>> t = np.arange(12.0)
