@@ -110,6 +110,7 @@ def describe(topology: str) -> list[Any]:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{topology}: the compiler knows no such topology ({reason})") from error
     finally:
-        # libtpu's own prints a stack trace. Only the main thread may replace it.
-        if threading.current_thread() is threading.main_thread():
+        # libtpu's own prints a stack trace. Only the main thread may replace it, and Python cannot
+        # put back one that it did not set.
+        if handler is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
