@@ -154,4 +154,4 @@ def test_a_cost_has_the_next_gain_beside_it(curve, tmp_path, capsys):
     detail = strict(out)["advice_detail"]
     low, high = (number(end, 2) for end in detail["next_gain_interval"])
     gain = f"gains {number(detail['next_gain'], 2)}, 90% interval [{low}, {high}]"
-    assert f"The next round (1 epochs) {gain}" in said
+    assert f"The next round (1 epoch) {gain}" in said

@@ -232,10 +232,10 @@ def test_the_papers_own_curves_do_not_keep_their_ratio(shared_data, panel):
     result = fit(LinearLaw(), read_csv(shared_data / "sun2025_fig4" / f"phi4mini_{panel}_qe.csv"))
     assert result.diagnosis.constant_ratio.p_value < 1e-6
     assert "solver-verifier law does not describe this run" in result.diagnosis.verdict
-    # Theory, section 4: about .27 early and .6 to .67 late.
+    # Theory, section 4: about .27 early and .6 to .67 late; the second part has the middle, too.
     (early, _), (late, _) = quoted_slopes(result.diagnosis.constant_ratio)
     assert 0.23 < early < 0.31
-    assert 0.57 < late < 0.71
+    assert 0.52 < late < 0.75
     assert result.diagnosis.verdict in result.warnings
     assert not result.diagnosis.solver_keeps.significant
 
