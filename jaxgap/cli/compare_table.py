@@ -8,11 +8,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jaxgap.cli.option_names import in_options
-from jaxgap.cli.tables import counted, limit_cell, print_warnings
+from jaxgap.cli.tables import limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
-from jaxgap.fitting.results.fit_report import number, percent
+from jaxgap.fitting.results.fit_report import counted, number, percent
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
 

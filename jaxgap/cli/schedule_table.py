@@ -10,7 +10,7 @@ from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import ScheduleOutcome
-from jaxgap.fitting.results.fit_report import digits_of, interval, limit_sentence, number
+from jaxgap.fitting.results.fit_report import estimated, interval, limit_sentence, number
 from jaxgap.fitting.results.objection import objection
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
@@ -150,4 +150,4 @@ def _with_interval(estimate: Estimate) -> str:
         return "not determined"
     if estimate.interval is None:
         return number(estimate.estimate, 3)
-    return f"{number(estimate.estimate, digits_of(estimate, 3))}\n{interval(estimate, 3)}"
+    return f"{estimated(estimate, 3)}\n{interval(estimate, 3)}"

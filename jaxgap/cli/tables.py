@@ -10,8 +10,9 @@ from rich.text import Text
 from jaxgap.cli.option_names import in_options
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting.results.fit_report import (
-    digits_of,
+    counted,
     duration,
+    estimated,
     interval,
     limit_sentence,
     number,
@@ -50,16 +51,7 @@ def limit_cell(result: "FitResult", digits: int) -> str:
         return "already beyond it"
     if limit.estimate is None:
         return f"withheld {interval(limit, digits)}" if limit.interval else "withheld"
-    return f"{number(limit.estimate, digits_of(limit, digits))} {interval(limit, digits)}"
-
-
-def counted(number: float, unit: str) -> str:
-    """A number with its unit, which is plural unless the number is one.
-
-    >>> counted(1, "round"), counted(2.5, "epoch")
-    ('1 round', '2.5 epochs')
-    """
-    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
+    return f"{estimated(limit, digits)} {interval(limit, digits)}"
 
 
 def print_notes(console: Terminal, run: Trajectory) -> None:

@@ -164,19 +164,21 @@ class Steps:
         with jax.set_mesh(self.mesh):
             return compile_step(trace(), held_bytes, max_trip_counts)
 
+    @property
+    def _tokenizer(self) -> CharTokenizer:
+        return _UnwrittenTokenizer("", self.config.vocab_size)
+
     def _model(self, workload: Workload) -> LanguageModel:
         lora = (
             None
             if workload.lora_rank is None
             else LoraConfig.uniform(workload.lora_rank, alpha=1.0)
         )
-        return LanguageModel(self.config, _UnwrittenTokenizer("", self.config.vocab_size), lora)
+        return LanguageModel(self.config, self._tokenizer, lora)
 
     def _trained(self, workload: Workload) -> tuple[Any, Any, Any]:
         """Trainable parameters, frozen ones, and the optimiser's state."""
-        decoder = LanguageModel(
-            self.config, _UnwrittenTokenizer("", self.config.vocab_size)
-        ).shapes()
+        decoder = LanguageModel(self.config, self._tokenizer).shapes()
         lora = self._model(workload).lora
         if lora is None:
             trainable, frozen = self._sharded.params(decoder, jnp.float32), {}

@@ -71,7 +71,6 @@ def _draw_series(ax: Axes, run: Trajectory, name: str, prediction: Prediction, c
     """Measurements with their standard errors, and their curve with its band."""
     measured = np.asarray(getattr(run, name))
     errors = run.extra.get("gap_se") if name == "gap" else getattr(run, f"{name}_se")
-    style = markers(run.num_rows)
     ax.errorbar(
         run.ts,
         measured,
@@ -80,14 +79,11 @@ def _draw_series(ax: Axes, run: Trajectory, name: str, prediction: Prediction, c
         color=colour,
         elinewidth=1,
         label=name,
-        zorder=2,
-        **style,
+        **{"zorder": 3, **markers(run.num_rows)},
     )
     band: Band | None = getattr(prediction, name)
     if band is not None:
-        # Markers lie above the curve if few, below it if many.
-        above = 3 if "alpha" in style else 1.9
-        ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=above)
+        ax.plot(prediction.ts, band.estimate, color=colour, linewidth=1.4, zorder=2)
         frame = _frame(measured, band.estimate, least_span(run))
         # The frame fits the measurements and the curve; an unbounded band extends beyond it.
         fill_band(ax, prediction.ts, band.lower, band.upper, frame, colour)
@@ -98,9 +94,8 @@ def _frame(measured: np.ndarray, curve: np.ndarray, least: float) -> tuple[float
     """The range of the data and the curve, at least `least`, and a third of it on either side."""
     values = np.concatenate([measured, curve])
     low, high = float(values.min()), float(values.max())
-    reach = (high - low) / 2 if high - low > least else least / 2
-    middle = (low + high) / 2
-    return middle - 5 / 3 * reach, middle + 5 / 3 * reach
+    middle, reach = (low + high) / 2, 5 / 6 * max(high - low, least)
+    return middle - reach, middle + reach
 
 
 def limits_drawn(result: FitResult | AveragedResult) -> dict[str, Estimate]:

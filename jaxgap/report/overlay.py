@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
-from jaxgap.fitting.results.fit_report import percent
+from jaxgap.fitting.results.fit_report import counted, percent
 from jaxgap.fitting.results.objection import objection
 from jaxgap.report.style import (
     MEASURED,
@@ -147,8 +147,7 @@ def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) 
     widen(ax, y=max(least_span(each.run) for each in runs))
     label_times(ax, result.time_unit)
     ax.set_ylabel(f"solver's {capability_label(result.kind)}")
-    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    ax.set_title(f"{count}: measured, and the {result.model} law")
+    ax.set_title(f"{counted(len(runs), 'run')}: measured, and the {result.model} law")
 
 
 def _draw_limits(

@@ -92,10 +92,10 @@ def label_times(ax: Axes, time_unit: str) -> None:
 
 
 def markers(num: int) -> dict[str, Any]:
-    """The look of measurements: small and translucent where there are many."""
+    """The look of measurements: small, translucent and below curves where there are many."""
     if num < _MANY:
         return {"markersize": 4}
-    return {"markersize": 2.5, "alpha": 0.35, "markeredgewidth": 0}
+    return {"markersize": 2.5, "alpha": 0.35, "markeredgewidth": 0, "zorder": 1.5}
 
 
 def least_span(run: Trajectory) -> float:

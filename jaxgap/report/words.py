@@ -10,7 +10,7 @@ import numpy as np
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.noise.binomial import count_errors
 from jaxgap.fitting.results.estimate import NO_NOISE, finite_or_none
-from jaxgap.fitting.results.fit_report import digits_of, identifiable, interval, number, percent
+from jaxgap.fitting.results.fit_report import estimated, identifiable, interval, number, percent
 from jaxgap.fitting.results.objection import doubts_about, objection, series_missed
 from jaxgap.trajectory import Trajectory
 
@@ -41,7 +41,7 @@ def estimate_rows(result: FitResult) -> list[tuple[str, str, str, str, str, str]
     return [
         (
             name,
-            number(value.estimate, digits_of(value)),
+            estimated(value),
             number(value.stderr, 2),
             interval(value),
             identifiable(value),

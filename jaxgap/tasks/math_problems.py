@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jaxgap.tasks.answers import boxed, enclosed_answer, final_answer, without_text_commands
 from jaxgap.tasks.file_task import AbstractFileTask
-from jaxgap.tasks.numbers import between_thousands, canonical_text
+from jaxgap.tasks.numbers import POWERS, between_thousands, canonical_text
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import MATH
 from jaxgap.tasks.records import Record
@@ -38,7 +38,6 @@ _SCALED = re.compile(
     r"(?P<scale>hundred|thousand|million|billion|trillion)s?(?![A-Za-z-])",
     re.IGNORECASE,
 )
-_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 # It also drops a relation that nothing precedes: those answers are bounds, not numbers.
 _BOUNDS = {
     ">=": re.compile(r"\A(?:\\geq?(?:slant)?(?![a-z])|≥|>=)|\bor (?:more|greater)\b"),
@@ -201,7 +200,7 @@ def _as_latex(mixed: re.Match[str]) -> str:
 
 def _in_full(scaled: re.Match[str]) -> str:
     r"""`2\cdot10^{6}` for `2\text{ million}`."""
-    power = _POWERS[scaled["scale"].lower()]
+    power = POWERS[scaled["scale"].lower()]
     text = r"\text{" if scaled["text"] else ""
     return f"{scaled['number'].replace(',', '')}\\cdot10^{{{power}}}{text}"
 

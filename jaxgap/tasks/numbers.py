@@ -44,7 +44,10 @@ _SCALED = re.compile(
     r"|\s{0,3}\b(?P<scale>hundred|thousand|million|billion)s?(?![\w-]))",
     re.IGNORECASE,
 )
-_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "k": 3, "m": 6, "b": 9}
+POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+"""The powers of ten of words that scale a number."""
+
+_LETTERS = {"k": 3, "m": 6, "b": 9}
 # `½`, and a fraction after a whole number.
 _VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
 _MIXED = re.compile(r"(?<![\d.,/^])(\d{1,9})\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
@@ -181,7 +184,7 @@ def _in_digits(vulgar: re.Match[str]) -> str:
 
 def _in_full(scaled: re.Match[str]) -> str:
     """`5e3` for "5k" and "5 thousand", and `$5e6` for "$5M"."""
-    power = _POWERS[(scaled["scale"] or scaled["letter"]).lower()]
+    power = (POWERS | _LETTERS)[(scaled["scale"] or scaled["letter"]).lower()]
     return f"{scaled['currency'] or ''}{scaled['number']}e{power}"
 
 

@@ -201,13 +201,15 @@ def plan_external_data(
     best = best_schedule(dynamics, strength, times)
     compared = named if unplannable(result) else [*named, best.schedule]
     outcomes = compare_schedules(result, compared, strength)
-    tried = np.geomspace(low, high, _NUM_STRENGTHS).tolist()
-    for each in named:
-        last_valid = _last_valid(
-            lambda g, each=each: invalid_reason(dynamics, each, g) is None, tried
+    grid = np.geomspace(low, high, _NUM_STRENGTHS).tolist()
+    last_valid = [
+        gamma
+        for each in named
+        for gamma in _last_valid(
+            lambda g, each=each: invalid_reason(dynamics, each, g) is None, grid
         )
-        tried = sorted({*tried, *last_valid})
-    over = tuple(at(gamma) for gamma in tried)
+    ]
+    over = tuple(at(gamma) for gamma in sorted({*grid, *last_valid}))
     return ExternalPlan(result, strength, tuple(outcomes), best, over)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.results.fit_report import (
-    digits_of,
+    estimated,
     interval,
     limit_sentence,
     number,
@@ -138,9 +138,9 @@ def _cards(analysis: Analysis) -> list[tuple[str, str]]:
     limit, rate, level = result.limits["solver"], result.parameters["rate"], percent(result.level)
     against = "" if objection(result) is None else ", under a law that does not describe this run"
     bounds = f"solver's limit{unit}, {level} interval {interval(limit, 3)}{against}"
-    cards.append((number(limit.estimate, digits_of(limit, 3)), bounds))
+    cards.append((estimated(limit, 3), bounds))
     slope = f"rate per {run.time_unit}, {level} interval {interval(rate, 3)}{against}"
-    cards.append((number(rate.estimate, digits_of(rate, 3)), slope))
+    cards.append((estimated(rate, 3), slope))
     return cards
 
 

@@ -42,6 +42,11 @@ def digits_of(estimate: Estimate, digits: int = 4) -> int:
     return next(enough, digits)
 
 
+def estimated(estimate: Estimate, digits: int = 4) -> str:
+    """The estimate with as many digits as :func:`interval` gives the ends of its interval."""
+    return number(estimate.estimate, digits_of(estimate, digits))
+
+
 def interval(estimate: Estimate, digits: int = 4) -> str:
     """An interval as `[low, high]`, with an open end where the data set no bound."""
     if estimate.interval is None:
@@ -81,7 +86,7 @@ def limit_sentence(result: "FitResult | AveragedResult") -> str:
     if objection(result) is not None:
         doubt += ", under a law that does not describe this run"
     return (
-        f"The solver's limit is {number(limit.estimate, digits_of(limit))}, "
+        f"The solver's limit is {estimated(limit)}, "
         f"{percent(result.level)} interval {interval(limit)}{doubt}."
     )
 
@@ -130,6 +135,15 @@ def _where_off(result: "FitResult", epsilon: float) -> str | None:
 def duration(time: float) -> str:
     """A duration to about two digits, never in scientific notation."""
     return f"{time:.0f}" if time >= 10 or time == 0 else number(time, 2)
+
+
+def counted(count: float, unit: str) -> str:
+    """A number with its unit, which is plural unless the number is one.
+
+    >>> counted(1, "round"), counted(2.5, "epoch")
+    ('1 round', '2.5 epochs')
+    """
+    return f"{count:g} {unit}" if count == 1 else f"{count:g} {unit}s"
 
 
 def fit_report(result: "FitResult") -> str:
@@ -233,7 +247,7 @@ def _estimate_table(estimates: Mapping[str, Estimate], level: float) -> list[str
     rows = [
         (
             name,
-            number(value.estimate, digits_of(value)),
+            estimated(value),
             number(value.stderr, 2),
             interval(value),
             identifiable(value),
