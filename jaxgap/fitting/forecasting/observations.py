@@ -9,6 +9,10 @@ logarithm is the variance of the measurement over its square:
 - where neither is known, the same with an unknown $n$ or an unknown relative error, which has a
   prior and is inferred with the rest.
 
+Given standard errors of an uncertainty are extrapolated as they have been: a future measurement of
+a curve at $y$ has the error $a y^b$, where $b$ is the slope of $\log \sigma$ against $\log y$ over
+the rows, between 0 (a constant error) and 1 (a constant relative error).
+
 Counts are smoothed by half an item, so that an error rate of zero has a logarithm. Where standard
 errors are given, $n$ is $p (1 - p) / \sigma^2$, and the smoothing vanishes as they do. Where
 neither is known, only zeros and ones are moved.
@@ -46,7 +50,9 @@ class Observations:
     - `noise_level`: the prior of that level; exactly 1 where the noise is known.
     - `is_accuracy`: whether measurements are accuracies.
     - `relative_noise`: the standard error of a future measurement in units of the noise level,
-        relative to `sqrt(p (1 - p))` for accuracies and to the value for uncertainties.
+        relative to `sqrt(p (1 - p))` for accuracies and to `y**noise_power` for uncertainties.
+    - `noise_power`: how the given standard errors of uncertainties grow with the value, from 0 to
+        1; `None` for other series.
     """
 
     ts: Series
@@ -55,6 +61,7 @@ class Observations:
     noise_level: LogNormalPrior
     is_accuracy: bool
     relative_noise: float
+    noise_power: float | None = None
 
     @classmethod
     def of_accuracies(
@@ -83,8 +90,10 @@ class Observations:
                 f"got {float(values.min())!r}"
             )
         if stderrs is not None and stderrs.any():
-            known = _without_zeros(stderrs) / values
-            return cls(ts, np.log(values), known**2, _KNOWN, False, float(np.median(known)))
+            known, logs = _without_zeros(stderrs), np.log(values)
+            power = _noise_power(logs, known)
+            typical = float(np.exp(np.median(np.log(known) - power * logs)))
+            return cls(ts, logs, (known / values) ** 2, _KNOWN, False, typical, power)
         return cls(ts, np.log(values), np.ones_like(values), _UNCERTAINTY_NOISE, False, 1.0)
 
     def of_single_rows(self, size: int) -> "Observations":
@@ -108,6 +117,9 @@ class Observations:
         """
         noise = self.relative_noise * noise_levels[:, None]
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        if self.noise_power is not None:
+            stderrs = noise * np.exp(self.noise_power * logs)
+            return np.maximum(np.exp(logs) + stderrs * rng.standard_normal(logs.shape), 0.0)
         if not self.is_accuracy:
             return np.exp(logs + noise * rng.standard_normal(logs.shape))
         num_items = np.clip(np.round(noise**-2.0), 1, _MOST_ITEMS).astype(np.int64)
@@ -129,6 +141,15 @@ def _smoothed(errors: Series, num_items: int | None, stderrs: Series | None) -> 
     nearest = nearest[nearest > 0].min(initial=1.0)
     least = min(0.5 / (_TYPICAL_NUM_ITEMS + 1), nearest / 2)
     return np.clip(errors, least, 1 - least)
+
+
+def _noise_power(logs: Series, stderrs: Series) -> float:
+    """The slope of the logarithms of standard errors against those of values, from 0 to 1."""
+    deviations = logs - logs.mean()
+    if not deviations.any():
+        return 1.0
+    slope = deviations @ np.log(stderrs) / (deviations @ deviations)
+    return float(np.clip(slope, 0.0, 1.0))
 
 
 def _without_zeros(stderrs: Series) -> Series:
