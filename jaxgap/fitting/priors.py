@@ -1,7 +1,15 @@
-"""Priors: what is known of a parameter besides the curves, as one more residual.
+r"""Priors: what is known of a parameter besides the curves, as one more residual.
 
-A Gaussian prior on a parameter, or on its logarithm, adds one square to $-2 \\log L$. The fit is
+A Gaussian prior on a parameter, or on its logarithm, adds one square to $-2 \log L$. The fit is
 then the maximum a posteriori, and its intervals come from the profile of likelihood times prior.
+
+Where the scale of the noise is estimated from $N$ measurements with $\nu$ degrees of freedom, the
+minimised sum is
+
+$$\frac{\nu}{N} (-2 \log L) + \sum_j \Big(\frac{\theta_j - m_j}{s_j}\Big)^2.$$
+
+The factor is the small-sample correction of the likelihood, as in restricted maximum likelihood. A
+prior is taken at its word and needs none.
 """
 
 import abc

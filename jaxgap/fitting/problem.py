@@ -99,14 +99,22 @@ class FitProblem(eqx.Module):
         return jnp.concatenate([jnp.stack(of_law), coordinates[len(of_law) :]])
 
     def residuals(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " m"]:
-        """Residuals of the noise and the priors, whose sum of squares is -2 log L."""
+        """Residuals whose sum of squares is -2 log L, and those of the priors.
+
+        Like every rise of the sum, a prior's square is later divided by the noise's variance. So it
+        is multiplied by that here: a prior weighs the same however the noise is known.
+        """
         dynamics = self.dynamics(coordinates, curves)
         predicted = self.curve_fn(dynamics, curves.ts)
         rows = self.noise.residuals(predicted, curves, self.scales(coordinates, curves))
         if not self.priors:
             return rows
         values = self.law.parameter_values(dynamics)
-        return jnp.concatenate([rows, jnp.stack([each.residual(values) for each in self.priors])])
+        of_priors = jnp.stack([each.residual(values) for each in self.priors])
+        variance = self.noise.variance(
+            jnp.sum(rows**2), curves.num_measurements, jnp.asarray(self.num_free(curves))
+        )
+        return jnp.concatenate([rows, jnp.sqrt(variance) * of_priors])
 
     def numbers(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " k"]:
         """The parameters, then the limits of the solver, the verifier and the gap."""

@@ -10,7 +10,9 @@ would take steps twice too long; two more residuals, $\sqrt{n_s} \cos u_s$ and $
 u_s$, restore it while adding only a constant to the sum of squares.
 
 Intervals: for one common scale, the likelihood ratio at Student's t with $\nu$ degrees of freedom
-is $N \log(1 + t^2 / \nu)$, so that is where a profile ends.
+is $N \log(1 + t^2 / \nu)$, so that is where a profile ends. Hence a rise of $N / \nu$ counts as one
+squared standard deviation. The square of a prior is multiplied by that, since its own standard
+deviation is known: only the likelihood is corrected for the degrees of freedom.
 """
 
 import math
@@ -98,8 +100,8 @@ class ScalePerSeries(AbstractJointScale):
 class JointScale(AbstractJointScale):
     """Gaussian noise with one unknown scale, as a coordinate.
 
-    It gives the same fit as :class:`EstimatedScale` but can be combined with priors, whose squares
-    are in units of the likelihood, not of the noise.
+    Without priors it gives the same fit as :class:`EstimatedScale`. But it can be combined with
+    them: their squares are in units of the likelihood, not of the noise.
     """
 
     name: ClassVar[str] = "estimated scale"

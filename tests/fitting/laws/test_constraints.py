@@ -94,14 +94,14 @@ def test_tied_parameters_keep_their_tie(run):
 
 
 def test_a_prior_weighs_with_the_data(run):
-    """With one scale estimated, -2 log L is N log S, to which the prior adds its square."""
+    """With one scale estimated, -2 log L is N log S, corrected for the degrees of freedom."""
     prior = Normal(0.6, 0.02)
     found = fit(LinearLaw(), run, noise=EstimatedScale(), priors={"rate": prior})
 
     def cost(rate):
         of = lambda p: residuals(run, [rate, *p])  # noqa: E731
         squares = 2 * least_squares(of, [0.3, 0.05, 2.0, 1.2], xtol=1e-13, ftol=1e-13).cost
-        return 28 * np.log(squares) + ((rate - 0.6) / 0.02) ** 2
+        return (28 - 5) * np.log(squares) + ((rate - 0.6) / 0.02) ** 2
 
     rates = np.linspace(0.38, 0.62, 241)
     best = rates[np.argmin([cost(rate) for rate in rates])]
