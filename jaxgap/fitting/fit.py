@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
+from jaxgap.fitting.arguments import check_law, check_options
 from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
@@ -89,9 +90,10 @@ def fit(
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if the level is not in (0, 1), if the trajectory lacks what the
-    noise needs, or if a constraint or prior names an unknown parameter or one that the trajectory
-    cannot show, or leaves no room; `ValueError` if `curve_fn` needs a closed form the law lacks.
+    `InputError` (a `ValueError`) if an argument has another type or the level is not in (0, 1), if
+    the trajectory lacks what the noise needs, or if a constraint or prior names an unknown
+    parameter or one that the trajectory cannot show, or leaves no room; `ValueError` if `curve_fn`
+    needs a closed form the law lacks.
 
     **Example:**
 
@@ -158,6 +160,9 @@ def fit_many(
     """
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, got {level}")
+    constraints, priors = constraints or {}, priors or {}
+    check_law(law)
+    check_options(noise, constraints, priors)
     for trajectory in trajectories:
         check_computable(trajectory)
     batches: dict[tuple, list[_Prepared]] = {}
@@ -169,7 +174,7 @@ def fit_many(
         problem = FitProblem(
             law, curve_fn, LevenbergMarquardt() if minimiser is None else minimiser, batch[0].noise
         )
-        problem = _restricted(problem, batch[0], constraints or {}, priors or {})
+        problem = _restricted(problem, batch[0], constraints, priors)
         results |= zip([run.index for run in batch], _fit_alike(problem, batch, level), strict=True)
     return [results[index] for index in range(len(trajectories))]
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.errors import InputError
+from jaxgap.fitting.arguments import check_law
 from jaxgap.fitting.laws.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.laws.general_linear_law import GeneralLinearLaw
 from jaxgap.fitting.laws.lagged_law import LaggedLaw
@@ -67,7 +68,7 @@ def fit_auto(
 
     `InputError` (a `ValueError`) if the level is not in (0, 1), if the trajectory is too long or
     its numbers are too large or too small to compute with, or if no law has finite curves on it;
-    `ValueError` if there are no laws.
+    `ValueError` if there are no laws, or something else among them.
 
     **Example:**
 
@@ -116,6 +117,8 @@ def fit_auto_many(
         raise InputError(f"level must lie between 0 and 1, got {level}")
     if not laws:
         raise ValueError("laws must hold at least one law, got none")
+    for law in laws:
+        check_law(law)
     for trajectory in trajectories:
         check_computable(trajectory)
     found = fit_candidates(laws, trajectories)
