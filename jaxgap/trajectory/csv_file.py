@@ -137,6 +137,8 @@ class _Columns:
 def _columns(path: Path) -> _Columns:
     table = read_table(path)
     names = checked_names(table.names, f"{path}:{table.line}")
+    for problem in table.doubtful.values():
+        raise TrajectoryError(problem)
     rows = [_row(cells, names, path, line) for line, cells in table.rows]
     in_file = dict(zip(names, table.names, strict=True))
     signed = {name for name in names if in_file[name] in table.percent}

@@ -88,7 +88,7 @@ def _number_hint(text: str) -> str:
     if _WITH_COMMA.fullmatch(number):
         return (
             "; write it with a decimal point and no other mark: a decimal comma is read only in "
-            "tables with semicolons or tabs, and only where no number of them has a point"
+            "tables with semicolons or tabs, in columns without points"
         )
     if number != text and is_number(number):
         return "; a % is read where every number of a column has one"

@@ -1,12 +1,10 @@
 """Tables as spreadsheets and scripts write them are read as the same run."""
 
-from pathlib import Path
-
 import pytest
 
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.read import read_trajectory
-from jaxgap.trajectory.table import table_rows
+from jaxgap.trajectory.table import read_table
 
 PLAIN = "Step,eval acc\n0,0.41\n10,0.52\n20,0.585\n30,6e-1\n"
 WRITTEN = {
@@ -74,41 +72,103 @@ def test_cells_without_a_value_do_not_keep_percentages_from_being_read(tmp_path)
     assert run.solver.tolist() == [0.3, 0.45, 0.5]
 
 
-def test_lines_are_counted_from_the_top_of_the_file():
-    rows = table_rows("# a remark\n\nt,solver\n0,1\n", Path("run.csv"))
-    assert rows == [(3, ["t", "solver"]), (4, ["0", "1"])]
+def written(folder, text):
+    path = folder / "run.csv"
+    path.write_text(text, newline="")
+    return path
+
+
+def test_lines_are_counted_from_the_top_of_the_file(tmp_path):
+    table = read_table(written(tmp_path, "# a remark\n\nt,solver\n0,1\n"))
+    assert (table.line, table.names, table.rows) == (3, ["t", "solver"], [(4, ["0", "1"])])
     with pytest.raises(TrajectoryError, match=r"run.csv:3: not valid CSV"):
-        table_rows('# a remark\nt,solver\n"0"1,1\n', Path("run.csv"))
+        read_table(written(tmp_path, '# a remark\nt,solver\n"0"1,1\n'))
 
 
-def test_text_with_a_comma_is_no_number():
-    rows = [cells for _, cells in table_rows("name;x\na,b;1,5\n1,2,3;1,5e-2\n", Path("x.csv"))]
-    assert rows == [["name", "x"], ["a,b", "1.5"], ["1,2,3", "1.5e-2"]]
+def test_text_with_a_comma_is_no_number(tmp_path):
+    table = read_table(written(tmp_path, "name;x\na,b;1,5\n1,2,3;1,5e-2\n"))
+    assert [cells for _, cells in table.rows] == [["a,b", "1.5"], ["1,2,3", "1.5e-2"]]
 
 
-def test_points_in_another_column_leave_decimal_commas_as_they_are():
-    text = "t;solver;version\n0;3,5;1.0\n1;2,5;1.0\n2;2,125;12.30\n"
-    rows = [cells for _, cells in table_rows(text, Path("x.csv"))]
-    assert [cells[1] for cells in rows] == ["solver", "3.5", "2.5", "2.125"]
+def test_a_decimal_comma_among_thousands_is_no_number(tmp_path):
+    path = written(tmp_path, "t;solver\n0;1.234,5\n1;1.100,5\n2;1000\n")
+    with pytest.raises(TrajectoryError, match=r":2: column 'solver': .*; write it with a decimal"):
+        read_trajectory(path)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "t\tsolver\n1,000\t0.5\n2,000\t0.4\n3,000\t0.35\n",
-        "t\tsolver\n500\t3\n1,000\t2\n1,500\t.35\n",
-        "t\tsolver\n500\t3\n1,000\t52.5%\n1,500\t60%\n",
-        "t;solver\n1.000;3,5\n2.000;2,25\n3.000;1,5\n",
         't,solver\n"1,000",3\n"2,000",2\n"3,000",1\n',
         't,solver\n0,"30,5%"\n1,"40,1%"\n2,45 %\n',
-        "t;solver\n0;1.234,5\n1;1.100,5\n2;1000\n",
     ],
 )
 @pytest.mark.parametrize("columns", [None, {"t": "t", "solver": "solver"}])
-def test_a_comma_that_may_separate_thousands_is_refused(tmp_path, text, columns):
-    (tmp_path / "run.csv").write_text(text)
-    with pytest.raises(TrajectoryError, match=r":[23]: column .*; write it with a decimal point"):
-        read_trajectory(tmp_path / "run.csv", columns)
+def test_a_comma_in_a_table_separated_by_commas_is_refused(tmp_path, text, columns):
+    with pytest.raises(TrajectoryError, match=r":2: column .*; write it with a decimal point"):
+        read_trajectory(written(tmp_path, text), columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("t\tsolver\n1,000\t0.5\n2,000\t0.4\n3,000\t0.35\n", "2: column 't': '1,000'"),
+        ("t;solver\n1.000;3,5\n2.000;2,25\n3.000;1,5\n", "2: column 't': '1.000'"),
+        ("t\tsolver\n500\t3\n1,000\t52.5%\n1,500\t60%\n", "3: column 't': '1,000'"),
+        # No other number has a mark.
+        ("t;solver\n1.000;45%\n2.000;53%\n3.000;58%\n", "2: column 't': '1.000'"),
+        ("t\tsolver\n1,000\t45%\n2,000\t53%\n3,000\t58%\n", "2: column 't': '1,000'"),
+        ("t\tsolver\n500\t45%\n1,000\t53%\n1,500\t58%\n", "3: column 't': '1,000'"),
+        ("t;solver\n0;1.600\n1;1.288\n2;887\n3;761\n", "2: column 'solver': '1.600'"),
+        ("t;solver\n0;-1,600\n1;-1,288\n2;-887\n", "2: column 'solver': '-1,600'"),
+        ("t\tsolver\n0\t4,003\n1\t3,223\n2\t2,647\n", "2: column 'solver': '4,003'"),
+    ],
+)
+def test_marks_that_may_separate_thousands_are_refused_where_they_are_read(tmp_path, text, place):
+    path = written(tmp_path, text)
+    for columns in (None, {"t": "t", "solver": "solver"}):
+        with pytest.raises(TrajectoryError, match=f"run.csv:{place} may be .*; write thousands"):
+            read_trajectory(path, columns)
+    # Columns that nobody asks for are not in the way.
+    lines = text.splitlines()
+    delimiter = "\t" if "\t" in text else ";"
+    others = [f"{delimiter}x{delimiter}y", *(f"{delimiter}{n}{delimiter}7" for n in range(4))]
+    path = written(tmp_path, "\n".join(map("".join, zip(lines, others, strict=False))))
+    assert read_trajectory(path, {"t": "x", "solver": "y"}).solver.tolist()[:3] == [7, 7, 7]
+
+
+def test_thousands_in_a_long_table_are_refused(tmp_path):
+    rows = "".join(f"{t};nll;{value}\n" for t, value in enumerate(("1.600", "1.288", "887")))
+    path = written(tmp_path, "step;metric;value\n" + rows)
+    with pytest.raises(TrajectoryError, match=r":2: column 'value': '1.600' may be a decimal"):
+        read_trajectory(path, {"solver": "nll"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "solver"),
+    [
+        # A program that writes every digit, and one that writes three.
+        (["0;1.234", "1;1.125", "2;2.375"], [1.234, 1.125, 2.375]),
+        (["0\t4.003", "1\t3.223", "2\t2.600"], [4.003, 3.223, 2.6]),
+        (["0.000;4.000", "1.000;3.000", "2.000;2.500"], [4, 3, 2.5]),
+        (["0;1.234", "1;2", "2;0.987"], [1.234, 2, 0.987]),
+        # A spreadsheet with decimal commas.
+        (["0;4,003", "1;3,223", "2;2,647"], [4.003, 3.223, 2.647]),
+        (["0;1,000", "1;0,500", "2;0,250"], [1, 0.5, 0.25]),
+        (["0\t120,000", "1\t110", "2\t99,5"], [120, 110, 99.5]),
+        (["0;45,125 %", "1;50,500 %", "2;55,000 %"], [0.45125, 0.505, 0.55]),
+    ],
+)
+def test_three_decimals_alone_are_no_thousands(tmp_path, rows, solver):
+    header = "t\tsolver" if "\t" in rows[0] else "t;solver"
+    run = read_trajectory(written(tmp_path, "\n".join([header, *rows])))
+    assert run.ts.tolist() == [0, 1, 2]
+    assert run.solver.tolist() == solver
+
+
+def test_points_in_another_column_leave_decimal_commas_as_they_are(tmp_path):
+    path = written(tmp_path, "t;solver;version\n0;3,5;1.0\n1;2,5;1.0\n2;2,125;12.30\n")
+    assert read_trajectory(path).solver.tolist() == [3.5, 2.5, 2.125]
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,11 @@ def read_csv_log(path: Path) -> Log:
     entries = [Entry(f"{path}:{line}", _values(table.names, cells)) for line, cells in table.rows]
     metric, value = named(table.names, _METRIC_NAMES), named(table.names, ("value",))
     if metric and value:
+        if value in table.doubtful:
+            raise TrajectoryError(table.doubtful[value])
         entries = [_wide(entry, metric, value) for entry in entries]
     clock = named(table.names, CLOCKS)
-    return Log(str(path), clock, tuple(entries), read_sidecar(path), table.percent)
+    return Log(str(path), clock, tuple(entries), read_sidecar(path), table.percent, table.doubtful)
 
 
 def _values(names: list[str], cells: list[str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Log:
     - `entries`: in file order.
     - `metadata`: `kind`, `num_items`, `time_unit` and `provenance`, as far as the file states them.
     - `percent`: the columns that had percent signs, and are fractions by now.
+    - `doubtful`: the columns whose numbers can be read in two ways, each with a message.
     """
 
     source: str
@@ -38,6 +39,7 @@ class Log:
     entries: tuple[Entry, ...]
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     percent: frozenset[str] = frozenset()
+    doubtful: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:

@@ -48,6 +48,9 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     **Raises:** `TrajectoryError` naming the file, the row and the column.
     """
     names = {column: _found(log, name) for column, name in _with_clock(log, columns).items()}
+    for name in names.values():
+        if name in log.doubtful:
+            raise TrajectoryError(log.doubtful[name])
     metadata = _time_unit(names["t"]) | with_given(log.metadata, metadata)
     notes: list[str] = []
     rows = _complete(join(_measured(log.entries, names, notes), notes), names, log, notes)
