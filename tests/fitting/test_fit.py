@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgap.dynamics import GapDynamics, LinearPotential, PowerPotential, RankOneCoupling
-from jaxgap.fitting import LevenbergMarquardt, LinearLaw, PowerLaw, Tied, fit, fit_many
+from jaxgap.fitting import (
+    EstimatedScale,
+    LevenbergMarquardt,
+    LinearLaw,
+    PowerLaw,
+    Tied,
+    fit,
+    fit_many,
+)
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -229,11 +237,20 @@ def test_a_run_that_never_moved_has_no_limit(law, kind):
 
 
 @pytest.mark.slow
-def test_counts_say_what_a_run_that_never_moved_may_yet_do():
+def test_counts_say_where_a_run_that_never_moved_is_but_not_where_it_goes():
     run = Trajectory(TS, np.full(14, 0.5), kind="accuracy", num_items=100)
-    limit = fit(LinearLaw(), run).limits["solver"]
-    assert limit.interval is not None
-    assert limit.interval[0] is None or limit.interval[0] < 0.45
+    result = fit(LinearLaw(), run)
+    low, high = result.parameters["solver_initial"].interval
+    assert 0.3 < low < 0.48 < 0.52 < high < 0.7
+    assert result.limits["solver"].interval is None
+    assert "their limit may be anywhere" in result.limits["solver"].reason
+
+
+def test_counts_that_the_noise_does_not_use_say_nothing():
+    still = {"ts": TS, "solver": np.full(14, 0.5), "kind": "accuracy"}
+    counted = fit(LinearLaw(), Trajectory(**still, num_items=100), noise=EstimatedScale())
+    assert counted.parameters == fit(LinearLaw(), Trajectory(**still)).parameters
+    assert counted.parameters["solver_initial"].interval is None
 
 
 def test_round_off_is_not_judged():

@@ -197,8 +197,7 @@ def _why_unsure(
         return f"the fit {_stopped(raw)}"
     if quantile is None:
         return NO_NOISE
-    noise_told = bool(curves.noise_known) or float(curves.num_items) > 0
-    return _STANDS_STILL if _stands_still(trajectory) and not noise_told else None
+    return _STANDS_STILL if _stands_still(trajectory) and not curves.noise_known else None
 
 
 def _stands_still(trajectory: Trajectory) -> bool:
