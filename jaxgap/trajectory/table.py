@@ -107,8 +107,8 @@ def _with_decimal_points(
         line, cells = rows[row]
         doubtful[names[j]] = (
             f"{path}:{line}: column '{names[j]}': {shown(cells[j].strip())} may be a decimal "
-            "number or thousands; write thousands without a mark, and decimals with a point in a table "
-            "separated by commas"
+            "number or thousands; write thousands without a mark, and decimals with a point in a "
+            "table separated by commas"
         )
     pointed = [
         (line, [with_point(cell) if j in commas else cell for j, cell in enumerate(cells)])

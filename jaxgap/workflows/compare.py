@@ -82,7 +82,8 @@ def compare_runs(
     - `group`: a regular expression for the runs' names, whose first group names the experiment; by
         default see :func:`group_seeds`.
 
-    **Raises:** `InputError` for a level outside (0, 1), or a bad regular expression.
+    **Raises:** `InputError` for a level outside (0, 1), a bad regular expression, or one
+    that matches no run.
 
     **Example:**
 

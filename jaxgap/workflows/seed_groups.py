@@ -40,15 +40,15 @@ def group_seeds(runs: Sequence[NamedRun], pattern: str | None = None) -> SeedGro
     With a pattern, runs in which its first group (or all of it) matches the same text belong
     together. Without one, runs whose names with folders differ only in `seedN`; if there are none,
     runs whose records differ only in `seed`. Of runs with the same seed too, for example
-    `run_seed0.csv` and `run_seed0.jsonl`, only the first counts: as two seeds they would agree too
-    well.
+    `run_seed0.csv` and `run_seed0.jsonl`, only the first counts, with a pattern as well: as two
+    seeds they would agree too well.
 
     **Arguments:**
 
     - `runs`: in any order.
     - `pattern`: a regular expression, searched for in the runs' names.
 
-    **Raises:** `InputError` if the pattern is not a regular expression.
+    **Raises:** `InputError` if the pattern is not a regular expression, or matches no run.
 
     **Example:**
 
@@ -61,7 +61,16 @@ def group_seeds(runs: Sequence[NamedRun], pattern: str | None = None) -> SeedGro
     """
     if pattern is not None:
         matched = [_matched(_compiled(pattern), run.name) for run in runs]
-        return SeedGroups(_with_several(matched), "pattern", {})
+        if runs and not any(match is not None for match in matched):
+            names = ", ".join(run.name for run in runs)
+            raise InputError(f"group must match the name of a run, got {pattern!r}: {names[:200]}")
+        repeated = _repeated(
+            [
+                None if match is None else (match, _seeds_in_name(run) or run.full_name or run.name)
+                for match, run in zip(matched, runs, strict=True)
+            ]
+        )
+        return SeedGroups(_with_several(_without(repeated, matched)), "pattern", repeated)
     repeated = _repeated([_seeds_in_name(run) for run in runs])
     by_name = _with_several(_without(repeated, _seedless_names(runs)))
     if by_name:

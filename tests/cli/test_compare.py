@@ -107,6 +107,7 @@ def test_what_was_done_to_a_file_is_said(tmp_path, capsys):
         (["compare", "{tmp}/empty"], "there is no run in it"),
         (["compare", "{tmp}", "--level", "nan"], "level must lie between 0 and 1"),
         (["compare", "{tmp}", "--group", "("], "--group must be a regular expression, got '('"),
+        (["compare", "{tmp}", "--group", "zzz"], "--group must match the name of a run, got 'zzz'"),
         (["compare", "{tmp}", "--json", "{tmp}"], "is a folder"),
     ],
 )

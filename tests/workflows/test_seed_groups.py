@@ -142,3 +142,23 @@ def test_a_bad_pattern_is_refused():
         InputError, match=r"group must be a regular expression, got '\[': unterminated"
     ):
         group_seeds(runs("a", "b"), "[")
+
+
+@pytest.mark.parametrize("stem", ["exp_seed{}", "exp{}"])
+def test_a_run_that_is_stored_twice_counts_once_under_a_pattern_too(tmp_path, stem):
+    run = Trajectory([0, 1, 2], [3.0, 2.0, 1.0])
+    for seed in (0, 1):
+        write_csv(run, tmp_path / f"{stem.format(seed)}.csv")
+    write_jsonl(run, tmp_path / f"{stem.format(0)}.jsonl")
+    found = read_runs([tmp_path]).runs
+    groups, _, repeated = group_seeds(found, "exp")
+    assert groups == {"exp": [0, 2]}
+    assert repeated == {1: 0}
+    # A pattern for one format leaves nothing out.
+    assert group_seeds(found, r"(exp).*jsonl").repeated == {}
+
+
+def test_a_pattern_that_matches_no_run_is_refused():
+    message = r"group must match the name of a run, got 'zzz': a, b"
+    with pytest.raises(InputError, match=message):
+        group_seeds(runs("a", "b"), "zzz")
