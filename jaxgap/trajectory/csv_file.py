@@ -15,11 +15,10 @@ import numpy as np
 
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.extras import NUM_ITEMS
-from jaxgap.trajectory.metadata import checked_metadata, with_given
+from jaxgap.trajectory.metadata import checked_metadata, with_given, with_notes
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text
 from jaxgap.trajectory.percent import looks_like_percent
 from jaxgap.trajectory.percent_signs import errors_beside_percent, points_to_fractions
-from jaxgap.trajectory.reading_notes import with_notes
 from jaxgap.trajectory.record import Series, Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import (
     Row,

@@ -1,15 +1,21 @@
 """Extra columns whose names suggest that they may be more than an extra measurement."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxgap.trajectory.reading_notes import with_notes
-from jaxgap.trajectory.record import Series
+from jaxgap.trajectory.metadata import with_notes
+from jaxgap.trajectory.record import CAPABILITIES, Series
 
 NUM_ITEMS = "num_items"
-_CAPABILITIES = ("solver", "verifier", "solver_se", "verifier_se")
 _TIMES = ("t", "time", "times")
+# What other tools call the spread of a series; only standard errors weight a fit.
+_ERRORS = re.compile(
+    r"(solver|verifier)[ _.-]*"
+    r"(sem|sd|std|std[ _]?dev|stdev|(std)?[ _]?err(or)?|standard[ _](error|deviation))s?",
+    re.IGNORECASE,
+)
 # The `difflib` ratio from which one name may be a misspelling of another.
 _CLOSE = 0.85
 
@@ -47,18 +53,31 @@ def with_num_items(
 
 
 def misspelt(names: Iterable[str]) -> list[str]:
-    """A sentence about each extra column that looks like a misspelt name of a missing column.
+    """A sentence about each extra column that seems to be a missing column by another name.
+
+    A name of standard errors may be that of standard deviations, so no name is suggested for it.
 
     >>> misspelt(["t", "solver", "verfier"])
     ["'verfier' is read as an extra measurement: is 'verifier' meant?"]
+    >>> misspelt(["t", "solver", "Solver_SD"])[0].partition(": ")[2]
+    "standard errors weight the fit only if the column is called 'solver_se'"
     >>> misspelt(["solver", "verifier", "verifier2", "accuracy"])
     []
     """
     given = list(names)
-    absent = [name for name in _CAPABILITIES if name not in given]
+    absent = [name for name in CAPABILITIES if name not in given]
     found = []
     for name in given:
-        if name in ("t", *_CAPABILITIES):
+        if name in ("t", *CAPABILITIES):
+            continue
+        errors = _ERRORS.fullmatch(name)
+        if errors:
+            column = f"{errors[1].lower()}_se"
+            if column in absent:
+                found.append(
+                    f"'{name}' is read as an extra measurement: standard errors weight the fit "
+                    f"only if the column is called '{column}'"
+                )
             continue
         near = difflib.get_close_matches(name.lower(), absent, 1, _CLOSE)
         if "t" not in given and name.lower() in _TIMES:

@@ -1,6 +1,6 @@
 """The fields of a trajectory that are not columns, as read from a sidecar or a header."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxgap.trajectory.outside import shown
@@ -49,3 +49,11 @@ def with_given(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     if found.get("kind", merged.get("kind")) != merged.get("kind") and "num_items" not in given:
         merged.pop("num_items", None)
     return merged
+
+
+def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:
+    """A provenance with further notes appended."""
+    earlier = provenance.get("notes")
+    if not notes:
+        return dict(provenance)
+    return {**provenance, "notes": [*(earlier if isinstance(earlier, list) else []), *notes]}

@@ -1,11 +1,13 @@
 """What readers of results need to know about how a file was read: printed, never only recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from jaxgap.errors import printable
+from jaxgap.trajectory.extras import misspelt
+from jaxgap.trajectory.metadata import with_notes
 from jaxgap.trajectory.record import Series, Trajectory
 
 # Steps between measurements that differ by more than this factor are reported.
@@ -15,8 +17,9 @@ _RISES = 0.5
 
 
 def reading_notes(run: Trajectory) -> list[str]:
-    """How the file was converted to this trajectory, and whether its times are irregular.
+    """How the file was converted to this trajectory, and what is unusual about it.
 
+    That is irregular times, and extra measurements whose names are nearly those of other columns.
     Foreign logs leave their notes in `provenance["notes"]`; a provenance read from a file may
     contain anything there, of which only strings are used.
 
@@ -26,15 +29,8 @@ def reading_notes(run: Trajectory) -> list[str]:
     recorded = run.provenance.get("notes")
     listed = recorded if isinstance(recorded, list) else []
     found = [printable(note) for note in listed if isinstance(note, str)]
-    return list(dict.fromkeys([*found, *irregular_times(run.ts)]))
-
-
-def with_notes(provenance: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:
-    """A provenance with further notes appended."""
-    earlier = provenance.get("notes")
-    if not notes:
-        return dict(provenance)
-    return {**provenance, "notes": [*(earlier if isinstance(earlier, list) else []), *notes]}
+    found += irregular_times(run.ts) + misspelt(["t", *run.columns()])
+    return list(dict.fromkeys(found))
 
 
 def with_assumed_kind(run: Trajectory, metadata: Mapping[str, Any]) -> Trajectory:

@@ -22,6 +22,9 @@ LARGEST_ERROR = 0.5
 # No test set has more, and larger counts are not exact in floating point.
 _MAX_ITEMS = 10**15
 
+# The columns that a fit uses, besides the times.
+CAPABILITIES = ("solver", "verifier", "solver_se", "verifier_se")
+
 Series = Float[np.ndarray, " T"]
 
 
@@ -151,10 +154,10 @@ class Trajectory:
         [7.0, 6.0, 5.5]
         """
         kept = (self.ts >= t0) & (self.ts <= t1)
-        if kept.sum() < 3:
+        if kept.sum() < MIN_ROWS:
             raise InputError(
                 f"{kept.sum()} of {self.num_rows} rows lie between the times {t0:g} and {t1:g}: "
-                "at least 3 are needed"
+                f"at least {MIN_ROWS} are needed"
             )
         return self._rows(kept)
 
@@ -197,7 +200,7 @@ class Trajectory:
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
-_CORE = ("ts", "solver", "verifier", "solver_se", "verifier_se")
+_CORE = ("ts", *CAPABILITIES)
 _RESERVED = (*_CORE, "t", "trajectory")
 # Reserved in every capitalisation, since files may use any.
 _OPTIONAL = ("verifier", "solver_se", "verifier_se")

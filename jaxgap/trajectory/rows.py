@@ -14,11 +14,16 @@ import numpy as np
 from jaxgap.trajectory.extras import with_num_items
 from jaxgap.trajectory.outside import is_missing, repeated
 from jaxgap.trajectory.reading_notes import with_assumed_kind
-from jaxgap.trajectory.record import MIN_ROWS, Series, Trajectory, TrajectoryError
+from jaxgap.trajectory.record import (
+    CAPABILITIES,
+    MIN_ROWS,
+    Series,
+    Trajectory,
+    TrajectoryError,
+)
 from jaxgap.trajectory.sources.log import names_runs
 
-_CORE = ("solver", "verifier", "solver_se", "verifier_se")
-CORE_COLUMNS = ("t", *_CORE)
+CORE_COLUMNS = ("t", *CAPABILITIES)
 _BY_NAME = "columns={'t': 'NAME', 'solver': 'NAME'}"
 
 
@@ -104,12 +109,8 @@ def trajectory_of_columns(
 
     **Raises:** `TrajectoryError` naming the file, the line and the column.
     """
-    rest = dict(columns)
-    core = {name: rest.pop(name) for name in _CORE if name in rest}
-    ts = rest.pop("t")
-    extra, metadata = with_num_items(rest, metadata)
     try:
-        run = Trajectory(ts, **core, extra=extra, **metadata)
+        return built(columns, metadata)
     except TrajectoryError as error:
         told = _telling_runs(columns)
         if told is not None and error.column == "ts" and error.row is not None:
@@ -118,7 +119,18 @@ def trajectory_of_columns(
             hint = f"; if column '{told}' tells runs apart, jaxgap compare reads them all"
             error = TrajectoryError(problem + hint, error.column, error.row)
         raise _located(error, path, lines) from error
-    return with_assumed_kind(run, metadata)
+
+
+def built(columns: Mapping[str, Series], metadata: Mapping[str, Any]) -> Trajectory:
+    """The trajectory that columns by jaxgap's names make, each of shape `(T,)`.
+
+    **Raises:** `TrajectoryError` naming the column and the row.
+    """
+    rest = dict(columns)
+    core = {name: rest.pop(name) for name in CAPABILITIES if name in rest}
+    ts = rest.pop("t")
+    extra, metadata = with_num_items(rest, metadata)
+    return with_assumed_kind(Trajectory(ts, **core, extra=extra, **metadata), metadata)
 
 
 def _telling_runs(columns: Mapping[str, Series]) -> str | None:

@@ -91,3 +91,48 @@ def test_every_command_that_reads_a_run_says_so(tmp_path, capsys, command):
     said = " ".join(capsys.readouterr().out.split())
     assert "give --kind accuracy" in said
     assert ("(uncertainties in nats)" in said) == (command[0] == "fit")
+
+
+ROWS = "0,3,0.1\n1,2,0.1\n2,1.5,0.1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("verfier", "is 'verifier' meant?"),
+        *(
+            (name, "only if the column is called 'solver_se'")
+            for name in (
+                "solver_stderr",
+                "solver_std",
+                "Solver_SD",
+                "solver_sem",
+                "solver error",
+                "solver_std_err",
+                "Solver Standard Deviation",
+                "solver.errors",
+            )
+        ),
+        ("verifier_std", "only if the column is called 'verifier_se'"),
+    ],
+)
+def test_an_own_file_is_asked_about_misspelt_and_foreign_columns(tmp_path, name, asked):
+    (tmp_path / "run.csv").write_text(f"t,solver,{name}\n{ROWS}")
+    run = read_trajectory(tmp_path / "run.csv")
+    (note,) = reading_notes(run)
+    assert note.startswith(f"'{name}' is read as an extra measurement")
+    assert note.endswith(asked)
+    # The file keeps them all the same, and reading it twice repeats nothing.
+    write_csv(run, tmp_path / "again.csv")
+    assert read_trajectory(tmp_path / "again.csv") == run
+
+
+@pytest.mark.parametrize("name", ["solver_accuracy", "solver_length_se", "solver_per_token", "sd"])
+def test_other_measurements_are_not_asked_about(name):
+    assert reading_notes(Trajectory([0, 1, 2], [3, 2, 1.5], extra={name: [0.1, 0.1, 0.1]})) == []
+
+
+def test_errors_of_another_kind_beside_standard_errors_are_not_asked_about():
+    extra = {"solver_std": [0.4, 0.4, 0.4]}
+    run = Trajectory([0, 1, 2], [3, 2, 1.5], solver_se=[0.1, 0.1, 0.1], extra=extra)
+    assert reading_notes(run) == []

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxgap.trajectory.extras import misspelt, with_num_items
-from jaxgap.trajectory.metadata import with_given
+from jaxgap.trajectory.extras import misspelt
+from jaxgap.trajectory.metadata import with_given, with_notes
 from jaxgap.trajectory.outside import is_missing, parse_number
 from jaxgap.trajectory.percent import looks_like_percent
 from jaxgap.trajectory.percent_signs import errors_beside_percent, points_to_fractions
-from jaxgap.trajectory.reading_notes import irregular_times, with_assumed_kind, with_notes
+from jaxgap.trajectory.reading_notes import irregular_times
 from jaxgap.trajectory.record import (
     MIN_ROWS,
     TIME_UNITS,
@@ -19,7 +19,7 @@ from jaxgap.trajectory.record import (
     TrajectoryError,
     in_singular,
 )
-from jaxgap.trajectory.rows import CORE_COLUMNS
+from jaxgap.trajectory.rows import CORE_COLUMNS, built
 from jaxgap.trajectory.sources.join import Measured, join
 from jaxgap.trajectory.sources.log import Entry, Log
 
@@ -67,16 +67,12 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     notes += remarks
     notes += irregular_times(table["t"])
     notes += misspelt(columns)
-    core = {column: table.pop(column) for column in CORE_COLUMNS if column in table}
-    ts = core.pop("t")
     given = {"source": log.source} | dict(metadata.pop("provenance", None) or {})
     metadata["provenance"] = with_notes(given, notes)
-    extra, metadata = with_num_items(table, metadata)
     try:
-        run = Trajectory(ts, **core, extra=extra, **metadata)
+        return built(table, metadata)
     except TrajectoryError as error:
         raise TrajectoryError(f"{log.source}: {error}") from error
-    return with_assumed_kind(run, metadata)
 
 
 def _with_clock(log: Log, columns: Mapping[str, str]) -> dict[str, str]:

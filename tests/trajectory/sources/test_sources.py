@@ -409,6 +409,7 @@ def test_fractions_in_a_column_of_percentages_are_told(tmp_path):
     [
         ({"t": "t", "solver": "s", "verfier": "v"}, "'verfier' .* is 'verifier' meant"),
         ({"time": "v", "solver": "s"}, "'time' .* is 't' meant"),
+        ({"t": "t", "solver": "s", "solver_stderr": "v"}, "only if .* is called 'solver_se'"),
         ({"t": "t", "solver": "s", "pass_at_k": "v"}, "^$"),
     ],
 )
