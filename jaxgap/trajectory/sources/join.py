@@ -139,7 +139,7 @@ def _without_stale(
 def _by_time(
     columns: Mapping[str, Sequence[Measured]], notes: list[str]
 ) -> dict[float, dict[str, float]]:
-    """The values at each time; where a column has two, the later one counts."""
+    """The values at each time; where a column has several, the last one counts."""
     rows: dict[float, dict[str, float]] = {}
     repeated: set[float] = set()
     for column, values in columns.items():
@@ -150,5 +150,7 @@ def _by_time(
             row[column] = value.value
     if repeated:
         first = min(repeated)
-        notes.append(f"{len(repeated)} times occur twice, such as {first:g}: the later row counts")
+        notes.append(
+            f"{len(repeated)} times occur more than once, such as {first:g}: the last row counts"
+        )
     return {t: rows[t] for t in sorted(rows)}

@@ -34,9 +34,11 @@ def read_jsonl_log(path: Path) -> Log:
         if index == 0 and list(found) == [HEADER]:
             metadata = checked_metadata(found[HEADER], where)
             continue
-        values = _grouped(found) | _run_names(found)
+        texts = {name: value for name, value in found.items() if isinstance(value, str)}
+        run_names = {name: text for name, text in texts.items() if names_runs(name)}
+        values = _grouped(found) | run_names
         if values:
-            entries.append(Entry(where, values))
+            entries.append(Entry(where, values, texts))
     names = dict.fromkeys(name for entry in entries for name in entry.values)
     return Log(str(path), named(names, CLOCKS), tuple(entries), metadata)
 
@@ -50,10 +52,3 @@ def _grouped(fields: Mapping[str, Any], depth: int = _DEPTH) -> dict[str, float]
         for name, number in _grouped(inner, depth - 1).items()
     }
     return within | numbers_of(fields)
-
-
-def _run_names(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The text fields that may name a run."""
-    return {
-        name: value for name, value in fields.items() if isinstance(value, str) and names_runs(name)
-    }

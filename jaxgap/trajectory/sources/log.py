@@ -16,10 +16,14 @@ UNNAMED = "(without a name)"
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One logged row: its place (`FILE:LINE`), and its values as written."""
+    """One logged row: its place (`FILE:LINE`), and its values as written.
+
+    `labels` are fields of text that cannot be read as values, but may tell rows apart.
+    """
 
     where: str
     values: Mapping[str, str | float]
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ from jaxgap.trajectory.record import (
 from jaxgap.trajectory.rows import CORE_COLUMNS, built
 from jaxgap.trajectory.sources.join import Measured, join
 from jaxgap.trajectory.sources.log import Entry, Log
+from jaxgap.trajectory.sources.one_run import check_one_run
 
 
 def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
@@ -53,7 +54,9 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
             raise TrajectoryError(log.doubtful[name])
     metadata = _time_unit(names["t"]) | with_given(log.metadata, metadata)
     notes: list[str] = []
-    rows = _complete(join(_measured(log.entries, names, notes), notes), names, log, notes)
+    measured = _measured(log.entries, names, notes)
+    check_one_run(log, measured["solver"], names.values())
+    rows = _complete(join(measured, notes), names, log, notes)
     table = {
         column: np.array([row.get(column, np.nan) for row in rows.values()]) for column in names
     }

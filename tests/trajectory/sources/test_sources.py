@@ -119,7 +119,7 @@ def test_rows_sorted_as_text_or_not_at_all_are_sorted_and_it_is_said(tmp_path, b
     assert run.solver.tolist() == [(40 if t == twice else 50) - t for t in range(14)]
     assert "the rows are not in order of time: they were sorted" in notes(run)
     assert "replaced" not in notes(run)
-    assert ("occur twice" in notes(run)) == (twice is not None)
+    assert ("occur more than once" in notes(run)) == (twice is not None)
 
 
 def test_what_a_resumed_run_has_not_reached_again_is_dropped_and_said(tmp_path):
@@ -328,7 +328,7 @@ def test_a_time_given_twice_is_said(tmp_path):
     path = write(tmp_path / "log.csv", "step,nll\n0,4\n10,3\n10,2.9\n20,2\n")
     run = read_trajectory(path, {"solver": "nll"})
     assert run.solver.tolist() == [4, 2.9, 2]
-    assert "1 times occur twice, such as 10: the later row counts" in notes(run)
+    assert "1 times occur more than once, such as 10: the last row counts" in notes(run)
 
 
 def test_rows_of_other_metrics_do_not_count_as_a_resumed_run(tmp_path):
