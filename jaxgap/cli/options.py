@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import dataclasses
+import re
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -32,7 +33,7 @@ class RunFile:
     """The unit of t: epoch, round, step. By default what the file says, else epoch; no number
     depends on it."""
     columns: Annotated[str | None, tyro.conf.arg(metavar="t=NAME,solver=NAME,...")] = None
-    """Names of the columns to read, for logs of other tools."""
+    """Names of the columns to read, for logs of other tools; a NAME may contain commas."""
 
     def read(self, path, window: tuple[float, float] | None = None):
         """The trajectory in the file, or the part of it within a time window."""
@@ -62,7 +63,14 @@ class RunFile:
     def _columns(self) -> dict[str, str] | None:
         if self.columns is None:
             return None
-        pairs = [pair.partition("=") for pair in self.columns.split(",")]
-        if any(not (name.strip() and equals and value.strip()) for name, equals, value in pairs):
+        from jaxgap.trajectory.outside import repeated
+
+        # A name in the file may contain commas: only one before another NAME= separates.
+        parts = [part.partition("=") for part in re.split(r",(?=[^,=]*=)", self.columns)]
+        pairs = [(column.strip(), name.strip()) for column, _, name in parts]
+        if not all(column and name for column, name in pairs):
             raise InputError(f"--columns {self.columns}: must look like t=step,solver=eval/nll")
-        return {name.strip(): value.strip() for name, _, value in pairs}
+        twice = repeated(column for column, _ in pairs)
+        if twice is not None:
+            raise InputError(f"--columns {self.columns}: '{twice}' is given twice")
+        return dict(pairs)

@@ -30,7 +30,7 @@ def check_one_run(log: Log, measured: Sequence[Measured], used: Collection[str])
     if len({each.t for each in measured}) == len(measured):
         return
     entries = [log.entries[each.entry] for each in measured]
-    described = [entry.labels | entry.values for entry in entries]
+    described = [{**entry.labels, **entry.values} for entry in entries]
     for name in dict.fromkeys(described[0]):
         if name in used:
             continue
