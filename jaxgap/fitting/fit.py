@@ -19,7 +19,13 @@ from jaxgap.fitting.arguments import check_law, check_options
 from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
-from jaxgap.fitting.laws.constraints import Constraint, check_names, check_visible, constrained
+from jaxgap.fitting.laws.constraints import (
+    ConstrainedLaw,
+    Constraint,
+    check_names,
+    check_visible,
+    constrained,
+)
 from jaxgap.fitting.laws.law import AbstractLaw
 from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser
@@ -209,7 +215,7 @@ def _restricted(
     check_visible([*priors], law, example.curves, "priors")
     if constraints:
         law = constrained(law, constraints, example.curves, kind)
-        held = _held(FitProblem(law, problem.curve_fn, problem.minimiser), example.curves)
+        held = (*law.held, *_held_limits(law, example.curves))
     if priors and isinstance(noise, EstimatedScale):
         noise = JointScale()
     indexed = tuple(
@@ -220,12 +226,27 @@ def _restricted(
     return FitProblem(law, problem.curve_fn, problem.minimiser, noise, indexed, held)
 
 
-def _held(problem: FitProblem, curves: Curves) -> tuple[int, ...]:
-    """The indices of the reported numbers that no coordinate moves."""
+def _held_limits(law: ConstrainedLaw, curves: Curves) -> list[int]:
+    """The indices, after those of the parameters, of limits that follow from held ones alone.
+
+    Their slopes are those in all other parameters, at every start. Those in the coordinates would
+    not tell: a tie may be flat at the starts, and the data move it from there.
+    """
+    moving = [index for index in range(len(law.parameters)) if index not in law.held]
+    bijectors = law.bijectors(curves)
+
+    def limits(values):
+        return jnp.stack(law.from_parameters(values, curves).limits())
+
+    def slopes(start):
+        values = [b.constrain(z) for b, z in zip(bijectors, start, strict=True)]
+        at_start = law.parameter_values(law.dynamics(values, curves))
+        return jax.jacfwd(limits)(at_start)[:, moving]
+
     with double_precision():
-        start = problem.starts(curves)[0]
-        slopes = jax.jacfwd(problem.numbers)(start, jax.tree.map(jnp.asarray, curves))
-        return tuple(np.flatnonzero(~np.asarray(slopes).any(axis=1)).tolist())
+        found = np.asarray(jax.vmap(slopes)(law.starts(curves)))
+    still = ~found.any(axis=(0, 2))
+    return (len(law.parameters) + np.flatnonzero(still)).tolist()
 
 
 def _fit_alike(problem: FitProblem, batch: list[_Prepared], level: float) -> list[FitResult]:

@@ -124,6 +124,18 @@ class ConstrainedLaw(AbstractLaw):
             if not isinstance(constraint, Held | Tied)
         )
 
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The indices of the parameters that are held, or tied to one that is."""
+        names = [parameter.name for parameter in self.parameters]
+
+        def is_held(constraint: Constraint | None) -> bool:
+            if isinstance(constraint, Tied):
+                constraint = self.constraints[names.index(constraint.to)]
+            return isinstance(constraint, Held)
+
+        return tuple(index for index, each in enumerate(self.constraints) if is_held(each))
+
     def _all(self, free: Sequence[Float[Array, ""]]) -> list[Float[Array, ""]]:
         """All parameters from the free ones."""
         values = dict(zip(self.free, free, strict=True))

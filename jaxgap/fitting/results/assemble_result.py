@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
 from jaxgap.fitting.intervals.identifiability import without_effect
+from jaxgap.fitting.laws.constraints import ConstrainedLaw, Tied
 from jaxgap.fitting.laws.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.laws.rank_one_law import MAX_RATIO
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
@@ -21,6 +22,7 @@ from jaxgap.fitting.results.result import FitResult, Source, in_own_terms, measu
 from jaxgap.trajectory import Kind, Trajectory
 
 _HELD = "held at a given value, not estimated"
+_FLAT_TIE = "its tie gives the same value all around the fit, so that no interval can be told"
 _STANDS_STILL = (
     "the curves do not move at all, so they determine neither a rate nor a limit, nor their noise "
     "(standard errors or a number of items would)"
@@ -129,6 +131,7 @@ def _estimates(
     redundant = np.zeros(len(problem.reported), bool)
     unsure = _why_unsure(trajectory, curves, raw, quantile)
     stands_still = _stands_still(trajectory)
+    flat = _on_flat_ties(problem, curves, raw)
     if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
         # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
@@ -146,6 +149,8 @@ def _estimates(
             estimates[index] = Estimate.without_noise(shown, unsure)
         elif is_limit and stands_still:
             estimates[index] = Estimate.without_noise(None, _LIMIT_ANYWHERE)
+        elif index in flat:
+            estimates[index] = Estimate.without_noise(value, _FLAT_TIE)
         else:
             estimates[index] = _estimate_of(
                 parameter,
@@ -158,6 +163,22 @@ def _estimates(
                 redundant=bool(redundant[index]),
             )
     return estimates
+
+
+def _on_flat_ties(problem: FitProblem, curves: Curves, raw: RawFit) -> list[int]:
+    """The tied parameters that nothing moves at the fit, and the limits that stand still with them.
+
+    A search along a flat tie finds no end, which would look as if the data had set none.
+    """
+    law = problem.law
+    if not isinstance(law, ConstrainedLaw):
+        return []
+    visible = problem.visible(curves.has_verifier)
+    still = [index for index, stderr in zip(visible, raw.stderrs, strict=True) if stderr == 0]
+    tied = [index for index, each in enumerate(law.constraints) if isinstance(each, Tied)]
+    limits = range(len(law.parameters), len(problem.reported))
+    flat = [index for index in still if index in tied]
+    return flat and [index for index in still if index in tied or index in limits]
 
 
 def _estimate_of(

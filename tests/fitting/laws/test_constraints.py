@@ -1,12 +1,23 @@
 """Parameters that are held, bounded, tied or known beforehand, and windows of times."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 from scipy.stats import t as student_t
 
 from jaxgap.errors import InputError
-from jaxgap.fitting import Bounded, EstimatedScale, Held, LinearLaw, LogNormal, Normal, Tied, fit
+from jaxgap.fitting import (
+    Bounded,
+    EstimatedScale,
+    Held,
+    LinearLaw,
+    LogNormal,
+    Normal,
+    Tied,
+    fit,
+    fit_many,
+)
 from jaxgap.fitting.laws.constraints import constrained
 from jaxgap.fitting.results.fit_report import withheld, without_stderr
 from jaxgap.trajectory import Trajectory
@@ -91,6 +102,38 @@ def test_tied_parameters_keep_their_tie(run):
         0.6 * found["solver_initial"].estimate
     )
     assert found["verifier_initial"].stderr == pytest.approx(0.6 * found["solver_initial"].stderr)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_is_held_depends_on_no_other_run(run, others):
+    """The tie is flat at all starts of the other run, and at its fit, but not at this one's."""
+    small = Trajectory(run.ts, 0.1 * run.solver, 0.1 * run.verifier)
+    tie = {"rate": Tied("solver_initial", lambda value: jnp.clip(0.2 * value, 0.1, 0.6))}
+    *flat, found = fit_many(LinearLaw(), [*[small] * others, run], constraints=tie)
+    rate, solver = found.parameters["rate"], found.parameters["solver_initial"]
+    assert rate.identifiability == "identifiable"
+    assert rate.interval == pytest.approx([0.2 * end for end in solver.interval], rel=1e-3)
+    for each in flat:
+        rate = each.parameters["rate"]
+        assert (rate.estimate, rate.interval) == (pytest.approx(0.1), None)
+        assert "its tie gives the same value all around the fit" in rate.reason
+        assert rate.identifiability == "practically unidentifiable"
+
+
+def test_what_follows_from_held_parameters_alone_is_held(run):
+    gap = {"gap_limit": Held(0.05), "ratio": Tied("gap_limit", lambda value: 6 * value)}
+    initial = {"solver_initial": Held(2.0), "verifier_initial": Held(1.2)}
+    found = fit(LinearLaw(), run, constraints=gap)
+    labels = [found.parameters["ratio"], found.limits["gap"], found.limits["solver"]]
+    assert [each.identifiability for each in labels] == ["held", "held", "identifiable"]
+    assert found.parameters["ratio"].estimate == pytest.approx(0.3)
+    found = fit(LinearLaw(), run, constraints=gap | initial)
+    assert found.parameters["rate"].identifiability == "identifiable"
+    assert {each.identifiability for each in found.limits.values()} == {"held"}
+    flat = {"verifier_initial": Tied("rate", lambda value: jnp.maximum(value, 1.2))}
+    found = fit(LinearLaw(), run, constraints=gap | initial | flat)
+    assert "its tie gives the same value" in found.limits["solver"].reason
+    assert found.limits["gap"].identifiability == "held"
 
 
 def test_a_prior_weighs_with_the_data(run):
