@@ -62,7 +62,7 @@ def print_comparison(console: Terminal, found: Comparison) -> None:
     if not found.groups and len(found.runs) > 1:
         console.print("No two of these runs are seeds of one experiment.")
     for each in found.unreadable:
-        console.print(f"Could not be read: {in_options(each.problem)}", style="red")
+        console.print(f"Could not be read: {each.problem}", style="red")
 
 
 def _parameter(result: FitResult, name: str) -> Estimate:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from jaxgap.cli.option_names import in_options
 from jaxgap.errors import InputError
 
 
@@ -51,10 +52,14 @@ class RunFile:
         return run
 
     def read_all(self, paths):
-        """Every run in the files and folders, and what could not be read."""
+        """Every run in the files and folders, and what could not be read, with options named."""
         from jaxgap.trajectory.collection import read_runs
 
-        return read_runs(paths, self._columns(), **self._metadata())
+        found = read_runs(paths, self._columns(), **self._metadata())
+        unreadable = (
+            dataclasses.replace(each, problem=in_options(each.problem)) for each in found.unreadable
+        )
+        return dataclasses.replace(found, unreadable=tuple(unreadable))
 
     def _metadata(self) -> dict[str, Any]:
         given = {"kind": self.kind, "num_items": self.num_items, "time_unit": self.time_unit}

@@ -77,7 +77,7 @@ def _held(path: Path) -> Iterator[Path]:
         for file in run_files(path) if path.is_dir() else [path]:
             yield _place(file)
             # Any other file is read as a CSV table, which may have a sidecar.
-            if file.suffix not in (".json", ".jsonl"):
+            if file.suffix.lower() not in (".json", ".jsonl"):
                 yield _place(sidecar_path(file))
 
 

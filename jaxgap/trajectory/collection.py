@@ -123,7 +123,7 @@ def _distinct(paths: Sequence[str | Path], unreadable: list[Unreadable]) -> list
 
 def _files(path: Path) -> list[Path]:
     """The path itself if it is a run, else everything in it that looks like one."""
-    if path.suffix == ".json" and path.with_suffix("").is_file():
+    if path.suffix.lower() == ".json" and path.with_suffix("").is_file():
         # A sidecar: shell wildcards match them too.
         return []
     if not path.is_dir() or _is_run(path):
@@ -135,7 +135,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _may_be_run(path: Path) -> bool:
-    if path.suffix in _TABLES or path.name.endswith(TRAINER_STATE):
+    if path.suffix.lower() in _TABLES or path.name.endswith(TRAINER_STATE):
         return path.name != _NO_RUN
     return path.is_dir() and os.access(path, os.R_OK | os.X_OK) and _is_run(path)
 
@@ -154,7 +154,7 @@ def _runs_in(
     try:
         return iter([("", read_trajectory(path, **metadata))])
     except TrajectoryError:
-        if path.suffix not in _TABLES:
+        if path.suffix.lower() not in _TABLES:
             raise
         # It may be a tidy table of several runs that names its columns as jaxgap does.
         log = read_log(path)

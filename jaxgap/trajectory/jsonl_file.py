@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.metadata import HEADER, checked_metadata, with_given
-from jaxgap.trajectory.outside import parse_json, read_text, shown
+from jaxgap.trajectory.outside import json_objects, shown
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import (
     Row,
@@ -38,11 +38,7 @@ def read_jsonl(path: str | Path, **metadata: Any) -> Trajectory:
     **Raises:** `TrajectoryError`, as :func:`jaxgap.trajectory.read_csv` does.
     """
     path = Path(path)
-    objects = [
-        (number, _object(line, f"{path}:{number}"))
-        for number, line in enumerate(read_text(path).split("\n"), start=1)
-        if line.strip()
-    ]
+    objects = list(json_objects(path))
     header: dict[str, Any] = {}
     if objects and HEADER in objects[0][1]:
         number, first = objects.pop(0)
@@ -81,13 +77,6 @@ def write_jsonl(run: Trajectory, path: str | Path) -> None:
         cells = (None if np.isnan(value) else float(value) for value in values)
         lines.append(json.dumps(dict(zip(columns, cells, strict=True))))
     write_atomically(path, "\n".join(lines) + "\n")
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    found = parse_json(line, where)
-    if not isinstance(found, dict):
-        raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
-    return found
 
 
 def _number(value: Any, name: str, where: str) -> float | None:

@@ -6,13 +6,14 @@ anything parses it.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from jaxgap.trajectory.record import TrajectoryError
 
 MAX_BYTES = 64 * 1024 * 1024
+_GZIP = b"\x1f\x8b"
 
 # Python's float() also accepts "1_000", "١" and "nan", which are not numbers in a data file.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -27,6 +28,8 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     data = _read_bytes(path, max_bytes)
     if not data.strip():
         raise TrajectoryError(f"{path}: the file is empty")
+    if data.startswith(_GZIP):
+        raise TrajectoryError(f"{path}: compressed by gzip; decompress it with gunzip first")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -66,6 +69,26 @@ def parse_json(text: str, where: str, finite: bool = True) -> Any:
         raise TrajectoryError(f"{where}: JSON nested too deeply") from error
     except ValueError as error:
         raise TrajectoryError(f"{where}: not valid JSON: {error}") from error
+
+
+def json_objects(path: Path, finite: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The line number and the object of each line that is not empty, as :func:`parse_json`."""
+    lines = read_text(path).split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            found = parse_json(line, where, finite)
+        except TrajectoryError as error:
+            if number < len(lines):
+                raise
+            raise TrajectoryError(
+                f"{error}; the last line is incomplete: is the file still being written?"
+            ) from error
+        if not isinstance(found, dict):
+            raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
+        yield number, found
 
 
 def parse_number(cell: str, where: str) -> float:

@@ -61,9 +61,9 @@ def read_log(path: Path) -> Log:
         return read_trainer_state(state)
     if path.is_dir():
         return read_tensorboard(path)
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         return read_trainer_state(path)
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         return read_jsonl_log(path)
     return read_csv_log(path)
 
@@ -93,9 +93,9 @@ def trainer_state_in(folder: Path) -> Path | None:
 def _read_own(path: Path, **metadata: Any) -> Trajectory:
     """A file in jaxgap's own format, whose columns need no mapping."""
     own = path / RUN_TABLE if path.is_dir() else path
-    if own.is_file() and own.suffix not in (".json", ".jsonl"):
+    if own.is_file() and own.suffix.lower() not in (".json", ".jsonl"):
         return read_csv(own, **metadata)
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         return read_jsonl(path, **with_given(_run_metadata(path), metadata))
     if not path.exists():
         raise TrajectoryError(f"{path}: no such file")

@@ -19,7 +19,8 @@ _RISES = 0.5
 def reading_notes(run: Trajectory) -> list[str]:
     """How the file was converted to this trajectory, and what is unusual about it.
 
-    That is irregular times, and extra measurements whose names are nearly those of other columns.
+    That is irregular times, extra measurements whose names are nearly those of other columns, and
+    uncertainties below zero.
     Foreign logs leave their notes in `provenance["notes"]`; a provenance read from a file may
     contain anything there, of which only strings are used.
 
@@ -29,7 +30,7 @@ def reading_notes(run: Trajectory) -> list[str]:
     recorded = run.provenance.get("notes")
     listed = recorded if isinstance(recorded, list) else []
     found = [printable(note) for note in listed if isinstance(note, str)]
-    found += irregular_times(run.ts) + misspelt(["t", *run.columns()])
+    found += irregular_times(run.ts) + misspelt(["t", *run.columns()]) + negative(run)
     return list(dict.fromkeys(found))
 
 
@@ -58,6 +59,22 @@ def irregular_times(ts: Series) -> list[str]:
     if steps.max() <= _IRREGULAR * steps.min():
         return []
     return [f"times are irregular: steps from {steps.min():g} to {steps.max():g}"]
+
+
+def negative(run: Trajectory) -> list[str]:
+    """A sentence about uncertainties that are all negative; empty if one is not.
+
+    The negative log-likelihood of a text is never negative.
+
+    >>> negative(Trajectory([0, 1, 2], [-3.0, -2.0, -1.5]))[0].partition(": ")[2]
+    'if these are log-likelihoods, negate them'
+    """
+    if run.kind == "accuracy" or run.solver.max() >= 0:
+        return []
+    return [
+        "the solver's values are all negative, which uncertainties in nats cannot be: if these are "
+        "log-likelihoods, negate them"
+    ]
 
 
 def accuracy_like(run: Trajectory) -> list[str]:

@@ -63,7 +63,7 @@ def checked_names(names: Sequence[str], where: str) -> list[str]:
         )
     twice = repeated(names)
     if twice is not None:
-        raise TrajectoryError(f"{where}: column '{twice}' is given twice")
+        raise TrajectoryError(f"{where}: column '{twice}' is given twice; rename one of them")
     own = own_columns(names)
     missing = [name for name in ("t", "solver") if name not in own]
     if missing:

@@ -11,8 +11,8 @@ from jaxgap.trajectory.number_marks import number_marks, with_point
 from jaxgap.trajectory.outside import is_number, read_text, shown
 from jaxgap.trajectory.record import TrajectoryError
 
-# Comments, and Excel's line `sep=;`, which declares the separator.
-_ABOVE_THE_HEADER = re.compile(r"\A(?:(?:#[^\n]*|sep=.\r?)(?:\n|\Z))+", re.IGNORECASE)
+# Excel's line `sep=;`, which declares the separator.
+_SEPARATOR = re.compile(r"sep=.", re.IGNORECASE)
 
 _Row = tuple[int, list[str]]
 
@@ -135,10 +135,19 @@ def _fraction(cell: str) -> str:
 
 def _from_header(text: str) -> tuple[int, str]:
     """The number of lines above the header, and the text from the header on."""
-    rest = _ABOVE_THE_HEADER.sub("", text, count=1)
-    return text[: len(text) - len(rest)].count("\n"), rest
+    begin = 0
+    number = 0
+    for number, line in enumerate(io.StringIO(text, newline="")):
+        if (
+            line.strip()
+            and not line.startswith("#")
+            and not _SEPARATOR.fullmatch(line.strip("\r\n"))
+        ):
+            return number, text[begin:]
+        begin += len(line)
+    return number, ""
 
 
 def _delimiter(text: str) -> str:
-    header = text.lstrip().partition("\n")[0]
+    header = next(io.StringIO(text, newline=""), "")
     return next((each for each in ";\t" if each in header and "," not in header), ",")

@@ -62,8 +62,9 @@ def test_a_folder_gives_a_table_a_picture_and_the_pooled_limit(folder, tmp_path,
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_one_bad_file_is_named_the_rest_goes_on_and_the_status_is_2(folder, tmp_path, capsys):
+def test_bad_files_are_named_the_rest_goes_on_and_the_status_is_2(folder, tmp_path, capsys):
     (folder / "bad.csv").write_text("t,solver\n0,0.1\n1,x\n2,0.3\n")
+    (folder / "foreign.csv").write_text("step,acc\n0,0.1\n1,0.2\n2,0.3\n")
     out = tmp_path / "out.json"
     with pytest.raises(SystemExit, match="2"):
         run_command(["compare", str(folder), "--kind", "accuracy", "--json", str(out)])
@@ -73,7 +74,10 @@ def test_one_bad_file_is_named_the_rest_goes_on_and_the_status_is_2(folder, tmp_
     assert "Could not be read" in captured.out
     found = strict(out)
     assert len(found["runs"]) == 4
-    assert found["unreadable"][0]["file"].endswith("bad.csv")
+    bad, foreign = found["unreadable"]
+    assert bad["file"].endswith("bad.csv")
+    # The options are those of the command, in the JSON too.
+    assert foreign["problem"].endswith("say which is which by --columns t=NAME,solver=NAME")
 
 
 def test_a_pattern_says_which_runs_belong_together(folder, tmp_path):

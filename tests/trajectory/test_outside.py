@@ -1,10 +1,11 @@
 """Reading files from outside."""
 
+import gzip
 import tracemalloc
 
 import pytest
 
-from jaxgap.trajectory import TrajectoryError
+from jaxgap.trajectory import TrajectoryError, read_csv
 from jaxgap.trajectory.outside import read_text
 
 
@@ -25,3 +26,9 @@ def test_a_file_that_is_too_large_is_refused(tmp_path):
     with pytest.raises(TrajectoryError, match="101 bytes; at most 100 are read"):
         read_text(path, max_bytes=100)
     assert read_text(path, max_bytes=101) == "x" * 101
+
+
+def test_a_compressed_file_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "run.csv.gz").write_bytes(gzip.compress(b"t,solver\n0,1\n1,2\n2,3\n"))
+    with pytest.raises(TrajectoryError, match=r"run.csv.gz: compressed by gzip; decompress it"):
+        read_csv(tmp_path / "run.csv.gz")

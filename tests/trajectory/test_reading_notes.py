@@ -127,6 +127,13 @@ def test_an_own_file_is_asked_about_misspelt_and_foreign_columns(tmp_path, name,
     assert read_trajectory(tmp_path / "again.csv") == run
 
 
+def test_log_likelihoods_that_were_not_negated_are_asked_about():
+    falling = -np.exp(-np.arange(5.0))
+    (note,) = reading_notes(Trajectory(np.arange(5.0), falling, 0.5 * falling))
+    assert note.endswith("if these are log-likelihoods, negate them")
+    assert reading_notes(Trajectory(np.arange(5.0), np.append(falling[1:], 0.1))) == []
+
+
 @pytest.mark.parametrize("name", ["solver_accuracy", "solver_length_se", "solver_per_token", "sd"])
 def test_other_measurements_are_not_asked_about(name):
     assert reading_notes(Trajectory([0, 1, 2], [3, 2, 1.5], extra={name: [0.1, 0.1, 0.1]})) == []

@@ -14,6 +14,11 @@ WRITTEN = {
     "remarks above the header": "# by me\r\n# in 2026\r\n" + PLAIN.replace("\n", "\r\n"),
     "a byte order mark": "\ufeff" + PLAIN.replace(",", ";"),
     "Excel's line on the separator": "sep=;\r\n" + PLAIN.replace(",", ";").replace("\n", "\r\n"),
+    "blank lines among remarks": "\n# by me\n \n# in 2026\n\n" + PLAIN,
+    "carriage returns": "# by me\r" + PLAIN.replace("\n", "\r"),
+    "carriage returns and decimal commas": PLAIN.replace(",", ";")
+    .replace(".", ",")
+    .replace("\n", "\r"),
     "columns without anything": PLAIN.replace(",", ",,").replace("\n", ",,\n"),
     "empty cells beyond the header": PLAIN.replace("0.41\n", "0.41,,\n"),
     "an index without a name": "".join(
@@ -83,6 +88,13 @@ def test_lines_are_counted_from_the_top_of_the_file(tmp_path):
     assert (table.line, table.names, table.rows) == (3, ["t", "solver"], [(4, ["0", "1"])])
     with pytest.raises(TrajectoryError, match=r"run.csv:3: not valid CSV"):
         read_table(written(tmp_path, '# a remark\nt,solver\n"0"1,1\n'))
+
+
+def test_lines_are_counted_whatever_ends_them(tmp_path):
+    for end in ("\n", "\r", "\r\n"):
+        text = end.join(["", "# a remark", "", "t;solver", "0;1", "1;x", "2;3"])
+        with pytest.raises(TrajectoryError, match=r"run.csv:6: column 'solver': .* got 'x'"):
+            read_trajectory(written(tmp_path, text))
 
 
 def test_text_with_a_comma_is_no_number(tmp_path):

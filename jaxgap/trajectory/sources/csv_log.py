@@ -1,9 +1,9 @@
 """Any CSV table as a log: wide, as W&B exports it, or long, with one metric per row."""
 
+from collections import Counter
 from pathlib import Path
 
 from jaxgap.trajectory.csv_file import read_sidecar
-from jaxgap.trajectory.outside import repeated
 from jaxgap.trajectory.record import TrajectoryError
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named
 from jaxgap.trajectory.table import read_table
@@ -22,17 +22,28 @@ def read_csv_log(path: Path) -> Log:
     **Raises:** `TrajectoryError` for a file that is not a CSV table, or an invalid sidecar.
     """
     table = read_table(path)
-    twice = repeated(filter(None, table.names))
-    if twice is not None:
-        raise TrajectoryError(f"{path}:{table.line}: column '{twice}' is given twice")
+    doubtful = table.doubtful | {
+        name: f"{path}:{table.line}: column '{name}' is given twice; rename one of them"
+        for name, count in Counter(table.names).items()
+        if count > 1
+    }
     entries = [Entry(f"{path}:{line}", _values(table.names, cells)) for line, cells in table.rows]
     metric, value = named(table.names, _METRIC_NAMES), named(table.names, ("value",))
     if metric and value:
-        if value in table.doubtful:
-            raise TrajectoryError(table.doubtful[value])
+        for name in (metric, value):
+            if name in doubtful:
+                raise TrajectoryError(doubtful[name])
         entries = [_wide(entry, metric, value) for entry in entries]
     clock = named(table.names, CLOCKS)
-    return Log(str(path), clock, tuple(entries), read_sidecar(path), table.percent, table.doubtful)
+    return Log(
+        str(path),
+        clock,
+        tuple(entries),
+        read_sidecar(path),
+        table.percent,
+        doubtful,
+        tuple(table.names),
+    )
 
 
 def _values(names: list[str], cells: list[str]) -> dict[str, str]:

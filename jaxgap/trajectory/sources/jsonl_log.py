@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.trajectory.metadata import HEADER, checked_metadata
-from jaxgap.trajectory.outside import parse_json, read_text, shown
-from jaxgap.trajectory.record import TrajectoryError
+from jaxgap.trajectory.outside import json_objects
 from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs, numbers_of
 
 # Deeper than any logger nests its metrics; a hostile file may nest thousands.
@@ -25,12 +24,8 @@ def read_jsonl_log(path: Path) -> Log:
     """
     entries: list[Entry] = []
     metadata: dict[str, Any] = {}
-    lines = enumerate(read_text(path).split("\n"), start=1)
-    objects = [(f"{path}:{number}", line) for number, line in lines if line.strip()]
-    for index, (where, line) in enumerate(objects):
-        found = parse_json(line, where, finite=False)
-        if not isinstance(found, dict):
-            raise TrajectoryError(f"{where}: must be a JSON object, got {shown(line)}")
+    for index, (number, found) in enumerate(json_objects(path, finite=False)):
+        where = f"{path}:{number}"
         if index == 0 and list(found) == [HEADER]:
             metadata = checked_metadata(found[HEADER], where)
             continue

@@ -35,7 +35,8 @@ class Log:
     - `entries`: in file order.
     - `metadata`: `kind`, `num_items`, `time_unit` and `provenance`, as far as the file states them.
     - `percent`: the columns that had percent signs, and are fractions by now.
-    - `doubtful`: the columns whose numbers can be read in two ways, each with a message.
+    - `doubtful`: the columns that can be read in two ways, each with a message.
+    - `header`: the names of a table's columns, also those without a value.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Log:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     percent: frozenset[str] = frozenset()
     doubtful: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    header: tuple[str, ...] = ()
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:

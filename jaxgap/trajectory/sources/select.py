@@ -106,8 +106,10 @@ def _found(log: Log, name: str) -> str:
     ends = [full for full in log.names if full.endswith(f" - {name}")]
     if len(ends) == 1:
         return ends[0]
+    if name in log.header:
+        raise TrajectoryError(f"{log.source}: column '{name}' has no values")
     what = f"no column '{name}'" if not ends else f"several columns end in '{name}'"
-    known = ", ".join(ends or log.names)
+    known = ", ".join(ends or log.names) or "none"
     hint = "; name one of them in full, or read all with jaxgap compare" if ends else ""
     raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}{hint}")
 

@@ -1,5 +1,6 @@
 """`trainer_state.json`, in which Hugging Face trainers keep their log history."""
 
+import json
 from pathlib import Path
 
 from jaxgap.trajectory.outside import parse_json, read_text
@@ -14,7 +15,18 @@ def read_trainer_state(path: Path) -> Log:
 
     **Raises:** `TrajectoryError` if the file is not such a state.
     """
-    state = parse_json(read_text(path), str(path), finite=False)
+    try:
+        state = parse_json(read_text(path), str(path), finite=False)
+    except TrajectoryError as error:
+        if (
+            isinstance(error.__cause__, json.JSONDecodeError)
+            and error.__cause__.msg == "Extra data"
+        ):
+            name = path.with_suffix(".jsonl").name
+            raise TrajectoryError(
+                f"{error}; if each line is an object, rename the file to {name}"
+            ) from error
+        raise
     history = state.get("log_history") if isinstance(state, dict) else state
     if not isinstance(history, list):
         raise TrajectoryError(f"{path}: no 'log_history' list; is this a trainer_state.json?")

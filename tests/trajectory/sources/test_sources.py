@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jaxgap.errors import InputError
 from jaxgap.trajectory import Trajectory, TrajectoryError, write_csv, write_jsonl
+from jaxgap.trajectory.collection import read_runs
 from jaxgap.trajectory.read import read_trajectory
 
 
@@ -534,13 +535,43 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
         ("log.csv", "step,b\n1,2\n2,x\n", {"solver": "b"}, ":3: column 'b': must be a number"),
         ("log.csv", "step,b\n1,2\n2,2\n", {"solver": "b"}, "only 2 rows have all of step, b"),
         ("log.csv", "step,metric,value\n1,,2\n", {"solver": "b"}, ":2: a row needs both"),
-        ("log.csv", "step,b,b\n1,2,3\n", {"solver": "b"}, "column 'b' is given twice"),
+        ("log.csv", "step,b,b\n1,2,3\n", {"solver": "b"}, ":1: column 'b' is given twice; rename"),
+        ("log.csv", "step,b,c\n1,2,\n", {"solver": "c"}, "log.csv: column 'c' has no values$"),
+        ("log.csv", "t,b\n", {"solver": "b"}, "log.csv: column 't' has no values$"),
+        ("log.jsonl", "{}", {"t": "t", "solver": "b"}, "no column 't'; there are none$"),
+        (
+            "log.json",
+            '{"step": 0}\n{"step": 1}\n',
+            {"solver": "b"},
+            "not valid JSON: Extra data: .*; if each line is an object, rename .* to log.jsonl$",
+        ),
+        ("log.json", '{"step": 0', {"solver": "b"}, r"not valid JSON: [^;]*$"),
+        (
+            "log.jsonl",
+            '{"step": 0, "b": 1}\n{"step": 1, "b',
+            {"solver": "b"},
+            "log.jsonl:2: not valid JSON: .*; the last line is incomplete: is the file still being",
+        ),
+        ("log.jsonl", '{"step": 0, "b\n', {"solver": "b"}, "log.jsonl:1: not valid JSON: [^;]*$"),
     ],
 )
 def test_logs_that_cannot_be_used_are_refused_in_one_line(tmp_path, name, text, columns, message):
     with pytest.raises(TrajectoryError, match=message) as error:
         read_trajectory(write(tmp_path / name, text), columns)
     assert "\n" not in str(error.value)
+
+
+def test_columns_of_one_name_are_not_in_the_way_of_others(tmp_path):
+    path = write(tmp_path / "log.csv", "step,loss,loss,nll\n0,1,2,3\n1,1,2,2\n2,1,2,1\n")
+    assert read_trajectory(path, {"solver": "nll"}).solver.tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("columns", [None, {"solver": "solver"}])
+def test_endings_may_be_in_upper_case(tmp_path, columns):
+    lines = [json.dumps({"t": n, "solver": 3.0 - n}) for n in range(3)]
+    path = write(tmp_path / "run.JSONL", "\n".join(lines))
+    assert read_trajectory(path, columns).solver.tolist() == [3, 2, 1]
+    assert [named.name for named in read_runs([tmp_path], columns).runs] == ["run"]
 
 
 def test_a_folder_without_events_is_refused(tmp_path):
