@@ -50,7 +50,8 @@ def unchanged(value: Float[Array, ""]) -> Float[Array, ""]:
 class Tied(NamedTuple):
     """A parameter that is a function of another one, by default equal to it.
 
-    `fn` maps the other's value to this one's, both as reported, and is differentiated by JAX.
+    `fn` maps the other's value to this one's, both as reported, and is differentiated by JAX. A
+    value outside this one's range is moved to its nearest end.
     """
 
     to: str
@@ -143,9 +144,11 @@ class ConstrainedLaw(AbstractLaw):
         for index, constraint in enumerate(self.constraints):
             if isinstance(constraint, Held):
                 values[index] = jnp.asarray(constraint.value)
-        for index, constraint in enumerate(self.constraints):
+        for index, parameter in enumerate(self.parameters):
+            constraint = self.constraints[index]
             if isinstance(constraint, Tied):
-                values[index] = jnp.asarray(constraint.fn(values[names.index(constraint.to)]))
+                tied = jnp.asarray(constraint.fn(values[names.index(constraint.to)]))
+                values[index] = jnp.clip(tied, parameter.lower, parameter.upper)
         return [values[index] for index in range(len(names))]
 
 
@@ -165,8 +168,8 @@ def constrained(
     **Raises:**
 
     `InputError` (a `ValueError`) for unknown names, parameters of a verifier where there is none,
-    bounds that leave no room or are outside the parameter's range, numbers beyond 1e50, ties to a
-    parameter that is itself tied, and if no parameter is left free.
+    bounds that leave no room, values and ties to held values outside the parameter's range, numbers
+    beyond 1e50, ties to a parameter that is itself tied, and if no parameter is left free.
     """
     names = [parameter.name for parameter in law.parameters]
     check_names(constraints, names, "constraints")
@@ -240,6 +243,9 @@ def _check(
             raise InputError(f"constraints: {name} cannot be tied to {to!r}")
         case Tied(to) if isinstance(constraints.get(to), Tied):
             raise InputError(f"constraints: {name} is tied to {to}, which is tied itself")
+        case Tied(to, fn) if isinstance(held := constraints.get(to), Held):
+            with double_precision():
+                _check(parameter, Held(float(fn(jnp.asarray(held.value)))), constraints, names)
         case _:
             pass
 

@@ -31,6 +31,7 @@ _LIMIT_ANYWHERE = (
     "the curves do not move at all, and at a slow enough rate their limit may be anywhere"
 )
 _TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
+_TIED = ": its tie leads there or beyond"
 _NEGATIVE_GAP = (
     "the limit of the gap is below zero: the solver ends up more capable than its verifier, so the "
     "verifier's lead cannot be what drives its gains; check that both are measured on the same "
@@ -291,6 +292,7 @@ def _bound_warnings(
     problem: FitProblem, trajectory: Trajectory, curves: Curves, raw: RawFit
 ) -> list[str]:
     found = []
+    flat = _on_flat_ties(problem, curves, raw)
     for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
         bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
@@ -300,9 +302,8 @@ def _bound_warnings(
             continue
         shown = own_terms(bound, parameter.is_mirrored(trajectory.kind))
         too_fast = bound == MAX_RATIO and parameter.unit == "1"
-        found.append(
-            f"{parameter.name} is on its bound {shown:g}" + (_TOO_FAST if too_fast else "")
-        )
+        why = _TIED if index in flat else _TOO_FAST if too_fast else ""
+        found.append(f"{parameter.name} is on its bound {shown:g}{why}")
     return found
 
 

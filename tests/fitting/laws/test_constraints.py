@@ -104,6 +104,17 @@ def test_tied_parameters_keep_their_tie(run):
     assert found["verifier_initial"].stderr == pytest.approx(0.6 * found["solver_initial"].stderr)
 
 
+def test_a_tie_that_leads_out_of_the_range_ends_on_the_bound(run):
+    tie = {"ratio": Tied("rate", lambda value: -value)}
+    found = fit(LinearLaw(), run, constraints=tie)
+    held = fit(LinearLaw(), run, constraints={"ratio": Held(0.0)})
+    ratio, rate = found.parameters["ratio"], found.parameters["rate"]
+    assert (ratio.estimate, ratio.interval) == (0.0, None)
+    assert ratio.identifiability == "practically unidentifiable"
+    assert rate.estimate == pytest.approx(held.parameters["rate"].estimate, rel=1e-6)
+    assert any("ratio is on its bound 0: its tie leads there or beyond" in each for each in found.warnings)
+
+
 @pytest.mark.parametrize("others", [0, 1])
 def test_what_is_held_depends_on_no_other_run(run, others):
     """The tie is flat at all starts of the other run, and at its fit, but not at this one's."""
@@ -206,6 +217,10 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
         (
             {"constraints": {"ratio": Tied("rate"), "rate": Tied("gap_limit")}},
             "ratio is tied to rate, which is tied itself",
+        ),
+        (
+            {"constraints": {"ratio": Tied("rate", jnp.negative), "rate": Held(0.4)}},
+            r"ratio cannot be held at -0.4: it must be in \[0, 0.999\]",
         ),
     ],
 )
