@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from jaxgap.models.extra import import_extra
 from jaxgap.models.tokenizer import Message
 
 MAX_TEMPLATE_CHARS = 200_000
+_MAX_PATTERN_CHARS = 200
 THOUGHT_BEGINS, THOUGHT_ENDS = "<think>", "</think>"
 _WORDS = "an answer that stands in no template"
 _SYSTEM, _QUESTION, _REPLY = (
@@ -151,5 +153,9 @@ def _strftime_now(pattern: str) -> str:
     """The fixed date of a template's clock, so that a prompt is the same on every day.
 
     It is the default of Llama's own templates where there is no clock.
+
+    **Raises:** `InputError` if the pattern is too long, or has a field with a width (`%9999d`).
     """
+    if len(pattern) > _MAX_PATTERN_CHARS or re.search(r"%[-_^#+]*[0-9]", pattern):
+        raise InputError("it writes the date by a pattern that is too long, or has widths")
     return datetime.datetime(2024, 7, 26).strftime(pattern)

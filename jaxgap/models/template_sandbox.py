@@ -1,9 +1,9 @@
 """Jinja's immutable sandbox with budgets, so that hostile templates end and use little memory.
 
 Every loop body, macro, comparison and piece of constant text is instrumented with a call that
-counts it and checks the time; every value made by an operator, a slice, a call or a filter, and
-every piece of output, is measured before or while it is made, and counted. This module needs jinja2
-(the extra `lm`).
+counts it and checks the time; every value made by a display such as `[a, b]`, an operator, a slice,
+a call or a filter, and every piece of output, is measured before or while it is made, and counted.
+This module needs jinja2 (the extra `lm`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ MAX_MADE = 10 * MAX_CHARS
 MAX_SECONDS = 10.0
 _MAX_INT_ARGUMENT = 10_000
 _MAX_BITS = 256
+_MAX_POWER_BITS = _MAX_BITS**2  # of the largest power that is allowed
 _MAX_INDENT = 16
 _MAX_SEPARATOR = 8
-_CHARS_A_MEMBER = 16  # of memory, for each member of a new list
+_CHARS_A_MEMBER = 32  # of memory, for each member of a new list
 _COLLECTIONS = (list, tuple, type({}.keys()), type({}.values()), type({}.items()))
 
 _FILTERS = frozenset(
@@ -39,6 +40,7 @@ _FILTERS = frozenset(
     length list lower map max min reject rejectattr replace reverse round safe select selectattr
     sort string sum title trim unique upper""".split()  # noqa: SIM905
 )
+_LISTING = ("join", "list", "sort")  # filters that make a list of a string's characters
 _STRING_METHODS = frozenset(
     """capitalize count endswith find index isalnum isalpha isdigit islower isspace isupper join
     lower lstrip partition removeprefix removesuffix replace rfind rindex rpartition rsplit rstrip
@@ -90,6 +92,10 @@ class _Meter(Extension):
         _measure(values)
         return "".join(map(str, values))
 
+    def display(self, value: Any) -> Any:
+        """The value of `[a, b]`, `(a, b)` or `{a: b}`, measured like any call."""
+        return value
+
     def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
         """The value of `a[1:]`, measured by the environment like any call."""
         return value[start:stop:step]
@@ -116,11 +122,11 @@ class _Plant(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.For:
         return self._metered(node)
 
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Macro:
-        return self._metered(node)
+    def visit_Macro(self, node: nodes.Macro) -> list[nodes.Node]:
+        return [self._turn(node), self._metered(node)]
 
-    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.CallBlock:
-        return self._metered(node)
+    def visit_CallBlock(self, node: nodes.CallBlock) -> list[nodes.Node]:
+        return [self._turn(node), self._metered(node)]
 
     def visit_Output(self, node: nodes.Output) -> nodes.Output:
         self.generic_visit(node)
@@ -135,6 +141,15 @@ class _Plant(NodeTransformer):
         compare = self.meter.call_method("compare", lineno=node.lineno)
         return nodes.And(nodes.Not(compare, lineno=node.lineno), node, lineno=node.lineno)
 
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        return self._displayed(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        return self._displayed(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        return self._displayed(node) if node.ctx == "load" else node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return self.meter.call_method("concat", node.nodes, lineno=node.lineno)
@@ -147,13 +162,21 @@ class _Plant(NodeTransformer):
         arguments = [node.node, *(nodes.Const(None) if end is None else end for end in ends)]
         return self.meter.call_method("cut", arguments, lineno=node.lineno)
 
+    def _displayed(self, node: Any) -> nodes.Node:
+        self.generic_visit(node)
+        return self.meter.call_method("display", [node], lineno=node.lineno)
+
+    def _turn(self, node: nodes.Node) -> nodes.ExprStmt:
+        turn = self.meter.call_method("turn", lineno=node.lineno)
+        return nodes.ExprStmt(turn, lineno=node.lineno)
+
     def _metered(self, node: Any) -> Any:
         self.generic_visit(node)
-        turn = self.meter.call_method("turn", lineno=node.lineno)
-        node.body.insert(0, nodes.ExprStmt(turn, lineno=node.lineno))
+        turn = self._turn(node)
+        node.body.insert(0, turn)
         # `{% for ... if ... %}` skips the body if the test fails; that iteration counts as well.
         if getattr(node, "test", None) is not None:
-            node.test = nodes.And(nodes.Not(turn, lineno=node.lineno), node.test)
+            node.test = nodes.And(nodes.Not(turn.node, lineno=node.lineno), node.test)
         return node
 
 
@@ -172,7 +195,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         )
         self.spent = _Spent()
         filters = {name: self.filters[name] for name in _FILTERS} | {"tojson": _to_json}
-        self.filters = {name: self._measured(function) for name, function in filters.items()}
+        self.filters = {name: self._measured(name, each) for name, each in filters.items()}
         self.tests = {name: self._timed(function) for name, function in self.tests.items()}
         self.globals = {name: self.globals[name] for name in ("range", "namespace", "dict")}
 
@@ -194,13 +217,25 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Jinja would allow `format` and `format_map`, whose `{:>9999999999}` makes long values."""
+        return
+
+    def getitem(self, obj, argument):
+        _measure(argument)  # the message of a failed look-up contains it
+        return super().getitem(obj, argument)
+
     def call(self, context, obj, *args, **kwargs):
+        given = [*args, *kwargs.values()]
+        _measure(given)
+        self.spent.add(made=_CHARS_A_MEMBER * len(given))  # a macro may keep them as lists
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
             if obj.__name__ == "join" and args:
                 args = (self._listed(args[0]), *args[1:])
-                _check_growth("join", args[0], [owner])
-            _check_growth(obj.__name__, owner, args)
+                _check_join(args[0], owner)
+            if obj.__name__ == "replace":
+                _check_replace(owner, *args)
         return self._counted(super().call(context, obj, *args, **kwargs))
 
     def call_binop(self, context, operator, left, right):
@@ -221,18 +256,24 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         self.spent.add(written=_measure(value))
         return value
 
-    def _measured(self, function: Any) -> Any:
+    def _measured(self, name: str, function: Any) -> Any:
         """The filter, with its arguments and result measured."""
+        first = int(hasattr(function, "jinja_pass_arg"))  # after the context, if it takes one
 
         @functools.wraps(function)
         def measured(*args: Any, **kwargs: Any) -> Any:
             args = tuple(self._listed(arg) if isinstance(arg, Iterator) else arg for arg in args)
+            if name in _LISTING and isinstance(args[first], str):
+                args = (*args[:first], self._listed(args[first]), *args[first + 1 :])
             given = [*args, *kwargs.values()]
             _measure(given)
-            if any(isinstance(value, int) and value > _MAX_INT_ARGUMENT for value in given[1:]):
+            numbers = [value for value in given[first + 1 :] if isinstance(value, int)]
+            if any(abs(number) > _MAX_INT_ARGUMENT for number in numbers):
                 raise SecurityError("it passes a filter a number that is too large")
-            _check_growth(function.__name__.removeprefix("do_"), *_text_first(given))
-            return self._counted(function(*args, **kwargs))
+            if name in _GROWING:
+                _GROWING[name](*args[first:], **kwargs)
+            made = function(*args, **kwargs)
+            return self._each_counted(made) if isinstance(made, Iterator) else self._counted(made)
 
         return measured
 
@@ -246,8 +287,16 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
 
         return timed
 
+    def _each_counted(self, values: Iterator[Any]) -> Iterator[Any]:
+        """The values, each counted as it is made."""
+        for value in values:
+            self.spent.add(made=_CHARS_A_MEMBER)
+            yield value
+
     def _counted(self, value: Any) -> Any:
         """A new value, measured and counted."""
+        if isinstance(value, int) and value.bit_length() > _MAX_POWER_BITS:
+            raise SecurityError("it makes a number that is too large")
         num_members = len(value) if isinstance(value, (list, tuple, dict)) else 0
         self.spent.add(made=_measure(value) + _CHARS_A_MEMBER * num_members)
         return value
@@ -284,26 +333,39 @@ def _to_json(
     )
 
 
-def _text_first(given: list[Any]) -> tuple[Any, list[Any]]:
-    """The filtered value and its arguments, without the context that some filters are passed."""
-    start = next((i for i, value in enumerate(given) if isinstance(value, (str, list))), 0)
-    return (given[start] if given else ""), given[start + 1 :]
+def _check_replace(text: Any, old: Any, new: Any, count: Any = None) -> None:
+    """Refuse in advance what would multiply lengths, as do the next two."""
+    text, old = str(text), str(old)
+    times = text.count(old) if old else len(text) + 1
+    _check_size(len(text) + times * len(str(new)))
 
 
-def _check_growth(name: str, value: Any, args: Any) -> None:
-    """Refuse in advance what would multiply lengths."""
-    texts = [argument for argument in args if isinstance(argument, str)]
-    if name == "replace" and isinstance(value, str) and texts:
-        times = value.count(texts[0]) if texts[0] else len(value) + 1
-        if len(value) + times * len(texts[-1]) > MAX_CHARS:
-            raise SecurityError("it makes a value that is too large")
-    if name in ("join", "indent") and value:
-        pieces = value.count("\n") + 1 if name == "indent" else len(value)
-        ints = [argument for argument in args if type(argument) is int]
-        if pieces * max([1, *ints, *map(len, texts)]) > MAX_CHARS:
-            raise SecurityError("it makes a value that is too large")
-    if name == "sum" and any(isinstance(argument, (list, tuple)) for argument in args):
+def _check_join(values: Any, d: Any = "", attribute: Any = None) -> None:
+    _check_size(len(list(values)) * max(1, len(str(d))))
+
+
+def _check_indent(text: Any, width: Any = 4, first: Any = False, blank: Any = False) -> None:
+    each = width if isinstance(width, int) else len(str(width))
+    _check_size(len(str(text).splitlines()) * each)
+
+
+def _check_sum(values: Any, attribute: Any = None, start: Any = 0) -> None:
+    if isinstance(start, (list, tuple)):
         raise SecurityError("it sums up what are no numbers")  # a new list for each of many
+
+
+# With the arguments of the filters.
+_GROWING = {
+    "replace": _check_replace,
+    "join": _check_join,
+    "indent": _check_indent,
+    "sum": _check_sum,
+}
+
+
+def _check_size(chars: int) -> None:
+    if chars > MAX_CHARS:
+        raise SecurityError("it makes a value that is too large")
 
 
 def _check_product(operator: str, left: Any, right: Any) -> None:

@@ -53,8 +53,15 @@ def test_a_published_form_of_template():
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') * 2 }}", "<a><a>"),
         ("{{ documents is none }}{{ tools is none }}{{ documents is defined }}", "TrueTrueTrue"),
         ("{%- for m in messages if m.role == 'user' -%} {{ m.role }} {%- endfor -%}", "user"),
+        ("{{ 'a.b' | replace('.', '-') }}{{ 'a\nb' | indent(2) }}{{ 'cab' | sort | join('+') }}",
+         "a-ba\n  b" "a+b+c"),
+        ("{% set a, b = 1, (2, 3) %}{{ a }}{{ b }}{{ 'a' in ['a', 'b'] }}", "1(2, 3)True"),
+        ("{% if messages | selectattr('role', 'equalto', 'tool') %}yes{% endif %}", "yes"),
+        ("{% for m in messages | map(attribute='role') %}{{ m }}{{ loop.length }}{% endfor %}",
+         "system2user2"),
         ("{% if tools is none and missing is not defined %}yes{% endif %}", "yes"),
         ("{{ strftime_now('%d %b %Y') }}", "26 Jul 2024"),
+        ("{{ strftime_now('%B %-d, %Y') }}", "July 26, 2024"),
     ],
 )  # fmt: skip
 def test_what_templates_use(source, text):
@@ -126,8 +133,6 @@ def test_a_template_may_refuse():
         "{{ ''.__class__ }}",
         "{{ raise_exception.__globals__ }}",
         "{{ self.__init__ }}",
-        "{{ ''.format_map(messages) }}",
-        "{{ '{0.__class__}'.format(1) }}",
     ],
 )
 def test_private_attributes_are_as_if_they_were_not(source):
@@ -143,6 +148,8 @@ def test_private_attributes_are_as_if_they_were_not(source):
         "{{ messages.append(1) }}",
         "{{ messages[0].update({'role': 'x'}) }}",
         "{{ 'abc'.encode() }}",
+        "{{ ''.format_map(messages) }}",
+        "{{ '{0.__class__}'.format(1) }}",
         "{{ cycler }}{{ cycler('a').__init__ }}",
         "{% include 'secret' %}",
         "{% import 'os' as os %}",
@@ -180,6 +187,24 @@ def _doubling(start, step):
         "{{ [0] * 999999999 }}",
         "{{ '%1000000000d' % 1 }}",
         "{{ 'a' | center(1000000000) }}",
+        "{{ '{:>2000000000}'.format('a') }}",
+        "{{ '{a:>2000000000}'['format_map']({'a': 1}) }}",
+        "{% for f in ['{:>2000000000}'] | map(attribute='format') %}{{ f(1) }}{% endfor %}",
+        "{{ ('{:>2000000000}' | safe).format('a') }}",
+        "{{ strftime_now('%999999999d' * 300000) }}",
+        "{{ strftime_now('%-999999999d') }}",
+        "{{ strftime_now('%c' * 1000) }}",
+        "{{ ('a' * 2000) | replace(new='x' * 2000000, old='a') }}",
+        "{{ (['a'] * 2000) | replace('a', 'x' * 2000000) }}",
+        "{{ ('1' * 2000) | replace(1, ['x' * 2000000]) }}",
+        "{{ ('a' * 2000) | join(['x' * 2000000]) }}",
+        "{{ (('a',) * 2000) | join('x' * 2000000) }}",
+        "{{ range(2000) | join('x' * 2000000) }}",
+        "{{ dict.fromkeys(range(2000)) | join('x' * 2000000) }}",
+        "{{ ('\x0b' * 2000000) | indent(10000, true, true) }}",
+        "{{ 5 | round(-2000000000) }}",
+        "{{ (([1] * 1000,) * 90000) | sum(start=[]) }}",
+        "{{ ('f' * 3900000) | int(base=16) // (('f' * 1900000) | int(base=16)) }}",
         "{{ 'a\n' | indent(1000000000) }}",
         "{{ range(999999999) }}",
         _doubling("'ab'", "{% set n.s = n.s + n.s %}"),
@@ -206,6 +231,13 @@ def _doubling(start, step):
         "{% set n = namespace(a='x' * 3000000) %}{% for i in range(300) %}{{ n }}{% endfor %}",
         "{% set n = {'a': 'x' * 3000000}.values() %}{% for i in range(300) %}{{ n }}{% endfor %}",
         _many("{% set a# = '😀' * 4000000 %}"),
+        "{% set a = '😀' * 3900000 %}{{ a | sort | length }}",
+        _doubling("[1]", "{% set n.s = [n.s, n.s] %}") + "{{ [1].index(n.s) }}",
+        _doubling("[1]", "{% set n.s = [n.s, n.s] %}") + "{{ [0][n.s].x }}",
+        _many("{% set n# = namespace() %}{% set n#.a = n %}{% set n#.b = n %}{% set n = n# %}")
+        + "{{ [0][n].x }}",
+        _many("{% set n# = namespace() %}{% set n#.a = n %}{% set n#.b = n %}{% set n = n# %}")
+        + "{{ raise_exception(n) }}",
         "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a[1:] %}"),
         "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a | lower %}"),
         "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a.lower() %}"),
@@ -221,6 +253,39 @@ def test_what_would_never_end_or_fill_memory_is_stopped(source):
         _render(source)
     assert time.thread_time() - start < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+
+
+_REPEATED = "{{% for i in range(99) %}}{}{{% endfor %}}"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{% set a = [" + "0," * 99 + "] %}",
+        "{% set a = (" + "0," * 99 + ") %}",
+        "{% set a = [" + "[]," * 99 + "] %}",
+        "{% set a = {" + _many("#:0,") + "} %}",
+        "{% macro f() %}{% if varargs %}{% endif %}{% endmacro %}{{ f(*range(99)) }}",
+        "{% macro f() %}{% if kwargs %}{% endif %}{% endmacro %}{{ f(" + _many("a#=0,") + ") }}",
+        "{% for j in range(99) | map(attribute='a') %}{% if loop.length %}{% endif %}{% break %}"
+        "{% endfor %}",
+    ],
+)
+def test_lists_that_a_program_can_keep_are_counted(step, monkeypatch):
+    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_MADE", 60_000)
+    assert _render(step) == ""
+    with pytest.raises(InputError, match="the chat template failed: it makes too many values"):
+        _render(_REPEATED.format(step))
+
+
+def test_macros_are_counted_when_they_are_made(monkeypatch):
+    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_TURNS", 2_000)
+    for step in ("{% macro f#() %}{% endmacro %}", "{% call g() %}{% endcall %}"):
+        with pytest.raises(InputError, match="the chat template failed: it runs too long"):
+            _render(
+                "{% macro g() %}{% if caller %}{% endif %}{% endmacro %}"
+                + _REPEATED.format(_many(step))
+            )
 
 
 @pytest.mark.parametrize(
