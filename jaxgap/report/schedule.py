@@ -94,9 +94,11 @@ def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float
 
 
 def _draw_shares(ax: Axes, best: DataSchedule, time_unit: str) -> None:
-    step = float(np.min(np.diff(best.times))) if best.times.size > 1 else 1.0
+    several = best.times.size > 1
+    step = float(np.min(np.diff(best.times))) if several else 1.0
     ax.bar(best.times, best.shares, width=0.6 * step, color=MEASURED)
-    widen(ax, x=10 * step)  # a single bar would fill the panel
+    if not several:
+        widen(ax, x=10 * step)  # a single bar would fill the panel
     ax.set_ylim(0, max(1.0, float(best.shares.max())) * 1.05)
     label_times(ax, time_unit)
     ax.set_ylabel("share")
