@@ -110,8 +110,9 @@ class InjectedDynamics(eqx.Module):
         $$U_{s,\infty} \approx \frac{1}{1 - r}\Big(\frac{U_v(t_0)}{1 + \gamma\sum_j\eta_j}
           - r U_s(t_0) + G_\infty\Big)$$
 
-        depends on $\sum_j \eta_j$ alone. It is exact for one injection at `t0` and otherwise
-        overstates the effect: a later injection has less uncertainty to divide.
+        depends on $\sum_j \eta_j$ alone. It is exact for one injection at `t0` and overstates the
+        effect of a single later one, which has less uncertainty to divide; several can do more than
+        it says, since $(1 + \gamma / n)^n > 1 + \gamma$.
 
         **Raises:**
 

@@ -273,6 +273,20 @@ def test_proposition_5_1_is_exact_for_one_injection_at_the_start():
     np.testing.assert_allclose(run.limits(), run.proposition_5_1(), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("times", "ratio", "overstated"),
+    [([1.0], 0.0, False), ([1.0], 0.4, True), ([0.5, 1.5], 0.4, True), ([0.5, 1.5], 0.05, False)],
+)
+def test_proposition_5_1_overstates_one_later_injection_but_not_always_several(
+    times, ratio, overstated
+):
+    dynamics = GapDynamics(LinearPotential(0.3, 0.1), RankOneCoupling(ratio), 5.0, 3.0, t0=0.5)
+    shares = jnp.full(len(times), 1 / len(times))
+    run = InjectedDynamics(dynamics, ExternalData(jnp.array(times), shares, 0.2))
+    exact, stated = run.limits().solver, run.proposition_5_1().solver
+    assert bool(stated < exact - 1e-9) == overstated
+
+
 def test_first_order_effects_of_early_uniform_and_late():
     """Section 5's golden values: kappa .348, r .4, from U_s = 1, U_v = .45, G_inf = .066."""
     dynamics = GapDynamics(LinearPotential(0.348, 0.066), RankOneCoupling(0.4), 1.0, 0.45)
