@@ -7,7 +7,7 @@ anything that is measured, computations would overflow.
 
 import numpy as np
 
-from jaxgap.trajectory.record import Trajectory, TrajectoryError
+from jaxgap.trajectory.record import CAPABILITIES, Trajectory, TrajectoryError
 
 MAX_ROWS = 50_000
 _SMALLEST, LARGEST = 1e-50, 1e50
@@ -25,7 +25,7 @@ def check_computable(run: Trajectory) -> None:
     half_span = float(run.ts[-1] / 2 - run.ts[0] / 2)
     if not _SMALLEST <= half_span <= LARGEST:
         raise TrajectoryError(f"times span {2 * half_span:.3g}: use another unit of time", "ts")
-    for name in ("solver", "verifier", "solver_se", "verifier_se"):
+    for name in CAPABILITIES:
         values = getattr(run, name)
         if values is None:
             continue

@@ -112,6 +112,9 @@ def test_a_ratio_that_would_reach_one_at_the_limit_is_said_too():
     law = GapDynamics(LinearPotential(0.5, 0.0), DriftingRatioCoupling(1.1, -0.5), 3.0, 2.0)
     nothing = ExternalData(np.zeros(1), np.zeros(1), 1.0)
     assert "dU_v/dU_s reaches one" in InjectedDynamics(law, nothing).validity().reason()
+    # A ratio of just one, where dU_s/dG is infinite rather than negative.
+    one = GapDynamics(LinearPotential(0.5, 0.0), DriftingRatioCoupling(1.0, -0.5), 3.0, 2.0)
+    assert not InjectedDynamics(one, nothing).validity().ratio
     still = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.999), 3.0, 2.0)
     assert InjectedDynamics(still, nothing).validity().ratio
 

@@ -80,3 +80,14 @@ def test_nothing_moves_while_they_do_not_fit_or_others_wait():
     waiting.admit()
     waiting.release(waiting.completions >= 0)
     assert waiting.compact(2) is None
+
+
+def test_a_free_group_helps_with_the_prompt_that_has_the_most_waiting():
+    scheduler = Scheduler(3, 1, range(3), 3)
+    scheduler.admit()
+    for ended in ([True, False, True], [False, False, True], [False, False, True]):
+        scheduler.release(np.array(ended)[:, None])
+        changed = scheduler.admit()
+    # One completion of prompt 0 is waiting, and two of prompt 1.
+    assert changed == [2]
+    assert scheduler.prompts.tolist() == [0, 1, 1]

@@ -170,3 +170,11 @@ def test_bare_percentages_with_fractional_errors_are_refused_with_columns(tmp_pa
     columns |= {"solver_se": numbers(0.022, 0.02, 0.03)}
     with pytest.raises(TrajectoryError, match="'solver_se' is too small for errors"):
         read(write(tmp_path, **columns), OWN, columns)
+
+
+def test_errors_of_zero_do_not_make_the_others_too_small_for_points(tmp_path):
+    errors = numbers(0, 0, 0, 2)
+    path = write(tmp_path, t=numbers(0, 1, 2, 3), acc=numbers(20, 30, 40, 50), se=errors)
+    run = read_trajectory(path, {"t": "t", "solver": "acc", "solver_se": "se"}, kind="accuracy")
+    assert run.solver_se is not None
+    assert run.solver_se.tolist() == [0, 0, 0, 0.02]

@@ -25,8 +25,9 @@ def test_rising_values_in_the_range_of_accuracies_are_asked_about(scale):
         Trajectory(np.arange(12.0), 1 - RISING),
         Trajectory(np.arange(12.0), np.full(12, 0.5)),
         Trajectory(np.arange(12.0), 1000 * RISING),
+        Trajectory(np.arange(12.0), np.append(RISING[:-1], 1.2)),
     ],
-    ids=["said", "falling", "constant", "no accuracies"],
+    ids=["said", "falling", "constant", "no accuracies", "one above 1"],
 )
 def test_others_are_not(run):
     assert accuracy_like(run) == []

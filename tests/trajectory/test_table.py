@@ -71,6 +71,12 @@ def test_percentages_among_numbers_without_the_sign_are_refused(tmp_path, column
         read_trajectory(tmp_path / "run.csv", columns)
 
 
+def test_percentages_in_powers_of_ten_are_refused_as_they_are_written(tmp_path):
+    (tmp_path / "run.csv").write_text("t,solver\n0,30%\n1,4.5e1%\n2,56%\n")
+    with pytest.raises(TrajectoryError, match=r":3: column 'solver': must be .* got '4.5e1%'"):
+        read_trajectory(tmp_path / "run.csv")
+
+
 def test_cells_without_a_value_do_not_keep_percentages_from_being_read(tmp_path):
     (tmp_path / "run.csv").write_text("step,acc\n0,30%\n1,-\n2,\n3,45%\n4,50%\n")
     run = read_trajectory(tmp_path / "run.csv", {"solver": "acc"})
