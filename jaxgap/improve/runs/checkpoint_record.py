@@ -68,6 +68,8 @@ class CheckpointRecord(NamedTuple):
 
     @classmethod
     def from_json(cls, form: Any) -> CheckpointRecord:
+        if not form:
+            raise ValueError("it has no record")
         form = dict(form)
         if form.pop("seal") != json_digest(form):
             raise ValueError("its record is not what was written")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from orbax.checkpoint import path as orbax_path
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError, write_failure
@@ -30,6 +31,7 @@ from jaxgap.improve.runs.orbax_noise import quiet_orbax
 from jaxgap.sharding import barrier, first_said, is_first, run_in_all, run_on_first, to_host
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
+_STEP_NAMES = orbax_path.step.standard_name_format()
 _OPTIMIZER = "['state']['opt_state']"
 
 
@@ -57,6 +59,7 @@ class CheckpointStore:
                 f"{folder} is a file: remove it, or put the folder of checkpoints there"
             )
         self._folder = folder.resolve()
+        run_on_first(lambda: self._folder.mkdir(parents=True, exist_ok=True))
         run_on_first(self._give_back)
         self._origin = dict(origin)
         self._best = BestAccuracy()
@@ -64,12 +67,8 @@ class CheckpointStore:
         self._failed = False
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(quiet_orbax())
-        self._orbax = ocp.training.Checkpointer(
-            str(self._folder),
-            preservation_policy=newest_and(self._best, num_kept),
-            cleanup_tmp_directories=True,
-            context=_context(),
-        )
+        self._num_kept = num_kept
+        self._orbax: Any = None
 
     def save(self, saved: Saved) -> None:
         """Start writing a checkpoint, once the previous one is complete."""
@@ -77,6 +76,7 @@ class CheckpointStore:
         self._best.remember(saved.rows)
         record = CheckpointRecord.of(saved, self._origin)
         self._lay_aside(int(saved.state.round_index))
+        self._guarded(self._open)
         self._pending = self._guarded(
             lambda: self._orbax.save_checkpointables_async(
                 int(saved.state.round_index),
@@ -88,6 +88,20 @@ class CheckpointStore:
             raise RunError(
                 f"{self._folder}: Orbax did not take checkpoint {saved.state.round_index}"
             )
+
+    def _open(self) -> None:
+        """Make Orbax's checkpointer; not before damaged checkpoints are gone, which it refuses."""
+        if self._orbax is None:
+            self._orbax = ocp.training.Checkpointer(
+                str(self._folder),
+                preservation_policy=newest_and(self._best, self._num_kept),
+                cleanup_tmp_directories=True,
+                context=_context(),
+            )
+
+    def _reload(self) -> None:
+        if self._orbax is not None:
+            self._orbax.reload()
 
     def wait(self) -> None:
         """Wait until every checkpoint is complete on disk."""
@@ -136,13 +150,25 @@ class CheckpointStore:
     def set_aside_after(self, step: int) -> None:
         """Move the checkpoints after `step` to the folder `damaged` beside this one.
 
-        Orbax refuses to save a step below the newest one that it knows.
+        Orbax refuses to save a step below the newest one that it knows. Earlier ones whose metadata
+        it cannot read are moved as well.
         """
-        later = [each for each in self.steps() if each > step]
+        moved = [each for each in self.steps() if each > step or self._is_unreadable(each)]
         barrier()  # so that every process has looked
-        run_on_first(lambda: [self._move_aside(each, _DAMAGED) for each in later])
-        if later:
-            self._orbax.reload()
+        run_on_first(lambda: [self._move_aside(each, _DAMAGED) for each in moved])
+        if moved:
+            self._reload()
+
+    def _is_unreadable(self, step: int) -> bool:
+        try:
+            self._read_metadata(step)
+        except Exception as error:  # a damaged file may raise anything
+            return not is_trouble(error)
+        return False
+
+    def _read_metadata(self, step: int) -> None:
+        """Read what Orbax's checkpointer reads of every checkpoint when it is made."""
+        _ = _STEP_NAMES.find_step(str(self._folder), step).commit_timestamp
 
     @property
     def _aside(self) -> Path:
@@ -165,14 +191,13 @@ class CheckpointStore:
         barrier()  # so that every process has looked
         if is_there:
             run_on_first(lambda: self._move_aside(step, _REDRAWN))
-            self._orbax.reload()
+            self._reload()
 
     def _give_back(self) -> None:
         """Restore what was moved aside, unless its replacement was completed."""
         if self._aside.is_dir():
             for path in list(self._aside.iterdir()):
                 if not (self._folder / path.name).exists():
-                    self._folder.mkdir(exist_ok=True)
                     path.rename(self._folder / path.name)
             shutil.rmtree(self._aside, ignore_errors=True)
 
@@ -189,7 +214,8 @@ class CheckpointStore:
         finally:
             # `wait` has already raised the error of a failed save.
             with contextlib.suppress(OSError, ValueError, RuntimeError):
-                self._orbax.close()
+                if self._orbax is not None:
+                    self._orbax.close()
             if not self._failed:  # after a failure, pending writes may live as long as the process
                 gc.collect()  # collect the remains of failed loads while Orbax is still silenced
                 self._quiet.close()
@@ -217,7 +243,10 @@ class CheckpointStore:
     def _shards(
         self, step: int, abstract_state: LoopState
     ) -> tuple[CheckpointRecord, dict[str, Any]]:
-        metadata = self._orbax.checkpointables_metadata(step)
+        self._read_metadata(step)
+        path = str(self._folder / str(step))
+        with _context(jax.process_index()):
+            metadata = ocp.checkpointables_metadata(path)
         record = CheckpointRecord.from_json(metadata.custom_metadata)
         # The digests cannot tell: a folder copied or renamed is intact, and of another round.
         if record.rows[-1]["t"] != step:
@@ -231,7 +260,6 @@ class CheckpointStore:
         self._refuse_other_origin(record)
         self._refuse_other_parts(step, record, record.digests.keys(), leaf_names(abstract))
         with _context(jax.process_index()):
-            path = str(self._folder / str(step))
             return record, ocp.load_checkpointables(path, {"arrays": abstract})["arrays"]
 
     def _refuse_other_origin(self, record: CheckpointRecord) -> None:

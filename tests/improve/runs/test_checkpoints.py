@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import pickle
 import shutil
@@ -249,6 +250,46 @@ def test_a_changed_record_is_noticed(folder, abstract):
     saved, said = newest(folder, abstract)
     assert saved.state.round_index == 2
     assert "its record is not what was written" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metrics", 5),
+        ("commit_timestamp_nsecs", 10**30),
+        ("commit_timestamp_nsecs", "late"),
+        ("item_handlers", [1]),
+        ("custom_metadata", None),
+        ("custom_metadata", {}),
+    ],
+)
+@pytest.mark.parametrize("step", [2, 3])
+def test_metadata_of_a_wrong_kind_are_damage(folder, abstract, loop_state, name, value, step):
+    path = folder / str(step) / "_CHECKPOINT_METADATA"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    store = CheckpointStore(folder, 2, ORIGIN)
+    said = []
+    saved = store.newest(abstract, said.append)
+    assert (saved.state.round_index, len(said)) == ((2, 1) if step == 3 else (3, 0))
+    store.set_aside_after(saved.state.round_index)
+    store.save(saved_at(loop_state, 3, 0.5))
+    store.close()
+    assert newest(folder, abstract)[0].rows[-1]["solver_accuracy"] == 0.5
+
+
+def test_metadata_that_are_nested_too_deep_are_damage(folder, abstract):
+    (folder / "3" / "_CHECKPOINT_METADATA").write_text("[" * 100_000)
+    saved, said = newest(folder, abstract)
+    assert saved.state.round_index == 2
+    assert len(said) == 1
+
+
+def test_a_record_that_is_gone_is_said_to_be_so(folder, abstract):
+    path = folder / "3" / "_CHECKPOINT_METADATA"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"custom_metadata": {}}))
+    assert newest(folder, abstract)[1] == [
+        "checkpoint 3 is damaged (it has no record): passed over"
+    ]
 
 
 def test_one_under_the_name_of_another_round_is_passed_over(folder, abstract):
