@@ -25,7 +25,9 @@ class ExternalData(eqx.Module):
 
     - `times`: $t_j$, in time units, shape `(rounds,)`, in order, none before the law's `t0`. Jumps
         at equal times follow one another.
-    - `shares`: $\eta_j \ge 0$, the part of the budget spent at each time, shape `(rounds,)`.
+    - `shares`: $\eta_j \ge 0$, the part of the budget spent at each time, shape `(rounds,)`. For
+        one whole budget they sum to one. This is not checked, since only $\gamma \eta_j$ enters:
+        shares that sum to 1.4 spend 1.4 budgets.
     - `strength`: $\gamma \ge 0$: the whole budget, spent at once, would divide the verifier's
         uncertainty by $1 + \gamma$.
 

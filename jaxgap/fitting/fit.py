@@ -98,8 +98,8 @@ def fit(
 
     `InputError` (a `ValueError`) if an argument has another type or the level is not in (0, 1), if
     the trajectory lacks what the noise needs, or if a constraint or prior names an unknown
-    parameter or one that the trajectory cannot show, or leaves no room; `ValueError` if `curve_fn`
-    needs a closed form the law lacks.
+    parameter or one that the trajectory cannot show, or leaves no room, or if a parameter with a
+    prior is held; `ValueError` if `curve_fn` needs a closed form the law lacks.
 
     **Example:**
 
@@ -216,6 +216,8 @@ def _restricted(
     if constraints:
         law = constrained(law, constraints, example.curves, kind)
         held = (*law.held, *_held_limits(law, example.curves))
+        if useless := [names[index] for index in law.held if names[index] in priors]:
+            raise InputError(f"priors: {useless[0]} is held, so a prior on it has no effect")
     if priors and isinstance(noise, EstimatedScale):
         noise = JointScale()
     indexed = tuple(

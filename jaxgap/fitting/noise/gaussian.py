@@ -6,6 +6,7 @@ freedom estimates $\sigma^2$. For a law that is linear in its parameters the sig
 profile is then exactly Student's t.
 """
 
+import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -72,8 +73,8 @@ class GivenScale(AbstractGaussian):
 
     **Arguments:**
 
-    - `solver`, `verifier`: the standard error > 0 of every measurement of that series, in its unit.
-        By default the trajectory's, taken as exact.
+    - `solver`, `verifier`: the standard error > 0 of every measurement of that series, in its unit:
+        one finite number. By default the trajectory's, taken as exact.
 
     **Example:**
 
@@ -136,14 +137,15 @@ def given_standard_errors(
     verifier: RealScalar | None = None,
 ) -> tuple[Rows | None, list[str]]:
     """The given standard errors, or `None` if a series lacks them, and remarks about them."""
+    if verifier is not None and trajectory.verifier is None:
+        raise InputError("the scale of a verifier is given, and the trajectory has none")
     columns = {"solver": (solver, trajectory.solver_se)}
     if trajectory.verifier is not None:
         columns["verifier"] = (verifier, trajectory.verifier_se)
     given = {}
     for name, (scale, column) in columns.items():
-        if scale is not None and not scale > 0:
-            raise InputError(f"the scale of the {name} must be above zero, got {scale}")
         if scale is not None:
+            _check_scale(scale, name)
             given[name] = np.full(trajectory.num_rows, scale)
         elif column is not None:
             given[name] = column
@@ -153,6 +155,16 @@ def given_standard_errors(
         only = next(iter(given))
         return None, [f"standard errors are given for the {only} only{_UNWEIGHTED}"]
     return _raised(given)
+
+
+def _check_scale(scale: RealScalar, name: str) -> None:
+    if np.ndim(scale):
+        raise InputError(
+            f"the scale of the {name} must be one number; errors that differ from row to row "
+            f"belong in the trajectory's {name}_se"
+        )
+    if not 0 < scale < math.inf:
+        raise InputError(f"the scale of the {name} must be above zero and finite, got {scale}")
 
 
 def _raised(given: dict[str, np.ndarray]) -> tuple[Rows | None, list[str]]:

@@ -12,6 +12,7 @@ Source: Lange, Little and Taylor (1989), "Robust statistical modeling using the 
 JASA 84, 881.
 """
 
+import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -36,7 +37,7 @@ class StudentT(AbstractUnknownScale):
 
     **Raises:**
 
-    `InputError` (a `ValueError`) if `dof` is not above zero.
+    `InputError` (a `ValueError`) if `dof` is not above zero and finite.
 
     **Example:**
 
@@ -48,8 +49,8 @@ class StudentT(AbstractUnknownScale):
     dof: RealScalar = eqx.field(converter=as_data, default=4.0)
 
     def __check_init__(self):
-        if not self.dof > 0:
-            raise InputError(f"dof must be above zero, got {self.dof}")
+        if not 0 < self.dof < math.inf:
+            raise InputError(f"dof must be above zero and finite, got {self.dof}")
 
     def num_scales(self, curves: Curves) -> int:
         return 1

@@ -112,7 +112,7 @@ def test_a_tie_that_leads_out_of_the_range_ends_on_the_bound(run):
     assert (ratio.estimate, ratio.interval) == (0.0, None)
     assert ratio.identifiability == "practically unidentifiable"
     assert rate.estimate == pytest.approx(held.parameters["rate"].estimate, rel=1e-6)
-    assert any("ratio is on its bound 0: its tie leads there or beyond" in each for each in found.warnings)
+    assert "ratio is on its bound 0: its tie leads there or beyond" in found.warnings
 
 
 @pytest.mark.parametrize("others", [0, 1])
@@ -200,6 +200,10 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
     [
         ({"constraints": {"speed": Held(1.0)}}, "no parameter 'speed'; it has rate, ratio"),
         ({"priors": {"speed": Normal(1.0, 1.0)}}, "priors: the law has no parameter 'speed'"),
+        (
+            {"constraints": {"rate": Held(0.4)}, "priors": {"rate": Normal(0.3, 0.1)}},
+            "priors: rate is held, so a prior on it has no effect",
+        ),
         ({"constraints": {"rate": Held(-1.0)}}, "rate cannot be held at -1"),
         ({"constraints": {"ratio": Held(1.0)}}, r"held at 1: it must be in \[0, 0.999\]"),
         ({"constraints": {"ratio": Bounded(0.5, 0.2)}}, "leave no room for ratio"),

@@ -144,7 +144,9 @@ def test_what_a_noise_needs_is_asked_for(run):
         fit(LinearLaw(), run, noise=Binomial())
     with pytest.raises(ValueError, match="needs standard errors"):
         fit(LinearLaw(), run, noise=GivenScale())
-    with pytest.raises(ValueError, match="scale of the solver must be above zero, got -1"):
+    with pytest.raises(
+        ValueError, match="scale of the solver must be above zero and finite, got -1"
+    ):
         fit(LinearLaw(), run, noise=GivenScale(-1.0, 0.1))
-    with pytest.raises(ValueError, match="dof must be above zero, got 0"):
+    with pytest.raises(ValueError, match="dof must be above zero and finite, got 0"):
         StudentT(0.0)
