@@ -56,7 +56,9 @@ class Log:
         """The log with only the named columns."""
         kept = tuple(dict.fromkeys(names))
         entries = (
-            Entry(entry.where, {name: entry.values[name] for name in kept if name in entry.values})
+            dataclasses.replace(
+                entry, values={name: entry.values[name] for name in kept if name in entry.values}
+            )
             for entry in self.entries
         )
         return dataclasses.replace(self, entries=tuple(entries))

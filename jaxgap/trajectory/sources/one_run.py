@@ -7,6 +7,8 @@ replaces.
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from jaxgap.errors import printable
+from jaxgap.trajectory.outside import shown
 from jaxgap.trajectory.record import MIN_ROWS, TrajectoryError
 from jaxgap.trajectory.sources.join import Measured
 from jaxgap.trajectory.sources.log import Log
@@ -37,9 +39,10 @@ def check_one_run(log: Log, measured: Sequence[Measured], used: Collection[str])
         values = [f"{fields.get(name, '')}".strip() for fields in described]
         if all(values) and _tells_apart(values, [each.t for each in measured]):
             distinct = list(dict.fromkeys(values))
+            listed = printable(", ".join(distinct[:6]))[:100]
             raise TrajectoryError(
-                f"{log.source}: the times recur for {len(distinct)} values of '{name}' "
-                f"({', '.join(distinct)[:100]}): if it tells runs apart, rename it to 'run', and "
+                f"{log.source}: the times recur for {len(distinct)} values of {shown(name)} "
+                f"({listed}): if it tells runs apart, rename it to 'run', and "
                 "jaxgap compare reads them all; otherwise keep the rows of one value"
             )
 

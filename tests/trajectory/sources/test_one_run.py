@@ -76,3 +76,11 @@ def test_a_resumed_run_is_one_run_whatever_numbers_its_sessions(
 )
 def test_what_tells_no_runs_apart_is_no_reason_to_refuse(tmp_path, rows):
     assert read_trajectory(written(tmp_path, rows), {"solver": "nll"}).ts.tolist() == TIMES
+
+
+def test_what_a_file_calls_its_runs_stays_on_one_line(tmp_path):
+    rows = [(t, 9.5 - t, f'"run\n{label}"') for label in range(50) for t in TIMES]
+    with pytest.raises(TrajectoryError, match="the times recur for 50 values") as error:
+        read_trajectory(written(tmp_path, rows), {"solver": "nll"})
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400 + len(str(tmp_path))
