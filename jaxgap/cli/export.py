@@ -28,12 +28,13 @@ class Export:
 
     def run(self) -> None:
         from jaxgap.cli.host_platform import compute_on_host
+        from jaxgap.cli.signals import terminable
         from jaxgap.cli.terminal import Terminal
         from jaxgap.improve.runs.export import export_run
 
         compute_on_host()
         console = Terminal()
-        with console.status("reading the checkpoint"):
+        with terminable(), console.status("reading the checkpoint"):
             round_index = export_run(
                 self.run_folder,
                 self.out,

@@ -49,17 +49,25 @@ def resumable(folder: Path) -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does; both leave the folder's last checkpoint intact."""
     from jaxgap.improve.runs.run_files import CONFIG_FILE
 
+    try:
+        with terminable():
+            yield
+    except KeyboardInterrupt as stop:
+        word = "terminated" if isinstance(stop, Terminated) else "interrupted"
+        if not (folder / CONFIG_FILE).exists():
+            raise
+        raise type(stop)(f"{word}; to continue: jaxgap improve --resume {folder}") from None
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM raise an exception as Ctrl-C does, so that what is half written is removed."""
     _told.clear()
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, _stop) for number in numbers}
     gc.callbacks.append(_note_collection)
     try:
         yield
-    except KeyboardInterrupt as stop:
-        word = "terminated" if isinstance(stop, Terminated) else "interrupted"
-        if not (folder / CONFIG_FILE).exists():
-            raise
-        raise type(stop)(f"{word}; to continue: jaxgap improve --resume {folder}") from None
     finally:
         gc.callbacks.remove(_note_collection)
         _collecting.clear()

@@ -9,8 +9,10 @@ import weakref
 import pytest
 
 from jaxgap.cli import signals
+from jaxgap.cli.export import Export
 from jaxgap.cli.signals import resumable
 from jaxgap.errors import Terminated
+from jaxgap.models.huggingface.save import new_folder
 
 
 def send(number):
@@ -34,6 +36,18 @@ def test_a_signal_says_how_to_go_on_where_there_is_a_run(tmp_path, number, error
     with pytest.raises(error, match=goes_on), resumable(tmp_path):
         send(number)
     assert signal.getsignal(number) is before
+
+
+def test_an_export_that_is_terminated_leaves_nothing(tmp_path, monkeypatch):
+    def export(run, out, **settings):
+        with new_folder(out, last="config.json") as folder:
+            (folder / "model.safetensors").touch()
+            send(signal.SIGTERM)
+
+    monkeypatch.setattr("jaxgap.improve.runs.export.export_run", export)
+    with pytest.raises(Terminated, match="^terminated$"):
+        Export(tmp_path / "run", tmp_path / "out").run()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

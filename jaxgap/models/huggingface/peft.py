@@ -108,7 +108,7 @@ def save_adapters(
         for (module, layer), pair in fused.items()
         for matrix, values in zip("AB", pad(*pair, rank), strict=True)
     }
-    with new_folder(Path(folder)) as path:
+    with new_folder(Path(folder), last=CONFIG_FILE) as path:
         names = [module.short_name for module in modules]
         write_json(path / CONFIG_FILE, adapter_json(names, rank, scale, base_model))
         write_tensors(path / WEIGHTS_FILE, tensors, format="pt")

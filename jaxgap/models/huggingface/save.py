@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from jaxgap.models.lora import Params
 from jaxgap.models.safetensors_file import write_tensors
 from jaxgap.trajectory.atomic import current_umask
 
+_CONFIG = "config.json"
 MAX_SHARD_BYTES = 5_000_000_000
 # A line of its own that ends with a block: Jinja trims its line break, and still strips the blanks
 # before a block on the template's first line.
@@ -55,9 +57,9 @@ def save_folder(
     if model.lora is not None or not isinstance(model.tokenizer, FastTokenizer):
         raise ValueError("model must have no adapters and a FastTokenizer; merge adapters first")
     dtype = parameter_dtype(params)
-    with new_folder(Path(folder)) as path:
+    with new_folder(Path(folder), last=_CONFIG) as path:
         config = config_json(model.config) | {"torch_dtype": dtype.name}
-        write_json(path / "config.json", config | _special_ids(model.tokenizer))
+        write_json(path / _CONFIG, config | _special_ids(model.tokenizer))
         write_json(path / "generation_config.json", _special_ids(model.tokenizer))
         _write_tokenizer(path, model.tokenizer, model.config)
         stored = stored_tensors(model.config, naming_of(model.config))
@@ -65,22 +67,46 @@ def save_folder(
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder to write to, renamed to `path` once everything is written.
+def new_folder(given: Path, *, last: str) -> Iterator[Path]:
+    """A temporary folder to write to, which becomes the given one once everything is written.
+
+    An empty folder that exists is filled: it may be a mount point or the working directory, which
+    nothing replaces. The file named `last`, which readers look for, then appears after all others.
 
     **Raises:** `InputError` if the path exists and is not an empty folder.
     """
+    path = Path(os.path.realpath(given))
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: exists already; give a new folder")
+        raise InputError(f"{given}: exists already; give a new folder")
+    is_filled = path.is_dir()
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=path.name + ".", dir=path.parent))
+    scratch = Path(
+        tempfile.mkdtemp(prefix=f".{path.name}.", dir=path if is_filled else path.parent)
+    )
     try:
         scratch.chmod(0o777 & ~current_umask())
         yield scratch
-        scratch.replace(path)
+        if is_filled:
+            _move_up(scratch, last)
+        else:
+            scratch.replace(path)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def _move_up(folder: Path, last: str) -> None:
+    """Move the folder's files to its parent, all of them or none, and remove the folder."""
+    moved = []
+    try:
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
+            moved.append(folder.parent / path.name)
+            path.replace(moved[-1])
+    except BaseException:
+        for path in moved:
+            path.unlink(missing_ok=True)
+        raise
+    folder.rmdir()
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

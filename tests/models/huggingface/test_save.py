@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -138,6 +139,41 @@ def test_nothing_is_written_over(load_tiny, tmp_path):
     with pytest.raises(InputError, match="exists already; give a new folder"):
         save_folder(tmp_path / "out", model, params)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
+
+
+def test_an_empty_folder_is_filled_through_a_link(load_tiny, tmp_path):
+    model, params = load_tiny("smollm2")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "out").symlink_to("there")
+    save_folder(tmp_path / "out", model, params)
+    assert (tmp_path / "out").is_symlink()
+    jax.tree.map(np.testing.assert_array_equal, load_folder(tmp_path / "there")[1], params)
+    assert not [path.name for path in tmp_path.rglob(".*")]
+
+
+def test_the_working_directory_is_filled(load_tiny, tmp_path, monkeypatch):
+    model, params = load_tiny("smollm2")
+    monkeypatch.chdir(tmp_path)
+    save_folder(".", model, params)
+    jax.tree.map(np.testing.assert_array_equal, load_folder(tmp_path)[1], params)
+
+
+def test_the_configuration_comes_last_and_a_failure_leaves_an_empty_folder(
+    load_tiny, tmp_path, monkeypatch
+):
+    def move(path, target):
+        moved.append(target.name)
+        if target.name == "config.json":
+            raise OSError("no more")
+        return os.replace(path, target)
+
+    moved = []
+    monkeypatch.setattr(Path, "replace", move)
+    with pytest.raises(OSError, match="no more"):
+        save_folder(tmp_path, *load_tiny("smollm2"))
+    assert len(moved) > 3
+    assert moved[-1] == "config.json"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_leaves_nothing(load_tiny, tmp_path):
