@@ -45,7 +45,7 @@ def test_an_export_that_is_terminated_leaves_nothing(tmp_path, monkeypatch):
             send(signal.SIGTERM)
 
     monkeypatch.setattr("jaxgap.improve.runs.export.export_run", export)
-    with pytest.raises(Terminated, match="^terminated$"):
+    with pytest.raises(Terminated, match=r"^terminated$"):
         Export(tmp_path / "run", tmp_path / "out").run()
     assert not list(tmp_path.iterdir())
 

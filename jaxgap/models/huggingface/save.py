@@ -79,10 +79,9 @@ def new_folder(given: Path, *, last: str) -> Iterator[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{given}: exists already; give a new folder")
     is_filled = path.is_dir()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(
-        tempfile.mkdtemp(prefix=f".{path.name}.", dir=path if is_filled else path.parent)
-    )
+    place = path if is_filled else path.parent
+    place.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=place))
     try:
         scratch.chmod(0o777 & ~current_umask())
         yield scratch

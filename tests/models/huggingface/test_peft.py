@@ -68,6 +68,16 @@ def test_fused_projections_trained_apart_are_written_exactly(load_tiny, peers, t
     assert np.abs(np.asarray(before) - model.apply(params, *case)[0]).max() > 0.1
 
 
+def test_an_empty_folder_is_filled(load_tiny, tmp_path):
+    config, lora = load_tiny("qwen3")[0].config, LoraConfig.uniform(2)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "out").symlink_to("there")
+    save_adapters(tmp_path / "out", config, lora, _random_adapters(config, lora))
+    assert (tmp_path / "out").is_symlink()
+    names = {path.name for path in (tmp_path / "there").iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors"}
+
+
 def test_one_alpha_and_one_rank_give_every_module_its_scale(load_tiny, tmp_path):
     config = load_tiny("phi35_mini")[0].config
     lora = LoraConfig.uniform(2, alpha=4.0)
