@@ -69,7 +69,7 @@ def test_fused_projections_trained_apart_are_written_exactly(load_tiny, peers, t
 
 
 def test_an_empty_folder_is_filled(load_tiny, tmp_path):
-    config, lora = load_tiny("qwen3")[0].config, LoraConfig.uniform(2)
+    config, lora = load_tiny("qwen3")[0].config, LoraConfig.uniform(2, alpha=4.0)
     (tmp_path / "there").mkdir()
     (tmp_path / "out").symlink_to("there")
     save_adapters(tmp_path / "out", config, lora, _random_adapters(config, lora))
