@@ -1,6 +1,7 @@
 """`jaxgap improve`: the loop alone."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,6 +115,7 @@ def _next(folder: Path) -> str:
     """The advice after a run; a run of a single round has no table to report on."""
     from jaxgap.trajectory.read import RUN_TABLE
 
+    run = shlex.quote(str(folder))
     if (folder / RUN_TABLE).exists():
-        return f"Next: jaxgap report {folder}"
-    return f"A report needs three checkpoints: jaxgap improve --resume {folder} --more-rounds 1"
+        return f"Next: jaxgap report {run}"
+    return f"A report needs three checkpoints: jaxgap improve --resume {run} --more-rounds 1"

@@ -1,6 +1,7 @@
 """The library's messages with Python argument names replaced by command-line options."""
 
 import re
+import shlex
 from collections.abc import Sequence
 
 # Options whose names differ from their arguments'.
@@ -63,5 +64,6 @@ def _as_option(advice: re.Match[str]) -> str:
     if advice["argument"]:
         return "--" + advice["argument"].replace("_", "-")
     if advice["run"]:
-        return f"jaxgap improve --resume {advice['run']}"
-    return "--columns " + ",".join(map("=".join, _PAIR.findall(advice["columns"])))
+        return f"jaxgap improve --resume {shlex.quote(advice['run'])}"
+    columns = ",".join(map("=".join, _PAIR.findall(advice["columns"])))
+    return f"--columns {shlex.quote(columns)}"

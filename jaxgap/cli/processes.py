@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -105,7 +106,7 @@ def _survived_by(folder: Path) -> Iterator[Callable[[], object]]:
         "import os, sys; sys.stdin.read() or "
         "print(sys.argv[2 if os.path.exists(sys.argv[1]) else 3], file=sys.stderr)"
     )
-    lines = [lost + _RESUMED.format(folder), lost + _SAME]
+    lines = [lost + _resumed(folder), lost + _SAME]
     survivor = subprocess.Popen(
         [sys.executable, "-S", "-c", program, str(folder / CONFIG_FILE), *lines],
         stdin=subprocess.PIPE,
@@ -159,5 +160,9 @@ def _told(failure: Exception, folder: Path) -> tuple[str, int]:
         return "".join(traceback.format_exception(failure)), RUN_ERROR
     line, status = ending(failure)
     if isinstance(failure, ProcessLost):
-        line += f": {_RESUMED.format(folder) if (folder / CONFIG_FILE).exists() else _SAME}"
+        line += f": {_resumed(folder) if (folder / CONFIG_FILE).exists() else _SAME}"
     return printed(line), status
+
+
+def _resumed(folder: Path) -> str:
+    return _RESUMED.format(shlex.quote(str(folder)))

@@ -47,6 +47,8 @@ def ignore_signals() -> None:
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does; both leave the folder's last checkpoint intact."""
+    import shlex
+
     from jaxgap.improve.runs.run_files import CONFIG_FILE
 
     try:
@@ -56,7 +58,8 @@ def resumable(folder: Path) -> Iterator[None]:
         word = "terminated" if isinstance(stop, Terminated) else "interrupted"
         if not (folder / CONFIG_FILE).exists():
             raise
-        raise type(stop)(f"{word}; to continue: jaxgap improve --resume {folder}") from None
+        run = shlex.quote(str(folder))
+        raise type(stop)(f"{word}; to continue: jaxgap improve --resume {run}") from None
 
 
 @contextlib.contextmanager

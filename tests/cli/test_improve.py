@@ -120,6 +120,17 @@ def test_options_that_contradict_each_other_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+def test_advice_after_a_run_can_be_pasted(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    monkeypatch.setattr("jaxgap.improve.runs.kept_run.resume_folder", lambda *args, **settings: ())
+    monkeypatch.setenv("COLUMNS", "500")
+    for advice in (f"--resume '{folder}' --more-rounds 1\n", f"jaxgap report '{folder}'\n"):
+        run_command(["improve", "--resume", str(folder)])
+        assert capsys.readouterr().out.endswith(advice)
+        (folder / "trajectory.csv").touch()
+
+
 @pytest.mark.parametrize(("options", "mesh"), [([], None), (["--mesh", ""], ""), (["--mesh="], "")])
 def test_a_run_resumes_on_one_device_if_asked_to(monkeypatch, options, mesh):
     def resume(folder, watcher, *, more_rounds, mesh):

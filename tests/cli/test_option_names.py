@@ -48,7 +48,9 @@ def test_an_argument_is_called_as_its_option_was_typed(message, argv, said):
         ("with `num_rounds`=3, not 4", "with --num-rounds=3, not 4"),
         ("with `remat=True`, or", "with --remat, or"),
         ("with `resume_folder('a/b')`", "with jaxgap improve --resume a/b"),
-        ("""with `resume_folder("it's")`""", "with jaxgap improve --resume it's"),
+        ("with `resume_folder('a b')`", "with jaxgap improve --resume 'a b'"),
+        ("""with `resume_folder("it's")`""", """with jaxgap improve --resume 'it'"'"'s'"""),
+        ("read it with columns={'solver': 'my loss'}", "read it with --columns 'solver=my loss'"),
         ("call it inside `with f(True):`", "call it inside `with f(True):`"),
     ],
 )

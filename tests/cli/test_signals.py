@@ -31,9 +31,11 @@ def test_a_signal_says_how_to_go_on_where_there_is_a_run(tmp_path, number, error
     before = signal.getsignal(number)
     with pytest.raises(error, match=f"^{word}$"), resumable(tmp_path):
         send(number)
-    (tmp_path / "config.json").write_text("{}")
-    goes_on = f"^{word}; to continue: jaxgap improve --resume {tmp_path}$"
-    with pytest.raises(error, match=goes_on), resumable(tmp_path):
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    goes_on = f"^{word}; to continue: jaxgap improve --resume '{folder}'$"
+    with pytest.raises(error, match=goes_on), resumable(folder):
         send(number)
     assert signal.getsignal(number) is before
 
