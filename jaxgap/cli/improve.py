@@ -41,7 +41,8 @@ class Improve:
     resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
     """Instead of --out: continue an interrupted run, with its own settings."""
     more_rounds: Annotated[int, tyro.conf.arg(metavar="K")] = 0
-    """With --resume: K more rounds than planned."""
+    """With --resume: K more rounds than planned. Give it once: each command that has it adds K
+    again, while --resume RUN alone continues to the new end."""
     stop_when: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
     """End the run when the forecast expects another round to gain less than GAIN, in nats of the
     solver's uncertainty."""

@@ -83,7 +83,8 @@ class LoopProgress:
             self._has_header = True
         self._progress.update(self._task, total=config.num_rounds + 1, completed=num_done)
         if num_done:
-            self._progress.console.print(f"{num_done} checkpoints already done", style="dim")
+            planned = f"{num_done} of {config.num_rounds + 1} checkpoints already done"
+            self._progress.console.print(planned, style="dim")
 
     def on_note(self, line: str) -> None:
         """Print a note."""

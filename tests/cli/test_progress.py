@@ -14,11 +14,11 @@ def test_a_note_stands_under_the_name_of_its_run():
     first.on_start(ImproveConfig(), 0)
     first.on_note("note on one")
     second.on_note("note on two")  # before it starts, as of its model
-    second.on_start(ImproveConfig(), 2)
+    second.on_start(ImproveConfig(num_rounds=6), 2)
     third.on_note("three failed: lower `lora_rank`")  # a run that never starts
     lines = [line.strip() for line in output.getvalue().splitlines()]
     assert lines[0] == "one"
     assert lines[2:] == [
-        *("note on one", "two", "note on two", "2 checkpoints already done"),
+        *("note on one", "two", "note on two", "2 of 7 checkpoints already done"),
         *("three", "three failed: lower --lora-rank"),
     ]
