@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol
 
 import tyro
 
+from jaxgap import __version__
 from jaxgap.cli.backtest import Backtest
 from jaxgap.cli.bench import Bench
 from jaxgap.cli.compare import Compare
@@ -56,9 +57,12 @@ def run_command(argv: Sequence[str] | None = None) -> None:
 
     The exit status is 2 if the user must change something, 1 if a run could not continue.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        _parse(argv).run()
+        if argv[:1] == ["--version"]:
+            print(f"jaxgap {__version__}")
+        else:
+            _parse(argv).run()
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (a pager, head) has gone; the flush at exit would fail and report it again.
@@ -77,7 +81,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
                 prog="jaxgap",
                 description=(
                     "Self-improvement of language models through the solver-verifier gap: "
-                    "run it, measure it, forecast its limit."
+                    "run it, measure it, forecast its limit. `jaxgap --version` prints the version."
                 ),
                 args=list(argv),
                 registry=filled_help_texts(),

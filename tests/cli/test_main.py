@@ -1,5 +1,6 @@
 """The command line: one clear line and status 2 for a mistake, strict JSON for a result."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -245,6 +246,14 @@ def test_every_command_explains_itself(command, capsys):
     said = capsys.readouterr().out
     assert len(said) > 300
     assert "**" not in said  # sections of docstrings are for those who read the code
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    run_command(["--version"])
+    assert capsys.readouterr().out == f"jaxgap {importlib.metadata.version('jaxgap')}\n"
+    with pytest.raises(SystemExit, match="0"):
+        run_command(["--help"])
+    assert "--version" in capsys.readouterr().out
 
 
 def test_fit_takes_noise_constraints_and_a_window(run_file, tmp_path, capsys):

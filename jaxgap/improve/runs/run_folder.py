@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
@@ -48,6 +49,8 @@ _CHECKPOINTS = "checkpoints"
 _TIMINGS = "timings.jsonl"
 _NOTES = "notes.jsonl"
 _VERSIONS = "versions.json"
+_WRITTEN = (CONFIG_FILE, METRICS_FILE, _TIMINGS, _NOTES, _VERSIONS, RUN_TABLE, f"{RUN_TABLE}.json")
+_LEFT_OVER = re.compile(rf"\.({'|'.join(map(re.escape, _WRITTEN))})\.[a-z0-9_]{{8}}")
 
 
 class RunFolder:
@@ -207,7 +210,14 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
+        self._guarded(self._remove_left_over)
         self._write_text(CONFIG_FILE, _pretty(dataclasses.asdict(self.config)))
+
+    def _remove_left_over(self) -> None:
+        """Remove what :func:`write_atomically` leaves if it is killed."""
+        for path in self.folder.iterdir():
+            if _LEFT_OVER.fullmatch(path.name) and path.is_file():
+                path.unlink()
 
     def _write_text(self, name: str, text: str) -> None:
         self._guarded(lambda: write_atomically(self.folder / name, text))
@@ -244,6 +254,8 @@ def require_free(folder: str | Path) -> Path:
     **Raises:** `InputError`.
     """
     folder = _without_run(Path(folder))
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f"{folder} cannot be made a RUN folder: it is a link to nothing")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} cannot be made a RUN folder: it is a file")
     if folder.is_dir() and any(not _is_left_over(path) for path in folder.iterdir()):

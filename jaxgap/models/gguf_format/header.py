@@ -73,9 +73,10 @@ class GgufTensor(NamedTuple):
         stored = stored.reshape(rows, self.num_bytes // rows)
         values = np.empty((rows, size), np.float32)
         step = max(1, _CHUNK // size)
-        for start in range(0, rows, step):
-            piece = np.ascontiguousarray(stored[start : start + step])
-            values[start : start + step] = gguf.quants.dequantize(piece, self.kind)
+        with np.errstate(all="ignore"):  # scales that are no numbers are found in the values
+            for start in range(0, rows, step):
+                piece = np.ascontiguousarray(stored[start : start + step])
+                values[start : start + step] = gguf.quants.dequantize(piece, self.kind)
         if not np.isfinite(values).all():
             raise ModelFileError(
                 f"{self.path}: a tensor of shape {self.shape} has a NaN or infinity"

@@ -70,6 +70,30 @@ def test_what_a_run_left_that_never_began_is_no_hindrance(tmp_path):
     assert require_free(tmp_path) == tmp_path
 
 
+def test_a_link_to_nothing_is_refused_as_such(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match="cannot be made a RUN folder: it is a link to nothing"):
+        require_free(tmp_path / "run")
+
+
+def test_what_a_kill_left_of_a_file_is_removed_when_the_run_goes_on(run_folder, tmp_path):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    before = set(folder.iterdir())
+    for name in (
+        ".config.json.io_scvnw",
+        ".metrics.jsonl.a0b1c2d3",
+        ".trajectory.csv.json.abcdefgh",
+    ):
+        (folder / name).touch()
+    others = {folder / name for name in (".config.json.mine", ".mine.jsonl.abcdefgh")}
+    for path in others:
+        path.touch()
+    run = RunFolder.reopen(folder)
+    assert len(set(folder.iterdir())) == len(before) + 5
+    run.rewind([json.loads(line) for line in (folder / "metrics.jsonl").open()], CONFIG)
+    assert set(folder.iterdir()) == before | others
+
+
 def test_a_run_that_goes_back_to_two_checkpoints_has_no_table(run_folder, tmp_path):
     folder = shutil.copytree(run_folder, tmp_path / "run")
     run = RunFolder.reopen(folder)

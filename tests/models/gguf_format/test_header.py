@@ -2,11 +2,13 @@
 
 import struct
 import tracemalloc
+import warnings
 
+import gguf
 import numpy as np
 import pytest
 
-from jaxgap.models.gguf_format.header import read_gguf_header
+from jaxgap.models.gguf_format.header import GgufTensor, read_gguf_header
 from jaxgap.models.model_files import ModelFileError
 
 UINT8, INT32, FLOAT32, BOOL, STRING, ARRAY, FLOAT64 = 0, 5, 6, 7, 8, 9, 12
@@ -108,3 +110,13 @@ def test_a_header_larger_than_any_is_refused(write, monkeypatch):
     monkeypatch.setattr("jaxgap.models.gguf_format.header._MAX_HEADER_BYTES", 1000)
     path = write(_text(b"k") + struct.pack("<I", STRING) + _text(bytes(1000)))
     _refused(path, "a header of more than 1000 bytes")
+
+
+def test_a_scale_that_is_no_number_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "blocks"
+    path.write_bytes(struct.pack("<e", np.inf) + bytes(32))  # infinity times zeros
+    tensor = GgufTensor(path, (1, 32), gguf.GGMLQuantizationType.Q8_0, 0, 34)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ModelFileError, match="has a NaN or infinity"):
+            tensor.read()
