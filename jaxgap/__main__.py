@@ -25,6 +25,8 @@ def main() -> None:
         # Threads that still write would fail as Python winds up, with tracebacks or a crash.
         is_terminated = isinstance(stop, Terminated)
         os._exit(signals.TERMINATED if is_terminated else signals.INTERRUPTED)
+    finally:
+        signals.leave_on_interrupts()
 
 
 def _mend_streams() -> None:

@@ -38,6 +38,12 @@ def take_interrupts() -> None:
         signal.signal(signal.SIGINT, _leave_or_stop)
 
 
+def leave_on_interrupts() -> None:
+    """From here on Ctrl-C ends the process at once: callbacks at exit would print an exception."""
+    if signal.getsignal(signal.SIGINT) is _leave_or_stop:
+        signal.signal(signal.SIGINT, lambda number, _: _leave(number))
+
+
 def ignore_signals() -> None:
     """Ignore signals while something must be completed."""
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -159,6 +159,21 @@ def test_ctrl_c_ends_in_one_line_without_a_traceback():
     assert (done.returncode, done.stderr) == (130, "jaxgap: interrupted\n")
 
 
+def test_ctrl_c_while_python_winds_up_is_one_line():
+    program = (
+        "import atexit, os, signal, time\n"
+        "import jaxgap.cli.main as module\n"
+        "from jaxgap.__main__ import main\n"
+        "def interrupt():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(1)\n"
+        "module.run_command = lambda: atexit.register(interrupt)\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "jaxgap: interrupted\n")
+
+
 @pytest.mark.parametrize(
     "caught", ["", "try:\n    os.kill(os.getpid(), 2)\nexcept BaseException: 0"]
 )

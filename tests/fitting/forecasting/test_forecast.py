@@ -213,4 +213,4 @@ def test_a_forecast_that_rests_on_few_draws_says_so(monkeypatch):
     assert not any("draws" in warning for warning in forecast(RUN, 13.0, key=KEY).warnings)
     monkeypatch.setattr(forecast_module, "sample_futures", of_few)
     (warning,) = forecast(RUN, 13.0, key=KEY).warnings
-    assert "about 12 draws: another seed may give other numbers" in warning
+    assert "about 12 effective draws: another seed may give other numbers" in warning
