@@ -8,8 +8,9 @@ $$L(c) \propto e^{-\zeta(c)^2 / 2} \qquad \text{or} \qquad
   L(c) \propto \Big(1 + \frac{\zeta(c)^2}{\nu}\Big)^{-(\nu + 1) / 2}$$
 
 for known noise, and for a scale estimated with $\nu$ degrees of freedom (the likelihood with the
-scale integrated out). Where the data set no bound, $\zeta$ stops rising and $L$ is flat from there
-on: such a run still tells what its number is not.
+scale integrated out). Where the scale is a coordinate of the fit, the root of its profile is
+$\sqrt{\nu \log(1 + \zeta^2 / \nu)}$, from which $\zeta$ follows. Where the data set no bound,
+$\zeta$ stops rising and $L$ is flat from there on: such a run still tells what its number is not.
 """
 
 import dataclasses
@@ -104,9 +105,12 @@ def profiles_of(result: FitResult, names: Sequence[str]) -> dict[str, Profile]:
         found = _ends(source.problem, source.curves, source.raw, jnp.asarray(indices))
         centres, ends, bounds = (np.asarray(each) for each in found)
     dof = source.problem.dof(source.curves)
+    zetas = QUANTILES
+    if source.problem.noise.num_scales(source.curves):
+        zetas = np.sqrt(dof * np.expm1(QUANTILES**2 / dof))
     profiles = {}
     for row, name in enumerate(chosen):
-        profile = _profile(centres[row], ends[row], bounds[row], dof)
+        profile = _profile(centres[row], ends[row], bounds[row], zetas, dof)
         is_error = result.kind == "accuracy" and name in ("solver", "verifier")
         profiles[name] = _as_accuracy(profile) if is_error else profile
     return profiles
@@ -149,6 +153,7 @@ def _profile(
     centre: float,
     ends: Float[np.ndarray, "2 quantiles"],
     bounds: Float[np.ndarray, "2"],
+    zetas: Float[np.ndarray, " quantiles"],
     dof: float,
 ) -> Profile:
     """The points on both sides that were reached before the bound, in order."""
@@ -159,12 +164,12 @@ def _profile(
         distances = np.maximum.accumulate(sign * (ends[side][:num] - centre))
         # Two quantiles reached at one value would make the root jump there: keep the inner one.
         kept = np.diff(distances, prepend=0.0) > 0
-        sides.append((centre + sign * distances[kept], sign * QUANTILES[:num][kept]))
-        is_open.append(num < len(QUANTILES))
+        sides.append((centre + sign * distances[kept], sign * zetas[:num][kept]))
+        is_open.append(num < len(zetas))
     (below, zetas_below), (above, zetas_above) = sides
     values = np.concatenate([below[::-1], [centre], above])
-    zetas = np.concatenate([zetas_below[::-1], [0.0], zetas_above])
-    return Profile(values, zetas, is_open[0], is_open[1], dof)
+    signed = np.concatenate([zetas_below[::-1], [0.0], zetas_above])
+    return Profile(values, signed, is_open[0], is_open[1], dof)
 
 
 def _as_accuracy(profile: Profile) -> Profile:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting import EstimatedScale, LinearLaw, StudentT, fit
 from jaxgap.fitting.pooling import Profile, profiles_of
 from jaxgap.trajectory import Trajectory
 
@@ -51,6 +51,22 @@ def test_the_profile_is_the_least_cost_with_the_number_held(result):
 
     expected = [np.sqrt(max(cost(v) - float(source.raw.cost), 0)) for v in profile.values]
     np.testing.assert_allclose(np.abs(profile.zetas), expected, atol=0.02)
+
+
+def test_the_likelihood_is_the_same_whether_the_scale_is_a_coordinate_or_not():
+    """Student's t of very many degrees of freedom is Gaussian noise with a coordinate for it."""
+    noise = np.random.default_rng(1).normal(0, 0.02, 9)
+    run = Trajectory(TS[:9], 1 + 2 * DECAY[:9] + noise)
+    factored, as_coordinate = (
+        profiles_of(fit(LinearLaw(), run, noise=each), ["rate"])["rate"]
+        for each in (EstimatedScale(), StudentT(1e7))
+    )
+    likelihoods = [
+        np.interp(factored.values[2:-2], each.values, each.log_likelihood(each.zetas))
+        for each in (factored, as_coordinate)
+    ]
+    assert likelihoods[0].min() < -3
+    np.testing.assert_allclose(*likelihoods, atol=0.15)
 
 
 @pytest.mark.parametrize("noise", [1e-4, 1e-6])
