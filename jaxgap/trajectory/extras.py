@@ -16,6 +16,7 @@ _ERRORS = re.compile(
     r"(sem|sd|std|std[ _]?dev|stdev|(std)?[ _]?err(or)?|standard[ _](error|deviation))s?",
     re.IGNORECASE,
 )
+_ENDS = re.compile(r"(?:[ _.-]|r)se$", re.IGNORECASE)
 # The `difflib` ratio from which one name may be a misspelling of another.
 _CLOSE = 0.85
 
@@ -79,7 +80,9 @@ def misspelt(names: Iterable[str]) -> list[str]:
                     f"only if the column is called '{column}'"
                 )
             continue
-        near = difflib.get_close_matches(name.lower(), absent, 1, _CLOSE)
+        # `solver_ce` and `solver_mse` are no misspelt `solver_se`.
+        wanted = [each for each in absent if not each.endswith("_se") or _ENDS.search(name)]
+        near = difflib.get_close_matches(name.lower(), wanted, 1, _CLOSE)
         if "t" not in given and name.lower() in _TIMES:
             near = ["t"]
         found += [f"'{name}' is read as an extra measurement: is '{each}' meant?" for each in near]

@@ -34,7 +34,7 @@ def number_marks(rows: Sequence[Sequence[str]], delimiter: str) -> NumberMarks:
     Only a column in which every mark has one to three digits before it, the first not zero, and
     three after it, is in question. Its marks are doubtful if another number of the table has the
     other mark as a decimal one, and decimal if one has the same. Where no number tells, they are
-    doubtful beside numbers of 100 or more without a mark, if all end in `00`, and if they are
+    doubtful beside numbers of 100 or more without a mark, if all end in `000`, and if they are
     commas between tabs, which spreadsheets write both ways.
 
     >>> number_marks([["0", "1.600"], ["1", "1.058"], ["2", "887"]], ";")
@@ -80,6 +80,6 @@ def _look_like_thousands(
     """Whether a column itself gives reason to take its marks for those of thousands."""
     return (
         any(map(_HUNDRED_OR_MORE.fullmatch, column))
-        or all(cell.strip().endswith("00") for cell in marked)
+        or all(cell.strip().endswith("000") for cell in marked)
         or (mark == "," and delimiter == "\t")
     )

@@ -81,7 +81,7 @@ def json_objects(path: Path, finite: bool = True) -> Iterator[tuple[int, dict[st
         try:
             found = parse_json(line, where, finite)
         except TrajectoryError as error:
-            if number < len(lines):
+            if number < len(lines) or line.rstrip().endswith("}"):
                 raise
             raise TrajectoryError(
                 f"{error}; the last line is incomplete: is the file still being written?"

@@ -36,6 +36,13 @@ def test_decimals_below_one_tell_what_all_marks_of_the_table_are(
         ]
 
 
+def test_whole_thousands_are_doubtful_and_shares_of_a_thousand_items_are_not():
+    steps = [["1.000"], ["2.000"], ["12.000"]]
+    assert number_marks(steps, ";").doubtful == {0: 0}
+    percentages = [["45.500"], ["50.100"], ["53.700"]]
+    assert number_marks(percentages, ";").doubtful == {}
+
+
 @pytest.mark.parametrize("mark", [",", "."])
 def test_a_decimal_mark_elsewhere_makes_the_other_one_doubtful(mark):
     other = "." if mark == "," else ","

@@ -101,6 +101,8 @@ ROWS = "0,3,0.1\n1,2,0.1\n2,1.5,0.1\n"
     ("name", "asked"),
     [
         ("verfier", "is 'verifier' meant?"),
+        ("slover_se", "is 'solver_se' meant?"),
+        ("solver-se", "is 'solver_se' meant?"),
         *(
             (name, "only if the column is called 'solver_se'")
             for name in (
@@ -135,7 +137,19 @@ def test_log_likelihoods_that_were_not_negated_are_asked_about():
     assert reading_notes(Trajectory(np.arange(5.0), np.append(falling[1:], 0.1))) == []
 
 
-@pytest.mark.parametrize("name", ["solver_accuracy", "solver_length_se", "solver_per_token", "sd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "solver_accuracy",
+        "solver_length_se",
+        "solver_per_token",
+        "sd",
+        "solver_ce",
+        "solver_mse",
+        "solver_size",
+        "solver_step",
+    ],
+)
 def test_other_measurements_are_not_asked_about(name):
     assert reading_notes(Trajectory([0, 1, 2], [3, 2, 1.5], extra={name: [0.1, 0.1, 0.1]})) == []
 

@@ -245,7 +245,12 @@ def _check(
             raise InputError(f"constraints: {name} is tied to {to}, which is tied itself")
         case Tied(to, fn) if isinstance(held := constraints.get(to), Held):
             with double_precision():
-                _check(parameter, Held(float(fn(jnp.asarray(held.value)))), constraints, names)
+                value = float(fn(jnp.asarray(held.value)))
+            if not lower <= value <= upper or not np.isfinite(value):
+                raise InputError(
+                    f"constraints: {name} is tied to {to}, which makes it {value:g}: it must be in "
+                    f"[{lower:g}, {upper:g}]"
+                )
         case _:
             pass
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jaxgap.trajectory.csv_file import read_sidecar
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs
 from jaxgap.trajectory.table import read_table
 
 _METRIC_NAMES = ("metric", "name", "key", "tag")
@@ -29,10 +29,11 @@ def read_csv_log(path: Path) -> Log:
     }
     entries = [Entry(f"{path}:{line}", _values(table.names, cells)) for line, cells in table.rows]
     metric, value = named(table.names, _METRIC_NAMES), named(table.names, ("value",))
-    if metric and value:
-        for name in (metric, value):
-            if name in doubtful:
-                raise TrajectoryError(doubtful[name])
+    is_long = metric and value
+    for name, problem in doubtful.items():
+        if names_runs(name) or (is_long and name in (metric, value)):
+            raise TrajectoryError(problem)
+    if is_long:
         entries = [_wide(entry, metric, value) for entry in entries]
     clock = named(table.names, CLOCKS)
     return Log(

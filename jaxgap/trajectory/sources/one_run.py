@@ -11,7 +11,7 @@ from jaxgap.errors import printable
 from jaxgap.trajectory.outside import shown
 from jaxgap.trajectory.record import MIN_ROWS, TrajectoryError
 from jaxgap.trajectory.sources.join import Measured
-from jaxgap.trajectory.sources.log import Log
+from jaxgap.trajectory.sources.log import Log, names_runs
 
 
 def check_one_run(log: Log, measured: Sequence[Measured], used: Collection[str]) -> None:
@@ -42,9 +42,15 @@ def check_one_run(log: Log, measured: Sequence[Measured], used: Collection[str])
             listed = printable(", ".join(distinct[:6]))[:100]
             raise TrajectoryError(
                 f"{log.source}: the times recur for {len(distinct)} values of {shown(name)} "
-                f"({listed}): if it tells runs apart, rename it to 'run', and "
-                "jaxgap compare reads them all; otherwise keep the rows of one value"
+                f"({listed}): if it tells runs apart, {_remedy(log)}, and jaxgap compare reads "
+                "them all; otherwise name a time that rises from row to row, or keep the rows of "
+                "one value"
             )
+
+
+def _remedy(log: Log) -> str:
+    used = next(filter(names_runs, log.names), None)
+    return "rename it to 'run'" if used is None else f"put both it and '{used}' into '{used}'"
 
 
 def _tells_apart(values: Sequence[str], times: Sequence[float]) -> bool:

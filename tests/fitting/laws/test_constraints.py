@@ -224,7 +224,7 @@ def test_a_window_of_times_is_the_fit_of_those_rows(run):
         ),
         (
             {"constraints": {"ratio": Tied("rate", jnp.negative), "rate": Held(0.4)}},
-            r"ratio cannot be held at -0.4: it must be in \[0, 0.999\]",
+            r"ratio is tied to rate, which makes it -0.4: it must be in \[0, 0.999\]",
         ),
     ],
 )

@@ -43,6 +43,16 @@ def test_runs_that_another_column_tells_apart_are_refused(tmp_path, labels, endi
     assert len(read_runs([path], {"solver": "nll"}).runs) == 3
 
 
+def test_where_a_column_names_runs_the_other_is_to_be_put_into_it(tmp_path):
+    path = tmp_path / "log.csv"
+    rows = [f"{run},{split},{t},{9.5 - t}" for run in "ab" for split in "xy" for t in TIMES]
+    path.write_text("\n".join(["run,split,step,nll", *rows]) + "\n")
+    found = read_runs([path], {"solver": "nll"})
+    assert not found.runs
+    for unreadable in found.unreadable:
+        assert "put both it and 'run' into 'run'" in unreadable.problem
+
+
 def test_runs_of_different_lengths_are_refused(tmp_path):
     rows = [(t, 9.5 - t, label) for label, last in (("a", 4), ("b", 7)) for t in range(last)]
     with pytest.raises(TrajectoryError, match=r"the times recur for 2 values of 'label' \(a, b\)"):

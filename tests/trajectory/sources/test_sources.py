@@ -536,6 +536,7 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
         ("log.csv", "step,b\n1,2\n2,2\n", {"solver": "b"}, "only 2 rows have all of step, b"),
         ("log.csv", "step,metric,value\n1,,2\n", {"solver": "b"}, ":2: a row needs both"),
         ("log.csv", "step,b,b\n1,2,3\n", {"solver": "b"}, ":1: column 'b' is given twice; rename"),
+        ("log.csv", "run,run,step,b\na,x,1,2\n", {"solver": "b"}, "'run' is given twice; rename"),
         ("log.csv", "step,b,c\n1,2,\n", {"solver": "c"}, "log.csv: column 'c' has no values$"),
         ("log.csv", "t,b\n", {"solver": "b"}, "log.csv: column 't' has no values$"),
         ("log.jsonl", "{}", {"t": "t", "solver": "b"}, "no column 't'; there are none$"),
@@ -546,6 +547,7 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
             "not valid JSON: Extra data: .*; if each line is an object, rename .* to log.jsonl$",
         ),
         ("log.json", '{"step": 0', {"solver": "b"}, r"not valid JSON: [^;]*$"),
+        ("log.jsonl", '{"t": 0, "t": 1}', {"solver": "b"}, "key 't' is given twice$"),
         (
             "log.jsonl",
             '{"step": 0, "b": 1}\n{"step": 1, "b',
