@@ -29,11 +29,11 @@ def read_csv_log(path: Path) -> Log:
     }
     entries = [Entry(f"{path}:{line}", _values(table.names, cells)) for line, cells in table.rows]
     metric, value = named(table.names, _METRIC_NAMES), named(table.names, ("value",))
-    is_long = metric and value
+    read = (metric, value) if metric and value else ()
     for name, problem in doubtful.items():
-        if names_runs(name) or (is_long and name in (metric, value)):
+        if names_runs(name) or name in read:
             raise TrajectoryError(problem)
-    if is_long:
+    if metric and value:
         entries = [_wide(entry, metric, value) for entry in entries]
     clock = named(table.names, CLOCKS)
     return Log(
