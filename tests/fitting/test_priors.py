@@ -91,7 +91,9 @@ def test_the_profile_of_likelihood_times_prior_is_numpys(noise):
 
 
 @pytest.mark.parametrize(
-    "noise", [EstimatedScale(), ScalePerSeries(), StudentT()], ids=lambda noise: noise.name
+    "noise",
+    [EstimatedScale(), ScalePerSeries(), pytest.param(StudentT(), marks=pytest.mark.slow)],
+    ids=lambda noise: noise.name,
 )
 def test_an_interval_is_hardly_wider_than_its_prior(noise):
     run = Trajectory(TS[:5], SOLVER[:5], VERIFIER[:5])

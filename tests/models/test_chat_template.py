@@ -165,6 +165,10 @@ def test_what_is_out_of_bounds_stays_so(source):
     assert "\n" not in str(caught.value)
 
 
+def _slow(source):
+    return pytest.param(source, marks=pytest.mark.slow)
+
+
 def _many(step):
     return "".join(step.replace("#", str(i)) for i in range(100))
 
@@ -226,7 +230,7 @@ def _doubling(start, step):
         "{{ range(999) | list | tojson(separators=('x' * 1000000, ':')) }}",
         "{{ ([[[[[[[0] * 9] * 9] * 9] * 9] * 9] * 9] * 3) | tojson(indent=16) }}",
         "{% for i in range(5000) %}" + "x" * 190_000 + "{% endfor %}",
-        "{% for i in range(5000) %}{{ '" + "x" * 190_000 + "' }}{% endfor %}",
+        _slow("{% for i in range(5000) %}{{ '" + "x" * 190_000 + "' }}{% endfor %}"),
         "{% for i in range(9999) %}{{ 'a' | replace('a', '" + "x" * 99_000 + "') }}{% endfor %}",
         "{% set n = namespace(a='x' * 3000000) %}{% for i in range(300) %}{{ n }}{% endfor %}",
         "{% set n = {'a': 'x' * 3000000}.values() %}{% for i in range(300) %}{{ n }}{% endfor %}",
@@ -240,8 +244,8 @@ def _doubling(start, step):
         + "{{ raise_exception(n) }}",
         "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a[1:] %}"),
         "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a | lower %}"),
-        "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a.lower() %}"),
-        "{% set a = '😀' * 3900000 %}" + _many("{% set a# = a ~ 'b' %}"),
+        _slow("{% set a = '😀' * 3900000 %}" + _many("{% set a# = a.lower() %}")),
+        _slow("{% set a = '😀' * 3900000 %}" + _many("{% set a# = a ~ 'b' %}")),
         "{% set a = '😀' * 1000000 %}" + _many("{% set a# = a | list %}"),
         "{{ ([[1]] * 900000) | sum(start=[]) | length }}",
     ],

@@ -53,6 +53,7 @@ def test_the_profile_is_the_least_cost_with_the_number_held(result):
     np.testing.assert_allclose(np.abs(profile.zetas), expected, atol=0.02)
 
 
+@pytest.mark.slow
 def test_the_likelihood_is_the_same_whether_the_scale_is_a_coordinate_or_not():
     """Student's t of very many degrees of freedom is Gaussian noise with a coordinate for it."""
     noise = np.random.default_rng(1).normal(0, 0.02, 9)

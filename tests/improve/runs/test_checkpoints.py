@@ -263,7 +263,7 @@ def test_a_changed_record_is_noticed(folder, abstract):
         ("custom_metadata", {}),
     ],
 )
-@pytest.mark.parametrize("step", [2, 3])
+@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_metadata_of_a_wrong_kind_are_damage(folder, abstract, loop_state, name, value, step):
     path = folder / str(step) / "_CHECKPOINT_METADATA"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
