@@ -21,7 +21,6 @@ from jaxgap.improve.runs.run_files import CONFIG_FILE
 _ADDRESS, _NUMBER, _ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 _MAX_PORT = 65535
 # Advice when a process was lost: resume the run, or start again if there is none yet.
-_RESUMED = "start all of them again with --resume {}"
 _SAME = "start all of them again with the same command"
 # How long the first process stays, so that the others can say why they end.
 _STAY_SECONDS = 3
@@ -165,4 +164,4 @@ def _told(failure: Exception, folder: Path) -> tuple[str, int]:
 
 
 def _resumed(folder: Path) -> str:
-    return _RESUMED.format(shlex.quote(str(folder)))
+    return f"start all of them again with --resume {shlex.quote(str(folder))}"

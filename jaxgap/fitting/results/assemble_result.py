@@ -1,5 +1,7 @@
 """From the numbers of the compiled core to a result in the trajectory's own terms."""
 
+from collections.abc import Collection
+
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -55,7 +57,8 @@ def assemble_result(
     remarks: list[str],
 ) -> FitResult:
     """The result for one trajectory from what the core found, with explanations in words."""
-    estimates = _estimates(problem, trajectory, curves, raw, quantile)
+    flat = _on_flat_ties(problem, curves, raw)
+    estimates = _estimates(problem, trajectory, curves, raw, quantile, flat)
     names = [parameter.name for parameter in problem.law.parameters]
     parameters = dict(zip(names, estimates, strict=False))
     limit_names = [limit.name for limit in LIMITS]
@@ -77,7 +80,7 @@ def assemble_result(
         remarks=(
             *remarks,
             *_fit_warnings(raw, int(curves.num_measurements), num_free),
-            *_bound_warnings(problem, trajectory, curves, raw),
+            *_bound_warnings(problem, trajectory, curves, raw, flat),
             *limit_warnings(trajectory, limits),
             *diagnostics.warnings(),
         ),
@@ -126,13 +129,13 @@ def _estimates(
     curves: Curves,
     raw: RawFit,
     quantile: float | None,
+    flat: Collection[int],
 ) -> list[Estimate]:
     """One for every parameter and limit, including those the trajectory cannot show."""
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     redundant = np.zeros(len(problem.reported), bool)
     unsure = _why_unsure(trajectory, curves, raw, quantile)
     stands_still = _stands_still(trajectory)
-    flat = _on_flat_ties(problem, curves, raw)
     if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
         # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
@@ -166,20 +169,19 @@ def _estimates(
     return estimates
 
 
-def _on_flat_ties(problem: FitProblem, curves: Curves, raw: RawFit) -> list[int]:
+def _on_flat_ties(problem: FitProblem, curves: Curves, raw: RawFit) -> set[int]:
     """The tied parameters that nothing moves at the fit, and the limits that stand still with them.
 
     A search along a flat tie finds no end, which would look as if the data had set none.
     """
     law = problem.law
     if not isinstance(law, ConstrainedLaw):
-        return []
+        return set()
     visible = problem.visible(curves.has_verifier)
-    still = [index for index, stderr in zip(visible, raw.stderrs, strict=True) if stderr == 0]
-    tied = [index for index, each in enumerate(law.constraints) if isinstance(each, Tied)]
+    still = {index for index, stderr in zip(visible, raw.stderrs, strict=True) if stderr == 0}
+    flat = still & {index for index, each in enumerate(law.constraints) if isinstance(each, Tied)}
     limits = range(len(law.parameters), len(problem.reported))
-    flat = [index for index in still if index in tied]
-    return flat and [index for index in still if index in tied or index in limits]
+    return flat | still.intersection(limits) if flat else flat
 
 
 def _estimate_of(
@@ -289,10 +291,13 @@ def _fit_warnings(raw: RawFit, num_measurements: int, num_free: int) -> list[str
 
 
 def _bound_warnings(
-    problem: FitProblem, trajectory: Trajectory, curves: Curves, raw: RawFit
+    problem: FitProblem,
+    trajectory: Trajectory,
+    curves: Curves,
+    raw: RawFit,
+    flat: Collection[int],
 ) -> list[str]:
     found = []
-    flat = _on_flat_ties(problem, curves, raw)
     for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
         bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
