@@ -187,12 +187,15 @@ class _Starts(NamedTuple):
 
 
 class _Lane(NamedTuple):
-    """A search with its current refit.
+    """A search with its current refit, and the end, fit and starts that it is about.
 
     `inner_cost` and `inner_number` are those of the last refit inside the interval.
     `in_one_valley`: whether the search no longer returns to the starts.
     """
 
+    end: Ends
+    fit: Minimised
+    starts: _Starts
     search: Bracket
     refit: PyTree
     inner_cost: Float[Array, ""]
@@ -211,18 +214,19 @@ class _Searches(AbstractIteration):
     starts: _Starts
 
     def begin(self, problem: Int[Array, ""]) -> _Lane:
-        end, fit, starts = self._of(problem)
+        end, starts = jax.tree.map(lambda leaf: leaf[problem], (self.ends, self.starts))
+        fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
         room = _room(end)
         trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
         search = Bracket.begin(fit.coordinates, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
         number = self.number_fn(fit.coordinates, fit.data, end.number)
-        lane = _Lane(search, None, fit.cost, number, jnp.asarray(False))
-        return self._next_refit(lane, end, fit, starts)
+        lane = _Lane(end, fit, starts, search, None, fit.cost, number, jnp.asarray(False))
+        return self._next_refit(lane)
 
-    def step(self, problem: Int[Array, ""], state: _Lane) -> _Lane:
-        end, fit, starts = self._of(problem)
+    def step(self, state: _Lane) -> _Lane:
+        end, fit = state.end, state.fit
         distance = state.search.trial
         target, stiffness = end.centre + end.direction * distance, _stiffness(fit, end, distance)
         args = (fit.data, end.number, target, stiffness)
@@ -242,8 +246,7 @@ class _Searches(AbstractIteration):
             inner_cost=jnp.where(search.outside, state.inner_cost, cost),
             inner_number=jnp.where(search.outside, state.inner_number, number),
         )
-        arrived = _challenged(arrived, end, fit, starts)
-        arrived = self._next_refit(arrived, end, fit, starts)
+        arrived = self._next_refit(_challenged(arrived))
         under_way = state._replace(refit=refit)
         is_there = self.minimiser.finished(refit)
         return jax.tree.map(lambda a, b: jnp.where(is_there, a, b), arrived, under_way)
@@ -251,9 +254,8 @@ class _Searches(AbstractIteration):
     def finished(self, state: _Lane) -> Bool[Array, ""]:
         return state.search.done | (state.search.num_steps >= _MAX_STEPS)
 
-    def result(self, problem: Int[Array, ""], state: _Lane) -> Float[Array, ""]:
-        end, fit, _ = self._of(problem)
-        search = state.search
+    def result(self, state: _Lane) -> Float[Array, ""]:
+        end, fit, search = state.end, state.fit, state.search
         # A search that ran out of steps while moving outward has not reached the end: report the
         # bound. So too if no refit came out inside: it fell back to the fit, where zeta is zero.
         astray = jnp.isinf(search.high) | (search.low == 0)
@@ -267,19 +269,15 @@ class _Searches(AbstractIteration):
         all_beyond = jnp.isfinite(end.longest) & (search.high <= 0)
         return jnp.where(all_beyond, end.centre, found)
 
-    def _of(self, problem: Int[Array, ""]) -> tuple[Ends, Minimised, _Starts]:
-        """The end, the fit it belongs to, and what that fit's starts are to it."""
-        end, starts = jax.tree.map(lambda leaf: leaf[problem], (self.ends, self.starts))
-        return end, jax.tree.map(lambda leaf: leaf[end.fit], self.fits), starts
-
     def _pinned(self, z: Float[Array, " n"], args: Any) -> Float[Array, " m"]:
         """The residuals and the spring."""
         data, number, target, stiffness = args
         spring = (self.number_fn(z, data, number) - target) * stiffness
         return jnp.append(self.residual_fn(z, data), spring)
 
-    def _next_refit(self, lane: _Lane, end: Ends, fit: Minimised, starts: _Starts) -> _Lane:
+    def _next_refit(self, lane: _Lane) -> _Lane:
         """The lane with a new refit, from the candidate of least cost under a looser spring."""
+        end, fit, starts = lane.end, lane.fit, lane.starts
         distance = lane.search.trial
         numbers = jnp.append(starts.numbers, lane.inner_number)
         start_costs = jnp.where(lane.in_one_valley, jnp.inf, starts.costs)
@@ -315,9 +313,10 @@ def _starts(number_fn: NumberFn, fits: Minimised, geometry: StartGeometry, ends:
     return jax.vmap(starts_of)(ends)
 
 
-def _challenged(lane: _Lane, end: Ends, fit: Minimised, starts: _Starts) -> _Lane:
+def _challenged(lane: _Lane) -> _Lane:
     """The lane, or once it has found an end, one that searches beyond it from the challenger."""
-    search, start = lane.search, starts.challenger
+    end, fit, starts, search = lane.end, lane.fit, lane.starts, lane.search
+    start = starts.challenger
     moved = end.direction * (starts.numbers[start] - end.centre)
     restarted = lane._replace(
         search=begun_again(search, fit.starts[start], moved, _room(end)),

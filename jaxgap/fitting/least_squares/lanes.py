@@ -21,10 +21,10 @@ class AbstractIteration(eqx.Module):
 
     @abc.abstractmethod
     def begin(self, problem: Int[Array, ""]) -> PyTree:
-        """The state before the first step."""
+        """The state before the first step, with all that its steps need to know of the problem."""
 
     @abc.abstractmethod
-    def step(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
+    def step(self, state: PyTree) -> PyTree:
         """One step."""
 
     @abc.abstractmethod
@@ -32,7 +32,7 @@ class AbstractIteration(eqx.Module):
         """Whether the iteration has ended, as it must eventually for every problem."""
 
     @abc.abstractmethod
-    def result(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
+    def result(self, state: PyTree) -> PyTree:
         """What is kept of a finished problem."""
 
 
@@ -74,7 +74,7 @@ def run_lanes(
     def write(progress: _Progress) -> _Progress:
         # A lane without a problem points past the end of the results: its write is dropped.
         rows = jnp.where(busy(progress), capacity, progress.problem)
-        found = jax.vmap(iteration.result)(progress.problem, progress.state)
+        found = jax.vmap(iteration.result)(progress.state)
         results = jax.tree.map(
             lambda all_, some: all_.at[rows].set(some, mode="drop"), progress.results, found
         )
@@ -96,8 +96,7 @@ def run_lanes(
         waiting = progress.next_problem < num_problems
         exchange = waiting & (jnp.sum(~busy(progress)) >= patience)
         progress = jax.lax.cond(exchange, lambda p: refill(write(p)), lambda p: p, progress)
-        problem = jnp.minimum(progress.problem, capacity - 1)
-        stepped = jax.vmap(iteration.step)(problem, progress.state)
+        stepped = jax.vmap(iteration.step)(progress.state)
         return progress._replace(state=_select(busy(progress), stepped, progress.state))
 
     def cond_fn(progress: _Progress) -> Bool[Array, ""]:
@@ -111,7 +110,7 @@ def _nothing(iteration: AbstractIteration, capacity: int, num_lanes: int) -> _Pr
     """Lanes without a problem, and empty results."""
     zero = jnp.zeros((), int)
     state = jax.eval_shape(iteration.begin, zero)
-    found = jax.eval_shape(iteration.result, zero, state)
+    found = jax.eval_shape(iteration.result, state)
 
     def zeros(num: int, tree: PyTree) -> PyTree:
         return jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), tree)

@@ -103,14 +103,16 @@ class Solves(AbstractIteration):
     result_fn: Callable[[PyTree], PyTree]
 
     def begin(self, problem: Int[Array, ""]) -> PyTree:
-        return self.minimiser.begin(self.starts[problem])
+        return self.args_fn(problem), self.minimiser.begin(self.starts[problem])
 
-    def step(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
-        return self.minimiser.step(self.residual_fn, state, self.args_fn(problem))
+    def step(self, state: PyTree) -> PyTree:
+        args, solve = state
+        return args, self.minimiser.step(self.residual_fn, solve, args)
 
     def finished(self, state: PyTree) -> Bool[Array, ""]:
-        return self.minimiser.finished(state)
+        _, solve = state
+        return self.minimiser.finished(solve)
 
-    def result(self, problem: Int[Array, ""], state: PyTree) -> PyTree:
-        del problem
-        return self.result_fn(state)
+    def result(self, state: PyTree) -> PyTree:
+        _, solve = state
+        return self.result_fn(solve)

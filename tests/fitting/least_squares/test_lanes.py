@@ -14,17 +14,17 @@ class Countdown(AbstractIteration):
     lengths: jax.Array
 
     def begin(self, problem):
-        return self.lengths[problem], jnp.zeros((), int)
+        return problem, self.lengths[problem], jnp.zeros((), int)
 
-    def step(self, problem, state):
-        left, taken = state
-        return left - 1, taken + 1
+    def step(self, state):
+        problem, left, taken = state
+        return problem, left - 1, taken + 1
 
     def finished(self, state):
-        return state[0] <= 0
+        return state[1] <= 0
 
-    def result(self, problem, state):
-        return {"taken": state[1], "problem": problem}
+    def result(self, state):
+        return {"taken": state[2], "problem": state[0]}
 
 
 @pytest.mark.parametrize("num_lanes", [1, 4, 16, 100])
