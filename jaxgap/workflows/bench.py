@@ -14,7 +14,7 @@ from typing import Any
 from jaxgap.errors import DiskFullError, InputError, RunError, first_of
 from jaxgap.fitting import LinearLaw, fit_many
 from jaxgap.improve import ImproveConfig, Watcher, assemble, improve_to_folder, resume_folder
-from jaxgap.improve.measures.cost import Cost, run_cost
+from jaxgap.improve.cost import Cost, run_cost
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.parts import Loop
 from jaxgap.improve.runs.run_trajectory import to_trajectory

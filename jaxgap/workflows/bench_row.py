@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.noise.abstract_noise import t_quantile
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.measures.cost import Cost, trained_on
+from jaxgap.improve.cost import Cost, trained_on
 from jaxgap.improve.measures.mean_with_error import MeanWithError
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.runs.run_folder import RunFolder

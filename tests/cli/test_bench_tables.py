@@ -10,7 +10,7 @@ from jaxgap.cli.bench_tables import print_bench
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import LinearLaw, fit
 from jaxgap.improve import ImproveConfig, MeanWithError, RoundMetrics, SplitMetrics
-from jaxgap.improve.measures.cost import Cost
+from jaxgap.improve.cost import Cost
 from jaxgap.trajectory import Trajectory
 from jaxgap.workflows.bench import Bench
 from jaxgap.workflows.bench_row import BenchRow

@@ -9,7 +9,7 @@ from jax.errors import JaxRuntimeError
 
 from jaxgap.errors import DiskFullError, InputError, RunError
 from jaxgap.improve import ImproveConfig, Watcher, assemble
-from jaxgap.improve.measures.cost import product_parameters, run_cost
+from jaxgap.improve.cost import product_parameters, run_cost
 from jaxgap.tasks import named_task
 from jaxgap.workflows.bench import Bench, run_bench
 from jaxgap.workflows.bench_checks import TABLE

@@ -1,1 +1,1 @@
-"""Measurements of a checkpoint: capabilities with errors, judgement, collapse, cost."""
+"""Measurements of a checkpoint: capabilities with errors, judgement, collapse."""

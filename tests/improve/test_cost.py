@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from jaxgap.improve import MeanWithError, self_improve
+from jaxgap.improve.cost import product_parameters, run_cost
 from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.grading import assess
 from jaxgap.improve.loop import generate_verify_select
 from jaxgap.improve.measure import measure
-from jaxgap.improve.measures.cost import product_parameters, run_cost
 from jaxgap.improve.measures.metrics import RoundMetrics, SplitMetrics, TrainingSummary
 from jaxgap.sampling import continued_logits
 from jaxgap.training import pack
