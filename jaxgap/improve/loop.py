@@ -3,8 +3,11 @@
 Each round the model answers the training prompts several times, judges its own answers, and trains
 on the ones it selects. Measuring repeats the first three stages on held-out prompts and grades the
 answers of both splits against the reference answers, which no other stage sees (except the verifier
-`exact`). The initial model is measured too (checkpoint 0), and then the model after each round's
-training: once the next round's completions have been selected, before they are trained on.
+`exact`).
+
+Checkpoint 0 measures the initial model; each later one measures the model after a round of
+training. A checkpoint is taken once the next round's completions are selected and before they are
+trained on.
 """
 
 from __future__ import annotations
@@ -83,7 +86,7 @@ def generate_verify_select(
 
     **Raises:** the same errors as :func:`self_improve`.
     """
-    config, round_index = loop.config, int(state.round_index)
+    config, round_index = loop.config, state.round_index
     params = loop.acting_params(state.params)
     generate_key, verify_key = jax.random.split(key)
 
@@ -110,7 +113,7 @@ def generate_verify_select(
 
 def _train(loop: Loop, state: LoopState, training_set: TrainingSet, watcher: Watcher) -> LoopState:
     """The state after one round of training, including any external responses."""
-    config, round_index = loop.config, int(state.round_index)
+    config, round_index = loop.config, state.round_index
     watcher.on_stage(round_index, "train")
     if loop.external is not None:
         training_set = loop.external.replace(round_index, training_set)
@@ -132,13 +135,13 @@ def _train(loop: Loop, state: LoopState, training_set: TrainingSet, watcher: Wat
 
 def _measure(loop: Loop, state: LoopState, answers: Answers, watcher: Watcher) -> RoundMetrics:
     """Grade and summarise the answers to the training prompts and to the held-out prompts."""
-    watcher.on_stage(int(state.round_index), "measure")
+    watcher.on_stage(state.round_index, "measure")
     quiet = watcher._replace(on_stage=NOBODY.on_stage)  # the repeated stages belong to this one
     prompts, key = loop.held_out_prompts, state.round_keys.held_out
     held_out = generate_verify_select(loop, state, prompts, key, quiet)
     task, split = loop.task, loop.split
     return RoundMetrics(
-        int(state.round_index),
+        state.round_index,
         held_out=measure(*held_out, assess(task, split.held_out, held_out.candidates)),
         train=measure(*answers, assess(task, split.train, answers.candidates)),
         training=state.training,

@@ -8,7 +8,7 @@ fingerprinted (`origin.py`).
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -151,7 +151,9 @@ class Answers(NamedTuple):
 
 
 class LoopState(NamedTuple):
-    """Everything that changes from round to round: a pytree, saved and restored as a whole.
+    """Everything that changes from round to round.
+
+    A checkpoint holds the first three fields as arrays; the other two follow from its measurements.
 
     **Fields:**
 
@@ -165,14 +167,14 @@ class LoopState(NamedTuple):
     params: Params
     opt_state: optax.OptState | None
     key: jax.Array
-    round_index: int | Any
+    round_index: int
     training: TrainingSummary | None = None
 
     def on_mesh(self, config: DecoderConfig) -> "LoopState":
-        """A state of `jax.ShapeDtypeStruct`s, each with its sharding."""
+        """The shapes and shardings of its arrays, as `jax.ShapeDtypeStruct`s, in round 0."""
         arrays = (self.params, self.opt_state, self.key)
         placed = (shapes_on_mesh(config, shapes) for shapes in arrays)
-        return LoopState(*placed, round_index=self.round_index)
+        return LoopState(*placed, round_index=0)
 
     @property
     def round_keys(self) -> RoundKeys:
@@ -190,7 +192,7 @@ class Checkpoint(NamedTuple):
     **Fields:**
 
     - `state`: everything that the rest of the run depends on. Its buffers are donated as the run
-        continues, so copy it to keep it.
+        continues, so copy them to keep it.
     - `training_set`: what the next round trains on. It follows from the state, but with it a
         resumed run need not sample it again.
     - `metrics`: the measurements of that state.

@@ -75,11 +75,11 @@ class CheckpointStore:
         self.wait()
         self._best.remember(saved.rows)
         record = CheckpointRecord.of(saved, self._origin)
-        self._lay_aside(int(saved.state.round_index))
+        self._lay_aside(saved.state.round_index)
         self._guarded(self._open)
         self._pending = self._guarded(
             lambda: self._orbax.save_checkpointables_async(
-                int(saved.state.round_index),
+                saved.state.round_index,
                 {"arrays": arrays_of(saved.state, saved.training_set)},
                 custom_metadata=record.to_json(),
             )

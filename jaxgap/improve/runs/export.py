@@ -65,7 +65,7 @@ def export_run(
         save_adapters(
             out, model.config, model.lora, saved.state.params, base_model=folder.config.model
         )
-    return int(saved.state.round_index)
+    return saved.state.round_index
 
 
 def _abstract_state(model: LanguageModel, params: Params) -> LoopState:

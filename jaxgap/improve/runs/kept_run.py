@@ -239,7 +239,7 @@ class _KeptRun:
             saved = store.newest(self._parts.abstract_state, damaged.append)
         for line in damaged:
             self._notes.add(line)
-        store.set_aside_after(-1 if saved is None else int(saved.state.round_index))
+        store.set_aside_after(-1 if saved is None else saved.state.round_index)
         return saved
 
     def _rewind(self, rows: Sequence[dict[str, float]]) -> None:
