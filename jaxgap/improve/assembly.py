@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Int
 
-from jaxgap.errors import InputError
+from jaxgap.improve.allocation import shares
 from jaxgap.improve.config import EMBEDDED, ImproveConfig
-from jaxgap.improve.external import ExternalResponses, read_external, shares
+from jaxgap.improve.context_checks import check_lengths
+from jaxgap.improve.external import ExternalResponses, read_external
 from jaxgap.improve.keys import adapters_key, external_order_key
 from jaxgap.improve.loop import self_improve
 from jaxgap.improve.parts import Loop
@@ -25,7 +24,6 @@ from jaxgap.improve.verifiers.random_scores import RandomVerifier
 from jaxgap.improve.verifiers.true_false import TRUE_FALSE
 from jaxgap.improve.watcher import NOBODY, Watcher
 from jaxgap.models import (
-    DecoderConfig,
     LanguageModel,
     LoraConfig,
     Params,
@@ -35,7 +33,7 @@ from jaxgap.models import (
 from jaxgap.models.axes import parameters_on_mesh
 from jaxgap.models.embedded import CAREFUL_MARKER, CARELESS_MARKER, RIGHT, WRONG, load_embedded
 from jaxgap.sharding import each_on_mesh, on_mesh
-from jaxgap.tasks import AbstractTask, Problem, TaskSplit, named_task
+from jaxgap.tasks import AbstractTask, TaskSplit, named_task
 
 
 def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[Loop, Params]:
@@ -61,7 +59,7 @@ def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[L
     verifier = make_verifier(config, model, task, split)
     external = _external(config, eta, model, split)
     loop = Loop(config, model, verifier, task, split, frozen, external)
-    _check_lengths(loop)
+    check_lengths(loop)
     return loop, params
 
 
@@ -157,65 +155,3 @@ def _external(
         eta=eta,
         max_new_tokens=config.max_new_tokens,
     )
-
-
-def _check_lengths(loop: Loop) -> None:
-    """Reject prompts without a token, those that leave no room for a completion, and those whose
-    completions would be read with rotary frequencies other than those they were started with."""
-    splits = (loop.train_prompts, loop.split.train), (loop.held_out_prompts, loop.split.held_out)
-    for prompts, problems in splits:
-        lengths = prompts.batch.mask.sum(1)
-        if lengths.min() == 0:
-            raise InputError("a prompt has no tokens: give each problem of the task a text")
-        _check_context(loop.model.config, problems[lengths.argmax()], int(lengths.max()))
-        check_windows(loop.model.config, np.asarray(lengths), loop.config.max_new_tokens)
-    if loop.external:
-        _check_responses(loop, loop.external)
-
-
-def _check_responses(loop: Loop, external: ExternalResponses) -> None:
-    """Reject external responses that extend beyond the model's context."""
-    lengths, context_length = loop.train_prompts.batch.mask.sum(1), loop.model.config.context_length
-    for row, response in zip(external.prompts, external.responses, strict=True):
-        end = int(lengths[row]) + len(response)
-        if end > context_length:
-            raise InputError(
-                f"an external response ends at token {end}, and the model's context is "
-                f"{context_length}: leave out that to {loop.split.train[row].short_question!r}"
-            )
-
-
-def _check_context(model: DecoderConfig, longest: Problem, length: int) -> None:
-    if length >= model.context_length:
-        raise InputError(
-            f"a prompt has {length} tokens, and the model's context is {model.context_length}: "
-            f"leave out {longest.short_question!r}"
-        )
-
-
-def check_windows(
-    model: DecoderConfig, lengths: Int[np.ndarray, " prompts"], max_new_tokens: int
-) -> None:
-    """Reject completions that may outgrow the window within which longrope uses its short factors.
-
-    Such a completion would be sampled with keys of both kinds in its cache, but trained on with
-    keys of one kind: two different functions.
-
-    **Raises:** `InputError`.
-    """
-    window = model.rope_scaling.window
-    if window is None:
-        return
-    # Sampling ends at the model's context, so no completion crosses a window that spans it.
-    ends = np.minimum(lengths + max_new_tokens, model.context_length)
-    # A prompt's last token is read by the first decode step, when its others are in the cache.
-    crossing = (lengths - 1 <= window) & (ends > window)
-    if crossing.any():
-        longest = int(lengths[crossing].max())
-        room = window - longest
-        advice = f"take at most {room} new tokens, or " if room > 0 else ""
-        raise InputError(
-            f"a prompt of {longest} tokens and max_new_tokens={max_new_tokens} cross the model's "
-            f"window of {window} tokens, beyond which all of its rotary frequencies change: "
-            f"{advice}leave such prompts out"
-        )

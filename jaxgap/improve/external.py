@@ -1,8 +1,7 @@
 """External data: responses of a stronger model in place of the model's own selected ones.
 
-A budget of responses is spread over the rounds by shares `eta_t >= 0` with `sum_t eta_t = 1`. In
-round t, a share `eta_t` of them replaces the completions selected for their prompts; each response
-is used once (Sun et al., arXiv:2507.00075, section 5).
+Each is used in one round, in which it replaces the completion selected for its prompt (Sun et al.,
+arXiv:2507.00075, section 5). How many are used in which round is decided in `allocation.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,65 +17,12 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxgap.errors import InputError
-from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.allocation import ends_of_rounds
 from jaxgap.improve.round_records import TrainingSet
 from jaxgap.models import AbstractTokenizer
 from jaxgap.tasks import Problem
 from jaxgap.tasks.problem import normal_prompt
 from jaxgap.tasks.records import Record, read_records
-
-# Shares typed by hand or copied from a planned schedule may miss 1 by this; they are rescaled.
-_SUM_TOLERANCE = 1e-3
-_ROUNDING = 1e-9  # in a sum of shares times a number of responses
-
-
-def shares(allocation: str, num_rounds: int) -> tuple[float, ...]:
-    """The share `eta_t` of each round.
-
-    **Arguments:**
-
-    - `allocation`: `early` (all in the first round), `uniform`, `late` (all in the last), or the
-        shares themselves separated by commas; if their sum is within 0.1 % of 1, they are rescaled
-        to sum to 1. Later rounds get none.
-    - `num_rounds`: number of rounds in the run.
-
-    **Raises:** `InputError` if it is none of these, or the shares do not sum to 1.
-
-    >>> shares("uniform", 4), shares("0.5,0.5", 3)
-    ((0.25, 0.25, 0.25, 0.25), (0.5, 0.5, 0.0))
-    """
-    match allocation:
-        case "early":
-            return (1.0,) + (0.0,) * (num_rounds - 1)
-        case "late":
-            return (0.0,) * (num_rounds - 1) + (1.0,)
-        case "uniform":
-            return (1 / num_rounds,) * num_rounds
-    try:
-        given = [float(share) for share in allocation.split(",")]
-    except ValueError:
-        given = []
-    legal = given and all(0 <= share <= 1 + _SUM_TOLERANCE for share in given)
-    total = math.fsum(given) if legal else 0.0
-    if abs(total - 1) > _SUM_TOLERANCE or len(given) > num_rounds:
-        raise InputError(
-            f"allocation must be early, uniform, late, or at most {num_rounds} shares that sum to "
-            f"1, separated by commas, got {allocation!r:.80}"
-        )
-    if abs(total - 1) > _ROUNDING:
-        given = [share / total for share in given]
-    return (*given, *(0.0,) * (num_rounds - len(given)))
-
-
-def prolonged(config: ImproveConfig, more_rounds: int) -> ImproveConfig:
-    """The configuration extended by more rounds, in which no external response is used again."""
-    if not more_rounds:
-        return config
-    allocation = config.allocation
-    if config.external:
-        allocation = ",".join(map(repr, shares(allocation, config.num_rounds)))
-    num_rounds = config.num_rounds + more_rounds
-    return dataclasses.replace(config, num_rounds=num_rounds, allocation=allocation)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,7 +76,7 @@ def read_external(
         ambiguous.
     - `tokenizer`: the model's.
     - `key`: random key for the order in which responses are used.
-    - `eta`: the share of each round, as returned by :func:`shares`.
+    - `eta`: the share of each round, as returned by :func:`jaxgap.improve.allocation.shares`.
     - `max_new_tokens`: maximum length of a response, including the end token.
 
     **Raises:** `InputError` with file, line and field, or if the file contains no response.
@@ -154,9 +99,8 @@ def read_external(
         raise InputError(f"{path}: holds no responses: leave the file out, or give one with some")
     rows = np.array(list(found))
     order = rows[np.asarray(jax.random.permutation(key, len(rows)))]
-    # Halves round up: rounding half to even would turn equal shares into unequal steps.
-    ends = np.floor(np.cumsum(eta) * len(rows) + 0.5 + _ROUNDING).astype(int)
-    return ExternalResponses(order, tuple(found[int(row)] for row in order), ends)
+    responses = tuple(found[int(row)] for row in order)
+    return ExternalResponses(order, responses, ends_of_rounds(eta, len(rows)))
 
 
 def _reply(response: str, tokenizer: AbstractTokenizer) -> list[int]:

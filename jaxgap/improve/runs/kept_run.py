@@ -16,9 +16,9 @@ from typing import Any
 import jax
 
 from jaxgap.errors import InputError, RunError
+from jaxgap.improve.allocation import prolonged
 from jaxgap.improve.assembly import assemble
 from jaxgap.improve.config import ImproveConfig
-from jaxgap.improve.external import prolonged
 from jaxgap.improve.faults import NotFinite
 from jaxgap.improve.loop import self_improve
 from jaxgap.improve.measures.metrics import RoundMetrics

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxgap.errors import InputError
-from jaxgap.improve.chunks import chunks_of_groups
 from jaxgap.improve.round_records import Candidates, Prompts, Scores, as_asked
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
+from jaxgap.improve.verifiers.chunks import chunks_of_groups
 from jaxgap.improve.verifiers.judging_prompts import JudgingPrompts
 from jaxgap.models import AbstractTokenizer, LanguageModel, Params
 from jaxgap.sampling import continued_logits

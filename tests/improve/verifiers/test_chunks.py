@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxgap.improve.chunks import chunks_of_groups
+from jaxgap.improve.verifiers.chunks import chunks_of_groups
 
 SIZES = st.integers(1, 12)
 
