@@ -14,10 +14,10 @@ import pytest
 import safetensors.numpy
 
 from jaxgap.models import LanguageModel
-from jaxgap.models.checkpoint import stored_tensors
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.models.huggingface.folder import load_folder
 from jaxgap.models.huggingface.tensor_names import naming_of
+from jaxgap.models.tensor_layout import stored_tensors
 
 _PATH = Path(__file__).with_name("peers.py")
 

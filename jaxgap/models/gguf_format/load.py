@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgap.models.axes import decoder_shardings
-from jaxgap.models.checkpoint import Naming, Stored, assemble, stored_tensors
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.gguf_format.header import GgufHeader, read_gguf_header
 from jaxgap.models.gguf_format.metadata import SCALING_TENSORS, parse_metadata
@@ -18,6 +17,7 @@ from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
 from jaxgap.models.model_files import ModelFileError
 from jaxgap.models.safetensors_file import check_tensors
+from jaxgap.models.tensor_layout import Naming, Stored, params_from_tensors, stored_tensors
 
 _APART = (
     ("attn_q", ("attention.query",)),
@@ -92,7 +92,7 @@ def load_gguf_params(
             return _unpermute(values, heads[module])
         return values
 
-    return assemble(iter(stored), read, dtype, shardings, path)
+    return params_from_tensors(iter(stored), read, dtype, shardings, path)
 
 
 def _naming(architecture: str) -> Naming:

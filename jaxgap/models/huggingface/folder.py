@@ -8,7 +8,6 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxgap.models.axes import decoder_shardings
-from jaxgap.models.checkpoint import assemble, stored_tensors
 from jaxgap.models.huggingface.config_json import parse_config
 from jaxgap.models.huggingface.decoder_entries import decoder_entries
 from jaxgap.models.huggingface.tensor_names import naming_of
@@ -16,6 +15,7 @@ from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
 from jaxgap.models.safetensors_file import check_tensors
+from jaxgap.models.tensor_layout import params_from_tensors, stored_tensors
 
 
 def load_folder(
@@ -44,6 +44,6 @@ def load_folder(
     stored = list(stored_tensors(config, naming_of(config)))
     found = {name: entry.shape for name, entry in entries.items()}
     check_tensors(found, {tensor.name: tensor.shape for tensor in stored}, folder)
-    return model, assemble(
+    return model, params_from_tensors(
         iter(stored), lambda tensor: entries[tensor.name].map(), dtype, shardings, folder
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.errors import InputError
-from jaxgap.models.checkpoint import Stored, disassemble, parameter_dtype, stored_tensors
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.fast_tokenizer import FastTokenizer
 from jaxgap.models.huggingface.config_json import config_json, family_of
@@ -21,6 +20,7 @@ from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.lora import Params
 from jaxgap.models.safetensors_file import write_tensors
+from jaxgap.models.tensor_layout import Stored, parameter_dtype, stored_tensor, stored_tensors
 from jaxgap.trajectory.atomic import current_umask
 
 _CONFIG = "config.json"
@@ -191,7 +191,7 @@ def _write_shards(folder: Path, shards: list[tuple[list[Stored], int]], params: 
         name = SINGLE
         if len(shards) > 1:
             name = f"model-{number:05}-of-{len(shards):05}.safetensors"
-        arrays = {stored.name: disassemble(stored, params) for stored in tensors}
+        arrays = {stored.name: stored_tensor(stored, params) for stored in tensors}
         # transformers requires the format to be declared as PyTorch's.
         write_tensors(folder / name, arrays, format="pt")
         weight_map |= dict.fromkeys(arrays, name)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jaxgap.models.checkpoint import Naming
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.config_json import family_of
+from jaxgap.models.tensor_layout import Naming
 
 PREFIX = "model."
 _APART = (

@@ -11,9 +11,9 @@ import pytest
 import safetensors.numpy
 
 from jaxgap.models.axes import logical_axes
-from jaxgap.models.checkpoint import Part, Stored, _Pieces
 from jaxgap.models.huggingface.folder import load_folder
 from jaxgap.models.model_files import ModelFileError
+from jaxgap.models.tensor_layout import Part, Stored, _Pieces
 
 
 @pytest.fixture

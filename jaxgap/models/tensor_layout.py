@@ -1,4 +1,4 @@
-"""The layout of a decoder's parameters in a checkpoint: names, fused tensors, and orientation.
+"""The layout of a decoder's parameters in weight files: names, fused tensors, and orientation.
 
 All file formats store matrices as (outputs, inputs), where the decoder has (inputs, outputs), and
 some families fuse projections that read the same input. A :class:`Naming` is the table of one file
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A tensor of a checkpoint.
+    """A tensor of a weight file.
 
     **Fields:**
 
@@ -72,7 +72,7 @@ class Stored(NamedTuple):
 
 
 def stored_tensors(config: DecoderConfig, naming: Naming) -> Iterator[Stored]:
-    """Every tensor in a checkpoint of this decoder."""
+    """Every tensor in the weight files of this decoder."""
     vocab, hidden = config.vocab_size, config.hidden_size
     yield _whole(naming.embedding, (vocab, hidden), ("embedding", "embedding"))
     for layer in range(config.num_layers):
@@ -112,7 +112,7 @@ def _layer_tensors(
         yield Stored(name + ".bias", (outputs,), biases, transposed=False)
 
 
-def assemble(
+def params_from_tensors(
     tensors: Iterator[Stored],
     read: Callable[[Stored], np.ndarray],
     dtype: Any,
@@ -170,7 +170,7 @@ class _Pieces(NamedTuple):
         return f"has a number beyond {name}'s largest, {largest:g}; load it in float32 or bfloat16"
 
 
-def disassemble(stored: Stored, params: Params) -> np.ndarray:
+def stored_tensor(stored: Stored, params: Params) -> np.ndarray:
     """A stored tensor from the parameters, in their floating type."""
     rows = [np.asarray(_at(params, part.path)) for part in stored.parts]
     rows = [part.T if stored.transposed else part for part in rows]
