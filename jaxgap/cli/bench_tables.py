@@ -10,6 +10,7 @@ from jaxgap.cli.tables import limit_cell
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.results.fit_report import number
+from jaxgap.run_files import TIMINGS_FILE
 from jaxgap.workflows.bench import Bench
 from jaxgap.workflows.bench_row import BenchRow, Gain
 from jaxgap.workflows.bench_setting import OverSeeds, Setting
@@ -43,7 +44,7 @@ def print_bench(console: Terminal, found: Bench) -> None:
     untimed = [row.name for row in rows if row.seconds is None]
     if untimed:
         said = "lacks readable times of some stage, so seconds are missing"
-        console.print(f"timings.jsonl of {', '.join(untimed)} {said}.", style="dim")
+        console.print(f"{TIMINGS_FILE} of {', '.join(untimed)} {said}.", style="dim")
     for name, why in found.failed.items():
         console.print(f"{name} failed: {in_options(why)}", style="red")
 

@@ -10,6 +10,7 @@ import tyro
 from jaxgap.cli.processes import Processes
 from jaxgap.errors import InputError
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.run_files import RUN_TABLE
 
 if TYPE_CHECKING:
     from jaxgap.improve.watcher import Watcher
@@ -114,8 +115,6 @@ class Improve:
 
 def _next(folder: Path) -> str:
     """The advice after a run; a run of a single round has no table to report on."""
-    from jaxgap.trajectory.read import RUN_TABLE
-
     run = shlex.quote(str(folder))
     if (folder / RUN_TABLE).exists():
         return f"Next: jaxgap report {run}"

@@ -16,7 +16,7 @@ import tyro
 
 from jaxgap.cli.endings import RUN_ERROR, ending, printed
 from jaxgap.errors import InputError, RunError
-from jaxgap.improve.runs.run_files import CONFIG_FILE
+from jaxgap.run_files import CONFIG_FILE
 
 _ADDRESS, _NUMBER, _ID = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 _MAX_PORT = 65535

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from jaxgap.errors import Terminated
+from jaxgap.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path  # slow to import, before our handler of Ctrl-C is installed
@@ -54,8 +55,6 @@ def ignore_signals() -> None:
 def resumable(folder: Path) -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does; both leave the folder's last checkpoint intact."""
     import shlex
-
-    from jaxgap.improve.runs.run_files import CONFIG_FILE
 
     try:
         with terminable():

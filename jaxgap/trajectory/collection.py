@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.errors import InputError, printable
+from jaxgap.run_files import RUN_TABLE
 from jaxgap.trajectory.computable import check_computable
-from jaxgap.trajectory.read import (
-    RUN_TABLE,
-    TRAINER_STATE,
-    read_log,
-    read_trajectory,
-    run_files,
-)
+from jaxgap.trajectory.read import TRAINER_STATE, read_log, read_trajectory, run_files
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import own_columns
 from jaxgap.trajectory.sources.log import UNNAMED, Log

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgap.run_files import METRICS_FILE, RUN_TABLE
 from jaxgap.trajectory.csv_file import read_csv, read_sidecar
 from jaxgap.trajectory.jsonl_file import read_jsonl
 from jaxgap.trajectory.metadata import with_given
@@ -16,9 +17,6 @@ from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES, read_tensorboard
 from jaxgap.trajectory.sources.trainer_state import read_trainer_state
 
-RUN_TABLE = "trajectory.csv"
-# The lines of a RUN folder, which have no header: the table beside them has its metadata.
-_RUN_LINES = "metrics.jsonl"
 TRAINER_STATE = "trainer_state.json"
 
 
@@ -108,4 +106,5 @@ def _read_own(path: Path, **metadata: Any) -> Trajectory:
 
 
 def _run_metadata(path: Path) -> dict[str, Any]:
-    return read_sidecar(path.parent / RUN_TABLE) if path.name == _RUN_LINES else {}
+    # The lines of a RUN folder have no header; the table beside them has the metadata.
+    return read_sidecar(path.parent / RUN_TABLE) if path.name == METRICS_FILE else {}

@@ -14,12 +14,12 @@ from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.runs.run_files import CONFIG_FILE
 from jaxgap.improve.runs.run_folder import RunFolder, require_free
 from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.models.huggingface import parse_config
 from jaxgap.models.load import find_model
+from jaxgap.run_files import CONFIG_FILE
 from jaxgap.trajectory.outside import parse_json, read_text
 
 TABLE, PICTURE = "bench.json", "bench.png"

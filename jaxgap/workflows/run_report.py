@@ -29,10 +29,10 @@ from jaxgap.report.words import (
     forecast_sentence,
     theory_sentence,
 )
+from jaxgap.run_files import RUN_TABLE
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.outside import parse_json, read_text
-from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.workflows.analysis import Analysis, analyse
 
 REPORT_FILE = "report.html"

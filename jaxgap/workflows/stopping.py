@@ -11,8 +11,8 @@ from jaxgap.fitting.forecasting import forecast
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import EndRun, Watcher
+from jaxgap.run_files import RUN_TABLE
 from jaxgap.trajectory import read_csv
-from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.workflows.host_device import on_host
 
 # With fewer checkpoints the prior dominates.

@@ -10,12 +10,11 @@ from jaxtyping import Array, Key
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit
 from jaxgap.fitting.forecasting import Forecast, forecast
-from jaxgap.improve.runs.run_files import CONFIG_FILE, METRICS_FILE
 from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import is_locked
+from jaxgap.run_files import CONFIG_FILE, METRICS_FILE, RUN_TABLE
 from jaxgap.trajectory import Trajectory, read_csv
 from jaxgap.trajectory.outside import read_text
-from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.trajectory.record import MIN_ROWS
 from jaxgap.workflows.stopping import require_cost
 

@@ -28,6 +28,7 @@ from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, array
 from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and
 from jaxgap.improve.runs.digests import digests, leaf_names
 from jaxgap.improve.runs.orbax_noise import quiet_orbax
+from jaxgap.run_files import VERSIONS_FILE
 from jaxgap.sharding import barrier, first_said, is_first, run_in_all, run_on_first, to_host
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
@@ -280,7 +281,7 @@ class CheckpointStore:
             raise InputError(
                 f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
                 f"whose state has {'' if others[0] in written else 'no '}{others[0]}: use those in "
-                "the run's versions.json"
+                f"the run's {VERSIONS_FILE}"
             )
 
     def _guarded(self, action: Callable[[], Any]) -> Any:

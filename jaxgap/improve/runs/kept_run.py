@@ -27,13 +27,13 @@ from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line
 from jaxgap.improve.runs.retries import Retries
-from jaxgap.improve.runs.run_files import CONFIG_FILE
 from jaxgap.improve.runs.run_folder import RunFolder, empty_folder, require_free
 from jaxgap.improve.runs.run_lock import locked
 from jaxgap.improve.runs.run_notes import RunNotes
 from jaxgap.improve.runs.run_parts import Assemble, RunParts, make_parts
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.improve.watcher import NOBODY, EndRun, Stage, Watcher
+from jaxgap.run_files import CONFIG_FILE
 from jaxgap.sharding import all_agree, each_on_mesh, on_mesh, run_in_all, run_on_first
 
 

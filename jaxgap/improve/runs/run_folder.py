@@ -32,24 +32,35 @@ from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.runs.events import EventFile
-from jaxgap.improve.runs.run_files import CONFIG_FILE, METRICS_FILE
-from jaxgap.improve.runs.run_lock import LOCK_FILE
 from jaxgap.improve.runs.run_trajectory import to_trajectory
 from jaxgap.improve.runs.stage_clock import StageClock
 from jaxgap.improve.runs.versions import versions
+from jaxgap.run_files import (
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    LOCK_FILE,
+    METRICS_FILE,
+    NOTES_FILE,
+    RUN_TABLE,
+    TIMINGS_FILE,
+    VERSIONS_FILE,
+)
 from jaxgap.sharding import is_first
 from jaxgap.trajectory import write_csv
 from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text, shown
-from jaxgap.trajectory.read import RUN_TABLE
 from jaxgap.trajectory.record import MIN_ROWS
 
-_CHECKPOINTS = "checkpoints"
-_TIMINGS = "timings.jsonl"
-_NOTES = "notes.jsonl"
-_VERSIONS = "versions.json"
-_WRITTEN = (CONFIG_FILE, METRICS_FILE, _TIMINGS, _NOTES, _VERSIONS, RUN_TABLE, f"{RUN_TABLE}.json")
+_WRITTEN = (
+    CONFIG_FILE,
+    VERSIONS_FILE,
+    METRICS_FILE,
+    TIMINGS_FILE,
+    RUN_TABLE,
+    f"{RUN_TABLE}.json",
+    NOTES_FILE,
+)
 _LEFT_OVER = re.compile(rf"\.({'|'.join(map(re.escape, _WRITTEN))})\.[a-z0-9_]{{8}}")
 
 
@@ -91,8 +102,8 @@ class RunFolder:
         settings = folder / CONFIG_FILE
         config = ImproveConfig.from_dict(_read_json(settings), str(settings))
         self = cls(folder, config)
-        self._timings = self._intact_rows(_TIMINGS, (int, float))
-        self._notes = self._intact_rows(_NOTES, (int, float, NoneType))
+        self._timings = self._intact_rows(TIMINGS_FILE, (int, float))
+        self._notes = self._intact_rows(NOTES_FILE, (int, float, NoneType))
         return self
 
     def _intact_rows(self, name: str, types: tuple[type, ...]) -> list[dict[str, Any]]:
@@ -113,7 +124,7 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         """The folder of the run's checkpoints."""
-        return self.folder / _CHECKPOINTS
+        return self.folder / CHECKPOINTS_FOLDER
 
     @property
     def rows(self) -> tuple[dict[str, float], ...]:
@@ -169,7 +180,7 @@ class RunFolder:
         """What has changed since the last start or resumption: old and new value by name."""
         before: Any = {}
         with contextlib.suppress(InputError):  # missing or damaged: no reason to stop
-            before = _read_json(self.folder / _VERSIONS)
+            before = _read_json(self.folder / VERSIONS_FILE)
         known = before if isinstance(before, dict) else {}
         return {
             name: (shown(str(known[name])), now)
@@ -179,7 +190,7 @@ class RunFolder:
 
     def write_versions(self) -> None:
         """Write `versions.json` with the current versions."""
-        self._write_text(_VERSIONS, _pretty(self._versions()))
+        self._write_text(VERSIONS_FILE, _pretty(self._versions()))
 
     def _versions(self) -> dict[str, Any]:
         return versions() | {"seed": self.config.seed}
@@ -192,10 +203,10 @@ class RunFolder:
         """Note an unusual event, with extra fields for programs to search for."""
         last = self._rows[-1]["t"] if self._rows else None
         self._notes.append({"t": last, "note": line} | what)
-        self._write_text(_NOTES, _lines(self._notes))
+        self._write_text(NOTES_FILE, _lines(self._notes))
 
     def _write(self) -> None:
-        for name, rows in ((METRICS_FILE, self._rows), (_TIMINGS, self._timings)):
+        for name, rows in ((METRICS_FILE, self._rows), (TIMINGS_FILE, self._timings)):
             if rows or (self.folder / name).exists():
                 self._write_text(name, _lines(rows))
         if len(self._rows) >= MIN_ROWS:

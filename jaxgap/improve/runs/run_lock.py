@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxgap.errors import InputError
+from jaxgap.run_files import LOCK_FILE
 
-LOCK_FILE = "run.lock"
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
