@@ -9,7 +9,7 @@ from jaxgap.cli.option_names import in_options
 from jaxgap.cli.tables import limit_cell
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.results.fit_report import number
+from jaxgap.fitting.results.number_words import number
 from jaxgap.run_files import TIMINGS_FILE
 from jaxgap.workflows.bench import Bench
 from jaxgap.workflows.bench_row import BenchRow, Gain

@@ -12,7 +12,7 @@ from jaxgap.cli.tables import limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
-from jaxgap.fitting.results.fit_report import counted, number, percent
+from jaxgap.fitting.results.number_words import counted, number, percent
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
 

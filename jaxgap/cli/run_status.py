@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from jaxgap.cli.tables import print_warnings, rounds_left_words, unsaid
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.results.fit_report import limit_sentence, number, percent, time_left_sentence
+from jaxgap.fitting.results.number_words import number, percent
 from jaxgap.fitting.results.objection import objection
+from jaxgap.fitting.results.sentences import limit_sentence, time_left_sentence
 from jaxgap.report.words import accuracy_sentence
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import ScheduleOutcome
-from jaxgap.fitting.results.fit_report import estimated, interval, limit_sentence, number
+from jaxgap.fitting.results.number_words import estimated, interval, number
 from jaxgap.fitting.results.objection import objection
+from jaxgap.fitting.results.sentences import limit_sentence
 from jaxgap.workflows.external_plan import AtStrength, ExternalPlan
 
 

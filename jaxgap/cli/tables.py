@@ -9,17 +9,16 @@ from rich.text import Text
 
 from jaxgap.cli.option_names import in_options
 from jaxgap.cli.terminal import Terminal
-from jaxgap.fitting.results.fit_report import (
+from jaxgap.fitting.results.number_words import (
     counted,
     duration,
     estimated,
     interval,
-    limit_sentence,
     number,
     percent,
-    time_left_sentence,
 )
 from jaxgap.fitting.results.objection import objection
+from jaxgap.fitting.results.sentences import limit_sentence, time_left_sentence
 from jaxgap.report.words import unopposed, untested
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.reading_notes import reading_notes

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgap.fitting import Band, Estimate, FitResult, Prediction
-from jaxgap.fitting.results.fit_report import percent
+from jaxgap.fitting.results.number_words import percent
 from jaxgap.fitting.results.objection import objection, refutations
 from jaxgap.fitting.selection import AveragedResult
 from jaxgap.report.style import (
@@ -120,7 +120,7 @@ def _title(result: FitResult | AveragedResult) -> str:
     shown = f"{percent(result.level)} bands"
     if limits_drawn(result):
         shown += "; dashed: limits"
-    if not averaged and not result.converged:
+    if result.failure is not None:
         return f"{laws}, which did not converge\n{shown}"
     if objection(result) is None:
         return f"{laws}; {shown}"

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
-from jaxgap.fitting.results.fit_report import counted, percent
+from jaxgap.fitting.results.number_words import counted, percent
 from jaxgap.fitting.results.objection import objection
 from jaxgap.report.style import (
     MEASURED,

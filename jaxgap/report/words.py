@@ -10,7 +10,7 @@ import numpy as np
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.noise.binomial import count_errors
 from jaxgap.fitting.results.estimate import NO_NOISE, finite_or_none
-from jaxgap.fitting.results.fit_report import estimated, identifiable, interval, number, percent
+from jaxgap.fitting.results.number_words import estimated, identifiable, interval, number, percent
 from jaxgap.fitting.results.objection import doubts_about, objection, series_missed
 from jaxgap.trajectory import Trajectory
 

@@ -6,16 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxgap.fitting import FitResult
-from jaxgap.fitting.results.fit_report import (
-    estimated,
-    interval,
-    limit_sentence,
-    number,
-    percent,
-    r2_sentence,
-    time_left_sentence,
-)
+from jaxgap.fitting.results.number_words import estimated, interval, number, percent
 from jaxgap.fitting.results.objection import objection
+from jaxgap.fitting.results.sentences import limit_sentence, r2_sentence, time_left_sentence
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves, limits_drawn
 from jaxgap.report.forecast import draw_forecast

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgap.cli.main import run_command
-from jaxgap.fitting.results.fit_report import number
+from jaxgap.fitting.results.number_words import number
 from jaxgap.trajectory import Trajectory, write_csv
 
 

@@ -18,9 +18,10 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
 from jaxgap.fitting.results.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
-from jaxgap.fitting.results.fit_report import interval, number
+from jaxgap.fitting.results.number_words import interval, number
 from jaxgap.fitting.results.objection import refutations
-from jaxgap.fitting.results.result import FitResult, Source, in_own_terms, measured_and_fitted
+from jaxgap.fitting.results.result import FitResult, Source
+from jaxgap.fitting.results.series import in_own_terms, measured_and_fitted
 from jaxgap.trajectory import Kind, Trajectory
 
 _HELD = "held at a given value, not estimated"

@@ -1,25 +1,19 @@
 """The objection to a fitted law, if there is one: then none of its numbers should be trusted."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from jaxgap.fitting.results.abstract_result import AbstractResult
 from jaxgap.fitting.results.estimate import Estimate
-
-if TYPE_CHECKING:
-    from jaxgap.fitting.results.result import FitResult
-    from jaxgap.fitting.selection import AveragedResult
 
 # A law with a lower R^2 than this for a curve is in doubt.
 _DESCRIBES = 0.5
 
 
-def objection(result: "FitResult | AveragedResult") -> str | None:
+def objection(result: AbstractResult) -> str | None:
     """Why the law's results for this run should not be trusted; `None` without an objection."""
-    averaged = result.model == "auto"
-    law = "The average over laws" if averaged else f"The {result.model} law"
-    # In an average, one of several laws that did not converge is weighted on its merits.
-    if not averaged and not result.converged:
-        return f"{law} could not be fitted: {result.stopped}."
+    law = result.subject
+    if result.failure is not None:
+        return f"{law} could not be fitted: {result.failure}."
     verdict = result.diagnosis.verdict
     if verdict is not None:
         return f"{verdict[0].upper()}{verdict[1:]}."
@@ -39,12 +33,12 @@ def refutations(limits: Mapping[str, Estimate]) -> list[str]:
     return [each.reason for each in refuted if each.reason is not None]
 
 
-def doubts_about(result: "FitResult | AveragedResult") -> list[str]:
+def doubts_about(result: AbstractResult) -> list[str]:
     """What the tests of the residuals and of the run speak against."""
     return [*result.diagnostics.doubts(), *result.diagnosis.warnings()]
 
 
-def series_missed(result: "FitResult | AveragedResult") -> str:
+def series_missed(result: AbstractResult) -> str:
     """The series of which the law explains little, with their R²; empty if there are none."""
     curves = {name: result.r2[name] for name in ("solver", "verifier")}
     return ", ".join(

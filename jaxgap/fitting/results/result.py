@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,11 +24,13 @@ from jaxgap.fitting.own_terms import own_terms
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.results.abstract_result import AbstractResult
 from jaxgap.fitting.results.criteria import Criteria, criteria
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import NO_NOISE, Estimate
 from jaxgap.fitting.results.fit_report import fit_report
 from jaxgap.fitting.results.prediction import Prediction, checked_times, predict_bands
+from jaxgap.fitting.results.series import in_own_terms, measured_and_fitted
 from jaxgap.fitting.results.time_left import TimeLeft, time_left_of
 from jaxgap.trajectory import Kind
 
@@ -44,7 +46,7 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class FitResult:
+class FitResult(AbstractResult):
     """A law fitted to one trajectory.
 
     - `model`: the law's name.
@@ -81,17 +83,27 @@ class FitResult:
     dynamics: AbstractDynamics = dataclasses.field(repr=False)
     source: Source = dataclasses.field(repr=False)
 
+    @property
+    def subject(self) -> str:
+        """The law, as the subject of a sentence."""
+        return f"The {self.model} law"
+
+    @property
+    def failure(self) -> str | None:
+        """Why the fit did not converge, in words; `None` if it did."""
+        return None if self.converged else self.stopped
+
+    @property
+    def has_verifier(self) -> bool:
+        """Whether the verifier was measured."""
+        return self.source.curves.has_verifier
+
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """Whether the law, and the theory behind it, describe this run; computed on first use."""
         source = self.source
         coordinates = np.asarray(source.raw.coordinates)
         return diagnose(source.problem, source.curves, coordinates, self.time_unit)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a reader has to know: the remarks, and what the diagnosis found."""
-        return (*self.remarks, *self.diagnosis.warnings())
 
     @cached_property
     def criteria(self) -> Criteria:
@@ -164,7 +176,7 @@ class FitResult:
         ts = checked_times(ts, float(self.source.curves.t0))
         with double_precision():
             fitted = np.asarray(self.source.problem.curve_fn(self.dynamics, jnp.asarray(ts)))
-        names = ("solver", "verifier")[: 1 + self.source.curves.has_verifier]
+        names = ("solver", "verifier")[: 1 + self.has_verifier]
         series = own_terms(fitted, self.kind == "accuracy").T
         return dict(zip(names, series, strict=False))
 
@@ -216,7 +228,7 @@ class FitResult:
         source = self.source
         ts = checked_times(ts, float(source.curves.t0))
         bands = predict_bands(source.problem, source.curves, source.raw, ts, source.quantile)
-        return Prediction.of_bands(ts, bands, self.level, self.kind, source.curves.has_verifier)
+        return Prediction.of_bands(ts, bands, self.level, self.kind, self.has_verifier)
 
     def time_left(self, epsilon: float | None = None) -> TimeLeft:
         r"""How much longer, under this law, until the solver is within `epsilon` of its limit.
@@ -340,43 +352,3 @@ def with_reason(r2: dict[str, float | None]) -> dict[str, Any]:
     missing = [name for name, value in r2.items() if value is None]
     reason = f"{' and '.join(missing)}: not measured, the same at all times, or the fit failed"
     return {**r2, "reason": reason} if missing else dict(r2)
-
-
-def measured_and_fitted(
-    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int
-) -> tuple[dict[str, Float[np.ndarray, " T"]], dict[str, Float[np.ndarray, " T"]]]:
-    """The solver, verifier and gap as measured and as fitted, without the padding."""
-    pair = []
-    for states in (np.asarray(curves.ys), np.asarray(fitted)):
-        solver, verifier = states[:num_rows].T
-        series = {"solver": solver}
-        if curves.has_verifier:
-            series |= {"verifier": verifier, "gap": solver - verifier}
-        pair.append(series)
-    return pair[0], pair[1]
-
-
-class SeriesWithFit(NamedTuple):
-    """One series as measured and as fitted, with its standard errors if they are known."""
-
-    measured: Float[np.ndarray, " T"]
-    fitted: Float[np.ndarray, " T"]
-    stderrs: Float[np.ndarray, " T"] | None
-
-
-def in_own_terms(
-    curves: Curves, fitted: Float[np.ndarray, "times 2"], num_rows: int, kind: Kind
-) -> dict[str, SeriesWithFit]:
-    """The solver, and the verifier if it was measured, in the trajectory's own terms."""
-    measured, predicted = measured_and_fitted(curves, fitted, num_rows)
-    mirrored = kind == "accuracy"
-    weights = np.asarray(curves.weights)[:num_rows].T
-    names = ("solver", "verifier")[: 1 + curves.has_verifier]
-    return {
-        name: SeriesWithFit(
-            own_terms(measured[name], mirrored),
-            own_terms(predicted[name], mirrored),
-            1.0 / column if curves.noise_known else None,
-        )
-        for name, column in zip(names, weights, strict=False)
-    }

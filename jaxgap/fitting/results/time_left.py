@@ -105,8 +105,8 @@ def _why_none(result: "FitResult") -> str | None:
     )
     if not closed:
         return "this law has no closed form of when it comes near its limit"
-    if not result.converged:
-        return f"the fit {result.stopped}"
+    if result.failure is not None:
+        return f"the fit {result.failure}"
     return limit.reason if limit.estimate is None else None
 
 

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.own_terms import own_interval, own_terms
+from jaxgap.fitting.results.abstract_result import AbstractResult
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate, finite_or_none
-from jaxgap.fitting.results.fit_report import averaged_report
 from jaxgap.fitting.results.prediction import Prediction, checked_times
 from jaxgap.fitting.results.result import with_reason
+from jaxgap.fitting.selection.averaged_report import averaged_report
 from jaxgap.fitting.selection.candidates import Candidate
 from jaxgap.fitting.selection.confidence import (
     ConfidenceCurve,
@@ -63,7 +64,7 @@ class LawSummary:
 
 
 @dataclasses.dataclass(frozen=True)
-class AveragedResult:
+class AveragedResult(AbstractResult):
     """Several laws fitted to one trajectory, and their average.
 
     - `limits`: averaged; an interval ends where the weighted confidence of the laws reaches the
@@ -93,6 +94,21 @@ class AveragedResult:
     model: str = "auto"
 
     @property
+    def subject(self) -> str:
+        """The average, as the subject of a sentence."""
+        return "The average over laws"
+
+    @property
+    def failure(self) -> None:
+        """Always `None`: laws that did not converge are reported, and weighted on their merits."""
+        return None
+
+    @property
+    def has_verifier(self) -> bool:
+        """Whether the verifier was measured."""
+        return self.trajectory.verifier is not None
+
+    @property
     def best(self) -> str:
         """The name of the law with the largest weight."""
         return max(self.weights, key=lambda name: self.weights[name])
@@ -103,7 +119,7 @@ class AveragedResult:
         own = Estimate(None, None, None, _OWN_MEANING, "practically unidentifiable")
         found = {"rate": own, "ratio": own, "gap_limit": self.limits["gap"]}
         series = ("solver", "verifier")
-        num_series = 1 if self.trajectory.verifier is None else 2
+        num_series = 1 + self.has_verifier
         traced = self._confidence([Query(0.0, index) for index in range(num_series)])
         scale = float(self.candidates[self.best].curves.value_scale)
         mirrored = self.kind == "accuracy"
@@ -121,13 +137,8 @@ class AveragedResult:
         found = self.candidates[self.best]
         return diagnose(found.problem, found.curves, found.fit.coordinates[0], self.time_unit)
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a reader has to know, the diagnosis included."""
-        return (*self.remarks, *self.diagnosis.warnings())
-
     def report(self) -> str:
-        """The whole result as text: see :mod:`jaxgap.fitting.results.fit_report`."""
+        """The whole result as text: see :mod:`jaxgap.fitting.selection.averaged_report`."""
         return averaged_report(self)
 
     def predict(self, ts: ArrayLike) -> Prediction:
@@ -150,16 +161,15 @@ class AveragedResult:
         `ValueError` for times before the first measured one, or not one-dimensional.
         """
         ts = checked_times(ts, float(self.trajectory.ts[0]))
-        has_verifier = self.trajectory.verifier is not None
         # Padded to one of a few sizes, so that few programs are compiled.
         padded = np.pad(ts, (0, (1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
         known = all(each.problem.dof(each.curves) >= 1 for each in self.candidates.values())
         bands = self._bands(padded) if known else self._open_bands(padded)
-        return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, has_verifier)
+        return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, self.has_verifier)
 
     def _bands(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3 3"]:
         """Median, lower and upper end by time and series; NaN for what was not measured."""
-        indices = range(3 if self.trajectory.verifier is not None else 1)
+        indices = range(3 if self.has_verifier else 1)
         queries = [Query(float(t - self.trajectory.ts[0]), index) for t in ts for index in indices]
         tail = (1 - self.level) / 2
         asked = np.array([0.5, tail, 1 - tail])

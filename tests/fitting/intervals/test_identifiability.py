@@ -23,7 +23,7 @@ from jaxgap.fitting.intervals.identifiability import _without_effect, without_ef
 from jaxgap.fitting.laws.bijectors import Real
 from jaxgap.fitting.pooling import profiles_of
 from jaxgap.fitting.problem import FitProblem
-from jaxgap.fitting.results.fit_report import limit_sentence
+from jaxgap.fitting.results.sentences import limit_sentence
 from jaxgap.trajectory import Trajectory, read_csv
 
 

@@ -19,7 +19,7 @@ from jaxgap.fitting import (
     fit_many,
 )
 from jaxgap.fitting.laws.constraints import constrained
-from jaxgap.fitting.results.fit_report import withheld, without_stderr
+from jaxgap.fitting.results.report_sections import withheld, without_stderr
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)

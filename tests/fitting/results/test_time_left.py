@@ -18,7 +18,7 @@ from jaxgap.fitting import (
     fit,
     fit_many,
 )
-from jaxgap.fitting.results.fit_report import time_left_sentence
+from jaxgap.fitting.results.sentences import time_left_sentence
 from jaxgap.trajectory import Trajectory
 
 EPSILON = 0.05
