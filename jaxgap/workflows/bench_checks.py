@@ -14,7 +14,8 @@ from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.runs.run_folder import RunFolder, require_free
+from jaxgap.improve.runs.new_run_folder import require_free
+from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.models.huggingface import parse_config

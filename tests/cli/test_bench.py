@@ -7,7 +7,8 @@ import pytest
 from jaxgap.cli.main import run_command
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, assemble
-from jaxgap.improve.runs.run_folder import RunFolder, empty_folder
+from jaxgap.improve.runs.new_run_folder import empty_folder
+from jaxgap.improve.runs.run_folder import RunFolder
 
 SIZES = {"num-rounds": 2, "num-train-prompts": 8, "num-held-out-prompts": 6, "num-candidates": 2}
 

@@ -8,7 +8,8 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
-from jaxgap.improve.runs.run_folder import RunFolder, empty_folder
+from jaxgap.improve.runs.new_run_folder import empty_folder
+from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import locked
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.workflows.bench import run_bench

@@ -12,28 +12,22 @@ from __future__ import annotations
 import contextlib
 import gc
 import shutil
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-from orbax.checkpoint import path as orbax_path
 from orbax.checkpoint import v1 as ocp
 
 from jaxgap.errors import InputError, RunError, write_failure
-from jaxgap.improve.measures.metrics import TrainingSummary
-from jaxgap.improve.round_records import LoopState, TrainingSet
-from jaxgap.improve.runs.checkpoint_damage import is_trouble
+from jaxgap.improve.round_records import LoopState
+from jaxgap.improve.runs.checkpoint_reader import CheckpointReader
 from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, arrays_of
 from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and
-from jaxgap.improve.runs.digests import digests, leaf_names
+from jaxgap.improve.runs.orbax_context import orbax_context
 from jaxgap.improve.runs.orbax_noise import quiet_orbax
-from jaxgap.run_files import VERSIONS_FILE
-from jaxgap.sharding import barrier, first_said, is_first, run_in_all, run_on_first, to_host
+from jaxgap.sharding import barrier, is_first, run_on_first
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
-_STEP_NAMES = orbax_path.step.standard_name_format()
-_OPTIMIZER = "['state']['opt_state']"
 
 
 class CheckpointStore:
@@ -63,6 +57,7 @@ class CheckpointStore:
         run_on_first(lambda: self._folder.mkdir(parents=True, exist_ok=True))
         run_on_first(self._give_back)
         self._origin = dict(origin)
+        self._reader = CheckpointReader(self._folder, self._origin)
         self._best = BestAccuracy()
         self._pending: Any = None
         self._failed = False
@@ -97,7 +92,7 @@ class CheckpointStore:
                 str(self._folder),
                 preservation_policy=newest_and(self._best, self._num_kept),
                 cleanup_tmp_directories=True,
-                context=_context(),
+                context=orbax_context(),
             )
 
     def _reload(self) -> None:
@@ -137,15 +132,11 @@ class CheckpointStore:
         """
         barrier()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
-            read = run_in_all(lambda step=step: self._read(step, abstract_state))
-            reason = first_said(read if isinstance(read, str) else "")
-            if not reason and not isinstance(read, str):
-                record, arrays = read
-                reason = _difference(record, arrays)
-                if not reason:
-                    self._best.remember(record.rows)
-                    return _saved(record, arrays)
-            on_damage(f"checkpoint {step} is damaged ({reason}): passed over")
+            found = self._reader.read(step, abstract_state)
+            if isinstance(found, Saved):
+                self._best.remember(found.rows)
+                return found
+            on_damage(f"checkpoint {step} is damaged ({found}): passed over")
         return None
 
     def set_aside_after(self, step: int) -> None:
@@ -154,22 +145,11 @@ class CheckpointStore:
         Orbax refuses to save a step below the newest one that it knows. Earlier ones whose metadata
         it cannot read are moved as well.
         """
-        moved = [each for each in self.steps() if each > step or self._is_unreadable(each)]
+        moved = [each for each in self.steps() if each > step or self._reader.is_unreadable(each)]
         barrier()  # so that every process has looked
         run_on_first(lambda: [self._move_aside(each, _DAMAGED) for each in moved])
         if moved:
             self._reload()
-
-    def _is_unreadable(self, step: int) -> bool:
-        try:
-            self._read_metadata(step)
-        except Exception as error:  # a damaged file may raise anything
-            return not is_trouble(error)
-        return False
-
-    def _read_metadata(self, step: int) -> None:
-        """Read what Orbax's checkpointer reads of every checkpoint when it is made."""
-        _ = _STEP_NAMES.find_step(str(self._folder), step).commit_timestamp
 
     @property
     def _aside(self) -> Path:
@@ -221,69 +201,6 @@ class CheckpointStore:
                 gc.collect()  # collect the remains of failed loads while Orbax is still silenced
                 self._quiet.close()
 
-    def _read(
-        self, step: int, abstract_state: LoopState
-    ) -> tuple[CheckpointRecord, dict[str, Any]] | str:
-        """This process's shards of a checkpoint, or why it is damaged.
-
-        Nothing here waits for the other processes: a file that only one of them reads may be
-        damaged.
-        """
-        try:
-            return self._shards(step, abstract_state)
-        except InputError:
-            raise
-        except Exception as error:  # a damaged file may raise anything
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            if is_trouble(error):
-                raise RunError(
-                    f"{self._folder / str(step)}: cannot be read ({reason}); it stays as it is"
-                ) from error
-            return reason
-
-    def _shards(
-        self, step: int, abstract_state: LoopState
-    ) -> tuple[CheckpointRecord, dict[str, Any]]:
-        self._read_metadata(step)
-        path = str(self._folder / str(step))
-        with _context(jax.process_index()):
-            metadata = ocp.checkpointables_metadata(path)
-        record = CheckpointRecord.from_json(metadata.custom_metadata)
-        # The digests cannot tell: a folder copied or renamed is intact, and of another round.
-        if record.rows[-1]["t"] != step:
-            raise ValueError(f"it was written in round {record.rows[-1]['t']:g}")
-        everywhere = abstract_state.key.sharding
-        training_set = [shape.update(sharding=everywhere) for shape in record.training_set]
-        abstract = arrays_of(abstract_state, training_set)
-        if abstract_state.opt_state is None:
-            record = record.without(_OPTIMIZER)
-        # The record is intact, so a mismatch is not damage; loading would misreport it as such.
-        self._refuse_other_origin(record)
-        self._refuse_other_parts(step, record, record.digests.keys(), leaf_names(abstract))
-        with _context(jax.process_index()):
-            return record, ocp.load_checkpointables(path, {"arrays": abstract})["arrays"]
-
-    def _refuse_other_origin(self, record: CheckpointRecord) -> None:
-        """Reject a checkpoint of other problems, or of another model."""
-        for name, now in self._origin.items():
-            if record.origin.get(name, now) != now:
-                raise InputError(
-                    f"{self._folder.parent}: {name} are not those that the run was made with: "
-                    "restore those, or start a new run"
-                )
-
-    def _refuse_other_parts(
-        self, step: int, record: CheckpointRecord, written: Set[str], wanted: Sequence[str]
-    ) -> None:
-        """Reject a checkpoint whose leaves have other names than this version's state."""
-        others = sorted(written ^ set(wanted)) + TrainingSummary.missing_in(record.rows[-1])
-        if others:
-            raise InputError(
-                f"{self._folder / str(step)}: was made with other versions of optax or jaxgap, "
-                f"whose state has {'' if others[0] in written else 'no '}{others[0]}: use those in "
-                f"the run's {VERSIONS_FILE}"
-            )
-
     def _guarded(self, action: Callable[[], Any]) -> Any:
         """Return `action()`, turning a failure to write into a one-line error."""
         try:
@@ -292,31 +209,3 @@ class CheckpointStore:
             self._failed = True
             what = f"{self._folder}: the checkpoint could not be written"
             raise write_failure(error, what, "; those before it are intact") from error
-
-
-def _difference(record: CheckpointRecord, arrays: dict[str, Any]) -> str:
-    """Which array is not what was written; empty if none. Computed by all processes together."""
-    found = digests(arrays)
-    wrong = sorted(name for name, value in record.digests.items() if found.get(name) != value)
-    return f"{wrong[0]} is not what was written" if wrong else ""
-
-
-def _saved(record: CheckpointRecord, arrays: dict[str, Any]) -> Saved:
-    """The content of an intact checkpoint."""
-    row = record.rows[-1]
-    fields = {"opt_state": None} | arrays["state"]
-    state = LoopState(**fields, round_index=int(row["t"]), training=TrainingSummary.from_row(row))
-    return Saved(state, TrainingSet(*to_host(arrays["training_set"])), record.rows)
-
-
-def _context(process: int | None = None) -> ocp.Context:
-    """Orbax's options for writing and reading, by all processes or by one of them on its own."""
-    context = ocp.Context()
-    if process is not None:
-        context.multiprocessing_options.primary_host = process
-        context.multiprocessing_options.active_processes = {process}
-    # Compression would shrink floats by 8 % at four times the CPU time.
-    context.array_options.saving.use_compression = False
-    # Allows loading without the optimiser state; the digests catch anything else that is missing.
-    context.pytree_options.loading.partial_load = True
-    return context

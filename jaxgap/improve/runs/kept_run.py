@@ -26,8 +26,9 @@ from jaxgap.improve.round_records import LoopState, TrainingSet
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line
+from jaxgap.improve.runs.new_run_folder import empty_folder, require_free
 from jaxgap.improve.runs.retries import Retries
-from jaxgap.improve.runs.run_folder import RunFolder, empty_folder, require_free
+from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import locked
 from jaxgap.improve.runs.run_notes import RunNotes
 from jaxgap.improve.runs.run_parts import Assemble, RunParts, make_parts

@@ -32,13 +32,13 @@ from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.runs.events import EventFile
+from jaxgap.improve.runs.new_run_folder import without_run
 from jaxgap.improve.runs.run_trajectory import to_trajectory
 from jaxgap.improve.runs.stage_clock import StageClock
 from jaxgap.improve.runs.versions import versions
 from jaxgap.run_files import (
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
-    LOCK_FILE,
     METRICS_FILE,
     NOTES_FILE,
     RUN_TABLE,
@@ -79,12 +79,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, folder: str | Path, config: ImproveConfig) -> RunFolder:
-        """Start a run in a folder made by :func:`empty_folder`.
+        """Start a run in a folder made by :func:`jaxgap.improve.runs.new_run_folder.empty_folder`.
 
         **Raises:** `InputError` if the folder already contains a run.
         """
         folder = Path(folder)
-        self = cls(_without_run(folder) if is_first() else folder, config)
+        self = cls(without_run(folder) if is_first() else folder, config)
         self._write_settings()
         self.write_versions()
         return self
@@ -242,47 +242,6 @@ class RunFolder:
             raise (DiskFullError if is_disk_full(error) else RunError)(
                 f"{self.folder}: cannot be written ({error.strerror}); what is in it is intact"
             ) from error
-
-
-def empty_folder(folder: str | Path) -> Path:
-    """A folder for a new run, created if missing.
-
-    **Raises:** `InputError` if it is not empty, or cannot be created.
-    """
-    folder = require_free(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made a RUN folder: {error.strerror}") from error
-    return folder
-
-
-def require_free(folder: str | Path) -> Path:
-    """Reject a folder that contains anything; a missing one is fine.
-
-    So are the remains of a run that ended before it wrote its settings.
-
-    **Raises:** `InputError`.
-    """
-    folder = _without_run(Path(folder))
-    if folder.is_symlink() and not folder.exists():
-        raise InputError(f"{folder} cannot be made a RUN folder: it is a link to nothing")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} cannot be made a RUN folder: it is a file")
-    if folder.is_dir() and any(not _is_left_over(path) for path in folder.iterdir()):
-        raise InputError(f"{folder} is not empty: use a new folder, or remove this one")
-    return folder
-
-
-def _is_left_over(path: Path) -> bool:
-    return path.name == LOCK_FILE or path.name.startswith(f".{CONFIG_FILE}.")
-
-
-def _without_run(folder: Path) -> Path:
-    if (folder / CONFIG_FILE).exists():
-        advice = f"resume it with `resume_folder({str(folder)!r})`"
-        raise InputError(f"{folder} already contains a run: {advice}")
-    return folder
 
 
 def _read_json(path: Path) -> Any:

@@ -14,6 +14,7 @@ import pytest
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.round_records import TrainingSet
+from jaxgap.improve.runs.checkpoint_reader import CheckpointReader
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 
@@ -383,7 +384,7 @@ def test_one_that_cannot_be_read_now_is_not_called_damaged(folder, abstract, mon
     def read(self, step, abstract_state):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
-    monkeypatch.setattr(CheckpointStore, "_shards", read)
+    monkeypatch.setattr(CheckpointReader, "_shards", read)
     with pytest.raises(RunError, match=r"kept/3: cannot be read \(RESOURCE_EXHAUSTED"):
         newest(folder, abstract)
 
@@ -403,7 +404,7 @@ def test_trouble_of_the_system_is_not_called_damage(folder, abstract, monkeypatc
     def read(self, step, abstract_state):
         raise error from cause
 
-    monkeypatch.setattr(CheckpointStore, "_shards", read)
+    monkeypatch.setattr(CheckpointReader, "_shards", read)
     with pytest.raises(RunError, match=r"kept/3: cannot be read .*it stays as it is"):
         newest(folder, abstract)
 

@@ -10,7 +10,6 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig, RunFolder, Watcher, improve_to_folder, resume_folder
-from jaxgap.improve.runs.run_folder import require_free
 from jaxgap.improve.runs.run_lock import is_locked, locked
 from jaxgap.trajectory import read_csv
 
@@ -62,18 +61,6 @@ def test_an_interruption_leaves_what_was_measured(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="in round 2"):
         improve_to_folder(CONFIG, tmp_path / "run", Watcher(on_round=interrupt))
     assert read_csv(tmp_path / "run" / "trajectory.csv").num_rows == 3
-
-
-def test_what_a_run_left_that_never_began_is_no_hindrance(tmp_path):
-    for name in ("run.lock", ".config.json.abc"):
-        (tmp_path / name).touch()
-    assert require_free(tmp_path) == tmp_path
-
-
-def test_a_link_to_nothing_is_refused_as_such(tmp_path):
-    (tmp_path / "run").symlink_to(tmp_path / "gone")
-    with pytest.raises(InputError, match="cannot be made a RUN folder: it is a link to nothing"):
-        require_free(tmp_path / "run")
 
 
 def test_what_a_kill_left_of_a_file_is_removed_when_the_run_goes_on(run_folder, tmp_path):
