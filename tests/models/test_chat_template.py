@@ -276,14 +276,14 @@ _REPEATED = "{{% for i in range(99) %}}{}{{% endfor %}}"
     ],
 )
 def test_lists_that_a_program_can_keep_are_counted(step, monkeypatch):
-    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_MADE", 60_000)
+    monkeypatch.setattr("jaxgap.models.template_meter.MAX_MADE", 60_000)
     assert _render(step) == ""
     with pytest.raises(InputError, match="the chat template failed: it makes too many values"):
         _render(_REPEATED.format(step))
 
 
 def test_macros_are_counted_when_they_are_made(monkeypatch):
-    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_TURNS", 2_000)
+    monkeypatch.setattr("jaxgap.models.template_meter.MAX_TURNS", 2_000)
     for step in ("{% macro f#() %}{% endmacro %}", "{% call g() %}{% endcall %}"):
         with pytest.raises(InputError, match="the chat template failed: it runs too long"):
             _render(
@@ -306,7 +306,7 @@ def test_macros_are_counted_when_they_are_made(monkeypatch):
 )  # fmt: skip
 def test_the_clock_is_looked_at_outside_of_loops(source, monkeypatch):
     monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_SECONDS", 0.5)
-    monkeypatch.setattr("jaxgap.models.template_sandbox.MAX_MADE", float("inf"), raising=False)
+    monkeypatch.setattr("jaxgap.models.template_meter.MAX_MADE", float("inf"), raising=False)
     start = time.thread_time()
     with pytest.raises(InputError, match="the chat template failed: it runs too long"):
         _render(source)
