@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from round_case import Case, Clock, run_worker
 
-from jaxgap.improve.round_records import Candidates, LoopState, Prompts, TrainingSet
+from jaxgap.improve.round_records import LoopState, Prompts, TrainingSet
 from jaxgap.improve.select import select
 from jaxgap.improve.train import train
 from jaxgap.improve.verifiers.likelihood import LikelihoodVerifier
@@ -29,7 +29,7 @@ def work(case: Case, folder: str, clock: Clock) -> dict[str, Any]:
         clock.next_round()
         key = jax.random.fold_in(state.key, state.round_index)
         with clock.stage("generate"):
-            drawn = sample(
+            candidates = sample(
                 model,
                 state.params,
                 batch,
@@ -38,7 +38,6 @@ def work(case: Case, folder: str, clock: Clock) -> dict[str, Any]:
                 max_new_tokens=case.max_new_tokens,
                 stop_ids=(),
             )
-            candidates = Candidates(**vars(drawn))
         with clock.stage("verify"):
             scores = verifier(state.params, prompts, candidates, key)
             selected = select(candidates, scores, 0.0)

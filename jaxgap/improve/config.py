@@ -95,7 +95,7 @@ class ImproveConfig:
     lora_rank: int = 0
     """Rank of adapters on every projection, which are trained in place of the model; 0 for none."""
     lora_alpha: float = 32.0
-    """The adapters' product is multiplied by this divided by --lora-rank; > 0."""
+    """Scale of the adapters: their product is multiplied by lora_alpha / lora_rank; > 0."""
     dtype: FloatingType = "float32"
     """Floating type of activations and products; parameters that are trained stay float32. TPUs and
     recent GPUs multiply float32 as bf16 or TF32 unless JAX_DEFAULT_MATMUL_PRECISION=highest."""

@@ -37,7 +37,7 @@ def generate(
 
     **Returns:** `num_candidates` completions of each prompt.
     """
-    drawn = sample(
+    return sample(
         model,
         params,
         prompts.batch,
@@ -48,4 +48,3 @@ def generate(
         rows_at_once=prompts_per_call * num_candidates,
         on_progress=on_progress,
     )
-    return Candidates(**vars(drawn))

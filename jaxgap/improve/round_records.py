@@ -8,7 +8,7 @@ fingerprinted (`origin.py`).
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -69,26 +69,8 @@ def as_asked(tokenizer: AbstractTokenizer, prompt: Prompt, *, thinks: bool = Tru
     return tokenizer.render_chat(turns, thinks=thinks)
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidates(Completions):
-    """The candidates sampled for each prompt, and how certain the model was of each."""
-
-    @property
-    def lengths(self) -> Int[np.ndarray, "prompts candidates"]:
-        """Number of sampled tokens, including the end token."""
-        return self.completion_mask.sum(-1)
-
-    @property
-    def uncertainty(self) -> Float[np.ndarray, "prompts candidates"]:
-        """Total negative log-likelihood `U_f(y|x) = -log pi_f(y|x)` in nats."""
-        return -self.logprobs.sum(-1, dtype=np.float64)
-
-    @property
-    def uncertainty_per_token(self) -> Float[np.ndarray, "prompts candidates"]:
-        """`uncertainty` divided by the length; infinite for a completion without tokens."""
-        lengths = self.lengths
-        return np.where(lengths > 0, self.uncertainty / np.maximum(lengths, 1), np.inf)
-
+Candidates: TypeAlias = Completions
+"""The completions sampled for each prompt, from which one is selected."""
 
 Scores = Float[np.ndarray, "prompts candidates"]
 """A verifier's score in [0, 1] for each candidate."""

@@ -75,6 +75,6 @@ def train(
         require_finite(values, f"a training {name}", state.round_index)
     num_done = state.round_index + 1
     rate = optimizer.schedule.as_optax()(num_done * len(numbers) - 1)  # each round has as many
-    told = (losses.mean(), norms.max(), np.asarray(rate), *np.sum(sizes, axis=0))
-    training = TrainingSummary(*map(float, told))
+    summary = (losses.mean(), norms.max(), np.asarray(rate), *np.sum(sizes, axis=0))
+    training = TrainingSummary(*map(float, summary))
     return LoopState(params, opt_state, state.key, num_done, training)

@@ -34,6 +34,22 @@ class Completions:
         """Total number of sampled tokens."""
         return int(self.completion_mask.sum())
 
+    @property
+    def lengths(self) -> Int[np.ndarray, "prompts candidates"]:
+        """Number of sampled tokens, including the end token."""
+        return self.completion_mask.sum(-1)
+
+    @property
+    def uncertainty(self) -> Float[np.ndarray, "prompts candidates"]:
+        """Total negative log-likelihood `U_f(y|x) = -log pi_f(y|x)` in nats."""
+        return -self.logprobs.sum(-1, dtype=np.float64)
+
+    @property
+    def uncertainty_per_token(self) -> Float[np.ndarray, "prompts candidates"]:
+        """`uncertainty` divided by the length; infinite for a completion without tokens."""
+        lengths = self.lengths
+        return np.where(lengths > 0, self.uncertainty / np.maximum(lengths, 1), np.inf)
+
 
 @dataclasses.dataclass(frozen=True)
 class Progress:

@@ -67,16 +67,16 @@ class SharedPrefixCache(NamedTuple):
         by_group = (num_groups, self._group_size, num_kv_heads, -1)
         by_row = (num_groups * self._group_size, num_kv_heads, -1)
         # Scaling narrow queries would round them again, so their scores are scaled, as in `attend`.
-        of_query, of_scores = head_dim**0.5, 1.0
+        query_divisor, score_divisor = head_dim**0.5, 1.0
         if query.dtype != jnp.float32:
-            of_query, of_scores = of_scores, of_query
-        query_by_group = (query / of_query).reshape(*by_group, head_dim)
+            query_divisor, score_divisor = score_divisor, query_divisor
+        query_by_group = (query / query_divisor).reshape(*by_group, head_dim)
         query_by_row = query_by_group.reshape(*by_row, head_dim)
 
         shared = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
         shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
-        shared = _masked(shared / of_scores, shared_mask)
-        own = ring.scores(layer, query_by_row) / of_scores
+        shared = _masked(shared / score_divisor, shared_mask)
+        own = ring.scores(layer, query_by_row) / score_divisor
         own = _masked(own, mask[:, :, None, prefix_slots:])
 
         largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))

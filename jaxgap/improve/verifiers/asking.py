@@ -145,14 +145,14 @@ def _answer_tokens(
             continue
         if row[: len(before)] == before and len(row) > len(before):
             worth.setdefault(row[len(before)], set()).add(value)
-    told = {token: values.pop() for token, values in worth.items() if len(values) == 1}
-    if set(told.values()) != {value for _, value in question.worth}:
+    worth_of = {token: values.pop() for token, values in worth.items() if len(values) == 1}
+    if set(worth_of.values()) != {value for _, value in question.worth}:
         words = ", ".join(dict.fromkeys(word.strip() for word, _ in question.worth))
         raise InputError(
             f"the model's tokenizer does not tell the words {words} apart by their first tokens: "
             "choose another verifier"
         )
-    return np.array(list(told), np.int32), np.array(list(told.values()))
+    return np.array(list(worth_of), np.int32), np.array(list(worth_of.values()))
 
 
 def _distinct(texts: Sequence[str]) -> tuple[list[str], list[int]]:
