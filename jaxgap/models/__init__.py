@@ -30,7 +30,7 @@ from jaxgap.models.rope_scaling import (
     LongRope,
     NoScaling,
 )
-from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer, Message
+from jaxgap.models.tokenizer import AbstractTokenizer, CharTokenizer, ChatTurn
 
 __all__ = [
     "AbstractRopeScaling",
@@ -39,6 +39,7 @@ __all__ = [
     "Cache",
     "CharTokenizer",
     "ChatTemplate",
+    "ChatTurn",
     "Decoder",
     "DecoderConfig",
     "FastTokenizer",
@@ -51,7 +52,6 @@ __all__ = [
     "LoraConfig",
     "LoraTarget",
     "Mask",
-    "Message",
     "NoScaling",
     "Params",
     "Tokens",

@@ -18,7 +18,7 @@ from typing import Any
 
 from jaxgap.errors import InputError
 from jaxgap.models.extra import import_extra
-from jaxgap.models.tokenizer import Message
+from jaxgap.models.tokenizer import ChatTurn
 
 MAX_TEMPLATE_CHARS = 200_000
 _MAX_PATTERN_CHARS = 200
@@ -69,7 +69,7 @@ class ChatTemplate:
 
     def render(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[ChatTurn],
         *,
         add_generation_prompt: bool = True,
         thinks: bool = True,

@@ -11,7 +11,7 @@ from typing import Any
 from jaxgap.errors import InputError
 from jaxgap.models.chat_template import THOUGHT_BEGINS, THOUGHT_ENDS, ChatTemplate
 from jaxgap.models.model_files import library_failures
-from jaxgap.models.tokenizer import AbstractTokenizer, Message
+from jaxgap.models.tokenizer import AbstractTokenizer, ChatTurn
 
 _MARK = re.compile(r"[^\w\s]")
 
@@ -148,7 +148,7 @@ class FastTokenizer(AbstractTokenizer):
             return text
         return self._special_tokens.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
-    def render_chat(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
+    def render_chat(self, messages: Sequence[ChatTurn], *, thinks: bool = True) -> str:
         if self.chat_template is None:
             raise InputError("the model has no chat template; give its prompts as plain text")
         return self.chat_template.render(messages, thinks=thinks)

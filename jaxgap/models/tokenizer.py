@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from jaxgap.errors import InputError
 
-Message: TypeAlias = Mapping[str, str]
+ChatTurn: TypeAlias = Mapping[str, str]
 """One turn of a conversation: `role` and `content`."""
 
 
@@ -79,7 +79,7 @@ class AbstractTokenizer(abc.ABC):
         return text
 
     @abc.abstractmethod
-    def render_chat(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
+    def render_chat(self, messages: Sequence[ChatTurn], *, thinks: bool = True) -> str:
         """The conversation as text for the model to continue with the assistant's next turn.
 
         **Arguments:**
@@ -157,7 +157,7 @@ class CharTokenizer(AbstractTokenizer):
     def begins_prompts(self) -> bool:
         return True
 
-    def render_chat(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
+    def render_chat(self, messages: Sequence[ChatTurn], *, thinks: bool = True) -> str:
         raise InputError("a model with one token a character has no chat template")
 
     def decode(self, ids: Iterable[int]) -> str:
