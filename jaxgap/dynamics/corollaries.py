@@ -16,7 +16,7 @@ from jaxgap.dynamics.types import RealScalar
 
 
 class LimitSensitivity(NamedTuple):
-    """`dU_s_inf / dG_0`, by which initial capability is held fixed while the gap changes."""
+    """`dU_s_inf / dG_0` with one initial capability held fixed: the verifier's, or the solver's."""
 
     verifier_held: Float[Array, ""]
     solver_held: Float[Array, ""]

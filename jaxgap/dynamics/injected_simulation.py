@@ -16,7 +16,7 @@ from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.simulation import (
     BEFORE_T0,
     DEFAULT_CONTROLLER,
-    DEFAULT_SOLVER,
+    DEFAULT_ODE_SOLVER,
     at_once,
     checked_times,
     vector_field,
@@ -29,7 +29,7 @@ def simulate_injected(
     external: ExternalData,
     ts: Float[Array, " times"],
     *,
-    ode_solver: diffrax.AbstractSolver = DEFAULT_SOLVER,
+    ode_solver: diffrax.AbstractSolver = DEFAULT_ODE_SOLVER,
     stepsize_controller: diffrax.AbstractStepSizeController = DEFAULT_CONTROLLER,
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = 4096,

@@ -21,7 +21,7 @@ from jaxgap.dynamics.types import RealScalar, as_floats, require_float64
 next_after.register()
 
 BEFORE_T0 = "ts must not be before dynamics.t0"
-DEFAULT_SOLVER = diffrax.Tsit5()
+DEFAULT_ODE_SOLVER = diffrax.Tsit5()
 DEFAULT_CONTROLLER = diffrax.PIDController(rtol=1e-9, atol=1e-12)
 
 
@@ -29,7 +29,7 @@ def simulate(
     dynamics: AbstractDynamics,
     ts: Float[Array, " times"],
     *,
-    ode_solver: diffrax.AbstractSolver = DEFAULT_SOLVER,
+    ode_solver: diffrax.AbstractSolver = DEFAULT_ODE_SOLVER,
     stepsize_controller: diffrax.AbstractStepSizeController = DEFAULT_CONTROLLER,
     saveat: diffrax.SaveAt | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
