@@ -33,6 +33,11 @@ class AbstractCoupling(eqx.Module):
         solver = solver_initial + self.solver_change(gap, solver_initial - verifier_initial)
         return jnp.stack([solver, solver - gap], axis=-1)
 
+    def rates_at(self, gap: RealScalar, gap_rate: RealScalar) -> Float[Array, "2"]:
+        """`[dU_s/dt, dU_v/dt]` where the gap is `gap` and changes at `dG/dt = gap_rate`."""
+        solver_rate = self.solver_slope(gap) * gap_rate
+        return jnp.stack([solver_rate, solver_rate - gap_rate])
+
 
 class RankOneCoupling(AbstractCoupling):
     r"""The paper's coupling: solver and verifier move in a constant ratio.

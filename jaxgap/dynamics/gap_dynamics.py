@@ -55,8 +55,7 @@ class GapDynamics(AbstractDynamics):
         del t, args
         gap = y[0] - y[1]
         gap_rate = -self.potential.closing_speed(gap, self.gap_initial)
-        solver_rate = self.coupling.solver_slope(gap) * gap_rate
-        return jnp.stack([solver_rate, solver_rate - gap_rate])
+        return self.coupling.rates_at(gap, gap_rate)
 
     def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`.

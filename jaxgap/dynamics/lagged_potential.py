@@ -70,7 +70,4 @@ class LaggedPotential(AbstractClosedFormPotential):
 
     def _useless(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         r"""$\lambda y$, the fraction of the data that is useless at `gap`."""
-        excess = jnp.asarray(gap_initial - self.gap_limit)
-        moving = excess != 0
-        remaining = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
-        return self.feedback * jnp.where(moving, remaining, 0.0)
+        return self.feedback * self.remaining(gap, gap_initial)

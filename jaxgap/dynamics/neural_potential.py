@@ -56,11 +56,9 @@ class NeuralPotential(AbstractPotential):
     centres: Float[Array, " units"]
 
     def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        excess = jnp.asarray(gap_initial - self.gap_limit)
-        moving = excess != 0
-        x = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
+        x = self.remaining(gap, gap_initial)
         units = _unit(x, jnp.asarray(self.steepness), jnp.asarray(self.centres))
-        return jnp.where(moving, self.rate * excess * jnp.sum(self.weights * units), 0.0)
+        return self.rate * (gap_initial - self.gap_limit) * jnp.sum(self.weights * units)
 
 
 def _unit(

@@ -9,6 +9,7 @@ can identify, together with the closed-form solution of $dG/dt = -F(G)$ where th
 import abc
 
 import equinox as eqx
+import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float
 
@@ -23,6 +24,17 @@ class AbstractPotential(eqx.Module):
     @abc.abstractmethod
     def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         """`F(G) = -dG/dt` at `gap`, on the trajectory that began at `gap_initial`."""
+
+    def remaining(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        r"""The fraction of the initial excess that is left at `gap`.
+
+        $$y = \frac{G - G_\infty}{G_0 - G_\infty},$$
+
+        and zero for a run that begins at its limit, where this is 0/0.
+        """
+        excess = jnp.asarray(gap_initial - self.gap_limit)
+        moving = excess != 0
+        return jnp.where(moving, (gap - self.gap_limit) / jnp.where(moving, excess, 1.0), 0.0)
 
 
 class AbstractClosedFormPotential(AbstractPotential):

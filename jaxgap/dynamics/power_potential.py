@@ -74,13 +74,10 @@ class PowerPotential(AbstractClosedFormPotential):
     def _slowing(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         """$|y|^{q-1}$, the relative rate at `gap` as a fraction of the initial one.
 
-        A run that begins at its limit has no $y$. It is taken for zero: the run stays where it is,
-        and follows the linear law at $q = 1$.
+        A run that begins at its limit stays there, and follows the linear law at $q = 1$.
         """
-        excess = jnp.asarray(gap_initial - self.gap_limit)
-        moving = excess != 0
-        part = (gap - self.gap_limit) / jnp.where(moving, excess, 1.0)
+        remaining = self.remaining(gap, gap_initial)
         # Zero to a power has no derivative; neither has the absolute value of zero.
-        nonzero = moving & (part != 0)
-        power = jnp.abs(jnp.where(nonzero, part, 1.0)) ** (self.exponent - 1)
+        nonzero = remaining != 0
+        power = jnp.abs(jnp.where(nonzero, remaining, 1.0)) ** (self.exponent - 1)
         return jnp.where(nonzero, power, jnp.where(self.exponent > 1, 0.0, 1.0))

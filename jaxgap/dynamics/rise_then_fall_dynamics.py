@@ -75,8 +75,7 @@ class RiseThenFallDynamics(AbstractDynamics):
         kept = jnp.exp(-self.erosion * (t - self.t0))
         target = self.gap_limit + (self.gap_target - self.gap_limit) * kept
         gap_rate = -self.rate * (gap - target)
-        solver_rate = self.coupling.solver_slope(gap) * gap_rate
-        return jnp.stack([solver_rate, solver_rate - gap_rate])
+        return self.coupling.rates_at(gap, gap_rate)
 
     def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
         """`[U_s, U_v]` at each of `ts >= t0`."""

@@ -52,7 +52,7 @@ class SaturatingPotential(AbstractClosedFormPotential):
 
     def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         excess = jnp.asarray(gap - self.gap_limit)
-        crowding = 1 + self.saturation * jnp.abs(self._remaining(gap, gap_initial))
+        crowding = 1 + self.saturation * jnp.abs(self.remaining(gap, gap_initial))
         return self.rate * (1 + self.saturation) * excess / crowding
 
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
@@ -68,15 +68,9 @@ class SaturatingPotential(AbstractClosedFormPotential):
         return progress / (self.rate * (1 + self.saturation))
 
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "SaturatingPotential":
-        saturation = self.saturation * jnp.abs(self._remaining(gap, gap_initial))
+        saturation = self.saturation * jnp.abs(self.remaining(gap, gap_initial))
         rate = self.rate * (1 + self.saturation) / (1 + saturation)
         return SaturatingPotential(rate, self.gap_limit, saturation)
-
-    def _remaining(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        """$y$; zero for a run that begins at its limit."""
-        excess = jnp.asarray(gap_initial - self.gap_limit)
-        moving = excess != 0
-        return jnp.where(moving, (gap - self.gap_limit) / jnp.where(moving, excess, 1.0), 0.0)
 
 
 @jax.custom_jvp

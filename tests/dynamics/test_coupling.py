@@ -25,6 +25,16 @@ def test_a_way_can_be_interrupted_anywhere(coupling, solver, first, then, last):
         np.testing.assert_allclose(coupling.state_at(np.float64(first), *start), start, atol=1e-9)
 
 
+@pytest.mark.parametrize("coupling", COUPLINGS, ids=lambda each: type(each).__name__)
+@given(solver=CAPABILITY, first=GAP, gap=GAP, gap_rate=st.floats(-2.0, 2.0))
+def test_rates_are_the_derivative_of_the_state(coupling, solver, first, gap, gap_rate):
+    with jax.enable_x64(True):
+        _, slope = jax.jvp(
+            lambda gap: coupling.state_at(gap, solver, solver - first), (gap,), (gap_rate,)
+        )
+        np.testing.assert_allclose(coupling.rates_at(gap, gap_rate), slope, atol=1e-9)
+
+
 def test_many_gaps_give_many_states():
     gaps = np.linspace(0.1, 1.0, 5)
     states = COUPLINGS[0].state_at(gaps, 2.0, 1.0)

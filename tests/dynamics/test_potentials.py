@@ -236,6 +236,17 @@ def test_a_gap_at_its_limit_stays():
     np.testing.assert_array_equal(potential.gap_at(jnp.arange(3.0), 0.9), 0.9)
 
 
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+@pytest.mark.parametrize("gap_initial", [0.9, -0.6, 0.1])
+def test_the_remaining_fraction_rebuilds_the_gap(potential, gap_initial):
+    """Also for a run that begins at its limit, where the fraction is 0/0 and its slopes finite."""
+    gap = 0.1 + 0.3 * (gap_initial - 0.1)
+    slopes = jax.grad(potential.remaining, argnums=(0, 1))(gap, gap_initial)
+    assert np.isfinite(slopes).all()
+    rebuilt = 0.1 + potential.remaining(gap, gap_initial) * (gap_initial - 0.1)
+    np.testing.assert_allclose(rebuilt, gap, rtol=1e-14)
+
+
 @jax.jit
 def gap_at(potential, ts, initial):
     return potential.gap_at(ts, initial)
