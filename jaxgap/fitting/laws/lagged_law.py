@@ -14,10 +14,10 @@ from jaxgap.fitting.laws.bijectors import AbstractBijector, Between
 from jaxgap.fitting.laws.law import Parameter
 from jaxgap.fitting.laws.linear_law import LinearLaw
 from jaxgap.fitting.laws.quasi_random import quasi_random
-from jaxgap.fitting.laws.rank_one_law import AbstractRankOneLaw, rate_bijector
+from jaxgap.fitting.laws.rank_one_law import AbstractClosedFormRankOneLaw, rate_bijector
 
 
-class LaggedLaw(AbstractRankOneLaw):
+class LaggedLaw(AbstractClosedFormRankOneLaw):
     r"""The law with a slow start, a sigmoid in time: rank-one coupling, six parameters.
 
     $$\frac{dG}{dt} = -\kappa (G - G_\infty) \Big(1 - \lambda \frac{G - G_\infty}{\delta}\Big),
@@ -41,14 +41,9 @@ class LaggedLaw(AbstractRankOneLaw):
     )
 
     def potential(
-        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractPotential:
+        self, shape: Sequence[Float[Array, ""]], gap_limit: RealScalar
+    ) -> LaggedPotential:
         return LaggedPotential(shape[0], gap_limit, shape[1])
-
-    def part_closed(
-        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return 1 - LaggedPotential(shape[0], 0.0, shape[1]).gap_at(elapsed, 1.0)
 
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         return (rate_bijector(curves), Between(0.0, 1.0))

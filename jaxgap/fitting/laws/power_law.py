@@ -14,12 +14,12 @@ from jaxgap.fitting.laws.bijectors import AbstractBijector, GreaterThan
 from jaxgap.fitting.laws.law import Parameter
 from jaxgap.fitting.laws.linear_law import LinearLaw
 from jaxgap.fitting.laws.quasi_random import quasi_random
-from jaxgap.fitting.laws.rank_one_law import AbstractRankOneLaw, rate_bijector
+from jaxgap.fitting.laws.rank_one_law import AbstractClosedFormRankOneLaw, rate_bijector
 
 _EXPONENT = Parameter("exponent", "1", lower=1.0)
 
 
-class PowerLaw(AbstractRankOneLaw):
+class PowerLaw(AbstractClosedFormRankOneLaw):
     r"""The law with a power of the gap as potential: rank-one coupling, six parameters.
 
     $$\frac{dG}{dt} = -\kappa\,\delta \Big(\frac{G - G_\infty}{\delta}\Big)^q, \qquad
@@ -39,15 +39,8 @@ class PowerLaw(AbstractRankOneLaw):
     name: ClassVar[str] = "power"
     parameters: ClassVar[tuple[Parameter, ...]] = (*LinearLaw.parameters, _EXPONENT)
 
-    def potential(
-        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractPotential:
+    def potential(self, shape: Sequence[Float[Array, ""]], gap_limit: RealScalar) -> PowerPotential:
         return PowerPotential(shape[0], gap_limit, shape[1])
-
-    def part_closed(
-        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return 1 - PowerPotential(shape[0], 0.0, shape[1]).gap_at(elapsed, 1.0)
 
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         return (rate_bijector(curves), GreaterThan(1.0))

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.gap_dynamics import GapDynamics
-from jaxgap.dynamics.potential import AbstractPotential
+from jaxgap.dynamics.potential import AbstractClosedFormPotential, AbstractPotential
 from jaxgap.dynamics.types import RealScalar
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.laws.bijectors import AbstractBijector, Between, Fixed, GreaterThan, Real
@@ -122,6 +122,22 @@ class AbstractRankOneLaw(AbstractLaw):
         """The excess of which the run closes an amount equal to its duration: mean slope one."""
         duration = jnp.asarray(curves.duration)
         return duration / self.part_closed(shape, duration)
+
+
+class AbstractClosedFormRankOneLaw(AbstractRankOneLaw):
+    """A law whose potential has a closed form, and a shape relative to the initial excess."""
+
+    @abc.abstractmethod
+    def potential(
+        self, shape: Sequence[Float[Array, ""]], gap_limit: RealScalar
+    ) -> AbstractClosedFormPotential:
+        """The potential with these parameters."""
+
+    def part_closed(
+        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        # That of every excess: here it goes from one to zero.
+        return 1 - self.potential(shape, 0.0).gap_at(elapsed, 1.0)
 
 
 def regress_rank_one(

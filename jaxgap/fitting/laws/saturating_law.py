@@ -14,10 +14,10 @@ from jaxgap.fitting.laws.bijectors import AbstractBijector, GreaterThan
 from jaxgap.fitting.laws.law import Parameter
 from jaxgap.fitting.laws.linear_law import LinearLaw
 from jaxgap.fitting.laws.quasi_random import quasi_random
-from jaxgap.fitting.laws.rank_one_law import AbstractRankOneLaw, rate_bijector
+from jaxgap.fitting.laws.rank_one_law import AbstractClosedFormRankOneLaw, rate_bijector
 
 
-class SaturatingLaw(AbstractRankOneLaw):
+class SaturatingLaw(AbstractClosedFormRankOneLaw):
     r"""The law whose speed levels off at a wide gap: rank-one coupling, six parameters.
 
     $$\frac{dG}{dt} = -\kappa \frac{(1 + s)(G - G_\infty)}{1 + s\,|G - G_\infty| / |\delta|}, \qquad
@@ -41,14 +41,9 @@ class SaturatingLaw(AbstractRankOneLaw):
     )
 
     def potential(
-        self, shape: Sequence[Float[Array, ""]], gap_limit: Float[Array, ""]
-    ) -> AbstractPotential:
+        self, shape: Sequence[Float[Array, ""]], gap_limit: RealScalar
+    ) -> SaturatingPotential:
         return SaturatingPotential(shape[0], gap_limit, shape[1])
-
-    def part_closed(
-        self, shape: Sequence[Float[Array, ""]], elapsed: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return 1 - SaturatingPotential(shape[0], 0.0, shape[1]).gap_at(elapsed, 1.0)
 
     def shape_bijectors(self, curves: Curves) -> tuple[AbstractBijector, ...]:
         return (rate_bijector(curves), GreaterThan(0.0))
