@@ -21,7 +21,7 @@ from jaxgap.trajectory.record import (
     Trajectory,
     TrajectoryError,
 )
-from jaxgap.trajectory.sources.log import names_runs
+from jaxgap.trajectory.run_columns import names_runs
 
 CORE_COLUMNS = ("t", *CAPABILITIES)
 _BY_NAME = "columns={'t': 'NAME', 'solver': 'NAME'}"

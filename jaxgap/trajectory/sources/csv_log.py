@@ -5,7 +5,8 @@ from pathlib import Path
 
 from jaxgap.trajectory.csv_file import read_sidecar
 from jaxgap.trajectory.record import TrajectoryError
-from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs
+from jaxgap.trajectory.run_columns import named, names_runs
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log
 from jaxgap.trajectory.table import read_table
 
 _METRIC_NAMES = ("metric", "name", "key", "tag")

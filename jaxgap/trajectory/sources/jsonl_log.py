@@ -9,7 +9,8 @@ from typing import Any
 
 from jaxgap.trajectory.metadata import HEADER, checked_metadata
 from jaxgap.trajectory.outside import json_objects
-from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, named, names_runs, numbers_of
+from jaxgap.trajectory.run_columns import named, names_runs
+from jaxgap.trajectory.sources.log import CLOCKS, Entry, Log, numbers_of
 
 # Deeper than any logger nests its metrics; a hostile file may nest thousands.
 _DEPTH = 8

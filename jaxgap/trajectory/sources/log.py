@@ -2,14 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxgap.trajectory.record import MIN_ROWS
+from jaxgap.trajectory.run_columns import RUNS, SEED, named, names_runs
 
 # What trainers call the time of an entry.
 CLOCKS = ("step", "global_step", "_step", "epoch", "round", "iteration", "t")
-_RUNS, _SEED = ("run", "run_name", "run_id"), "seed"
 # The name in messages for the run of entries that name none, where others do.
 UNNAMED = "(without a name)"
 
@@ -77,7 +77,7 @@ class Log:
         clock = clock or self.clock
         timed = [entry for entry in self.entries if clock is None or clock in entry.values]
         telling = [name for name in self.names if names_runs(name) and _tells(name, timed, clock)]
-        columns = tuple(filter(None, (named(telling, _RUNS), named(telling, (_SEED,)))))
+        columns = tuple(filter(None, (named(telling, RUNS), named(telling, (SEED,)))))
         if not columns:
             return {"": self}
         entries: dict[str, list[Entry]] = {}
@@ -103,23 +103,12 @@ def _run_of(entry: Entry, columns: Sequence[str]) -> str:
     parts = []
     for column in columns:
         value = _text(entry, column)
-        parts.append(f"seed{value}" if value and column.lower() == _SEED else value)
+        parts.append(f"seed{value}" if value and column.lower() == SEED else value)
     return "_".join(filter(None, parts))
 
 
 def _text(entry: Entry, column: str) -> str:
     return f"{entry.values.get(column, '')}".strip()
-
-
-def named(names: Collection[str], known: Sequence[str]) -> str | None:
-    """The first of the known names that is among the names, as spelt there; case is ignored."""
-    lower = {name.lower(): name for name in names}
-    return next((lower[name] for name in known if name in lower), None)
-
-
-def names_runs(column: str) -> bool:
-    """Whether a column has one of the names that identify a row's run."""
-    return column.lower() in (*_RUNS, _SEED)
 
 
 def numbers_of(fields: Mapping[str, Any]) -> dict[str, float]:

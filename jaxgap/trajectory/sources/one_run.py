@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from jaxgap.errors import printable
 from jaxgap.trajectory.outside import shown
 from jaxgap.trajectory.record import MIN_ROWS, TrajectoryError
+from jaxgap.trajectory.run_columns import names_runs
 from jaxgap.trajectory.sources.join import Measured
-from jaxgap.trajectory.sources.log import Log, names_runs
+from jaxgap.trajectory.sources.log import Log
 
 
 def check_one_run(log: Log, measured: Sequence[Measured], used: Collection[str]) -> None:
