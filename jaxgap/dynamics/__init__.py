@@ -10,7 +10,6 @@ Laws with a closed form are evaluated with it; any law can be integrated by :fun
 Integration needs Diffrax, which is imported on first use.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics, Limits
@@ -37,6 +36,7 @@ from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
 from jaxgap.dynamics.rounds import discrete_rate, round_multiplier, simulate_rounds
 from jaxgap.dynamics.saturating_potential import SaturatingPotential
 from jaxgap.dynamics.validity import Validity
+from jaxgap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from jaxgap.dynamics.bernoulli_policy import BernoulliPolicy
@@ -93,9 +93,4 @@ _NEED_DIFFRAX = {
     "train_policy": "toy_policy",
 }
 
-
-def __getattr__(name: str):
-    """Import what needs Diffrax on first use."""
-    if name in _NEED_DIFFRAX:
-        return getattr(importlib.import_module(f"jaxgap.dynamics.{_NEED_DIFFRAX[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, _NEED_DIFFRAX)

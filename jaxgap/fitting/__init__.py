@@ -29,6 +29,7 @@ from jaxgap.fitting.results.prediction import Band, Prediction
 from jaxgap.fitting.results.result import FitResult
 from jaxgap.fitting.results.time_left import TimeLeft
 from jaxgap.fitting.saving.result_file import load_result, save_result
+from jaxgap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from jaxgap.fitting.least_squares.optimistix_minimiser import OptimistixMinimiser
@@ -74,15 +75,10 @@ __all__ = [
     "save_result",
 ]
 
+# Importing Diffrax or Optimistix takes about a second.
+_HOMES = {
+    "OdeCurves": "ode_curves",
+    "OptimistixMinimiser": "least_squares.optimistix_minimiser",
+}
 
-def __getattr__(name: str):
-    """Import what needs Diffrax or Optimistix on first use."""
-    if name == "OdeCurves":
-        from jaxgap.fitting.ode_curves import OdeCurves
-
-        return OdeCurves
-    if name == "OptimistixMinimiser":
-        from jaxgap.fitting.least_squares.optimistix_minimiser import OptimistixMinimiser
-
-        return OptimistixMinimiser
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

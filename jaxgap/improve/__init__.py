@@ -4,10 +4,10 @@ Only the configuration is imported eagerly; everything that needs jax and flax i
 use.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 from jaxgap.improve.config import ImproveConfig, VerifierName
+from jaxgap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from jaxgap.improve.assembly import assemble, run
@@ -99,9 +99,4 @@ _HOMES = {
     "Watcher": "watcher",
 }
 
-
-def __getattr__(name: str):
-    """Import a public name from its module on first use."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"jaxgap.improve.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

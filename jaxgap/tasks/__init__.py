@@ -3,8 +3,9 @@
 Public names are imported on first access, so that a task loads only what it needs.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from jaxgap.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from jaxgap.tasks.addition import Addition
@@ -67,9 +68,4 @@ _HOMES = {
     "ReasoningGym": "reasoning_gym",
 }
 
-
-def __getattr__(name: str):
-    """Import a public name from its file on first access."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"jaxgap.tasks.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
