@@ -56,9 +56,10 @@ class NeuralPotential(AbstractPotential):
     centres: Float[Array, " units"]
 
     def closing_speed(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        excess = jnp.asarray(gap_initial - self.gap_limit)
         x = self.remaining(gap, gap_initial)
         units = _unit(x, jnp.asarray(self.steepness), jnp.asarray(self.centres))
-        return self.rate * (gap_initial - self.gap_limit) * jnp.sum(self.weights * units)
+        return jnp.where(excess != 0, self.rate * excess * jnp.sum(self.weights * units), 0.0)
 
 
 def _unit(
