@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def print_status(console: Terminal, status: "RunStatus") -> None:
     """Print a run's progress, its forecast, and whether to continue."""
-    state = "" if status.at_work else ", and no process is working on it"
-    head = f"{status.num_done} of {status.num_asked} checkpoints{state}"
-    console.print(head, style="bold")
+    print_head(console, status)
     if status.run is None or status.result is None or status.outlook is None:
         console.print("  a fit needs three checkpoints", style="dim")
         return
@@ -28,6 +26,13 @@ def print_status(console: Terminal, status: "RunStatus") -> None:
     for line in said:
         console.print(f"  {line}")
     print_warnings(console, unsaid((*status.result.warnings, *status.outlook.warnings), said))
+
+
+def print_head(console: Terminal, status: "RunStatus") -> None:
+    """Print how far a run has come, and whether a process is working on it."""
+    state = "" if status.at_work else ", and no process is working on it"
+    head = f"{status.num_done} of {status.num_asked} checkpoints{state}"
+    console.print(head, style="bold")
 
 
 def _by_the_law(result: "FitResult") -> list[str | None]:

@@ -38,7 +38,7 @@ class Watch:
         import time
 
         from jaxgap.cli.host_platform import compute_on_host
-        from jaxgap.cli.run_status import print_status
+        from jaxgap.cli.run_status import print_head, print_status
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.watching import read_status
 
@@ -56,6 +56,8 @@ class Watch:
             if status.num_done != num_shown:
                 print_status(console, status)
                 num_shown = status.num_done
+            elif not status.at_work and status.num_done < status.num_asked:
+                print_head(console, status)
             if self.once or not status.at_work or console.quiet:
                 return
             time.sleep(self.every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, Literal, NamedTuple, get_args
 
 from jaxgap.errors import InputError
@@ -126,9 +127,16 @@ class ImproveConfig:
     def __post_init__(self):
         """Reject invalid settings.
 
+        NumPy's numbers become Python's, as they are once the configuration was saved and read.
+
         **Raises:** `InputError` (a `ValueError`) naming the field, the value received and the legal
         values.
         """
+        for field in dataclasses.fields(self):
+            kind = type(field.default)
+            value = _converted(getattr(self, field.name), kind)
+            self._require(field.name, value is not None, f"of type {kind.__name__}")
+            object.__setattr__(self, field.name, value)
         for name in (
             "num_rounds",
             "num_train_prompts",
@@ -212,19 +220,12 @@ class ImproveConfig:
 
         **Raises:** `InputError` naming the field.
         """
-        fields = {field.name: field for field in dataclasses.fields(cls)}
+        fields = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(form, dict):
             raise InputError(f"{where}: must be a JSON object")
         unknown = sorted(form.keys() - fields)
         if unknown:
             raise InputError(f"{where}: unknown setting {unknown[0]!r:.60}")
-        for name, value in form.items():
-            kind = type(fields[name].default)
-            legal = (int, float) if kind is float else kind
-            if not isinstance(value, legal) or isinstance(value, bool) != (kind is bool):
-                raise InputError(
-                    f"{where}: {name} must be of type {kind.__name__}, got {value!r:.60}"
-                )
         try:
             return cls(**form)
         except InputError as error:
@@ -238,3 +239,14 @@ class ImproveConfig:
     def _require(self, name: str, satisfied: bool, legal: str) -> None:
         if not satisfied:
             raise InputError(f"{name} must be {legal}, got {getattr(self, name)!r}")
+
+
+def _converted(value: Any, kind: type) -> Any:
+    """The value as a Python bool, int, float or str; `None` if it has another type."""
+    if getattr(value, "ndim", None) == 0:  # a scalar of NumPy or JAX
+        value = value.item()
+    if kind is float and isinstance(value, int) and abs(value) < 2**63:
+        value = value if isinstance(value, bool) else float(value)
+    if kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    return value if type(value) is kind else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,15 +31,44 @@ class Assessment(NamedTuple):
 def assess(task: AbstractTask, problems: Sequence[Problem], candidates: Candidates) -> Assessment:
     """Grade candidates with the task's exact grader and extract their answers.
 
-    **Raises:** the same errors as :func:`grade`.
+    **Raises:** the same errors as :func:`grade` and :func:`canonical_answers`.
     """
-    num_candidates = candidates.finished.shape[1]
-    answers = task.canonical_answers([text for texts in candidates.texts for text in texts])
-    starts = range(0, len(answers), num_candidates)
     return Assessment(
-        grade(task, problems, candidates),
-        [answers[start : start + num_candidates] for start in starts],
+        grade(task, problems, candidates), canonical_answers(task.canonical_answers, candidates)
     )
+
+
+def canonical_answers(
+    extract: Callable[[Sequence[str]], Iterable[str | None]], candidates: Candidates
+) -> list[list[str]]:
+    """The canonical answer of each candidate, "" where there is none.
+
+    **Arguments:**
+
+    - `extract`: such as a task's `canonical_answers`; `None` also stands for no answer.
+
+    **Raises:** `InputError` if it does not give one text for each completion.
+    """
+    completions = [text for texts in candidates.texts for text in texts]
+    given = extract(completions)
+    name = getattr(extract, "__qualname__", type(extract).__name__)
+    try:
+        answers = ["" if each is None else each for each in given]
+    except TypeError:
+        answers = []
+    if len(answers) != len(completions):
+        raise InputError(
+            f"{name} must give one answer for each of {len(completions)} completions, got "
+            f"{given!r:.60}"
+        )
+    for each in answers:
+        if not isinstance(each, str):
+            raise InputError(
+                f'{name} must give each answer as a text, and "" for none, got {each!r:.40}'
+            )
+    num_candidates = candidates.finished.shape[1]
+    starts = range(0, len(answers), num_candidates)
+    return [answers[start : start + num_candidates] for start in starts]
 
 
 def grade(

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgap.errors import InputError
 from jaxgap.improve.round_records import Candidates, Prompts, Scores
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
@@ -35,7 +36,7 @@ def verify(
 
     **Returns:** one score per candidate, in [0, 1] or not finite.
 
-    **Raises:** `ValueError` if the scores have the wrong shape, or lie outside [0, 1].
+    **Raises:** `InputError` if the scores have the wrong shape, or lie outside [0, 1].
     """
     return broadcast_from_first(_as_scores(verifier(params, prompts, candidates, key), candidates))
 
@@ -43,16 +44,20 @@ def verify(
 def _as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
     """A verifier's output, possibly boolean, as floating-point scores.
 
-    **Raises:** `ValueError` unless there is one per candidate and all finite ones are in [0, 1].
+    **Raises:** `InputError` unless there is one per candidate and all finite ones are in [0, 1].
     """
-    scores = 1.0 * np.asarray(values)
+    expected = f"a verifier must give one score a candidate, {candidates.finished.shape}, got"
+    try:
+        scores = 1.0 * np.asarray(values)
+        scores = scores.astype(float) if scores.dtype == object else scores
+    except (TypeError, ValueError):
+        raise InputError(f"{expected} {values!r:.60}") from None
     if scores.shape != candidates.finished.shape:
-        raise ValueError(
-            f"a verifier must give one score a candidate, {candidates.finished.shape}, got an "
-            f"array of shape {scores.shape}"
-        )
+        raise InputError(f"{expected} an array of shape {scores.shape}")
+    if np.iscomplexobj(scores):
+        raise InputError(f"{expected} complex numbers")
     numbers = scores[np.isfinite(scores)]
     beyond = numbers[(numbers < -_ROUNDING) | (numbers > 1 + _ROUNDING)]
     if beyond.size:
-        raise ValueError(f"a verifier's scores must be from 0 to 1, got {beyond[0]:g}")
+        raise InputError(f"a verifier's scores must be from 0 to 1, got {beyond[0]:g}")
     return scores

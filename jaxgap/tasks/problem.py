@@ -71,10 +71,26 @@ class Problem:
 
     - `prompt`: what the model is asked.
     - `answer`: the reference answer; only a grader may look at it.
+
+    **Raises:** `InputError` if the prompt is neither a text nor turns of the three roles, or the
+    answer is no text.
     """
 
     prompt: Prompt
     answer: str
+
+    def __post_init__(self):
+        if not isinstance(self.answer, (str, int, float, type(None))):
+            raise InputError(f"a reference answer must be a text, got {self.answer!r:.60}")
+        if isinstance(self.prompt, str):
+            return
+        turns = self.prompt if isinstance(self.prompt, Sequence) else [self.prompt]
+        for turn in turns:
+            if not isinstance(turn, Message) or turn.role not in _LABELS:
+                raise InputError(
+                    "a prompt must be a text or a tuple of Message(role, content), where role is "
+                    f"{', '.join(_LABELS)}; got {turn!r:.60}"
+                )
 
     @property
     def text(self) -> str:

@@ -58,7 +58,7 @@ class Grid:
             "num_candidates": self.candidate_counts,
             "threshold": self.thresholds,
         }
-        given = {axis: tuple(dict.fromkeys(values)) for axis, values in axes.items() if values}
+        given = {axis: tuple(dict.fromkeys(values)) for axis, values in axes.items() if len(values)}
         seeds = tuple(dict.fromkeys(self.seeds)) or (self.base.seed,)
         taken = set()
         for values in itertools.product(*given.values()):

@@ -1,9 +1,13 @@
 """Bad configurations are refused in one line that names the field."""
 
 import dataclasses
+import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.presets import DEMO, WEAK_VERIFIER
 
@@ -48,3 +52,37 @@ def test_what_zero_stands_for_depends_on_the_model():
     assert (other.learning_rate, other.max_new_tokens, other.microbatch_size) == (1e-5, 256, 4)
     assert ImproveConfig(model="owner/name", max_new_tokens=6).resolved().max_new_tokens == 6
     assert ours.resolved() == ours
+
+
+def test_numbers_and_paths_of_other_libraries_become_pythons():
+    config = ImproveConfig(
+        model=Path("/models/one"),
+        seed=np.arange(3)[1],
+        num_candidates=np.int64(2),
+        threshold=np.float32(0.5),
+        weight_decay=1,
+        remat=np.bool_(True),
+    )
+    given = [config.model, config.seed, config.num_candidates, config.threshold]
+    given += [config.weight_decay, config.remat]
+    assert given == ["/models/one", 1, 2, 0.5, 1.0, True]
+    assert [*map(type, given)] == [str, int, int, float, float, bool]
+    assert ImproveConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(config))), "") == config
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_rounds": 2.0}, "num_rounds must be of type int, got 2.0"),
+        ({"num_rounds": "2"}, "num_rounds must be of type int, got '2'"),
+        ({"num_rounds": True}, "num_rounds must be of type int, got True"),
+        ({"threshold": [0.5, 0.6]}, "threshold must be of type float, got"),
+        ({"threshold": np.array([0.5, 0.6])}, "threshold must be of type float, got array"),
+        ({"task_options": {"max_digits": 1}}, "task_options must be of type str, got {'max_digits"),
+        ({"remat": 1}, "remat must be of type bool, got 1"),
+        ({"seed": None}, "seed must be of type int, got None"),
+    ],
+)
+def test_values_of_another_type_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        ImproveConfig(**change)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgap.errors import InputError
+from jaxgap.improve import MajorityVerifier
 from jaxgap.improve.grading import assess, grade
 from jaxgap.tasks import Addition, Problem
 
@@ -72,3 +73,39 @@ def test_what_the_first_process_found_right_is_right_in_all(monkeypatch, candida
     monkeypatch.setattr("jaxgap.improve.grading.broadcast_from_first", np.logical_not)
     assessment = assess(Addition(), [Problem("1+1=", "2")], candidates_of((("2", "3"),)))
     assert assessment.correct.tolist() == [[False, True]]
+
+
+class OwnAnswers(Addition):
+    """A task that finds these answers, whatever it is shown."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def canonical_answers(self, completions):
+        return self.answers
+
+
+def test_none_is_no_answer(candidates_of):
+    task = OwnAnswers([None, "3", ""])
+    candidates = candidates_of((("2", "3", ""),))
+    assert assess(task, [Problem("1+1=", "2")], candidates).answers == [["", "3", ""]]
+    scores = MajorityVerifier(task.canonical_answers)({}, None, candidates, None)
+    assert scores.tolist() == [[0, 1 / 3, 0]]
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (["2"], r"one answer for each of 3 completions, got \['2'\]"),
+        (["2"] * 4, "one answer for each of 3 completions"),
+        (None, "one answer for each of 3 completions, got None"),
+        (["2", 3, ""], 'each answer as a text, and "" for none, got 3'),
+        (["2", ["3"], ""], 'each answer as a text, and "" for none, got .*3'),
+    ],
+)
+def test_answers_are_one_text_for_each_completion(candidates_of, answers, message):
+    task, candidates = OwnAnswers(answers), candidates_of((("2", "3", ""),))
+    with pytest.raises(InputError, match=f"OwnAnswers.canonical_answers must give {message}"):
+        assess(task, [Problem("1+1=", "2")], candidates)
+    with pytest.raises(InputError, match=f"OwnAnswers.canonical_answers must give {message}"):
+        MajorityVerifier(task.canonical_answers)({}, None, candidates, None)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jaxgap.errors import InputError
 from jaxgap.improve.verify import verify
 
 KEY, PROMPTS = None, None
@@ -42,3 +43,19 @@ def test_the_first_process_decides(candidates_of, monkeypatch):
     """A verifier may run out of time in one process alone."""
     monkeypatch.setattr("jaxgap.improve.verify.broadcast_from_first", lambda scores: 1 - scores)
     np.testing.assert_array_equal(verified(candidates_of([["2", "3"]]), [[0.25, 0]]), [[0.75, 1]])
+
+
+@pytest.mark.parametrize(
+    "values", [None, [[None, None]], [["0.5", "yes"]], [[0.5, [1.0, 0.0]]], np.ones((1, 2)) * 1j]
+)
+def test_what_are_no_scores_is_refused(candidates_of, values):
+    with pytest.raises(
+        InputError, match=r"a verifier must give one score a candidate, \(1, 2\), got"
+    ):
+        verified(candidates_of([["2", "3"]]), values)
+
+
+def test_python_numbers_in_an_array_of_objects_are_scores(candidates_of):
+    scores = verified(candidates_of([["2", "3"]]), np.array([[0.5, True]], dtype=object))
+    assert scores.dtype == np.float64
+    np.testing.assert_array_equal(scores, [[0.5, 1.0]])

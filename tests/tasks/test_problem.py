@@ -82,3 +82,25 @@ def test_importing_tasks_needs_neither_jax_nor_the_extras():
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         jaxgap.tasks.Nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        [{"role": "user", "content": "1+1"}],
+        (Message("human", "1+1"),),
+        b"1+1",
+        3,
+        (("user", "1+1"),),
+    ],  # pyright: ignore
+)
+def test_other_prompts_are_refused(prompt):
+    with pytest.raises(
+        InputError, match=r"a text or a tuple of Message\(role, content\), where role"
+    ):
+        Problem(prompt, "2")
+
+
+def test_an_answer_is_a_text():
+    with pytest.raises(InputError, match=r"a reference answer must be a text, got \{3\}"):
+        Problem("1+2", {3})  # pyright: ignore[reportArgumentType]

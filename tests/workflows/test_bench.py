@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 from jax.errors import JaxRuntimeError
 
@@ -87,6 +88,12 @@ def test_names_say_what_varies():
     assert list(models) == ["model", "model+"]
     assert [config.max_new_tokens for config in models.values()] == [256, 256]
     assert list(Grid(BASE).configs()) == ["run"]
+
+
+def test_values_may_be_arrays():
+    arrays = Grid(BASE, candidate_counts=np.array([2, 4]), thresholds=np.linspace(0.25, 0.75, 3))
+    numbers = Grid(BASE, candidate_counts=(2, 4), thresholds=(0.25, 0.5, 0.75))
+    assert arrays.configs() == numbers.configs()
 
 
 def test_each_combination_is_a_run_with_its_numbers(bench):

@@ -1,5 +1,6 @@
 """Watching a run from outside, and ending it by forecast."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -205,3 +206,16 @@ def test_no_run_is_ended_on_fewer_than_five_checkpoints(half_way, tmp_path):
     stop_when_not_worth(Watcher(), folder, 100.0).on_round(measured(3, 0.5))
     with pytest.raises(InputError, match="cost must be a gain in nats, 0 or more, got -1"):
         stop_when_not_worth(Watcher(), folder, -1.0)
+
+
+def test_a_run_that_ends_early_is_not_left_without_a_word(tmp_path, capsys, monkeypatch):
+    """The command ends with the process of the run, whether or not that has finished."""
+    folder = tmp_path / "run"
+    write_run(folder, 0.5 + np.exp(-0.5 * np.arange(2.0)), 12)
+    with contextlib.ExitStack() as process:
+        process.enter_context(locked(folder))
+        monkeypatch.setattr("time.sleep", lambda seconds: process.close())
+        run_command(["watch", str(folder)])
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.strip() == "2 of 13 checkpoints"
+    assert last.strip() == "2 of 13 checkpoints, and no process is working on it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import string
 from collections.abc import Sequence
 
 import jax
@@ -28,13 +29,35 @@ class Question:
 
     **Fields:**
 
-    - `template`: the judging prompt, with `{prompt}` and `{completion}` in it.
+    - `template`: the judging prompt, with `{prompt}` and `{completion}` in it; other braces are
+        doubled, as for `str.format`.
     - `worth`: the allowed answers, each with its worth in [0, 1]. A word may be listed in two
         spellings, with and without a leading space, since tokenizers differ.
+
+    **Raises:** `InputError` if the template does not contain `{completion}` once, or has other
+    fields, or there are no words of different worth.
     """
 
     template: str
     worth: tuple[tuple[str, float], ...]
+
+    def __post_init__(self):
+        fields = _fields(self.template)
+        if (
+            fields is None
+            or fields.count("completion") != 1
+            or {*fields} - {"prompt", "completion"}
+        ):
+            raise InputError(
+                "a question's template must contain {completion} once, may contain {prompt}, and "
+                "doubles all other braces: {{ and }}"
+            )
+        worths = {value for _, value in self.worth}
+        if len(worths) < 2 or not all(0 <= value <= 1 for value in worths):
+            raise InputError(
+                "a question must allow words of different worth, each from 0 to 1, got "
+                f"{self.worth!r:.60}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +143,14 @@ class AskingVerifier(AbstractVerifier):
             logits = continued_logits(self.model, params, *rows_to_devices(split))[:, tokens]
             scores[indices] = to_host(jax.nn.softmax(logits)) @ worth
         return scores
+
+
+def _fields(template: str) -> list[str] | None:
+    """The names in braces in a template; `None` if a brace is not closed."""
+    try:
+        return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError:
+        return None
 
 
 def _as_judged(tokenizer: AbstractTokenizer, text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
+from jaxgap.improve.grading import canonical_answers
 from jaxgap.improve.round_records import Candidates, Prompts, Scores
 from jaxgap.improve.verifiers.abstract_verifier import AbstractVerifier
 from jaxgap.models import Params
@@ -29,6 +30,8 @@ class MajorityVerifier(AbstractVerifier):
     - `canonical_answers`: extracts answers from completions in canonical spelling, empty if there
         is none; :meth:`jaxgap.tasks.AbstractTask.canonical_answers` of the task.
 
+    **Raises:** `InputError` when called, if these do not give one text for each completion.
+
     Wang et al., arXiv:2203.11171, choose the most frequent answer; here its frequency is the score.
     """
 
@@ -37,10 +40,8 @@ class MajorityVerifier(AbstractVerifier):
     def __call__(
         self, params: Params, prompts: Prompts, candidates: Candidates, key: jax.Array
     ) -> Scores:
-        completions = [text for texts in candidates.texts for text in texts]
-        answers = np.array(self.canonical_answers(completions), dtype=object)
-        rows = answers.reshape(candidates.finished.shape)
-        return np.array([_shares(row.tolist()) for row in rows])
+        rows = canonical_answers(self.canonical_answers, candidates)
+        return np.array([_shares(row) for row in rows])
 
 
 def _shares(answers: Sequence[str]) -> list[float]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from jaxgap.errors import InputError
 from jaxgap.improve import AskingVerifier, Prompts, Question, RandomVerifier
 from jaxgap.improve.generate import generate
 from jaxgap.improve.verifiers.grade import GRADE
@@ -210,3 +211,34 @@ def test_random_scores_depend_on_the_key_alone(tiny_params, drawn):
     assert ((scores >= 0) & (scores < 1)).all()
     np.testing.assert_array_equal(scores, verifier({}, *drawn, jax.random.key(1)))
     assert (scores != verifier(tiny_params, *drawn, jax.random.key(2))).all()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "OK?",
+        "Q: {prompt} OK?",
+        "{completion} and {completion}?",
+        "{completion} {answer}",
+        "{completion}{}",
+        '{completion} Reply {"ok": true}',
+        "{completion} {",
+        "{completion} }",
+    ],
+)
+def test_a_template_shows_the_completion_once_and_nothing_unknown(template):
+    with pytest.raises(InputError, match=r"template must contain \{completion\} once, may contain"):
+        Question(template, (("T", 1.0), ("F", 0.0)))
+
+
+@pytest.mark.parametrize(
+    "worth", [(), (("T", 1.0),), (("T", 1.0), ("F", 1.0)), (("T", 2.0), ("F", 0.0))]
+)
+def test_words_differ_in_worth(worth):
+    with pytest.raises(InputError, match="must allow words of different worth, each from 0 to 1"):
+        Question("{completion}?", worth)
+
+
+def test_a_judge_may_be_shown_no_prompt_and_doubled_braces():
+    question = Question('Reply {{"ok": 1}}. {completion}', (("T", 1.0), ("F", 0.0)))
+    assert question.template.format(prompt="1+1", completion="2") == 'Reply {"ok": 1}. 2'
