@@ -222,7 +222,7 @@ class _KeptRun:
                 "another `dtype`"
                 if saved is None
                 else f", {self._retries.num_failures} times in a row: a lower learning rate may "
-                "help, or another verifier if it is the scores; the checkpoints before it are intact"
+                "help, or for scores another verifier; the checkpoints before it are intact"
             )
             raise RunError(f"{self._run.folder}: {fault}{advice}") from fault
         self._notes.add(f"{fault}: round {saved.state.round_index} is redrawn")
