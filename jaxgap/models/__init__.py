@@ -4,6 +4,7 @@ Real models are loaded by :func:`load_model` (a Hugging Face folder or name, or 
 extra `lm`) and written by :func:`save_folder`.
 """
 
+from jaxgap.models.adapters import init_adapters, join_adapters, merge_adapters
 from jaxgap.models.attention_inputs import AttentionInputs, Cache, LayerBuffer
 from jaxgap.models.cache import KVCache, init_cache
 from jaxgap.models.chat_template import ChatTemplate
@@ -14,14 +15,8 @@ from jaxgap.models.huggingface.peft import load_adapters, save_adapters
 from jaxgap.models.huggingface.save import save_folder
 from jaxgap.models.language_model import LanguageModel, Mask, Tokens
 from jaxgap.models.load import load_model
-from jaxgap.models.lora import (
-    LoraConfig,
-    LoraTarget,
-    Params,
-    init_adapters,
-    join_adapters,
-    merge_adapters,
-)
+from jaxgap.models.lora import LoraConfig, LoraTarget
+from jaxgap.models.params import Params
 from jaxgap.models.rope import rotary_angles
 from jaxgap.models.rope_scaling import (
     AbstractRopeScaling,

@@ -41,14 +41,11 @@ class Attention(nnx.Module):
 
     def __init__(self, config: DecoderConfig, lora: LoraConfig | None, *, rngs: nnx.Rngs):
         self.config = config
-        query_size = config.num_heads * config.head_dim
-        kv_size = config.num_kv_heads * config.head_dim
-        make = functools.partial(projection, lora=lora, rngs=rngs)
-        bias = config.qkv_bias
-        self.query = make("query", config.hidden_size, query_size, use_bias=bias)
-        self.key = make("key", config.hidden_size, kv_size, use_bias=bias)
-        self.value = make("value", config.hidden_size, kv_size, use_bias=bias)
-        self.output = make("output", query_size, config.hidden_size)
+        make = functools.partial(projection, config, lora=lora, rngs=rngs)
+        self.query = make("query")
+        self.key = make("key")
+        self.value = make("value")
+        self.output = make("output")
         if config.qk_norm:
             self.query_norm = nnx.RMSNorm(config.head_dim, epsilon=config.norm_eps, rngs=rngs)
             self.key_norm = nnx.RMSNorm(config.head_dim, epsilon=config.norm_eps, rngs=rngs)

@@ -16,7 +16,7 @@ from jax.tree_util import DictKey as _DictKey
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import abstract_decoder
-from jaxgap.models.lora import Params
+from jaxgap.models.params import Params
 from jaxgap.sharding import named_sharding, shards_to_devices
 
 Axes: TypeAlias = tuple[str | None, ...]

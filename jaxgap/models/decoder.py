@@ -31,10 +31,10 @@ class FeedForward(nnx.Module):
     """SwiGLU: `down(silu(gate(x)) * up(x))` (Shazeer, arXiv:2002.05202)."""
 
     def __init__(self, config: DecoderConfig, lora: LoraConfig | None, *, rngs: nnx.Rngs):
-        make = functools.partial(projection, lora=lora, rngs=rngs)
-        self.gate = make("gate", config.hidden_size, config.intermediate_size)
-        self.up = make("up", config.hidden_size, config.intermediate_size)
-        self.down = make("down", config.intermediate_size, config.hidden_size)
+        make = functools.partial(projection, config, lora=lora, rngs=rngs)
+        self.gate = make("gate")
+        self.up = make("up")
+        self.down = make("down")
 
     def __call__(self, x: Float[Array, "batch seq hidden"]) -> Float[Array, "batch seq hidden"]:
         return self.down(jax.nn.silu(self.gate(x)) * self.up(x))

@@ -15,10 +15,12 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxgap.models.adapters import require_adapters
 from jaxgap.models.attention_inputs import Cache
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.decoder import Decoder, abstract_decoder
-from jaxgap.models.lora import LoraConfig, Params, require_adapters
+from jaxgap.models.lora import LoraConfig
+from jaxgap.models.params import Params
 from jaxgap.models.tokenizer import AbstractTokenizer
 
 Tokens: TypeAlias = Int[Array | np.ndarray, "batch seq"]

@@ -13,7 +13,7 @@ from jaxgap.models.gguf_format import load_gguf
 from jaxgap.models.huggingface import load_folder
 from jaxgap.models.huggingface.hub import download
 from jaxgap.models.language_model import LanguageModel
-from jaxgap.models.lora import Params
+from jaxgap.models.params import Params
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 

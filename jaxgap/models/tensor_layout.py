@@ -19,8 +19,9 @@ import numpy as np
 from jax.sharding import Sharding
 
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.lora import Params, projection_size
 from jaxgap.models.model_files import ModelFileError
+from jaxgap.models.params import Params
+from jaxgap.models.projections import projection_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +102,13 @@ def _layer_tensors(
     if last.endswith("norm"):
         yield _whole(name + ".weight", (config.hidden_size,), (*paths[0], "scale"))
         return
-    sizes = [projection_size(config, path[-1]) for path in paths]
-    outputs, inputs = sum(size[1] for size in sizes), sizes[0][0]
+    shapes = [projection_shape(config, path[-1]) for path in paths]
+    outputs, inputs = sum(shape.out_size for shape in shapes), shapes[0].in_size
     kernels = tuple(
-        Part((*path, "kernel"), size[1]) for path, size in zip(paths, sizes, strict=True)
+        Part((*path, "kernel"), shape.out_size) for path, shape in zip(paths, shapes, strict=True)
     )
     yield Stored(name + ".weight", (outputs, inputs), kernels, transposed=True)
-    if config.qkv_bias and last in ("query", "key", "value"):
+    if shapes[0].use_bias:
         biases = tuple(part._replace(path=(*part.path[:-1], "bias")) for part in kernels)
         yield Stored(name + ".bias", (outputs,), biases, transposed=False)
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgap.models.lora import Params
+from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
 
 

@@ -14,8 +14,8 @@ from jaxgap.models.gguf_format.header import GgufHeader, read_gguf_header
 from jaxgap.models.gguf_format.metadata import SCALING_TENSORS, parse_metadata
 from jaxgap.models.gguf_format.tokenizer import build_tokenizer
 from jaxgap.models.language_model import LanguageModel
-from jaxgap.models.lora import Params
 from jaxgap.models.model_files import ModelFileError
+from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import check_tensors
 from jaxgap.models.tensor_layout import Naming, Stored, params_from_tensors, stored_tensors
 

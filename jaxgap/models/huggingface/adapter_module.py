@@ -10,7 +10,9 @@ import numpy as np
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.tensor_names import naming_of
-from jaxgap.models.lora import LoraConfig, Params, projection_size
+from jaxgap.models.lora import LoraConfig
+from jaxgap.models.params import Params
+from jaxgap.models.projections import projection_shape
 
 
 class AdapterModule(NamedTuple):
@@ -46,10 +48,9 @@ def adapter_modules(config: DecoderConfig) -> list[AdapterModule]:
         if "norm" in name:
             continue
         members = tuple((part, member) for part, member in (path.split(".") for path in paths))
-        sizes = [projection_size(config, member) for _, member in members]
-        modules.append(
-            AdapterModule(name, members, tuple(outputs for _, outputs in sizes), sizes[0][0])
-        )
+        shapes = [projection_shape(config, member) for _, member in members]
+        outputs = tuple(shape.out_size for shape in shapes)
+        modules.append(AdapterModule(name, members, outputs, shapes[0].in_size))
     return modules
 
 

@@ -13,7 +13,7 @@ from jaxgap.models.huggingface.decoder_entries import decoder_entries
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.language_model import LanguageModel
-from jaxgap.models.lora import Params
+from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import check_tensors
 from jaxgap.models.tensor_layout import params_from_tensors, stored_tensors
 

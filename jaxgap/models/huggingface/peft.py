@@ -29,8 +29,9 @@ from jaxgap.models.huggingface.adapter_module import (
     split,
 )
 from jaxgap.models.huggingface.save import new_folder, write_json
-from jaxgap.models.lora import LoraConfig, LoraTarget, Params
+from jaxgap.models.lora import LoraConfig, LoraTarget
 from jaxgap.models.model_files import Fields, ModelFileError, read_json
+from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"

@@ -18,7 +18,7 @@ from jaxgap.models.huggingface.config_json import config_json, family_of
 from jaxgap.models.huggingface.shards import INDEX, SINGLE
 from jaxgap.models.huggingface.tensor_names import naming_of
 from jaxgap.models.language_model import LanguageModel
-from jaxgap.models.lora import Params
+from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import write_tensors
 from jaxgap.models.tensor_layout import Stored, parameter_dtype, stored_tensor, stored_tensors
 from jaxgap.trajectory.atomic import current_umask

@@ -10,8 +10,8 @@ import safetensors.numpy
 
 from jaxgap.models import LoraConfig, LoraTarget, init_adapters, join_adapters
 from jaxgap.models.huggingface.peft import load_adapters, save_adapters
-from jaxgap.models.lora import ATTENTION, FEED_FORWARD
 from jaxgap.models.model_files import ModelFileError
+from jaxgap.models.projections import ATTENTION, FEED_FORWARD
 
 
 def _random_adapters(config, lora, seed=0):
