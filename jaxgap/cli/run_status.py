@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 def print_status(console: Terminal, status: "RunStatus") -> None:
     """Print a run's progress, its forecast, and whether to continue."""
     print_head(console, status)
-    if status.run is None or status.result is None or status.outlook is None:
+    if status.run is None or status.result is None:
         console.print("  a fit needs three checkpoints", style="dim")
         return
     lines = [accuracy_sentence(status.run), *_by_the_law(status.result), *_ahead(status.outlook)]
     said = [line for line in lines if line]
     for line in said:
         console.print(f"  {line}")
-    print_warnings(console, unsaid((*status.result.warnings, *status.outlook.warnings), said))
+    warnings = () if status.outlook is None else status.outlook.warnings
+    print_warnings(console, unsaid((*status.result.warnings, *warnings), said))
 
 
 def print_head(console: Terminal, status: "RunStatus") -> None:
@@ -44,7 +45,9 @@ def _by_the_law(result: "FitResult") -> list[str | None]:
     return [limit, time_left_sentence(result), against]
 
 
-def _ahead(outlook: "Forecast") -> list[str]:
+def _ahead(outlook: "Forecast | None") -> list[str]:
+    if outlook is None:
+        return ["No forecast: that needs uncertainties above zero, and the solver's has been zero."]
     median, low, high = (
         number(value, 3) for value in (outlook.solver.median, *outlook.solver.interval)
     )

@@ -33,8 +33,8 @@ def stop_when_not_worth(watcher: Watcher, folder: Path, cost: float) -> Watcher:
 
     At each checkpoint, including the one from which a run is resumed, it forecasts the solver from
     all measurements so far, and whether the next round lowers its uncertainty by more than `cost`.
-    It ends the run when that is unlikely (a probability of at most 0.2), and continues while it
-    cannot tell. The forecast's draws are determined by the run's seed.
+    It ends the run when that is unlikely (a probability of at most 0.2), or when no uncertainty is
+    left, and continues while it cannot tell. The forecast's draws are determined by the run's seed.
 
     **Arguments:**
 
@@ -65,7 +65,12 @@ def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -
     """End the run after this round if the next is not expected to gain `cost`."""
     if round_index + 1 < _MIN_CHECKPOINTS or round_index == config.num_rounds:
         return
-    run = read_csv(folder / RUN_TABLE)
+    # The advice is about the solver, whatever the verifier's measurements are.
+    run = read_csv(folder / RUN_TABLE).replace(verifier=None, verifier_se=None)
+    if run.solver[-1] <= 0:
+        raise EndRun("another round is not worthwhile: the solver has no uncertainty left to lower")
+    if run.solver.min() <= 0:
+        return  # A run that has come back from zero cannot be forecast.
     horizon = float(run.ts[-1]) + 1.0
     with on_host():
         key = jax.random.fold_in(jax.random.key(config.seed), round_index)

@@ -28,7 +28,8 @@ class RunStatus(NamedTuple):
     - `at_work`: whether a process is working on it.
     - `run`: the measurements, or `None` before the third checkpoint; likewise the next two.
     - `result`: the paper's law fitted to it.
-    - `outlook`: the forecast of the run's planned end, or of one more round if that is reached.
+    - `outlook`: the forecast of the run's planned end, or of one more round if that is reached;
+        `None` as well if the solver's uncertainty has been zero, from which nothing is forecast.
     """
 
     num_done: int
@@ -70,7 +71,9 @@ def read_status(
         return RunStatus(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)
     run = read_csv(table)
     horizon = max(float(num_asked - 1), float(run.ts[-1]) + 1.0)
-    outlook = forecast(run, horizon, key=key, level=level, cost=cost, round_length=1.0)
+    outlook = None
+    if run.solver.min() > 0:
+        outlook = forecast(run, horizon, key=key, level=level, cost=cost, round_length=1.0)
     result = fit(LinearLaw(), run, level=level)
     return RunStatus(run.num_rows, num_asked, at_work, run, result, outlook)
 

@@ -187,6 +187,38 @@ def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
     stop_when_not_worth(watcher, tmp_path / "young", 0.1).on_round(last)
 
 
+def collapsed(folder, *, solver, verifier):
+    """A run whose last two checkpoints leave nothing of these uncertainties."""
+    folder.mkdir()
+    run = RunFolder.create(folder, ImproveConfig(num_rounds=12))
+    left = {"solver": 3 * 0.6 ** np.arange(8.0), "verifier": 1.5 * 0.6 ** np.arange(8.0)}
+    left["solver"][6:] *= solver
+    left["verifier"][6:] *= verifier
+    for round_index in range(8):
+        last = measured(round_index, 1.0)
+        values = {name: MeanWithError(left[name][round_index], 0.003) for name in left}
+        split = dataclasses.replace(last.train, **values)
+        run.add(RoundMetrics(round_index, split, split))
+    return folder, last
+
+
+def test_a_run_whose_solver_has_no_uncertainty_left_is_ended(tmp_path, capsys):
+    folder, last = collapsed(tmp_path / "run", solver=0.0, verifier=0.0)
+    with pytest.raises(EndRun, match="the solver has no uncertainty left to lower"):
+        stop_when_not_worth(Watcher(), folder, 0.0).on_round(last)
+    said = said_of(read_status(folder, key=KEY), capsys)
+    assert "No forecast: that needs uncertainties above zero" in said
+
+
+def test_a_verifier_without_uncertainty_does_not_decide_whether_a_run_ends(tmp_path, capsys):
+    folder, last = collapsed(tmp_path / "run", solver=1.0, verifier=0.0)
+    stop_when_not_worth(Watcher(), folder, 0.0).on_round(last)
+    with pytest.raises(EndRun, match=r"with probability \d+%"):
+        stop_when_not_worth(Watcher(), folder, 1.0).on_round(last)
+    said = said_of(read_status(folder, key=KEY), capsys)
+    assert "Warning: the verifier and the gap are not forecast" in said
+
+
 def test_a_run_that_was_ended_goes_no_further_when_it_is_resumed(half_way):
     watcher = stop_when_not_worth(Watcher(), half_way, 0.2)
     with pytest.raises(EndRun, match="another round is not worthwhile"):

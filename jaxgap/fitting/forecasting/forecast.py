@@ -77,7 +77,8 @@ class Forecast:
     - `horizon`: an absolute time, in `time_unit`s.
     - `level`: of the intervals.
     - `solver`, `verifier`, `gap`: each a :class:`Predictive` in the trajectory's own terms; the
-        last two are `None` without a verifier, and `reason` says so.
+        last two are `None` without a verifier, or with one whose uncertainty is not above zero
+        everywhere, and `reason` says so.
     - `rounds_left`, `advice`: about the solver.
     - `weights`: the weight of each shape of curve in the solver's forecast; they sum to one.
     - `warnings`: what a reader has to know.
@@ -136,7 +137,8 @@ def forecast(
     **Arguments:**
 
     - `trajectory`: at least three rows. Accuracies are forecast as error rates, with binomial noise
-        where the number of items is known. Uncertainties must be above zero.
+        where the number of items is known. The solver's uncertainties must be above zero; if the
+        verifier's are not, it and the gap are not forecast.
     - `horizon`: a time after the last measured one.
     - `key`: for the draws, from `jax.random.key`; the same key gives the same forecast.
     - `level`: of the intervals, in (0, 1).
@@ -153,7 +155,7 @@ def forecast(
     **Raises:**
 
     `InputError` (a `ValueError`) if the horizon is not after the last time, the level not in
-    (0, 1), epsilon or the round length not above zero, or an uncertainty zero or less.
+    (0, 1), epsilon or the round length not above zero, or a solver's uncertainty zero or less.
 
     **Example:**
 
@@ -181,8 +183,14 @@ def forecast(
     draws = observations.measure(futures.logs[:, -1:], futures.noise_levels, noise_key)
     solver = Predictive.of_draws(draws[:, 0], level)
     futures = futures._replace(logs=futures.logs[:, :-1], trends=futures.trends[:, :-1])
+    warnings: tuple[str, ...] = ()
+    reason = _why_no_verifier(trajectory)
+    usable = trajectory
+    if trajectory.verifier is not None and reason is not None:
+        usable = trajectory.replace(verifier=None, verifier_se=None)
+        warnings = (reason,)
     verifier, gap, num_effective = _verifier_and_gap(
-        trajectory, solver, horizon, level, verifier_key, gap_key
+        usable, solver, horizon, level, verifier_key, gap_key
     )
     num_effective = min(num_effective, futures.num_effective)
     return Forecast(
@@ -201,10 +209,10 @@ def forecast(
             level=level,
         ),
         weights=futures.weights,
-        warnings=_warnings(futures, num_effective, trajectory, horizon),
+        warnings=warnings + _warnings(futures, num_effective, trajectory, horizon),
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
-        reason=NO_VERIFIER if verifier is None else None,
+        reason=reason,
     )
 
 
@@ -254,6 +262,19 @@ def _measured(
     futures = sample_futures(observations, ts, future_key)
     draws = observations.measure(futures.logs, futures.noise_levels, noise_key)
     return draws, futures.num_effective
+
+
+def _why_no_verifier(trajectory: Trajectory) -> str | None:
+    """Why the verifier and the gap cannot be forecast, if so."""
+    verifier = thinned(trajectory).verifier
+    if verifier is None:
+        return NO_VERIFIER
+    if trajectory.kind == "accuracy" or verifier.min() > 0:
+        return None
+    return (
+        "the verifier and the gap are not forecast: that needs uncertainties above zero, and the "
+        f"verifier's is {float(verifier.min()):g} at least once"
+    )
 
 
 def _verifier_and_gap(

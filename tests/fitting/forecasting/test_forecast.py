@@ -197,6 +197,17 @@ def test_averages_over_no_times_are_refused(ts):
         forecast_average(RUN, ts, key=KEY)
 
 
+def test_a_verifier_at_zero_withholds_its_own_forecast_alone(alone):
+    spent = RUN.replace(verifier=np.append(RUN.verifier[:-1], 0.0))
+    form = forecast(spent, 20.0, key=KEY).to_dict()
+    assert (form["verifier"], form["gap"]) == (None, None)
+    assert "the verifier's is 0 at least once" in form["reason"]
+    assert form["reason"] in form["warnings"]
+    untouched = alone.to_dict()
+    for name in ("solver", "rounds_left", "advice_detail", "weights"):
+        assert form[name] == untouched[name]
+
+
 def test_uncertainties_of_zero_have_no_logarithm():
     run = Trajectory([0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
     with pytest.raises(InputError, match="above zero"):
