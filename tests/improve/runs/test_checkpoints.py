@@ -1,9 +1,7 @@
 """Checkpoints come back exactly, or not at all."""
 
 import contextlib
-import errno
 import json
-import os
 import pickle
 import shutil
 
@@ -14,7 +12,6 @@ import pytest
 
 from jaxgap.errors import InputError, RunError
 from jaxgap.improve.round_records import TrainingSet
-from jaxgap.improve.runs.checkpoint_reader import CheckpointReader
 from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 
@@ -378,35 +375,6 @@ def test_whichever_file_is_cut_short_a_checkpoint_is_found(written, abstract, tm
         raw = (folder / file).read_bytes()
         (folder / file).write_bytes(raw[: len(raw) // 2])
         assert newest(folder, abstract)[0].state.round_index in (2, 3), file
-
-
-def test_one_that_cannot_be_read_now_is_not_called_damaged(folder, abstract, monkeypatch):
-    def read(self, step, abstract_state):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-
-    monkeypatch.setattr(CheckpointReader, "_shards", read)
-    with pytest.raises(RunError, match=r"kept/3: cannot be read \(RESOURCE_EXHAUSTED"):
-        newest(folder, abstract)
-
-
-TROUBLE = [OSError(each, os.strerror(each)) for each in (errno.EMFILE, errno.EIO, errno.ESTALE)]
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        *((each, None) for each in TROUBLE),
-        *((ValueError("the checkpoint is not to be read"), each) for each in TROUBLE),
-        (ValueError("Error opening file: d/0 [OS error 24: EMFILE Too many open files]"), None),
-    ],
-)
-def test_trouble_of_the_system_is_not_called_damage(folder, abstract, monkeypatch, error, cause):
-    def read(self, step, abstract_state):
-        raise error from cause
-
-    monkeypatch.setattr(CheckpointReader, "_shards", read)
-    with pytest.raises(RunError, match=r"kept/3: cannot be read .*it stays as it is"):
-        newest(folder, abstract)
 
 
 def test_one_of_other_problems_is_refused(folder, abstract):
