@@ -22,12 +22,12 @@ def default_noise(trajectory: Trajectory) -> tuple[AbstractNoise, list[str]]:
     >>> default_noise(run)[0].name
     'binomial'
     """
-    rows, remarks = given_standard_errors(trajectory)
+    rows, reasons = given_standard_errors(trajectory)
     if rows is not None:
         return GivenScale(), []
-    if trajectory.kind == "accuracy" and trajectory.num_items is not None and not remarks:
+    if trajectory.kind == "accuracy" and trajectory.num_items is not None and not reasons:
         return Binomial(), []
-    return EstimatedScale(), remarks
+    return EstimatedScale(), [f"{reason}: the fit is unweighted" for reason in reasons]
 
 
 class WeightedCurves(NamedTuple):

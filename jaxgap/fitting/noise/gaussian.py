@@ -28,9 +28,6 @@ from jaxgap.fitting.noise.abstract_noise import (
 )
 from jaxgap.trajectory import Trajectory
 
-# Of standard errors that cannot be used, what happens where they are not required.
-_UNWEIGHTED = ": the fit is unweighted"
-
 
 class AbstractGaussian(AbstractNoise):
     """Gaussian noise without coordinates of its own."""
@@ -93,8 +90,7 @@ class GivenScale(AbstractGaussian):
             columns = "solver_se" if trajectory.verifier is None else "solver_se and verifier_se"
             reason = remarks[0] if remarks else "the trajectory has none"
             raise InputError(
-                f"a given noise scale needs standard errors, in the columns {columns}: "
-                f"{reason.removesuffix(_UNWEIGHTED)}"
+                f"a given noise scale needs standard errors, in the columns {columns}: {reason}"
             )
         return rows, remarks
 
@@ -136,7 +132,10 @@ def given_standard_errors(
     solver: RealScalar | None = None,
     verifier: RealScalar | None = None,
 ) -> tuple[Rows | None, list[str]]:
-    """The given standard errors, or `None` if a series lacks them, and remarks about them."""
+    """The given standard errors, or `None` if they cannot be used.
+
+    And remarks: what was done to them, or why they cannot be used if any are given.
+    """
     if verifier is not None and trajectory.verifier is None:
         raise InputError("the scale of a verifier is given, and the trajectory has none")
     columns = {"solver": (solver, trajectory.solver_se)}
@@ -153,7 +152,7 @@ def given_standard_errors(
         return None, []
     if len(given) < len(columns):
         only = next(iter(given))
-        return None, [f"standard errors are given for the {only} only{_UNWEIGHTED}"]
+        return None, [f"standard errors are given for the {only} only"]
     return _raised(given)
 
 
@@ -172,7 +171,7 @@ def _raised(given: dict[str, np.ndarray]) -> tuple[Rows | None, list[str]]:
     remarks = []
     for name, column in given.items():
         if not column.any():
-            return None, [f"all standard errors of the {name} are zero{_UNWEIGHTED}"]
+            return None, [f"all standard errors of the {name} are zero"]
         floor = column[column > 0].min()
         if floor > column.min():
             remarks.append(

@@ -1,6 +1,7 @@
 """From the numbers of the compiled core to a result in the trajectory's own terms."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -135,8 +136,8 @@ def _estimates(
     """One for every parameter and limit, including those the trajectory cannot show."""
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     redundant = np.zeros(len(problem.reported), bool)
-    unsure = _why_unsure(trajectory, curves, raw, quantile)
     stands_still = _stands_still(trajectory)
+    unsure = _why_unsure(curves, raw, quantile, stands_still=stands_still)
     if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
         # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
@@ -147,11 +148,9 @@ def _estimates(
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
         elif unsure is not None:
-            # A limit means nothing without its interval, nor an interval away from a minimum. If
-            # nothing ever moved, only the values of the curves are known.
-            told = parameter.unit == "capability" or unsure != _STANDS_STILL
-            shown = value if told and not is_limit else None
-            estimates[index] = Estimate.without_noise(shown, unsure)
+            # A limit means nothing without its interval, nor an interval away from a minimum.
+            shown = not is_limit and unsure.shows(parameter)
+            estimates[index] = Estimate.without_noise(value if shown else None, unsure.reason)
         elif is_limit and stands_still:
             estimates[index] = Estimate.without_noise(None, _LIMIT_ANYWHERE)
         elif index in flat:
@@ -214,15 +213,28 @@ def _estimate_of(
     return found.within(0.0, 1.0) if mirrored else found
 
 
+class _Unsure(NamedTuple):
+    """Why no number of a fit has an interval, and whether only capabilities are known at all."""
+
+    reason: str
+    only_capabilities: bool = False
+
+    def shows(self, parameter: Parameter) -> bool:
+        """Whether a parameter's value means something without its interval."""
+        return parameter.unit == "capability" or not self.only_capabilities
+
+
 def _why_unsure(
-    trajectory: Trajectory, curves: Curves, raw: RawFit, quantile: float | None
-) -> str | None:
+    curves: Curves, raw: RawFit, quantile: float | None, *, stands_still: bool
+) -> _Unsure | None:
     """Why no number of the fit has an interval, or `None` if they can have one."""
     if not raw.converged:
-        return f"the fit {_stopped(raw)}"
+        return _Unsure(f"the fit {_stopped(raw)}")
     if quantile is None:
-        return NO_NOISE
-    return _STANDS_STILL if _stands_still(trajectory) and not curves.noise_known else None
+        return _Unsure(NO_NOISE)
+    if stands_still and not curves.noise_known:
+        return _Unsure(_STANDS_STILL, only_capabilities=True)
+    return None
 
 
 def _stands_still(trajectory: Trajectory) -> bool:
