@@ -19,13 +19,9 @@ from jaxgap.fitting.arguments import check_law, check_options
 from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
-from jaxgap.fitting.laws.constraints import (
-    ConstrainedLaw,
-    Constraint,
-    check_names,
-    check_visible,
-    constrained,
-)
+from jaxgap.fitting.laws.constrained_law import ConstrainedLaw
+from jaxgap.fitting.laws.constraints import Constraint
+from jaxgap.fitting.laws.given_constraints import check_names, check_visible, constrained
 from jaxgap.fitting.laws.law import AbstractLaw
 from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser
@@ -231,18 +227,17 @@ def _restricted(
 def _held_limits(law: ConstrainedLaw, curves: Curves) -> list[int]:
     """The indices, after those of the parameters, of limits that follow from held ones alone.
 
-    Their slopes are those in all other parameters, at every start. Those in the coordinates would
-    not tell: a tie may be flat at the starts, and the data move it from there.
+    A limit counts as held if its derivative with respect to every parameter that is not held is
+    zero at every start. Derivatives with respect to the coordinates would not do: a tie can be flat
+    at the starts and still move during the fit.
     """
     moving = [index for index in range(len(law.parameters)) if index not in law.held]
-    bijectors = law.bijectors(curves)
 
     def limits(values):
         return jnp.stack(law.from_parameters(values, curves).limits())
 
     def slopes(start):
-        values = [b.constrain(z) for b, z in zip(bijectors, start, strict=True)]
-        at_start = law.parameter_values(law.dynamics(values, curves))
+        at_start = law.parameter_values(law.dynamics_at(start, curves))
         return jax.jacfwd(limits)(at_start)[:, moving]
 
     with double_precision():

@@ -47,10 +47,7 @@ class FitProblem(eqx.Module):
 
     def dynamics(self, coordinates: Float[Array, " n"], curves: Curves) -> AbstractDynamics:
         """The dynamics at the given coordinates."""
-        bijectors = self.law.bijectors(curves)
-        of_law = coordinates[: len(bijectors)]
-        values = [b.constrain(z) for b, z in zip(bijectors, of_law, strict=True)]
-        return self.law.dynamics(values, curves)
+        return self.law.dynamics_at(coordinates, curves)
 
     def scales(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " scales"]:
         """The noise's own coordinates."""

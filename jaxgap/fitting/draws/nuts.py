@@ -1,8 +1,8 @@
 r"""The posterior of a law's parameters, given the data and priors.
 
 The likelihood is that of the fit's own noise model. Each free reported parameter has a coordinate,
-$\theta_i = b_i(u_i)$ with the bijectors of :mod:`jaxgap.fitting.laws.constraints`, and so has the
-logarithm of each noise scale. A prior with density $p_i(\theta_i)$ has the density
+$\theta_i = b_i(u_i)$ with the bijectors of :mod:`jaxgap.fitting.laws.constrained_law`, and so has
+the logarithm of each noise scale. A prior with density $p_i(\theta_i)$ has the density
 $p_i(b_i(u_i))\, |b_i'(u_i)|$ there. The default priors are:
 
 - between two bounds: uniform;
@@ -37,7 +37,8 @@ from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.draws.samples import by_name, percentiles
 from jaxgap.fitting.laws.bijectors import AbstractBijector, Between, Fixed, Real
-from jaxgap.fitting.laws.constraints import ConstrainedLaw, constrained
+from jaxgap.fitting.laws.constrained_law import ConstrainedLaw
+from jaxgap.fitting.laws.given_constraints import constrained
 from jaxgap.fitting.noise import EstimatedScale, JointScale
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem

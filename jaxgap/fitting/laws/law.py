@@ -71,6 +71,13 @@ class AbstractLaw(eqx.Module):
     def dynamics(self, values: Sequence[Float[Array, ""]], curves: Curves) -> AbstractDynamics:
         """The dynamics at the constrained values of the coordinates."""
 
+    def dynamics_at(self, coordinates: Float[Array, " n"], curves: Curves) -> AbstractDynamics:
+        """The dynamics at the given coordinates; any after the law's own have no effect."""
+        bijectors = self.bijectors(curves)
+        of_law = coordinates[: len(bijectors)]
+        values = [b.constrain(z) for b, z in zip(bijectors, of_law, strict=True)]
+        return self.dynamics(values, curves)
+
     @abc.abstractmethod
     def parameter_values(self, dynamics: AbstractDynamics) -> Float[Array, " parameters"]:
         """The parameters of such dynamics, in the order of `parameters`."""

@@ -114,8 +114,8 @@ class _Trial(NamedTuple):
     """The outcome of a step, for the convergence tests; lengths are in scaled coordinates.
 
     `predicted` and `step_length` are those of the whole step, before it is cut to `max_change`: a
-    step cut short for one coordinate hardly moves the others, so that it gains little does not mean
-    that there is little to gain.
+    step cut short for one coordinate hardly moves the others, so a small gain does not mean
+    convergence.
     """
 
     fresh: Bool[Array, ""]

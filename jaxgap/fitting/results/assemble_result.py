@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.diagnosis.beyond import is_beyond, level_at_end
 from jaxgap.fitting.intervals.identifiability import without_effect
-from jaxgap.fitting.laws.constraints import ConstrainedLaw, Tied
+from jaxgap.fitting.laws.constrained_law import ConstrainedLaw
+from jaxgap.fitting.laws.constraints import Tied
 from jaxgap.fitting.laws.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.laws.rank_one_law import MAX_RATIO
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale

@@ -144,8 +144,8 @@ def _profiled(
         one_fit(problem, fit),
         ends,
     )
-    told = jnp.stack([found, low, high])
-    return jnp.where(told >= bounds[1], jnp.inf, jnp.maximum(told, 0.0))
+    times = jnp.stack([found, low, high])
+    return jnp.where(times >= bounds[1], jnp.inf, jnp.maximum(times, 0.0))
 
 
 def _signed_time_left(

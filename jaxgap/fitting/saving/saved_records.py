@@ -18,14 +18,8 @@ from jaxgap.dynamics.rise_then_fall_dynamics import RiseThenFallDynamics
 from jaxgap.dynamics.saturating_potential import SaturatingPotential
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.fit import closed_form
-from jaxgap.fitting.laws.constraints import (
-    Bounded,
-    ConstrainedLaw,
-    Held,
-    Mirrored,
-    Tied,
-    unchanged,
-)
+from jaxgap.fitting.laws.constrained_law import ConstrainedLaw
+from jaxgap.fitting.laws.constraints import Bounded, Held, Mirrored, Tied, unchanged
 from jaxgap.fitting.laws.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.laws.general_linear_law import GeneralLinearLaw
 from jaxgap.fitting.laws.lagged_law import LaggedLaw

@@ -105,6 +105,14 @@ def test_its_own_truth_is_recovered(law, has_verifier):
     np.testing.assert_allclose(limits[:seen], expected[:seen], rtol=1e-6)
 
 
+@each_law
+def test_numbers_after_a_laws_own_coordinates_have_no_effect(law):
+    data = curves(states(law, TRUTHS[law]))
+    start = law.starts(data)[0]
+    more = law.dynamics_at(jnp.append(start, 7.0), data)
+    assert eqx.tree_equal(law.dynamics_at(start, data), more)
+
+
 @with_and_without_verifier
 def test_it_contains_the_papers_law(law, has_verifier):
     linear = LinearLaw()
