@@ -1,13 +1,12 @@
 """Many runs as one table for the terminal, and the pooled numbers of each experiment's seeds."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from jaxgap.cli.option_names import in_options
+from jaxgap.cli.remarks import Remarks
 from jaxgap.cli.tables import limit_cell, print_warnings
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
@@ -24,13 +23,11 @@ _GROUPED_BY = {
 # The quantity whose standard deviation the spread is, if not the number itself.
 _SPREAD_OF = {"identity": "", "log": "\nof its logarithm", "logit": "\nof its logit"}
 _DIGITS = 3
-# Excludes bounds: being on different bounds is not the same remark.
-_NUMBER = re.compile(r"(?<![\w.])(?<!bound )[+-]?(?<!bound [+-])\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def print_comparison(console: Terminal, found: Comparison) -> None:
     """Print one line per run, the remarks behind its letters, and the pooled groups."""
-    remarks = _Remarks()
+    remarks = Remarks()
     kinds = {(run.result.kind, run.result.time_unit) for run in found.runs}
     table = Table(
         title=f"{counted(len(found.runs), 'run')}, {found.runs[0].result.model} law, "
@@ -84,58 +81,6 @@ def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
         yield f"limit withheld because {reason}"
     yield from run.notes
     yield from result.warnings
-
-
-class _Remarks:
-    """Letters for remarks; remarks that differ only in details share one."""
-
-    def __init__(self):
-        self._known: dict[tuple[str, ...], list[str]] = {}
-
-    def letters(self, remarks: Iterable[str]) -> list[str]:
-        found = []
-        for remark in map(in_options, remarks):
-            kind = tuple(_NUMBER.split(_head(remark)))
-            self._known.setdefault(kind, []).append(remark)
-            found.append(_letter(list(self._known).index(kind)))
-        return list(dict.fromkeys(found))
-
-    def show(self, console: Terminal) -> None:
-        """Print each letter with its remark, in full if it is the same for all its runs."""
-        for index, remarks in enumerate(self._known.values()):
-            said = remarks[0] if len(set(remarks)) == 1 else _common(remarks)
-            console.print(f"{_letter(index)}: {said}", style="dim")
-
-
-def _head(remark: str) -> str:
-    """A remark without its details."""
-    return re.split(r"[(;:]", remark)[0].strip()
-
-
-def _common(remarks: list[str]) -> str:
-    """Remarks that differ in details, merged: the range of each number, and the common advice."""
-    heads = [_head(remark) for remark in remarks]
-    ranges = []
-    for values in zip(*map(_NUMBER.findall, heads), strict=True):
-        low, high = min(values, key=float), max(values, key=float)
-        between = " to " if low.startswith("-") else "–"
-        ranges.append(low if low == high else f"{low}{between}{high}")
-    said = _NUMBER.sub(lambda _: ranges.pop(0), heads[0])
-    return f"{said} (details in the JSON){_shared_end(remarks)}"
-
-
-def _shared_end(remarks: list[str]) -> str:
-    """The text after the heads, or else after the last colons, if all remarks share it."""
-    ends = {remark.removeprefix(_head(remark)) for remark in remarks}
-    if len(ends) > 1:
-        ends = {end.rpartition(":")[2] if ":" in end else "" for end in ends}
-        ends = {f":{end}" if end else "" for end in ends}
-    return ends.pop() if len(ends) == 1 else ""
-
-
-def _letter(index: int) -> str:
-    tens, ones = divmod(index, 26)
-    return (chr(ord("a") + tens - 1) if tens else "") + chr(ord("a") + ones)
 
 
 def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:

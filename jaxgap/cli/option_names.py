@@ -58,6 +58,11 @@ def options(argv: Sequence[str]) -> set[str]:
     return {each.partition("=")[0] for each in argv if each.startswith("--")}
 
 
+def typed_options(argv: Sequence[str]) -> frozenset[str]:
+    """The options that a user typed, as their help spells them."""
+    return frozenset(option.replace("_", "-") for option in options(argv))
+
+
 def _as_option(advice: re.Match[str]) -> str:
     if advice["kind"]:
         return f"--kind {advice['kind']}"

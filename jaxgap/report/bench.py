@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jaxgap.report.style import MUTED, new_figure, shortened
+from jaxgap.report.short_names import shortened
+from jaxgap.report.style import MUTED, new_figure
 
 _MARKERS = "osD^v<>Ph*"
 _FAINT = 0.35

@@ -21,6 +21,7 @@ from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
 from jaxgap.fitting.results.number_words import counted, percent
 from jaxgap.fitting.results.objection import objection
+from jaxgap.report.short_names import shortened, shortened_apart
 from jaxgap.report.style import (
     MEASURED,
     MUTED,
@@ -29,8 +30,6 @@ from jaxgap.report.style import (
     least_span,
     markers,
     new_figure,
-    shortened,
-    shortened_apart,
     unit_of,
     widen,
 )

@@ -5,8 +5,6 @@ Figures are made without pyplot, so that drawing touches no global state and nee
 
 import functools
 import io
-import itertools
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,19 +14,16 @@ import matplotlib
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cbook import strip_math
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, LogFormatterMathtext, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
+from jaxgap.report.plain_powers import write_powers_as_text
 from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette: https://jfly.uni-koeln.de/color/
 SOLVER, VERIFIER, GAP = "#0072B2", "#D55E00", "#009E73"
 MEASURED, MUTED = "#222222", "#777777"
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 # Fonts with Chinese, Japanese and Korean letters, which Matplotlib's own font lacks.
 _EAST_ASIAN = (
@@ -66,7 +61,7 @@ _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    # A dollar sign in the name of a run is no formula; see _PlainPowers.
+    # A dollar sign in the name of a run is no formula; see plain_powers.py.
     "text.parse_math": False,
     # Text stays text, and output is deterministic.
     "svg.fonttype": "none",
@@ -111,68 +106,6 @@ def widen(ax: Axes, *, x: float = 0.0, y: float = 0.0) -> None:
     middle, half = ax.dataLim.get_points().mean(axis=0), np.array([x, y]) / 2
     ax.update_datalim([middle - half, middle + half])
     ax.autoscale_view()
-
-
-def shortened(name: str, most: int) -> str:
-    """A name shortened to its two ends if it is longer than `most`.
-
-    >>> shortened("a-very-long-name", 10)
-    'a-ver…name'
-    """
-    half = most // 2
-    return name if len(name) <= most else f"{name[:half]}…{name[half + 1 - most :]}"
-
-
-def shortened_apart(names: Sequence[str], most: int) -> list[str]:
-    """Names shortened to at most `most` characters, such that different names stay different.
-
-    Common prefixes and suffixes are removed first; names that are still ambiguous keep the part in
-    which they differ, and if that is not enough they are numbered.
-
-    >>> shortened_apart(["published_a_long_name_solver", "published_b_solver"], 12)
-    ['a_long_name', 'b']
-    >>> shortened_apart(["short_solver", "brief_solver"], 12)
-    ['short_solver', 'brief_solver']
-    """
-    if all(len(name) <= most for name in names):
-        return list(names)
-    parts = [re.findall(r"[^\W_]+|[\W_]+", name) for name in names]
-    if len(set(names)) > 1:
-        before, after = _num_shared(parts), _num_shared([part[::-1] for part in parts])
-        parts = [part[before : len(part) - after] or part for part in parts]
-    stripped = ["".join(part).strip(" _-:") for part in parts]
-    stripped = [short or name for short, name in zip(stripped, names, strict=True)]
-    if len(set(stripped)) < len(set(names)):
-        stripped = list(names)
-    label_of = {name: _shortened_beside(name, stripped, most) for name in dict.fromkeys(stripped)}
-    taken: dict[str, list[str]] = {}
-    for name, label in label_of.items():
-        taken.setdefault(label, []).append(name)
-    for label, alike in taken.items():
-        for number, name in enumerate(alike, 1):
-            if len(alike) > 1:
-                label_of[name] = f"{shortened(label, most - 4)} ({number})"
-    return [label_of[name] for name in stripped]
-
-
-def _num_shared(parts: Sequence[Sequence[str]]) -> int:
-    """The length of the common prefix in parts (or letters); less than that of any sequence."""
-    shared = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
-    return min(sum(1 for _ in shared), min(map(len, parts)) - 1)
-
-
-def _shortened_beside(name: str, names: Sequence[str], most: int) -> str:
-    """A name shortened so that it differs from names with the same plain shortening."""
-    short = shortened(name, most)
-    alike = [other for other in names if other != name and shortened(other, most) == short]
-    if not alike:
-        return short
-    # The first letter in which it differs from one of them is near the middle of the kept part.
-    differs = min(_num_shared([name, other]) for other in alike)
-    head, tail = most // 4, most // 4
-    kept = most - head - tail - 2
-    start = min(max(head, differs - kept // 4), len(name) - tail - kept)
-    return f"{name[:head]}…{name[start : start + kept]}…{name[-tail:]}"
 
 
 @functools.cache
@@ -267,35 +200,10 @@ def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
     ax.set_ylim(bottom, top)
 
 
-class _PlainPowers(Formatter):
-    """The tick labels of a logarithmic axis as text, 10⁵ and 2×10⁵, not as mathtext."""
-
-    def __init__(self, formulas: LogFormatterMathtext):
-        self._formulas = formulas
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        text = strip_math(self._formulas(x, pos)).replace("x", "×")
-        number, _, exponent = text.partition("^")
-        return number + exponent.translate(_RAISED)
-
-    def set_locs(self, locs: Any) -> None:
-        # The range of the axis determines which numbers between the powers are shown.
-        self._formulas.set_locs(locs)
-
-
 def _saved(figure: Figure, **options: Any) -> bytes:
     for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            _spell_powers(axis)
+        write_powers_as_text(ax)
     buffer = io.BytesIO()
     with _in_style():
         figure.savefig(buffer, **options)
     return buffer.getvalue()
-
-
-def _spell_powers(axis: Axis) -> None:
-    major, minor = axis.get_major_formatter(), axis.get_minor_formatter()
-    if isinstance(major, LogFormatterMathtext):
-        axis.set_major_formatter(_PlainPowers(major))
-    if isinstance(minor, LogFormatterMathtext):
-        axis.set_minor_formatter(_PlainPowers(minor))

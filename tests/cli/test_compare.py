@@ -165,67 +165,6 @@ def test_a_remark_that_several_runs_share_says_what_holds_for_all_of_them(tmp_pa
     assert f"the run changes about epoch {early}–{late} (details in the JSON)" in said
 
 
-def remarks_of(folder, *notes):
-    """What stands below the table of as many runs as there are notes."""
-    found = compare_runs(read_runs([folder], kind="accuracy"), LinearLaw())
-    runs = [
-        dataclasses.replace(run, notes=(note,))
-        for run, note in zip(found.runs, notes, strict=False)
-    ]
-    output = io.StringIO()
-    print_comparison(Terminal(file=output, width=200), dataclasses.replace(found, runs=tuple(runs)))
-    return output.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("notes", "said"),
-    [
-        (
-            [
-                "the solver rises from 0.3 to 0.5 and is odd: if so, give kind='accuracy'",
-                "the solver rises from 0.1 to 0.9 and is odd: if so, give kind='accuracy'",
-            ],
-            "the solver rises from 0.1–0.3 to 0.5–0.9 and is odd (details in the JSON): if so, "
-            "give --kind accuracy",
-        ),
-        (
-            ["3 rows were left out; without x they count", "4 rows were left out; without x they"],
-            "3–4 rows were left out (details in the JSON)\n",
-        ),
-        (
-            ["3 rows were left out; without x they count"] * 2,
-            "3 rows were left out; without x they count\n",
-        ),
-        (
-            ["slope -2 (p = 0.1): look at it", "slope 1 (p = 0.2): look at it"],
-            "slope -2 to 1 (details in the JSON): look at it",
-        ),
-    ],
-)
-def test_remarks_that_are_merged_keep_their_advice(folder, notes, said):
-    assert f": {said}" in remarks_of(folder, *notes)
-
-
-@pytest.mark.parametrize("bounds", [("0", "1"), ("-1", "1"), ("0", "12.5")])
-def test_opposite_bounds_are_different_remarks(folder, bounds):
-    notes = [f"rate is on its bound {bound}" for bound in bounds]
-    said = remarks_of(folder, *notes)
-    assert all(f": {note}\n" in said for note in notes)
-
-
-def test_remarks_may_hold_a_sign_in_the_place_of_a_number(folder, capsys):
-    collection = read_runs([folder], None, kind="accuracy")
-    found = compare_runs(collection, LinearLaw())
-    notes = ["column 'run 12' is not used", "column 'run #' is not used"]
-    runs = [
-        dataclasses.replace(run, notes=(note,))
-        for run, note in zip(found.runs, notes, strict=False)
-    ]
-    print_comparison(Terminal(), dataclasses.replace(found, runs=tuple(runs)))
-    said = " ".join(capsys.readouterr().out.split())
-    assert all(note in said for note in notes)
-
-
 def write_creeping(path):
     """A run that goes on slowly beyond where the law has its limit."""
     ts = np.arange(40.0)

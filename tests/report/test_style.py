@@ -5,8 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jaxgap.report.bench import BenchCurve, BenchSetting, draw_bench
 from jaxgap.report.style import (
@@ -14,7 +12,6 @@ from jaxgap.report.style import (
     fill_band,
     mark_limits,
     new_figure,
-    shortened_apart,
     to_png,
     to_svg,
 )
@@ -23,25 +20,6 @@ from jaxgap.report.style import (
 def texts(figure):
     """What stands in a figure."""
     return re.findall(r">([^<>]+)</text>", to_svg(figure))
-
-
-@pytest.mark.parametrize(
-    ("base", "limits", "shown"),
-    [
-        (10, (1e11, 1e15), "10¹²"),
-        (10, (1.1e14, 3.5e14), "2×10¹⁴"),
-        (10, (1e-7, 1e-2), "10⁻⁵"),
-        (2, (0.1, 16), "2⁻²"),
-    ],
-)
-def test_powers_on_a_logarithmic_axis_are_text(base, limits, shown):
-    with new_figure(6, 4) as figure:
-        ax = figure.add_subplot()
-        ax.plot(limits, limits)
-        ax.set_xscale("log", base=base)
-        ax.set_yscale("log", base=base)
-    assert texts(figure).count(shown) == 2
-    assert not [text for text in texts(figure) if "$" in text]
 
 
 @pytest.mark.parametrize("open_below", [False, True])
@@ -88,26 +66,6 @@ def test_a_limit_without_an_interval_is_a_line_inside_the_frame_and_no_bar(place
     bottom, top = ax.get_ylim()
     assert bottom + 0.04 < place < top - 0.04
     assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
-
-
-@given(
-    st.lists(
-        st.text("ab_-", min_size=1, max_size=60).map(lambda name: f"runs_{name}_solver"),
-        min_size=1,
-        max_size=30,
-        unique=True,
-    )
-)
-def test_different_names_are_shortened_to_different_ones(names):
-    found = shortened_apart(names, 20)
-    assert len(set(found)) == len(names)
-    assert max(map(len, found)) <= 20
-
-
-def test_what_tells_names_apart_is_kept():
-    names = [f"GSI-vanilla-Mistral-7B-instruct-k{k}__perf-of-all__solver" for k in (1, 4, 64)]
-    for name, k in zip(shortened_apart([*names, "other"], 28), (1, 4, 64), strict=False):
-        assert f"k{k}_" in name
 
 
 def test_a_bench_shows_names_as_they_are_and_operations_as_powers():
