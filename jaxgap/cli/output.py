@@ -38,7 +38,7 @@ def check_outputs(read: Sequence[Path] = (), **outputs: Path | None) -> None:
 
 def write_output(data: bytes, path: Path) -> None:
     """Replace a file atomically; write to a pipe or device (`/dev/stdout`) directly."""
-    from jaxgap.trajectory.atomic import replace_file
+    from jaxgap.atomic_files import replace_file
 
     if _is_replaced(path):
         replace_file(_place(path), data)

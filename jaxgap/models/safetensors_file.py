@@ -16,9 +16,9 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from jaxgap.atomic_files import current_umask
 from jaxgap.errors import write_failure
 from jaxgap.models.model_files import MAX_JSON_BYTES, ModelFileError, parse_json, regular_file
-from jaxgap.trajectory.atomic import current_umask
 
 DTYPES: dict[str, Any] = {
     "F32": np.dtype(np.float32),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.atomic_files import write_atomically
 from jaxgap.trajectory.extras import NUM_ITEMS
 from jaxgap.trajectory.metadata import checked_metadata, with_given, with_notes
 from jaxgap.trajectory.outside import parse_json, parse_number, read_text

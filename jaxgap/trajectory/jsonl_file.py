@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgap.trajectory.atomic import write_atomically
+from jaxgap.atomic_files import write_atomically
 from jaxgap.trajectory.metadata import HEADER, checked_metadata, with_given
 from jaxgap.trajectory.outside import json_objects, shown
 from jaxgap.trajectory.record import Trajectory, TrajectoryError

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgap.atomic_files import write_atomically
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.results.number_words import estimated, interval, number, percent
 from jaxgap.fitting.results.objection import objection
@@ -24,7 +25,6 @@ from jaxgap.report.words import (
 )
 from jaxgap.run_files import RUN_TABLE
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
-from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.outside import parse_json, read_text
 from jaxgap.workflows.analysis import Analysis, analyse
 

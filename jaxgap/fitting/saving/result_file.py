@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgap.atomic_files import replace_file
 from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.laws.law import LIMITS
@@ -23,7 +24,6 @@ from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.results.result import FitResult
 from jaxgap.fitting.saving.tree_json import decode, encode
 from jaxgap.fitting.selection import AveragedResult
-from jaxgap.trajectory.atomic import replace_file
 
 _FORMAT = "jaxgap fit"
 _VERSION = 1

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.trajectory.atomic import replace_file
+from jaxgap.atomic_files import replace_file
 from jaxgap.trajectory.sources.tensorboard import EVENT_FILES
 
 _VERSION = "brain.Event:2"  # format version, which readers expect in a file's first record

@@ -28,6 +28,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from jaxgap.atomic_files import write_atomically
 from jaxgap.errors import DiskFullError, InputError, RunError, is_disk_full
 from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
@@ -47,7 +48,6 @@ from jaxgap.run_files import (
 )
 from jaxgap.sharding import is_first
 from jaxgap.trajectory import write_csv
-from jaxgap.trajectory.atomic import write_atomically
 from jaxgap.trajectory.csv_file import sidecar_path
 from jaxgap.trajectory.outside import parse_json, read_text, shown
 from jaxgap.trajectory.record import MIN_ROWS

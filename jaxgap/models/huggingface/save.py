@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jaxgap.atomic_files import current_umask
 from jaxgap.errors import InputError
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.fast_tokenizer import FastTokenizer
@@ -21,7 +22,6 @@ from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import write_tensors
 from jaxgap.models.tensor_layout import Stored, parameter_dtype, stored_tensor, stored_tensors
-from jaxgap.trajectory.atomic import current_umask
 
 _CONFIG = "config.json"
 MAX_SHARD_BYTES = 5_000_000_000

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
+from jaxgap.atomic_files import current_umask, replace_file, write_atomically
 from jaxgap.errors import InputError
-from jaxgap.trajectory.atomic import current_umask, replace_file, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
