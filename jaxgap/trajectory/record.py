@@ -31,17 +31,21 @@ Series = Float[np.ndarray, " T"]
 class TrajectoryError(InputError):
     """An unusable trajectory: what is wrong, in which column and row, and what to do.
 
-    `column` and `row` (0-based) are `None` where the fault has no single place. File readers
-    re-raise the error with the file's name and line in front.
+    `column` and `row` (0-based) are `None` where the fault has no single place. `hint` is advice at
+    the end of the message, which a reader of files may replace. File readers re-raise the error
+    with the file's name and line in front.
     """
 
-    def __init__(self, problem: str, column: str | None = None, row: int | None = None):
+    def __init__(
+        self, problem: str, column: str | None = None, row: int | None = None, hint: str = ""
+    ):
         self.problem = problem
         self.column = column
         self.row = row
+        self.hint = hint
         where = "" if column is None else f"column '{column}'"
         where += "" if row is None else f", row {row + 1}"
-        super().__init__(f"{where}: {problem}" if where else problem)
+        super().__init__((f"{where}: {problem}" if where else problem) + hint)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -315,7 +319,7 @@ def _check_fractions(run: Trajectory) -> None:
 def _refuse(bad: np.ndarray, values: Series, name: str, rule: str, hint: str = "") -> None:
     if bad.any():
         row = int(np.argmax(bad))
-        raise TrajectoryError(f"{rule}, got {float(values[row])!r}{hint}", name, row)
+        raise TrajectoryError(f"{rule}, got {float(values[row])!r}", name, row, hint)
 
 
 def _check_metadata(run: Trajectory) -> None:

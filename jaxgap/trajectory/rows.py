@@ -112,12 +112,11 @@ def trajectory_of_columns(
     try:
         return built(columns, metadata)
     except TrajectoryError as error:
-        told = _telling_runs(columns)
-        if told is not None and error.column == "ts" and error.row is not None:
+        run_column = _run_column(columns)
+        if run_column is not None and error.column == "ts" and error.row is not None:
             # Sorted, as the error advises for the rows of one run, they would be mixed.
-            problem = error.problem.partition("; ")[0]
-            hint = f"; if column '{told}' tells runs apart, jaxgap compare reads them all"
-            error = TrajectoryError(problem + hint, error.column, error.row)
+            hint = f"; if column '{run_column}' tells runs apart, jaxgap compare reads them all"
+            error = TrajectoryError(error.problem, error.column, error.row, hint)
         raise _located(error, path, lines) from error
 
 
@@ -133,7 +132,7 @@ def built(columns: Mapping[str, Series], metadata: Mapping[str, Any]) -> Traject
     return with_assumed_kind(Trajectory(ts, **core, extra=extra, **metadata), metadata)
 
 
-def _telling_runs(columns: Mapping[str, Series]) -> str | None:
+def _run_column(columns: Mapping[str, Series]) -> str | None:
     """The column that tells runs apart: two of its values have enough rows for a run each."""
     for name, column in columns.items():
         _, counts = np.unique(column, return_counts=True)
@@ -168,4 +167,4 @@ def _located(error: TrajectoryError, path: Path, lines: Sequence[int]) -> Trajec
     column = "t" if error.column == "ts" else error.column
     where = str(path) if error.row is None else f"{path}:{lines[error.row]}"
     where = where if column is None else f"{where}: column '{column}'"
-    return TrajectoryError(f"{where}: {error.problem}")
+    return TrajectoryError(f"{where}: {error.problem}{error.hint}")
