@@ -142,7 +142,7 @@ def _ended_together(
         raise
     except Exception as error:
         failure = ProcessLost(error) if is_loss(error) else error
-    said, status = _told(failure, folder)
+    said, status = _message_and_status(failure, folder)
     say_nothing()
     print(said, file=sys.stderr, flush=True)
     if index == 0:
@@ -151,7 +151,7 @@ def _ended_together(
     os._exit(status)
 
 
-def _told(failure: Exception, folder: Path) -> tuple[str, int]:
+def _message_and_status(failure: Exception, folder: Path) -> tuple[str, int]:
     """What to print of a failure, and the exit status."""
     from jaxgap.sharding import ProcessLost
 

@@ -29,7 +29,7 @@ _IMPORTING = "<frozen importlib"
 # swallow exceptions too.
 _collecting: list[int] = []
 # When the process first received a signal to end, if it did.
-_told: list[float] = []
+_signalled_at: list[float] = []
 
 
 def take_interrupts() -> None:
@@ -70,7 +70,7 @@ def resumable(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
     """Let SIGTERM raise an exception as Ctrl-C does, so that what is half written is removed."""
-    _told.clear()
+    _signalled_at.clear()
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, _stop) for number in numbers}
     gc.callbacks.append(_note_collection)
@@ -88,15 +88,15 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
     A second signal ends the process without finishing what it is writing.
     """
-    if _told:
-        if time.monotonic() - _told[0] > _ECHO:
+    if _signalled_at:
+        if time.monotonic() - _signalled_at[0] > _ECHO:
             _leave(number)
         return
     if _collecting or _in_gc_callback(frame):
         signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
         signal.setitimer(signal.ITIMER_REAL, _SOON)
         return
-    _told.append(time.monotonic())
+    _signalled_at.append(time.monotonic())
     raise Terminated("terminated") if number == signal.SIGTERM else KeyboardInterrupt("interrupted")
 
 

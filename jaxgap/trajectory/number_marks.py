@@ -55,8 +55,10 @@ def number_marks(rows: Sequence[Sequence[str]], delimiter: str) -> NumberMarks:
             continue
         (mark,) = distinct
         marked = [cell for cell, each in zip(column, found, strict=True) if each]
-        told = proven != {mark} if proven else _look_like_thousands(column, marked, mark, delimiter)
-        if all(map(_THOUSANDS.fullmatch, marked)) and told:
+        ambiguous = (
+            proven != {mark} if proven else _look_like_thousands(column, marked, mark, delimiter)
+        )
+        if all(map(_THOUSANDS.fullmatch, marked)) and ambiguous:
             doubtful[j] = found.index(mark)
         elif mark == ",":
             commas.add(j)

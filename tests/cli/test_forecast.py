@@ -80,12 +80,14 @@ def test_backtest_says_of_what_its_errors_are_and_why_forecasts_are_missing(tmp_
         rows.append(f"{name}.csv,{run.kind},,round,made here")
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     run_command(["backtest", str(tmp_path)])
-    told = " ".join(capsys.readouterr().out.split())
-    assert ". accuracy 0.6 1" in told
-    assert ". nats 0.6 1" in told
-    assert "of 2 forecasts." in told
-    assert "1 more were not made: the prefix reaches into the rows to forecast." in told
-    assert "below.csv is left out at 0.6: column 'solver': a forecast needs uncertainties" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert ". accuracy 0.6 1" in printed
+    assert ". nats 0.6 1" in printed
+    assert "of 2 forecasts." in printed
+    assert "1 more were not made: the prefix reaches into the rows to forecast." in printed
+    assert (
+        "below.csv is left out at 0.6: column 'solver': a forecast needs uncertainties" in printed
+    )
 
 
 def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
@@ -128,7 +130,7 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, curve, tmp_path, capsy
     assert said in line
 
 
-def told(argv, capsys):
+def printed(argv, capsys):
     """What a command printed, on one line."""
     run_command(argv)
     return " ".join(capsys.readouterr().out.split())
@@ -138,7 +140,7 @@ def test_rounds_left_are_printed_and_levels_exactly(curve, tmp_path, capsys):
     write_csv(curve, tmp_path / "run.csv")
     out = tmp_path / "forecast.json"
     argv = ["forecast", str(tmp_path / "run.csv"), "--horizon", "25", "--json", str(out)]
-    said = told([*argv, "--level", "0.999"], capsys)
+    said = printed([*argv, "--level", "0.999"], capsys)
     assert "99.9% interval" in said
     assert "100% interval" not in said
     left = strict(out)["rounds_left"]["median"]
@@ -150,7 +152,7 @@ def test_a_cost_has_the_next_gain_beside_it(curve, tmp_path, capsys):
     write_csv(curve, tmp_path / "run.csv")
     out = tmp_path / "forecast.json"
     argv = ["forecast", str(tmp_path / "run.csv"), "--horizon", "25", "--json", str(out)]
-    said = told([*argv, "--cost", "0.02"], capsys)
+    said = printed([*argv, "--cost", "0.02"], capsys)
     detail = strict(out)["advice_detail"]
     low, high = (number(end, 2) for end in detail["next_gain_interval"])
     gain = f"gains {number(detail['next_gain'], 2)}, 90% interval [{low}, {high}]"

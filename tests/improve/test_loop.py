@@ -86,7 +86,7 @@ def test_a_run_continues_from_what_a_checkpoint_was_to_train_on(make_loop, tiny_
     jax.tree.map(np.testing.assert_array_equal, rest[0].state.params, whole_params)
 
 
-def test_numbers_that_blow_up_are_told(make_loop, tiny_params):
+def test_numbers_that_blow_up_are_reported(make_loop, tiny_params):
     loop = make_loop(learning_rate=1e30, clip_norm=1e30)
     with pytest.raises(NotFinite, match=r"round [01] is NaN or infinite"):
         list(self_improve(loop, loop.init_state(tiny_params)))
@@ -130,7 +130,7 @@ def test_generation_does_not_depend_on_how_prompts_are_batched(make_loop, tiny_m
     np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
 
 
-def test_a_score_that_is_no_number_is_told(make_loop, tiny_params):
+def test_a_score_that_is_not_a_number_is_reported(make_loop, tiny_params):
     loop = dataclasses.replace(make_loop(), verifier=Undecided(np.nan))
     with pytest.raises(NotFinite, match="a verifier's score in round 0 is NaN or infinite"):
         next(self_improve(loop, loop.init_state(tiny_params)))

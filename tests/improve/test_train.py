@@ -88,7 +88,9 @@ def test_what_is_said_of_a_round_is_what_its_steps_said(
         assert state.training.learning_rate == rate(num_done * len(said) - 1)
 
 
-def test_a_gradient_too_large_to_measure_is_told(tiny_model, make_loop, tiny_params, monkeypatch):
+def test_a_gradient_too_large_to_measure_is_reported(
+    tiny_model, make_loop, tiny_params, monkeypatch
+):
     loop, update = make_loop(), module.update
     prompts = loop.train_prompts
     tokens, mask = np.ones((2, len(prompts), 3), int)

@@ -249,7 +249,7 @@ def test_several_stop_tokens(tiny_model, sample_tiny, drawn):
     assert all("5" not in text and "=" not in text for row in stopped.texts for text in row)
 
 
-def test_progress_is_told(sample_tiny, drawn):
+def test_progress_is_reported(sample_tiny, drawn):
     seen = []
     sample_tiny(on_progress=seen.append)
     assert [each.num_tokens for each in seen] == sorted(each.num_tokens for each in seen)
@@ -323,8 +323,8 @@ def test_programs_are_compiled_once_and_before_their_ring_is_there(
     prompts = encode_prompts(tiny_model.tokenizer, ["1+2=", "34+5="], 7)
     options = {"num_candidates": 5, "max_new_tokens": length, "stop_ids": ()}
     sample(tiny_model, params, prompts, KEY, **options)
-    told = [event for event in events if event in ("jit(decode)", "a ring")]
-    assert told == ["jit(decode)", "a ring"] * 2
+    reported = [event for event in events if event in ("jit(decode)", "a ring")]
+    assert reported == ["jit(decode)", "a ring"] * 2
 
 
 def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):

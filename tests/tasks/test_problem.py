@@ -33,7 +33,7 @@ def test_prompts_that_differ_in_space_or_case_overlap(prompt):
         TaskSplit((Problem(prompt, ""),), (Problem(other, ""),))
 
 
-def test_a_shared_prompt_is_told_by_its_question_not_by_the_examples_before_it():
+def test_a_shared_prompt_is_recognised_by_its_question_not_by_the_examples_before_it():
     shots = (Message("user", "1+1" * 50), Message("assistant", "2"))
     train, held_out = (Problem((*shots, Message("user", text)), "") for text in ("a b", "A  B"))
     with pytest.raises(InputError, match="1 prompts are in both splits, for example 'A  B': held"):

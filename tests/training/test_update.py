@@ -108,7 +108,7 @@ def test_parameters_too_coarse_for_small_steps_are_refused(
     assert {leaf.dtype for leaf in jax.tree.leaves(step.trainable)} == {jnp.dtype(jnp.float32)}
 
 
-def test_what_is_not_finite_is_told(tiny_model, tiny_params, examples, optimizer):
+def test_numbers_that_are_not_finite_are_reported(tiny_model, tiny_params, examples, optimizer):
     params = jax.tree.map(jnp.copy, tiny_params)
     params["norm"]["scale"] = params["norm"]["scale"].at[0].set(jnp.nan)
     opt_state = optimizer.transformation().init(params)

@@ -155,7 +155,7 @@ def test_a_fit_that_failed_gives_no_limit_to_a_watcher(seen, capsys):
 
 
 @pytest.mark.slow
-def test_a_limit_that_the_run_has_passed_is_not_told_as_one(tmp_path, capsys):
+def test_a_limit_that_the_run_has_passed_is_not_reported_as_one(tmp_path, capsys):
     curve = 0.5 + 1.5 * (1 + 2 * np.arange(30.0)) ** -0.35
     write_run(tmp_path / "run", curve, 40)
     status = read_status(tmp_path / "run", key=KEY)
@@ -178,11 +178,11 @@ def test_so_long_no_one_waits(half_way, seconds, capsys):
 
 def test_a_run_is_ended_when_the_next_round_is_not_worth_it(half_way, tmp_path):
     last = measured(8, 0.52)
-    told = []
-    watcher = Watcher(on_round=told.append)
+    reported = []
+    watcher = Watcher(on_round=reported.append)
     with pytest.raises(EndRun, match=r"another round is not worthwhile: with probability \d+%"):
         stop_when_not_worth(watcher, half_way, 0.2).on_round(last)
-    assert told == [last]
+    assert reported == [last]
     write_run(tmp_path / "young", 3.0 - 0.25 * np.arange(9.0), 12)
     stop_when_not_worth(watcher, tmp_path / "young", 0.1).on_round(last)
 

@@ -53,7 +53,7 @@ def test_hardly_a_run_that_follows_the_law_is_said_to_be_beyond_its_limit(runs):
 
 
 @pytest.mark.parametrize("kind", ["uncertainty", "accuracy"])
-def test_a_run_that_creeps_past_its_limit_is_told_so_wherever_its_limit_would_stand(kind):
+def test_a_run_that_creeps_past_its_limit_is_reported_wherever_its_limit_would_stand(kind):
     result = fit(LinearLaw(), creeping_run(kind))
     limit = result.limits["solver"]
     assert limit.identifiability == "refuted"

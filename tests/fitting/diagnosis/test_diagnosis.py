@@ -249,7 +249,7 @@ def test_the_papers_own_curves_do_not_keep_their_ratio(shared_data, panel):
         ("qwen05b_arithmetic/arithmetic_dense_seed_20260719", "uncertainty"),
     ],
 )
-def test_runs_that_rise_and_fall_are_told(shared_data, name, kind):
+def test_runs_that_rise_and_fall_are_reported(shared_data, name, kind):
     run = read_csv(shared_data / f"{name}.csv", kind=kind)
     errors = 1 - run.solver if kind == "accuracy" else run.solver
     found = [no_fall(errors, "solver")]

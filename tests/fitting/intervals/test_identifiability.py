@@ -221,7 +221,7 @@ def test_a_limit_of_an_accuracy_found_above_one_is_on_the_bound_and_says_so():
     )
 
 
-def test_a_gap_that_ends_below_zero_is_told():
+def test_a_gap_that_ends_below_zero_is_reported():
     run = noisy_run(np.linspace(0, 8, 14))
     assert not any("the limit of the gap" in each for each in fit(LinearLaw(), run).warnings)
     swapped = Trajectory(run.ts, run.solver, run.verifier + 1.0)

@@ -36,7 +36,7 @@ def test_one_scale_is_doubted_no_more_often_than_it_says(num_rows):
 
 
 @pytest.mark.parametrize("verifier_noise", [0.005, 0.5])
-def test_scales_that_differ_by_ten_are_told(verifier_noise):
+def test_scales_that_differ_by_ten_are_reported(verifier_noise):
     (run,) = runs(0.05, verifier_noise, 12, 1)
     result = fit(LinearLaw(), run)
     assert 0.5 < result.diagnostics.noise_ratio * 0.05 / verifier_noise < 2
@@ -90,23 +90,23 @@ def measured_on_the_same_prompts(seed, num_prompts=200):
     )
 
 
-def test_errors_that_rows_share_are_told_and_speak_not_against_the_law():
+def test_errors_that_rows_share_are_reported_and_do_not_speak_against_the_law():
     found = fit_many(LinearLaw(), [measured_on_the_same_prompts(seed) for seed in range(20)])
-    told = [
+    reported = [
         [each for each in result.warnings if "the rows share a part of their errors" in each]
         for result in found
     ]
-    assert sum(map(len, told)) > 15
+    assert sum(map(len, reported)) > 15
     assert not [result for result in found if result.diagnostics.doubts()]
 
 
 def test_true_errors_are_said_to_be_shared_no_more_often_than_it_says():
     given = {"solver_se": np.full(14, 0.05), "verifier_se": np.full(14, 0.02)}
     found = fit_many(LinearLaw(), list(runs(0.05, 0.02, 14, 200, **given)))
-    told = [
+    reported = [
         any("share a part" in each for each in result.diagnostics.warnings()) for result in found
     ]
-    assert np.mean(told) < 0.03
+    assert np.mean(reported) < 0.03
 
 
 def test_curves_without_noise_have_none_to_compare():

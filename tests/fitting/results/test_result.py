@@ -45,7 +45,7 @@ def test_both_series_tell_one_scale(errors, accuracies):
     assert accuracies.residual_stderr == pytest.approx(errors.residual_stderr, rel=1e-6)
 
 
-def test_a_scale_for_each_series_is_told_by_the_solver_alone():
+def test_with_a_scale_for_each_series_the_residual_error_is_that_of_the_solver():
     result = fit(LinearLaw(), Trajectory(TS, SOLVER, VERIFIER), noise=ScalePerSeries())
     squares = ((SOLVER - result.fitted_curves(TS)["solver"]) ** 2).sum()
     assert result.residual_stderr == pytest.approx(np.sqrt(squares / (14 - 2.5)), rel=1e-9)

@@ -1,4 +1,4 @@
-"""A collapse is told; a healthy run, and noise, are not."""
+"""A collapse is reported; a healthy run, and noise, are not."""
 
 import dataclasses
 import math

@@ -42,7 +42,7 @@ def test_a_row_gives_the_record_back(seed, num_prompts, is_trained):
 
 
 @pytest.mark.parametrize("missing", TrainingSummary._fields[1:])
-def test_a_row_of_another_version_is_told_by_what_it_lacks(missing):
+def test_a_row_of_another_version_is_recognised_by_what_it_lacks(missing):
     row = metrics(0, 2, TrainingSummary(1.0, 2.0, 3.0, 4.0, 5.0)).row()
     assert TrainingSummary.missing_in(row) == []
     del row[missing]

@@ -1,4 +1,4 @@
-"""What a run goes with is told from what it was, by the right name, and from nothing else."""
+"""Changes of what a run depends on are reported by the right name, and nothing else is."""
 
 import dataclasses
 
@@ -59,7 +59,7 @@ def changed(before, now):
         (lambda loop: dataclasses.replace(loop, frozen={"a": jnp.ones(2)}), "the frozen weights"),
     ],
 )
-def test_each_change_is_told_by_its_name(make_loop, change, name):
+def test_each_change_is_reported_by_its_name(make_loop, change, name):
     assert changed(make_loop(), make_loop()) == []
     assert changed(make_loop(), change(make_loop())) == [name]
 
@@ -79,7 +79,7 @@ def test_rounds_without_responses_may_be_added_to_those_with_them(make_loop, bef
     assert found == ([] if same else ["its external responses"])
 
 
-def test_another_response_is_told(make_loop):
+def test_another_response_is_reported(make_loop):
     loop = make_loop()
     found = changed(with_external(loop), with_external(loop, responses=((1, 2), (5,))))
     assert found == ["its external responses"]

@@ -181,7 +181,9 @@ def test_the_single_file_comes_before_an_index_that_was_left_over(folder, tensor
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_number_too_large_for_the_type_asked_for_is_told_from_an_infinity(folder, tensors):
+def test_a_number_too_large_for_the_type_asked_for_is_distinguished_from_an_infinity(
+    folder, tensors
+):
     tensors["model.norm.weight"][3] = 70_000
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
     message = r"'model\.norm\.weight' has a number beyond float16's largest, 65504; load it"

@@ -399,7 +399,7 @@ def test_tensorboard_events(tmp_path):
     assert run.solver.tolist() == [3, 2, 1]
 
 
-def test_fractions_in_a_column_of_percentages_are_told(tmp_path):
+def test_fractions_in_a_column_of_percentages_are_reported(tmp_path):
     path = write(tmp_path / "log.csv", "t,acc\n0,0.31\n1,0.35\n2,40\n3,45\n4,50\n")
     run = read_trajectory(path, {"t": "t", "solver": "acc"}, kind="accuracy")
     assert "so were 2 values below 1 (the largest 0.35): if those are fractions" in notes(run)
