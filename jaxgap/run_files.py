@@ -4,6 +4,7 @@ This module imports nothing, so that commands can look for a run before NumPy an
 """
 
 CONFIG_FILE = "config.json"
+OWN_PARTS_FILE = "own_parts.json"
 VERSIONS_FILE = "versions.json"
 METRICS_FILE = "metrics.jsonl"
 TIMINGS_FILE = "timings.jsonl"

@@ -122,10 +122,11 @@ def make_verifier(
         case "random":
             return RandomVerifier()
     prompts = config.prompts_per_call
-    return AskingVerifier(model, _question(config), prompts * config.num_candidates, prompts)
+    return AskingVerifier(model, named_question(config), prompts * config.num_candidates, prompts)
 
 
-def _question(config: ImproveConfig) -> Question:
+def named_question(config: ImproveConfig) -> Question:
+    """The question of the verifier that the configuration names, if it asks the model."""
     if config.model == EMBEDDED:
         template = CARELESS_MARKER if config.verifier == "careless" else CAREFUL_MARKER
         return Question(template, ((RIGHT, 1.0), (WRONG, 0.0)))

@@ -42,13 +42,21 @@ def named_task(name: str, options: str = "{}") -> AbstractTask:
         raise InputError(f"task {name!r:.80} must look like {form.get(kind, f'{kind}:FILE')}")
     given = _parsed(options)
     if kind == "reasoning-gym":
-        from jaxgap.tasks.reasoning_gym import ReasoningGym
-
-        return ReasoningGym(place, given)
+        return _maker(kind)(place, given)
     legal = {"addition": (), "json": ("num_examples", "prompt_field", "answer_field")}
     for option, value in given.items():
         _check(option, value, legal.get(kind, ("num_examples",)), name)
     return _maker(kind)(*_files(place, name), **given) if place else _maker(kind)()
+
+
+def named_class(name: str) -> Callable[..., AbstractTask] | None:
+    """The class of the task that a name stands for; None if it stands for none.
+
+    >>> named_class("math:train.jsonl").__name__
+    'MathProblems'
+    """
+    kind = name.partition(":")[0]
+    return _maker(kind) if kind in NAMES else None
 
 
 def with_absolute_files(name: str) -> str:
@@ -80,7 +88,7 @@ def _files(place: str, name: str) -> list[Path]:
 
 
 def _maker(kind: str) -> Callable[..., AbstractTask]:
-    """The constructor of a kind of task; only what it needs is imported."""
+    """The class of a kind of task; only what it needs is imported."""
     match kind:
         case "addition":
             from jaxgap.tasks.addition import Addition as maker
@@ -92,6 +100,8 @@ def _maker(kind: str) -> Callable[..., AbstractTask]:
             from jaxgap.tasks.mbpp import Mbpp as maker
         case "prontoqa":
             from jaxgap.tasks.prontoqa import ProntoQA as maker
+        case "reasoning-gym":
+            from jaxgap.tasks.reasoning_gym import ReasoningGym as maker
         case _:
             from jaxgap.tasks.prompt_answers import PromptAnswers as maker
     return maker

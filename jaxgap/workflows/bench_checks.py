@@ -21,7 +21,7 @@ from jaxgap.improve.runs.stored_paths import with_absolute_paths
 from jaxgap.models.huggingface import parse_config
 from jaxgap.models.load import find_model
 from jaxgap.run_files import CONFIG_FILE
-from jaxgap.trajectory.outside import parse_json, read_text
+from jaxgap.trajectory.outside import parse_json, read_text, shown
 
 TABLE, PICTURE = "bench.json", "bench.png"
 
@@ -102,12 +102,14 @@ def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Pat
 
 
 def _begun(folder: Path) -> dict[str, ImproveConfig]:
-    """The settings of each begun run, by the name of its folder."""
+    """The settings of each begun run of built-in parts, by the name of its folder."""
     found = {}
     for path in sorted(folder.glob(f"*/{CONFIG_FILE}")):
         # Such a file may be that of a model: this is no run, unless the bench needs its place.
         with contextlib.suppress(InputError):
-            found[path.parent.name] = _settings(path.parent)
+            run = RunFolder.reopen(path.parent)
+            if not run.own_parts:
+                found[path.parent.name] = with_absolute_paths(run.config)
     return found
 
 
@@ -133,7 +135,13 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
         return
     if is_locked(run):  # by another bench, which would collide with this one at every run
         raise InputError(f"{run} is in use by another process: let it end, or stop it")
-    there, wanted = _settings(run), with_absolute_paths(config)
+    begun = RunFolder.reopen(run)
+    if begun.own_parts:
+        own = " and the ".join(f"{part} {shown(name)}" for part, name in begun.own_parts.items())
+        raise InputError(
+            f"{run} contains a run with the {own}, passed from Python: use another folder"
+        )
+    there, wanted = with_absolute_paths(begun.config), with_absolute_paths(config)
     for field in dataclasses.fields(config):
         old, new = getattr(there, field.name), getattr(wanted, field.name)
         if old != new:
@@ -141,11 +149,6 @@ def _check_folder(run: Path, config: ImproveConfig) -> None:
                 f"{run} contains a run with `{field.name}`={json.dumps(old)}, not "
                 f"{json.dumps(new)}: use another folder"
             )
-
-
-def _settings(run: Path) -> ImproveConfig:
-    """The settings of a begun run."""
-    return with_absolute_paths(RunFolder.reopen(run).config)
 
 
 def _check_model(source: str) -> None:

@@ -23,7 +23,7 @@ from jaxgap.report.words import (
     forecast_sentence,
     theory_sentence,
 )
-from jaxgap.run_files import RUN_TABLE
+from jaxgap.run_files import CONFIG_FILE, OWN_PARTS_FILE, RUN_TABLE, VERSIONS_FILE
 from jaxgap.trajectory import Trajectory, TrajectoryError, read_csv
 from jaxgap.trajectory.outside import parse_json, read_text
 from jaxgap.workflows.analysis import Analysis, analyse
@@ -48,7 +48,10 @@ def write_report(folder: Path) -> tuple[Path, Analysis]:
             f"{folder}: has no {RUN_TABLE}; is it a RUN with at least three checkpoints?"
         )
     analysis = analyse(read_csv(path))
-    settings = {name: _read_settings(folder / f"{name}.json") for name in ("config", "versions")}
+    settings = {
+        "config": _read_settings(folder / CONFIG_FILE) | _read_settings(folder / OWN_PARTS_FILE),
+        "versions": _read_settings(folder / VERSIONS_FILE),
+    }
     page = build_page(f"Run {folder.resolve().name}", analysis, settings)
     write_atomically(folder / REPORT_FILE, page.to_html())
     return folder / REPORT_FILE, analysis

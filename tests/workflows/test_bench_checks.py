@@ -9,6 +9,7 @@ import pytest
 from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.runs.new_run_folder import empty_folder
+from jaxgap.improve.runs.own_parts import NO_OWN_PARTS
 from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import locked
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
@@ -74,9 +75,20 @@ def test_a_bench_beside_another_on_the_same_folder(tmp_path):
     assert not (tmp_path / "bench" / "majority").exists()
 
 
-def begin(folder, config):
-    RunFolder.create(empty_folder(folder), with_absolute_paths(config.resolved()))
+def begin(folder, config, own_parts=NO_OWN_PARTS):
+    RunFolder.create(empty_folder(folder), with_absolute_paths(config.resolved()), own_parts)
     return folder
+
+
+@pytest.mark.parametrize("own", [{"verifier": "mine.Shortest"}, {"task": "mine.Lenient"}])
+def test_a_run_with_parts_of_ones_own_is_not_taken_for_one_of_the_grid(tmp_path, own):
+    run = begin(tmp_path / "run", BASE, own)
+    configs = {"other": BASE.resolved()}
+    assert check_runs(configs, tmp_path) == {"other": tmp_path / "other"}
+    ((part, name),) = own.items()
+    with pytest.raises(InputError, match=f"run with the {part} '{name}', passed from Python: use"):
+        check_runs({"run": BASE.resolved()}, tmp_path)
+    assert json.loads((run / "own_parts.json").read_text()) == own
 
 
 def test_an_interrupted_bench_that_is_enlarged_continues_its_runs(tmp_path):

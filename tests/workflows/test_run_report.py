@@ -47,6 +47,15 @@ def test_the_page_says_what_happened(tmp_path):
     assert "rate per round, 90% interval [" in text
 
 
+def test_the_page_names_the_verifier_that_took_the_place_of_the_built_in_one(tmp_path):
+    folder = write_run(tmp_path / "run", np.linspace(0.4, 0.7, 16))
+    (folder / "config.json").write_text(json.dumps({"seed": 7, "verifier": "true-false"}))
+    (folder / "own_parts.json").write_text(json.dumps({"verifier": "mine.Shortest"}))
+    text = write_report(folder)[0].read_text()
+    assert "mine.Shortest" in text
+    assert "true-false" not in text
+
+
 def test_a_run_that_became_more_confident_and_less_accurate_is_called_so(tmp_path):
     path, _ = write_report(write_run(tmp_path / "bad", np.linspace(0.6, 0.3, 16)))
     assert "less accurate" in path.read_text()
@@ -94,6 +103,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
     ("name", "text", "message"),
     [
         ("config.json", "[1]", "config.json: must be a JSON object"),
+        ("own_parts.json", "[1]", "own_parts.json: must be a JSON object"),
         ("versions.json", "{", "versions.json: not valid JSON"),
         ("trajectory.csv", "t,solver\n0,1\n", "trajectory.csv: at least 3 rows"),
     ],

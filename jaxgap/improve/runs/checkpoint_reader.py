@@ -18,6 +18,7 @@ from jaxgap.improve.runs.checkpoint_damage import is_trouble
 from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, arrays_of
 from jaxgap.improve.runs.digests import digests, leaf_names
 from jaxgap.improve.runs.orbax_context import orbax_context
+from jaxgap.improve.runs.own_parts import PARTS, other_part
 from jaxgap.run_files import VERSIONS_FILE
 from jaxgap.sharding import first_said, run_in_all, to_host
 
@@ -110,9 +111,11 @@ class CheckpointReader:
             return record, ocp.load_checkpointables(path, {"arrays": abstract})["arrays"]
 
     def _refuse_other_origin(self, record: CheckpointRecord) -> None:
-        """Reject a checkpoint of other problems, or of another model."""
+        """Reject a checkpoint of other problems, another verifier, or another model."""
         for name, now in self.origin.items():
             if record.origin.get(name, now) != now:
+                if name in PARTS.values():
+                    raise other_part(self.folder.parent, name)
                 raise InputError(
                     f"{self.folder.parent}: {name} are not those that the run was made with: "
                     "restore those, or start a new run"

@@ -27,6 +27,7 @@ from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line
 from jaxgap.improve.runs.new_run_folder import empty_folder, require_free
+from jaxgap.improve.runs.part_names import own_parts_of
 from jaxgap.improve.runs.retries import Retries
 from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import locked
@@ -69,7 +70,8 @@ def improve_to_folder(
     folder = Path(folder)
     run_on_first(lambda: empty_folder(folder))
     with _held(folder):
-        return _KeptRun(RunFolder.create(folder, config), config, parts, watcher).go()
+        run = RunFolder.create(folder, config, own_parts_of(parts.loop))
+        return _KeptRun(run, config, parts, watcher).go()
 
 
 @out_of_memory_in_one_line()
@@ -97,7 +99,8 @@ def resume_folder(
 
     **Returns:** the measurements of every checkpoint, including those before the interruption.
 
-    **Raises:** `InputError` if `folder` is not the folder of a run, or is in use; `RunError` as in
+    **Raises:** `InputError` if `folder` is not the folder of a run, or is in use, or if the run was
+    made with other problems, another model, or another verifier or grader; `RunError` as in
     :func:`improve_to_folder`.
     """
     folder = Path(folder)
@@ -109,6 +112,7 @@ def resume_folder(
         config = with_absolute_paths(prolonged(run.config, more_rounds))
         config = config if mesh is None else dataclasses.replace(config, mesh=mesh)
         parts = make_parts(config, assemble)
+        run_in_all(lambda: run.take_parts(own_parts_of(parts.loop)))
         return _KeptRun(run, config, parts, watcher).go()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jaxgap.errors import InputError
-from jaxgap.run_files import CONFIG_FILE, LOCK_FILE
+from jaxgap.run_files import CONFIG_FILE, LOCK_FILE, OWN_PARTS_FILE
 
 
 def empty_folder(folder: str | Path) -> Path:
@@ -39,7 +39,8 @@ def require_free(folder: str | Path) -> Path:
 
 
 def _is_left_over(path: Path) -> bool:
-    return path.name == LOCK_FILE or path.name.startswith(f".{CONFIG_FILE}.")
+    being_written = (f".{CONFIG_FILE}.", f".{OWN_PARTS_FILE}.")
+    return path.name in (LOCK_FILE, OWN_PARTS_FILE) or path.name.startswith(being_written)
 
 
 def without_run(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What a run's state depends on but does not contain: problems, responses, the model."""
+"""What a run's state depends on but does not contain: problems, verifier, grader, the model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.parts import Loop
 from jaxgap.improve.runs.digests import digests, json_digest
+from jaxgap.improve.runs.own_parts import PARTS
+from jaxgap.improve.runs.part_names import own_parts_of
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling import TokenBatch
 
@@ -20,14 +22,15 @@ def origin_of(loop: Loop) -> dict[str, int]:
 
     Adapters are meaningless on other weights, and a training set is stored by prompt index and in
     the tokens of one tokenizer; a file or a branch on the hub may have changed since the run was
-    interrupted.
+    interrupted. Verifier and grader may come from Python, which the configuration does not tell.
     """
-    split = loop.split
+    split, own = loop.split, own_parts_of(loop)
     batches = [loop.train_prompts.batch, loop.held_out_prompts.batch]
     return {
         "its problems": json_digest(
             [[problem.text, problem.answer] for problem in (*split.train, *split.held_out)]
         ),
+        **{part: json_digest(own.get(setting)) for setting, part in PARTS.items()},
         "its external responses": json_digest(loop.external and _uses(loop.external)),
         **origin_of_model(loop.model, loop.frozen),
         "the tokens that end its completions": json_digest(list(loop.model.tokenizer.stop_ids)),

@@ -1,6 +1,8 @@
 """A RUN folder: a run's configuration, environment and measurements, readable at any time.
 
     config.json       the configuration
+    own_parts.json    the names of a verifier or a task of the user's own, which were passed from
+                      Python in place of those in config.json; only if there is one
     versions.json     python, jax, flax and other versions, git commit, device, seed, as of the last
                       start or resumption (notes.jsonl has what changed)
     metrics.jsonl     one line per checkpoint, on disk before the next round begins
@@ -23,7 +25,7 @@ import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -34,6 +36,12 @@ from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.runs.events import EventFile
 from jaxgap.improve.runs.new_run_folder import without_run
+from jaxgap.improve.runs.own_parts import (
+    NO_OWN_PARTS,
+    OwnParts,
+    checked_own_parts,
+    require_same_parts,
+)
 from jaxgap.improve.runs.run_trajectory import to_trajectory
 from jaxgap.improve.runs.stage_clock import StageClock
 from jaxgap.improve.runs.versions import versions
@@ -42,6 +50,7 @@ from jaxgap.run_files import (
     CONFIG_FILE,
     METRICS_FILE,
     NOTES_FILE,
+    OWN_PARTS_FILE,
     RUN_TABLE,
     TIMINGS_FILE,
     VERSIONS_FILE,
@@ -54,6 +63,7 @@ from jaxgap.trajectory.record import MIN_ROWS
 
 _WRITTEN = (
     CONFIG_FILE,
+    OWN_PARTS_FILE,
     VERSIONS_FILE,
     METRICS_FILE,
     TIMINGS_FILE,
@@ -67,9 +77,10 @@ _LEFT_OVER = re.compile(rf"\.({'|'.join(map(re.escape, _WRITTEN))})\.[a-z0-9_]{{
 class RunFolder:
     """The RUN folder of a run. Make one with :meth:`create` or :meth:`reopen`."""
 
-    def __init__(self, folder: Path, config: ImproveConfig):
+    def __init__(self, folder: Path, config: ImproveConfig, own_parts: OwnParts = NO_OWN_PARTS):
         self.folder = folder
         self.config = config
+        self.own_parts = own_parts
         self._events = EventFile(folder)
         self._rows: list[dict[str, float]] = []
         self._timings: list[dict[str, Any]] = []
@@ -78,13 +89,15 @@ class RunFolder:
         self._clock = StageClock()
 
     @classmethod
-    def create(cls, folder: str | Path, config: ImproveConfig) -> RunFolder:
+    def create(
+        cls, folder: str | Path, config: ImproveConfig, own_parts: OwnParts = NO_OWN_PARTS
+    ) -> RunFolder:
         """Start a run in a folder made by :func:`jaxgap.improve.runs.new_run_folder.empty_folder`.
 
         **Raises:** `InputError` if the folder already contains a run.
         """
         folder = Path(folder)
-        self = cls(without_run(folder) if is_first() else folder, config)
+        self = cls(without_run(folder) if is_first() else folder, config, own_parts)
         self._write_settings()
         self.write_versions()
         return self
@@ -101,7 +114,11 @@ class RunFolder:
         folder = Path(folder)
         settings = folder / CONFIG_FILE
         config = ImproveConfig.from_dict(_read_json(settings), str(settings))
-        self = cls(folder, config)
+        names = folder / OWN_PARTS_FILE
+        own_parts = (
+            checked_own_parts(_read_json(names), str(names)) if names.exists() else NO_OWN_PARTS
+        )
+        self = cls(folder, config, own_parts)
         self._timings = self._intact_rows(TIMINGS_FILE, (int, float))
         self._notes = self._intact_rows(NOTES_FILE, (int, float, NoneType))
         return self
@@ -148,6 +165,17 @@ class RunFolder:
     def metrics(self) -> tuple[RoundMetrics, ...]:
         """`rows` as :class:`RoundMetrics`."""
         return tuple(map(RoundMetrics.from_row, self._rows))
+
+    def take_parts(self, own_parts: OwnParts) -> None:
+        """Continue with these parts.
+
+        Runs of versions that did not record them may continue with any.
+
+        **Raises:** `InputError` if the run has recorded others.
+        """
+        if self.own_parts:
+            require_same_parts(self.own_parts, own_parts, self.folder)
+        self.own_parts = own_parts
 
     def rewind(self, rows: Sequence[dict[str, float]], config: ImproveConfig) -> None:
         """Continue after these measurements, discarding everything written later.
@@ -210,7 +238,8 @@ class RunFolder:
             if rows or (self.folder / name).exists():
                 self._write_text(name, _lines(rows))
         if len(self._rows) >= MIN_ROWS:
-            trajectory = to_trajectory(self.metrics, dataclasses.asdict(self.config))
+            settings = {**dataclasses.asdict(self.config), **self.own_parts}
+            trajectory = to_trajectory(self.metrics, settings)
             self._guarded(lambda: write_csv(trajectory, self.folder / RUN_TABLE))
         else:  # the run went back to fewer rows than a table needs
             self._guarded(self._remove_table)
@@ -222,6 +251,11 @@ class RunFolder:
 
     def _write_settings(self) -> None:
         self._guarded(self._remove_left_over)
+        # First, so that a folder with a configuration has all that the run was made with.
+        if self.own_parts:
+            self._write_text(OWN_PARTS_FILE, _pretty(self.own_parts))
+        else:
+            self._guarded(lambda: (self.folder / OWN_PARTS_FILE).unlink(missing_ok=True))
         self._write_text(CONFIG_FILE, _pretty(dataclasses.asdict(self.config)))
 
     def _remove_left_over(self) -> None:
@@ -263,5 +297,5 @@ def _lines(rows: Sequence[dict[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def _pretty(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2) + "\n"
+def _pretty(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), indent=2) + "\n"

@@ -7,7 +7,7 @@ from jaxgap.improve.runs.new_run_folder import empty_folder, require_free
 
 
 def test_what_a_run_left_that_never_began_is_no_hindrance(tmp_path):
-    for name in ("run.lock", ".config.json.abc"):
+    for name in ("run.lock", "own_parts.json", ".own_parts.json.abc", ".config.json.abc"):
         (tmp_path / name).touch()
     assert require_free(tmp_path) == tmp_path
 

@@ -8,7 +8,9 @@ import pytest
 
 from jaxgap.improve.external import ExternalResponses
 from jaxgap.improve.runs.origin import MODEL, origin_of
+from jaxgap.improve.verifiers.random_scores import RandomVerifier
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
+from jaxgap.tasks import Addition
 
 
 class OtherEnd(CharTokenizer):
@@ -36,6 +38,18 @@ def with_answer(loop):
     return dataclasses.replace(loop, split=dataclasses.replace(loop.split, train=train))
 
 
+def with_random_verifier(loop):
+    return dataclasses.replace(loop, verifier=RandomVerifier())
+
+
+def with_lenient_grader(loop):
+    class Lenient(Addition):
+        def grade(self, problem, completion):
+            return True
+
+    return dataclasses.replace(loop, task=Lenient())
+
+
 def changed(before, now):
     before, now = origin_of(before), origin_of(now)
     assert before.keys() == now.keys()
@@ -46,6 +60,8 @@ def changed(before, now):
     ("change", "name"),
     [
         (with_answer, "its problems"),
+        (with_random_verifier, "its verifier"),
+        (with_lenient_grader, "its grader"),
         (with_external, "its external responses"),
         (lambda loop: with_model(loop, norm_eps=1e-5), MODEL),
         (
