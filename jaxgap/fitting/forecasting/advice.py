@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from jaxgap.fitting.forecasting.futures import Futures
 from jaxgap.fitting.forecasting.observations import Observations
-from jaxgap.fitting.forecasting.posterior import Futures
 from jaxgap.fitting.forecasting.shapes import RandomWalk
 from jaxgap.fitting.results.time_left import FARTHEST
 

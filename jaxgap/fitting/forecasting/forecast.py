@@ -28,8 +28,8 @@ from jaxgap.fitting.forecasting.advice import (
     rounds_left,
     times_ahead,
 )
+from jaxgap.fitting.forecasting.futures import Futures, sample_futures
 from jaxgap.fitting.forecasting.observations import Observations
-from jaxgap.fitting.forecasting.posterior import Futures, sample_futures
 from jaxgap.fitting.forecasting.thinning import rows_a_block, thinned
 from jaxgap.fitting.results.estimate import NO_VERIFIER
 from jaxgap.fitting.results.time_left import EPSILON_ACCURACY, EPSILON_RELATIVE

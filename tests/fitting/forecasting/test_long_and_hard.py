@@ -9,8 +9,8 @@ import pytest
 
 from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting import forecast
+from jaxgap.fitting.forecasting.futures import sample_futures
 from jaxgap.fitting.forecasting.observations import Observations
-from jaxgap.fitting.forecasting.posterior import sample_futures
 from jaxgap.trajectory import Trajectory
 
 # The package's function of the same name hides the module.

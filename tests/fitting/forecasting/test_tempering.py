@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgap.fitting.forecasting.futures import sample_futures
 from jaxgap.fitting.forecasting.observations import Observations
-from jaxgap.fitting.forecasting.posterior import sample_futures
 from jaxgap.fitting.forecasting.tempering import choose, systematic
 
 # Widths of the likelihoods: the prior's draws do for the first, and not for the second.

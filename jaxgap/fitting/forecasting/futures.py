@@ -139,19 +139,17 @@ def sample_futures(
         ),
     }
     with double_precision():
-        logs, trends, limits, levels, lawful, weights, turned, normals = jax.tree.map(
-            np.asarray, _sample(_Inputs(**arrays), key)
-        )
-    named = zip((shape.name for shape in SHAPES), weights.tolist(), strict=True)
+        found = jax.tree.map(np.asarray, _sample(_Inputs(**arrays), key))
+    names = [shape.name for shape in SHAPES]
     return Futures(
-        logs[:, place],
-        trends[:, place],
-        limits,
-        levels,
-        lawful,
-        dict(named),
-        float(turned),
-        _num_effective(normals),
+        logs=found.logs[:, place],
+        trends=found.trends[:, place],
+        limits=found.limits,
+        noise_levels=found.noise_levels,
+        lawful=found.lawful,
+        weights=dict(zip(names, found.weights.tolist(), strict=True)),
+        turned=float(found.turned),
+        num_effective=_num_effective(found.normals),
     )
 
 
@@ -161,8 +159,21 @@ def _num_effective(normals: Float[np.ndarray, "draws dims"]) -> float:
     return float(len(normals) ** 2 / np.sum(counts**2))
 
 
+class _Sampled(NamedTuple):
+    """What a :class:`Futures` is made of; `normals` are the parameters of the draws."""
+
+    logs: Float[Array, "draws future"]
+    trends: Float[Array, "draws future"]
+    limits: Float[Array, " draws"]
+    noise_levels: Float[Array, " draws"]
+    lawful: Bool[Array, " draws"]
+    weights: Float[Array, " shapes"]
+    turned: Float[Array, ""]
+    normals: Float[Array, "draws dims"]
+
+
 @eqx.filter_jit
-def _sample(inputs: _Inputs, key: PRNGKeyArray):
+def _sample(inputs: _Inputs, key: PRNGKeyArray) -> _Sampled:
     """The compiled part of :func:`sample_futures`."""
     prior_key, choice_key, state_key, residual_key = jax.random.split(key, 4)
     num_normals = NUM_SHAPE_PARAMETERS + 3
@@ -184,11 +195,16 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray):
     now = inputs.u[inputs.num_rows - 1]
     gaps = jnp.diff(inputs.future, prepend=now)
     residuals = _residuals(states[:, 3], wander, gaps, residual_key)
-    limits = states[:, :3].sum(axis=1)
-    noise_levels = inputs.noise_level.at(draws.noise)
-    lawful = jnp.asarray(_LAWFUL)[shape_index]
-    logs = trends + residuals
-    return logs, trends, limits, noise_levels, lawful, chosen.masses, turned, chosen.normals
+    return _Sampled(
+        logs=trends + residuals,
+        trends=trends,
+        limits=states[:, :3].sum(axis=1),
+        noise_levels=inputs.noise_level.at(draws.noise),
+        lawful=jnp.asarray(_LAWFUL)[shape_index],
+        weights=chosen.masses,
+        turned=turned,
+        normals=chosen.normals,
+    )
 
 
 def _trends(
@@ -244,8 +260,8 @@ def _posteriors(
     variances = inputs.variances * inputs.noise_level.at(draws.noise)[:, None] ** 2
     measured = jnp.arange(len(inputs.u)) < inputs.num_rows
     elapsed = jnp.diff(inputs.u, prepend=inputs.u[:1])
-    lanes = jax.vmap(condition, in_axes=(None, 0, None, 0, None, 0, 0, 0))
-    return lanes(
+    condition_each = jax.vmap(condition, in_axes=(None, 0, None, 0, None, 0, 0, 0))
+    return condition_each(
         inputs.values,
         jnp.maximum(variances, _LEAST_VARIANCE),
         measured,
