@@ -50,8 +50,60 @@ class Refit(NamedTuple):
     slope: Float[Array, ""]
 
 
+class _Judged(NamedTuple):
+    """Where a refit stands: the bracket with it, and what that says of the end.
+
+    - `relative`: zeta over the quantile, minus one.
+    - `newton`: the end by Newton's method.
+    - `moved`: how far the number moved; the trial if the refit failed.
+    - `low`, `high`: the bracket with this refit.
+    - `failed`: whether the refit has no finite outcome.
+    - `outside`: whether it is beyond the end.
+    - `stuck`: whether it did not follow the spring.
+    - `steep`: whether the profile rises there, so that Newton's method means something.
+    - `far_inside`: well inside, where Newton's method says little of where the end is.
+    - `near`, `narrow`, `at_bound`: whether the end is found by the profile, by the bracket, or is
+        the bound.
+    - `in_vain`: whether a second search sees no end beyond the first.
+    """
+
+    relative: Float[Array, ""]
+    newton: Float[Array, ""]
+    moved: Float[Array, ""]
+    low: Float[Array, ""]
+    high: Float[Array, ""]
+    failed: Bool[Array, ""]
+    outside: Bool[Array, ""]
+    stuck: Bool[Array, ""]
+    steep: Bool[Array, ""]
+    far_inside: Bool[Array, ""]
+    near: Bool[Array, ""]
+    narrow: Bool[Array, ""]
+    at_bound: Bool[Array, ""]
+    in_vain: Bool[Array, ""]
+
+
 def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     """Update the bracket with one refit, and choose the next distance."""
+    at = _judged(search, refit, quantile, room)
+    wanted, trial = _next_trial(search, at, room)
+    return Bracket(
+        inner=jnp.where(at.outside, search.inner, refit.coordinates),
+        trial=trial,
+        low=at.low,
+        high=jnp.where(at.in_vain, search.low, at.high),
+        value=jnp.where(at.in_vain, search.low, jnp.where(at.near, at.newton, wanted)),
+        relative=jnp.where(at.failed, search.relative, at.relative),
+        outside=at.outside,
+        stuck=at.stuck,
+        at_bound=at.at_bound,
+        done=at.at_bound | at.near | at.narrow | at.in_vain,
+        num_steps=search.num_steps + 1,
+    )
+
+
+def _judged(search: Bracket, refit: Refit, quantile, room) -> _Judged:
+    """Where the refit stands."""
     relative = refit.zeta / quantile - 1
     newton = refit.moved - (refit.zeta - quantile) / refit.slope
     # A failed refit counts as outside, so that the search backs off.
@@ -68,39 +120,45 @@ def updated(search: Bracket, refit: Refit, quantile, room) -> Bracket:
     at_bound = ~outside & ~stuck & (search.trial >= room) & jnp.isinf(high) & is_beyond
     near = ~failed & (jnp.abs(relative) < NEAR) & (jnp.abs(newton - moved) < 2 * NEAR * moved)
     narrow = high - low < _NARROW * high
-    # Well inside, Newton's method says little of where the end is.
     far_inside = relative < -0.1
     # A second search, which begins at the end found, leaves it at that if it sees none beyond.
     is_second = (search.low > 0) & jnp.isinf(search.relative)
     in_vain = is_second & ~far_inside & ~(newton > (1 + 2 * NEAR) * search.low)
-
-    # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
-    settling = (jnp.abs(relative) < 0.5 * jnp.abs(search.relative)) & ~failed
-    between = jnp.where(settling & (newton > low) & (newton < high), newton, 0.5 * (low + high))
-    # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
-    # moved a steep profile was far too soft: a closer trial has a stiffer one.
-    too_soft = stuck & steep
-    closest = jnp.maximum(moved, _CLOSER * search.trial)
-    least = jnp.where(far_inside & ~too_soft, 1.2 * search.trial, closest)
-    outward = jnp.clip(jnp.where(steep, newton, jnp.inf), least, 4 * search.trial)
-    wanted = jnp.where(jnp.isinf(high), outward, between)
-    # Aim further by as much as the spring will give, which grows about as the cube of the distance,
-    # even beyond the bound.
-    short = jnp.where(failed, 0.0, jnp.clip(search.trial - moved, 0.0, 0.1 * search.trial))
-    trial = jnp.minimum(wanted, room) + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
-    return Bracket(
-        inner=jnp.where(outside, search.inner, refit.coordinates),
-        trial=trial,
+    return _Judged(
+        relative=relative,
+        newton=newton,
+        moved=moved,
         low=low,
-        high=jnp.where(in_vain, search.low, high),
-        value=jnp.where(in_vain, search.low, jnp.where(near, newton, wanted)),
-        relative=jnp.where(failed, search.relative, relative),
+        high=high,
+        failed=failed,
         outside=outside,
         stuck=stuck,
+        steep=steep,
+        far_inside=far_inside,
+        near=near,
+        narrow=narrow,
         at_bound=at_bound,
-        done=at_bound | near | narrow | in_vain,
-        num_steps=search.num_steps + 1,
+        in_vain=in_vain,
     )
+
+
+def _next_trial(search: Bracket, at: _Judged, room) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The distance to go to next, and where the spring has to pull for that."""
+    # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
+    settling = (jnp.abs(at.relative) < 0.5 * jnp.abs(search.relative)) & ~at.failed
+    by_newton = settling & (at.newton > at.low) & (at.newton < at.high)
+    between = jnp.where(by_newton, at.newton, 0.5 * (at.low + at.high))
+    # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
+    # moved a steep profile was far too soft: a closer trial has a stiffer one.
+    too_soft = at.stuck & at.steep
+    closest = jnp.maximum(at.moved, _CLOSER * search.trial)
+    least = jnp.where(at.far_inside & ~too_soft, 1.2 * search.trial, closest)
+    outward = jnp.clip(jnp.where(at.steep, at.newton, jnp.inf), least, 4 * search.trial)
+    wanted = jnp.where(jnp.isinf(at.high), outward, between)
+    # Aim further by as much as the spring will give, which grows about as the cube of the distance,
+    # even beyond the bound.
+    short = jnp.where(at.failed, 0.0, jnp.clip(search.trial - at.moved, 0.0, 0.1 * search.trial))
+    return wanted, jnp.minimum(wanted, room) + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
 
 
 def begun_again(search: Bracket, start, moved, room) -> Bracket:

@@ -19,7 +19,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from jaxgap.fitting.curves import Curves
@@ -127,7 +127,8 @@ def confidence_curves(
     elapsed = np.array([query.elapsed for query in queries])
     indices = np.array([query.index for query in queries])
     with double_precision():
-        traced = _trace(problem, batch, Fits(*leaves[:3]), leaves[3], elapsed, indices, leaves[4].T)
+        arrays = map(jnp.asarray, (leaves[3], elapsed, indices, leaves[4].T))
+        traced = _trace(problem, batch, Fits(*leaves[:3]), *arrays)
         centres, values, zetas = (np.asarray(leaf)[:size] for leaf in traced)
     enough = targets[_TAILS.index(0.05)] * 0.97
     return [
@@ -192,6 +193,13 @@ def _number(problem: FitProblem, z: Float[Array, " n"], lane: _Lanes) -> Float[A
     return jnp.where(is_limit, jnp.stack(dynamics.limits()), there)[lane.index]
 
 
+def _numbers(
+    problem: FitProblem, z: Float[Array, "lanes n"], lanes: _Lanes
+) -> Float[Array, " lanes"]:
+    """:func:`_number` of every lane."""
+    return jax.vmap(lambda z, lane: _number(problem, z, lane))(z, lanes)
+
+
 def _horizon(lane: _Lanes) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """How far a confidence curve is followed: as far as a limit's interval."""
     low, high = jnp.stack([horizon(limit, lane.curves) for limit in LIMITS], axis=1)
@@ -203,15 +211,79 @@ def _pinned(problem: FitProblem, z: Float[Array, " n"], lane: _Lanes) -> Float[A
     return jnp.append(problem.residuals(z, lane.curves), spring)
 
 
+class _Walk(NamedTuple):
+    """What stays the same while curves are traced outward; a lane for each curve, query and side.
+
+    - `curve`: the index of each lane's curve.
+    - `lanes`: the curves and numbers, without springs.
+    - `starts`: of the law.
+    - `cost`, `variance`: of the fit.
+    - `centre`: where each curve begins.
+    - `direction`: -1 downward, +1 upward.
+    - `scale`: a typical size of the curve's values.
+    - `room`: the distance of the horizon from the centre.
+    - `beyond`: whether the fit is beyond the horizon, so that the curve is traced from the data.
+    - `reach`: the distance of the data from the centre.
+    """
+
+    curve: Int[Array, " lanes"]
+    lanes: _Lanes
+    starts: Float[Array, "lanes starts n"]
+    cost: Float[Array, " lanes"]
+    variance: Float[Array, " lanes"]
+    centre: Float[Array, " lanes"]
+    direction: Float[Array, " lanes"]
+    scale: Float[Array, " lanes"]
+    room: Float[Array, " lanes"]
+    beyond: Bool[Array, " lanes"]
+    reach: Float[Array, " lanes"]
+
+
+class _Step(NamedTuple):
+    """Where each lane's next refit starts, and how far from the centre its spring pulls."""
+
+    inner: Float[Array, "lanes n"]
+    distance: Float[Array, " lanes"]
+
+
 @eqx.filter_jit
-def _trace(problem: FitProblem, batch: Curves, fits: Fits, variances, elapsed, indices, targets):
+def _trace(
+    problem: FitProblem,
+    batch: Curves,
+    fits: Fits,
+    variances: Float[Array, " curves"],
+    elapsed: Float[Array, " queries"],
+    indices: Int[Array, " queries"],
+    targets: Float[Array, "rounds curves"],
+):
     """Centres (curves, queries), and values and roots (curves, queries, sides, rounds)."""
-    num_curves, num_queries = len(fits.cost), len(elapsed)
-    shape = (num_curves, num_queries, 2)
+    walk, first = _first_step(problem, batch, fits, variances, elapsed, indices, targets[0])
+    pairs = jnp.stack([targets, jnp.concatenate([targets[1:], targets[-1:]])], axis=1)
+    _, (values, zetas) = jax.lax.scan(
+        lambda step, targets: _refit(problem, walk, step, targets), first, pairs
+    )
+    shape = (len(fits.cost), len(elapsed), 2)
+    rounds = (len(targets), *shape)
+    centre = walk.centre.reshape(shape)[..., 0]
+    return centre, *(jnp.moveaxis(leaf.reshape(rounds), 0, -1) for leaf in (values, zetas))
+
+
+def _first_step(
+    problem: FitProblem,
+    batch: Curves,
+    fits: Fits,
+    variances: Float[Array, " curves"],
+    elapsed: Float[Array, " queries"],
+    indices: Int[Array, " queries"],
+    target: Float[Array, " curves"],
+) -> tuple[_Walk, _Step]:
+    """The walk, and its first step: from the fits, at the first distances from the centre."""
+    shape = (len(fits.cost), len(elapsed), 2)
     curve, query, side = (each.ravel() for each in jnp.indices(shape))
     batch = jax.tree.map(jnp.asarray, batch)
     starts = jax.vmap(problem.law.starts)(batch)[curve]
-    best, cost, variance = fits.coordinates[curve], fits.cost[curve], variances[curve]
+    of_fits = (fits.coordinates, fits.cost, variances)
+    best, cost, variance = (jnp.asarray(leaf)[curve] for leaf in of_fits)
     lanes = _Lanes(
         jax.tree.map(lambda leaf: leaf[curve], batch),
         elapsed[query],
@@ -221,39 +293,56 @@ def _trace(problem: FitProblem, batch: Curves, fits: Fits, variances, elapsed, i
     )
     direction = 2.0 * side - 1.0
     scale = lanes.curves.value_scale
-    number_fn = jax.vmap(lambda z, lane: _number(problem, z, lane))
     lowest, highest = jax.vmap(_horizon)(lanes)
-    centre = jnp.clip(number_fn(best, lanes), lowest, highest)
+    centre = jnp.clip(_numbers(problem, best, lanes), lowest, highest)
     room = jnp.abs(jnp.where(direction > 0, highest, lowest) - centre)
     # If the fit is beyond what counts as known, go from the data outward.
-    beyond = (number_fn(best, lanes) != centre) & (room > 0)
-    reach = jnp.abs(number_fn(best, lanes._replace(elapsed=jnp.zeros(len(curve)))) - centre)
+    beyond = (_numbers(problem, best, lanes) != centre) & (room > 0)
+    at_data = lanes._replace(elapsed=jnp.zeros(len(curve)))
+    reach = jnp.abs(_numbers(problem, best, at_data) - centre)
     stderr = jax.vmap(lambda z, lane, v: _stderr(problem, z, lane, v))(best, lanes, variance)
-    first = jnp.clip(targets[0][curve] * stderr, 1e-9 * scale, 0.3 * scale)
+    first = jnp.clip(target[curve] * stderr, 1e-9 * scale, 0.3 * scale)
     first = jnp.where(beyond, reach - 0.05 * scale, jnp.minimum(first, room))
+    walk = _Walk(
+        curve=curve,
+        lanes=lanes,
+        starts=starts,
+        cost=cost,
+        variance=variance,
+        centre=centre,
+        direction=direction,
+        scale=scale,
+        room=room,
+        beyond=beyond,
+        reach=reach,
+    )
+    return walk, _Step(best, first)
 
-    def refit(carry, targets):
-        inner, distance = carry
-        stiffness = jnp.sqrt(variance) / jnp.maximum(distance, 1e-12 * scale)
-        loose = lanes._replace(target=centre + direction * distance, stiffness=stiffness)
-        other = jax.vmap(lambda *each: _nearest(problem, *each))(starts, loose)
-        tight = loose._replace(stiffness=stiffness / SLACK)
-        found = _better_of(problem, tight, inner, other)
-        values = number_fn(found.y, lanes)
-        spring = ((values - tight.target) * tight.stiffness) ** 2
-        zeta = jnp.sqrt(jnp.maximum(2 * found.cost - spring - cost, 0.0) / variance)
-        wanted = targets[1][curve] / jnp.maximum(zeta, 1e-6)
-        failed = ~jnp.isfinite(zeta)
-        factor = jnp.where(failed, 0.5, jnp.clip(wanted, 0.1, 4.0))
-        inner = jnp.where(failed[:, None], inner, found.y)
-        onward = jnp.where(beyond, 2 * distance - reach, jnp.minimum(distance * factor, room))
-        return (inner, onward), (values, zeta)
 
-    pairs = jnp.stack([targets, jnp.concatenate([targets[1:], targets[-1:]])], axis=1)
-    _, (values, zetas) = jax.lax.scan(refit, (best, first), pairs)
-    rounds = (len(targets), *shape)
-    centre = centre.reshape(shape)[..., 0]
-    return centre, *(jnp.moveaxis(leaf.reshape(rounds), 0, -1) for leaf in (values, zetas))
+def _refit(
+    problem: FitProblem, walk: _Walk, step: _Step, targets: Float[Array, "2 curves"]
+) -> tuple[_Step, tuple[Float[Array, " lanes"], Float[Array, " lanes"]]]:
+    """Refit every lane: the next step, and the value and root reached.
+
+    `targets` are the roots aimed at in this step and in the next.
+    """
+    inner, distance = step
+    stiffness = jnp.sqrt(walk.variance) / jnp.maximum(distance, 1e-12 * walk.scale)
+    target = walk.centre + walk.direction * distance
+    loose = walk.lanes._replace(target=target, stiffness=stiffness)
+    other = jax.vmap(lambda *each: _nearest(problem, *each))(walk.starts, loose)
+    tight = loose._replace(stiffness=stiffness / SLACK)
+    found = _better_of(problem, tight, inner, other)
+    values = _numbers(problem, found.y, walk.lanes)
+    spring = ((values - tight.target) * tight.stiffness) ** 2
+    zeta = jnp.sqrt(jnp.maximum(2 * found.cost - spring - walk.cost, 0.0) / walk.variance)
+    wanted = targets[1][walk.curve] / jnp.maximum(zeta, 1e-6)
+    failed = ~jnp.isfinite(zeta)
+    factor = jnp.where(failed, 0.5, jnp.clip(wanted, 0.1, 4.0))
+    inner = jnp.where(failed[:, None], inner, found.y)
+    onward = jnp.minimum(distance * factor, walk.room)
+    onward = jnp.where(walk.beyond, 2 * distance - walk.reach, onward)
+    return _Step(inner, onward), (values, zeta)
 
 
 def _nearest(problem: FitProblem, starts, lane: _Lanes) -> Float[Array, " n"]:
