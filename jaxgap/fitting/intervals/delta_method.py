@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgap.fitting.intervals.profile import Minimised
+from jaxgap.fitting.intervals.unit_columns import unit_columns
 from jaxgap.fitting.problem import FitProblem
 
 
@@ -28,9 +29,8 @@ def standard_errors(
 ) -> Float[Array, " k"]:
     """Standard errors, by the delta method, of numbers with these slopes at the fit."""
     jacobian = jax.jacfwd(problem.residuals)(fit.coordinates, fit.data)
-    norms = jnp.linalg.norm(jacobian, axis=0)
-    norms = jnp.where(norms > 0, norms, 1.0)
-    scaled = (jacobian / norms).T @ (jacobian / norms)
+    columns, norms = unit_columns(jacobian)
+    scaled = columns.T @ columns
     # A coordinate without effect has a zero row: its unit pivot keeps it out of the inverse.
     scaled = scaled + jnp.diag(jnp.where(jnp.diagonal(scaled) > 0, 0.0, 1.0))
     spread = jsl.cho_solve(jsl.cho_factor(scaled), (slopes / norms).T)

@@ -16,13 +16,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.intervals.unit_columns import RANK_TOLERANCE, unit_columns
 from jaxgap.fitting.noise.joint_scale import on_floor
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 
 _SPARE_ROWS = 2
-# Directions that move the rows by less than this fraction of the strongest are undetermined.
-_RANK_TOLERANCE = 1e-9
 
 
 def noise_is_estimable(
@@ -64,10 +63,9 @@ def _num_determined(problem: FitProblem, curves: Curves) -> Float[Array, "2"]:
 
     def at(start: Float[Array, " n"]) -> Float[Array, "2"]:
         jacobian = jax.jacfwd(problem.deviations)(start, curves)
-        norms = jnp.linalg.norm(jacobian, axis=0)
-        scaled = (jacobian / jnp.where(norms > 0, norms, 1.0)).reshape(-1, 2, len(start))
-        values = jnp.linalg.svd(jnp.swapaxes(scaled, 0, 1), compute_uv=False)
-        return jnp.sum(values > _RANK_TOLERANCE * values[:, :1], axis=1)
+        by_series = unit_columns(jacobian)[0].reshape(-1, 2, len(start))
+        values = jnp.linalg.svd(jnp.swapaxes(by_series, 0, 1), compute_uv=False)
+        return jnp.sum(values > RANK_TOLERANCE * values[:, :1], axis=1)
 
     starts = problem.starts(jax.tree.map(jnp.asarray, curves))
     return jnp.max(jax.vmap(at)(starts), axis=0)

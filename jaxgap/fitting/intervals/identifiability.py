@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.intervals.unit_columns import RANK_TOLERANCE, unit_columns
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 
@@ -33,9 +34,8 @@ Identifiability = Literal[
     "identifiable", "practically unidentifiable", "structurally unidentifiable", "refuted", "held"
 ]
 
-# A direction moves the residuals if by more than this fraction of the strongest one; a number
-# moves along it if by more than this fraction of its gradient. Both are far above round-off.
-_RANK_TOLERANCE = 1e-9
+# A number moves along a direction if by more than this fraction of its gradient; far above
+# round-off.
 _MOVES = 1e-4
 
 
@@ -63,14 +63,13 @@ def _without_effect(problem: FitProblem, curves: Curves) -> Bool[Array, " report
         slopes = jax.jacfwd(problem.numbers)(start, curves)
         # Coordinates that move nothing, the placeholders of a missing verifier, are left out.
         alive = jnp.any(slopes != 0, axis=0)
-        norms = jnp.linalg.norm(jacobian, axis=0)
-        norms = jnp.where(norms > 0, norms, 1.0)
+        columns, norms = unit_columns(jacobian)
         # Padded to at least one row per coordinate, the reduced SVD has all directions; a full one
         # would need a matrix of rows x rows.
         missing = max(0, len(start) - len(jacobian))
-        rows = jnp.pad(jacobian / norms, ((0, missing), (0, 0)))
+        rows = jnp.pad(columns, ((0, missing), (0, 0)))
         _, values, directions = jnp.linalg.svd(rows, full_matrices=False)
-        silent = values <= _RANK_TOLERANCE * values[0]
+        silent = values <= RANK_TOLERANCE * values[0]
         moved = (slopes / norms * alive) @ directions.T
         strength = jnp.linalg.norm(moved * silent, axis=1)
         return strength > _MOVES * jnp.linalg.norm(moved, axis=1)

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgap.fitting.intervals.unit_columns import unit_columns
+
 # The least eigenvalue of the scaled normal matrix: whatever is below counts as undetermined.
 _RIDGE = 1e-12
 
@@ -37,11 +39,9 @@ def start_geometry(
 ) -> StartGeometry:
     """The geometry of the squares of `residuals_at` at a start."""
     residuals, jacobian = residuals_at(start), jax.jacfwd(residuals_at)(start)
-    norms = jnp.linalg.norm(jacobian, axis=0)
-    scale = jnp.where(norms > 0, norms, 1.0)
-    scaled = jacobian / scale
-    values, vectors = jnp.linalg.eigh(scaled.T @ scaled)
-    root = vectors / jnp.sqrt(jnp.maximum(values, _RIDGE)) / scale[:, None]
+    columns, norms = unit_columns(jacobian)
+    values, vectors = jnp.linalg.eigh(columns.T @ columns)
+    root = vectors / jnp.sqrt(jnp.maximum(values, _RIDGE)) / norms[:, None]
     slopes = root.T @ (jacobian.T @ residuals)
     cost = jnp.sum(residuals**2)
     return StartGeometry(cost, -root @ slopes, cost - jnp.sum(slopes**2), root)
