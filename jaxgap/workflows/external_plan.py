@@ -15,12 +15,7 @@ from jaxtyping import Float
 
 from jaxgap.errors import InputError
 from jaxgap.fitting import Estimate, FitResult
-from jaxgap.fitting.external_data.best_schedule import (
-    BestSchedule,
-    best_schedule,
-    invalid_reason,
-    limit_slopes,
-)
+from jaxgap.fitting.external_data.best_schedule import BestSchedule, best_schedule
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import (
     ScheduleOutcome,
@@ -28,6 +23,7 @@ from jaxgap.fitting.external_data.schedule_outcomes import (
     law_of,
     unplannable,
 )
+from jaxgap.fitting.external_data.under_schedule import invalid_reason, limit_slopes
 
 _NUM_STRENGTHS = 9
 # Halvings of the interval in which a schedule leaves the model, to a thousandth or less.

@@ -36,14 +36,19 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
-from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
-from jaxgap.dynamics.coupling import RankOneCoupling
 from jaxgap.dynamics.external_data import ExternalData
 from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.dynamics.types import as_floats
-from jaxgap.dynamics.validity import Validity
-from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds, check_strength
+from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
+from jaxgap.fitting.external_data.under_schedule import (
+    LimitSlopes,
+    check_formula,
+    invalid_reason,
+    limit_and_slopes,
+    limit_slopes,
+    solver_limit,
+)
 from jaxgap.fitting.precision import double_precision
 
 # Shares smaller than this are numerical noise of the optimiser.
@@ -57,20 +62,6 @@ _NUM_BLOCKS = 3
 _NUM_RAISED = 3
 # Changes of the scaled objective at which a search ends.
 _PRECISELY, _ROUGHLY = 1e-14, 1e-8
-
-
-class LimitSlopes(NamedTuple):
-    """The solver's limit under a schedule, and its derivatives.
-
-    - `limit`: $U_{s,\\infty}$, in the unit of the capabilities.
-    - `by_shares`: $dU_{s,\\infty} / d\\eta_j$, in that unit. The budget is fixed and can only be
-        moved, so only differences between rounds matter.
-    - `by_strength`: $dU_{s,\\infty} / d\\gamma$, in that unit.
-    """
-
-    limit: float
-    by_shares: Float[np.ndarray, " rounds"]
-    by_strength: float
 
 
 class BestSchedule(NamedTuple):
@@ -97,48 +88,6 @@ class BestSchedule(NamedTuple):
     def valid(self) -> bool:
         """Whether the model holds under `schedule`."""
         return self.reason is None or self.schedule is not self.lowest
-
-
-def invalid_reason(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> str | None:
-    """How the model breaks down under a schedule, in words; `None` if it holds."""
-    return validity_under(dynamics, schedule, strength).reason()
-
-
-def validity_under(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> Validity:
-    """Which conditions of the model hold under a schedule."""
-    _check(dynamics, strength)
-    with double_precision():
-        return _validity(*as_floats((dynamics, schedule.external(strength))))
-
-
-def limit_slopes(dynamics: GapDynamics, schedule: DataSchedule, strength: float) -> LimitSlopes:
-    """The solver's limit under a schedule, and how it depends on the shares and the strength.
-
-    **Arguments:**
-
-    - `dynamics`: a law with a closed form and a rank-one coupling.
-    - `schedule`: with no round before `dynamics.t0`.
-    - `strength`: $\\gamma \\ge 0$.
-
-    **Raises:**
-
-    `InputError` (a `ValueError`) for a strength that is negative or not finite, or a round before
-    `dynamics.t0`; `ValueError` for another law.
-
-    **Example:**
-
-    >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
-    >>> dynamics = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 5.0, 3.0)
-    >>> slopes = limit_slopes(dynamics, DataSchedule.early([0.0, 4.0]), strength=0.2)
-    >>> round(slopes.limit, 9), round(slopes.by_strength, 3)
-    (0.0, -4.167)
-    """
-    _check(dynamics, strength)
-    check_rounds(schedule.times, float(dynamics.t0))
-    with double_precision():
-        arrays = as_floats((dynamics, schedule.times, schedule.shares, strength))
-        limit, (by_shares, by_strength) = _limit_and_slopes(*arrays)
-    return LimitSlopes(float(limit), np.asarray(by_shares), float(by_strength))
 
 
 def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> BestSchedule:
@@ -179,7 +128,7 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     The limit is derived from the jump of Sun et al. (arXiv:2507.00075v4), section 5, which claims
     that no schedule is better than another.
     """
-    _check(dynamics, strength)
+    check_formula(dynamics, strength)
     times = DataSchedule.uniform(times).times
     check_rounds(times, float(dynamics.t0))
     starts = _starts(dynamics, strength, times)
@@ -196,16 +145,6 @@ def best_schedule(dynamics: GapDynamics, strength: float, times: ArrayLike) -> B
     )
 
 
-def _check(dynamics: AbstractDynamics, strength: float) -> None:
-    """Refuse a law for which the limit has no formula here (`ValueError`), and a bad strength."""
-    if not (isinstance(dynamics, GapDynamics) and isinstance(dynamics.coupling, RankOneCoupling)):
-        other = dynamics.coupling if isinstance(dynamics, GapDynamics) else dynamics
-        raise ValueError(
-            f"dynamics must be a GapDynamics with a RankOneCoupling, got {type(other).__name__}"
-        )
-    check_strength(strength)
-
-
 def _lowest_shares(
     dynamics: GapDynamics,
     strength: float,
@@ -217,7 +156,7 @@ def _lowest_shares(
         law, rounds, gamma = as_floats((dynamics, times, strength))
 
         def limit(shares):
-            value, (slopes, _) = _limit_and_slopes(law, rounds, shares, gamma)
+            value, (slopes, _) = limit_and_slopes(law, rounds, shares, gamma)
             return value, slopes
 
         found = [_descend(limit, start, _PRECISELY) for start in starts]
@@ -357,24 +296,8 @@ def _limits(
 
 
 @eqx.filter_jit
-def _validity(dynamics: GapDynamics, external: ExternalData) -> Validity:
-    return InjectedDynamics(dynamics, external).validity()
-
-
-@eqx.filter_jit
-def _limit_and_slopes(dynamics, times, shares, strength):
-    at = jnp.asarray(shares)
-    return jax.value_and_grad(_limit, argnums=(2, 3))(dynamics, times, at, strength)
-
-
-@eqx.filter_jit
 def _limit_of_each(dynamics, times, shares, strength):
-    return jax.vmap(lambda row: _limit(dynamics, times, row, strength))(jnp.asarray(shares))
-
-
-def _limit(dynamics, times, shares, strength) -> Float[Array, ""]:
-    external = ExternalData(times, shares, strength)
-    return InjectedDynamics(dynamics, external).unchecked_limits().solver
+    return jax.vmap(lambda row: solver_limit(dynamics, times, row, strength))(jnp.asarray(shares))
 
 
 @eqx.filter_jit

@@ -20,13 +20,13 @@ from jaxgap.dynamics.gap_dynamics import GapDynamics
 from jaxgap.dynamics.injected_dynamics import InjectedDynamics
 from jaxgap.errors import InputError
 from jaxgap.fitting.curves import Curves
-from jaxgap.fitting.external_data.best_schedule import (
+from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds, check_strength
+from jaxgap.fitting.external_data.under_schedule import (
     LimitSlopes,
     invalid_reason,
     limit_slopes,
     validity_under,
 )
-from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds, check_strength
 from jaxgap.fitting.intervals.bands import ends_of_rows
 from jaxgap.fitting.intervals.delta_method import standard_errors
 from jaxgap.fitting.intervals.search_start import minimised

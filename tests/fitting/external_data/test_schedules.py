@@ -22,9 +22,10 @@ from jaxgap.dynamics import (
 )
 from jaxgap.errors import InputError
 from jaxgap.fitting import DriftingRatioLaw, LaggedLaw, LinearLaw, fit
-from jaxgap.fitting.external_data.best_schedule import best_schedule, invalid_reason, limit_slopes
+from jaxgap.fitting.external_data.best_schedule import best_schedule
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import compare_schedules
+from jaxgap.fitting.external_data.under_schedule import invalid_reason, limit_slopes
 from jaxgap.fitting.precision import double_precision
 from jaxgap.trajectory import Trajectory
 
@@ -236,16 +237,6 @@ def test_numbers_of_a_schedule_that_stops_the_law_are_withheld():
     assert late.improvement.estimate > 0.1
 
 
-def test_slopes_are_those_of_differences():
-    law, schedule, h = LAWS["between"], DataSchedule.given([0.0, 2.0], [0.7, 0.3]), 1e-5
-    slopes = limit_slopes(law, schedule, 0.8)
-    up, down = (limit_slopes(law, schedule, 0.8 + each).limit for each in (h, -h))
-    assert slopes.by_strength == pytest.approx((up - down) / (2 * h), rel=1e-6)
-    moved = DataSchedule.given([0.0, 2.0], [0.7 + h, 0.3 - h])
-    change = (limit_slopes(law, moved, 0.8).limit - slopes.limit) / h
-    assert slopes.by_shares[0] - slopes.by_shares[1] == pytest.approx(change, rel=1e-3)
-
-
 def test_limits_come_with_the_fits_intervals():
     ts = np.arange(14.0)
     noise = np.random.default_rng(3).normal(0, 0.01, (2, 14))
@@ -366,9 +357,6 @@ def test_no_limits_without_an_interval(fits):
             assert "nothing is left to estimate the noise from" in number.reason
 
 
-BOTH, BEFORE = DataSchedule.uniform([0, 1]), DataSchedule.uniform([-1, 1])
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -381,9 +369,6 @@ BOTH, BEFORE = DataSchedule.uniform([0, 1]), DataSchedule.uniform([-1, 1])
         (lambda: best_schedule(LAWS["early"], 0.1, [-1.0, 2.0]), "first time 0, got -1"),
         (lambda: best_schedule(LAWS["early"], np.nan, [0, 1]), "strength must be .* got nan"),
         (lambda: best_schedule(LAWS["early"], -1.0, [0, 1]), "strength must be .* got -1"),
-        (lambda: limit_slopes(LAWS["early"], BOTH, -1.0), "strength must be .* got -1"),
-        (lambda: limit_slopes(LAWS["early"], BEFORE, 0.1), "first time 0, got -1"),
-        (lambda: invalid_reason(LAWS["early"], BOTH, -1.0), "strength must be .* got -1"),
     ],
 )
 def test_misuse_is_refused(make, said):
@@ -393,6 +378,7 @@ def test_misuse_is_refused(make, said):
 
 DRIFTING = dataclasses.replace(LAWS["early"], coupling=DriftingRatioCoupling(0.6, -0.5))
 WITHOUT_GAP = RiseThenFallDynamics(RankOneCoupling(0.4), 1.0, 0.1, 0.1, 0.5, 3.0, 1.2)
+BOTH = DataSchedule.uniform([0, 1])
 WITHOUT_FORM = dataclasses.replace(LAWS["early"], potential=Tanh(0.3, 0.0))
 
 
