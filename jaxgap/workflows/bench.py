@@ -82,9 +82,10 @@ def run_bench(
     - `watch`: the watcher of each run, by the run's name.
 
     **Raises:** `InputError`, before anything runs, if the combinations are inconsistent, a model or
-    a task does not exist, a folder in `folder` has a run of the same name with other settings, its
-    bench.json compares runs that are not in the grid, or it cannot be written to; `DiskFullError`
-    if the disk is full; `RunError` if no run reached its last round.
+    a task does not exist, a folder in `folder` has a run of the same name with other settings or
+    with a verifier or a task of the user's own, its bench.json compares runs that are not in the
+    grid, or it cannot be written to; `DiskFullError` if the disk is full; `RunError` if no run
+    reached its last round.
     """
     folder, configs, settings = Path(folder), grid.configs(), grid.settings()
     if grid.base.num_rounds < MIN_ROUNDS:

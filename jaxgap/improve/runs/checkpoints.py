@@ -128,7 +128,7 @@ class CheckpointStore:
 
         **Raises:** `RunError` if one cannot be read because of memory, permissions or another
         system error, in which case it is left untouched; `InputError` if it belongs to another
-        model or other problems, or its state has leaves of other names.
+        model, verifier or grader or other problems, or its state has leaves of other names.
         """
         barrier()  # so that every process sees the same checkpoints
         for step in sorted(self.steps() if steps is None else steps, reverse=True):
