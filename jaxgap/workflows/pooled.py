@@ -50,7 +50,8 @@ class PooledNumber:
     - `failed`: by run name, how the law fails; if any does, the number is withheld.
     - `left_out`: by run name, why it does not contribute: not measured, or no noise to judge by.
         The number is that of the other runs.
-    - `reason`: why mean, spread, next run and runs are missing, or `None`.
+    - `reason`: why mean, spread, next run and runs are missing, or `None`. The spread is given even
+        so where the mean is too uncertain, but each run bounds its own number.
     """
 
     scale: Scale
@@ -156,7 +157,8 @@ def _pooled(
     effects: RandomEffects = pool(list(own.values()), level)
     too_wide = _too_wide(effects.mean, scale, list(results.values()))
     if too_wide is not None:
-        return dataclasses.replace(_absent(scale, too_wide), left_out=left_out)
+        spread = effects.spread if num_bounded == len(own) else None
+        return dataclasses.replace(_absent(scale, too_wide), spread=spread, left_out=left_out)
     kinds = {result.kind for result in results.values()}
     bounds = (0.0, 1.0) if name == "solver" and kinds == {"accuracy"} else (-math.inf, math.inf)
 
@@ -183,10 +185,20 @@ def _too_wide(mean: Interval, scale: Scale, results: Sequence[FitResult]) -> str
         if width <= math.log(_MOST_FACTOR):
             return None
         return f"its interval spans more than a factor of {_MOST_FACTOR:,.0f}"
-    most = max(float(result.source.curves.value_scale) for result in results)
+    most = _range_observed(results)
     if width <= most:
         return None
     return f"its interval is wider than the whole range observed, {most:.3g}"
+
+
+def _range_observed(results: Sequence[FitResult]) -> float:
+    """From the least to the greatest value of all runs, for the series where that is more."""
+    rows = np.concatenate([result.source.curves.ys[: result.num_points] for result in results])
+    measured = np.concatenate(
+        [result.source.curves.weights[: result.num_points] > 0 for result in results]
+    )
+    series = [ys[kept] for ys, kept in zip(rows.T, measured.T, strict=True)]
+    return max(float(np.ptp(ys)) for ys in series if ys.size)
 
 
 def _failure(result: FitResult, name: str) -> str | None:

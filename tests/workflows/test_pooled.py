@@ -43,6 +43,31 @@ def test_seeds_that_the_law_fits_are_pooled_and_none_is_missing(results):
     assert low < 1 < high
 
 
+def seeds_about(limits, noise):
+    ts = np.arange(12.0)
+    drawn = noise * np.random.default_rng(2).standard_normal((len(limits), 12))
+    runs = [
+        Trajectory(ts, limit + 3 * np.exp(-0.35 * ts) + each)
+        for limit, each in zip(limits, drawn, strict=True)
+    ]
+    return pool_group("x", tuple("abcd"[: len(limits)]), fit_many(LinearLaw(), runs), 0.9)
+
+
+def test_seeds_that_disagree_have_a_mean_within_the_range_of_all_of_them():
+    """Each falls by 3, but the interval of the mean is wider."""
+    limit = seeds_about((1.0, 2.0, 4.0), 0.03).numbers["limit"]
+    assert limit.reason is None
+    assert 3 < limit.mean.high - limit.mean.low < 6
+    assert limit.spread.estimate == pytest.approx(np.std([1.0, 2.0, 4.0], ddof=1), rel=0.05)
+
+
+def test_a_mean_that_is_too_uncertain_leaves_the_spread():
+    limit = seeds_about((1.0, 5.0), 0.03).numbers["limit"]
+    assert (limit.mean, limit.next_run, limit.runs) == (None, None, {})
+    assert "wider than the whole range observed, " in limit.reason
+    assert limit.spread.low < np.std([1.0, 5.0], ddof=1) < limit.spread.high
+
+
 @pytest.mark.slow
 def test_a_run_that_is_open_carries_no_mean_away():
     """Of limits that two runs bound and others do not: the mean may lie anywhere below."""

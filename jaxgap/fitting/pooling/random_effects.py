@@ -10,7 +10,9 @@ with $L_i$ the run's own profile likelihood, which may be skewed or half open. S
 $$L(\mu, \tau) = \prod_i \int L_i(\theta)\, \mathcal{N}(\theta; \mu, \tau^2)\, d\theta,$$
 
 where each integral is a sum, over cells in which $L_i$ is constant, of $L_i$ times the normal
-probability of the cell: exact for any $\tau$, and for a likelihood that is flat to infinity.
+probability of the cell: for any $\tau$ above the width of the cells, and for a likelihood that is
+flat to infinity. Where $\tau$ is below the width of a bounded $L_i$, which is then smooth on the
+scale of the normal distribution, the integral is by Gauss-Hermite quadrature.
 
 With few seeds $\tau$ is hardly known, and plugging in one value of it would make every interval too
 narrow. So $\mu$ and $\tau$ are integrated over a grid, under a flat prior for $\mu$ and the
@@ -30,17 +32,23 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.special import chdtri, logsumexp, ndtr
 
 from jaxgap.fitting.pooling.profiles import Profile
 
 _NUM_SPREADS = 61
 _NUM_MEANS = 41
+# The likelihood of the spread is interpolated between the grid's spreads to this many.
+_NUM_FINE = 6001
+# A spread that is more likely than none by less than this is none: the grid is no more accurate.
+_NEGLIGIBLE = 1e-3
 # The grid of means reaches this many standard deviations to either side.
 _REACH = 7.0
 # Cells are narrow where the root is small; at the ends the likelihood is negligible.
 _ROOTS = np.sinh(np.linspace(-5.3, 5.3, 121))
+# For a normal distribution narrower than the likelihood.
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 # How far beyond a flat end cells are resolved, relative to the range of all profiles.
 _BEYOND = np.geomspace(0.01, 1e3, 24)
 
@@ -97,7 +105,9 @@ def pool(profiles: Sequence[Profile], level: float = 0.9) -> RandomEffects:
     landmarks = np.concatenate([profile.values for profile in profiles])
     cells = [_Cells.of(profile, landmarks) for profile in profiles]
     grid = _Grid.around(profiles)
-    log_evidence = np.stack([each.log_evidence(grid) for each in cells]).sum(0)
+    log_evidence = np.stack(
+        [_log_evidence(*each, grid) for each in zip(profiles, cells, strict=True)]
+    ).sum(0)
     restricted = logsumexp(log_evidence, axis=1) + np.log(grid.mean_scales)
     weights = np.exp(_log_posterior(grid, log_evidence))
     weights /= weights.sum()
@@ -168,12 +178,10 @@ class _Cells:
             np.concatenate([below, edges, above]), np.exp(profile.log_likelihood(cell_roots))
         )
 
-    def log_evidence(self, grid: _Grid) -> Float[np.ndarray, "spreads means"]:
-        """The log of the integral of the likelihood over the normal distribution."""
+    def log_evidence(self, grid: _Grid, row: int) -> Float[np.ndarray, " means"]:
+        """The log of the integral of the likelihood over the normal distribution, at one spread."""
         with np.errstate(divide="ignore"):
-            return np.log(
-                np.stack([self._masses(grid, row).sum(-1) for row in range(len(grid.spreads))])
-            )
+            return np.log(self._masses(grid, row).sum(-1))
 
     def posterior_quantiles(
         self,
@@ -196,6 +204,21 @@ class _Cells:
         return _between(distances) * self.likelihoods
 
 
+def _log_evidence(
+    profile: Profile, cells: _Cells, grid: _Grid
+) -> Float[np.ndarray, "spreads means"]:
+    """The log of the integral of one run's likelihood over the normal distributions of a grid."""
+    smooth = grid.spreads < (_width(profile) if profile.bounded else 0.0)
+    found = np.empty(grid.means.shape)
+    if smooth.any():
+        values = grid.means[smooth, :, None] + grid.spreads[smooth, None, None] * _NODES
+        log_likelihood = profile.log_likelihood(_roots_at(profile, values))
+        found[smooth] = logsumexp(log_likelihood, axis=-1, b=_NODE_WEIGHTS / _NODE_WEIGHTS.sum())
+    for row in np.flatnonzero(~smooth):
+        found[row] = cells.log_evidence(grid, row)
+    return found
+
+
 def _between(distances: Float[np.ndarray, "means edges"]) -> Float[np.ndarray, "means cells"]:
     """The normal probabilities between increasing distances, without cancellation in a tail."""
     tails = np.pad(ndtr(-np.abs(distances)), ((0, 0), (1, 1)))
@@ -215,6 +238,16 @@ def _values_at(profile: Profile, roots: Float[np.ndarray, " roots"]) -> Float[np
     slopes = np.diff(profile.values) / np.diff(profile.zetas)
     below = np.minimum(roots - profile.zetas[0], 0.0) * slopes[0]
     above = np.maximum(roots - profile.zetas[-1], 0.0) * slopes[-1]
+    return inside + below + above
+
+
+def _roots_at(profile: Profile, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The signed roots at `values`, of a bounded profile: the inverse of :func:`_values_at`."""
+    roots = np.linspace(profile.zetas[0], profile.zetas[-1], _NUM_FINE)
+    inside = np.interp(values, _values_at(profile, roots), roots)
+    slopes = np.diff(profile.zetas) / np.diff(profile.values)
+    below = np.minimum(values - profile.values[0], 0.0) * slopes[0]
+    above = np.maximum(values - profile.values[-1], 0.0) * slopes[-1]
     return inside + below + above
 
 
@@ -285,17 +318,27 @@ def _likelihood_interval(
     log_likelihood: Float[np.ndarray, " spreads"],
     level: float,
 ) -> Interval:
-    """The most likely spread, and the interval of those not significantly less likely."""
-    best = int(np.argmax(log_likelihood))
-    allowed = log_likelihood - log_likelihood[best] + chdtri(1, 1 - level) / 2
+    """The most likely spread, and the interval of those not significantly less likely.
+
+    Between the grid's spreads, the likelihood is interpolated over their logarithms.
+    """
+    # Spreads far too small to explain the runs' differences have no likelihood at all.
+    possible = np.isfinite(log_likelihood)
+    logs = np.log(spreads[possible])
+    fine = np.linspace(logs[0], logs[-1], _NUM_FINE)
+    smooth = CubicSpline(logs, log_likelihood[possible])(fine)
+    best = int(np.argmax(smooth))
+    allowed = smooth - smooth[best] + chdtri(1, 1 - level) / 2
     inside = np.flatnonzero(allowed >= 0)
     first, last = int(inside[0]), int(inside[-1])
 
     def crossing(outside: int, inside: int) -> float:
         pair = [outside, inside]
-        return float(np.interp(0.0, allowed[pair], spreads[pair]))
+        return float(np.exp(np.interp(0.0, allowed[pair], fine[pair])))
 
     low = crossing(first - 1, first) if first > 0 else 0.0
-    high = crossing(last + 1, last) if last < len(spreads) - 1 else np.inf
+    high = crossing(last + 1, last) if last < _NUM_FINE - 1 else np.inf
     # At the low end of the grid the likelihood is that of zero spread.
-    return Interval(0.0 if best == 0 else float(spreads[best]), low, high)
+    if possible.all() and smooth[best] - smooth[0] < _NEGLIGIBLE:
+        return Interval(0.0, 0.0, high)
+    return Interval(float(np.exp(fine[best])), low, high)

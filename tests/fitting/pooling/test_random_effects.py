@@ -53,7 +53,25 @@ def test_the_spread_is_that_of_restricted_maximum_likelihood():
         optimize.brentq(lambda tau: minus_reml(tau) - level, best.x, 5),
     ]
     spread = pool([gaussian(*pair) for pair in zip(values, stderrs, strict=True)]).spread
-    np.testing.assert_allclose(ends(spread), expected, rtol=0.12)
+    np.testing.assert_allclose(ends(spread), expected, rtol=0.01)
+
+
+def test_runs_that_differ_no_more_than_their_noise_have_no_spread():
+    rng = np.random.default_rng(0)
+    num_without = 0
+    for _ in range(20):
+        stderrs = 0.1 * np.exp(rng.normal(0, 0.5, 4))
+        values = stderrs * rng.normal(0, 1, 4)
+        precisions = stderrs**-2.0
+        deviations = values - precisions @ values / precisions.sum()
+        # The slope of the restricted log-likelihood at zero, with respect to the squared spread.
+        slope = (precisions**2 @ deviations**2) - (
+            precisions.sum() - precisions @ precisions / precisions.sum()
+        )
+        spread = pool([gaussian(*pair) for pair in zip(values, stderrs, strict=True)]).spread
+        assert slope > 0 or (spread.estimate, spread.low) == (0.0, 0.0)
+        num_without += slope <= 0
+    assert num_without > 5
 
 
 def skewed(shift):
