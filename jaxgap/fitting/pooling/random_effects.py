@@ -215,7 +215,7 @@ def _log_evidence(
         log_likelihood = profile.log_likelihood(_roots_at(profile, values))
         found[smooth] = logsumexp(log_likelihood, axis=-1, b=_NODE_WEIGHTS / _NODE_WEIGHTS.sum())
     for row in np.flatnonzero(~smooth):
-        found[row] = cells.log_evidence(grid, row)
+        found[row] = cells.log_evidence(grid, int(row))
     return found
 
 

@@ -34,6 +34,28 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("step,acc\n0,.1\n1,.2\n2,.3\n", "missing columns 't' and 'solver'; found step, acc"),
+        ("t,solver\n0,.1\n1,\n2,.3\n", "column 'solver': the cell is empty"),
+        ("t,solver\n0,.1\n2,.2\n1,.3\n", "times must increase, got 1.0"),
+    ],
+)
+def test_a_curve_that_needs_other_names_or_rows_is_told_what_the_backtest_can_read(
+    folder, text, problem
+):
+    (folder / "other.csv").write_text(text)
+    with (folder / "manifest.csv").open("a") as file:
+        file.write("other.csv,accuracy,,step,made up\n")
+    said = read_manifest(folder)[-1].problem
+    assert problem in said
+    assert said.endswith(
+        "; for a backtest, name the columns t and solver, with increasing times and no empty cell"
+    )
+    assert "columns=" not in said
+
+
 def test_the_protocol(folder):
     report = backtest(folder, [0.2, 0.8], key=KEY)
     seen = [(scored.file, scored.prefix) for scored in report.series]
