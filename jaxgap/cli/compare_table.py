@@ -118,7 +118,8 @@ def _left_out(left_out: Mapping[str, str], num_runs: int) -> str:
 
 
 def _doubts(group: PooledGroup) -> Iterable[str]:
-    """A warning if the theory does not describe some of the pooled seeds."""
+    """What speaks against pooling these seeds: their lengths, and seeds off the theory."""
+    yield from group.warnings
     astray = group.not_described
     if astray and any(pooled.mean is not None for pooled in group.numbers.values()):
         yield (

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval, Profile, RandomEffects, pool, profiles_of
+from jaxgap.fitting.results.number_words import number
 
 Scale = Literal["identity", "log", "logit"]
 
@@ -35,6 +36,8 @@ _NUMBERS = {
 _TINY = 1e-12
 # With fewer runs that bound a number, the spread between runs is unknown.
 _MIN_BOUNDED = 2
+# Seeds of one experiment whose lengths differ by more than this factor may differ in their unit.
+_MOST_LENGTHS = 10
 # An interval of rates, or of a ratio's odds, that spans more than this factor is uninformative.
 _MOST_FACTOR = 1e3
 
@@ -86,20 +89,23 @@ class PooledGroup:
     - `not_described`: the runs that, by their diagnosis, the theory does not describe; they are
         pooled nevertheless.
     - `numbers`: `limit` (of the solver), `rate` and `ratio`.
+    - `warnings`: what a reader has to know of the group as a whole.
     """
 
     name: str
     runs: tuple[str, ...]
     not_described: tuple[str, ...]
     numbers: dict[str, PooledNumber]
+    warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form."""
-        numbers = {name: number.to_dict() for name, number in self.numbers.items()}
+        numbers = {name: pooled.to_dict() for name, pooled in self.numbers.items()}
         return {
             "name": self.name,
             "runs": list(self.runs),
             "not_described": list(self.not_described),
+            "warnings": list(self.warnings),
         } | numbers
 
 
@@ -124,7 +130,20 @@ def pool_group(
         numbers = {
             label: _pooled(pooling, by_name, profiles, level) for label, pooling in _NUMBERS.items()
         }
-    return PooledGroup(name, tuple(runs), tuple(astray), numbers)
+    return PooledGroup(name, tuple(runs), tuple(astray), numbers, _uneven_lengths(results))
+
+
+def _uneven_lengths(results: Sequence[FitResult]) -> tuple[str, ...]:
+    """A warning if some runs are so much longer that their times may have another unit."""
+    durations = [float(result.source.curves.duration) for result in results]
+    shortest, longest = min(durations), max(durations)
+    if longest <= _MOST_LENGTHS * shortest:
+        return ()
+    return (
+        f"the shortest of these runs lasts {number(shortest, 3)} and the longest "
+        f"{number(longest, 3)} {results[0].time_unit}s: if they do not count the same thing, such "
+        "as epochs and steps, rates pooled over them mean nothing",
+    )
 
 
 def _profiles(result: FitResult) -> dict[str, Profile]:

@@ -68,6 +68,21 @@ def test_a_mean_that_is_too_uncertain_leaves_the_spread():
     assert limit.spread.low < np.std([1.0, 5.0], ddof=1) < limit.spread.high
 
 
+@pytest.mark.parametrize(("factor", "num_warnings"), [(9.0, 0), (100.0, 1)])
+def test_seeds_over_epochs_and_over_steps_are_not_pooled_in_silence(factor, num_warnings):
+    ts = np.arange(12.0)
+    noise = 0.02 * np.random.default_rng(0).standard_normal((2, 12))
+    runs = [
+        Trajectory(unit * ts, 1 + np.exp(-0.4 * ts) + each)
+        for unit, each in zip((1.0, factor), noise, strict=True)
+    ]
+    group = pool_group("x", "ab", fit_many(LinearLaw(), runs), 0.9)
+    assert len(group.warnings) == num_warnings
+    assert group.to_dict()["warnings"] == list(group.warnings)
+    if num_warnings:
+        assert "lasts 11" in group.warnings[0]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_open_carries_no_mean_away():
     """Of limits that two runs bound and others do not: the mean may lie anywhere below."""
