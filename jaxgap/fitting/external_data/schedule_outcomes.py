@@ -109,7 +109,7 @@ def law_of(result: FitResult) -> GapDynamics:
 
     `InputError` if the run has no verifier, or its law no gap or no constant ratio.
     """
-    check_verifier(bool(result.source.curves.has_verifier))
+    check_verifier(result.has_verifier)
     if not isinstance(result.dynamics, GapDynamics):
         raise InputError(f"the {result.model} law has no gap for external data to open")
     if not isinstance(result.dynamics.coupling, RankOneCoupling):
