@@ -9,6 +9,7 @@ r"""The obvious forecasts, each made as good as it can be.
 Here $u = (t - t_0) / W$ is time in units of the measured window. Each is a least-squares
 fit of three parameters to error rates or uncertainties, with a limit that such a quantity can have,
 from a grid of starts over limits and shapes; the best minimum wins. They are point forecasts.
+Three rows do not determine a sigmoid that passes through the first: then it is one of many.
 """
 
 import itertools

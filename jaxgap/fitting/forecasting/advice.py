@@ -81,8 +81,13 @@ def times_ahead(ts: Float[np.ndarray, " rows"], round_length: float) -> Float[np
     return np.append(now, now + later)
 
 
-def no_law(futures: Futures) -> bool:
-    """Whether a random walk describes the run better than all shapes that have a limit."""
+def no_law(observations: Observations, futures: Futures) -> bool:
+    """Whether a random walk describes the run better than all shapes that have a limit.
+
+    A run that stands still has reached a limit, which a walk that does not move describes as well.
+    """
+    if observations.stands_still and futures.lawful.any():
+        return False
     return futures.weights[RandomWalk.name] > 0.5
 
 
@@ -94,7 +99,7 @@ def rounds_left(
     level: float,
 ) -> RoundsLeft:
     """The time until each draw's trend, without residual, is within epsilon of its own limit."""
-    if no_law(futures):
+    if no_law(observations, futures):
         return RoundsLeft(None, (None, None), epsilon, _no_law_reason(futures))
     curves = observations.capability(futures.trends[futures.lawful])
     limits = observations.capability(futures.limits[futures.lawful])
@@ -150,7 +155,7 @@ def advise(
     if cost is not None:
         probability = float(np.mean(gains > cost))
         why = _with_odds(probability, f"the next round gains more than it costs ({cost:.3g})")
-    elif no_law(futures):
+    elif no_law(observations, futures):
         probability, why = None, _no_law_reason(futures)
     else:
         probability = _left_to_gain(observations, futures, epsilon)

@@ -209,7 +209,7 @@ def forecast(
             level=level,
         ),
         weights=futures.weights,
-        warnings=warnings + _warnings(futures, num_effective, trajectory, horizon),
+        warnings=warnings + _warnings(observations, futures, num_effective, trajectory, horizon),
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
         reason=reason,
@@ -305,7 +305,11 @@ def _verifier_and_gap(
 
 
 def _warnings(
-    futures: Futures, num_effective: float, trajectory: Trajectory, horizon: float
+    observations: Observations,
+    futures: Futures,
+    num_effective: float,
+    trajectory: Trajectory,
+    horizon: float,
 ) -> tuple[str, ...]:
     """Warnings about the weights, the draws and the distance of the horizon."""
     found = []
@@ -322,7 +326,9 @@ def _warnings(
             f"the solver is past its best with probability {futures.turned:.0%}: a law without "
             "losses does not describe this run"
         )
-    if no_law(futures):
+    if observations.stands_still:
+        found.append("the solver stands still: all its measurements are the same")
+    if no_law(observations, futures):
         found.append(
             "no law describes this run better than a random walk: it shows neither a limit nor the "
             "solver-verifier law"

@@ -96,6 +96,11 @@ class Observations:
             return cls(ts, logs, (known / values) ** 2, _KNOWN, False, typical, power)
         return cls(ts, np.log(values), np.ones_like(values), _UNCERTAINTY_NOISE, False, 1.0)
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether all values are the same."""
+        return not np.ptp(self.values)
+
     def of_single_rows(self, size: int) -> "Observations":
         """The same if each row is a mean of `size` rows: a single future row is noisier."""
         return dataclasses.replace(self, relative_noise=self.relative_noise * size**0.5)

@@ -7,7 +7,7 @@ from jaxgap.fitting.forecasting.advice import advise, rounds_left, times_ahead
 from jaxgap.fitting.forecasting.futures import Futures
 from jaxgap.fitting.forecasting.observations import Observations
 
-SEEN = Observations.of_positive(np.arange(5.0), np.full(5, 2.0), None, "solver")
+SEEN = Observations.of_positive(np.arange(5.0), 2 + 0.1 ** np.arange(5.0), None, "solver")
 TS = times_ahead(SEEN.ts, 1.0)
 
 

@@ -89,6 +89,15 @@ def test_without_a_verifier_there_is_a_reason(alone):
     assert "no verifier" in form["reason"]
 
 
+def test_a_constant_run_stands_still_whatever_the_seed():
+    run = Trajectory(TS, np.zeros(12), kind="accuracy")
+    for seed in range(3):
+        ahead = forecast(run, 15.0, key=jax.random.key(seed))
+        assert ahead.warnings == ("the solver stands still: all its measurements are the same",)
+        assert ahead.advice.verdict == "stop"
+        assert ahead.rounds_left.median is not None
+
+
 def test_the_same_key_gives_the_same_forecast(next_round):
     assert forecast(RUN, 13.0, key=KEY).to_dict() == next_round.to_dict()
 
