@@ -34,6 +34,7 @@ from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.shapes import (
     NUM_SHAPE_PARAMETERS,
     SHAPES,
+    DecayToZero,
     LogNormalPrior,
     RandomWalk,
 )
@@ -53,6 +54,10 @@ _START_STDERR = 1.0
 _DIFFUSION = LogNormalPrior(0.05, 1.0)
 _DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in SHAPES]
 _LAWFUL = [not isinstance(shape, RandomWalk) for shape in SHAPES]
+# What the terms come to as time goes to infinity.
+_ENDS = [[np.inf if isinstance(shape, DecayToZero) else 1.0, 1.0] for shape in SHAPES]
+# Few runs solve their task, so a priori this shape is a quarter as likely as each of the others.
+_PRIOR_ODDS = [0.25 if isinstance(shape, DecayToZero) else 1.0 for shape in SHAPES]
 # Mostly longer than the window, so that the residual is close to a random walk over a forecast.
 _MEMORY = LogNormalPrior(5.0, 1.5)
 # Nothing is measured to better than a millionth; with less the filter loses precision.
@@ -180,7 +185,8 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray) -> _Sampled:
     prior = _spread_normals(len(SHAPES) * _NUM_PRIOR_DRAWS, num_normals, prior_key)
 
     def log_likelihood(normals: Float[Array, "shapes draws dims"]) -> Float[Array, "shapes draws"]:
-        return _EVIDENCE_EXPONENT * _log_evidence(inputs, normals)
+        log_odds = jnp.log(jnp.asarray(_PRIOR_ODDS))[:, None]
+        return log_odds + _EVIDENCE_EXPONENT * _log_evidence(inputs, normals)
 
     per_shape = prior.reshape(len(SHAPES), _NUM_PRIOR_DRAWS, num_normals)
     chosen = choose(log_likelihood, per_shape, _NUM_DRAWS, choice_key)
@@ -194,11 +200,12 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray) -> _Sampled:
     turned = jnp.mean(seen[:, -1] + states[:, 3] - seen.min(axis=1) > _CLEARLY)
     now = inputs.u[inputs.num_rows - 1]
     gaps = jnp.diff(inputs.future, prepend=now)
+    ends = jnp.asarray(_ENDS)[shape_index]
     residuals = _residuals(states[:, 3], wander, gaps, residual_key)
     return _Sampled(
         logs=trends + residuals,
         trends=trends,
-        limits=states[:, :3].sum(axis=1),
+        limits=states[:, 0] + jnp.sum(states[:, 1:3] * ends, axis=1),
         noise_levels=inputs.noise_level.at(draws.noise),
         lawful=jnp.asarray(_LAWFUL)[shape_index],
         weights=chosen.masses,

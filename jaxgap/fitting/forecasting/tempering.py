@@ -72,11 +72,12 @@ def choose(
     num_chosen: int,
     key: PRNGKeyArray,
 ) -> Chosen:
-    """Draw from the posterior over shapes, equally likely a priori, and their parameters.
+    """Draw from the posterior over shapes and their parameters.
 
     **Arguments:**
 
-    - `log_likelihood`: of draws of every shape; negative infinity where a draw is impossible.
+    - `log_likelihood`: of draws of every shape, plus the logarithm of the shape's prior odds;
+        negative infinity where a draw is impossible.
     - `normals`: draws from the prior, standard normal in each dimension.
     - `num_chosen`: how many to return.
     - `key`: the same key gives the same draws.

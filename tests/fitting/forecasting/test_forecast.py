@@ -234,3 +234,17 @@ def test_a_forecast_that_rests_on_few_draws_says_so(monkeypatch):
     monkeypatch.setattr(forecast_module, "sample_futures", of_few)
     (warning,) = forecast(RUN, 13.0, key=KEY).warnings
     assert "about 12 effective draws: another seed may give other numbers" in warning
+
+
+def test_a_task_may_be_solved():
+    """Error rates that fall exponentially towards zero, of which a third was seen."""
+    ts, rng = np.arange(20.0), np.random.default_rng(0)
+    held = 0
+    for rate in (0.35, 0.5, 0.7):
+        measured = rng.binomial(200, 1 - 0.7 * np.exp(-rate * ts)) / 200
+        run = Trajectory(ts[:7], measured[:7], kind="accuracy", num_items=200)
+        found = forecast(run, 19.0, key=jax.random.key(0))
+        low, high = found.solver.interval
+        held += low <= measured[-1] <= high
+        assert 0 < found.weights["decay_to_zero"] < 1
+    assert held == 3
