@@ -69,6 +69,11 @@ class Observations:
     ) -> "Observations":
         """From fractions, with the number of test items or standard errors where known."""
         known = _without_zeros(stderrs) if stderrs is not None and stderrs.any() else None
+        all_alike = not np.ptp(accuracies) and accuracies[0] in (0.0, 1.0)
+        if num_items is None and known is None and all_alike:
+            # Nothing in the rows tells how many items were counted, so the smoothing's number is
+            # also that of the noise: a future row is 0 or 1 as often as that allows.
+            num_items = _TYPICAL_NUM_ITEMS
         errors = _smoothed(1 - accuracies, num_items, known)
         if known is not None:
             spread = np.sqrt(errors * (1 - errors))

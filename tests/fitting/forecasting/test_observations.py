@@ -29,6 +29,15 @@ def test_errors_that_fall_while_values_rise_are_taken_as_constant():
     assert Observations.of_positive(TS, 0 * TS + 3, 0 * TS + 0.1, "solver").noise_power == 1.0
 
 
+@pytest.mark.parametrize("stderrs", [None, np.zeros(20)])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_run_of_zeros_or_ones_expects_more_of_them(value, stderrs):
+    run = Trajectory(TS, np.full(20, value), solver_se=stderrs, kind="accuracy")
+    drawn = forecast(run, 20.0, key=KEY).solver
+    assert np.mean(drawn.draws == value) > 0.4
+    assert drawn.interval[0] <= value <= drawn.interval[1]
+
+
 def test_an_error_larger_than_the_value_gives_no_negative_measurement():
     seen = Observations.of_positive(TS, FALLING, 0 * TS + 0.1, "solver")
     drawn = seen.measure(np.full((1000, 1), np.log(0.01)), np.ones(1000), KEY)
