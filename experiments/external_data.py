@@ -23,8 +23,8 @@ from jaxgap.dynamics import GapDynamics, LinearPotential, RankOneCoupling
 from jaxgap.fitting import LinearLaw, fit
 from jaxgap.fitting.external_data.best_schedule import best_schedule
 from jaxgap.fitting.external_data.schedule import DataSchedule
-from jaxgap.fitting.external_data.schedule_outcomes import invalid_reason, law_of
-from jaxgap.fitting.external_data.under_schedule import limit_slopes
+from jaxgap.fitting.external_data.schedule_outcomes import law_of
+from jaxgap.fitting.external_data.under_schedule import invalid_reason, limit_slopes
 from jaxgap.trajectory.read import read_trajectory
 
 ROUNDS = np.arange(1.0, 11.0)

@@ -57,8 +57,9 @@ class Bench:
         from jaxgap.cli.terminal import Terminal
         from jaxgap.report.bench import draw_bench
         from jaxgap.report.style import to_png
-        from jaxgap.workflows.bench import Grid, failure_line, run_bench
+        from jaxgap.workflows.bench import failure_line, run_bench
         from jaxgap.workflows.bench_checks import PICTURE, TABLE
+        from jaxgap.workflows.bench_grid import Grid
 
         grid = Grid(
             self.config,

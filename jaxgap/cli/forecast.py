@@ -14,11 +14,12 @@ class Forecast:
     """Forecast a measured run at a future time, and advise whether another round is worthwhile.
 
     The forecast is for a single measurement at the horizon, noise included. It averages over
-    power-law, lagged, two-phase and rise-then-fall curves and a random walk, weighted by the square
-    root of the evidence: how well each predicted every measurement from the earlier ones. The gap
-    is forecast as a series of its own, so its mean need not be the difference of the other two. The
-    advice is stop, continue, or cannot tell. Where no test speaks against the paper's law, its
-    prediction is printed as well; fewer than six rows are too few to test it.
+    power-law, lagged, two-phase and rise-then-fall curves, an exponential to zero and a random
+    walk, weighted by the square root of the evidence: how well each predicted every measurement
+    from the earlier ones. The gap is forecast as a series of its own, so its mean need not be the
+    difference of the other two. The advice is stop, continue, or cannot tell. Where no test speaks
+    against the paper's law, its prediction is printed as well; fewer than six rows are too few to
+    test it.
     """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]

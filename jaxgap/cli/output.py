@@ -70,11 +70,11 @@ def _is_replaced(path: Path) -> bool:
 def _held(path: Path) -> Iterator[Path]:
     """The files that a run is read from, and those that would be read as a part of it."""
     from jaxgap.trajectory.csv_file import sidecar_path
-    from jaxgap.trajectory.read import run_files
+    from jaxgap.trajectory.read import measurement_files
 
     # A folder that cannot be listed cannot be read either; its reader reports that.
     with contextlib.suppress(OSError):
-        for file in run_files(path) if path.is_dir() else [path]:
+        for file in measurement_files(path) if path.is_dir() else [path]:
             yield _place(file)
             # Any other file is read as a CSV table, which may have a sidecar.
             if file.suffix.lower() not in (".json", ".jsonl"):

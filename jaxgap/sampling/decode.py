@@ -18,8 +18,9 @@ from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.categorical import row_uniforms
 from jaxgap.sampling.draw import draw
 from jaxgap.sampling.prefix import Prefixes
+from jaxgap.sampling.ring import Ring
 from jaxgap.sampling.sampling_params import TracedSamplingParams
-from jaxgap.sampling.shared_cache import Ring, SharedPrefixCache
+from jaxgap.sampling.shared_cache import SharedPrefixCache
 from jaxgap.sharding import replicate, shard_rows, shard_rows_and_vocab
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from jaxgap.errors import InputError, printable
 from jaxgap.run_files import RUN_TABLE
 from jaxgap.trajectory.computable import check_computable
-from jaxgap.trajectory.read import TRAINER_STATE, read_log, read_trajectory, run_files
+from jaxgap.trajectory.read import TRAINER_STATE, measurement_files, read_log, read_trajectory
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
 from jaxgap.trajectory.rows import own_columns
 from jaxgap.trajectory.sources.log import UNNAMED, Log
@@ -137,7 +137,7 @@ def _may_be_run(path: Path) -> bool:
 
 def _is_run(folder: Path) -> bool:
     """Whether a folder is one run, and not a folder of runs."""
-    return any(file.is_file() for file in run_files(folder))
+    return any(file.is_file() for file in measurement_files(folder))
 
 
 def _runs_in(

@@ -66,7 +66,7 @@ def read_log(path: Path) -> Log:
     return read_csv_log(path)
 
 
-def run_files(folder: Path) -> Iterator[Path]:
+def measurement_files(folder: Path) -> Iterator[Path]:
     """The files with the measurements of a folder that is a run, or where jaxgap's would be."""
     yield folder / RUN_TABLE
     state = trainer_state_in(folder)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from jaxgap.fitting import LevenbergMarquardt, LinearLaw, OdeCurves, closed_form
-from jaxgap.fitting.batches import stack
-from jaxgap.fitting.fit import padded_length, weighted_curves
+from jaxgap.fitting.curves import padded_length, stack
 from jaxgap.fitting.fit_batch import fit_batch
+from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.planning.chips import describe
 from jaxgap.trajectory import Trajectory

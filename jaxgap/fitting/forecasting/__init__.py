@@ -2,7 +2,7 @@
 
 :func:`forecast` averages over what learning curves are known to do, in five steps, each in its own
 module: the shapes and their prior (`shapes`), exact Bayesian inference for everything linear
-(`filter`), the weights of thousands of draws (`posterior`), more draws where few are effective
+(`filter`), the weights of thousands of draws (`futures`), more draws where few are effective
 (`tempering`), and what follows for the next round (`advice`).
 """
 

@@ -129,10 +129,11 @@ def forecast(
     r"""Forecast a run from its measurements so far.
 
     $$p(y_h \mid y_{1:n}) = \sum_i w_i\, p(y_h \mid y_{1:n}, \theta_i), \qquad
-      w_i \propto p(y_{1:n} \mid \theta_i)^{1/2},$$
+      w_i \propto \pi_i\, p(y_{1:n} \mid \theta_i)^{1/2},$$
 
     over draws $\theta_i$ of shapes and their parameters from a prior that is the same for every
-    run, relative to its window (:mod:`jaxgap.fitting.forecasting.shapes`).
+    run, relative to its window (:mod:`jaxgap.fitting.forecasting.shapes`); $\pi_i$ is the prior
+    odds of its shape.
 
     **Arguments:**
 

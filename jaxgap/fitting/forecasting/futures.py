@@ -5,8 +5,9 @@ of the noise level, spread evenly over the prior by a Kronecker sequence (Robert
 turns each draw into a Gaussian posterior and an evidence $L_i$, and the forecast is the mixture
 with weights
 
-$$w_i \propto L_i^{\,\eta}, \qquad \eta = \tfrac12.$$
+$$w_i \propto \pi_i L_i^{\,\eta}, \qquad \eta = \tfrac12,$$
 
+where $\pi_i$ are the prior odds of its shape: a quarter for the decay to zero, one for the others.
 With $\eta = 1$ that is Bayes' rule for a family that contains the truth. No family of learning
 curves does: what the residual process leaves over is autocorrelated, the evidence counts the same
 deviation many times, and the weights collapse into one corner of the family. A fractional posterior

@@ -1,7 +1,8 @@
 """The record of the parts that were passed from Python in place of those of a configuration.
 
 A configuration names built-in parts only, so a run with a verifier or a task of the user's own
-keeps the names of these beside it. They are compared and printed, never imported.
+keeps the names of these beside it. They are compared and printed, never imported. They are found in
+:mod:`jaxgap.improve.runs.part_names`, which needs the verifiers.
 """
 
 from __future__ import annotations

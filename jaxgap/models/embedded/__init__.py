@@ -10,7 +10,8 @@ from __future__ import annotations
 from importlib import resources
 
 from jaxgap.models.config import DecoderConfig
-from jaxgap.models.language_model import LanguageModel, Params
+from jaxgap.models.language_model import LanguageModel
+from jaxgap.models.params import Params
 from jaxgap.models.tokenizer import CharTokenizer
 from jaxgap.models.weights import load_weights
 
