@@ -245,8 +245,12 @@ def _converted(value: Any, kind: type) -> Any:
     """The value as a Python bool, int, float or str; `None` if it has another type."""
     if getattr(value, "ndim", None) == 0:  # a scalar of NumPy or JAX
         value = value.item()
-    if kind is float and isinstance(value, int) and abs(value) < 2**63:
-        value = value if isinstance(value, bool) else float(value)
     if kind is str and isinstance(value, os.PathLike):
         value = os.fspath(value)
-    return value if type(value) is kind else None
+    legal = (float, int) if kind is float else kind
+    if not isinstance(value, legal) or isinstance(value, bool) != (kind is bool):
+        return None
+    try:
+        return str.__str__(value) if kind is str else kind(value)
+    except OverflowError:
+        return None

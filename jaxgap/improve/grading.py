@@ -45,27 +45,21 @@ def canonical_answers(
 
     **Arguments:**
 
-    - `extract`: such as a task's `canonical_answers`; `None` also stands for no answer.
+    - `extract`: such as a task's `canonical_answers`; `None` also stands for no answer, and what
+        is no text becomes one.
 
-    **Raises:** `InputError` if it does not give one text for each completion.
+    **Raises:** `InputError` if it does not give one answer for each completion.
     """
     completions = [text for texts in candidates.texts for text in texts]
     given = extract(completions)
-    name = getattr(extract, "__qualname__", type(extract).__name__)
-    try:
-        answers = ["" if each is None else each for each in given]
-    except TypeError:
-        answers = []
+    answers = ["" if each is None else str(each) for each in given] if _is_iterable(given) else []
     if len(answers) != len(completions):
+        task = getattr(extract, "__self__", None)
+        name = f"{type(task).__name__}.canonical_answers" if task is not None else extract
         raise InputError(
             f"{name} must give one answer for each of {len(completions)} completions, got "
             f"{given!r:.60}"
         )
-    for each in answers:
-        if not isinstance(each, str):
-            raise InputError(
-                f'{name} must give each answer as a text, and "" for none, got {each!r:.40}'
-            )
     num_candidates = candidates.finished.shape[1]
     starts = range(0, len(answers), num_candidates)
     return [answers[start : start + num_candidates] for start in starts]
@@ -93,12 +87,11 @@ def grade(
 
 def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.ndarray, " grades"]:
     """The grades as booleans, None counting as false; anything but true or false is rejected."""
-    try:
-        given = list(grades)
-    except TypeError:
+    if not _is_iterable(grades):
         raise InputError(
             f"{name}.grade_all must give one grade for each completion, got {grades!r:.40}"
-        ) from None
+        )
+    given = list(grades)
     if len(given) != count:
         raise InputError(
             f"{name}.grade_all must give one grade for each completion: it gave {len(given)} for "
@@ -111,6 +104,15 @@ def _as_verdicts(grades: Iterable[object], count: int, name: str) -> Bool[np.nda
                 f"{each!r:.40}"
             )
     return np.array([bool(each) for each in given], bool)
+
+
+def _is_iterable(given: Iterable[object]) -> bool:
+    """Whether values can be taken from it; errors of a generator's own are the user's to see."""
+    try:
+        iter(given)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_verdict(grade: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -73,20 +74,26 @@ class Problem:
     - `answer`: the reference answer; only a grader may look at it.
 
     **Raises:** `InputError` if the prompt is neither a text nor turns of the three roles, or the
-    answer is no text.
+    answer cannot be stored as JSON.
     """
 
     prompt: Prompt
     answer: str
 
     def __post_init__(self):
-        if not isinstance(self.answer, (str, int, float, type(None))):
-            raise InputError(f"a reference answer must be a text, got {self.answer!r:.60}")
+        try:
+            json.dumps(self.answer)
+        except (TypeError, ValueError):
+            raise InputError(
+                "a reference answer must be a text, or something else that JSON can hold, got "
+                f"{self.answer!r:.60}"
+            ) from None
         if isinstance(self.prompt, str):
             return
         turns = self.prompt if isinstance(self.prompt, Sequence) else [self.prompt]
         for turn in turns:
-            if not isinstance(turn, Message) or turn.role not in _LABELS:
+            is_turn = isinstance(turn, Message) and isinstance(turn.content, str)
+            if not is_turn or turn.role not in _LABELS:
                 raise InputError(
                     "a prompt must be a text or a tuple of Message(role, content), where role is "
                     f"{', '.join(_LABELS)}; got {turn!r:.60}"

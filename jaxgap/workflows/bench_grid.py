@@ -58,7 +58,8 @@ class Grid:
             "num_candidates": self.candidate_counts,
             "threshold": self.thresholds,
         }
-        given = {axis: tuple(dict.fromkeys(values)) for axis, values in axes.items() if len(values)}
+        distinct = {axis: tuple(dict.fromkeys(values)) for axis, values in axes.items()}
+        given = {axis: values for axis, values in distinct.items() if values}
         seeds = tuple(dict.fromkeys(self.seeds)) or (self.base.seed,)
         taken = set()
         for values in itertools.product(*given.values()):

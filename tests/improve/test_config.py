@@ -1,6 +1,7 @@
 """Bad configurations are refused in one line that names the field."""
 
 import dataclasses
+import enum
 import json
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_what_zero_stands_for_depends_on_the_model():
     assert (other.learning_rate, other.max_new_tokens, other.microbatch_size) == (1e-5, 256, 4)
     assert ImproveConfig(model="owner/name", max_new_tokens=6).resolved().max_new_tokens == 6
     assert ours.resolved() == ours
+
+
+class Judge(enum.StrEnum):
+    MAJORITY = "majority"
+
+
+def test_members_of_an_enumeration_are_their_values():
+    config = ImproveConfig(verifier=Judge.MAJORITY)  # pyright: ignore[reportArgumentType]
+    assert (config.verifier, type(config.verifier)) == ("majority", str)
 
 
 def test_numbers_and_paths_of_other_libraries_become_pythons():

@@ -103,8 +103,8 @@ class Observations:
 
     @property
     def stands_still(self) -> bool:
-        """Whether all values are the same."""
-        return not np.ptp(self.values)
+        """Whether all values are the same, but for the rounding of means."""
+        return bool(np.ptp(self.values) < 1e-9)
 
     def of_single_rows(self, size: int) -> "Observations":
         """The same if each row is a mean of `size` rows: a single future row is noisier."""

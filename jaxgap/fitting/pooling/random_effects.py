@@ -43,6 +43,8 @@ _NUM_MEANS = 41
 _NUM_FINE = 6001
 # A spread that is more likely than none by less than this is none: the grid is no more accurate.
 _NEGLIGIBLE = 1e-3
+# Spreads that are less likely than the best by more than this (in logs) do not matter.
+_FAR_BELOW = 20.0
 # The grid of means reaches this many standard deviations to either side.
 _REACH = 7.0
 # Cells are narrow where the root is small; at the ends the likelihood is negligible.
@@ -322,11 +324,14 @@ def _likelihood_interval(
 
     Between the grid's spreads, the likelihood is interpolated over their logarithms.
     """
-    # Spreads far too small to explain the runs' differences have no likelihood at all.
-    possible = np.isfinite(log_likelihood)
-    logs = np.log(spreads[possible])
+    # Spreads far too small to explain the runs' differences have hardly any likelihood, or none: a
+    # spline through those would overshoot.
+    fair = np.flatnonzero(log_likelihood > log_likelihood.max() - _FAR_BELOW)
+    kept = slice(max(fair[0] - 1, 0), fair[-1] + 2)
+    finite = np.isfinite(log_likelihood[kept])
+    logs = np.log(spreads[kept][finite])
     fine = np.linspace(logs[0], logs[-1], _NUM_FINE)
-    smooth = CubicSpline(logs, log_likelihood[possible])(fine)
+    smooth = CubicSpline(logs, log_likelihood[kept][finite])(fine)
     best = int(np.argmax(smooth))
     allowed = smooth - smooth[best] + chdtri(1, 1 - level) / 2
     inside = np.flatnonzero(allowed >= 0)
@@ -339,6 +344,6 @@ def _likelihood_interval(
     low = crossing(first - 1, first) if first > 0 else 0.0
     high = crossing(last + 1, last) if last < _NUM_FINE - 1 else np.inf
     # At the low end of the grid the likelihood is that of zero spread.
-    if possible.all() and smooth[best] - smooth[0] < _NEGLIGIBLE:
+    if fair[0] == 0 and smooth[best] - smooth[0] < _NEGLIGIBLE:
         return Interval(0.0, 0.0, high)
     return Interval(float(np.exp(fine[best])), low, high)

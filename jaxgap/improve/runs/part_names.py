@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import types
 from pathlib import Path
 
 from jaxgap.improve.assembly import named_question
@@ -37,8 +38,8 @@ def own_parts_of(loop: Loop) -> OwnParts:
     return {setting: name for setting, name in names.items() if name is not None}
 
 
-def name_of(kind: type) -> str:
-    """The name of a class: that of its module and its own; for built-in ones its own alone.
+def name_of(kind: type | types.FunctionType) -> str:
+    """The name of a class or function: its module's and its own; of built-in ones its own alone.
 
     The packages above the module are left out, and a script has the name of its file: so the name
     is the same whether a file is run or imported, and from wherever.
@@ -57,6 +58,8 @@ def name_of(kind: type) -> str:
 
 
 def _own_verifier(config: ImproveConfig, verifier: AbstractVerifier) -> str | None:
+    if isinstance(verifier, types.FunctionType):
+        return name_of(verifier)
     kind = type(verifier)
     named = _WITHOUT_QUESTION.get(config.verifier, AskingVerifier)
     if not isinstance(verifier, AskingVerifier):
@@ -74,5 +77,5 @@ def _own_task(config: ImproveConfig, task: AbstractTask) -> str | None:
     return name_of(kind)
 
 
-def _is_built_in(kind: type) -> bool:
+def _is_built_in(kind: type | types.FunctionType) -> bool:
     return kind.__module__.startswith("jaxgap.")

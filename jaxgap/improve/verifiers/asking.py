@@ -52,8 +52,7 @@ class Question:
                 "a question's template must contain {completion} once, may contain {prompt}, and "
                 "doubles all other braces: {{ and }}"
             )
-        worths = {value for _, value in self.worth}
-        if len(worths) < 2 or not all(0 <= value <= 1 for value in worths):
+        if not _differ_in_worth(self.worth):
             raise InputError(
                 "a question must allow words of different worth, each from 0 to 1, got "
                 f"{self.worth!r:.60}"
@@ -149,8 +148,18 @@ def _fields(template: str) -> list[str] | None:
     """The names in braces in a template; `None` if a brace is not closed."""
     try:
         return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-    except ValueError:
+    except (TypeError, ValueError):
         return None
+
+
+def _differ_in_worth(worth: Sequence[tuple[str, float]]) -> bool:
+    """Whether these are words, some of which are worth more than others, from 0 to 1."""
+    try:
+        words, worths = zip(*worth, strict=True)
+        in_range = all(0 <= value <= 1 for value in worths)
+    except (TypeError, ValueError):
+        return False
+    return in_range and len({*worths}) > 1 and all(isinstance(word, str) for word in words)
 
 
 def _as_judged(tokenizer: AbstractTokenizer, text: str) -> str:

@@ -30,7 +30,7 @@ class MajorityVerifier(AbstractVerifier):
     - `canonical_answers`: extracts answers from completions in canonical spelling, empty if there
         is none; :meth:`jaxgap.tasks.AbstractTask.canonical_answers` of the task.
 
-    **Raises:** `InputError` when called, if these do not give one text for each completion.
+    **Raises:** `InputError` when called, if these do not give one answer for each completion.
 
     Wang et al., arXiv:2203.11171, choose the most frequent answer; here its frequency is the score.
     """

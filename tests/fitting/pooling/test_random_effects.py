@@ -56,6 +56,17 @@ def test_the_spread_is_that_of_restricted_maximum_likelihood():
     np.testing.assert_allclose(ends(spread), expected, rtol=0.01)
 
 
+@pytest.mark.parametrize("num_runs", [3, 5, 10, 40])
+@pytest.mark.parametrize("stderr", [0.1, 0.01, 1e-3, 1e-4, 1e-6])
+def test_the_spread_of_precise_runs_is_that_of_their_values(num_runs, stderr):
+    """With hardly any noise the likelihood of a small spread is next to nothing."""
+    values = np.linspace(1.0, 2.5, num_runs)
+    found = pool([gaussian(value, stderr) for value in values]).spread
+    exact = np.sqrt(max(values.var(ddof=1) - stderr**2, 0.0))
+    assert found.estimate == pytest.approx(exact, rel=0.02)
+    assert found.low < exact < found.high
+
+
 def test_runs_that_differ_no_more_than_their_noise_have_no_spread():
     rng = np.random.default_rng(0)
     num_without = 0

@@ -57,6 +57,16 @@ def test_another_question_is_another_verifier(loop):
     assert asking(loop, named, Decided).startswith("test_part_names.Decided, question ")
 
 
+def by_length(params, prompts, candidates, key):
+    """A verifier that is a function."""
+    return 1.0 / (1 + candidates.lengths)
+
+
+def test_a_function_has_its_own_name(loop):
+    own = own_parts_of(dataclasses.replace(loop, verifier=by_length))
+    assert own == {"verifier": "test_part_names.by_length"}
+
+
 def test_a_judge_may_read_more_at_a_time(loop):
     wider = dataclasses.replace(loop.verifier, rows_per_call=1, prompts_per_call=1)
     assert own_parts_of(dataclasses.replace(loop, verifier=wider)) == {}

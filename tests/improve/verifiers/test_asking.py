@@ -232,7 +232,16 @@ def test_a_template_shows_the_completion_once_and_nothing_unknown(template):
 
 
 @pytest.mark.parametrize(
-    "worth", [(), (("T", 1.0),), (("T", 1.0), ("F", 1.0)), (("T", 2.0), ("F", 0.0))]
+    "worth",
+    [
+        None,
+        {"T": 1.0, "F": 0.0},
+        (("T", "1"), ("F", "0")),
+        (),
+        (("T", 1.0),),
+        (("T", 1.0), ("F", 1.0)),
+        (("T", 2.0), ("F", 0.0)),
+    ],
 )
 def test_words_differ_in_worth(worth):
     with pytest.raises(InputError, match="must allow words of different worth, each from 0 to 1"):
