@@ -8,6 +8,8 @@ import jax
 import pytest
 from hypothesis import settings
 
+from jaxgap.cli.quick_compilation import compile_quickly
+
 MOST_MAPS = 40_000
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -24,6 +26,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not config.getoption("--slow"):
         settings.load_profile("same_examples")
+        # Most of the time was compiling. With --slow programs are compiled as users' are.
         compile_quickly()
     # Tracing makes many small objects that live on: to look through all of them again and again
     # was a seventh of the time.
@@ -33,19 +36,6 @@ def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", folder)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def compile_quickly():
-    """Let XLA optimise little, here and in processes that tests start; --slow has users' programs.
-
-    Most of the time was compiling, and this takes a third of that. The emitters of fused loops
-    were the dearest part of it; they can be left out before jax 0.11 only.
-    """
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    jax.config.update("jax_disable_most_optimizations", True)
-    if jax.__version_info__ < (0, 11):
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -59,6 +59,7 @@ class Fit:
     def run(self) -> None:
         from jaxgap.cli.host_platform import compute_on_host
         from jaxgap.cli.output import check_outputs, write_json, write_output
+        from jaxgap.cli.quick_compilation import compile_quickly
 
         check_outputs([self.file], json=self.json, save=self.save, plot=self.plot)
         if self.model == "auto" and (self.noise != "as-recorded" or self.fix or self.bound):
@@ -67,6 +68,7 @@ class Fit:
             )
         run = self.run_file.read(self.file, self.window)
         compute_on_host()
+        compile_quickly()
 
         from jaxgap.cli.tables import print_fit, print_notes
         from jaxgap.cli.terminal import Terminal

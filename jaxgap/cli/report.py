@@ -20,9 +20,11 @@ class Report:
 
     def run(self) -> None:
         from jaxgap.cli.host_platform import compute_on_host
+        from jaxgap.cli.quick_compilation import compile_quickly
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.run_report import write_report
 
         compute_on_host()
+        compile_quickly()
         path, _ = write_report(self.run_folder)
         Terminal().print_line(f"Wrote {path}")

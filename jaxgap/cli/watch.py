@@ -38,6 +38,7 @@ class Watch:
         import time
 
         from jaxgap.cli.host_platform import compute_on_host
+        from jaxgap.cli.quick_compilation import compile_quickly
         from jaxgap.cli.run_status import print_head, print_status
         from jaxgap.cli.terminal import Terminal
         from jaxgap.workflows.watching import read_status
@@ -48,6 +49,7 @@ class Watch:
                 f"{_MAX_EVERY:g}, a day, got {self.every:g}"
             )
         compute_on_host()
+        compile_quickly()
         key = random_key(self.seed)
         console = Terminal()
         num_shown = -1

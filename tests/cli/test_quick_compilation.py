@@ -1,0 +1,26 @@
+"""Compiling quickly: a setting of JAX, and a flag of XLA where it exists."""
+
+import os
+
+import jax
+import pytest
+
+from jaxgap.cli.quick_compilation import compile_quickly
+
+
+@pytest.mark.parametrize(
+    ("version", "flags"),
+    [((0, 10, 2), "--one --xla_cpu_use_fusion_emitters=false"), ((0, 12, 0), "--one")],
+)
+def test_it_adds_to_the_flags_that_are_there(monkeypatch, version, flags):
+    monkeypatch.setenv("XLA_FLAGS", "--one")
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    monkeypatch.setattr(jax, "__version_info__", version)
+    before = jax.config.jax_disable_most_optimizations
+    try:
+        compile_quickly()
+        assert jax.config.jax_disable_most_optimizations
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+    assert os.environ["XLA_FLAGS"] == flags
+    assert os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
