@@ -1,5 +1,6 @@
 """What every test may use: the option for slow tests, and the folder of measured curves."""
 
+import functools
 import gc
 import os
 from pathlib import Path
@@ -8,7 +9,7 @@ import jax
 import pytest
 from hypothesis import settings
 
-from jaxgap.cli.quick_compilation import compile_quickly
+from jaxgap.cli import quick_compilation
 
 MOST_MAPS = 40_000
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -24,10 +25,15 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if not config.getoption("--slow"):
+    if config.getoption("--slow"):
+        # Programs are compiled as users' are; a command that a test runs in this process would
+        # change that for all later tests.
+        compile_quickly = quick_compilation.compile_quickly
+        quick_compilation.compile_quickly = functools.wraps(compile_quickly)(lambda: None)
+    else:
         settings.load_profile("same_examples")
-        # Most of the time was compiling. With --slow programs are compiled as users' are.
-        compile_quickly()
+        # Most of the time was compiling.
+        quick_compilation.compile_quickly()
     # Tracing makes many small objects that live on: to look through all of them again and again
     # was a seventh of the time.
     gc.set_threshold(200_000, 50, 1000)

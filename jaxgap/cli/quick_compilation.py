@@ -2,6 +2,8 @@
 
 import os
 
+_NO_EMITTERS = "--xla_cpu_use_fusion_emitters=false"
+
 
 def compile_quickly() -> None:
     """Let XLA optimise little, here and in processes that this one starts.
@@ -16,4 +18,5 @@ def compile_quickly() -> None:
     jax.config.update("jax_disable_most_optimizations", True)
     if jax.__version_info__ < (0, 11):
         flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".lstrip()
+        if _NO_EMITTERS not in flags:
+            os.environ["XLA_FLAGS"] = f"{flags} {_NO_EMITTERS}".lstrip()
