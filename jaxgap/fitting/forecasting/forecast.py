@@ -184,16 +184,14 @@ def forecast(
     draws = observations.measure(futures.logs[:, -1:], futures.noise_levels, noise_key)
     solver = Predictive.of_draws(draws[:, 0], level)
     futures = futures._replace(logs=futures.logs[:, :-1], trends=futures.trends[:, :-1])
-    warnings: tuple[str, ...] = ()
+    verifier, gap, num_effective = None, None, futures.num_effective
     reason = _why_no_verifier(trajectory)
-    usable = trajectory
-    if trajectory.verifier is not None and reason is not None:
-        usable = trajectory.replace(verifier=None, verifier_se=None)
-        warnings = (reason,)
-    verifier, gap, num_effective = _verifier_and_gap(
-        usable, solver, horizon, level, verifier_key, gap_key
-    )
-    num_effective = min(num_effective, futures.num_effective)
+    if reason is None:
+        verifier, gap, of_others = _verifier_and_gap(
+            trajectory, solver, horizon, level, verifier_key, gap_key
+        )
+        num_effective = min(num_effective, of_others)
+    withheld = () if reason in (None, NO_VERIFIER) else (reason,)
     return Forecast(
         horizon=float(horizon),
         level=level,
@@ -210,7 +208,7 @@ def forecast(
             level=level,
         ),
         weights=futures.weights,
-        warnings=warnings + _warnings(observations, futures, num_effective, trajectory, horizon),
+        warnings=withheld + _warnings(observations, futures, num_effective, trajectory, horizon),
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
         reason=reason,
@@ -285,10 +283,8 @@ def _verifier_and_gap(
     level: float,
     verifier_key: PRNGKeyArray,
     gap_key: PRNGKeyArray,
-) -> tuple[Predictive | None, Predictive | None, float]:
-    """Both forecasts, if there is a verifier, and the smaller effective number of draws."""
-    if trajectory.verifier is None or trajectory.gap is None:
-        return None, None, np.inf
+) -> tuple[Predictive, Predictive, float]:
+    """Both forecasts, and the smaller effective number of draws."""
     ts = np.array([horizon])
     draws, num_effective = _measured(_observations(trajectory, "verifier"), ts, verifier_key)
     verifier = Predictive.of_draws(draws[:, 0], level)
