@@ -51,10 +51,10 @@ def designs() -> list[Design]:
 
 def intervals(result: FitResult, key) -> tuple[dict[str, Intervals], bool]:
     """The interval of every parameter and limit by kind, and whether the posterior mixed."""
-    raw, quantile = result.source.raw, result.source.quantile
+    numbers, quantile = result.source.numbers, result.source.quantile
     assert quantile is not None
     names = [*result.parameters, *(f"limit {name}" for name in result.limits)]
-    rows = list(zip(names, raw.numbers, raw.stderrs, raw.intervals, strict=True))
+    rows = list(zip(names, *numbers, strict=True))
     keys = jax.random.split(key)
     draws = result.posterior(key=keys[1], num_warmup=400, num_samples=300)
     by_kind = {

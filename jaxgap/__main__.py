@@ -1,6 +1,7 @@
 """`jaxgap`, and `python -m jaxgap`: the command line from its first moment."""
 
 import contextlib
+import gc
 import io
 import os
 import sys
@@ -13,10 +14,14 @@ def main() -> None:
     """Run the command line; Ctrl-C ends it in one line, even while it is being imported."""
     signals.take_interrupts()
     _mend_streams()
+    # Tracing makes objects by the hundred thousand, and few of them are garbage: by default a
+    # sixth of its time goes into looking for that.
+    gc.set_threshold(100_000, 50, 100)
     try:
         from jaxgap.cli.main import run_command
 
         run_command()
+        gc.freeze()  # so that Python, as it ends, does not look through all that was imported
     except KeyboardInterrupt as stop:
         signals.ignore_signals()  # a second Ctrl-C would break off the word on the first
         print(f"jaxgap: {str(stop) or 'interrupted'}", file=sys.stderr, flush=True)

@@ -5,20 +5,22 @@ several devices, each gets its share of the batch and works through its own queu
 another before the end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, PartitionSpec
-from jaxtyping import Array, Float, Int
+from jaxtyping import Int, PyTree
 
 from jaxgap.fitting.curves import Curves, stack
 from jaxgap.fitting.fit_batch import fit_batch
+from jaxgap.fitting.intervals.profile_intervals import Wanted, profile_intervals
+from jaxgap.fitting.intervals.search_start import minimised
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
-from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.raw_fit import RawFit, RawNumbers
 
 # The most curves that one device fits in one call of the compiled program.
 _CURVES_PER_DEVICE = 64
@@ -26,58 +28,100 @@ _CURVES_PER_DEVICE = 64
 
 def fit_curves(
     problem: FitProblem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
-) -> list[RawFit]:
+) -> list[tuple[RawFit, RawNumbers]]:
     """Fit curves of equal padded length; `quantiles` has one entry per curve.
 
     All local devices share the work, or `jax.default_device` does it alone if that is set.
     """
-    default_device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-    num_devices = jax.local_device_count() if default_device is None else 1
-    size = _CURVES_PER_DEVICE * num_devices
-    first_of_device = _CURVES_PER_DEVICE * np.arange(num_devices)
+    size = _CURVES_PER_DEVICE * _num_devices()
     found = []
     for first in range(0, len(curves), size):
-        taken, levels = list(curves[first : first + size]), list(quantiles[first : first + size])
-        padding = size - len(taken)
-        counts = np.clip(len(taken) - first_of_device, 0, _CURVES_PER_DEVICE)
-        batch = stack(taken + taken[-1:] * padding)
-        levels += levels[-1:] * padding
-        with double_precision():
-            raw = _on_all_devices(
-                problem, batch, jnp.asarray(num_free), jnp.asarray(levels), jnp.asarray(counts)
-            )
-        arrays, rest = eqx.partition(raw, eqx.is_array)
-        arrays = jax.tree.map(np.asarray, arrays)
-        found += [
-            eqx.combine(jax.tree.map(lambda leaf, row=row: leaf[row], arrays), rest)
-            for row in range(len(taken))
-        ]
+        taken = slice(first, first + size)
+        found += _fit_some(problem, curves[taken], num_free, quantiles[taken])
     return found
+
+
+def interval_of_time_left(
+    problem: FitProblem, curves: Curves, raw: RawFit, epsilon: float, quantile: float
+) -> RawNumbers:
+    """The time that is left to a single run, by the program that its fit has compiled already."""
+    num_numbers = len(problem.visible(curves.has_verifier))
+    wanted = _wanted(np.full((1, num_numbers), len(problem.reported)), [epsilon], [quantile])
+    fits = jax.tree.map(lambda leaf: np.asarray(leaf)[None], minimised(curves, raw))
+    numbers = _in_batch(profile_intervals, problem, (fits, wanted), 2)
+    return jax.tree.map(lambda leaf: leaf[0, 0], numbers)
+
+
+def _fit_some(
+    problem: FitProblem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
+) -> list[tuple[RawFit, RawNumbers]]:
+    """Fit one batch of curves."""
+    size, batch = len(curves), stack(curves)
+    raw = _in_batch(fit_batch, problem, (batch, np.full(size, num_free)), 1)
+    visible = np.array(problem.visible(batch.has_verifier))
+    # Any epsilon will do, as the time left is not searched for here.
+    wanted = _wanted(np.tile(visible, (size, 1)), [1.0] * size, quantiles)
+    fits = minimised(batch, raw)
+    numbers = _in_batch(profile_intervals, problem, (fits, wanted), 2 * len(visible))
+    return [(_row(raw, row), _row(numbers, row)) for row in range(size)]
+
+
+def _wanted(
+    numbers: Int[np.ndarray, "batch k"], epsilons: Sequence[float], quantiles: Sequence[float]
+) -> Wanted:
+    # NumPy's until a program takes them, like the curves.
+    arrays: Any = (numbers, np.asarray(epsilons, float), np.asarray(quantiles, float))
+    return Wanted(*arrays)
+
+
+def _row(tree: PyTree, row: int) -> Any:
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda leaf: leaf[row], arrays), rest)
+
+
+def _in_batch(function: Callable, problem: FitProblem, rows: PyTree, per_row: int) -> Any:
+    """Call `function(problem, *rows, num)` on padded rows on all devices; the results as NumPy.
+
+    `num` is how many pieces of work there are, `per_row` for each row that is not padding.
+    """
+    num_devices = _num_devices()
+    num_rows = len(jax.tree.leaves(rows)[0])
+    padding = _CURVES_PER_DEVICE * num_devices - num_rows
+    padded = jax.tree.map(
+        lambda leaf: np.concatenate([leaf, np.repeat(leaf[-1:], padding, axis=0)]), rows
+    )
+    first_of_device = _CURVES_PER_DEVICE * np.arange(num_devices)
+    counts = per_row * np.clip(num_rows - first_of_device, 0, _CURVES_PER_DEVICE)
+    with double_precision():
+        found = _on_all_devices(function, problem, padded, counts)
+    arrays, rest = eqx.partition(found, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda leaf: np.asarray(leaf)[:num_rows], arrays), rest)
+
+
+def _num_devices() -> int:
+    default_device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    return jax.local_device_count() if default_device is None else 1
 
 
 @eqx.filter_jit
 def _on_all_devices(
-    problem: FitProblem,
-    batch: Curves,
-    num_free: Int[Array, ""],
-    quantiles: Float[Array, " batch"],
-    counts: Int[Array, " devices"],
-) -> RawFit:
-    """Call `fit_batch` once on each device; `counts` is how many curves each has to fit."""
+    function: Callable, problem: FitProblem, rows: PyTree, counts: Int[np.ndarray, " devices"]
+) -> Any:
+    """Call `function` once on each device with its share of the rows and its count."""
     arrays, structure = eqx.partition(problem, eqx.is_array)
 
-    def on_one(arrays, batch, num_free, quantiles, counts) -> RawFit:
-        return fit_batch(eqx.combine(arrays, structure), batch, num_free, quantiles, counts[0])
+    def on_one(arrays, rows, counts):
+        return function(eqx.combine(arrays, structure), *rows, counts[0])
 
     if len(counts) == 1:
-        return on_one(arrays, batch, num_free, quantiles, counts)
+        return on_one(arrays, rows, counts)
     mesh = jax.make_mesh((len(counts),), ("device",), axis_types=(AxisType.Auto,))
     everywhere, split = PartitionSpec(), PartitionSpec("device")
     return jax.shard_map(
         on_one,
         mesh=mesh,
-        in_specs=(everywhere, split, everywhere, split, split),
+        in_specs=(everywhere, split, split),
         out_specs=split,
         # The devices' loops are independent: nothing is exchanged, so nothing has to agree.
         check_vma=False,
-    )(arrays, batch, num_free, quantiles, counts)
+    )(arrays, rows, counts)

@@ -251,19 +251,20 @@ def _fit_alike(problem: FitProblem, batch: list[_Prepared], level: float) -> lis
     curves = [run.curves for run in batch]
     free = problem.num_free(curves[0])
     quantiles = [problem.noise.quantile(level, int(each.num_measurements), free) for each in curves]
-    raw = fit_curves(problem, curves, free, [quantile or 1.0 for quantile in quantiles])
+    found = fit_curves(problem, curves, free, [quantile or 1.0 for quantile in quantiles])
     return [
         assemble_result(
             problem,
             run.trajectory,
             run.curves,
-            raw[row],
+            raw,
+            numbers,
             num_free=free,
-            quantile=_if_estimable(problem, run.curves, raw[row], quantiles[row]),
+            quantile=_if_estimable(problem, run.curves, raw, quantile),
             level=level,
             remarks=run.remarks,
         )
-        for row, run in enumerate(batch)
+        for run, (raw, numbers), quantile in zip(batch, found, quantiles, strict=True)
     ]
 
 

@@ -115,7 +115,10 @@ class FitProblem(eqx.Module):
 
     def numbers(self, coordinates: Float[Array, " n"], curves: Curves) -> Float[Array, " k"]:
         """The parameters, then the limits of the solver, the verifier and the gap."""
-        dynamics = self.dynamics(coordinates, curves)
+        return self.numbers_of(self.dynamics(coordinates, curves))
+
+    def numbers_of(self, dynamics: AbstractDynamics) -> Float[Array, " k"]:
+        """What :meth:`numbers` are at these dynamics."""
         return jnp.concatenate([self.law.parameter_values(dynamics), jnp.stack(dynamics.limits())])
 
     @property

@@ -1,5 +1,7 @@
 """A fit with other numbers is no other program: to compile one takes seconds, to run it none."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,21 @@ from jaxgap.trajectory import Trajectory
 
 TS = np.arange(10.0)
 RUN = Trajectory(TS, 1 + 2 * np.exp(-0.4 * TS), 0.5 + np.exp(-0.4 * TS))
+
+
+@contextlib.contextmanager
+def no_compilation():
+    compiled = []
+
+    def note(event, *_, **__):
+        compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        yield
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert not [event for event in compiled if "backend_compile" in event]
 
 
 def restricted(number):
@@ -31,17 +48,14 @@ def restricted(number):
     ],
 )
 def test_other_numbers_compile_nothing(fitted):
-    compiled = []
-
-    def note(event, *_, **__):
-        compiled.append(event)
-
     first = fitted(0.1)
-    jax.monitoring.register_event_duration_secs_listener(note)
-    try:
+    with no_compilation():
         second = fitted(0.2)
-    finally:
-        jax.monitoring.unregister_event_duration_listener(note)
-    assert not [event for event in compiled if "backend_compile" in event]
     # They are not the first program's numbers either.
     assert first.source.raw.cost != second.source.raw.cost
+
+
+def test_the_time_left_is_searched_for_by_the_program_of_the_intervals():
+    result = fit(LinearLaw(), RUN)
+    with no_compilation():
+        assert result.time_left(0.01).estimate > result.time_left(0.02).estimate

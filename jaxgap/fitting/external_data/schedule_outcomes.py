@@ -249,7 +249,7 @@ def _arrays(schedules: list[DataSchedule], strength: float):
 @eqx.filter_jit
 def _profile_all(problem: FitProblem, curves: Curves, raw, times, shares, strength, quantile):
     """Estimates, standard errors (rows, 3) and interval ends (rows, 3, 2)."""
-    fit = minimised(problem, curves, raw)
+    fit = minimised(curves, raw)
     far = jnp.stack([horizon(number, curves) for number in _NUMBERS])
 
     def numbers(z, curves, row) -> Float[Array, "3"]:

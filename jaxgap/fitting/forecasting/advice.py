@@ -14,7 +14,7 @@ from jaxtyping import Float
 from jaxgap.fitting.forecasting.futures import Futures
 from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.shapes import RandomWalk
-from jaxgap.fitting.results.time_left import FARTHEST
+from jaxgap.fitting.intervals.time_to_limit import FARTHEST
 
 # Advice is given at odds of at least four to one.
 _CONFIDENT = 0.8

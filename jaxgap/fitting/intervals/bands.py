@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, Shaped
 
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.intervals.profile import Minimised, both_ends, profile_ends
-from jaxgap.fitting.intervals.search_start import one_fit
 from jaxgap.fitting.laws.law import LIMITS, horizon
 from jaxgap.fitting.problem import FitProblem
 
@@ -64,7 +63,7 @@ def ends_of_rows(
         lambda z, curves, number: numbers(z, curves, number[0])[number[1]],
         problem.residuals,
         problem.minimiser,
-        one_fit(problem, fit),
+        fit.as_batch(),
         ends,
     )
     found = jnp.where(found == ends.bound, ends.direction * jnp.inf, found)

@@ -1,10 +1,11 @@
 """Standard errors from the curvature at a fit."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from jaxgap.fitting.intervals.profile import Minimised
 from jaxgap.fitting.intervals.unit_columns import unit_columns
@@ -12,15 +13,17 @@ from jaxgap.fitting.problem import FitProblem
 
 
 def numbers_with_errors(
-    problem: FitProblem, fit: Minimised, indices: Int[np.ndarray, " k"]
+    problem: FitProblem,
+    fit: Minimised,
+    numbers: Callable[[Float[Array, " n"]], Float[Array, " k"]],
 ) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
-    """The numbers at one fit, and their standard errors from the curvature there."""
+    """Numbers at one fit, and their standard errors from the curvature there."""
 
-    def numbers(z):
-        found = problem.numbers(z, fit.data)[indices]
+    def twice(z):
+        found = numbers(z)
         return found, found
 
-    slopes, found = jax.jacfwd(numbers, has_aux=True)(fit.coordinates)
+    slopes, found = jax.jacfwd(twice, has_aux=True)(fit.coordinates)
     return found, standard_errors(problem, fit, slopes)
 
 

@@ -42,6 +42,8 @@ class Minimised(NamedTuple):
     """The fits around which to profile, every field with a leading axis of fits.
 
     - `coordinates`, `cost`: of the minimum.
+    - `search_start`: where the searches start, the minimum itself or a fair fit off its bounds
+        (:func:`jaxgap.fitting.intervals.search_start.search_start`).
     - `variance`: of the noise.
     - `starts`: further points, each a fair fit, spread over the plausible range. A refit starts
         from one of these if the last refit is a worse place to start.
@@ -49,10 +51,15 @@ class Minimised(NamedTuple):
     """
 
     coordinates: Float[Array, "fits n"]
+    search_start: Float[Array, "fits n"]
     cost: Float[Array, " fits"]
     variance: Float[Array, " fits"]
     starts: Float[Array, "fits starts n"]
     data: PyTree
+
+    def as_batch(self) -> "Minimised":
+        """A single fit, without a leading axis, as a batch of one."""
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], self)
 
 
 class Ends(NamedTuple):
@@ -218,10 +225,10 @@ class _Searches(AbstractIteration):
         fit = jax.tree.map(lambda leaf: leaf[end.fit], self.fits)
         room = _room(end)
         trial = jnp.clip(end.first_distance, 0.0, jnp.where(room > 0, room, jnp.inf))
-        search = Bracket.begin(fit.coordinates, trial)
+        search = Bracket.begin(fit.search_start, trial)
         search = search._replace(done=(room <= 0) | ~jnp.isfinite(fit.cost))
         # Not the centre: if the fit is beyond a bound, its own number is far from there.
-        number = self.number_fn(fit.coordinates, fit.data, end.number)
+        number = self.number_fn(fit.search_start, fit.data, end.number)
         lane = _Lane(end, fit, starts, search, None, fit.cost, number, jnp.asarray(False))
         return self._next_refit(lane)
 

@@ -13,18 +13,18 @@ from jaxgap.fitting.raw_fit import RawFit
 _NO_RISE = 1e-9
 
 
-def minimised(problem: FitProblem, curves: Curves, raw: RawFit) -> Minimised:
-    """The fit of one curve as the input of a profile."""
-    return Minimised(raw.coordinates, raw.cost, raw.variance, problem.starts(curves), curves)
+def minimised(curves: Curves, raw: RawFit) -> Minimised:
+    """The fit of one curve, or of many, as the input of a profile."""
+    return Minimised(raw.coordinates, raw.search_start, raw.cost, raw.variance, raw.starts, curves)
 
 
-def one_fit(problem: FitProblem, fit: Minimised) -> Minimised:
-    """One fit as a batch of one, moved to where a profile search can start."""
-    inside = fit._replace(coordinates=search_start(problem, jax.tree.map(jnp.asarray, fit)))
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], inside)
-
-
-def search_start(problem: FitProblem, fit: Minimised) -> Float[Array, " n"]:
+def search_start(
+    problem: FitProblem,
+    curves: Curves,
+    coordinates: Float[Array, " n"],
+    variance: Float[Array, ""],
+    starts: Float[Array, "starts n"],
+) -> Float[Array, " n"]:
     """Where the searches around one fit start: off the bounds, if that is still a fair fit.
 
     A parameter on its bound may be a factor of a product that the data determine. If no coordinate
@@ -33,15 +33,15 @@ def search_start(problem: FitProblem, fit: Minimised) -> Float[Array, " n"]:
     """
 
     def cost(z):
-        return jnp.sum(problem.residuals(z, fit.data) ** 2)
+        return jnp.sum(problem.residuals(z, curves) ** 2)
 
     # If the curves are constant, any rate fits. With a slow one the limit may be anywhere, but no
     # refit finds that from a rate too fast for the data to show.
-    low = problem.low_side(fit.coordinates, fit.data)
-    one_low = jnp.where(jnp.eye(len(low), dtype=bool), low, fit.coordinates)
-    rise = jnp.abs(jax.vmap(cost)(one_low) - cost(fit.coordinates))
-    free = jnp.where(rise <= _NO_RISE * fit.variance, low, fit.coordinates)
+    low = problem.low_side(coordinates, curves)
+    one_low = jnp.where(jnp.eye(len(low), dtype=bool), low, coordinates)
+    rise = jnp.abs(jax.vmap(cost)(one_low) - cost(coordinates))
+    free = jnp.where(rise <= _NO_RISE * variance, low, coordinates)
 
-    moved = problem.off_bounds(free, fit.data)
-    is_fair = cost(moved) <= jnp.nanmax(jax.vmap(cost)(fit.starts))
-    return jnp.where(is_fair, moved, fit.coordinates)
+    moved = problem.off_bounds(free, curves)
+    is_fair = cost(moved) <= jnp.nanmax(jax.vmap(cost)(starts))
+    return jnp.where(is_fair, moved, coordinates)

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.intervals.delta_method import standard_errors
 from jaxgap.fitting.intervals.profile import both_ends, profile_ends
-from jaxgap.fitting.intervals.search_start import minimised, one_fit
+from jaxgap.fitting.intervals.search_start import minimised
 from jaxgap.fitting.laws.law import horizon, typical_size
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
@@ -123,7 +123,7 @@ def _ends(problem: FitProblem, curves: Curves, raw: RawFit, indices: Int[Array, 
     typical = jnp.stack([jnp.asarray(typical_size(p, curves)) for p in problem.reported])
     far = jnp.stack([horizon(p, curves) for p in problem.reported])
     bounds = jnp.clip(natural, far[:, :1], far[:, 1:])[indices]
-    fit = minimised(problem, curves, raw)
+    fit = minimised(curves, raw)
     estimates = problem.numbers(fit.coordinates, curves)[indices]
     slopes = jax.jacfwd(lambda z: problem.numbers(z, curves)[indices])(fit.coordinates)
     centres = jnp.clip(estimates, bounds[:, 0], bounds[:, 1])
@@ -142,7 +142,7 @@ def _ends(problem: FitProblem, curves: Curves, raw: RawFit, indices: Int[Array, 
         lambda z, curves, index: problem.numbers(z, curves)[index],
         problem.residuals,
         problem.minimiser,
-        one_fit(problem, fit),
+        fit.as_batch(),
         wanted,
     )
     by_number = ends.reshape(len(indices), len(QUANTILES), 2)

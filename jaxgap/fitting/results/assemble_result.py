@@ -17,7 +17,7 @@ from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
 from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.own_terms import own_interval, own_terms
 from jaxgap.fitting.problem import FitProblem
-from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.raw_fit import RawFit, RawNumbers
 from jaxgap.fitting.results.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.results.number_words import interval, number
@@ -53,6 +53,7 @@ def assemble_result(
     trajectory: Trajectory,
     curves: Curves,
     raw: RawFit,
+    numbers: RawNumbers,
     *,
     num_free: int,
     quantile: float | None,
@@ -60,8 +61,9 @@ def assemble_result(
     remarks: list[str],
 ) -> FitResult:
     """The result for one trajectory from what the core found, with explanations in words."""
-    flat = _on_flat_ties(problem, curves, raw)
-    estimates = _estimates(problem, trajectory, curves, raw, quantile, flat)
+    flat = _on_flat_ties(problem, curves, numbers)
+    unsure = _why_unsure(trajectory, curves, raw, quantile)
+    estimates = _estimates(problem, trajectory, curves, numbers, unsure, flat)
     names = [parameter.name for parameter in problem.law.parameters]
     parameters = dict(zip(names, estimates, strict=False))
     limit_names = [limit.name for limit in LIMITS]
@@ -83,7 +85,7 @@ def assemble_result(
         remarks=(
             *remarks,
             *_fit_warnings(raw, int(curves.num_measurements), num_free),
-            *_bound_warnings(problem, trajectory, curves, raw, flat),
+            *_bound_warnings(problem, trajectory, curves, numbers, flat),
             *limit_warnings(trajectory, limits),
             *diagnostics.warnings(),
         ),
@@ -91,7 +93,7 @@ def assemble_result(
         kind=trajectory.kind,
         time_unit=trajectory.time_unit,
         dynamics=raw.dynamics,
-        source=Source(problem, curves, raw, quantile),
+        source=Source(problem, curves, raw, numbers, quantile),
     )
 
 
@@ -130,22 +132,23 @@ def _estimates(
     problem: FitProblem,
     trajectory: Trajectory,
     curves: Curves,
-    raw: RawFit,
-    quantile: float | None,
+    numbers: RawNumbers,
+    unsure: "_Unsure | None",
     flat: Collection[int],
 ) -> list[Estimate]:
     """One for every parameter and limit, including those the trajectory cannot show."""
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     redundant = np.zeros(len(problem.reported), bool)
     stands_still = _stands_still(trajectory)
-    unsure = _why_unsure(curves, raw, quantile, stands_still=stands_still)
-    if unsure is None and not np.isfinite(raw.intervals).all(axis=1).all():
+    if unsure is None and not np.isfinite(numbers.intervals).all(axis=1).all():
         # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
     for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
         is_limit = index >= len(problem.law.parameters)
-        value = own_terms(float(raw.numbers[position]), parameter.is_mirrored(trajectory.kind))
+        value = own_terms(
+            float(numbers.estimates[position]), parameter.is_mirrored(trajectory.kind)
+        )
         if index in problem.held:
             estimates[index] = Estimate(finite_or_none(value), None, None, _HELD, "held")
         elif unsure is not None:
@@ -161,16 +164,16 @@ def _estimates(
                 parameter,
                 curves,
                 trajectory.kind,
-                float(raw.numbers[position]),
-                float(raw.stderrs[position]),
-                raw.intervals[position],
+                float(numbers.estimates[position]),
+                float(numbers.stderrs[position]),
+                numbers.intervals[position],
                 is_limit=is_limit,
                 redundant=bool(redundant[index]),
             )
     return estimates
 
 
-def _on_flat_ties(problem: FitProblem, curves: Curves, raw: RawFit) -> set[int]:
+def _on_flat_ties(problem: FitProblem, curves: Curves, numbers: RawNumbers) -> set[int]:
     """The tied parameters that nothing moves at the fit, and the limits that stand still with them.
 
     A search along a flat tie finds no end, which would look as if the data had set none.
@@ -179,7 +182,7 @@ def _on_flat_ties(problem: FitProblem, curves: Curves, raw: RawFit) -> set[int]:
     if not isinstance(law, ConstrainedLaw):
         return set()
     visible = problem.visible(curves.has_verifier)
-    still = {index for index, stderr in zip(visible, raw.stderrs, strict=True) if stderr == 0}
+    still = {index for index, stderr in zip(visible, numbers.stderrs, strict=True) if stderr == 0}
     flat = still & {index for index, each in enumerate(law.constraints) if isinstance(each, Tied)}
     limits = range(len(law.parameters), len(problem.reported))
     return flat | still.intersection(limits) if flat else flat
@@ -226,14 +229,14 @@ class _Unsure(NamedTuple):
 
 
 def _why_unsure(
-    curves: Curves, raw: RawFit, quantile: float | None, *, stands_still: bool
+    trajectory: Trajectory, curves: Curves, raw: RawFit, quantile: float | None
 ) -> _Unsure | None:
     """Why no number of the fit has an interval, or `None` if they can have one."""
     if not raw.converged:
         return _Unsure(f"the fit {_stopped(raw)}")
     if quantile is None:
         return _Unsure(NO_NOISE)
-    if stands_still and not curves.noise_known:
+    if _stands_still(trajectory) and not curves.noise_known:
         return _Unsure(_STANDS_STILL, only_capabilities=True)
     return None
 
@@ -308,13 +311,13 @@ def _bound_warnings(
     problem: FitProblem,
     trajectory: Trajectory,
     curves: Curves,
-    raw: RawFit,
+    numbers: RawNumbers,
     flat: Collection[int],
 ) -> list[str]:
     found = []
     for position, index in enumerate(problem.visible(curves.has_verifier)):
         parameter = problem.reported[index]
-        bound = _bound_hit(parameter, float(raw.numbers[position]), curves)
+        bound = _bound_hit(parameter, float(numbers.estimates[position]), curves)
         # A bounded limit is also a parameter, and has been reported as that.
         is_limit = index >= len(problem.law.parameters)
         if bound is None or is_limit or index in problem.held:

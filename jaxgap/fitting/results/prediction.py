@@ -96,4 +96,4 @@ def predict_bands(
 
 @eqx.filter_jit
 def _bands(problem: FitProblem, curves: Curves, raw: RawFit, ts, quantile):
-    return bands(problem, minimised(problem, curves, raw), ts, quantile)
+    return bands(problem, minimised(curves, raw), ts, quantile)

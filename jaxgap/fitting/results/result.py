@@ -23,7 +23,7 @@ from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.own_terms import own_terms
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
-from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.raw_fit import RawFit, RawNumbers
 from jaxgap.fitting.results.abstract_result import AbstractResult
 from jaxgap.fitting.results.criteria import Criteria, criteria
 from jaxgap.fitting.results.diagnostics import Diagnostics
@@ -42,6 +42,7 @@ class Source:
     problem: FitProblem
     curves: Curves
     raw: RawFit
+    numbers: RawNumbers
     quantile: float | None
 
 

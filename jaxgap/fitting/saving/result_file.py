@@ -26,7 +26,7 @@ from jaxgap.fitting.saving.tree_json import decode, encode
 from jaxgap.fitting.selection import AveragedResult
 
 _FORMAT = "jaxgap fit"
-_VERSION = 1
+_VERSION = 2
 # Larger than a fit of the longest allowed run by every law.
 _MAX_BYTES = 256 * 2**20
 
@@ -116,7 +116,7 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
         source = result.source
         problem, curves, raw = source.problem, source.curves, source.raw
         named = set(result.parameters) <= {each.name for each in problem.law.parameters}
-        shown = len(raw.numbers) == len(problem.visible(curves.has_verifier))
+        shown = len(source.numbers.estimates) == len(problem.visible(curves.has_verifier))
         fits = raw.fitted.shape == curves.ys.shape
         return named and shown and fits and _computable(problem, curves, raw.coordinates)
     if any(law.limits and set(law.limits) != set(result.limits) for law in result.laws.values()):

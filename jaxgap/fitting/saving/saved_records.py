@@ -34,7 +34,7 @@ from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerS
 from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.priors import IndexedPrior, LogNormal, Normal
 from jaxgap.fitting.problem import FitProblem
-from jaxgap.fitting.raw_fit import RawFit
+from jaxgap.fitting.raw_fit import RawFit, RawNumbers
 from jaxgap.fitting.results.criteria import Criteria
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import Estimate
@@ -49,7 +49,7 @@ _RECORDS: dict[str, type] = {
     record.__name__: record
     for record in (
         # results
-        *(FitResult, Source, FitProblem, Curves, RawFit, Estimate, Diagnostics),
+        *(FitResult, Source, FitProblem, Curves, RawFit, RawNumbers, Estimate, Diagnostics),
         *(AveragedResult, LawSummary, Candidate, Fits, Scores, Criteria, Trajectory),
         # settings of a fit
         *(LinearLaw, PowerLaw, SaturatingLaw, LaggedLaw, RiseThenFallLaw, GeneralLinearLaw),

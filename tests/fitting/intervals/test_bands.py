@@ -29,8 +29,6 @@ PROBLEM = SimpleNamespace(
     curve_fn=lines,
     residuals=lambda z, curves: ((lines(z, curves.ts) - curves.ys) * curves.weights).ravel(),
     minimiser=LevenbergMarquardt(),
-    low_side=lambda z, curves: z,
-    off_bounds=lambda z, curves: z,
 )
 
 
@@ -41,7 +39,7 @@ def found(solver, verifier, coordinates, variance):
         variance = variance * jnp.max(curves.weights) ** 2
         z = jnp.asarray(coordinates)
         cost = jnp.sum(PROBLEM.residuals(z, curves) ** 2)
-        fit = Minimised(z, cost, variance, z[None] + 1.0, curves)
+        fit = Minimised(z, z, cost, variance, z[None] + 1.0, curves)
         run = jax.jit(lambda fit, ts: bands(PROBLEM, fit, ts, jnp.asarray(QUANTILE)))
         return np.asarray(run(fit, jnp.asarray(LATER)))
 

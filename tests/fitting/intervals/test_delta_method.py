@@ -14,20 +14,21 @@ RNG = np.random.default_rng(0)
 BASIS, SLOPES = RNG.standard_normal((9, 3)) * [1.0, 1e-4, 1e3], RNG.standard_normal((2, 3))
 COORDINATES = RNG.standard_normal(3)
 VARIANCE = 0.04
-LINEAR = SimpleNamespace(
-    residuals=lambda z, data: data @ z, numbers=lambda z, data: jnp.asarray(SLOPES) @ z
-)
+LINEAR = SimpleNamespace(residuals=lambda z, data: data @ z)
 
 
 def a_fit(basis):
-    return Minimised(jnp.asarray(COORDINATES), 0.0, VARIANCE, None, jnp.asarray(basis))
+    at = jnp.asarray(COORDINATES)
+    return Minimised(at, at, 0.0, VARIANCE, None, jnp.asarray(basis))
 
 
 def test_errors_are_those_of_linear_regression():
     covariance = VARIANCE * np.linalg.inv(BASIS.T @ BASIS)
     exact = np.sqrt(np.diag(SLOPES @ covariance @ SLOPES.T))
     with jax.enable_x64(True):
-        values, errors = numbers_with_errors(LINEAR, a_fit(BASIS), np.array([0, 1]))
+        values, errors = numbers_with_errors(
+            LINEAR, a_fit(BASIS), lambda z: jnp.asarray(SLOPES) @ z
+        )
     np.testing.assert_allclose(values, SLOPES @ COORDINATES, rtol=1e-12)
     np.testing.assert_allclose(errors, exact, rtol=1e-9)
 

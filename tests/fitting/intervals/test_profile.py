@@ -20,6 +20,7 @@ def intervals(bounds):
     with jax.enable_x64(True):
         fits = Minimised(
             jnp.asarray(COORDINATES)[None],
+            jnp.asarray(COORDINATES)[None],
             jnp.array([COST]),
             jnp.array([VARIANCE]),
             jnp.asarray(COORDINATES)[None, None] + 1.0,
@@ -60,6 +61,7 @@ def test_an_end_is_found_though_the_first_refit_comes_out_on_the_wrong_side():
     with jax.enable_x64(True):
         fits = Minimised(
             coordinates=jnp.zeros((1, 1)),
+            search_start=jnp.zeros((1, 1)),
             cost=jnp.zeros(1),
             variance=jnp.ones(1),
             starts=jnp.zeros((1, 1, 1)),

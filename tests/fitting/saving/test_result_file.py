@@ -148,7 +148,7 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
         (whole[: len(whole) // 2], "not JSON"),
         ("[" * 100_000, "not JSON"),
         (json.dumps(linear.to_dict()), "not a saved fit; write one with save_result"),
-        (whole.replace('"version": 1', '"version": 9', 1), "another version"),
+        (whole.replace('"version": 2', '"version": 9', 1), "another version"),
     ]:
         path.write_text(text)
         with pytest.raises(InputError, match=match):
@@ -245,7 +245,7 @@ def attack(bodies, path, count, seed):
     taken, refused = [], []
     for _ in range(count):
         body = forge(rng.choice(bodies), rng)
-        form = {"format": "jaxgap fit", "version": 1, "sha256": _digest(body), "result": body}
+        form = {"format": "jaxgap fit", "version": 2, "sha256": _digest(body), "result": body}
         path.write_text(json.dumps(form))
         try:
             taken.append(load_result(path))
