@@ -7,6 +7,7 @@ Tokens that the settings name (`eos_token` and others) are special, whatever `to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,27 @@ def add_tokens(backend: Any, settings: dict[str, Any], folder: Path) -> None:
         if (token := _token(value)) is not None and _id(backend, token) is not None
     )
     _register(backend, list(named))
+
+
+def found_as_written(backend: Any) -> Any:
+    """The backend with special tokens that are found in texts, and written, without normalisation.
+
+    The files of Llama 2 declare `normalized` special tokens. After a normaliser that prepends a
+    space, the library takes their texts to be `▁<s>` and `▁</s>`, which a conversation does not
+    contain. transformers' `LlamaTokenizer` finds them as they are written.
+    """
+    added = backend.get_added_tokens_decoder()
+    if all(
+        backend.id_to_token(number) == token.content
+        for number, token in added.items()
+        if token.special or not token.normalized
+    ):
+        return backend
+    # A new backend, since tokens that are added again keep their first text.
+    values = json.loads(backend.to_str())
+    for token in values["added_tokens"]:
+        token["normalized"] &= not token["special"]
+    return import_extra("tokenizers").Tokenizer.from_str(json.dumps(values))
 
 
 def token_text(value: Any) -> str | None:

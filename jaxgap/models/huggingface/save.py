@@ -125,25 +125,30 @@ def _special_ids(tokenizer: FastTokenizer) -> dict[str, Any]:
 
 
 def _write_tokenizer(folder: Path, tokenizer: FastTokenizer, config: DecoderConfig) -> None:
-    text_of = tokenizer.backend.id_to_token
     settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": config.context_length,
         "clean_up_tokenization_spaces": False,
-        "eos_token": text_of(tokenizer.eos_id),
-        "pad_token": text_of(tokenizer.pad_id),
+        "eos_token": _text_of(tokenizer, tokenizer.eos_id),
+        "pad_token": _text_of(tokenizer, tokenizer.pad_id),
     }
     if family_of(config) == "phi3" and _is_byte_level(tokenizer):
         # llama.cpp's converter assumes SentencePiece for any other Phi-3. The default tokens of
         # this class, which transformers would add to the vocabulary, are disabled.
         settings |= {"tokenizer_class": "GPT2Tokenizer", "bos_token": None, "unk_token": None}
     if tokenizer.bos_id is not None:
-        settings["bos_token"] = text_of(tokenizer.bos_id)
+        settings["bos_token"] = _text_of(tokenizer, tokenizer.bos_id)
     if tokenizer.chat_template is not None:
         beginning = _BEGINNING if _begins_unwritten(tokenizer) else ""
         settings["chat_template"] = beginning + tokenizer.chat_template.source
     write_json(folder / "tokenizer_config.json", settings)
     (folder / "tokenizer.json").write_text(tokenizer.backend.to_str(), "utf-8")
+
+
+def _text_of(tokenizer: FastTokenizer, number: int) -> str:
+    """The text of a token as files name it; the library gives a normalised one."""
+    added = tokenizer.backend.get_added_tokens_decoder().get(number)
+    return tokenizer.backend.id_to_token(number) if added is None else added.content
 
 
 def _begins_unwritten(tokenizer: FastTokenizer) -> bool:

@@ -10,7 +10,12 @@ from jaxgap.errors import InputError
 from jaxgap.models.chat_template import MAX_TEMPLATE_CHARS, ChatTemplate
 from jaxgap.models.extra import import_extra
 from jaxgap.models.fast_tokenizer import FastTokenizer
-from jaxgap.models.huggingface.added_tokens import SPECIAL_NAMES, add_tokens, token_text
+from jaxgap.models.huggingface.added_tokens import (
+    SPECIAL_NAMES,
+    add_tokens,
+    found_as_written,
+    token_text,
+)
 from jaxgap.models.model_files import (
     MAX_JSON_BYTES,
     MAX_TOKENIZER_BYTES,
@@ -53,6 +58,7 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
     backend = load_backend(regular_file(folder / "tokenizer.json"))
     settings = _settings(folder)
     add_tokens(backend, settings, folder)
+    backend = found_as_written(backend)
     special = {name: text for name in SPECIAL_NAMES if (text := token_text(settings.get(name)))}
     eos = _end_id(backend, special.get("eos_token"), folder)
     stated = _stated_ends(folder)

@@ -5,6 +5,7 @@ import json
 import pytest
 import tokenizers
 
+from jaxgap.models import LanguageModel, save_folder
 from jaxgap.models.huggingface.tokenizer_files import load_tokenizer
 from jaxgap.models.model_files import ModelFileError
 
@@ -155,6 +156,55 @@ def test_transformers_adds_them_alike(write, case, run_with_peers):
     files, text, ids, eos = CASES[case]
     said = run_with_peers("-c", ENCODE, write(**files), text).partition("IDS ")[2]
     assert json.loads(said)[:2] == [ids, eos]
+
+
+def _llama2(**changes):
+    """A tokenizer whose special tokens are normalised, by a normaliser that prepends a space."""
+    named = {name: {"content": text, "normalized": True} for name, text in SPECIAL.items()}
+    flags = {"special": True, "normalized": True}
+    normalizers = tokenizers.normalizers
+    return {
+        "added": [tokenizers.AddedToken(text, **flags) for text in SPECIAL.values()],
+        "normalizer": normalizers.Sequence(
+            [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
+        ),
+    } | {name: value | changes for name, value in named.items()}
+
+
+SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+NORMALISED = {
+    "as in Llama 2": _llama2(),
+    "corrected by the settings": _llama2(normalized=False),
+    "corrected by the table": _llama2()
+    | {"added_tokens_decoder": {str(i): _token(text) for i, text in enumerate(WORDS[:3])}},
+}
+
+
+@pytest.mark.parametrize("case", NORMALISED)
+def test_special_tokens_are_found_as_they_are_written(write, case, load_tiny, tmp_path):
+    tokenizer = load_tokenizer(write(**NORMALISED[case]), 64)
+    ids = tokenizer.encode("the</s><s>the")
+    assert ids == [0, 3, 2, 1, 0, 3]  # the prepended space is no word
+    assert tokenizer.decode([3, 1, 2]) == "the"
+    model, params = load_tiny("qwen3")
+    save_folder(tmp_path / "out", LanguageModel(model.config, tokenizer), params)
+    settings = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    assert (settings["bos_token"], settings["eos_token"]) == ("<s>", "</s>")
+    again = load_tokenizer(tmp_path / "out", 64)
+    assert (again.encode("the</s><s>the"), again.eos_id, again.bos_id) == (ids, 2, 1)
+
+
+def test_an_added_word_stays_normalised(write):
+    """The library's own reading of `normalized`, for tokens that are not special."""
+    files = _llama2()
+    files["added"].append(tokenizers.AddedToken("<think>", normalized=True))
+    backend = load_tokenizer(write(**files), 64).backend
+    assert [token.normalized for token in backend.get_added_tokens_decoder().values()] == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_no_id_is_made_up(write):
