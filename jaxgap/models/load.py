@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxgap.errors import InputError
 from jaxgap.models.gguf_format import load_gguf
 from jaxgap.models.huggingface import load_folder
+from jaxgap.models.huggingface.adapter_config import CONFIG_FILE as ADAPTER_FILE
 from jaxgap.models.huggingface.hub import download
 from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.params import Params
@@ -49,8 +50,15 @@ def load_model(
 def find_model(source: str | Path, revision: str | None = None) -> Path:
     """The folder or GGUF file of a model, downloaded if on the hub; nothing is read.
 
-    **Raises:** `InputError` in one line if there is no such model.
+    **Raises:** `InputError` in one line if there is no such model, or an adapter beside it.
     """
+    path = _located(source, revision)
+    if path.is_dir():
+        _refuse_adapter(path)
+    return path
+
+
+def _located(source: str | Path, revision: str | None) -> Path:
     path = Path(source)
     try:
         found = path.exists()
@@ -61,3 +69,12 @@ def find_model(source: str | Path, revision: str | None = None) -> Path:
     if path.suffix == ".gguf" or not _HUB_NAME.fullmatch(str(source)):
         raise InputError(f"{source}: no such folder or file, and no name on the hub (owner/name)")
     return download(str(source), revision)
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """transformers would apply an adapter that is beside a model, here it would be ignored."""
+    if (folder / ADAPTER_FILE).exists():
+        raise InputError(
+            f"{folder}: an adapter ({ADAPTER_FILE}) is beside the model; merge it (PEFT's "
+            "merge_and_unload), or move it elsewhere and load it with load_adapters"
+        )

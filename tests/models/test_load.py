@@ -76,6 +76,20 @@ def test_a_name_that_no_file_can_have_is_one_line(source):
         load_model(source)
 
 
+def test_an_adapter_beside_a_model_is_not_ignored(saved, tmp_path, monkeypatch):
+    """transformers would apply it."""
+    import huggingface_hub
+
+    folder = shutil.copytree(saved, tmp_path / "model")
+    (folder / "adapter_config.json").write_text("{}")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **rest: str(folder))
+    for source in (folder, "someone/model"):
+        with pytest.raises(
+            InputError, match=r"model: an adapter \(adapter_config\.json\) is beside the model; me"
+        ):
+            load_model(source)
+
+
 @pytest.fixture
 def one_tensor_gguf(tmp_path):
     """A file whose header is good up to its first tensor."""

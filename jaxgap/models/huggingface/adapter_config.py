@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxgap.models.model_files import Fields, ModelFileError
 
+CONFIG_FILE = "adapter_config.json"
 _MAX_RANK = 65_536
 # Letters only: a number would be a layer's, and other characters a regular expression.
 _MODULE = re.compile(r"[A-Za-z_]+(\.[A-Za-z_]+)*")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jaxgap.errors import InputError
 from jaxgap.models.extra import import_extra
+from jaxgap.models.huggingface.adapter_config import CONFIG_FILE as ADAPTER_FILE
 
 # Nothing that could be a pickle is downloaded.
 _PATTERNS = (
@@ -16,6 +17,7 @@ _PATTERNS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    ADAPTER_FILE,  # never used, only seen
     "model*.safetensors",
     "model.safetensors.index.json",
 )

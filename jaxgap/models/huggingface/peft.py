@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxgap.models.config import DecoderConfig
 from jaxgap.models.huggingface.adapter_config import (
+    CONFIG_FILE,
     adapter_json,
     check_plain_lora,
     read_rank,
@@ -34,7 +35,7 @@ from jaxgap.models.model_files import Fields, ModelFileError, read_json
 from jaxgap.models.params import Params
 from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
 
-CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+WEIGHTS_FILE = "adapter_model.safetensors"
 
 
 def load_adapters(folder: str | Path, config: DecoderConfig) -> tuple[LoraConfig, Params]:

@@ -79,13 +79,14 @@ def test_nobody_listening_is_one_line(use_endpoint):
         download("a/b")
 
 
-def test_all_that_tells_of_tokens_is_fetched(monkeypatch):
+def test_all_that_tells_of_tokens_and_adapters_is_fetched(monkeypatch):
     asked = {}
     monkeypatch.setattr(
         huggingface_hub, "snapshot_download", lambda name, **rest: asked.update(rest) or "here"
     )
     download("a/b")
     wanted = {"tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens"}
+    wanted |= {"adapter_config"}
     assert {f"{name}.json" for name in wanted} <= set(asked["allow_patterns"])
 
 
