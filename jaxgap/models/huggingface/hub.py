@@ -7,6 +7,7 @@ from pathlib import Path
 from jaxgap.errors import InputError
 from jaxgap.models.extra import import_extra
 from jaxgap.models.huggingface.adapter_config import CONFIG_FILE as ADAPTER_FILE
+from jaxgap.models.huggingface.tokenizer_files import MORE_TEMPLATES
 
 # Nothing that could be a pickle is downloaded.
 _PATTERNS = (
@@ -17,7 +18,9 @@ _PATTERNS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
-    ADAPTER_FILE,  # never used, only seen
+    # Never used, only seen.
+    f"{MORE_TEMPLATES}/*.jinja",
+    ADAPTER_FILE,
     "model*.safetensors",
     "model.safetensors.index.json",
 )

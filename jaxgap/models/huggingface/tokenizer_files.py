@@ -25,6 +25,8 @@ from jaxgap.models.model_files import (
     regular_file,
 )
 
+MORE_TEMPLATES = "additional_chat_templates"
+"""Folder of the templates that are not the default one, as transformers saves them."""
 _DISPENSABLE = ("pad_token", "bos_token")
 
 
@@ -162,8 +164,16 @@ def _chat_template(
         if regular_file(beside).stat().st_size > 4 * MAX_TEMPLATE_CHARS:
             raise ModelFileError(f"{beside}: larger than any chat template")
         source = beside.read_text("utf-8", errors="strict")
+    others = sorted(path.stem for path in (folder / MORE_TEMPLATES).glob("*.jinja"))
     if isinstance(source, list):
-        source = _default_template(source)
+        templates = _named_templates(source)
+        source = templates.get("default")
+        others += templates.keys()
+    if source is None and others:
+        raise ModelFileError(
+            f"{folder}: none of its chat templates is named default: {others!r:.80}; "
+            f"save the one to use as {beside.name}"
+        )
     if source is None:
         return None
     if not isinstance(source, str):
@@ -171,8 +181,8 @@ def _chat_template(
     return ChatTemplate(source, special)
 
 
-def _default_template(entries: list[Any]) -> Any:
-    """Of several templates, the one for chats without tools or documents."""
+def _named_templates(entries: list[Any]) -> dict[str, Any]:
+    """Several templates by name; the default one is for chats without tools or documents."""
     named = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
@@ -180,4 +190,4 @@ def _default_template(entries: list[Any]) -> Any:
                 "chat_template must be a list of objects that each have a name, a text"
             )
         named[entry["name"]] = entry.get("template")
-    return named.get("default")
+    return named

@@ -87,7 +87,8 @@ def test_all_that_tells_of_tokens_and_adapters_is_fetched(monkeypatch):
     download("a/b")
     wanted = {"tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens"}
     wanted |= {"adapter_config"}
-    assert {f"{name}.json" for name in wanted} <= set(asked["allow_patterns"])
+    wanted = {f"{name}.json" for name in wanted} | {"additional_chat_templates/*.jinja"}
+    assert wanted <= set(asked["allow_patterns"])
 
 
 def test_a_transfer_that_fails_is_one_line(monkeypatch):

@@ -164,6 +164,36 @@ def test_a_template_may_name_every_special_token(folder):
 CHAT = "{% for m in messages %}{{ '<|start|> ' + m.content + ' END ' }}{% endfor %}"
 
 
+def _named(*names):
+    return [{"name": name, "template": f"w9 {name}"} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("listed", "files", "names"),
+    [
+        (["chatml", "tool_use"], [], r"\['chatml', 'tool_use'\]"),
+        (None, ["rag", "tool_use"], r"\['rag', 'tool_use'\]"),
+    ],
+)
+def test_chat_templates_without_a_default_are_refused(folder, listed, files, names):
+    """Without a template a chat model would be prompted as if it were a base model."""
+    _change_settings(folder, chat_template=listed and _named(*listed))
+    (folder / "additional_chat_templates").mkdir()
+    for name in files:
+        (folder / "additional_chat_templates" / f"{name}.jinja").write_text(name)
+    with pytest.raises(
+        ModelFileError, match=rf"named default: {names}; save the one to use as chat_template\.j"
+    ):
+        load_tokenizer(folder, 64)
+    (folder / "chat_template.jinja").write_text("w5")
+    assert load_tokenizer(folder, 64).chat_template.source == "w5"
+
+
+def test_of_several_chat_templates_the_default_is_taken(folder):
+    _change_settings(folder, chat_template=_named("tool_use", "default"))
+    assert load_tokenizer(folder, 64).chat_template.source == "w9 default"
+
+
 @pytest.fixture
 def base(folder):
     """Special tokens 64 to 67 that no setting names: a base model has those of its chat model."""
