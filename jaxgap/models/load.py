@@ -17,6 +17,7 @@ from jaxgap.models.language_model import LanguageModel
 from jaxgap.models.params import Params
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_PARTS_OF_FOLDERS = (".json", ".safetensors")
 
 
 def load_model(
@@ -50,11 +51,14 @@ def load_model(
 def find_model(source: str | Path, revision: str | None = None) -> Path:
     """The folder or GGUF file of a model, downloaded if on the hub; nothing is read.
 
-    **Raises:** `InputError` in one line if there is no such model, or an adapter beside it.
+    **Raises:** `InputError` in one line if there is no such model, if it is an adapter or has one
+    beside it, or if its folder is given for its file or the reverse.
     """
     path = _located(source, revision)
     if path.is_dir():
-        _refuse_adapter(path)
+        _check_folder(path)
+    elif path.suffix in _PARTS_OF_FOLDERS:
+        raise InputError(f"{path}: a file of a model; give its folder, {path.parent}")
     return path
 
 
@@ -71,10 +75,19 @@ def _located(source: str | Path, revision: str | None) -> Path:
     return download(str(source), revision)
 
 
-def _refuse_adapter(folder: Path) -> None:
-    """transformers would apply an adapter that is beside a model, here it would be ignored."""
-    if (folder / ADAPTER_FILE).exists():
+def _check_folder(folder: Path) -> None:
+    has_config, has_adapter = ((folder / name).exists() for name in ("config.json", ADAPTER_FILE))
+    if has_config and has_adapter:
+        # transformers would apply it, here it would be ignored.
         raise InputError(
             f"{folder}: an adapter ({ADAPTER_FILE}) is beside the model; merge it (PEFT's "
             "merge_and_unload), or move it elsewhere and load it with load_adapters"
         )
+    if has_adapter:
+        raise InputError(
+            f"{folder}: an adapter ({ADAPTER_FILE}), not a model; give its base model, or merge "
+            "them (jaxgap export --merge, or PEFT's merge_and_unload)"
+        )
+    files = sorted(folder.glob("*.gguf"))
+    if files and not has_config:
+        raise InputError(f"{folder}: no config.json, but GGUF files; give one, such as {files[0]}")

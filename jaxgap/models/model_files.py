@@ -19,6 +19,8 @@ MAX_SIZE = 10_000_000
 MAX_JSON_BYTES = 4 * 1024 * 1024
 # Of tables of tokens.
 MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
+_LFS_POINTER = b"version https://git-lfs.github.com/spec"
+_MAX_POINTER_BYTES = 1024
 
 
 class ModelFileError(InputError):
@@ -40,11 +42,22 @@ def library_failures(problem: str) -> Iterator[None]:
 
 
 def regular_file(path: Path) -> Path:
-    """The path, if it is a regular file, not a folder, pipe or device."""
+    """The path, if it is a regular file, not a folder, pipe, device or pointer of git-lfs."""
     if not path.is_file():
         problem = "not a file" if path.exists() else "no such file"
         raise ModelFileError(f"{path}: {problem}")
+    is_small = path.stat().st_size < _MAX_POINTER_BYTES
+    if is_small and path.read_bytes().startswith(_LFS_POINTER):
+        raise ModelFileError(f"{path}: a git-lfs pointer to the file; fetch it with `git lfs pull`")
     return path
+
+
+def pickle_error(path: Path, safe_name: str) -> ModelFileError:
+    """The error to raise for weights that are only in a pickle."""
+    return ModelFileError(
+        f"{path}: a pickle, which can run code when it is read; convert it to {safe_name} where "
+        "you trust it (transformers' save_pretrained does)"
+    )
 
 
 def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:

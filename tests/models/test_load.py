@@ -90,6 +90,41 @@ def test_an_adapter_beside_a_model_is_not_ignored(saved, tmp_path, monkeypatch):
             load_model(source)
 
 
+@pytest.mark.parametrize(
+    ("file", "given", "message"),
+    [
+        (
+            "adapter_config.json",
+            ".",
+            r"an adapter \(adapter_config\.json\), not a model; give its b",
+        ),
+        ("b.gguf", ".", r"no config\.json, but GGUF files; give one, such as .*b\.gguf$"),
+        (
+            "config.json",
+            "config.json",
+            r"config\.json: a file of a model; give its folder, .*here$",
+        ),
+        ("model.safetensors", "model.safetensors", "a file of a model; give its folder"),
+    ],
+)
+def test_what_is_no_model_is_named(tmp_path, file, given, message):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / file).touch()
+    with pytest.raises(InputError, match=message):
+        load_model(tmp_path / "here" / given)
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123\n"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "model.gguf"])
+def test_a_pointer_of_git_lfs_is_named(saved, tmp_path, name):
+    folder = shutil.copytree(saved, tmp_path / "model")
+    (folder / name).write_bytes(POINTER)
+    with pytest.raises(InputError, match=rf"{name}: a git-lfs pointer .* with `git lfs pull`$"):
+        load_model(folder / name if name.endswith("gguf") else folder)
+
+
 @pytest.fixture
 def one_tensor_gguf(tmp_path):
     """A file whose header is good up to its first tensor."""

@@ -31,9 +31,9 @@ from jaxgap.models.huggingface.adapter_module import (
 )
 from jaxgap.models.huggingface.save import new_folder, write_json
 from jaxgap.models.lora import LoraConfig, LoraTarget
-from jaxgap.models.model_files import Fields, ModelFileError, read_json
+from jaxgap.models.model_files import Fields, ModelFileError, pickle_error, read_json
 from jaxgap.models.params import Params
-from jaxgap.models.safetensors_file import check_tensors, read_header, write_tensors
+from jaxgap.models.safetensors_file import Entry, check_tensors, read_header, write_tensors
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 
@@ -54,10 +54,8 @@ def load_adapters(folder: str | Path, config: DecoderConfig) -> tuple[LoraConfig
     folder = Path(folder)
     fields = Fields(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
     check_plain_lora(fields)
-    entries = read_header(folder / WEIGHTS_FILE)
-    modules = [module for module in adapter_modules(config) if module.tensor(0, "A") in entries]
-    if not modules:
-        raise ModelFileError(f"{folder / WEIGHTS_FILE}: no adapters of projections of this decoder")
+    entries = _read_entries(folder)
+    modules = _adapted(config, entries, folder / WEIGHTS_FILE)
     ranks = {module: read_rank(fields, module.name) for module in modules}
     found = {name: entry.shape for name, entry in entries.items()}
     check_tensors(found, dict(_shapes(ranks, config.num_layers)), folder / WEIGHTS_FILE)
@@ -114,6 +112,30 @@ def save_adapters(
         names = [module.short_name for module in modules]
         write_json(path / CONFIG_FILE, adapter_json(names, rank, scale, base_model))
         write_tensors(path / WEIGHTS_FILE, tensors, format="pt")
+
+
+def _read_entries(folder: Path) -> dict[str, Entry]:
+    path = folder / WEIGHTS_FILE
+    pickle = path.with_suffix(".bin")
+    if pickle.exists() and not path.exists():
+        raise pickle_error(pickle, WEIGHTS_FILE)
+    return read_header(path)
+
+
+def _adapted(config: DecoderConfig, entries: dict[str, Entry], path: Path) -> list[AdapterModule]:
+    """The modules that have adapters, in every layer."""
+    layers = range(config.num_layers)
+    modules = []
+    for module in adapter_modules(config):
+        without = [layer for layer in layers if module.tensor(layer, "A") not in entries]
+        if 0 < len(without) < len(layers):
+            problem = f"no adapter of {module.name} in layer {without[0]}; all layers must have one"
+            raise ModelFileError(f"{path}: {problem}")
+        if not without:
+            modules.append(module)
+    if not modules:
+        raise ModelFileError(f"{path}: no adapters of projections of this decoder")
+    return modules
 
 
 def _shapes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jaxgap.models.model_files import ModelFileError, read_json
+from jaxgap.models.model_files import ModelFileError, pickle_error, read_json
 from jaxgap.models.safetensors_file import Entry, read_header
 
 SINGLE = "model.safetensors"
@@ -29,10 +29,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
         path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)
     )
     if pickles:
-        raise ModelFileError(
-            f"{folder / pickles[0]}: a pickle, which can run code when it is read; convert it to "
-            f"{SINGLE} where you trust it (transformers' save_pretrained does)"
-        )
+        raise pickle_error(folder / pickles[0], SINGLE)
     raise ModelFileError(f"{folder}: no {SINGLE} and no {INDEX}")
 
 

@@ -57,7 +57,12 @@ def load_tokenizer(folder: Path, num_ids: int) -> FastTokenizer:
 
 
 def _load(folder: Path, num_ids: int) -> FastTokenizer:
-    backend = load_backend(regular_file(folder / "tokenizer.json"))
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        raise ModelFileError(
+            f"{path}: no such file; transformers' save_pretrained writes it (from tokenizer.model)"
+        )
+    backend = load_backend(regular_file(path))
     settings = _settings(folder)
     add_tokens(backend, settings, folder)
     backend = found_as_written(backend)

@@ -229,3 +229,26 @@ def test_adapters_of_another_model_are_refused(saved, load_tiny):
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(ModelFileError, match="no such file"):
         load_adapters(folder, load_tiny("qwen3")[0].config)
+
+
+def test_a_pickle_is_refused_with_a_way_out(saved):
+    config, folder = saved
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    with pytest.raises(
+        ModelFileError, match=r"adapter_model\.bin: a pickle.* to adapter_model\.safetensors where"
+    ):
+        load_adapters(folder, config)
+
+
+@pytest.mark.parametrize("without", [0, 1])
+def test_adapters_of_some_layers_are_refused(saved, without):
+    config, folder = saved
+    path = folder / "adapter_model.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    kept = {name: tensors[name] for name in tensors if f"layers.{without}." not in name}
+    safetensors.numpy.save_file(kept, path)
+    with pytest.raises(
+        ModelFileError,
+        match=rf"no adapter of self_attn\.q_proj in layer {without}; all layers must",
+    ):
+        load_adapters(folder, config)

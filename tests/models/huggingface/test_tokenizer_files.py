@@ -37,6 +37,14 @@ def _change_settings(folder, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def test_a_tokenizer_of_sentencepiece_alone_is_refused_with_a_way_out(folder):
+    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+    with pytest.raises(
+        ModelFileError, match=r"tokenizer\.json: no such file; .* save_pretrained writes it \(from"
+    ):
+        load_tokenizer(folder, 64)
+
+
 def test_stored_truncation_and_padding_are_not_obeyed(folder, load_tiny, tmp_path):
     def truncate_and_pad(backend):
         backend.enable_truncation(2)
