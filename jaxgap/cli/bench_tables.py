@@ -10,12 +10,15 @@ from jaxgap.cli.tables import limit_cell
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.results.number_words import number
+from jaxgap.fitting.results.objection import objection
 from jaxgap.run_files import TIMINGS_FILE
 from jaxgap.workflows.bench import Bench
 from jaxgap.workflows.bench_row import BenchRow, Gain
 from jaxgap.workflows.bench_setting import OverSeeds, Setting
+from jaxgap.workflows.pooled import MIN_BOUNDED
 
 _DIGITS = 3
+_REJECTED = "†"
 _GAINS = ("accuracy", "points gained", "tokens\n/ point", "FLOPs\n/ point", "seconds\n/ point")
 _LAWS = ("rate", "ratio", "solver's limit", "warnings")
 
@@ -36,9 +39,14 @@ def print_bench(console: Terminal, found: Bench) -> None:
         console.print("?: the 95% interval of the gain includes zero.", style="dim")
     if any("*" in cell for cells in laws for cell in cells[1:]):
         console.print("*: the run does not bound this number.", style="dim")
-    if any("of" in cell for cells in mean_laws for cell in cells[1:]):
-        said = "no mean: only k of the n runs bound this number; jaxgap compare pools them"
-        console.print(f"(k of n): {said}.", style="dim")
+    few = [value for setting in means for value in setting.law.values() if value.mean is None]
+    if few:
+        said = "no mean: only k of the n runs bound this number"
+        poolable = any(value.num >= MIN_BOUNDED for value in few)
+        pools = f"; jaxgap compare pools {MIN_BOUNDED} or more" if poolable else ""
+        console.print(f"(k of n): {said}{pools}.", style="dim")
+    if any(objection(row.result) is not None for row in rows):
+        console.print(f"{_REJECTED}: the law does not describe this run.", style="dim")
     if any(row.result.warnings for row in rows):
         console.print("The warnings of the fits are in bench.json.", style="dim")
     untimed = [row.name for row in rows if row.seconds is None]
@@ -76,7 +84,8 @@ def _law(row: BenchRow) -> list[str]:
     result = row.result
     limit = limit_cell(result, _DIGITS) + _mark(result.limits["solver"])
     rate, ratio = (_parameter(result, name) for name in ("rate", "ratio"))
-    return [row.name, rate, ratio, limit, str(len(result.warnings))]
+    rejected = "" if objection(result) is None else f"{_REJECTED} "
+    return [row.name, rate, ratio, limit, f"{rejected}{len(result.warnings)}"]
 
 
 def _parameter(result: FitResult, name: str) -> str:

@@ -7,11 +7,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jaxgap.cli.remarks import Remarks
-from jaxgap.cli.tables import limit_cell, print_warnings
+from jaxgap.cli.tables import limit_cell, print_warnings, unsaid
 from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval
 from jaxgap.fitting.results.number_words import counted, number, percent
+from jaxgap.fitting.results.objection import objection
 from jaxgap.workflows.compare import ComparedRun, Comparison
 from jaxgap.workflows.pooled import PooledGroup
 
@@ -81,6 +82,13 @@ def _remarks_on(run: ComparedRun, several_kinds: bool) -> Iterable[str]:
         yield f"limit withheld because {reason}"
     yield from run.notes
     yield from result.warnings
+    against = objection(result)
+    if against is not None and result.converged and not _repeats_a_warning(against, result):
+        yield f"{against[0].lower()}{against[1:].removesuffix('.')}"
+
+
+def _repeats_a_warning(against: str, result: FitResult) -> bool:
+    return len(unsaid(result.warnings, [against])) < len(result.warnings)
 
 
 def _print_group(console: Terminal, group: PooledGroup, how: str) -> None:
@@ -118,13 +126,13 @@ def _left_out(left_out: Mapping[str, str], num_runs: int) -> str:
 
 
 def _doubts(group: PooledGroup) -> Iterable[str]:
-    """What speaks against pooling these seeds: their lengths, and seeds off the theory."""
+    """What speaks against pooling these seeds: their lengths, and seeds off the law."""
     yield from group.warnings
     astray = group.not_described
     if astray and any(pooled.mean is not None for pooled in group.numbers.values()):
         yield (
-            f"the solver-verifier law does not describe {len(astray)} of these {len(group.runs)} "
-            f"runs, whose numbers are pooled all the same: {', '.join(astray)}"
+            f"the law does not describe {len(astray)} of these {len(group.runs)} runs, whose "
+            f"numbers are pooled all the same: {', '.join(astray)}"
         )
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.pooling import Interval, Profile, RandomEffects, pool, profiles_of
 from jaxgap.fitting.results.number_words import number
+from jaxgap.fitting.results.objection import objection
 
 Scale = Literal["identity", "log", "logit"]
 
@@ -35,7 +36,7 @@ _NUMBERS = {
 }
 _TINY = 1e-12
 # With fewer runs that bound a number, the spread between runs is unknown.
-_MIN_BOUNDED = 2
+MIN_BOUNDED = 2
 # Seeds of one experiment whose lengths differ by more than this factor may differ in their unit.
 _MOST_LENGTHS = 10
 # An interval of rates, or of a ratio's odds, that spans more than this factor is uninformative.
@@ -86,8 +87,8 @@ class PooledGroup:
 
     - `name`: of the experiment.
     - `runs`: the names of its runs.
-    - `not_described`: the runs that, by their diagnosis, the theory does not describe; they are
-        pooled nevertheless.
+    - `not_described`: the runs that the law does not describe; those that converged are pooled
+        nevertheless.
     - `numbers`: `limit` (of the solver), `rate` and `ratio`.
     - `warnings`: what a reader has to know of the group as a whole.
     """
@@ -121,7 +122,7 @@ def pool_group(
     - `level`: of the intervals.
     """
     by_name = dict(zip(runs, results, strict=True))
-    astray = [run for run, each in by_name.items() if each.converged and each.diagnosis.verdict]
+    astray = [run for run, each in by_name.items() if objection(each) is not None]
     if len({(result.kind, result.time_unit) for result in results}) > 1:
         reason = "its runs differ in kind or time unit"
         numbers = {each: _absent(scale, reason) for each, (_, scale) in _NUMBERS.items()}
@@ -170,7 +171,7 @@ def _pooled(
     }
     left_out = {run: _silence(each, name) for run, each in results.items() if run not in own}
     num_bounded = sum(profile.bounded for profile in own.values())
-    if num_bounded < _MIN_BOUNDED:
+    if num_bounded < MIN_BOUNDED:
         reason = f"{num_bounded} of {len(results)} runs bound it on both sides; two are needed"
         return dataclasses.replace(_absent(scale, reason), left_out=left_out)
     effects: RandomEffects = pool(list(own.values()), level)

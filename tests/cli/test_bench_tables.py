@@ -75,7 +75,30 @@ def test_no_mean_is_given_of_what_some_seeds_do_not_bound(lawful, unmoved, capsy
     assert setting.law["rate"] == (None, None, 1)
     said = said_of(capsys, *rows)
     assert "– (1 of 2)" in said
-    assert "(k of n): no mean" in said
+    assert "(k of n): no mean: only k of the n runs bound this number." in said
+
+
+def test_pooling_is_advised_where_it_can_help(lawful, unmoved, capsys):
+    """Of fewer than two runs that bound a number, jaxgap compare has nothing to pool."""
+    rows = [row("seed0", lawful), row("seed1", lawful), row("seed2", unmoved)]
+    said = said_of(capsys, *rows)
+    assert "– (2 of 3)" in said
+    assert "bound this number; jaxgap compare pools 2 or more." in said
+
+
+def test_a_run_that_the_law_does_not_describe_is_marked(lawful, capsys):
+    """By its R² alone, though the diagnosis of the theory has no verdict."""
+    doubted = dataclasses.replace(
+        lawful,
+        r2=dict.fromkeys(lawful.r2, 0.1),
+        diagnostics=dataclasses.replace(lawful.diagnostics, autocorrelation_p_value=1e-9),
+    )
+    assert doubted.diagnosis.verdict is None
+    said = said_of(capsys, row("seed0", doubted), row("seed1", lawful))
+    assert said.count("†") == 2
+    assert "† 0" in said
+    assert "†: the law does not describe this run." in said
+    assert "†" not in said_of(capsys, row("seed1", lawful))
 
 
 def test_an_estimate_on_its_bound_is_marked(lawful, capsys):

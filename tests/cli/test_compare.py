@@ -220,6 +220,22 @@ def test_seeds_that_the_theory_does_not_describe_are_named_below_what_they_are_p
         assert f"does not describe {len(astray)} of these 5 runs" in said
 
 
+def test_the_table_the_json_and_the_picture_reject_the_same_runs():
+    """The fourth seed has no verdict of the theory's tests, but the law explains little of it."""
+    found = compare_runs(read_runs([SEEDS / f"weak_seed{i}.csv" for i in (3, 4)]), LinearLaw())
+    assert [run.result.diagnosis.verdict is None for run in found.runs] == [False, True]
+    (group,) = found.to_dict()["groups"]
+    assert group["not_described"] == ["weak_seed3", "weak_seed4"]
+    _, limits = draw_comparison(found).axes
+    labels = [label.get_text() for label in limits.get_yticklabels()]
+    assert [label for label in labels if "†" in label] == ["weak_seed3 †", "weak_seed4 †"]
+    output = io.StringIO()
+    print_comparison(Terminal(file=output, width=200), found)
+    said = " ".join(output.getvalue().split())
+    assert ": the linear law does not describe this run (R² solver 0.45, verifier -0.83)" in said
+    assert "the law does not describe 2 of these 2 runs" in said
+
+
 def test_a_fit_that_failed_has_no_limit_in_the_table_nor_in_the_picture(folder):
     found = compare_runs(read_runs([folder], kind="accuracy"), LinearLaw())
     first, *others = found.runs
