@@ -80,6 +80,8 @@ def _refuse_unsupported(fields: Fields, family: str) -> None:
     # transformers treats null as false.
     if values.get("is_causal", True) is not True:
         raise fields.error("is_causal", "true: nothing else is supported")
+    if values.get("per_layer_config"):
+        raise fields.error("per_layer_config", "absent or empty: all layers are alike")
     if values.get("quantization_config"):
         legal = "absent or empty: no quantised format but GGUF is supported"
         raise fields.error("quantization_config", legal)

@@ -240,6 +240,10 @@ def test_a_family_that_is_none_is_refused():
             },
             "from the top level of config.json, or 4096; put 16 there too",
         ),
+        (
+            {"per_layer_config": {"1": {"sliding_window": 4}}},
+            "per_layer_config must be absent or empty: all layers are alike, got {'1'",
+        ),
         ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window must be False"),
         ({"model_type": "qwen3", "layer_types": ["sliding_attention"]}, "layer_types must be full"),
     ],
@@ -258,6 +262,7 @@ def test_hostile_and_unknown_configs_are_refused_in_one_line(tmp_path, change, m
         {"quantization_config": {}},
         {"quantization_config": None},
         {"is_causal": True},
+        {"per_layer_config": {}},
         {"attention_bias": None},
     ],
 )
