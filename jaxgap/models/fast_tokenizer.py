@@ -24,7 +24,8 @@ class FastTokenizer(AbstractTokenizer):
 
     **Fields:**
 
-    - `backend`: the `tokenizers.Tokenizer`; its post-processor prepends the first token to a text.
+    - `backend`: the `tokenizers.Tokenizer`; its post-processor prepends the first token to a text;
+        an end that it appends is omitted.
     - `num_ids`: ids that the decoder has logits for; ids without a token decode to nothing.
     - `end_ids`: the `stop_ids`, at least one.
     - `padding_id`: the `pad_id`.
@@ -107,7 +108,14 @@ class FastTokenizer(AbstractTokenizer):
                 raise InputError(
                     "a text holds half of a pair of surrogates, which is no character"
                 ) from None
-        return [encoding.ids for encoding in encoded]
+        return [self._without_end(encoding) for encoding in encoded]
+
+    def _without_end(self, encoding: Any) -> list[int]:
+        """The ids without an end of text that the post-processor appends: a prompt goes on."""
+        ids = encoding.ids
+        if len(ids) > 1 and ids[-1] in self.end_ids and encoding.special_tokens_mask[-1]:
+            return ids[:-1]
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         with library_failures("the model's tokenizer cannot decode its tokens"):

@@ -229,6 +229,18 @@ def test_a_template_that_is_no_text_is_refused(folder):
         load_tokenizer(folder, 64)
 
 
+def test_an_end_that_the_post_processor_appends_is_left_out(make_tokenizer):
+    """A completion would begin after the end of a text; an end that the text has stays."""
+    import tokenizers
+
+    tokenizer = make_tokenizer(8)
+    tokenizer.backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single=["w1", "$A", "w2"], special_tokens=[("w1", 1), ("w2", 2)]
+    )
+    rows = tokenizer.encode_batch(["w5 w7", "w5 w2", ""], begin=True)
+    assert rows == [[1, 5, 7], [1, 5, 2], [1]]
+
+
 def test_half_a_character_is_refused(folder):
     with pytest.raises(InputError, match="a text holds half of a pair of surrogates"):
         load_tokenizer(folder, 64).encode("w2 \ud800")
