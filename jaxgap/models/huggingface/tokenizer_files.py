@@ -141,10 +141,10 @@ def _usable_id(backend: Any, text: str | None, num_ids: int) -> int | None:
 
 
 def load_backend(path: Path) -> Any:
-    """The `tokenizers.Tokenizer` in a file, without the truncation and padding stored with it.
+    """The `tokenizers.Tokenizer` in a file, without its truncation, padding and dropout.
 
-    These are left over from its last use. They would truncate prompts, or pad them with tokens that
-    count as real.
+    These are left over from its last use. They would truncate prompts, pad them with tokens that
+    count as real, or encode a text differently each time.
     """
     tokenizers = import_extra("tokenizers")
     if path.stat().st_size > MAX_TOKENIZER_BYTES:
@@ -153,6 +153,8 @@ def load_backend(path: Path) -> Any:
         backend = tokenizers.Tokenizer.from_str(path.read_text("utf-8"))
         backend.no_truncation()
         backend.no_padding()
+        if getattr(backend.model, "dropout", None):
+            backend.model.dropout = None
         return backend
 
 

@@ -60,6 +60,16 @@ def test_stored_truncation_and_padding_are_not_obeyed(folder, load_tiny, tmp_pat
     assert (exported["truncation"], exported["padding"]) == (None, None)
 
 
+def test_a_stored_dropout_of_merges_is_not_obeyed(folder):
+    def drop_merges(backend):
+        words = {f"w{i}": i for i in range(2, 60)} | {"w": 60, "5": 61, "7": 62, "w57": 63}
+        backend.model = tokenizers.models.BPE(words, [("w", "5"), ("w5", "7")], dropout=0.5)
+
+    _change_backend(folder, drop_merges)
+    tokenizer = load_tokenizer(folder, 64)
+    assert [tokenizer.encode("w57") for _ in range(20)] == [[63]] * 20
+
+
 def _begin_with_w1(backend):
     backend.post_processor = tokenizers.processors.TemplateProcessing(
         single=["w1", "$A"], special_tokens=[("w1", 1)]
