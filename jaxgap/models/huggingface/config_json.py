@@ -72,6 +72,8 @@ def _context_length(fields: Fields, family: str) -> int:
 def _refuse_unsupported(fields: Fields, family: str) -> None:
     values = fields.values
     required: dict[str, Any] = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
+    if family == "qwen2":
+        del required["attention_bias"]  # it always has biases
     if family.startswith("qwen"):
         required["use_sliding_window"] = False
     for name, only in required.items():

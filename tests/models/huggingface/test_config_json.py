@@ -270,6 +270,13 @@ def test_what_changes_no_arithmetic_is_taken(tmp_path, change):
     assert _parse(tmp_path, LLAMA | change) == _parse(tmp_path, LLAMA)
 
 
+def test_a_qwen2_has_its_biases_whatever_is_said(tmp_path):
+    """As in transformers."""
+    qwen2 = LLAMA | {"model_type": "qwen2", "num_key_value_heads": 2}
+    for said in (True, False):
+        assert _parse(tmp_path, qwen2 | {"attention_bias": said}) == _parse(tmp_path, qwen2)
+
+
 KV_HEADS = [("llama", {}), ("qwen2", {})] + [
     (family, {"num_key_value_heads": number})
     for family in ("llama", "phi3", "qwen2", "qwen3")
