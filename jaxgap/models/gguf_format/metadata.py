@@ -29,6 +29,7 @@ SCALING_TENSORS: dict[type[AbstractRopeScaling], tuple[str, ...]] = {
 """Tensors that belong to a rope scaling and are not weights."""
 # Files give only the divisor of each frequency; all released Llama 3 models have these values.
 _LLAMA3_LOW, _LLAMA3_HIGH, _LLAMA3_LENGTH = 1.0, 4.0, 8192
+_WINDOW = "attention.sliding_window"
 _PHI3_4K_WINDOW = 2047
 
 
@@ -103,6 +104,11 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
     }
     if architecture == "phi3":
         shape["sliding_window"] = _window(fields, shape["num_layers"], context_length)
+    elif fields.values.get(_WINDOW) and fields.integer(_WINDOW, maximum=10**12) < context_length:
+        # llama.cpp writes none in these architectures, not even where a Qwen2's config.json has
+        # one that is switched off.
+        legal = f"absent, or at least the context length {context_length}, in a {architecture}"
+        raise fields.error(_WINDOW, legal)
     return shape
 
 
@@ -124,10 +130,9 @@ def _window(fields: Fields, num_layers: int, context_length: int) -> int | None:
     Early files of Phi-3-mini-4k and -medium-4k omit it. They are recognised by their shapes, as in
     llama.cpp.
     """
-    key = "attention.sliding_window"
-    if key not in fields.values and num_layers in (32, 40) and context_length == 4096:
+    if _WINDOW not in fields.values and num_layers in (32, 40) and context_length == 4096:
         return _PHI3_4K_WINDOW
-    return fields.integer(key, maximum=10**12) if fields.values.get(key) else None
+    return fields.integer(_WINDOW, maximum=10**12) if fields.values.get(_WINDOW) else None
 
 
 def _scaling(

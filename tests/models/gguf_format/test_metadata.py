@@ -107,6 +107,14 @@ def test_a_factor_beside_other_scalings_is_refused(parse):
         ("logit_scale", 1.0, 16.0, "logit_scale must be 1: nothing else"),
         ("rope.scaling.attn_factor", 1.0, 1.2, "attn_factor must be 1 without longrope's factors"),
         ("attention.causal", True, False, "attention.causal must be true: nothing else"),
+        (
+            "attention.sliding_window",
+            0,
+            63,
+            "must be absent, or at least the context length 64, in",
+        ),
+        ("attention.sliding_window", 64, 1, "sliding_window must be absent, .* got 1$"),
+        ("attention.sliding_window", 64, "8", "sliding_window must be an integer .* got '8'$"),
     ],
 )
 def test_other_arithmetic_is_refused_by_name(parse, name, usual, other, message):
