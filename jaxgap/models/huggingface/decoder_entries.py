@@ -1,14 +1,12 @@
 """The tensors of a folder, under the names of the decoder's family.
 
-Folders for transformers may omit the prefix `model.`, contain constants that follow from the
-configuration, store the embedding under the name of the unembedding, or declare both tied and
-contain two that differ.
+Folders for transformers may omit the prefix `model.`, store the embedding under the name of the
+unembedding, or declare both tied and contain two that differ.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +17,6 @@ from jaxgap.models.huggingface.tensor_names import PREFIX, naming_of
 from jaxgap.models.model_files import ModelFileError
 from jaxgap.models.safetensors_file import Entry
 
-# Constants in older files that follow from the configuration.
-_DERIVED = re.compile(r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")
 _ELEMENTS_AT_ONCE = 1 << 22
 
 
@@ -39,11 +35,7 @@ def decoder_entries(folder: Path, config: DecoderConfig) -> tuple[DecoderConfig,
     tensors than layers.
     """
     naming = naming_of(config)
-    entries = {
-        name: entry
-        for name, entry in _prefixed(read_entries(folder), naming.unembedding).items()
-        if not _DERIVED.fullmatch(name)
-    }
+    entries = _prefixed(read_entries(folder), naming.unembedding)
     # A hostile configuration cannot ask for more layers than the files have tensors.
     if config.num_layers > len(entries):
         raise ModelFileError(

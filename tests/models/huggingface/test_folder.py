@@ -126,6 +126,22 @@ def test_an_index_of_a_tensor_that_is_nowhere_is_refused(folder, tensors):
         _load(folder)
 
 
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_index_may_list_or_omit_frequencies(folder, tensors, stored, listed):
+    """As in transformers, which computes them."""
+    whole = _load(folder)
+    name = "model.layers.0.self_attn.rotary_emb.inv_freq"
+    _shard(folder, tensors | {name: np.ones(4, np.float32)} if stored else tensors)
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    index["weight_map"].pop(name, None)
+    if listed:
+        index["weight_map"][name] = "model-00001-of-00002.safetensors"
+    path.write_text(json.dumps(index))
+    jax.tree.map(np.testing.assert_array_equal, _load(folder), whole)
+
+
 def test_a_shard_that_is_a_pipe_is_not_opened(folder, tensors):
     _shard(folder, tensors)
     (folder / "model-00002-of-00002.safetensors").unlink()
