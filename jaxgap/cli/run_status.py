@@ -11,7 +11,6 @@ from jaxgap.report.words import accuracy_sentence
 
 if TYPE_CHECKING:
     from jaxgap.fitting import FitResult
-    from jaxgap.fitting.forecasting import Forecast
     from jaxgap.workflows.watching import RunStatus
 
 
@@ -21,7 +20,7 @@ def print_status(console: Terminal, status: "RunStatus") -> None:
     if status.run is None or status.result is None:
         console.print("  a fit needs three checkpoints", style="dim")
         return
-    lines = [accuracy_sentence(status.run), *_by_the_law(status.result), *_ahead(status.outlook)]
+    lines = [accuracy_sentence(status.run), *_by_the_law(status.result), *_ahead(status)]
     said = [line for line in lines if line]
     for line in said:
         console.print(f"  {line}")
@@ -30,8 +29,11 @@ def print_status(console: Terminal, status: "RunStatus") -> None:
 
 
 def print_head(console: Terminal, status: "RunStatus") -> None:
-    """Print how far a run has come, and whether a process is working on it."""
-    state = "" if status.at_work else ", and no process is working on it"
+    """Print how far a run has come, and whether it ended early or nothing is working on it."""
+    if status.ended is not None:
+        state = f"; the run ended early: {status.ended}"
+    else:
+        state = "" if status.at_work else ", and no process is working on it"
     head = f"{status.num_done} of {status.num_asked} checkpoints{state}"
     console.print(head, style="bold")
 
@@ -45,15 +47,18 @@ def _by_the_law(result: "FitResult") -> list[str | None]:
     return [limit, time_left_sentence(result), against]
 
 
-def _ahead(outlook: "Forecast | None") -> list[str]:
+def _ahead(status: "RunStatus") -> list[str]:
+    outlook = status.outlook
     if outlook is None:
         return ["No forecast: that needs uncertainties above zero, and the solver's has been zero."]
     median, low, high = (
         number(value, 3) for value in (outlook.solver.median, *outlook.solver.interval)
     )
-    return [
+    said = [
         f"Forecast over several shapes of curve: U_s {median} at {outlook.horizon:g}, "
         f"{percent(outlook.level)} interval [{low}, {high}].",
         f"{rounds_left_words(outlook)}.",
-        f"{outlook.advice.verdict}: {outlook.advice.why}.",
     ]
+    if status.ended is None or outlook.advice.cost is not None:
+        said.append(f"{outlook.advice.verdict}: {outlook.advice.why}.")
+    return said

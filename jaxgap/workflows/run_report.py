@@ -1,7 +1,7 @@
 """The report of a run: one page on how far it went, how far it can go, and what to doubt."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from jaxgap.fitting import FitResult
 from jaxgap.fitting.results.number_words import estimated, interval, number, percent
 from jaxgap.fitting.results.objection import objection
 from jaxgap.fitting.results.sentences import limit_sentence, r2_sentence, time_left_sentence
+from jaxgap.improve.runs.notes_file import Note, read_notes
 from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves, limits_drawn
 from jaxgap.report.forecast import draw_forecast
@@ -52,13 +53,27 @@ def write_report(folder: Path) -> tuple[Path, Analysis]:
         "config": _read_settings(folder / CONFIG_FILE) | _read_settings(folder / OWN_PARTS_FILE),
         "versions": _read_settings(folder / VERSIONS_FILE),
     }
-    page = build_page(f"Run {folder.resolve().name}", analysis, settings)
+    notes = [_dated(note) for note in read_notes(folder)]
+    page = build_page(f"Run {folder.resolve().name}", analysis, settings, notes)
     write_atomically(folder / REPORT_FILE, page.to_html())
     return folder / REPORT_FILE, analysis
 
 
-def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[str, Any]]) -> Page:
-    """The page of a run."""
+def build_page(
+    title: str,
+    analysis: Analysis,
+    settings: Mapping[str, Mapping[str, Any]],
+    notes: Sequence[str],
+) -> Page:
+    """The page of a run.
+
+    **Arguments:**
+
+    - `title`: its heading.
+    - `analysis`: of the run.
+    - `settings`: tables of names and values, by heading.
+    - `notes`: what was unusual while it ran.
+    """
     run, result, known = analysis
     page = Page(title, f"{run.num_rows} checkpoints, fitted with the {result.model} law.")
     page.cards(_cards(analysis))
@@ -93,6 +108,7 @@ def build_page(title: str, analysis: Analysis, settings: Mapping[str, Mapping[st
     )
     page.warnings(result.warnings)
     page.heading("The run")
+    page.warnings(notes)
     page.folded_table("Every measurement", *_measurements(run))
     for name, values in settings.items():
         page.settings(name.capitalize(), values)
@@ -138,6 +154,10 @@ def _cards(analysis: Analysis) -> list[tuple[str, str]]:
     slope = f"rate per {run.time_unit}, {level} interval {interval(rate, 3)}{against}"
     cards.append((estimated(rate, 3), slope))
     return cards
+
+
+def _dated(note: Note) -> str:
+    return note.text if note.t is None else f"{note.text} (round {note.t:g})"
 
 
 def _measurements(run: Trajectory) -> tuple[list[str], list[list[str]]]:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit
 from jaxgap.fitting.forecasting import Forecast, forecast
+from jaxgap.improve.runs.notes_file import early_end, read_notes
 from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.run_files import CONFIG_FILE, METRICS_FILE, RUN_TABLE
@@ -26,6 +27,7 @@ class RunStatus(NamedTuple):
 
     - `num_done`, `num_asked`: checkpoints measured, and requested.
     - `at_work`: whether a process is working on it.
+    - `ended`: why it ended early, by `--stop-when` for example; `None` if it did not.
     - `run`: the measurements, or `None` before the third checkpoint; likewise the next two.
     - `result`: the paper's law fitted to it.
     - `outlook`: the forecast of the run's planned end, or of one more round if that is reached;
@@ -35,6 +37,7 @@ class RunStatus(NamedTuple):
     num_done: int
     num_asked: int
     at_work: bool
+    ended: str | None
     run: Trajectory | None
     result: FitResult | None
     outlook: Forecast | None
@@ -64,18 +67,20 @@ def read_status(
     if not (folder / CONFIG_FILE).is_file():
         raise InputError(f"{folder} contains no run to watch: it has no {CONFIG_FILE}")
     num_asked = RunFolder.reopen(folder).config.num_rounds + 1
-    at_work = is_locked(folder)
+    at_work, notes = is_locked(folder), read_notes(folder)
     table = folder / RUN_TABLE
     if not table.exists():
-        num_done = _num_lines(folder / METRICS_FILE)
-        return RunStatus(min(num_done, MIN_ROWS - 1), num_asked, at_work, None, None, None)
+        num_done = min(_num_lines(folder / METRICS_FILE), MIN_ROWS - 1)
+        ended = None if at_work else early_end(notes, num_done - 1)
+        return RunStatus(num_done, num_asked, at_work, ended, None, None, None)
     run = read_csv(table)
     horizon = max(float(num_asked - 1), float(run.ts[-1]) + 1.0)
     outlook = None
     if run.solver.min() > 0:
         outlook = forecast(run, horizon, key=key, level=level, cost=cost, round_length=1.0)
     result = fit(LinearLaw(), run, level=level)
-    return RunStatus(run.num_rows, num_asked, at_work, run, result, outlook)
+    ended = None if at_work else early_end(notes, float(run.ts[-1]))
+    return RunStatus(run.num_rows, num_asked, at_work, ended, run, result, outlook)
 
 
 def _num_lines(path: Path) -> int:

@@ -1,6 +1,7 @@
 """The report of a run: made from files alone, it says what happened, and refuses what is none."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -54,6 +55,25 @@ def test_the_page_names_the_verifier_that_took_the_place_of_the_built_in_one(tmp
     text = write_report(folder)[0].read_text()
     assert "mine.Shortest" in text
     assert "true-false" not in text
+
+
+def test_the_page_lists_what_was_noted_while_it_ran(tmp_path):
+    folder = write_run(tmp_path / "run", np.linspace(0.4, 0.7, 16))
+    rows = [
+        {"t": None, "note": "continues with jax 2, previously 1"},
+        {"t": 2.0, "note": "for 56% of the prompts <no candidate> reaches it", "sign": "fallback"},
+        {"t": 15.0, "note": "ended early: enough"},
+        {"t": 15.0, "note": 3},
+    ]
+    lines = [*map(json.dumps, rows), "{damaged"]
+    (folder / "notes.jsonl").write_text("\n".join(lines))
+    text = write_report(folder)[0].read_text()
+    (listed,) = re.findall(r'<h2>The run</h2>\n<ul class="warnings">(.*?)</ul>', text)
+    assert re.findall("<li>(.*?)</li>", listed) == [
+        "continues with jax 2, previously 1",
+        "for 56% of the prompts &lt;no candidate&gt; reaches it (round 2)",
+        "ended early: enough (round 15)",
+    ]
 
 
 def test_a_run_that_became_more_confident_and_less_accurate_is_called_so(tmp_path):

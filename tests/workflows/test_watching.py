@@ -126,6 +126,34 @@ def test_the_command_says_it_in_words(half_way, capsys):
     assert "stop: with probability" in said
 
 
+def test_a_run_that_was_ended_early_was_not_interrupted(half_way, tmp_path, capsys):
+    folder = shutil.copytree(half_way, tmp_path / "run")
+    run = RunFolder.reopen(folder)
+    run.rewind([measured(i, 1.0).row() for i in range(9)], run.config)
+    run.note("ended early: another round is not worthwhile: enough")
+    status = read_status(folder, key=KEY)
+    assert status.ended == "another round is not worthwhile: enough"
+    said = said_of(status, capsys)
+    assert "9 of 13 checkpoints; the run ended early: another round is not worthwhile" in said
+    assert "no process" not in said
+    assert "cannot tell" not in said
+    assert "Forecast over several shapes" in said
+    said = said_of(read_status(folder, key=KEY, cost=0.2), capsys)
+    assert "stop: with probability" in said
+    with locked(folder):
+        assert read_status(folder, key=KEY).ended is None
+    # Resumed without --stop-when, and interrupted.
+    run.add(measured(9, 1.0))
+    status = read_status(folder, key=KEY)
+    assert (status.num_done, status.ended) == (10, None)
+
+
+def test_a_run_that_was_ended_before_it_could_be_fitted_is_called_so(tmp_path):
+    run = write_run(tmp_path / "run", [1.5, 1.2], 12)
+    run.note("ended early: by its user")
+    assert read_status(run.folder, key=KEY).ended == "by its user"
+
+
 def said_of(status, capsys):
     print_status(Terminal(), status)
     return " ".join(capsys.readouterr().out.split())

@@ -27,6 +27,7 @@ from jaxgap.improve.runs.checkpoint_record import Saved
 from jaxgap.improve.runs.checkpoints import CheckpointStore
 from jaxgap.improve.runs.device_memory import out_of_memory_in_one_line
 from jaxgap.improve.runs.new_run_folder import empty_folder, require_free
+from jaxgap.improve.runs.notes_file import ENDED_EARLY
 from jaxgap.improve.runs.part_names import own_parts_of
 from jaxgap.improve.runs.retries import Retries
 from jaxgap.improve.runs.run_folder import RunFolder
@@ -145,7 +146,7 @@ class _KeptRun:
             try:
                 self._go_on(store)
             except EndRun as end:
-                self._notes.add(f"ended early: {end}")
+                self._notes.add(f"{ENDED_EARLY}{end}")
             return self._run.metrics
 
     def _go_on(self, store: CheckpointStore) -> None:

@@ -27,7 +27,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from jaxgap.atomic_files import write_atomically
@@ -36,12 +35,14 @@ from jaxgap.improve.config import ImproveConfig
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.runs.events import EventFile
 from jaxgap.improve.runs.new_run_folder import without_run
+from jaxgap.improve.runs.notes_file import NOTE_TIMES
 from jaxgap.improve.runs.own_parts import (
     NO_OWN_PARTS,
     OwnParts,
     checked_own_parts,
     require_same_parts,
 )
+from jaxgap.improve.runs.row_file import intact_rows
 from jaxgap.improve.runs.run_trajectory import to_trajectory
 from jaxgap.improve.runs.stage_clock import StageClock
 from jaxgap.improve.runs.versions import versions
@@ -119,24 +120,10 @@ class RunFolder:
             checked_own_parts(_read_json(names), str(names)) if names.exists() else NO_OWN_PARTS
         )
         self = cls(folder, config, own_parts)
-        self._timings = self._intact_rows(TIMINGS_FILE, (int, float))
-        self._notes = self._intact_rows(NOTES_FILE, (int, float, NoneType))
+        self._timings, bad_timings = intact_rows(folder / TIMINGS_FILE, (int, float))
+        self._notes, bad_notes = intact_rows(folder / NOTES_FILE, NOTE_TIMES)
+        self.left_out = [*bad_timings, *bad_notes]
         return self
-
-    def _intact_rows(self, name: str, types: tuple[type, ...]) -> list[dict[str, Any]]:
-        """The lines of a file that are rows with a `t` of these types."""
-        path = self.folder / name
-        if not path.exists() or not path.stat().st_size:
-            return []
-        try:
-            lines = read_text(path).splitlines()
-        except InputError as error:
-            self.left_out.append(f"{error}: {name} is begun anew")
-            return []
-        rows = [row for line in lines if (row := _intact_row(line, types)) is not None]
-        if len(rows) < len(lines):
-            self.left_out.append(f"damaged lines of {name}, left out: {len(lines) - len(rows)}")
-        return rows
 
     @property
     def checkpoints(self) -> Path:
@@ -283,14 +270,6 @@ def _read_json(path: Path) -> Any:
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder; name the RUN of jaxgap improve")
     return parse_json(read_text(path), str(path))
-
-
-def _intact_row(line: str, types: tuple[type, ...]) -> dict[str, Any] | None:
-    try:
-        row = parse_json(line, "")
-    except InputError:
-        return None
-    return row if isinstance(row, dict) and type(row.get("t", "")) in types else None
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> str:
