@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, StrMethodFormatter
 
 from jaxgap.models import CharTokenizer, DecoderConfig, LanguageModel
 from jaxgap.models.axes import shapes_on_mesh
@@ -46,6 +47,8 @@ ROW_LENGTH, GROUP_SIZE, MAX_STEPS = 256, 4, 16
 AXES = {"small": MESH_AXES, "SmolLM2-135M": ("data", "fsdp")}
 PROGRAMS = {"small": ("update", "decode"), "SmolLM2-135M": ("update",)}
 NUM_DEVICES = (1, 2, 4, 8)
+# Half powers of two, rounded.
+TICKS = (0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4)
 
 
 class Case(NamedTuple):
@@ -143,7 +146,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     titles = {"flops": "products", "hbm_bytes": "bytes read and written", "memory": "memory"}
     kinds = list(dict.fromkeys((row["program"], row["scaling"]) for row in rows))
     with new_figure(10, 2.75 * len(kinds)) as figure:
-        panels = figure.subplots(len(kinds), len(titles), sharex=True)
+        panels = figure.subplots(len(kinds), len(titles), sharex=True, sharey="row")
         for line, (program, scaling) in zip(panels, kinds, strict=True):
             of_kind = [r for r in rows if (r["program"], r["scaling"]) == (program, scaling)]
             for panel, (quantity, title) in zip(line, titles.items(), strict=True):
@@ -151,6 +154,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
                 ideal = [1 / n if scaling == "strong" else 1.0 for n in NUM_DEVICES]
                 panel.plot(NUM_DEVICES, ideal, "--", color=MUTED, label="shared evenly")
                 panel.set_title(f"{program}, {scaling}: {title}")
+            _label_axes(line[0])
         for panel in panels[-1]:
             panel.set_xlabel("devices")
         panels[0][0].legend()
@@ -163,8 +167,18 @@ def _draw_panel(panel: Axes, rows: list[dict[str, Any]], quantity: str) -> None:
         if curve:
             relative = [each / curve[0] for each in curve]
             panel.plot(NUM_DEVICES, relative, "o-", color=colour, label=axis)
+
+
+def _label_axes(panel: Axes) -> None:
+    """Logarithmic axes of the panels of a row, with at least three ticks."""
     panel.set_xscale("log", base=2)
     panel.set_yscale("log", base=2)
+    panel.set_xticks(NUM_DEVICES, labels=[str(n) for n in NUM_DEVICES])
+    low, high = panel.get_ylim()
+    panel.set_ylim(min(low, 0.48), high)
+    panel.yaxis.set_major_locator(FixedLocator(TICKS))
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.set_ylabel("relative to one device")
 
 
 def _quantity(row: dict[str, Any], name: str) -> float:
