@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxgap.report.style import GAP, SOLVER, VERIFIER, label_times, new_figure
+from jaxgap.report.style import GAP, SOLVER, VERIFIER, boxed_legend, label_times, new_figure
 from jaxgap.trajectory import Trajectory
 
 _LINES = (
@@ -32,7 +32,7 @@ def draw_accuracies(run: Trajectory) -> Figure:
         label_times(ax, run.time_unit)
         ax.set_ylabel("fraction correct")
         ax.set_title("Accuracy on held-out prompts")
-        ax.legend(loc="best")
+        boxed_legend(ax)
     return figure
 
 

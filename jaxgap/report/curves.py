@@ -13,6 +13,7 @@ from jaxgap.report.style import (
     SOLVER,
     VERIFIER,
     Limit,
+    boxed_legend,
     capability_label,
     fill_band,
     label_times,
@@ -64,7 +65,7 @@ def _draw_capabilities(
     label_times(ax, run.time_unit)
     ax.set_ylabel(capability_label(run.kind))
     ax.set_title(_title(result))
-    ax.legend(loc="best")
+    boxed_legend(ax)
 
 
 def _draw_series(ax: Axes, run: Trajectory, name: str, prediction: Prediction, colour: str) -> None:

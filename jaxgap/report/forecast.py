@@ -8,6 +8,7 @@ from jaxgap.fitting import FitResult, Prediction
 from jaxgap.report.style import (
     SOLVER,
     VERIFIER,
+    boxed_legend,
     capability_label,
     fill_band,
     label_times,
@@ -40,8 +41,7 @@ def draw_forecast(run: Trajectory, known: FitResult) -> Figure:
         label_times(ax, run.time_unit)
         ax.set_ylabel(capability_label(run.kind))
         ax.set_title(f"Forecast from the first {num_known} of {run.num_rows} measurements")
-        # On a white background: the legend's grey patch would not be visible on the grey span.
-        ax.legend(frameon=True, facecolor="white", framealpha=1, edgecolor="none")
+        boxed_legend(ax)
     return figure
 
 

@@ -7,7 +7,7 @@ seeds of an experiment, the mean of their limits (diamond, with interval) and th
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -40,6 +40,10 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _ROW = 0.21
 _LONGEST_LABEL = 28
 _REJECTED = " †"
+# Words need so much of the width.
+_SPACE_FOR_WORDS = 0.2
+# An interval's end so little beyond the frame, as a part of what that adds at a side, is shown.
+_NEAR = 0.5
 
 
 class OverlayRun(NamedTuple):
@@ -184,6 +188,8 @@ def _draw_limits(
     title = "Limits; ◆ mean, bar: next seed" if is_pooled else "Limits"
     if any(objection(each.result) for each in runs):
         title += f"\n{_REJECTED.strip()} the law does not describe this run"
+    if any(line.get_marker() in ("<", ">") for line in ax.lines):
+        title += "\n◂ ▸ beyond the frame, or open"
     ax.set_title(title)
 
 
@@ -212,28 +218,39 @@ def _frame(runs: Sequence[OverlayRun], pooled: dict[str, PooledLimit]) -> tuple[
     for each in pooled.values():
         if each.next_run is not None:
             ends += [each.next_run.low, each.next_run.high]
-    reached = np.clip(np.array([low, high, *ends]), low - reach, high + reach)
+    wanted = np.array([low, high, *ends])
+    clipped = np.clip(wanted, low - reach, high + reach)
+    reached = np.where(np.abs(wanted - clipped) <= _NEAR * reach, wanted, clipped)
     least = max(least_span(run.run) for run in runs)
     margin = max(0.03 * float(np.ptp(reached)), (least - float(np.ptp(reached))) / 2)
     return float(reached.min()) - margin, float(reached.max()) + margin
 
 
 def _draw_limit(ax: Axes, row: int, limit: Estimate, colour: str) -> None:
-    left, right = ax.get_xlim()
+    low, high = limit.interval or (None, None)
+    ends = (-math.inf if low is None else low, math.inf if high is None else high)
     if limit.estimate is None:
-        low, high = limit.interval or (None, None)
-        # A side that the data bound is marked; the other side is open.
-        bounds = [(low, ">"), (high, "<")]
-        marked = [(end, way) for end, way in bounds if end is not None and left <= end <= right]
-        for end, arrow in marked:
-            ax.plot([end], [row], arrow, color=colour, markersize=5)
-        _say(ax, row, "withheld", [(end - left) / (right - left) for end, _ in marked])
+        _draw_withheld(ax, row, ends, colour)
         return
     if limit.interval is not None:
-        low, high = limit.interval
-        ends = (-math.inf if low is None else low, math.inf if high is None else high)
         _draw_range(ax, row, ends, colour, linewidth=1.6)
     _draw_point(ax, row, limit.estimate, "o", colour, markersize=4)
+
+
+def _draw_withheld(ax: Axes, row: int, ends: tuple[float, float], colour: str) -> None:
+    """A faint bar for an interval; for a bound on one side an arrow from there to the other."""
+    left, right = ax.get_xlim()
+    places = [(end - left) / (right - left) for end in ends]
+    if all(map(math.isfinite, ends)):
+        _draw_range(ax, row, ends, colour, linewidth=1.6, alpha=0.5)
+        first, last = (min(max(place, 0.0), 1.0) for place in places)
+        _say(ax, row, "withheld", [(0.0, first), (last, 1.0)])
+        return
+    for end, arrow in zip(ends, "><", strict=True):
+        if left <= end <= right:
+            ax.plot([end], [row], arrow, color=colour, markersize=5)
+    inside = [place for place in places if 0 <= place <= 1]
+    _say(ax, row, "withheld", itertools.pairwise([0.0, *inside, 1.0]))
 
 
 def _draw_range(
@@ -282,11 +299,24 @@ def _draw_pooled(ax: Axes, row: int, limit: PooledLimit, colour: str) -> None:
     _draw_point(ax, row, mean.estimate, "D", MEASURED, markersize=4.5)
 
 
-def _say(ax: Axes, row: int, words: str, marked: Sequence[float] = ()) -> None:
-    """Words in the middle of the space left by the marks, which are fractions of the width."""
-    places = [0.0, *sorted(marked), 1.0]
-    left, right = max(itertools.pairwise(places), key=lambda pair: pair[1] - pair[0])
-    transform, middle = ax.get_yaxis_transform(), (left + right) / 2
+def _say(
+    ax: Axes, row: int, words: str, spaces: Iterable[tuple[float, float]] = ((0.0, 1.0),)
+) -> None:
+    """Words in the middle of the widest of these spaces, which are fractions of the width.
+
+    If all of them are too narrow, they are written over what is drawn.
+    """
+    left, right = max(spaces, key=lambda space: space[1] - space[0])
+    if right - left < _SPACE_FOR_WORDS:
+        left, right = 0.0, 1.0
     ax.text(
-        middle, row, words, color=MUTED, fontsize=7.5, ha="center", va="center", transform=transform
+        (left + right) / 2,
+        row,
+        words,
+        color=MUTED,
+        fontsize=7.5,
+        ha="center",
+        va="center",
+        transform=ax.get_yaxis_transform(),
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from jaxgap.report.style import to_svg
+from jaxgap.report.style import described, to_svg
 
 _CSS = """
-:root { color-scheme: light; --ink: #222; --muted: #666; --line: #e3e3e3; --accent: #0072B2; }
+:root { color-scheme: only light; --ink: #222; --muted: #666; --line: #e3e3e3; --accent: #0072B2; }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
   color: var(--ink); background: #fff; max-width: 64rem; margin: 0 auto; padding: 2rem 1.25rem; }
@@ -22,7 +22,8 @@ h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
 .card b { display: block; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
 .card span { color: var(--muted); font-size: .9rem; }
-figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; display: block; }
+figure { margin: 1rem 0; }
+figure svg { width: 100%; min-width: 36rem; height: auto; display: block; }
 figcaption { color: var(--muted); font-size: .92rem; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
@@ -68,10 +69,12 @@ class Page:
 
     def figure(self, figure: Figure, caption: str) -> None:
         """A figure with a caption."""
-        svg = to_svg(figure).replace(
-            "<svg ", f'<svg role="img" aria-label="{_escape(caption)}" ', 1
+        label = _escape(described(figure))
+        svg = to_svg(figure).replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+        self._parts.append(
+            f'<figure><div class="scroll">{svg}</div>'
+            f"<figcaption>{_escape(caption)}</figcaption></figure>"
         )
-        self._parts.append(f"<figure>{svg}<figcaption>{_escape(caption)}</figcaption></figure>")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table whose first column names its rows and whose last explains them."""

@@ -3,12 +3,14 @@
 A line ends where the model no longer holds. Below, the rounds that the best schedule uses.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.external_data.schedule import DataSchedule
@@ -25,6 +27,7 @@ from jaxgap.report.style import (
     widen,
 )
 
+_MOST_TICKS = 8
 _LOOKS = {
     "early": (SOLVER, "-"),
     "uniform": (GAP, "-"),
@@ -53,7 +56,7 @@ def draw_schedules(
     - `best`: the best schedule at `strength`; `None` if none is within the model.
     - `strength`: the gamma of the plan.
     """
-    with new_figure(7.2, 5.4) as figure:
+    with new_figure(8.4, 5.4) as figure:
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1.3))
         if unplannable(result) is not None:
             upper.set_title("Nothing can be planned from this fit")
@@ -83,14 +86,17 @@ def _draw_limits(ax: Axes, result: FitResult, strengths, limits, strength: float
     plain = result.limits["solver"].estimate
     if plain is not None:
         ax.axhline(plain, color=MUTED, linewidth=1, linestyle=":", label="no external data")
-    ax.axvline(strength, color="#BBBBBB", linewidth=0.8, zorder=0)
+    chosen = {"color": MUTED, "linewidth": 1, "linestyle": "-.", "zorder": 1}
+    ax.axvline(strength, label=f"gamma = {strength:g}", **chosen)
     ax.set_xscale("log")
-    ax.set_xticks(*_ticks(strengths))
+    ticks = _round_ticks(min(strengths), max(strengths))
+    ax.set_xticks(ticks, [f"{tick:.10g}" for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("gamma, the strength of the external data")
     ax.set_ylabel("solver's limit" + unit_of(result.kind))
     ax.set_title("The solver's limit; a line ends where the model breaks down")
-    ax.legend(ncols=2)
+    # Beside the axes: the lines may cross anywhere.
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw_shares(ax: Axes, best: DataSchedule, time_unit: str) -> None:
@@ -104,6 +110,15 @@ def _draw_shares(ax: Axes, best: DataSchedule, time_unit: str) -> None:
     ax.set_ylabel("share")
 
 
-def _ticks(strengths: Sequence[float]) -> tuple[list[float], list[str]]:
-    chosen = [strengths[index] for index in (0, len(strengths) // 2, -1)]
-    return chosen, [f"{value:.3g}" for value in chosen]
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Two to eight round numbers in a range of positive ones that is not a single point."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in (range(1, 10), (1, 2, 5), (1,)):
+        numbers = (float(f"{digit}e{exponent}") for exponent in exponents for digit in digits)
+        ticks = [number for number in numbers if low <= number <= high]
+        if len(ticks) < 2:  # a range too narrow for a logarithmic scale to matter
+            evenly = MaxNLocator(nbins=_MOST_TICKS // 2).tick_values(low, high)
+            return [float(tick) for tick in evenly if low <= tick <= high]
+        if len(ticks) <= _MOST_TICKS:
+            return ticks
+    return ticks[:: -(-len(ticks) // _MOST_TICKS)]

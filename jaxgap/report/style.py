@@ -45,6 +45,10 @@ _FAR = 100.0
 # fraction of the level of uncertainties.
 _LEAST_ACCURACIES = 0.02
 _LEAST_OF_LEVEL = 1e-3
+# How far beyond the axes an end of an interval may lie for them to make room, in their height.
+_NEAR = 0.25
+# The markers of bars that are cut below and above.
+_CUT = ("v", "^")
 # From so many measurements on, markers overlap.
 _MANY = 100
 
@@ -144,6 +148,11 @@ def to_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
     return _saved(figure, format="png", dpi=dots_per_inch, metadata={"Software": None})
 
 
+def boxed_legend(ax: Axes) -> None:
+    """A legend on white within a thin border, so that its markers are not taken for data."""
+    ax.legend(frameon=True, facecolor="white", framealpha=1, edgecolor="#D5D5D5", fancybox=False)
+
+
 def fill_band(
     ax: Axes,
     ts: np.ndarray,
@@ -176,13 +185,20 @@ class Limit(NamedTuple):
 def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
     """A dashed line at each limit, with its interval as a bar in the right margin.
 
-    The bars are side by side outside the axes so that they hide no data. If an interval is open or
-    exceeds the axes, its bar is clipped, with an arrow to show that it continues.
+    The bars are side by side outside the axes so that they hide no data. The axes make room for an
+    end not far beyond them. If an interval is open or goes on further, its bar is clipped, with an
+    arrow to show that it continues.
     """
     for limit in limits:
         line = {"color": limit.colour, "linestyle": (0, (4, 3)), "linewidth": 1.1}
         ax.axhline(limit.estimate, zorder=1, **line)
     ax.autoscale_view()  # a line in the margin would lie on the frame, unseen
+    bottom, top = ax.get_ylim()
+    reach = _NEAR * (top - bottom)
+    ends = [end for limit in limits for end in limit.interval or () if end is not None]
+    near = [end for end in ends if bottom - reach <= end <= top + reach]
+    ax.update_datalim([(ax.dataLim.x0, end) for end in near])
+    ax.autoscale_view()
     bottom, top = ax.get_ylim()
     for place, limit in enumerate(limits):
         if limit.interval is None:
@@ -194,10 +210,41 @@ def mark_limits(ax: Axes, limits: Sequence[Limit]) -> None:
         outside = {"color": limit.colour, "transform": ax.get_yaxis_transform(), "clip_on": False}
         bar = {"linewidth": 3, "alpha": 0.7, "solid_capstyle": "butt"}
         ax.plot([x, x], [low, high], **bar, **outside)
-        for end, edge, arrow in ((low, bottom, "v"), (high, top, "^")):
+        for end, edge, arrow in zip((low, high), (bottom, top), _CUT, strict=True):
             if end == edge:
                 ax.plot([x], [end], arrow, markersize=6, **outside)
     ax.set_ylim(bottom, top)
+
+
+def has_cut_bars(figure: Figure) -> bool:
+    """Whether some bar of :func:`mark_limits` has an arrow."""
+    return any(line.get_marker() in _CUT for ax in figure.axes for line in ax.lines)
+
+
+def described(figure: Figure) -> str:
+    """What the figure shows, for those who cannot see it: the title, axes and series of its panels.
+
+    >>> with new_figure(4, 3) as figure:
+    ...     ax = figure.add_subplot()
+    ...     _ = ax.plot([0, 1], label="law"), ax.set(xlabel="time", ylabel="gap")
+    ...     _ = ax.set_title("A fit")
+    >>> described(figure)
+    'A fit: gap against time (law)'
+    """
+    return "; ".join(_panel(ax) for ax in figure.axes)
+
+
+def _panel(ax: Axes) -> str:
+    # Of panels that share their times, only the lowest has the label.
+    sharing = ax.get_shared_x_axes().get_siblings(ax)
+    across = next((each.get_xlabel() for each in sharing if each.get_xlabel()), "")
+    title = " ".join(ax.get_title(loc="left").split())
+    series = ", ".join(ax.get_legend_handles_labels()[1])
+    return (
+        (f"{title}: " if title else "")
+        + f"{ax.get_ylabel()} against {across}"
+        + (f" ({series})" if series else "")
+    )
 
 
 def _saved(figure: Figure, **options: Any) -> bytes:

@@ -1,6 +1,6 @@
 """Two plots that test the theory without trusting the fit.
 
-The gap against its own rate of change shows f(G) itself: a straight line for the paper's linear
+The gap's rate of closing against the gap shows f(G) itself: a straight line for the paper's linear
 potential. Verifier against solver shows the coupling: for any f, the theory predicts a straight
 line of slope r = beta / alpha.
 """
@@ -21,6 +21,7 @@ from jaxgap.report.style import (
     GAP,
     MEASURED,
     MUTED,
+    boxed_legend,
     least_span,
     markers,
     new_figure,
@@ -32,7 +33,7 @@ from jaxgap.trajectory import Trajectory
 
 
 def draw_theory(run: Trajectory, result: FitResult) -> Figure:
-    """The gap against its rate of change, and verifier against solver, with the law's curves.
+    """The rate of closing against the gap, and verifier against solver, with the law's curves.
 
     **Raises:** `ValueError` for a run without a verifier, which has neither.
     """
@@ -52,7 +53,7 @@ def draw_theory(run: Trajectory, result: FitResult) -> Figure:
         right.set_xlabel("solver" + unit_of(run.kind))
         right.set_ylabel("verifier" + unit_of(run.kind))
         right.set_title("Verifier against solver")
-        right.legend()
+        boxed_legend(right)
         widen(right, x=least_span(run), y=least_span(run))
     return figure
 
@@ -84,5 +85,5 @@ def _draw_potential(ax: Axes, run: Trajectory, fitted: np.ndarray, closing: np.n
     ax.set_xlabel("gap" + unit_of(run.kind))
     unit = "nats" if run.kind == "uncertainty" else "accuracy"
     ax.set_ylabel(f"rate of closing ({unit} per {run.time_unit})")
-    ax.set_title("Gap against its rate of change")
-    ax.legend()
+    ax.set_title("Rate of closing against the gap")
+    boxed_legend(ax)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from jaxgap.atomic_files import write_atomically
 from jaxgap.fitting import FitResult
 from jaxgap.fitting.results.number_words import estimated, interval, number, percent
@@ -15,7 +17,7 @@ from jaxgap.report.accuracies import draw_accuracies, has_accuracies
 from jaxgap.report.curves import draw_curves, limits_drawn
 from jaxgap.report.forecast import draw_forecast
 from jaxgap.report.page import Page
-from jaxgap.report.style import unit_of
+from jaxgap.report.style import has_cut_bars, unit_of
 from jaxgap.report.theory import draw_theory
 from jaxgap.report.words import (
     accuracy_ends,
@@ -86,8 +88,9 @@ def build_page(
     ):
         if sentence:
             page.paragraph(sentence)
-    caption = f"{_curves_caption(run, result)} {r2_sentence(result.r2)}."
-    page.figure(draw_curves(run, result), caption)
+    curves = draw_curves(run, result)
+    caption = f"{_curves_caption(run, result, curves)} {r2_sentence(result.r2)}."
+    page.figure(curves, caption)
     if has_accuracies(run):
         page.heading("Did it become more accurate, or only more confident?")
         page.figure(draw_accuracies(run), _ACCURACIES)
@@ -126,7 +129,7 @@ _THEORY = (
 )
 
 
-def _curves_caption(run: Trajectory, result: FitResult) -> str:
+def _curves_caption(run: Trajectory, result: FitResult, curves: Figure) -> str:
     measured = "Measured capabilities on held-out prompts"
     if run.solver_se is not None:
         measured += " with standard errors"
@@ -134,7 +137,8 @@ def _curves_caption(run: Trajectory, result: FitResult) -> str:
     if not limits_drawn(result):
         return f"{measured}, and {law}."
     limits = "the limits (dashed) with their intervals (bars in the right margin)"
-    return f"{measured}, {law}, and {limits}."
+    arrow = " Arrow: it goes on beyond the frame, or is open." if has_cut_bars(curves) else ""
+    return f"{measured}, {law}, and {limits}.{arrow}"
 
 
 def _cards(analysis: Analysis) -> list[tuple[str, str]]:

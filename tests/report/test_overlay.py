@@ -39,12 +39,21 @@ def test_intervals_of_seeds_that_agree_end_inside_the_frame():
 
 def test_an_end_beyond_the_frame_is_an_arrow():
     """The limit of a run that hardly bends is known to no better than half of what was seen."""
-    runs = {f"seed{seed}": rising(seed) for seed in (3, 4, 5)} | {"slow": rising(2, 0.013)}
+    runs = {f"seed{seed}": rising(seed) for seed in (3, 4, 5)} | {"slow": rising(2, 0.008)}
     ax, limits = drawn(runs)
     _, right = ax.get_xlim()
     assert limits["slow"].interval[1] > right
     arrows = [line for line in ax.lines if line.get_marker() == ">"]
     assert [list(line.get_xdata()) for line in arrows] == [[right]]
+    assert ax.get_title(loc="left").endswith("\n◂ ▸ beyond the frame, or open")
+
+
+def test_the_frame_makes_room_for_an_end_that_is_near():
+    runs = {f"seed{seed}": rising(seed) for seed in (3, 4, 5)} | {"slow": rising(2, 0.013)}
+    ax, limits = drawn(runs)
+    assert limits["slow"].interval[1] < ax.get_xlim()[1]
+    assert all(line.get_marker() not in ("<", ">") for line in ax.lines)
+    assert "▸" not in ax.get_title(loc="left")
 
 
 @pytest.mark.parametrize("high", [9.0, np.inf])
@@ -70,18 +79,46 @@ def test_a_run_that_is_called_like_an_experiment_is_not_of_it():
     assert first == second != alone
 
 
-def test_what_is_said_of_a_limit_does_not_cover_its_arrows():
-    ax, _ = drawn({"slow": rising(6, 0.013), "known": rising(3, 0.02)})
-    left, right = ax.get_xlim()
-    arrows = [line for line in ax.lines if line.get_marker() in ("<", ">")]
-    distances = [
-        abs((line.get_xdata()[0] - left) / (right - left) - words.get_position()[0])
-        for words in ax.texts
-        for line in arrows
-        if line.get_ydata()[0] == words.get_position()[1]
+@pytest.mark.parametrize(
+    ("interval", "marks"),
+    [
+        ((None, 0.67), {"<": 0.67}),
+        ((0.73, None), {">": 0.73}),
+        ((0.65, 0.67), {}),
+        ((-9.0, 0.67), {"<": -np.inf}),
+        ((0.71, 9.0), {">": np.inf}),
+        ((-9.0, 9.0), {"<": -np.inf, ">": np.inf}),
+        (None, {}),
+    ],
+)
+def test_a_limit_withheld_has_a_bar_if_its_interval_is_closed_and_else_an_arrow(interval, marks):
+    """Beside it, not over it, stands that it is withheld."""
+    run = rising(3)
+    results = [fit(LinearLaw(), rising(seed)) for seed in (3, 4, 5)]
+    withheld = dataclasses.replace(
+        results[0].limits["solver"], estimate=None, stderr=None, interval=interval, reason="why"
+    )
+    results[0] = dataclasses.replace(results[0], limits=results[0].limits | {"solver": withheld})
+    fitted = [result.fitted_curves(T)["solver"] for result in results]
+    runs = [
+        OverlayRun(name, None, run, result, T, curve)
+        for name, result, curve in zip("abc", results, fitted, strict=True)
     ]
-    assert len(distances) > 2
-    assert min(distances) > 0.2
+    ax = draw_overlay(runs, {}).axes[1]
+    left, right = ax.get_xlim()
+    own = [line for line in ax.lines if line.get_ydata()[0] == 0]
+    arrows = {line.get_marker(): line.get_xdata()[0] for line in own if line.get_marker() != "None"}
+    assert arrows == {mark: np.clip(end, left, right) for mark, end in marks.items()}
+    bars = [tuple(line.get_xdata()) for line in own if len(line.get_xdata()) == 2]
+    closed = interval is not None and None not in interval
+    assert bars == ([tuple(np.clip(interval, left, right))] if closed else [])
+    (words,) = ax.texts
+    assert words.get_text() == "withheld"
+    place = left + words.get_position()[0] * (right - left)
+    reach = 0.08 * (right - left)
+    assert all(abs(place - end) > reach for end in arrows.values())
+    if interval != (-9.0, 9.0):
+        assert all(not low - reach < place < high + reach for low, high in bars)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@
 
 import re
 
+import numpy as np
+
+from jaxgap.fitting import LinearLaw, fit
 from jaxgap.report.accuracies import draw_accuracies
+from jaxgap.report.curves import draw_curves
 from jaxgap.report.page import Page
-from jaxgap.report.style import to_svg
+from jaxgap.report.style import described, to_svg
 from jaxgap.trajectory import Trajectory
 
 
@@ -41,6 +45,38 @@ def test_foreign_text_is_escaped_everywhere():
 
 def test_the_same_figure_gives_the_same_bytes():
     assert to_svg(accuracies()) == to_svg(accuracies())
+
+
+def test_a_figure_is_described_by_what_it_shows_not_by_its_caption():
+    page = Page("A run", "lead")
+    page.figure(accuracies(), "The plot to trust.")
+    text = page.to_html()
+    assert text.count("The plot to trust.") == 1
+    (label,) = re.findall('aria-label="(.*?)"', text)
+    assert label == (
+        "Accuracy on held-out prompts: fraction correct against time (epochs) (sampled answers)"
+    )
+
+
+def test_the_panels_of_a_fit_are_described_with_the_times_that_they_share():
+    run = Trajectory(np.arange(4.0), [3.0, 2.0, 1.5, 1.3], [2.0, 1.5, 1.3, 1.2])
+    label = described(draw_curves(run, fit(LinearLaw(), run)))
+    upper, lower = label.split("; gap")
+    assert "uncertainty (nats) against time (epochs) (solver, verifier)" in upper
+    assert lower.startswith(" (nats) against time (epochs)")
+    assert "\n" not in label
+
+
+def test_a_browser_in_dark_mode_is_asked_to_leave_the_colours_alone():
+    assert "color-scheme: only light" in Page("A run", "lead").to_html()
+
+
+def test_a_figure_in_a_narrow_window_scrolls_like_a_table():
+    page = Page("A run", "lead")
+    page.figure(accuracies(), "caption")
+    text = page.to_html()
+    assert '<figure><div class="scroll"><svg' in text
+    assert "min-width: 36rem" in text
 
 
 def test_the_words_of_a_table_have_room_in_a_narrow_window():

@@ -10,6 +10,7 @@ from jaxgap.report.bench import BenchCurve, BenchSetting, draw_bench
 from jaxgap.report.style import (
     Limit,
     fill_band,
+    has_cut_bars,
     mark_limits,
     new_figure,
     to_png,
@@ -55,6 +56,18 @@ def test_bars_of_limits_stand_beside_each_other_with_arrows_where_they_are_cut(l
     drawn = [(line.get_marker(), line.get_ydata()[0]) for line in ax.lines]
     found = [each for each in drawn if each[0] in ("v", "^")]
     assert found == [(arrow, {"v": bottom, "^": top}[arrow]) for arrow in arrows]
+
+
+@pytest.mark.parametrize(("high", "is_cut"), [(1.2, False), (1.8, True)])
+def test_the_frame_makes_room_for_the_end_of_an_interval_that_is_near(high, is_cut):
+    with new_figure(6, 4) as figure:
+        ax = figure.add_subplot()
+        ax.plot([0, 1], [0, 1])
+        mark_limits(ax, [Limit(0.9, (-0.2, high), "red")])
+    bottom, top = ax.get_ylim()
+    assert bottom < -0.2
+    assert (high > top) == is_cut == has_cut_bars(figure)
+    assert top < 1.4
 
 
 @pytest.mark.parametrize("place", [-0.04, 0.0, 0.5, 1.04])
