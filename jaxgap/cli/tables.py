@@ -146,8 +146,9 @@ def print_backtest(console: Terminal, report: "BacktestReport") -> None:
 
     summaries = report.summaries()
     names = list(summaries[0]["mae"]) if summaries else []
-    table = Table(title="Mean absolute errors", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("runs", overflow="fold")  # leaves space for the numbers
+    # Without padding, so that most names are whole in 80 columns.
+    table = Table(title="Mean absolute errors", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("runs", overflow="fold")
     table.add_column("of", no_wrap=True)
     for heading in ("at", "n", *names, "cover"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -5,6 +5,7 @@ A run that cannot be read does not stop the others: it is reported with its prob
 
 import dataclasses
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from jaxgap.trajectory.sources.split import split
 
 MAX_RUNS = 1000
 _TABLES = (".csv", ".jsonl")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)", re.ASCII)
 # Lists the curves in the folders that `jaxgap backtest` reads.
 _NO_RUN = "manifest.csv"
 
@@ -61,8 +63,9 @@ def read_runs(
     """Every run in the given files and folders.
 
     A folder that is a run itself (`trajectory.csv`, a trainer's state, TensorBoard events) is one
-    run; any other is searched for CSV and JSONL files, trainer states and such folders. A log with
-    a run column, or with columns named `RUN - METRIC` as W&B exports them, contains several runs.
+    run; any other is searched for CSV and JSONL files, trainer states and such folders, in the
+    order of their names, with numbers in them by value. A log with a run column, or with columns
+    named `RUN - METRIC` as W&B exports them, contains several runs.
 
     **Arguments:**
 
@@ -123,10 +126,20 @@ def _files(path: Path) -> list[Path]:
         return []
     if not path.is_dir() or _is_run(path):
         return [path]
-    children = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    shown = (child for child in path.iterdir() if not child.name.startswith("."))
+    children = sorted(shown, key=lambda child: _by_value(child.name))
     if len(children) > 10 * MAX_RUNS:
         raise InputError(f"{path}: {len(children)} files; name those to compare")
     return [child for child in children if _may_be_run(child)]
+
+
+def _by_value(name: str) -> tuple[list[str | float], str]:
+    """A key that orders names as people do: `lr2` before `lr10`, and `lr1e-4` before `lr0.05`."""
+    texts_and_numbers = _NUMBER.split(name)
+    numbers = map(float, texts_and_numbers[1::2])
+    key: list[str | float] = [*texts_and_numbers]
+    key[1::2] = numbers
+    return key, name
 
 
 def _may_be_run(path: Path) -> bool:

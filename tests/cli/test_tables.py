@@ -26,6 +26,18 @@ def test_a_long_name_of_a_folder_takes_no_room_from_the_errors():
     assert all(f"{error:.3f}" in first for error in errors.values())
 
 
+def test_the_names_of_the_recorded_folders_are_not_broken():
+    names = ["grpo", "published", "qwen05b_arithmetic", "sun2025_fig4"]
+    errors = dict.fromkeys(["forecast", *BASELINES], 0.0865)
+    scored = {"kind": "accuracy", "unit": "fraction", "prefix": 0.3, "num": 10, "mae": errors}
+    rows = [{"group": name, "coverage": 1.0} | scored for name in names]
+    report = SimpleNamespace(summaries=lambda: rows, coverage=None, left_out=[])
+    output = io.StringIO()
+    print_backtest(Terminal(file=output, width=80), report)
+    firsts = [line.split()[0] for line in output.getvalue().splitlines() if "100%" in line]
+    assert firsts == names
+
+
 def test_a_forecast_says_why_there_is_no_mean_and_counts_one_round():
     known = SimpleNamespace(mean=0.5, median=0.5, interval=(0.4, 0.6))
     unknown = SimpleNamespace(mean=None, median=0.5, interval=(0.4, 0.6))

@@ -32,6 +32,20 @@ def test_a_folder_of_own_files_and_run_folders(tmp_path):
     assert list(found([tmp_path])) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["2run", "10run", "lr0", "lr1", "lr2_seed9", "lr2_seed10", "lr11"],
+        ["lr1e-6-bs64", "lr2e-6-bs64", "lr2e-6-bs128", "lr10e-6-bs8", "lr3e-5-bs8"],
+        ["lr1e-4", "lr0.05", "lr0.1", "lr00.1", "lr1", "lrx"],
+    ],
+)
+def test_the_runs_of_a_folder_come_in_the_order_of_the_numbers_in_their_names(names, tmp_path):
+    for name in sorted(names):
+        write_csv(RUN, tmp_path / f"{name}.csv")
+    assert list(found([tmp_path])) == names
+
+
 def test_a_file_named_twice_is_read_once_and_sidecars_are_no_runs(tmp_path):
     write_csv(RUN, tmp_path / "a.csv")
     assert list(found([tmp_path, tmp_path / "a.csv", tmp_path / "a.csv.json"])) == ["a"]
