@@ -24,6 +24,7 @@ from jaxgap.fitting.selection import fit_auto
 from jaxgap.improve import ImproveConfig, improve_to_folder, resume_folder
 from jaxgap.report.accuracies import draw_accuracies
 from jaxgap.report.curves import draw_curves
+from jaxgap.report.style import to_png
 from jaxgap.trajectory import read_csv
 
 RESULTS = Path(__file__).parent / "results" / "smollm2"
@@ -85,8 +86,9 @@ def summarise(model: Path, folder: Path, seed: int) -> dict:
             text = text.replace(f"{place}/", "")
         (RESULTS / f"seed{seed}_{name}").write_text(text)
     result, chosen = fit(LinearLaw(), trajectory), fit_auto(trajectory)
-    draw_curves(trajectory, result).savefig(RESULTS / f"seed{seed}_curves.png", dpi=120)
-    draw_accuracies(trajectory).savefig(RESULTS / f"seed{seed}_accuracies.png", dpi=120)
+    figures = {"curves": draw_curves(trajectory, result), "accuracies": draw_accuracies(trajectory)}
+    for name, figure in figures.items():
+        (RESULTS / f"seed{seed}_{name}.png").write_bytes(to_png(figure))
     (RESULTS / f"seed{seed}_fit.txt").write_text(result.report() + "\n")
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     changes = {name: [rows[0][name], rows[-1][name]] for name in ("solver", "verifier", *REPORTED)}
