@@ -1,8 +1,8 @@
 """Fitting: from measured curves to a law of motion and where it leads.
 
 Both curves are fitted together by least squares with shared parameters, from several starts, and
-every parameter and limit gets a profile-likelihood interval. All numbers are computed in one
-compiled program in 64-bit floats, without changing JAX's global settings.
+every parameter and limit gets a profile-likelihood interval. All numbers are computed in two
+compiled programs in 64-bit floats, without changing JAX's global settings.
 """
 
 from collections.abc import Mapping, Sequence

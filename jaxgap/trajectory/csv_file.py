@@ -164,4 +164,4 @@ def _number(cell: str, name: str, where: str) -> float | None:
     try:
         return parse_number(cell, f"{where}: column '{name}'")
     except TrajectoryError as error:
-        raise TrajectoryError(f"{error}{cell_hint(name, cell)}") from error
+        raise TrajectoryError(str(error), hint=cell_hint(name, cell)) from error

@@ -85,7 +85,8 @@ def _number(value: Any, name: str, where: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         text = json.dumps(value)
         raise TrajectoryError(
-            f"{where}: column '{name}': must be a number, got {shown(text)}{cell_hint(name, text)}"
+            f"{where}: column '{name}': must be a number, got {shown(text)}",
+            hint=cell_hint(name, text),
         )
     try:
         return float(value)

@@ -25,6 +25,7 @@ from jaxgap.trajectory.run_columns import names_runs
 
 CORE_COLUMNS = ("t", *CAPABILITIES)
 _BY_NAME = "columns={'t': 'NAME', 'solver': 'NAME'}"
+_OTHERS = f"; reading with {_BY_NAME} skips columns that are not named there"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +58,7 @@ def checked_names(names: Sequence[str], where: str) -> list[str]:
     **Raises:** `TrajectoryError` for repeated or nameless columns, and without `t` and `solver`.
     """
     if "" in names:
-        raise TrajectoryError(
-            f"{where}: {_place(names)} has no name; "
-            f"reading with {_BY_NAME} skips columns that are not named there"
-        )
+        raise TrajectoryError(f"{where}: {_place(names)} has no name", hint=_OTHERS)
     twice = repeated(names)
     if twice is not None:
         raise TrajectoryError(f"{where}: column '{twice}' is given twice; rename one of them")
@@ -69,8 +67,8 @@ def checked_names(names: Sequence[str], where: str) -> list[str]:
     if missing:
         raise TrajectoryError(
             f"{where}: missing column{'s'[: len(missing) - 1]} "
-            f"{' and '.join(repr(name) for name in missing)}; found {', '.join(names)[:200]}; "
-            f"say which is which by {_BY_NAME}"
+            f"{' and '.join(repr(name) for name in missing)}; found {', '.join(names)[:200]}",
+            hint=f"; say which is which by {_BY_NAME}",
         )
     if "ts" in names:
         raise TrajectoryError(f"{where}: column 'ts' would shadow the times; rename it")
@@ -97,7 +95,8 @@ def columns_of_rows(path: Path, names: Sequence[str], rows: Sequence[Row]) -> di
             elif name in CORE_COLUMNS:
                 raise TrajectoryError(
                     f"{path}:{row.line}: column '{name}': the cell is empty; "
-                    f"only extra columns may have gaps{_gap_hint(name)}"
+                    "only extra columns may have gaps",
+                    hint=_gap_hint(name),
                 )
     return {name: table[:, j] for j, name in enumerate(names)}
 
@@ -147,9 +146,8 @@ def cell_hint(column: str, cell: str) -> str:
         return f"; reading with {_BY_NAME} counts it as not measured"
     if column in CORE_COLUMNS:
         return ""
-    others = f"; reading with {_BY_NAME} skips columns that are not named there"
     several = "; if this one tells runs apart, jaxgap compare reads them all"
-    return others + (several if names_runs(column) else "")
+    return _OTHERS + (several if names_runs(column) else "")
 
 
 def _gap_hint(column: str) -> str:
@@ -167,4 +165,4 @@ def _located(error: TrajectoryError, path: Path, lines: Sequence[int]) -> Trajec
     column = "t" if error.column == "ts" else error.column
     where = str(path) if error.row is None else f"{path}:{lines[error.row]}"
     where = where if column is None else f"{where}: column '{column}'"
-    return TrajectoryError(f"{where}: {error.problem}{error.hint}")
+    return TrajectoryError(f"{where}: {error.problem}", hint=error.hint)

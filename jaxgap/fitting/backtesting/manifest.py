@@ -10,7 +10,6 @@ import csv
 import dataclasses
 import io
 import itertools
-import re
 from pathlib import Path
 
 from jaxgap.errors import InputError
@@ -20,8 +19,7 @@ from jaxgap.trajectory.outside import read_text, repeated
 
 _MANIFEST = "manifest.csv"
 _MAX_FILES = 10_000
-# Advice to say which column is which, for which a manifest has no place, with its separator.
-_BY_COLUMNS = re.compile(r"[;:] (?:(?![;:] ).)*\bcolumns=\{.*")
+# In place of advice to say which column is which, for which a manifest has no place.
 _ADVICE = "; for a backtest, name the columns t and solver, with increasing times and no empty cell"
 
 
@@ -122,7 +120,7 @@ def _entry(
         given = {} if num_items is None else {"num_items": num_items}
         run, scale = read_accuracies(path, time_unit=unit, **given)
     except TrajectoryError as error:
-        problem = _BY_COLUMNS.sub(_ADVICE, str(error))
+        problem = error.problem + _ADVICE if "columns=" in error.hint else str(error)
         named = problem if problem.startswith(str(path)) else f"{path}: {problem}"
         return UnreadableEntry(name, named)
     return ManifestEntry(name, run, scale)

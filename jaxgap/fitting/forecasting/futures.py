@@ -35,9 +35,7 @@ from jaxgap.fitting.forecasting.observations import Observations
 from jaxgap.fitting.forecasting.shapes import (
     NUM_SHAPE_PARAMETERS,
     SHAPES,
-    DecayToZero,
     LogNormalPrior,
-    RandomWalk,
 )
 from jaxgap.fitting.forecasting.tempering import choose
 from jaxgap.fitting.precision import double_precision
@@ -50,15 +48,8 @@ _EVIDENCE_EXPONENT = 0.5
 _NUM_FUTURE = 128
 # The prior knows the start to within a factor e, which the first row makes irrelevant.
 _START_STDERR = 1.0
-# After a window a law of the family is off by a twentieth of the capability, within a factor e; for
-# the random walk the residual has to carry the whole curve and is twice as large.
+# After a window a law of the family is off by a twentieth of the capability, within a factor e.
 _DIFFUSION = LogNormalPrior(0.05, 1.0)
-_DIFFUSION_FACTORS = [2.0 if isinstance(shape, RandomWalk) else 1.0 for shape in SHAPES]
-_LAWFUL = [not isinstance(shape, RandomWalk) for shape in SHAPES]
-# What the terms come to as time goes to infinity.
-_ENDS = [[np.inf if isinstance(shape, DecayToZero) else 1.0, 1.0] for shape in SHAPES]
-# Few runs solve their task, so a priori this shape is a quarter as likely as each of the others.
-_PRIOR_ODDS = [0.25 if isinstance(shape, DecayToZero) else 1.0 for shape in SHAPES]
 # Mostly longer than the window, so that the residual is close to a random walk over a forecast.
 _MEMORY = LogNormalPrior(5.0, 1.5)
 # Nothing is measured to better than a millionth; with less the filter loses precision.
@@ -186,7 +177,7 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray) -> _Sampled:
     prior = _spread_normals(len(SHAPES) * _NUM_PRIOR_DRAWS, num_normals, prior_key)
 
     def log_likelihood(normals: Float[Array, "shapes draws dims"]) -> Float[Array, "shapes draws"]:
-        log_odds = jnp.log(jnp.asarray(_PRIOR_ODDS))[:, None]
+        log_odds = jnp.log(jnp.array([shape.prior_odds for shape in SHAPES]))[:, None]
         return log_odds + _EVIDENCE_EXPONENT * _log_evidence(inputs, normals)
 
     per_shape = prior.reshape(len(SHAPES), _NUM_PRIOR_DRAWS, num_normals)
@@ -194,21 +185,21 @@ def _sample(inputs: _Inputs, key: PRNGKeyArray) -> _Sampled:
     shape_index, draws = chosen.shape_index, _Draws.of(chosen.normals)
     posteriors = _posteriors(inputs, shape_index, draws, _terms(inputs.u, shape_index, draws))
     states = _gaussian(posteriors, state_key)
-    wander = _wander(draws, jnp.asarray(_DIFFUSION_FACTORS)[shape_index])
+    wander = _wander(draws, shape_index)
 
     trends = _trends(inputs.future, shape_index, draws, states)
     seen = _trends(inputs.u, shape_index, draws, states)
     turned = jnp.mean(seen[:, -1] + states[:, 3] - seen.min(axis=1) > _CLEARLY)
     now = inputs.u[inputs.num_rows - 1]
     gaps = jnp.diff(inputs.future, prepend=now)
-    ends = jnp.asarray(_ENDS)[shape_index]
+    ends = jnp.array([[shape.end, 1.0] for shape in SHAPES])[shape_index]
     residuals = _residuals(states[:, 3], wander, gaps, residual_key)
     return _Sampled(
         logs=trends + residuals,
         trends=trends,
         limits=states[:, 0] + jnp.sum(states[:, 1:3] * ends, axis=1),
         noise_levels=inputs.noise_level.at(draws.noise),
-        lawful=jnp.asarray(_LAWFUL)[shape_index],
+        lawful=jnp.array([shape.has_limit for shape in SHAPES])[shape_index],
         weights=chosen.masses,
         turned=turned,
         normals=chosen.normals,
@@ -264,7 +255,7 @@ def _posteriors(
     starts = jnp.ones((len(SHAPES), 1))
     prior_mean = jnp.concatenate([inputs.values[0] * starts, means], 1)
     prior_stderr = jnp.concatenate([_START_STDERR * starts, stderrs], 1)
-    wander = _wander(draws, jnp.asarray(_DIFFUSION_FACTORS)[shape_index])
+    wander = _wander(draws, shape_index)
     variances = inputs.variances * inputs.noise_level.at(draws.noise)[:, None] ** 2
     measured = jnp.arange(len(inputs.u)) < inputs.num_rows
     elapsed = jnp.diff(inputs.u, prepend=inputs.u[:1])
@@ -281,7 +272,8 @@ def _posteriors(
     )
 
 
-def _wander(draws: _Draws, factor: Float[Array, " draws"]) -> Wander:
+def _wander(draws: _Draws, shape_index: Int[Array, " draws"]) -> Wander:
+    factor = jnp.array([shape.diffusion_factor for shape in SHAPES])[shape_index]
     return Wander(factor * _DIFFUSION.at(draws.diffusion), _MEMORY.at(draws.memory))
 
 

@@ -67,10 +67,21 @@ _ABSENT = Amplitude(0.0, 0.0)
 
 
 class AbstractShape(eqx.Module):
-    """One shape of a curve, with the prior of its parameters."""
+    """One shape of a curve, with the prior of its parameters.
+
+    - `amplitudes`: the priors of the terms' amplitudes.
+    - `has_limit`: whether a run of this shape has a limit at all.
+    - `end`: what the first term comes to as time goes to infinity.
+    - `prior_odds`: how likely the shape is before anything is seen, compared with the others.
+    - `diffusion_factor`: how much more the residual wanders than beside a law.
+    """
 
     name: AbstractClassVar[str]
     amplitudes: AbstractClassVar[tuple[Amplitude, Amplitude]]
+    has_limit: ClassVar[bool] = True
+    end: ClassVar[float] = 1.0
+    prior_odds: ClassVar[float] = 1.0
+    diffusion_factor: ClassVar[float] = 1.0
 
     @abc.abstractmethod
     def terms(
@@ -163,6 +174,9 @@ class DecayToZero(AbstractShape):
 
     name: ClassVar[str] = "decay_to_zero"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (Amplitude(-1.0, 0.0), _ABSENT)
+    end: ClassVar[float] = math.inf
+    # Few runs solve their task.
+    prior_odds: ClassVar[float] = 0.25
     # Within the window errors are divided by 12; in 90 % of draws by 2.5 to 800.
     rate: LogNormalPrior = LogNormalPrior(2.5, 0.6)
 
@@ -178,6 +192,9 @@ class RandomWalk(AbstractShape):
 
     name: ClassVar[str] = "random_walk"
     amplitudes: ClassVar[tuple[Amplitude, Amplitude]] = (_ABSENT, _ABSENT)
+    has_limit: ClassVar[bool] = False
+    # The residual has to carry the whole curve.
+    diffusion_factor: ClassVar[float] = 2.0
 
     def terms(
         self, u: Float[Array, " times"], normals: Float[Array, " 4"]

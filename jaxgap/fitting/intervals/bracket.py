@@ -146,7 +146,7 @@ def _next_trial(search: Bracket, at: _Judged, room) -> tuple[Float[Array, ""], F
     """The distance to go to next, and where the spring has to pull for that."""
     # Inside the bracket by Newton's method, or by bisection where that converges too slowly.
     settling = (jnp.abs(at.relative) < 0.5 * jnp.abs(search.relative)) & ~at.failed
-    by_newton = settling & (at.newton > at.low) & (at.newton < at.high)
+    by_newton = settling & at.steep & (at.newton > at.low) & (at.newton < at.high)
     between = jnp.where(by_newton, at.newton, 0.5 * (at.low + at.high))
     # Outward by Newton's method, but in sizeable steps while the end is far. A spring that hardly
     # moved a steep profile was far too soft: a closer trial has a stiffer one.
@@ -158,7 +158,9 @@ def _next_trial(search: Bracket, at: _Judged, room) -> tuple[Float[Array, ""], F
     # Aim further by as much as the spring will give, which grows about as the cube of the distance,
     # even beyond the bound.
     short = jnp.where(at.failed, 0.0, jnp.clip(search.trial - at.moved, 0.0, 0.1 * search.trial))
-    return wanted, jnp.minimum(wanted, room) + short * jnp.minimum(wanted / search.trial, 2.0) ** 3
+    followed = at.moved >= 0.5 * search.trial
+    growth = jnp.minimum(wanted / jnp.where(followed, at.moved, search.trial), 2.0) ** 3
+    return wanted, jnp.minimum(wanted, room) + short * growth
 
 
 def begun_again(search: Bracket, start, moved, room) -> Bracket:

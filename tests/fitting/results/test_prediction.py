@@ -115,3 +115,13 @@ def test_without_a_quantile_the_ends_are_infinite(fitted):
     np.testing.assert_allclose(bands[:, 0, 0], fitted.fitted_curves(LATER)["solver"], rtol=1e-12)
     np.testing.assert_array_equal(bands[..., 1], -np.inf)
     np.testing.assert_array_equal(bands[..., 2], np.inf)
+
+
+def test_of_a_run_that_jumps_at_once_every_time_in_between_has_both_ends():
+    """Refits cling to the fit there: its rate is so fast that the curve hardly moves."""
+    ts = 4 * np.arange(14.0)
+    levels = np.where(ts == 0, 3.0, 1.0)
+    run = Trajectory(ts, levels + np.random.default_rng(19).normal(0, 0.05, 14))
+    band = fit(LinearLaw(), run).predict(1.4625 + 0.01 * np.arange(-8, 9)).solver
+    assert np.isfinite([band.lower, band.upper]).all()
+    assert (np.diff(band.upper) < 0).all()
