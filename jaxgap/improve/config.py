@@ -30,6 +30,7 @@ _CHOSEN = {
     "learning_rate": _Chosen(embedded=7e-5, others=1e-5),
     "max_new_tokens": _Chosen(embedded=6, others=256),
     "microbatch_size": _Chosen(embedded=64, others=4),
+    "prompts_per_call": _Chosen(embedded=64, others=16),
 }
 
 
@@ -107,8 +108,9 @@ class ImproveConfig:
     """Let a model think before it answers; otherwise it answers at once, if its chat template has a
     switch for that (Qwen3's has) or begins a thought itself (DeepSeek-R1's does). When it judges,
     it always answers at once."""
-    prompts_per_call: int = 64
-    """Prompts sampled and judged at a time, >= 1; changes memory and speed, not results."""
+    prompts_per_call: int = 0
+    """Prompts sampled and judged at a time; changes memory and speed, not results. 0 stands for 64
+    with the embedded model and 16 with others."""
     num_retries: int = 2
     """How often a round is drawn afresh after a probability, a score or a loss that is not finite,
     before the run stops; 0 stops it at once."""
@@ -143,7 +145,6 @@ class ImproveConfig:
             "num_candidates",
             "epochs_per_round",
             "batch_size",
-            "prompts_per_call",
             "num_checkpoints_kept",
         ):
             self._require(name, getattr(self, name) >= 1, "at least 1")

@@ -51,6 +51,7 @@ def test_what_zero_stands_for_depends_on_the_model():
     ours, other = (ImproveConfig(model=model).resolved() for model in ("embedded", "owner/name"))
     assert (ours.learning_rate, ours.max_new_tokens, ours.microbatch_size) == (7e-5, 6, 64)
     assert (other.learning_rate, other.max_new_tokens, other.microbatch_size) == (1e-5, 256, 4)
+    assert (ours.prompts_per_call, other.prompts_per_call) == (64, 16)
     assert ImproveConfig(model="owner/name", max_new_tokens=6).resolved().max_new_tokens == 6
     assert ours.resolved() == ours
 
