@@ -14,9 +14,6 @@ def main() -> None:
     """Run the command line; Ctrl-C ends it in one line, even while it is being imported."""
     signals.take_interrupts()
     _mend_streams()
-    # Tracing makes objects by the hundred thousand, and few of them are garbage: by default a
-    # sixth of its time goes into looking for that.
-    gc.set_threshold(100_000, 50, 100)
     try:
         from jaxgap.cli.main import run_command
 

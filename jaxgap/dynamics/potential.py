@@ -46,7 +46,10 @@ class AbstractClosedFormPotential(AbstractPotential):
 
     @abc.abstractmethod
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        """How long the gap takes from `gap_initial` to `gap`, a value that it passes."""
+        """How long the gap takes from `gap_initial` to `gap`, a value that it passes.
+
+        Every fit traces this, as one of the numbers that its intervals are searched for.
+        """
 
     @abc.abstractmethod
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "AbstractClosedFormPotential":

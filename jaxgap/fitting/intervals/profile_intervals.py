@@ -69,7 +69,7 @@ def profile_intervals(
         estimates,
         bounds,
         nearby,
-        jnp.maximum(typical, jnp.abs(estimates) * above_zero),
+        jnp.maximum(typical, jnp.where(above_zero, jnp.abs(estimates), 0.0)),
         wanted.quantile[:, None],
         fit=jnp.arange(len(estimates))[:, None],
     )

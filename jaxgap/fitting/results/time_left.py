@@ -59,11 +59,11 @@ def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
     found = interval_of_time_left(
         source.problem, source.curves, source.raw, epsilon, source.quantile
     )
-    estimate, low, high = (max(0.0, float(time)) for time in (found.estimates, *found.intervals))
+    estimate, low, high = np.maximum([found.estimates, *found.intervals], 0.0).tolist()
     farthest = FARTHEST * float(source.curves.duration)
-    if not (high < farthest and estimate < farthest):
+    if not (high < farthest and estimate < farthest):  # nor if either is NaN
         reason = f"the data allow more than {FARTHEST:g} times the observed time"
-        return TimeLeft(None, (low, None), epsilon, reason)
+        return TimeLeft(None, (low if np.isfinite(low) else None, None), epsilon, reason)
     return TimeLeft(estimate, (low, high), epsilon)
 
 

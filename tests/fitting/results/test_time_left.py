@@ -18,6 +18,8 @@ from jaxgap.fitting import (
     fit,
     fit_many,
 )
+from jaxgap.fitting.raw_fit import RawNumbers
+from jaxgap.fitting.results import time_left as time_left_module
 from jaxgap.fitting.results.sentences import time_left_sentence
 from jaxgap.trajectory import Trajectory
 
@@ -175,6 +177,19 @@ def test_without_noise_or_a_minimum_there_is_none():
         left = changed.time_left(EPSILON)
         assert (left.estimate, left.interval) == (None, (None, None))
         assert left.reason
+
+
+@pytest.mark.parametrize("found", [(np.nan, 1.0, 2.0), (1.0, 1.0, np.nan), (1.0, np.nan, np.inf)])
+def test_a_search_that_failed_is_not_a_run_that_has_arrived(found, monkeypatch):
+    def failed(*_):
+        return RawNumbers(np.float64(found[0]), np.float64(0.1), np.array(found[1:]))
+
+    result = fit(LinearLaw(), run_of())
+    monkeypatch.setattr(time_left_module, "interval_of_time_left", failed)
+    left = result.time_left(EPSILON)
+    assert left.estimate is None
+    assert left.interval in [(1.0, None), (None, None)]
+    assert left.reason
 
 
 def test_a_law_without_a_closed_form_says_so():
