@@ -117,15 +117,19 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
         problem, curves, raw = source.problem, source.curves, source.raw
         named = set(result.parameters) <= {each.name for each in problem.law.parameters}
         shown = len(source.numbers.estimates) == len(problem.visible(curves.has_verifier))
-        fits = raw.fitted.shape == curves.ys.shape
+        fits = raw.fitted.shape == curves.ys.shape and len(raw.starts) > 0
         return named and shown and fits and _computable(problem, curves, raw.coordinates)
     if any(law.limits and set(law.limits) != set(result.limits) for law in result.laws.values()):
         return False
-    return bool(result.candidates) and all(
-        name in result.weights
-        and each.fit.coordinates.shape[:1] == (1,)
-        and _computable(each.problem, each.curves, each.fit.coordinates[0])
-        for name, each in result.candidates.items()
+    return (
+        bool(result.weights)
+        and result.best in result.candidates
+        and all(
+            name in result.weights
+            and each.fit.coordinates.shape[:1] == (1,)
+            and _computable(each.problem, each.curves, each.fit.coordinates[0])
+            for name, each in result.candidates.items()
+        )
     )
 
 

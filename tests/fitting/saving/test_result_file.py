@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import json
 import random
 
@@ -186,6 +187,29 @@ def test_damaged_and_foreign_files_end_in_one_line(linear, tmp_path):
 def test_a_file_can_name_nothing_but_jaxgaps_own_records(form, match):
     with pytest.raises(InputError, match=match):
         decode(form)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"starts": np.zeros((8, 2))}, "is of another type"),
+        ({"search_start": np.zeros(2)}, "is of another type"),
+        (
+            {"starts": np.zeros((0, 5)), "start_costs": np.zeros(0)},
+            "its parts do not belong together",
+        ),
+    ],
+)
+def test_searches_around_a_fit_need_parts_that_match(linear, tmp_path, changes, match):
+    source = dataclasses.replace(linear.source, raw=linear.source.raw._replace(**changes))
+    with pytest.raises(InputError, match=match):
+        back(dataclasses.replace(linear, source=source), tmp_path)
+
+
+def test_the_law_of_most_weight_has_to_be_among_the_fits(averaged, tmp_path):
+    forged = dataclasses.replace(averaged, weights={**averaged.weights, "another": 2.0})
+    with pytest.raises(InputError, match="its parts do not belong together"):
+        back(forged, tmp_path)
 
 
 FORGED = [
