@@ -11,6 +11,7 @@ from jaxgap.cli.terminal import Terminal
 from jaxgap.fitting import Estimate, FitResult
 from jaxgap.fitting.results.number_words import number
 from jaxgap.fitting.results.objection import objection
+from jaxgap.report.words import REJECTED, REJECTED_MEANING
 from jaxgap.run_files import TIMINGS_FILE
 from jaxgap.workflows.bench import Bench
 from jaxgap.workflows.bench_row import BenchRow, Gain
@@ -18,7 +19,6 @@ from jaxgap.workflows.bench_setting import OverSeeds, Setting
 from jaxgap.workflows.pooled import MIN_BOUNDED
 
 _DIGITS = 3
-_REJECTED = "†"
 _GAINS = ("accuracy", "points gained", "tokens\n/ point", "FLOPs\n/ point", "seconds\n/ point")
 _LAWS = ("rate", "ratio", "solver's limit", "warnings")
 
@@ -46,7 +46,7 @@ def print_bench(console: Terminal, found: Bench) -> None:
         pools = f"; jaxgap compare pools {MIN_BOUNDED} or more" if poolable else ""
         console.print(f"(k of n): {said}{pools}.", style="dim")
     if any(objection(row.result) is not None for row in rows):
-        console.print(f"{_REJECTED}: the law does not describe this run.", style="dim")
+        console.print(f"{REJECTED}: {REJECTED_MEANING}.", style="dim")
     if any(row.result.warnings for row in rows):
         console.print("The warnings of the fits are in bench.json.", style="dim")
     untimed = [row.name for row in rows if row.seconds is None]
@@ -84,7 +84,7 @@ def _law(row: BenchRow) -> list[str]:
     result = row.result
     limit = limit_cell(result, _DIGITS) + _mark(result.limits["solver"])
     rate, ratio = (_parameter(result, name) for name in ("rate", "ratio"))
-    rejected = "" if objection(result) is None else f"{_REJECTED} "
+    rejected = "" if objection(result) is None else f"{REJECTED} "
     return [row.name, rate, ratio, limit, f"{rejected}{len(result.warnings)}"]
 
 

@@ -33,13 +33,13 @@ from jaxgap.report.style import (
     unit_of,
     widen,
 )
+from jaxgap.report.words import REJECTED, REJECTED_MEANING
 from jaxgap.trajectory import Trajectory
 
 # Okabe and Ito's palette without black and yellow; more runs than this share a gradient.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _ROW = 0.21
 _LONGEST_LABEL = 28
-_REJECTED = " †"
 # Words need so much of the width.
 _SPACE_FOR_WORDS = 0.2
 # An interval's end so little beyond the frame, as a part of what that adds at a side, is shown.
@@ -171,7 +171,7 @@ def _draw_limits(
         members = list(grouped)
         for each in members:
             _draw_limit(ax, len(labels), each.result.limits["solver"], colours[each.name])
-            labels.append(short_of[each.name] + (_REJECTED if objection(each.result) else ""))
+            labels.append(short_of[each.name] + (f" {REJECTED}" if objection(each.result) else ""))
         is_group, name = key
         if is_group and name in own:
             _draw_pooled(ax, len(labels), own[name], colours[members[-1].name])
@@ -187,7 +187,7 @@ def _draw_limits(
     is_pooled = any(limit.is_drawn for limit in own.values())
     title = "Limits; ◆ mean, bar: next seed" if is_pooled else "Limits"
     if any(objection(each.result) for each in runs):
-        title += f"\n{_REJECTED.strip()} the law does not describe this run"
+        title += f"\n{REJECTED} {REJECTED_MEANING}"
     if any(line.get_marker() in ("<", ">") for line in ax.lines):
         title += "\n◂ ▸ beyond the frame, or open"
     ax.set_title(title)

@@ -23,6 +23,9 @@ PARAMETER_MEANINGS = {
     "exponent": "power of the gap; 1 is the paper's law",
 }
 
+REJECTED, REJECTED_MEANING = "†", "the law does not describe this run"
+"""The mark of a run whose law has an objection, and what a legend says of it."""
+
 # With fewer rows no autocorrelation of residuals is significant, and nothing else is tested.
 _TELLING_ROWS = 6
 # Standard errors of a clear change, as for the signs of a collapse that a run watches for.

@@ -14,7 +14,12 @@ from jaxtyping import Array, Float, Int
 from jaxgap.fitting.curves import Curves
 from jaxgap.fitting.intervals.delta_method import numbers_with_errors
 from jaxgap.fitting.intervals.profile import Minimised, both_ends, profile_ends
-from jaxgap.fitting.intervals.time_to_limit import EARLIEST, FARTHEST, has_time_left, time_left
+from jaxgap.fitting.intervals.time_to_limit import (
+    EARLIEST,
+    FARTHEST,
+    has_time_left,
+    signed_time_left,
+)
 from jaxgap.fitting.laws.law import horizon, typical_size
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawNumbers
@@ -95,7 +100,7 @@ def _numbers(
     numbers = problem.numbers_of(dynamics)
     if not has_time_left(dynamics):
         return numbers
-    return jnp.append(numbers, time_left(dynamics, epsilon, curves))
+    return jnp.append(numbers, signed_time_left(dynamics, epsilon, curves))
 
 
 def _with_errors(

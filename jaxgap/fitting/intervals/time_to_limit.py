@@ -24,7 +24,9 @@ def has_time_left(dynamics: AbstractDynamics) -> TypeGuard[GapDynamics]:
     )
 
 
-def time_left(dynamics: GapDynamics, epsilon: Float[Array, ""], curves: Curves) -> Float[Array, ""]:
+def signed_time_left(
+    dynamics: GapDynamics, epsilon: Float[Array, ""], curves: Curves
+) -> Float[Array, ""]:
     """From the last row on; negative where the solver came within `epsilon` before that.
 
     For a run that starts that close there is no such time. There the value keeps falling, from
