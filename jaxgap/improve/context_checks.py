@@ -64,8 +64,7 @@ def check_windows(
         return
     # Sampling ends at the model's context, so no completion crosses a window that spans it.
     ends = np.minimum(lengths + max_new_tokens, model.context_length)
-    # A prompt's last token is read by the first decode step, when its others are in the cache.
-    crossing = (lengths - 1 <= window) & (ends > window)
+    crossing = (lengths <= window) & (ends > window)
     if crossing.any():
         longest = int(lengths[crossing].max())
         room = window - longest

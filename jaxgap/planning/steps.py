@@ -74,7 +74,7 @@ class Steps:
 
     def reads(self, workload: Workload) -> tuple[int, int]:
         """How many prompts are prefilled at a time, and the number of prefills per call."""
-        num_prompts, slots = workload.prompts_per_call, bucket(workload.prompt_length - 1)
+        num_prompts, slots = workload.prompts_per_call, bucket(workload.prompt_length)
         with jax.set_mesh(self.mesh):
             most = prompts_at_once(slots)
             return row_bucket(min(most, num_prompts)), -(-num_prompts // most)

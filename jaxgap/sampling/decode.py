@@ -29,8 +29,9 @@ class Rows(NamedTuple):
 
     **Fields:**
 
-    - `tokens`: the latest token, not yet read by the model; at first the prompt's last.
-    - `num_generated`: number of tokens drawn.
+    - `tokens`: the latest token, not yet read by the model.
+    - `num_generated`: number of tokens drawn, >= 1 in a live row: the first is drawn from the
+        logits of the prompt (:func:`jaxgap.sampling.draw.draw_first`).
     - `limits`: the number of tokens at which a row is cut.
     - `live`: whether the row is still decoding; other rows are computed too, and ignored.
     - `row_ids`: the random stream of the row.
@@ -83,7 +84,7 @@ def decode(
     **Arguments:**
 
     - `model`, `params`: the model.
-    - `prefix`: each group's prompt without its last token.
+    - `prefix`: each group's prompt.
     - `ring`: the rows' own keys and values; donated.
     - `rows`: the state of the rows.
     - `key`: key of all random streams; each random number is a function of this key, the row's id

@@ -1,4 +1,4 @@
-"""From logits to tokens: one draw per row, and its log-probability."""
+"""From logits to tokens: one draw per row or candidate, and its log-probability."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgap.sampling.categorical import block_sums, first_largest, inverse_cdf
+from jaxgap.sampling.categorical import block_sums, first_largest, inverse_cdf, row_uniforms
 from jaxgap.sampling.sampling_params import TracedSamplingParams
 from jaxgap.sampling.thresholds import smallest_kept
 
@@ -55,3 +55,25 @@ def draw(
     tokens = jax.lax.switch(branch, (unfiltered, tempered, filtered, greedy))
     drawn = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
     return tokens, drawn - model_sums.log_total()
+
+
+@jax.jit
+def draw_first(
+    logits: Float[Array, "prompts vocab"],
+    key: jax.Array,
+    row_ids: Int[Array, "prompts candidates"],
+    sampling_params: TracedSamplingParams,
+) -> tuple[Int[Array, "prompts candidates"], Float[Array, "prompts candidates"]]:
+    """Draw the first token of every candidate of some prompts.
+
+    **Arguments:**
+
+    - `logits`: those of the token after each prompt.
+    - `key`, `row_ids`: the key of all random streams, and the stream of each candidate.
+    - `sampling_params`: temperature and filters.
+
+    **Returns:** as :func:`draw`, for each candidate; what they share is computed once a prompt.
+    """
+    first = jnp.zeros((row_ids.size, 1), jnp.int32)
+    uniforms = row_uniforms(key, row_ids.ravel(), first).reshape(row_ids.shape)
+    return jax.vmap(draw, in_axes=(None, 1, None), out_axes=1)(logits, uniforms, sampling_params)

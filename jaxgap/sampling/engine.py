@@ -7,12 +7,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Float, Int
 
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.buckets import bucket
 from jaxgap.sampling.decode import Drawn, Rows, decode
+from jaxgap.sampling.draw import draw_first
 from jaxgap.sampling.freed_memory import release_freed_memory
 from jaxgap.sampling.prefix_cache import PrefixCache
 from jaxgap.sampling.ring import Ring, init_ring, rearranged_ring, ring_shapes
@@ -76,10 +77,7 @@ class DecodingEngine:
         order = np.argsort(lengths, kind="stable").tolist()
         self._scheduler = Scheduler(num_groups, size, order, num_candidates)
         self._min_rows = num_groups * size // _SMALLEST_PART
-        # A prompt's last token is read by the decode step that draws a candidate's first token.
-        self._last_tokens = np.array([ids[-1] for ids in token_ids], np.int32)
-        prefixes = [ids[:-1] for ids in token_ids]
-        self._prefix_cache = PrefixCache(model, params, prefixes, num_groups)
+        self._prefix_cache = PrefixCache(model, params, token_ids, num_groups)
 
         weights = jax.tree.leaves(params)[0]
         self._dtype = weights.dtype
@@ -87,13 +85,17 @@ class DecodingEngine:
         # first ring would then cause a recompilation.
         bound = weights.sharding if isinstance(weights, jax.Array) and weights.committed else None
         self._device = bound if isinstance(bound, jax.sharding.SingleDeviceSharding) else None
-        self._max_slots = bucket(int(transcript.limits.max()))
+        # The model never reads a completion's last token.
+        self._max_slots = bucket(max(1, int(transcript.limits.max()) - 1))
         self._ring: Ring | None = None
 
     def schedule(self) -> bool:
         """Assign waiting completions to free rows; false if nothing is left to decode."""
-        changed = self._scheduler.admit()
-        self._prefix_cache.load(changed, self._scheduler.prompts)
+        while True:
+            changed = self._scheduler.admit()
+            self._prefix_cache.load(changed, self._scheduler.prompts, self._draw_first)
+            if not self._release_ended():
+                break
         if (self._scheduler.completions == FREE).all():
             return False
         if self._scheduler.num_rows // 2 >= max(1, self._min_rows):
@@ -119,20 +121,34 @@ class DecodingEngine:
             decode.lower(*model, ring, *others, max_steps=max_steps).compile()
 
         longest = int(transcript.lengths[completions[live]].max())
-        ring = self._with_room(longest + max_steps, compile_for)
+        ring = self._with_room(longest - 1 + max_steps, compile_for)
         self._ring, _, drawn = decode(*model, ring, *others, max_steps=max_steps)
         drawn = to_host(drawn)
         transcript.add(completions[live], Drawn(*(part[live] for part in drawn)))
-        ended = live & transcript.ended[completions]
-        self._scheduler.release(ended.reshape(self._scheduler.completions.shape))
+        self._release_ended()
+
+    def _draw_first(self, prompts: list[int], logits: Float[Array, "rows vocab"]) -> None:
+        """Draw the first token of every candidate of these prompts, and record it."""
+        num_candidates = self._transcript.shape[1]
+        numbers = np.array(prompts)[:, None] * num_candidates + np.arange(num_candidates)
+        row_ids = np.pad(numbers, ((0, len(logits) - len(prompts)), (0, 0)), mode="edge")
+        row_ids = rows_to_devices(row_ids.astype(np.int32))
+        drawn = to_host(draw_first(logits, self._key, row_ids, self._sampling_params))
+        tokens, logprobs = (part[: len(prompts)].reshape(-1, 1) for part in drawn)
+        self._transcript.add(numbers.ravel(), Drawn(tokens, logprobs, np.ones(tokens.shape, bool)))
+
+    def _release_ended(self) -> bool:
+        """Free the rows whose completions have ended; whether there were any."""
+        completions = self._scheduler.completions
+        ended = (completions != FREE) & self._transcript.ended[completions]
+        self._scheduler.release(ended)
+        return bool(ended.any())
 
     def _rows(self, completions: Int[np.ndarray, " rows"]) -> Rows:
         transcript = self._transcript
         num_generated = np.where(completions == FREE, 0, transcript.lengths[completions])
-        latest = transcript.tokens[completions, num_generated - 1]
-        last_of_prompt = self._last_tokens[completions // transcript.shape[1]]
         rows = {
-            "tokens": np.where(num_generated > 0, latest, last_of_prompt),
+            "tokens": transcript.tokens[completions, num_generated - 1],
             "num_generated": num_generated,
             "limits": transcript.limits[completions].astype(np.int32),
             "live": completions != FREE,

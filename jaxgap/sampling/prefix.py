@@ -1,7 +1,7 @@
-"""Keys and values of prompts' prefixes, computed once each and kept while candidates need them.
+"""Keys and values of prompts, computed once each and kept while candidates need them.
 
-The prefix of a prompt is all but its last token, which the first decode step of a candidate reads:
-so a candidate's first token is drawn by the same step as every other.
+Reading a prompt also gives the logits of the token after it, of which all of its candidates draw
+their first token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxgap.models import DecoderConfig, LanguageModel, Params, init_cache
 from jaxgap.sampling.batch import TokenBatch
 from jaxgap.sampling.freed_memory import replace_buffer
-from jaxgap.sharding import shard_rows, shard_rows_and_heads
+from jaxgap.sharding import shard_rows, shard_rows_and_heads, shard_rows_and_vocab
 
 
 class Prefixes(NamedTuple):
@@ -53,14 +53,18 @@ def init_prefixes(config: DecoderConfig, num_groups: int, num_slots: int, dtype:
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def prefill(model: LanguageModel, params: Params, prompts: TokenBatch) -> Prefixes:
-    """Keys and values of some prompts that are padded on the left."""
+def prefill(
+    model: LanguageModel, params: Params, prompts: TokenBatch
+) -> tuple[Prefixes, Float[Array, "prompts vocab"]]:
+    """Keys and values of some prompts that are padded on the left, and the logits after each."""
     dtype = jax.tree.leaves(params)[0].dtype
     num_prompts, num_slots = prompts.tokens.shape
     cache = init_cache(model.config, num_prompts, num_slots, dtype)
-    cache = model.hidden_states(params, prompts.tokens, prompts.mask, cache)[1]
+    hidden, cache = model.hidden_states(params, prompts.tokens, prompts.mask, cache)
     keys = tuple(shard_rows_and_heads(layer.swapaxes(2, 3)) for layer in cache.keys)
-    return Prefixes(keys, jax.tree.map(shard_rows_and_heads, cache.values), shard_rows(cache.valid))
+    values = jax.tree.map(shard_rows_and_heads, cache.values)
+    logits = shard_rows_and_vocab(model.logits(params, hidden[:, -1]))
+    return Prefixes(keys, values, shard_rows(cache.valid)), shard_rows(logits)
 
 
 @functools.partial(jax.jit, donate_argnames="prefixes")

@@ -1,12 +1,12 @@
-"""Track which prompt's prefix each group of rows holds, and prefill the missing ones."""
+"""Track which prompt each group of rows holds, and prefill the missing ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Float, Int
 
 from jaxgap.models import LanguageModel, Params
 from jaxgap.sampling.batch import pad_left
@@ -40,7 +40,7 @@ class PrefixCache:
     **Arguments:**
 
     - `model`, `params`: the model.
-    - `token_ids`: each prompt's prefix.
+    - `token_ids`: the tokens of each prompt.
     - `num_groups`: groups of rows, >= 1.
 
     **Attributes:**
@@ -56,26 +56,34 @@ class PrefixCache:
         num_groups: int,
     ):
         self._model, self._params, self._token_ids = model, params, token_ids
-        self._prompts = np.full(num_groups, FREE)  # whose prefix each group holds
+        self._prompts = np.full(num_groups, FREE)  # which prompt each group holds
         dtype = jax.tree.leaves(params)[0].dtype
         num_slots = bucket(min(map(len, token_ids)))
         self.prefixes = init_prefixes(model.config, num_groups, num_slots, dtype)
 
-    def load(self, groups: Sequence[int], prompts: Int[np.ndarray, " groups"]) -> None:
-        """Load the prefixes of some groups' prompts, prefilling those that no group holds.
+    def load(
+        self,
+        groups: Sequence[int],
+        prompts: Int[np.ndarray, " groups"],
+        on_read: Callable[[list[int], Float[Array, "rows vocab"]], None],
+    ) -> None:
+        """Load some groups' prompts, prefilling those that no group holds.
 
         **Arguments:**
 
         - `groups`: the groups whose prompt has changed.
         - `prompts`: the prompt of every group.
+        - `on_read`: called with the prompts that one prefill has read, and the logits after each of
+            them, in the same order; these may have further rows.
         """
         unread = dict.fromkeys(prompts[group] for group in groups)
         for batch in self._batches([prompt for prompt in unread if prompt not in self._prompts]):
-            read = self._prefill(batch)
+            read, logits = self._prefill(batch)
             for index, prompt in enumerate(batch):
                 group = next(group for group in groups if prompts[group] == prompt)
                 self.prefixes = insert_prefix(self.prefixes, read, index, group)
                 self._prompts[group] = prompt
+            on_read(batch, logits)
         for group in groups:
             if self._prompts[group] != prompts[group]:
                 source = np.flatnonzero(self._prompts == prompts[group])[0]
@@ -101,7 +109,7 @@ class PrefixCache:
     def _num_slots(self, prompt: int) -> int:
         return bucket(len(self._token_ids[prompt]))
 
-    def _prefill(self, batch: list[int]) -> Prefixes:
+    def _prefill(self, batch: list[int]) -> tuple[Prefixes, Float[Array, "rows vocab"]]:
         token_ids = [self._token_ids[prompt] for prompt in batch]
         token_ids += token_ids[-1:] * (row_bucket(len(batch)) - len(batch))
         tokens = pad_left(token_ids, self.prefixes.num_slots, self._model.tokenizer.pad_id)

@@ -81,8 +81,9 @@ def sample(
         model, params, prompts, key, sampling_params.traced(), transcript, rows_at_once
     )
     while engine.schedule():
-        engine.decode()
         on_progress(transcript.progress())
+        engine.decode()
+    on_progress(transcript.progress())
     del engine
     release_freed_memory()
     return transcript.completions()

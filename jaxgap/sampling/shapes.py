@@ -43,7 +43,7 @@ class DecodeShapes:
 
     def prefill_arguments(self, model: LanguageModel) -> tuple[Params, TokenBatch]:
         """The arguments of `prefill` after the model, to read all groups' prompts at once."""
-        shape = (self.num_groups, bucket(self.prompt_length - 1))
+        shape = (self.num_groups, bucket(self.prompt_length))
         tokens = TokenBatch(
             jax.ShapeDtypeStruct(shape, jnp.int32),  # pyright: ignore[reportArgumentType]
             jax.ShapeDtypeStruct(shape, jnp.bool_),  # pyright: ignore[reportArgumentType]
@@ -69,8 +69,8 @@ class DecodeShapes:
 
         def rest():
             numbers = jnp.zeros(num_rows, jnp.int32)
-            prefix_slots = bucket(self.prompt_length - 1)
-            num_slots = bucket(self.completion_length)
+            prefix_slots = bucket(self.prompt_length)
+            num_slots = bucket(max(1, self.completion_length - 1))
             return (
                 init_prefixes(model.config, self.num_groups, prefix_slots, self.dtype),
                 init_ring(ring_shapes(model.config, num_rows, num_slots, self.dtype)),

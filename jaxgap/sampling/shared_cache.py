@@ -1,10 +1,11 @@
 """The cache of many candidates: shared prompts, and a ring of each row's own tokens.
 
 Rows form groups of equal size; the rows of a group continue the same prompt, whose keys and values
-are stored once per group. Attention runs over both parts with a common normaliser: with scores s to
-the prompt and t to the ring, `(sum exp(s) v + sum exp(t) w) / (sum exp(s) + sum exp(t))`, the
-largest score subtracted from all. Products with a prompt are batched over the rows of a group, so
-its keys are read once per group, not once per row.
+are stored once per group. Attention runs over each part by itself, and the two are merged
+(Milakov and Gimelshein, arXiv:1805.02867): with scores s to the prompt and t to the ring,
+`(sum exp(s) v + sum exp(t) w) / (sum exp(s) + sum exp(t))`, the largest score subtracted from all.
+Products with a prompt are batched over the rows of a group, so its keys are read once per group,
+not once per row.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class SharedPrefixCache(NamedTuple):
 
     - `prefix`: keys and values of each group's prompt.
     - `ring`: keys and values of the rows' own tokens.
-    - `num_generated`: number of tokens of each row, which are in the latest slots of the ring.
+    - `num_generated`: number of tokens that each row has drawn. All but the latest, which is about
+        to be read, are in the latest slots of the ring.
     """
 
     prefix: Prefixes
@@ -42,8 +44,8 @@ class SharedPrefixCache(NamedTuple):
         ring = self.ring._replace(step=self.ring.step + 1)
         elapsed = ring.elapsed(ring.num_slots)
         shared = jnp.repeat(self.prefix.valid, self._group_size, axis=0)
-        own = elapsed <= self.num_generated[:, None]
-        positions = (shared.sum(1) + self.num_generated)[:, None]
+        own = elapsed < self.num_generated[:, None]
+        positions = (shared.sum(1) + self.num_generated - 1)[:, None]
         if config.sliding_window is not None:
             oldest = positions - config.sliding_window + 1
             shared &= jnp.cumsum(shared, axis=1) - 1 >= oldest
@@ -75,29 +77,60 @@ class SharedPrefixCache(NamedTuple):
 
         shared = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
         shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
-        shared = _masked(shared / score_divisor, shared_mask)
+        shared = _Weights.of(shared / score_divisor, shared_mask)
         own = ring.scores(layer, query_by_row) / score_divisor
-        own = _masked(own, mask[:, :, None, prefix_slots:])
-
-        largest = jnp.maximum(shared.max(-1).swapaxes(1, 2).reshape(by_row), own.max(-1))
-        shared = jnp.exp(shared - largest.reshape(by_group).swapaxes(1, 2)[..., None])
-        # In two dimensions, since XLA's CPU loops are then twice as fast.
-        own = jnp.exp(own.reshape(-1, own.shape[-1]) - largest.reshape(-1, 1)).reshape(own.shape)
-        total = shared.sum(-1).swapaxes(1, 2).reshape(by_row) + own.sum(-1)
+        own = _Weights.of(own, mask[:, :, None, prefix_slots:])
 
         dtype = value.dtype
-        mixed = jnp.einsum("gkcqs,gksd->gkcqd", shared.astype(dtype), prefix_values, **FLOAT32)
-        mixed = mixed.swapaxes(1, 2).reshape(query_by_row.shape) + jnp.einsum(
-            "rkqs,rksd->rkqd", own.astype(dtype), ring.values[layer], **FLOAT32
+        from_prompt = jnp.einsum(
+            "gkcqs,gksd->gkcqd", shared.relative.astype(dtype), prefix_values, **FLOAT32
         )
-        mixed = (mixed / total[..., None]).astype(dtype).reshape(query.shape)
-        return mixed, self._replace(ring=ring)
+        from_prompt = from_prompt.swapaxes(1, 2).reshape(query_by_row.shape)
+        from_ring = jnp.einsum(
+            "rkqs,rksd->rkqd", own.relative.astype(dtype), ring.values[layer], **FLOAT32
+        )
+        of_prompt, of_ring = _scales(
+            shared.largest.swapaxes(1, 2).reshape(by_row),
+            shared.total.swapaxes(1, 2).reshape(by_row),
+            own.largest,
+            own.total,
+        )
+        mixed = of_prompt[..., None] * from_prompt + of_ring[..., None] * from_ring
+        return mixed.astype(dtype).reshape(query.shape), self._replace(ring=ring)
 
     @property
     def _group_size(self) -> int:
         return self.num_generated.shape[0] // self.prefix.valid.shape[0]
 
 
-def _masked(scores: Array, mask: Array) -> Array:
-    # The most negative finite number, not -inf: a fully masked row must not give NaN.
-    return jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+class _Weights(NamedTuple):
+    """The weights of the slots of one part, relative to that of the largest score.
+
+    Each part has a largest score of its own: one for both would have to be looked up for every
+    slot, in the other part's order, which takes XLA's CPU loops ten times as long.
+    """
+
+    relative: Float[Array, "*queries slots"]
+    largest: Float[Array, "*queries"]
+    total: Float[Array, "*queries"]
+
+    @classmethod
+    def of(cls, scores: Array, mask: Array) -> _Weights:
+        # The most negative finite number, not -inf: a fully masked row must not give NaN.
+        masked = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+        largest = masked.max(-1)
+        relative = jnp.exp(masked - largest[..., None])
+        return cls(relative, largest, relative.sum(-1))
+
+
+def _scales(
+    prompt_largest: Float[Array, "*queries"],
+    prompt_total: Float[Array, "*queries"],
+    ring_largest: Float[Array, "*queries"],
+    ring_total: Float[Array, "*queries"],
+) -> tuple[Float[Array, "*queries"], Float[Array, "*queries"]]:
+    """What to multiply the weighted values of prompt and ring by, for weights that sum to one."""
+    largest = jnp.maximum(prompt_largest, ring_largest)
+    of_prompt, of_ring = jnp.exp(prompt_largest - largest), jnp.exp(ring_largest - largest)
+    normaliser = of_prompt * prompt_total + of_ring * ring_total
+    return of_prompt / normaliser, of_ring / normaliser

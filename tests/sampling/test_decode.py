@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxgap.sampling import SamplingParams, pad_left
-from jaxgap.sampling.decode import Rows, decode
+from jaxgap.sampling.decode import Drawn, Rows, decode
+from jaxgap.sampling.draw import draw_first
 from jaxgap.sampling.prefix import prefill
 from jaxgap.sampling.ring import init_ring, ring_shapes
 
@@ -37,18 +38,22 @@ def next_logprobs(tiny_model, params):
 
 @pytest.fixture(scope="module")
 def run(tiny_model, params):
-    """Decode from the prompts, in a call for each `min_live`; keywords change the rows' state."""
-    pad_id = tiny_model.tokenizer.pad_id
-    last = jnp.repeat(jnp.array([prompt[-1] for prompt in PROMPTS]), NUM_CANDIDATES)
+    """Draw first tokens, then decode, in a call for each `min_live`; keywords change the rows."""
 
     def call(*min_lives, sampling_params=GREEDY, stop_ids=NO_STOP, **changes):
-        prefix = prefill(tiny_model, params, pad_left([p[:-1] for p in PROMPTS], 8, pad_id))
+        prompts = pad_left(PROMPTS, 8, tiny_model.tokenizer.pad_id)
+        prefix, logits = prefill(tiny_model, params, prompts)
         ring = init_ring(ring_shapes(tiny_model.config, NUM_ROWS, 8, jnp.float32))
-        zeros = jnp.zeros(NUM_ROWS, jnp.int32)
         full = jnp.full(NUM_ROWS, NUM_STEPS)
-        rows = Rows(last, zeros, full, full > 0, jnp.arange(NUM_ROWS))
+        rows = Rows(full, full, full, full > 0, jnp.arange(NUM_ROWS))
         rows = rows._replace(**{name: jnp.asarray(value) for name, value in changes.items()})
-        parts = []
+        row_ids = rows.row_ids.reshape(-1, NUM_CANDIDATES)
+        first = draw_first(logits, jax.random.key(0), row_ids, sampling_params.traced())
+        tokens, logprobs = (np.reshape(each, (-1, 1)) for each in first)
+        parts = [Drawn(tokens, logprobs, rows.live[:, None])]
+        tokens, stops = jnp.asarray(tokens[:, 0]), jnp.array(stop_ids)
+        live = rows.live & ~jnp.isin(tokens, stops) & (rows.limits > 1)
+        rows = rows._replace(tokens=tokens, num_generated=rows.live.astype(int), live=live)
         for min_live in min_lives:
             ring, rows, drawn = decode(
                 tiny_model,
@@ -58,9 +63,9 @@ def run(tiny_model, params):
                 rows,
                 jax.random.key(0),
                 sampling_params.traced(),
-                jnp.array(stop_ids),
+                stops,
                 jnp.int32(min_live),
-                max_steps=NUM_STEPS,
+                max_steps=NUM_STEPS - 1,
             )
             parts.append(drawn)
         return rows, [np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]
@@ -93,7 +98,7 @@ def test_steps_may_be_divided_between_calls(run):
     limits = np.array([6, 2, 6, 6, 6, 6])
     options = {"sampling_params": SamplingParams(), "limits": limits}
     whole, at_once = run(1, **options)
-    parts, divided = run(NUM_ROWS, 1, **options)  # the first call returns after two steps
+    parts, divided = run(NUM_ROWS, 1, **options)  # the first call returns after a step
     jax.tree.map(np.testing.assert_array_equal, whole, parts)
     assert divided[2][:, :NUM_STEPS].sum(1).tolist() == [2] * NUM_ROWS
     for ours, expected in zip(divided, at_once, strict=True):

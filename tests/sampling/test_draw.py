@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgap.sampling import SamplingParams, draw
+from jaxgap.sampling import SamplingParams, draw, row_uniforms
+from jaxgap.sampling.draw import draw_first
 
 _draw = jax.jit(draw)
 
@@ -104,3 +105,29 @@ def test_sampling_params_compile_nothing():
     for sampling_params in (SamplingParams(), *others):
         counted(logits, uniforms, sampling_params.traced())
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    "sampling_params",
+    [SamplingParams(), SamplingParams(0.0), SamplingParams(0.5, 20, 0.9, 0.01)],
+    ids=str,
+)
+def test_first_tokens_are_those_of_one_draw_each(sampling_params):
+    logits = jnp.asarray(np.random.default_rng(1).normal(size=(6, 900)).astype(np.float32))
+    row_ids, key = jnp.arange(24, dtype=jnp.int32).reshape(6, 4)[::-1], jax.random.key(3)
+    tokens, logprobs = draw_first(logits, key, row_ids, sampling_params.traced())
+    for candidate in range(4):
+        uniforms = row_uniforms(key, row_ids[:, candidate], jnp.zeros((6, 1), jnp.int32))[:, 0]
+        expected = _draw(logits, uniforms, sampling_params.traced())
+        np.testing.assert_array_equal(tokens[:, candidate], expected[0])
+        np.testing.assert_allclose(logprobs[:, candidate], expected[1], rtol=1e-6)
+
+
+def test_first_tokens_of_many_candidates_copy_no_logits():
+    """A copy of the vocabulary for each candidate would be gigabytes."""
+    logits = jax.ShapeDtypeStruct((8, 50_000), jnp.float32)
+    row_ids = jax.ShapeDtypeStruct((8, 256), jnp.int32)
+    arguments = (logits, jax.random.key(0), row_ids, SamplingParams().traced())
+    memory = draw_first.lower(*arguments).compile().memory_analysis()
+    assert memory is not None
+    assert memory.temp_size_in_bytes < 12 * 8 * 50_000 * 4

@@ -61,9 +61,9 @@ def test_groups_are_rearranged_and_widened_with_nothing(kept):
     np.testing.assert_array_equal(found.valid, np.pad(valid[rows], [(0, 0), (0, 2)]))
 
 
-def test_a_prefill_holds_the_cache_of_each_prompt_alone(tiny_model, tiny_params):
+def test_a_prefill_holds_the_cache_and_logits_of_each_prompt_alone(tiny_model, tiny_params):
     pad_id = tiny_model.tokenizer.pad_id
-    found = prefill(tiny_model, tiny_params, pad_left(PROMPTS, 5, pad_id))
+    found, logits = prefill(tiny_model, tiny_params, pad_left(PROMPTS, 5, pad_id))
     assert found.valid.tolist() == [[False] * 2 + [True] * 3, [True] * 5]
     empty = init_prefixes(tiny_model.config, 2, 5, jnp.float32)
     assert jax.tree.map(jnp.shape, empty) == jax.tree.map(jnp.shape, found)
@@ -72,10 +72,11 @@ def test_a_prefill_holds_the_cache_of_each_prompt_alone(tiny_model, tiny_params)
     @jax.jit
     def alone(tokens):
         cache = init_cache(tiny_model.config, 1, tokens.shape[1], jnp.float32)
-        return tiny_model.hidden_states(tiny_params, tokens, tokens >= 0, cache)[1]
+        return tiny_model.apply(tiny_params, tokens, tokens >= 0, cache)
 
     for row, prompt in enumerate(PROMPTS):
-        cache, real = alone(jnp.array([prompt])), slice(5 - len(prompt), None)
+        (expected, cache), real = alone(jnp.array([prompt])), slice(5 - len(prompt), None)
+        np.testing.assert_allclose(logits[row], expected[0, -1], atol=1e-5)
         for layer in range(tiny_model.config.num_layers):
             np.testing.assert_allclose(
                 found.keys[layer][row, ..., real], cache.keys[layer][0].swapaxes(1, 2), atol=1e-5

@@ -1,13 +1,14 @@
 """Sampled completions: their probabilities, their independence, where they end."""
 
 import dataclasses
+import gc
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.models import LanguageModel
+from jaxgap.models import LanguageModel, LongRope
 from jaxgap.sampling import (
     SamplingParams,
     TokenBatch,
@@ -17,11 +18,11 @@ from jaxgap.sampling import (
     sample,
 )
 from jaxgap.sampling.decode import Rows, decode
-from jaxgap.sampling.prefix import Prefixes, prefill
+from jaxgap.sampling.prefix import prefill
 from jaxgap.sampling.ring import init_ring, ring_shapes
 
-# Lengths of 2 to 23 tokens, so that prefixes come in several buckets, one of them empty but for
-# padding; 40 new tokens, so that the ring grows; a prompt of one token has no prefix at all.
+# Lengths of 1 to 23 tokens, so that prompts come in several buckets; 40 new tokens, so that the
+# ring grows.
 PROMPTS = ["1+2=", "34+5=", "7", "60+60=", "12345678901+12345678901="]
 NUM_CANDIDATES, MAX_NEW_TOKENS = 3, 40
 KEY = jax.random.key(0)
@@ -95,6 +96,24 @@ def test_logprobs_are_the_full_forwards(drawn, score):
 def test_logprobs_are_at_temperature_one_and_unfiltered(sample_tiny, score):
     hot = sample_tiny(sampling_params=SamplingParams(2.5, top_k=5))
     np.testing.assert_allclose(hot.logprobs, score(hot), atol=1e-4)
+
+
+def test_logprobs_are_the_full_forwards_beside_the_window_of_longrope(tiny_model, sharp_params):
+    """On both sides of it: the prompts that `jaxgap improve` lets pass."""
+    half = tiny_model.config.head_dim // 2
+    scaling = LongRope((1.0,) * half, (0.25,) * half, original_length=12, magnitude=1.2)
+    config = dataclasses.replace(tiny_model.config, rope_scaling=scaling)
+    model = LanguageModel(config, tiny_model.tokenizer)
+    prompts = encode_prompts(model.tokenizer, ["1+2=", "123456+12345="], 13)
+    limits = np.full((2, 2), 8)
+    drawn = sample(
+        model, sharp_params, prompts, KEY, num_candidates=2, max_new_tokens=limits, stop_ids=()
+    )
+    text = np.concatenate([np.repeat(prompts.tokens, 2, 0), drawn.tokens.reshape(4, -1)], 1)
+    real = np.pad(np.repeat(prompts.mask, 2, 0), ((0, 0), (0, 8)), constant_values=True)
+    logits, _ = model.apply(sharp_params, text[:, :-1], real[:, :-1])
+    expected = np.take_along_axis(jax.nn.log_softmax(logits[:, 12:]), text[:, 13:, None], 2)
+    np.testing.assert_allclose(drawn.logprobs.reshape(4, 8), expected[..., 0], atol=1e-4)
 
 
 def test_logprobs_are_the_full_forwards_where_keys_lie_in_blocks(sample_tiny, score):
@@ -249,6 +268,43 @@ def test_several_stop_tokens(tiny_model, sample_tiny, drawn):
     assert all("5" not in text and "=" not in text for row in stopped.texts for text in row)
 
 
+@pytest.mark.parametrize("rows_at_once", [3, 128])
+def test_completions_may_end_at_their_first_token(sample_tiny, drawn, rows_at_once):
+    limits = np.where(np.arange(15).reshape(5, 3) % 4 == 0, 1, 6)
+    stop = int(drawn.tokens[1, 2, 0])
+    seen = []
+    found = sample_tiny(
+        max_new_tokens=limits,
+        stop_ids=(stop,),
+        rows_at_once=rows_at_once,
+        on_progress=lambda progress: seen.append(progress.num_ended),
+    )
+    at_first = drawn.tokens[..., 0] == stop
+    assert 0 < at_first.sum() < at_first.size
+    np.testing.assert_array_equal(found.tokens[..., 0], drawn.tokens[..., 0])
+    np.testing.assert_array_equal(found.lengths == 1, at_first | (limits == 1))
+    assert found.finished[at_first].all()
+    assert seen[-1] == 15
+
+
+def test_a_token_each_needs_no_decoding(sample_tiny, drawn, compiled_programs):
+    found = sample_tiny(max_new_tokens=1, sampling_params=SamplingParams(1.0))
+    np.testing.assert_array_equal(found.tokens[..., 0], drawn.tokens[..., 0])
+    assert "jit(decode)" not in compiled_programs
+
+
+def test_a_ring_is_gone_when_sampling_ends(sample_tiny):
+    """Not only once Python looks for garbage: the next call would hold a second one."""
+    sample_tiny()
+    before = len(jax.live_arrays())
+    gc.disable()
+    try:
+        sample_tiny()
+        assert len(jax.live_arrays()) == before
+    finally:
+        gc.enable()
+
+
 def test_progress_is_reported(sample_tiny, drawn):
     seen = []
     sample_tiny(on_progress=seen.append)
@@ -333,7 +389,7 @@ def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
     rows, slots = 64, 256
     ring = init_ring(ring_shapes(tiny_model.config, rows, slots, jnp.float32))
     prompts = TokenBatch(np.zeros((16, 24), np.int32), np.ones((16, 24), bool))
-    prefix: Prefixes = prefill(tiny_model, sharp_params, prompts)
+    prefix, _ = prefill(tiny_model, sharp_params, prompts)
     ints = jnp.zeros(rows, jnp.int32)
     state = Rows(ints, ints, ints, jnp.zeros(rows, bool), ints)
     arguments = (prefix, ring, state, KEY, SamplingParams().traced(), ints[:1], jnp.int32(1))
