@@ -7,13 +7,16 @@ with prefix caching.
 
 Each turn is a separate process in its engine's environment. It loads the model, runs once to warm
 up (jaxgap the whole case, in order to compile; the others, which compile nothing, one batch), and
-is timed on further runs with other seeds and other prompts of the same lengths: in a training loop
-the weights change between rounds, so a prefix cache from the previous round is useless. Turns
-alternate (A B C A B C ...), and ratios are taken within a round, because a shared machine drifts.
+is timed on further runs (three of the first case, of which the median counts) with other seeds and
+other prompts of the same lengths: in a training loop the weights change between rounds, so a prefix
+cache from the previous round is useless. Turns alternate (A B C A B C ...), and ratios are taken
+within a round, because a shared machine drifts.
 
 The bound is the rate that the matrix products of the model's decode step reach alone in XLA,
 measured in a separate process before and after each of jaxgap's turns. Where other work shares the
-processors, processor time says more than wall-clock time; both are given. Memory is the peak of a
+processors, processor time says more than wall-clock time; both are given. (Of a completion's L
+tokens a step draws all but the first, which the prompt's own logits give: no more than L / (L - 1)
+of the bound could be reached if all else cost nothing.) Memory is the peak of a
 process while it generates, including the warm-up but not loading.
 
     python benchmarks/sampling.py --setup                  # make the peers' environments, once

@@ -61,7 +61,7 @@ class Case:
 
 
 CASES = {
-    "8x16x32": Case(8, 16, 32),
+    "8x16x32": Case(8, 16, 32, num_turns=3),
     "64x16x128": Case(64, 16, 128, uneven=True),
 }
 

@@ -74,7 +74,8 @@ def run_cost(loop: Loop, params: Params, metrics: Sequence[RoundMetrics]) -> Cos
     trained = sum(each.trained_tokens for each in rounds)
     targets = sum(each.target_tokens for each in rounds)
     body, vocabulary = product_parameters(loop, params)
-    forward = body * (sampled + read) + vocabulary * (sampled + judgements)
+    passed = sampled - num_drawn * len(drawn)  # the last token of a completion is not read
+    forward = body * (passed + read) + vocabulary * (sampled + judgements)
     update = body * trained + vocabulary * targets
     return Cost(sampled, read, trained, 2 * forward + (4 if loop.frozen else 6) * update)
 

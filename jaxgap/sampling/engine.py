@@ -91,11 +91,11 @@ class DecodingEngine:
 
     def schedule(self) -> bool:
         """Assign waiting completions to free rows; false if nothing is left to decode."""
-        while True:
+        some_ended = True
+        while some_ended and self._few_live():
             changed = self._scheduler.admit()
             self._prefix_cache.load(changed, self._scheduler.prompts, self._draw_first)
-            if not self._release_ended():
-                break
+            some_ended = self._release_ended()  # at their first token
         if (self._scheduler.completions == FREE).all():
             return False
         if self._scheduler.num_rows // 2 >= max(1, self._min_rows):
@@ -136,6 +136,11 @@ class DecodingEngine:
         drawn = to_host(draw_first(logits, self._key, row_ids, self._sampling_params))
         tokens, logprobs = (part[: len(prompts)].reshape(-1, 1) for part in drawn)
         self._transcript.add(numbers.ravel(), Drawn(tokens, logprobs, np.ones(tokens.shape, bool)))
+
+    def _few_live(self) -> bool:
+        num_rows = self._scheduler.num_rows
+        num_live = np.count_nonzero(self._scheduler.completions != FREE)
+        return num_live < min_live_rows(num_rows, num_rows)
 
     def _release_ended(self) -> bool:
         """Free the rows whose completions have ended; whether there were any."""

@@ -84,6 +84,7 @@ class PrefixCache:
                 self.prefixes = insert_prefix(self.prefixes, read, index, group)
                 self._prompts[group] = prompt
             on_read(batch, logits)
+            del read, logits  # before the next ones are made
         for group in groups:
             if self._prompts[group] != prompts[group]:
                 source = np.flatnonzero(self._prompts == prompts[group])[0]

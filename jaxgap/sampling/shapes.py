@@ -1,6 +1,6 @@
 """The arguments of the compiled programs as shapes, to compile or plan without weights.
 
-Sampling runs two programs, :func:`jaxgap.sampling.prefix.prefill` and
+Two programs take nearly all of sampling, :func:`jaxgap.sampling.prefix.prefill` and
 :func:`jaxgap.sampling.decode.decode`. Both can be lowered with these shapes in place of arrays, for
 absent devices too: each leaf may be given a sharding first.
 """

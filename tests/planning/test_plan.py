@@ -222,7 +222,7 @@ def test_a_small_model_is_compiled_for_four_chips(tmp_path, capsys):
     # On each chip: one prompt of four, and the two rows that continue it.
     prompt, rows, slots = 32, 2, 32 + 32
     expected = {
-        "prefill": layer(prompt, 32) + keys_and_values(prompt),
+        "prefill": 2 * layer(prompt, 32),
         "decode": 16 * (2 * layer(rows, slots) + rows * vocabulary),
         # Judging reads 42 and 52 tokens, in buckets of 48 and 64.
         "score": layer(48, 48 + 64) + keys_and_values(48)

@@ -287,10 +287,56 @@ def test_completions_may_end_at_their_first_token(sample_tiny, drawn, rows_at_on
     assert seen[-1] == 15
 
 
-def test_a_token_each_needs_no_decoding(sample_tiny, drawn, compiled_programs):
-    found = sample_tiny(max_new_tokens=1, sampling_params=SamplingParams(1.0))
+def test_a_token_each_needs_no_decoding(sample_tiny, drawn, monkeypatch):
+    monkeypatch.delattr("jaxgap.sampling.engine.decode")
+    found = sample_tiny(max_new_tokens=1)
     np.testing.assert_array_equal(found.tokens[..., 0], drawn.tokens[..., 0])
-    assert "jit(decode)" not in compiled_programs
+
+
+@pytest.mark.parametrize("window", [3, 7])
+def test_logprobs_are_the_full_forwards_in_a_sliding_window(
+    tiny_model, sharp_params, prompts, window
+):
+    """Completions grow until the window is beyond their prompt."""
+    config = dataclasses.replace(tiny_model.config, sliding_window=window)
+    model = LanguageModel(config, tiny_model.tokenizer)
+    drawn = sample(
+        model, sharp_params, prompts, KEY, num_candidates=2, max_new_tokens=12, stop_ids=()
+    )
+    width = prompts.tokens.shape[1]
+    text = np.concatenate([np.repeat(prompts.tokens, 2, 0), drawn.tokens.reshape(10, -1)], 1)
+    real = np.pad(np.repeat(prompts.mask, 2, 0), ((0, 0), (0, 12)), constant_values=True)
+    logits, _ = model.apply(sharp_params, text[:, :-1], real[:, :-1])
+    predicting = jax.nn.log_softmax(logits[:, width - 1 :])
+    expected = np.take_along_axis(predicting, text[:, width:, None], 2)[..., 0]
+    np.testing.assert_allclose(drawn.logprobs.reshape(10, 12), expected, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_prompt_is_read_once(tiny_model, sharp_params, monkeypatch, seed):
+    """However rows become free: a second reading would draw second first tokens."""
+    rng, read = np.random.default_rng(seed), []
+
+    def count(model, params, tokens):
+        read.extend({tuple(row) for row in np.asarray(tokens.tokens).tolist()})
+        return prefill(model, params, tokens)
+
+    monkeypatch.setattr("jaxgap.sampling.prefix_cache.prefill", count)
+    texts = [f"{number}+{number}=" for number in rng.permutation(40)[:13]]
+    prompts = encode_prompts(tiny_model.tokenizer, texts, 8)
+    found = sample(
+        tiny_model,
+        sharp_params,
+        prompts,
+        KEY,
+        num_candidates=5,
+        max_new_tokens=rng.integers(1, 9, (13, 5)),
+        stop_ids=(int(rng.integers(2, 12)),),
+        rows_at_once=9,
+    )
+    assert sorted(read) == sorted(set(read))
+    assert len(read) == 13
+    assert (found.lengths >= 1).all()
 
 
 def test_a_ring_is_gone_when_sampling_ends(sample_tiny):

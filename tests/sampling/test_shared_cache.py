@@ -38,3 +38,32 @@ def test_scores_of_narrow_queries_are_scaled_in_float32(dtype, tolerance):
     expected = weights / weights.sum(1, keepdims=True) @ value[0, 0]
     error = np.asarray(mixed, np.float64)[:, 0, 0] - expected
     assert np.sqrt((error**2).mean()) < tolerance
+
+
+@pytest.mark.parametrize("apart", [-50.0, 0.0, 50.0])
+@pytest.mark.parametrize("hidden", [None, "prompt", "ring"])
+def test_prompt_and_ring_are_merged_into_one_softmax(apart, hidden):
+    """Wherever the largest scores lie, and where one of the two has nothing to see."""
+    rng = np.random.default_rng(1)
+    head_dim, prompt_slots, ring_slots = 8, 5, 4
+    query = jnp.asarray(rng.normal(size=(1, 1, 1, head_dim)), jnp.float32)
+    keys, values = rng.normal(size=(2, prompt_slots + ring_slots, head_dim)).astype(np.float32)
+    direction = np.asarray(query[0, 0, 0])
+    keys[:prompt_slots] += apart * head_dim**0.5 * direction / (direction @ direction)
+    prefix_keys = jnp.asarray(keys[None, None, :prompt_slots]).swapaxes(2, 3)
+    prefix_values = jnp.asarray(values[None, None, :prompt_slots])
+    prefixes = Prefixes((prefix_keys,), (prefix_values,), jnp.ones((1, prompt_slots), bool))
+    # The last slot is written by `attend` itself.
+    in_ring = jnp.asarray(keys[None, None, prompt_slots:]).swapaxes(2, 3).at[..., -1].set(0)
+    ring = Ring((in_ring,), (jnp.asarray(values[None, None, prompt_slots:]),), jnp.int32(4))
+    seen = np.ones(prompt_slots + ring_slots, bool)
+    if hidden is not None:
+        seen[slice(prompt_slots) if hidden == "prompt" else slice(prompt_slots, None)] = False
+    cache = SharedPrefixCache(prefixes, ring, jnp.ones(1, jnp.int32))
+    latest = (keys[None, None, -1:], values[None, None, -1:])
+    mixed, _ = cache.attend(0, query, *map(jnp.asarray, latest), jnp.asarray(seen)[None, None])
+
+    scores = keys[seen].astype(np.float64) @ direction / head_dim**0.5
+    weights = np.exp(scores - scores.max())
+    expected = weights @ values[seen] / weights.sum()
+    np.testing.assert_allclose(mixed[0, 0, 0], expected, rtol=1e-4, atol=1e-5)

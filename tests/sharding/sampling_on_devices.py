@@ -160,6 +160,7 @@ def _programs(model, params):
     from jaxgap.planning.hlo import parse_module
     from jaxgap.sampling import TokenBatch, continued_logits
     from jaxgap.sampling.decode import Rows, decode
+    from jaxgap.sampling.draw import draw_first
     from jaxgap.sampling.prefix import prefill
     from jaxgap.sampling.ring import init_ring, ring_shapes
     from jaxgap.sampling.sampling_params import SamplingParams
@@ -170,15 +171,17 @@ def _programs(model, params):
 
     questions = rows_to_devices(batch(16, 32))
     numbers = np.zeros(64, np.int32)
+    first_rows = rows_to_devices(numbers.reshape(16, 4))
     rows = rows_to_devices(Rows(numbers, numbers, numbers, numbers == 0, numbers))
     ring = init_ring(ring_shapes(model.config, 64, 32, np.float32))
-    prefix = prefill(model, params, questions)
+    prefix, logits = prefill(model, params, questions)
     asked = rows_to_devices((batch(16, 32), np.arange(64) // 4, batch(64, 8)))
     limits = (np.zeros(1, np.int32), np.int32(1))
     sampling_params = SamplingParams().traced()
     key = jax.random.key(0)
     lowered = {
         "prefill": prefill.lower(model, params, questions),
+        "first draw": draw_first.lower(logits, key, first_rows, sampling_params),
         "decode": decode.lower(
             model, params, prefix, ring, rows, key, sampling_params, *limits, max_steps=16
         ),
