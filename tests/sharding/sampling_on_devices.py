@@ -38,22 +38,23 @@ def main(path: str | None) -> None:
             )
             for rows in (128, 24)
         ]
-        return drawn, _scores(model, params, prompts, drawn[0]), _programs(model, params)
+        return drawn, _scores(model, params, prompts, drawn[0]), *_programs(model, params)
 
-    alone, scores, programs = results(params)
+    alone, scores, programs, _ = results(params)
     print(json.dumps({"shape": (1, 1, 1), "programs": programs}))
     for shape in SHAPES:
         mesh = make_mesh(MeshShape(*shape))
         with jax.set_mesh(mesh):
             placed = parameters_on_mesh(model.config, params)
             # The same completions, so that the scores of both can be compared.
-            drawn, _, programs = results(placed)
+            drawn, _, programs, first_draw = results(placed)
             ours = _scores(model, placed, prompts, alone[0])
         apart = [_apart(model, params, prompts, key, alone[0], each) for each in drawn]
         error = np.abs(ours - scores)
         row = {
             "shape": shape,
             "programs": programs,
+            "first_draw": first_draw,
             "largest_logprob_error": float(error.max()),
             "mean_logprob_error": float(error.mean()),
             "num_completions": int(alone[0].finished.size),
@@ -153,7 +154,9 @@ def _draws_apart(mesh):
 
 
 def _programs(model, params):
-    """Memory, work and exchanges on one device of the programs that sampling and judging run."""
+    """Memory, work and exchanges on one device of the programs that take the time of sampling and
+    judging; and of the first draw.
+    """
     import jax
 
     from jaxgap.planning.costs import count_costs
@@ -181,16 +184,17 @@ def _programs(model, params):
     key = jax.random.key(0)
     lowered = {
         "prefill": prefill.lower(model, params, questions),
-        "first draw": draw_first.lower(logits, key, first_rows, sampling_params),
         "decode": decode.lower(
             model, params, prefix, ring, rows, key, sampling_params, *limits, max_steps=16
         ),
         "judge": continued_logits.lower(model, params, *asked),
     }
-    return {
+    first_draw = draw_first.lower(logits, key, first_rows, sampling_params)
+    programs = {
         name: _costs(program.compile(), count_costs, parse_module)
         for name, program in lowered.items()
     }
+    return programs, _costs(first_draw.compile(), count_costs, parse_module)
 
 
 def _costs(compiled, count_costs, parse_module):

@@ -75,6 +75,11 @@ def test_memory_falls_as_the_axes_say(runs, all_axes_cut):
                 assert sum(program[of] for of in both) < sum(alone[name][of] for of in both), name
 
 
+def test_the_first_draw_exchanges_nothing(on_meshes):
+    for run in on_meshes:
+        assert run["first_draw"]["collectives"] == {}
+
+
 def test_the_exchanges_are_those_that_the_axes_are_for(runs):
     for (data, fsdp, tensor), run in runs.items():
         kinds = {name: set(p["collectives"]) for name, p in run["programs"].items()}
