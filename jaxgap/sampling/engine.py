@@ -91,11 +91,10 @@ class DecodingEngine:
 
     def schedule(self) -> bool:
         """Assign waiting completions to free rows; false if nothing is left to decode."""
-        some_ended = True
-        while some_ended and self._few_live():
-            changed = self._scheduler.admit()
-            self._prefix_cache.load(changed, self._scheduler.prompts, self._draw_first)
-            some_ended = self._release_ended()  # at their first token
+        self._admit()
+        # Completions may end at their first token. A few are not worth another prefill.
+        while self._release_ended() and self._few_live():
+            self._admit()
         if (self._scheduler.completions == FREE).all():
             return False
         if self._scheduler.num_rows // 2 >= max(1, self._min_rows):
@@ -126,6 +125,10 @@ class DecodingEngine:
         drawn = to_host(drawn)
         transcript.add(completions[live], Drawn(*(part[live] for part in drawn)))
         self._release_ended()
+
+    def _admit(self) -> None:
+        changed = self._scheduler.admit()
+        self._prefix_cache.load(changed, self._scheduler.prompts, self._draw_first)
 
     def _draw_first(self, prompts: list[int], logits: Float[Array, "rows vocab"]) -> None:
         """Draw the first token of every candidate of these prompts, and record it."""

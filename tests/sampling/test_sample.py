@@ -200,6 +200,22 @@ def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
     assert sum(steps) <= limits.sum() / 4 + limits.max()
 
 
+def test_a_single_row_that_ended_is_replaced_at_the_next_call(sample_tiny, monkeypatch):
+    """Too few to interrupt a call, or to prefill once more, but not to wait any longer."""
+    live, program = [], engine.decode
+
+    def call(*arguments, **options):
+        live.append(int(arguments[4].live.sum()))
+        return program(*arguments, **options)
+
+    call.lower = program.lower
+    monkeypatch.setattr(engine, "decode", call)
+    limits = np.full((5, 8), 40)
+    limits[2, 0] = 3
+    sample_tiny(num_candidates=8, max_new_tokens=limits, stop_ids=(), rows_at_once=32)
+    assert live[:2] == [32, 32]
+
+
 def test_a_row_does_not_depend_on_its_batch_mates(sample_tiny, prompts, drawn):
     # The last prompt becomes another one: the others' results stay.
     tokens, mask = np.array(prompts.tokens), np.array(prompts.mask)
