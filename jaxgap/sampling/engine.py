@@ -137,12 +137,13 @@ class DecodingEngine:
         row_ids = np.pad(numbers, ((0, len(logits) - len(prompts)), (0, 0)), mode="edge")
         row_ids = rows_to_devices(row_ids.astype(np.int32))
         drawn = to_host(draw_first(logits, self._key, row_ids, self._sampling_params))
-        tokens, logprobs = (part[: len(prompts)].reshape(-1, 1) for part in drawn)
-        self._transcript.add(numbers.ravel(), Drawn(tokens, logprobs, np.ones(tokens.shape, bool)))
+        all_live = np.ones(row_ids.shape, bool)
+        parts = [part[: len(prompts)].reshape(-1, 1) for part in (*drawn, all_live)]
+        self._transcript.add(numbers.ravel(), Drawn(*parts))
 
     def _few_live(self) -> bool:
         num_rows = self._scheduler.num_rows
-        num_live = np.count_nonzero(self._scheduler.completions != FREE)
+        num_live = int((self._scheduler.completions != FREE).sum())
         return num_live < min_live_rows(num_rows, num_rows)
 
     def _release_ended(self) -> bool:
