@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -136,10 +137,10 @@ class DecodingEngine:
         numbers = np.array(prompts)[:, None] * num_candidates + np.arange(num_candidates)
         row_ids = np.pad(numbers, ((0, len(logits) - len(prompts)), (0, 0)), mode="edge")
         row_ids = rows_to_devices(row_ids.astype(np.int32))
-        drawn = to_host(draw_first(logits, self._key, row_ids, self._sampling_params))
-        all_live = np.ones(row_ids.shape, bool)
-        parts = [part[: len(prompts)].reshape(-1, 1) for part in (*drawn, all_live)]
-        self._transcript.add(numbers.ravel(), Drawn(*parts))
+        drawn: Any = to_host(draw_first(logits, self._key, row_ids, self._sampling_params))
+        drawn = (*drawn, np.ones(row_ids.shape, bool))
+        columns = (part[: len(prompts)].reshape(-1, 1) for part in drawn)
+        self._transcript.add(numbers.ravel(), Drawn(*columns))
 
     def _few_live(self) -> bool:
         num_rows = self._scheduler.num_rows
