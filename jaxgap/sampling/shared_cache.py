@@ -75,62 +75,45 @@ class SharedPrefixCache(NamedTuple):
         query_by_group = (query / query_divisor).reshape(*by_group, head_dim)
         query_by_row = query_by_group.reshape(*by_row, head_dim)
 
-        shared = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
+        scores = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
         shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
-        shared = _Weights.of(shared / score_divisor, shared_mask)
-        own = ring.scores(layer, query_by_row) / score_divisor
-        own = _Weights.of(own, mask[:, :, None, prefix_slots:])
-
-        dtype = value.dtype
-        from_prompt = jnp.einsum(
-            "gkcqs,gksd->gkcqd", shared.relative.astype(dtype), prefix_values, **FLOAT32
-        )
-        from_prompt = from_prompt.swapaxes(1, 2).reshape(query_by_row.shape)
-        from_ring = jnp.einsum(
-            "rkqs,rksd->rkqd", own.relative.astype(dtype), ring.values[layer], **FLOAT32
-        )
-        of_prompt, of_ring = _scales(
-            shared.largest.swapaxes(1, 2).reshape(by_row),
-            shared.total.swapaxes(1, 2).reshape(by_row),
-            own.largest,
-            own.total,
-        )
-        mixed = of_prompt[..., None] * from_prompt + of_ring[..., None] * from_ring
-        return mixed.astype(dtype).reshape(query.shape), self._replace(ring=ring)
+        shared = _mixed(scores / score_divisor, shared_mask, "gkcqs,gksd->gkcqd", prefix_values)
+        shared = _Mixed(*(each.swapaxes(1, 2).reshape(*by_row, *each.shape[4:]) for each in shared))
+        scores = ring.scores(layer, query_by_row) / score_divisor
+        own_mask = mask[:, :, None, prefix_slots:]
+        own = _mixed(scores, own_mask, "rkqs,rksd->rkqd", ring.values[layer])
+        mixed = _merged(shared, own).astype(value.dtype).reshape(query.shape)
+        return mixed, self._replace(ring=ring)
 
     @property
     def _group_size(self) -> int:
         return self.num_generated.shape[0] // self.prefix.valid.shape[0]
 
 
-class _Weights(NamedTuple):
-    """The weights of the slots of one part, relative to that of the largest score.
+class _Mixed(NamedTuple):
+    """Values weighted by the exponentials of scores, relative to that of the largest score.
 
-    Each part has a largest score of its own: one for both would have to be looked up for every
-    slot, in the other part's order, which takes XLA's CPU loops ten times as long.
+    Prompt and ring have a largest score of their own each: one for both would have to be looked up
+    for every slot, in the other one's order, which takes XLA's CPU loops ten times as long.
     """
 
-    relative: Float[Array, "*queries slots"]
+    values: Float[Array, "*queries head_dim"]
     largest: Float[Array, "*queries"]
     total: Float[Array, "*queries"]
 
-    @classmethod
-    def of(cls, scores: Array, mask: Array) -> _Weights:
-        # The most negative finite number, not -inf: a fully masked row must not give NaN.
-        masked = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
-        largest = masked.max(-1)
-        relative = jnp.exp(masked - largest[..., None])
-        return cls(relative, largest, relative.sum(-1))
+
+def _mixed(scores: Array, mask: Array, product: str, values: Array) -> _Mixed:
+    # The most negative finite number, not -inf: a fully masked row must not give NaN.
+    masked = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+    largest = masked.max(-1)
+    weights = jnp.exp(masked - largest[..., None])
+    mixed = jnp.einsum(product, weights.astype(values.dtype), values, **FLOAT32)
+    return _Mixed(mixed, largest, weights.sum(-1))
 
 
-def _scales(
-    prompt_largest: Float[Array, "*queries"],
-    prompt_total: Float[Array, "*queries"],
-    ring_largest: Float[Array, "*queries"],
-    ring_total: Float[Array, "*queries"],
-) -> tuple[Float[Array, "*queries"], Float[Array, "*queries"]]:
-    """What to multiply the weighted values of prompt and ring by, for weights that sum to one."""
-    largest = jnp.maximum(prompt_largest, ring_largest)
-    of_prompt, of_ring = jnp.exp(prompt_largest - largest), jnp.exp(ring_largest - largest)
-    normaliser = of_prompt * prompt_total + of_ring * ring_total
-    return of_prompt / normaliser, of_ring / normaliser
+def _merged(a: _Mixed, b: _Mixed) -> Float[Array, "*queries head_dim"]:
+    """The values of both, divided by the total of all weights."""
+    largest = jnp.maximum(a.largest, b.largest)
+    of_a, of_b = jnp.exp(a.largest - largest), jnp.exp(b.largest - largest)
+    total = of_a * a.total + of_b * b.total
+    return (of_a / total)[..., None] * a.values + (of_b / total)[..., None] * b.values
