@@ -16,8 +16,8 @@ The bound is the rate that the matrix products of the model's decode step reach 
 measured in a separate process before and after each of jaxgap's turns. Where other work shares the
 processors, processor time says more than wall-clock time; both are given. (Of a completion's L
 tokens a step draws all but the first, which the prompt's own logits give: no more than L / (L - 1)
-of the bound could be reached if all else cost nothing.) Memory is the peak of a
-process while it generates, including the warm-up but not loading.
+of the bound could be reached if all else cost nothing.) Memory is the peak of a process while it
+generates, including the warm-up but not loading.
 
     python benchmarks/sampling.py --setup                  # make the peers' environments, once
     python benchmarks/sampling.py --json sampling.json

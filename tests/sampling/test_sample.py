@@ -67,19 +67,33 @@ def compiled_programs():
     jax.monitoring.unregister_event_duration_listener(watch)
 
 
+@pytest.fixture
+def decode_calls(monkeypatch):
+    """The rows that each call of the decode loop is given, and what it draws."""
+    calls, program = [], engine.decode
+
+    def call(model, params, prefix, ring, rows, *others, **options):
+        result = program(model, params, prefix, ring, rows, *others, **options)
+        calls.append((rows, result[2]))
+        return result
+
+    call.lower = program.lower
+    monkeypatch.setattr(engine, "decode", call)
+    return calls
+
+
 @pytest.fixture(scope="module")
 def score(tiny_model, sharp_params, prompts):
     """Log-probabilities of completions by one full forward, at highest precision."""
-    apply = jax.jit(tiny_model.apply)
 
-    def call(completions):
-        num_new = completions.tokens.shape[2]
-        asked, asked_mask = (np.repeat(part, NUM_CANDIDATES, axis=0) for part in prompts)
+    def call(completions, model=tiny_model, prompts=prompts):
+        _, num_candidates, num_new = completions.tokens.shape
+        asked, asked_mask = (np.repeat(part, num_candidates, axis=0) for part in prompts)
         tokens = completions.tokens.reshape(-1, num_new)
         mask = completions.completion_mask.reshape(-1, num_new)
         rows, real = np.hstack([asked, tokens]), np.hstack([asked_mask, mask])
         with jax.default_matmul_precision("highest"):
-            logits, _ = apply(sharp_params, rows, real)
+            logits, _ = jax.jit(model.apply)(sharp_params, rows, real)
         # The logits at a position predict the next token, so those of completions start one early.
         logprobs = jax.nn.log_softmax(logits[:, -num_new - 1 : -1])
         picked = np.take_along_axis(np.asarray(logprobs), tokens[..., None], axis=-1)[..., 0]
@@ -98,22 +112,20 @@ def test_logprobs_are_at_temperature_one_and_unfiltered(sample_tiny, score):
     np.testing.assert_allclose(hot.logprobs, score(hot), atol=1e-4)
 
 
-def test_logprobs_are_the_full_forwards_beside_the_window_of_longrope(tiny_model, sharp_params):
+def test_logprobs_are_the_full_forwards_beside_the_window_of_longrope(
+    tiny_model, sharp_params, score
+):
     """On both sides of it: the prompts that `jaxgap improve` lets pass."""
     half = tiny_model.config.head_dim // 2
     scaling = LongRope((1.0,) * half, (0.25,) * half, original_length=12, magnitude=1.2)
     config = dataclasses.replace(tiny_model.config, rope_scaling=scaling)
     model = LanguageModel(config, tiny_model.tokenizer)
     prompts = encode_prompts(model.tokenizer, ["1+2=", "123456+12345="], 13)
-    limits = np.full((2, 2), 8)
     drawn = sample(
-        model, sharp_params, prompts, KEY, num_candidates=2, max_new_tokens=limits, stop_ids=()
+        model, sharp_params, prompts, KEY, num_candidates=2, max_new_tokens=8, stop_ids=()
     )
-    text = np.concatenate([np.repeat(prompts.tokens, 2, 0), drawn.tokens.reshape(4, -1)], 1)
-    real = np.pad(np.repeat(prompts.mask, 2, 0), ((0, 0), (0, 8)), constant_values=True)
-    logits, _ = model.apply(sharp_params, text[:, :-1], real[:, :-1])
-    expected = np.take_along_axis(jax.nn.log_softmax(logits[:, 12:]), text[:, 13:, None], 2)
-    np.testing.assert_allclose(drawn.logprobs.reshape(4, 8), expected[..., 0], atol=1e-4)
+    assert drawn.completion_mask.all()
+    np.testing.assert_allclose(drawn.logprobs, score(drawn, model, prompts), atol=1e-4)
 
 
 def test_logprobs_are_the_full_forwards_where_keys_lie_in_blocks(sample_tiny, score):
@@ -180,40 +192,24 @@ def test_rows_refilled_are_the_same_under_keys_of_other_kinds(sample_tiny, impl)
     assert (sample_tiny(key=jax.random.key(1, impl=impl)).tokens != at_once.tokens).any()
 
 
-def test_ended_rows_are_replaced_while_others_wait(sample_tiny, monkeypatch):
+def test_ended_rows_are_replaced_while_others_wait(sample_tiny, decode_calls):
     # 15 completions of 1 to 38 tokens on four rows. A row that is not refilled would stand empty
     # until the longest of four ends, as in a batch that is decoded to its end.
-    steps, program = [], engine.decode
-
-    def call(*arguments, **options):
-        ring, rows, drawn = program(*arguments, **options)
-        steps.append(int(drawn.mask.any(0).sum()))
-        return ring, rows, drawn
-
-    call.lower = program.lower
-    monkeypatch.setattr(engine, "decode", call)
     limits = np.random.default_rng(0).permutation(np.arange(1, 41, 40 / 15)).astype(int)
     cut = sample_tiny(max_new_tokens=limits.reshape(5, 3), stop_ids=(), rows_at_once=4)
     assert cut.num_tokens == limits.sum()
     in_batches = sum(limits[first : first + 4].max() for first in range(0, 15, 4))
-    assert sum(steps) <= 0.8 * in_batches
-    assert sum(steps) <= limits.sum() / 4 + limits.max()
+    num_steps = sum(int(drawn.mask.any(0).sum()) for _, drawn in decode_calls)
+    assert num_steps <= 0.8 * in_batches
+    assert num_steps <= limits.sum() / 4 + limits.max()
 
 
-def test_a_single_row_that_ended_is_replaced_at_the_next_call(sample_tiny, monkeypatch):
+def test_a_single_row_that_ended_is_replaced_at_the_next_call(sample_tiny, decode_calls):
     """Too few to interrupt a call, or to prefill once more, but not to wait any longer."""
-    live, program = [], engine.decode
-
-    def call(*arguments, **options):
-        live.append(int(arguments[4].live.sum()))
-        return program(*arguments, **options)
-
-    call.lower = program.lower
-    monkeypatch.setattr(engine, "decode", call)
     limits = np.full((5, 8), 40)
     limits[2, 0] = 3
     sample_tiny(num_candidates=8, max_new_tokens=limits, stop_ids=(), rows_at_once=32)
-    assert live[:2] == [32, 32]
+    assert [rows.live.sum() for rows, _ in decode_calls[:2]] == [32, 32]
 
 
 def test_a_row_does_not_depend_on_its_batch_mates(sample_tiny, prompts, drawn):
@@ -311,7 +307,7 @@ def test_a_token_each_needs_no_decoding(sample_tiny, drawn, monkeypatch):
 
 @pytest.mark.parametrize("window", [3, 7])
 def test_logprobs_are_the_full_forwards_in_a_sliding_window(
-    tiny_model, sharp_params, prompts, window
+    tiny_model, sharp_params, prompts, score, window
 ):
     """Completions grow until the window is beyond their prompt."""
     config = dataclasses.replace(tiny_model.config, sliding_window=window)
@@ -319,13 +315,8 @@ def test_logprobs_are_the_full_forwards_in_a_sliding_window(
     drawn = sample(
         model, sharp_params, prompts, KEY, num_candidates=2, max_new_tokens=12, stop_ids=()
     )
-    width = prompts.tokens.shape[1]
-    text = np.concatenate([np.repeat(prompts.tokens, 2, 0), drawn.tokens.reshape(10, -1)], 1)
-    real = np.pad(np.repeat(prompts.mask, 2, 0), ((0, 0), (0, 12)), constant_values=True)
-    logits, _ = model.apply(sharp_params, text[:, :-1], real[:, :-1])
-    predicting = jax.nn.log_softmax(logits[:, width - 1 :])
-    expected = np.take_along_axis(predicting, text[:, width:, None], 2)[..., 0]
-    np.testing.assert_allclose(drawn.logprobs.reshape(10, 12), expected, atol=1e-4, rtol=1e-5)
+    assert drawn.completion_mask.all()
+    np.testing.assert_allclose(drawn.logprobs, score(drawn, model), atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
