@@ -63,27 +63,44 @@ class SharedPrefixCache(NamedTuple):
         mask: Bool[Array, "rows 1 slots"],
     ) -> tuple[Heads, SharedPrefixCache]:
         """Write one layer's keys and values to the ring, and attend to prompt and ring."""
-        ring = self.ring.written(layer, key, value)
-        prefix_keys, prefix_values = self.prefix.keys[layer], self.prefix.values[layer]
-        num_groups, num_kv_heads, head_dim, prefix_slots = prefix_keys.shape
-        by_group = (num_groups, self._group_size, num_kv_heads, -1)
-        by_row = (num_groups * self._group_size, num_kv_heads, -1)
-        # Scaling narrow queries would round them again, so their scores are scaled, as in `attend`.
-        query_divisor, score_divisor = head_dim**0.5, 1.0
-        if query.dtype != jnp.float32:
-            query_divisor, score_divisor = score_divisor, query_divisor
-        query_by_group = (query / query_divisor).reshape(*by_group, head_dim)
-        query_by_row = query_by_group.reshape(*by_row, head_dim)
+        cache = self._replace(ring=self.ring.written(layer, key, value))
+        num_groups, num_kv_heads, head_dim, prefix_slots = self.prefix.keys[layer].shape
+        by_group = (num_groups, self._group_size, num_kv_heads)
+        queries = query.reshape(*by_group, -1, head_dim)
+        of_prompt, of_ring = jnp.split(mask, [prefix_slots], axis=2)
+        own = cache._own(layer, queries.reshape(len(query), *queries.shape[2:]), of_ring)
+        own = _Mixed(*(each.reshape(*by_group, *each.shape[2:]) for each in own))
+        of_prompt = of_prompt.reshape(*by_group[:2], prefix_slots)
+        merged = [
+            _merged(
+                cache._shared(layer, queries[:, part], of_prompt[:, part]),
+                _Mixed(*(each[:, part] for each in own)),
+            )
+            for part in _halves(self._group_size)
+        ]
+        return jnp.concatenate(merged, axis=1).astype(value.dtype).reshape(query.shape), cache
 
-        scores = jnp.einsum("gckqd,gkds->gkcqs", query_by_group, prefix_keys, **FLOAT32)
-        shared_mask = mask[:, 0, :prefix_slots].reshape(num_groups, 1, self._group_size, 1, -1)
-        shared = _mixed(scores / score_divisor, shared_mask, "gkcqs,gksd->gkcqd", prefix_values)
-        shared = _Mixed(*(each.swapaxes(1, 2).reshape(*by_row, *each.shape[4:]) for each in shared))
-        scores = ring.scores(layer, query_by_row) / score_divisor
-        own_mask = mask[:, :, None, prefix_slots:]
-        own = _mixed(scores, own_mask, "rkqs,rksd->rkqd", ring.values[layer])
-        mixed = _merged(shared, own).astype(value.dtype).reshape(query.shape)
-        return mixed, self._replace(ring=ring)
+    def _shared(
+        self,
+        layer: int,
+        queries: Float[Array, "groups members kv_heads queries head_dim"],
+        mask: Bool[Array, "groups members slots"],
+    ) -> _Mixed:
+        """The prompts' values, as some of the rows of each group weight them."""
+        keys, values = self.prefix.keys[layer], self.prefix.values[layer]
+        scores = jnp.einsum("gckqd,gkds->gkcqs", queries, keys, **FLOAT32)
+        mixed = _mixed(scores, mask[:, None, :, None], "gkcqs,gksd->gkcqd", values)
+        return _Mixed(*(each.swapaxes(1, 2) for each in mixed))
+
+    def _own(
+        self,
+        layer: int,
+        queries: Float[Array, "rows kv_heads queries head_dim"],
+        mask: Bool[Array, "rows 1 slots"],
+    ) -> _Mixed:
+        """The values in the ring, as each row weights its own."""
+        scores = self.ring.scores(layer, queries)
+        return _mixed(scores, mask[:, :, None], "rkqs,rksd->rkqd", self.ring.values[layer])
 
     @property
     def _group_size(self) -> int:
@@ -104,9 +121,12 @@ class _Mixed(NamedTuple):
 
 def _mixed(scores: Array, mask: Array, product: str, values: Array) -> _Mixed:
     # The most negative finite number, not -inf: a fully masked row must not give NaN.
-    masked = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+    scaled = scores / values.shape[-1] ** 0.5
+    masked = jnp.where(mask, scaled, jnp.finfo(scores.dtype).min)
     largest = masked.max(-1)
-    weights = jnp.exp(masked - largest[..., None])
+    # None exceeds the largest, so the minimum changes nothing. Without one more operation XLA's CPU
+    # compiler unrolls a loop over 32 slots before it could use vectors: ten times as slow.
+    weights = jnp.exp(jnp.minimum(masked - largest[..., None], 0.0))
     mixed = jnp.einsum(product, weights.astype(values.dtype), values, **FLOAT32)
     return _Mixed(mixed, largest, weights.sum(-1))
 
@@ -117,3 +137,13 @@ def _merged(a: _Mixed, b: _Mixed) -> Float[Array, "*queries head_dim"]:
     of_a, of_b = jnp.exp(a.largest - largest), jnp.exp(b.largest - largest)
     total = of_a * a.total + of_b * b.total
     return (of_a / total)[..., None] * a.values + (of_b / total)[..., None] * b.values
+
+
+def _halves(num_rows: int) -> list[slice]:
+    """The first and the second half of the rows of a group, or the one there is.
+
+    On a CPU none of the attention's products, of many small matrices, uses more than one core, so
+    it takes several that do not wait for each other.
+    """
+    middle = num_rows // 2
+    return [slice(middle), slice(middle, num_rows)] if middle else [slice(num_rows)]
