@@ -10,6 +10,9 @@ from jaxgap.cli.options import RunFile
 from jaxgap.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from jaxgap.fitting.external_data.schedule import DataSchedule
     from jaxgap.workflows.external_plan import ExternalPlan
 
 _NUM_ROUNDS = 10
@@ -60,7 +63,7 @@ class Schedule:
         from jaxgap.cli.tables import print_notes
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
-        from jaxgap.fitting.external_data.schedule import DataSchedule, check_rounds
+        from jaxgap.fitting.external_data.schedule import check_rounds
         from jaxgap.fitting.external_data.schedule_outcomes import check_verifier
         from jaxgap.workflows.external_plan import plan_external_data
 
@@ -69,7 +72,7 @@ class Schedule:
         # Refuse before the fit what would be refused after it.
         check_verifier(run.verifier is not None)
         check_rounds(times, float(run.ts[0]))
-        given = DataSchedule.given(times, self.eta) if self.eta else None
+        given = self._given(times) if self.eta else None
         result = fit(LinearLaw(), run, level=self.level)
         plan = plan_external_data(
             result, self.gamma, times, given=given, strengths=self.gamma_range
@@ -80,6 +83,14 @@ class Schedule:
         write_json(plan.to_dict(), self.json)
         if self.plot is not None:
             write_output(_picture(plan), self.plot)
+
+    def _given(self, times: "np.ndarray") -> "DataSchedule":
+        from jaxgap.fitting.external_data.schedule import DataSchedule
+
+        try:
+            return DataSchedule.given(times, self.eta)
+        except InputError as error:
+            raise InputError(str(error).replace("given:", "--eta:", 1)) from None
 
     def _check(self) -> None:
         """Check what can be checked before the file is read."""

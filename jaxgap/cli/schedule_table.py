@@ -48,7 +48,7 @@ def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
     table.add_column("valid", no_wrap=True)
     for outcome in plan.outcomes:
         known = outcome.limit.estimate is not None
-        outside = plan.has_limit and outcome.invalid is not None
+        outside = _is_outside(plan, outcome)
         table.add_row(
             outcome.schedule.name,
             "–" if outside else _with_interval(outcome.limit),
@@ -59,15 +59,20 @@ def _print_schedules(console: Terminal, plan: ExternalPlan) -> None:
         )
     console.print(table)
     for outcome in plan.outcomes:
-        if plan.has_limit and outcome.invalid is not None:
+        if _is_outside(plan, outcome):
             console.print(f"{outcome.schedule.name}: {outcome.invalid}", style="dim")
         elif plan.has_limit and outcome.limit.estimate is None:
             console.print(f"{outcome.schedule.name}: {outcome.limit.reason}", style="dim")
 
 
+def _is_outside(plan: ExternalPlan, outcome: ScheduleOutcome) -> bool:
+    """Whether the model is known to break down."""
+    return plan.has_limit and outcome.is_determined and outcome.invalid is not None
+
+
 def _validity(plan: ExternalPlan, outcome: ScheduleOutcome) -> str:
     """Whether the model holds; unknown if the data do not determine the limit."""
-    if not plan.has_limit:
+    if not (plan.has_limit and outcome.is_determined):
         return "–"
     return "yes" if outcome.invalid is None else "no"
 

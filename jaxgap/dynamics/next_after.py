@@ -12,14 +12,21 @@ from jax.extend.mlir.dialects import chlo
 from jax.interpreters import mlir
 from jaxtyping import Array, Float
 
+_LARGEST = 2.0**127  # or half of it: the pair has the range of its floats
 _RELATIVE_STEP = 2.0**-46
 _SMALLEST_STEP = 2.0**-100  # small enough, and the low float of the pair does not underflow yet
 
 
 def next_after(x: Float[Array, "*shape"], y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """A number beyond `x` towards `y`, closer than `2^-45 |x|` or `2^-99`; `y` if `x == y`."""
-    step = jnp.maximum(jnp.abs(x) * _RELATIVE_STEP, _SMALLEST_STEP)
-    return jnp.where(y > x, x + step, jnp.where(y < x, x - step, y))
+    """A number beyond `x` towards `y`, closer than `2^-45 |x|` or `2^-99`; `y` if `x == y`.
+
+    An infinity counts as `2^127`; NaN gives NaN.
+    """
+    # Diffrax asks for the float before infinity.
+    finite = jnp.where(jnp.isinf(x), jnp.sign(x) * _LARGEST, x)
+    step = jnp.maximum(jnp.abs(finite) * _RELATIVE_STEP, _SMALLEST_STEP)
+    moved = jnp.where(y > x, finite + step, jnp.where(y < x, finite - step, x + y))
+    return jnp.where(x == y, y, moved)
 
 
 def _lowered(context, x, y):

@@ -53,7 +53,7 @@ def assemble(config: ImproveConfig, task: AbstractTask | None = None) -> tuple[L
     """
     config = config.resolved()
     # Cheap reads come first: a wrong file name should be reported before weights are loaded.
-    eta = shares(config.allocation, config.num_rounds)
+    eta = shares(config.allocation, config.num_rounds) if config.external else ()
     task, split = draw_problems(config, task)
     model, frozen, params = load_parameters(config)
     verifier = make_verifier(config, model, task, split)

@@ -142,7 +142,7 @@ class CharTokenizer(AbstractTokenizer):
             return [self._ids[character] for character in text]
         except KeyError as error:
             raise ValueError(
-                f"the tokenizer has no token for {error.args[0]!r} in {text!r}; "
+                f"the tokenizer has no token for {error.args[0]!r} in {text!r:.80}; "
                 f"its characters are {self.characters!r}"
             ) from None
 

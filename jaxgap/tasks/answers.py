@@ -1,7 +1,7 @@
 """The final answer in a completion. All tasks look for it in the same order:
 
-1. between the last closed, non-empty pair of `<answer>` and `</answer>`; with only the word "and"
-   between them, the tags are merely mentioned;
+1. between the last closed, non-empty pair of `<answer>` and `</answer>`, or in the box if that is
+   all they hold; with only the word "and" between them, the tags are merely mentioned;
 2. in the last non-empty `\\boxed{...}` (or `\\fbox{...}`) with balanced braces; without one, what
    follows the last `\\boxed`, up to white space or the end of the formula, if it contains a digit
    or a command or is a single letter;
@@ -145,8 +145,19 @@ def boxed(text: str) -> str | None:
 
 def _tagged(text: str) -> str | None:
     held = [match["held"] for match in _TAGGED.finditer(text)]
-    held = [inner for inner in held if not _SPOKEN_OF.fullmatch(inner)]
+    held = [_unboxed(inner) for inner in held if not _SPOKEN_OF.fullmatch(inner)]
     return next((inner for inner in reversed(held) if inner.strip()), "" if held else None)
+
+
+def _unboxed(text: str) -> str:
+    """What a box holds if the text is nothing else; else the text."""
+    shown = bare(text)
+    opening = _BOX_OR_BRACE.match(shown)
+    if opening is None or not opening["box"]:
+        alone = _UNBRACED.fullmatch(shown) is not None
+    else:
+        alone = (opening.end(), len(shown) - 1) in _braced(shown)
+    return (boxed(shown) or "") if alone else text
 
 
 def _braced(text: str) -> Iterator[tuple[int, int]]:

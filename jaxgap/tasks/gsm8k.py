@@ -17,7 +17,7 @@ from jaxgap.tasks.records import Record
 
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
 # The marker of a list item or quotation is not a minus sign; "-3" is not an item.
-_ITEM = re.compile(r"^[ \t]{0,9}[-\u2013>][ \t]{1,9}", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]{0,9}[-\u2010\u2011\u2013>][ \t]{1,9}", re.MULTILINE)
 
 
 class Gsm8k(AbstractFileTask):

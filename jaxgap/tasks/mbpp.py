@@ -8,6 +8,7 @@ before them in `test_setup_code` (sanitized: `test_imports`).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import re
 import textwrap
@@ -40,6 +41,8 @@ _ITEM = re.compile(r"(?:[-*+]|\d{1,3}[.)])[ \t]{1,4}")
 _CLOSING = re.compile(rf"(?<=[^\s`~]){_MARK}[ \t]*$", re.MULTILINE)
 # The byte order mark and spaces without width, which Python does not skip.
 _INVISIBLE = "\ufeff\u200b\u2060"
+# A text in triple quotes.
+_LONG_TEXT = re.compile(r"""(\"{3}|'{3}).*?\1""", re.DOTALL)
 
 
 # Verdicts on the files' reference programs in this process, and the failures already warned of.
@@ -153,9 +156,13 @@ class Mbpp(AbstractFileTask):
         return [verdicts[problem, program_in(text)].passed for problem, text in pairs]
 
     def canonical_answer(self, completion: str) -> str:
-        """The program without empty lines and trailing spaces."""
-        lines = (line.rstrip() for line in program_in(completion).split("\n"))
-        return "\n".join(line for line in lines if line)
+        """The program without empty lines and trailing spaces, except in texts in triple quotes."""
+        program = program_in(completion)
+        texts = [match.group() for match in _LONG_TEXT.finditer(program)]
+        code = _LONG_TEXT.sub("\0", program)  # no program holds this character
+        lines = (line.rstrip() for line in code.split("\n"))
+        pieces = "\n".join(line for line in lines if line).split("\0")
+        return "".join(itertools.chain(*itertools.zip_longest(pieces, texts, fillvalue="")))
 
 
 def program_in(completion: str) -> str:
@@ -174,7 +181,8 @@ def program_in(completion: str) -> str:
         # It may be a text that shows the program in a fence of its own.
         inner = min(_blocks(chosen[1]), key=_rank, default=chosen)
         chosen = min(chosen, inner, key=_rank)
-    return textwrap.dedent(chosen[1])
+    # `dedent` would also empty blank lines within a text in triple quotes.
+    return chosen[1] if is_python(chosen[1]) else textwrap.dedent(chosen[1])
 
 
 def _code(record: Record) -> str:

@@ -19,11 +19,17 @@ DENIAL = (
 """A regular expression for words that negate what follows them."""
 
 _MAX_COMPOSED = 5_000  # characters
-_MINUS_SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\uff0d": "-"})
+_MINUS_SIGNS = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2013\ufe63\uff0d", "-"))
 _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
 # LaTeX's delimiters of formulas, not brackets.
 _FORMULA_ENDS = re.compile(r"\\[()[\]]")
-_OR_ANOTHER = re.compile(r"\s{0,3}\$?\s{0,3}or\s(?=[^\d\n]{0,10}\d)")
+# With a unit, only at the end: "60 minutes or 30 minutes each way" says the same in two ways.
+_OR_ANOTHER = re.compile(
+    r"\s{0,3}\$?\s{0,3}or\s(?=[^\d\n]{0,10}\d)"
+    r"|[ -]?(?P<unit>[A-Za-z%°]{1,15}?)s?\s{1,3}or\s"
+    r"(?=[^\d\n]{0,10}\d[\d.,/]{0,20}[ -]?(?P=unit)s?[\s.!$)}]{0,3}\Z)",
+    re.IGNORECASE,
+)
 # Brackets that are not an operand, as in a product.
 _REMARK = re.compile(
     r"(?<![-+*/×÷^])(?<![-+*/×÷^]\s)(?<!\dx)(?<!\sx\s)(?<!times\s)(?<!cdot\s)\([^()]*\)"
@@ -36,12 +42,13 @@ _SIGN_APART = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(r"(?<![\w-])negative\s{1,3}(?=\\?[$€£]?\.?\d|\\[dt]?frac)", re.IGNORECASE)
+_SCALES = "(?:hundred|thousand|million|billion|trillion)s?"
 # After a currency, which is not the beginning of a formula, M is million, not metre.
 _SCALED = re.compile(
     r"(?:(?P<currency>(?:\\\$|[€£]|\$(?![^$\n]*\$(?![\d.])))-?)|(?<![\w/.,]))"
     r"(?P<number>\d{1,15}(?:,\d{3}){0,4}(?:\.\d{1,9})?)"
     r"(?:(?P<letter>(?(currency)[KMB]|K))\b"
-    r"|\s{0,3}\b(?P<scale>hundred|thousand|million|billion)s?(?![\w-]))",
+    rf"|\s{{0,3}}\b(?P<scale>{_SCALES})(?![\w-]))",
     re.IGNORECASE,
 )
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
@@ -53,7 +60,7 @@ _VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
 _MIXED = re.compile(r"(?<![\d.,/^])(\d{1,9})\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}")
 # Three separate digits continue a number if at most a unit follows: "1, 234 dollars".
 _GROUP = (
-    r"(?:\s\d{3}){1,4}(?![\d-])(?=(?:\s?[A-Za-z$%€£°]{1,15})?[\s.!$)}]{0,3}"
+    r"(?:\s\d{3}){1,4}(?:\.\d{1,9})?(?![\d-])(?=(?:\s?[A-Za-z$%€£°]{1,15})?[\s.!$)}]{0,3}"
     r"(?:\Z|;|,?\s?\b(?:since|because)\b))"
 )
 # Ends the statement of an answer; a comma between digits does not.
@@ -65,8 +72,8 @@ _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _NUMBER = re.compile(
     rf"(?P<sign>(?<![\w)])[-+])?\\?[$€£]?(?P<inner>(?<=[$€£])-)?"
     rf"(?:\\[dt]?frac\{{(?P<top>-?\d+)\}}\{{(?P<bottom>\d+)\}}"
-    rf"|(?P<and>\d{{1,9}}) (?P<part>\d{{1,9}}/\d{{1,9}})(?![\d/])"
-    rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:[eE](?P<power>[-+]?\d{{1,2}})(?!\w)|/(?P<over>\d+))?"
+    rf"|(?P<and>\d{{1,9}}) (?P<part>\d{{1,9}}/\d{{1,9}})(?![\d/]|\.\d)"
+    rf"|(?P<whole>{_WHOLE})(?P<decimals>\.\d+)?(?:[eE](?P<power>[-+]?\d{{1,2}})(?!\w)|/(?P<over>\d+(?:\.\d+)?))?"
     # "Rs.25" has no decimal point.
     rf"|(?P<point>(?<![A-Za-z])\.\d+))"
 )
@@ -77,14 +84,15 @@ _NEXT = r"[\s$({\\]{0,4}(?:[€£]|[dt]?frac\{)?[-+]?\.?\d"
 _MEASURE = r"(?:dollar|feet|foot|ft|hour|hr|h|inche|lb|min|minute|month|pound|week|yard|year)s?"
 # Follows a number that is only a part of the answer, as in "2 hours and 5 minutes".
 _GOES_ON = re.compile(
-    rf",\d|,?{_GROUP}|_\d|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
+    rf",\d|\.\d|,?{_GROUP}|(?:(?<=e\d)|(?<=e\d\d))[ \t]{{1,3}}\d|\s\d{{1,9}}/\d"
+    rf"|_\d|:(?!00\b)\d|['\u2019]\s?\d|\s?\\[dt]?frac|\s?R\s?\d|\sremainder\b"
     rf"|\s?(?:\\text\{{\s?)?{_MEASURE}[\s}}]{{1,3}}\d{{1,3}}(?!\d)|"
     r"!\s?[-+*×/÷^]|[²³\u2070-\u2079]|e\d"
     rf"|(?:\s?\^|\s?[-/÷~]|\s?\\?\*{{1,2}}|\sto){_NEXT}"
     rf"|{_UNIT}(?:\s?(?:[+×·]|(?<![A-Za-z])x)|\s[-*/÷]\s|\s?\\(?:times|cdot|div|pm)"
     rf"|\s(?:and|plus|minus|times|(?:divided|multiplied)\sby)\b){_NEXT}"
     rf"|{_UNIT}\sand\s(?:a|one)\s(?:half|third|quarter)\b"
-    r"|(?:\s|\\,){0,3}(?:\\text\{\s?)?(?:hundred|thousand|million|billion)s?(?![\w-])",
+    rf"|(?:\s|\\,){{0,3}}(?:\\text\{{\s?)?{_SCALES}(?![\w-])",
     re.IGNORECASE,
 )
 # Precedes a number that is not the answer; "no less than 5" does not match.
@@ -92,6 +100,7 @@ _NOT_MEANT = re.compile(
     rf"(?:{DENIAL}(?:\s{{1,3}}[A-Za-z]{{1,12}}){{0,3}}\s{{1,3}}"
     r"|(?<!\bno )\b(?:less|more|fewer|greater|lower|higher)\sthan\s{1,3}"
     r"|\b(?:under|over|below|above|plus|minus|times)\s{1,3}|(?:\w\s|\A)[<>]\s?|\\[lg]t\s?"
+    r"|(?<![\w)-])-(?=\$?(?:\\left)?[({\[])(?:\\left)?"  # of a bracket
     r"|√\s?|\b(?:sqrt|root\sof)\s?|\\(?:sqrt|[dt]?frac|binom)\s?)[\s$({\[]{0,3}\Z",
     re.IGNORECASE,
 )
@@ -184,7 +193,7 @@ def _in_digits(vulgar: re.Match[str]) -> str:
 
 def _in_full(scaled: re.Match[str]) -> str:
     """`5e3` for "5k" and "5 thousand", and `$5e6` for "$5M"."""
-    power = (POWERS | _LETTERS)[(scaled["scale"] or scaled["letter"]).lower()]
+    power = (POWERS | _LETTERS)[(scaled["scale"] or scaled["letter"]).lower().removesuffix("s")]
     return f"{scaled['currency'] or ''}{scaled['number']}e{power}"
 
 
@@ -238,7 +247,7 @@ def _magnitude(found: dict[str, str | None]) -> Fraction:
     return (
         Fraction(whole + decimals)
         * Fraction(10) ** int(found["power"] or "0")
-        / int(found["over"] or "1")
+        / Fraction(found["over"] or "1")
     )
 
 

@@ -145,7 +145,10 @@ class ReasoningGym(AbstractTask):
         return [replies[pair] for pair in answers]
 
     def canonical_answer(self, completion: str) -> str:
-        """The final answer, as a reduced number or with case and white space normalised."""
+        """The final answer, as a reduced number or with case and white space normalised.
+
+        Most sets grade such spellings alike; a few compare texts exactly.
+        """
         return canonical_text(final_answer(completion))
 
     def _distinct(

@@ -56,7 +56,7 @@ class Record:
         **Raises:** `InputError` if the record has no such field, or it is neither.
         """
         value = self.fields[self._first([name])]
-        if type(value) in (int, float) and math.isfinite(value):
+        if type(value) is int or (type(value) is float and math.isfinite(value)):
             return str(value)
         if not isinstance(value, str):
             self.refuse(name, f"must be a text or a finite number, got {_shown(value)}")

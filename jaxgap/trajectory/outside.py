@@ -4,6 +4,7 @@ The size of a file is checked before it is read, and a file that is not text is 
 anything parses it.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -33,9 +34,11 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+        # The decoder counts from behind a byte order mark.
+        start = error.start + (len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0)
+        line = data[:start].count(b"\n") + 1
         raise TrajectoryError(
-            f"{path}:{line}: not a text file in UTF-8 (byte {error.start}); "
+            f"{path}:{line}: not a text file in UTF-8 (byte {start}); "
             "if it is text, save it in UTF-8, which Excel calls CSV UTF-8"
         ) from error
     if "\0" in text:

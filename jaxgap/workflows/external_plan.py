@@ -66,7 +66,7 @@ class ExternalPlan:
     - `best`: the best schedule at that gamma for the fitted curve, whether or not the data
         determine it.
     - `over_strengths`: the schedules at other gammas, ascending; also for the fitted curve. The
-        last gamma at which a schedule is within the model is among them.
+        last gamma at which a schedule other than the best is within the model is among them.
     """
 
     result: FitResult

@@ -146,6 +146,22 @@ def test_nothing_is_planned_for_a_run_that_is_beyond_its_limit(tmp_path, capsys)
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_schedule_without_a_limit_is_neither_valid_nor_not(tmp_path, capsys):
+    ts, noise = np.arange(6.0), np.random.default_rng(0).normal(0, 0.03, (2, 6))
+    decay = np.exp(-0.15 * ts)
+    run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 2.4 * decay + noise[1])
+    plan = plan_external_data(fit(LinearLaw(), run), 0.5, ts[:2])
+    early = plan.outcomes[0]
+    assert early.invalid == "the solver's limit is below zero"
+    assert plan.has_limit
+    assert not early.is_determined
+    print_plan(Terminal(), plan)
+    said = capsys.readouterr().out
+    row = next(line.split() for line in said.split("\n") if line.startswith(" early "))
+    assert " ".join(row) == "early not determined – not determined – –"
+    assert f"early: {early.limit.reason}" in " ".join(said.split())
+
+
 def test_the_best_by_a_law_that_does_not_describe_the_run_is_called_so(tmp_path, capsys):
     """The verifier gains by the square of what is left to the solver, not in proportion."""
     ts, noise = np.arange(20.0), 0.004 * np.random.default_rng(0).standard_normal((2, 20))
@@ -176,7 +192,10 @@ def test_nothing_is_planned_from_a_fit_that_failed():
         (["{run}"], "gamma"),
         (["{run}", "--gamma", "1", "--gamma-range", "2", "1"], "0 < LOW < HIGH"),
         (["{run}", "--gamma", "1", "--eta", "1"], "--eta needs --rounds"),
-        (["{run}", "--gamma", "1", "--rounds", "1", "2", "--eta", "1"], "one share for each"),
+        (
+            ["{run}", "--gamma", "1", "--rounds", "1", "2", "--eta", "1"],
+            "--eta: there must be one share for each",
+        ),
         (["{run}", "--gamma", "1", "--rounds", "2", "1"], "must be finite and increase"),
         (["{run}", "--gamma", "1", "--rounds", "-1", "1"], "before the run's first time 0"),
         (["{tmp}/solver.csv", "--gamma", "1"], "which this run lacks"),

@@ -18,6 +18,18 @@ def test_it_is_beyond_and_barely(x):
     assert same == x
 
 
+def test_an_infinity_counts_as_a_large_number_and_nan_stays():
+    with jax.enable_x64(True):
+        below = float(next_after(jnp.array(np.inf), jnp.array(-np.inf)))
+        above = float(next_after(jnp.array(-np.inf), jnp.array(0.0)))
+        same = float(next_after(jnp.array(np.inf), jnp.array(np.inf)))
+        unknown = [next_after(*map(jnp.array, pair)) for pair in ((np.nan, 1.0), (1.0, np.nan))]
+    assert below == -above
+    assert 1e38 < below < np.inf
+    assert same == np.inf
+    assert np.isnan(unknown).all()
+
+
 def test_elsewhere_jax_computes_its_own():
     register()
     with jax.enable_x64(True):

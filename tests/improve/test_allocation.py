@@ -16,7 +16,16 @@ def test_shares():
     assert shares("0.25,0.75", 4) == (0.25, 0.75, 0, 0)
 
 
-@pytest.mark.parametrize("given", ["0.333,0.333,0.333", "0.143," * 6 + "0.143", "1.0005"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "0.333,0.333,0.333",
+        "0.111," * 8 + "0.111",
+        "0.143," * 6 + "0.143",
+        "0.5,0.3,0.199",
+        "1.0005",
+    ],
+)
 def test_rounded_shares_are_scaled_as_a_planned_schedule_scales_them(given):
     planned = [float(share) for share in given.split(",")]
     scaled = shares(given, len(planned))

@@ -546,6 +546,7 @@ def test_bad_true_or_false_questions(tmp_path, change, message):
         ("6 * 7 = 42\n#### 42", "The answer is 42.", "6 * 7 = 42 #### 41"),
         (4, "The answer is 4.", "5"),
         (0.5, "1/2", "5"),
+        (10**350, f"The answer is {10**350}.", "5"),
     ],
 )
 def test_a_reference_is_taken_whole_unless_it_marks_its_answer(tmp_path, answer, right, wrong):

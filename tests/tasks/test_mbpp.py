@@ -209,3 +209,14 @@ def test_hostile_texts_take_no_time(piece):
 
 def test_programs_that_differ_in_space_are_the_same_answer(task):
     assert task.canonical_answer("```python\nx = 1  \n\n\ny = 2\n```") == "x = 1\ny = 2"
+
+
+def test_texts_over_several_lines_stay_as_they_are(task):
+    program = 'def f():\n    return """a\n  \n\nb"""\n'
+    assert program_in(f"```python\n{program}```") == program
+    indented = "".join(f"  {line}\n" for line in ("def f():", "    return 1"))
+    assert program_in(f"```python\n{indented}```") == "def f():\n    return 1\n"
+    shorter = program.replace("  \n\n", "")
+    assert task.canonical_answer(program) != task.canonical_answer(shorter)
+    spaced = "\n" + program.replace("f():\n", "f():  \n\n") + "\n"
+    assert task.canonical_answer(spaced) == task.canonical_answer(program) == program.rstrip()

@@ -202,6 +202,10 @@ def test_binary_and_missing_files_are_refused(tmp_path):
     (tmp_path / "run.csv").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
     with pytest.raises(TrajectoryError, match=r"run.csv:1: not a text file in UTF-8 \(byte 0\)"):
         read_csv(tmp_path / "run.csv")
+    # After a byte order mark and a line of five characters.
+    (tmp_path / "run.csv").write_bytes(b"\xef\xbb\xbft;u_s\n\xff")
+    with pytest.raises(TrajectoryError, match=r"run.csv:2: not a text file in UTF-8 \(byte 9\)"):
+        read_csv(tmp_path / "run.csv")
     with pytest.raises(TrajectoryError, match="no such file"):
         read_csv(tmp_path / "other.csv")
     with pytest.raises(TrajectoryError, match="not a file"):

@@ -25,6 +25,7 @@ it stands, far above all others, with zero slopes. Where a strong jump does so f
 schedule within the model may be missed.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -58,6 +59,9 @@ _CLEARANCE = 1e-9
 _NUM_HALVINGS = 50
 # How many starts of equal shares over consecutive rounds there are, at most.
 _NUM_BLOCKS = 3
+# At how many rounds these begin or end, at most: there are half as many as its square, each as long
+# as there are rounds.
+_NUM_ENDS = 100
 # From how many starts a schedule within the model is sought if none of them is one.
 _NUM_RAISED = 3
 # Changes of the scaled objective at which a search ends.
@@ -273,12 +277,15 @@ def _starts(
 
 
 def _blocks(num: int) -> list[Float[np.ndarray, " n"]]:
-    """Equal shares over consecutive rounds: not the first alone, the last alone, nor all."""
+    """Equal shares over consecutive rounds: not the first alone, the last alone, nor all.
+
+    Among many rounds they begin and end at some, evenly spaced.
+    """
     rounds = np.arange(num)
-    ends = zip(*np.triu_indices(num), strict=True)
+    ends = np.linspace(0, num - 1, min(num, _NUM_ENDS)).round().astype(int)
     return [
         ((first <= rounds) & (rounds <= last)) / (last - first + 1)
-        for first, last in ends
+        for first, last in itertools.combinations_with_replacement(ends.tolist(), 2)
         if (first, last) not in {(0, 0), (num - 1, num - 1), (0, num - 1)}
     ]
 

@@ -45,7 +45,7 @@ class ScheduleOutcome:
     """What one schedule does to the solver's limit, in the trajectory's own terms.
 
     Where the model breaks down the numbers are meaningless and withheld, with the reason. If the
-    data do not determine the limit, that reason takes precedence.
+    data do not determine the limit, that reason takes precedence, also for the improvement.
 
     - `schedule`: the schedule.
     - `limit`: the exact limit after the jumps.
@@ -177,13 +177,15 @@ def compare_schedules(
     for schedule, values in zip(schedules, numbers, strict=True):
         limit, improvement, proposition = values
         if result.kind == "accuracy":
-            limit, proposition = limit.mirrored(), proposition.mirrored()
+            limit, proposition = (each.mirrored().within(0.0, 1.0) for each in (limit, proposition))
         validity = validity_under(dynamics, schedule, strength)
         invalid = validity.reason()
         # If the data do not determine the limit, its validity is undetermined too.
         stuck = nothing is None and not validity.moving
         is_determined = stuck or limit.estimate is not None
         outside = invalid if is_determined else None
+        if invalid is not None and not is_determined:
+            improvement = Estimate.absent(limit.reason or invalid)
         outcomes.append(
             ScheduleOutcome(
                 schedule,

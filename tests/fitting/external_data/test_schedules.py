@@ -22,11 +22,12 @@ from jaxgap.dynamics import (
 )
 from jaxgap.errors import InputError
 from jaxgap.fitting import DriftingRatioLaw, LaggedLaw, LinearLaw, fit
-from jaxgap.fitting.external_data.best_schedule import best_schedule
+from jaxgap.fitting.external_data.best_schedule import _blocks, best_schedule
 from jaxgap.fitting.external_data.schedule import DataSchedule
 from jaxgap.fitting.external_data.schedule_outcomes import compare_schedules
 from jaxgap.fitting.external_data.under_schedule import invalid_reason, limit_slopes
 from jaxgap.fitting.precision import double_precision
+from jaxgap.fitting.results.estimate import Estimate
 from jaxgap.trajectory import Trajectory
 
 
@@ -273,6 +274,16 @@ def test_what_cannot_be_compared_is_refused(fits, rounds, strength, message):
         compare_schedules(fits[0], [DataSchedule.early(each) for each in rounds], strength)
 
 
+@pytest.mark.parametrize("num", [4, 100, 3000])
+def test_starts_of_equal_shares_are_no_more_than_for_a_hundred_rounds(num):
+    blocks = np.stack(_blocks(num))
+    some = min(num, 100)
+    assert len(blocks) == some * (some + 1) // 2 - 3
+    assert blocks.sum(1) == pytest.approx(1)
+    assert blocks[:, 0].any()
+    assert blocks[:, -1].any()
+
+
 def test_without_strength_nothing_improves(fits):
     rounds = [0.0, 5.0]
     found = compare_schedules(fits[0], [DataSchedule.early(rounds), DataSchedule.late(rounds)], 0.0)
@@ -280,6 +291,19 @@ def test_without_strength_nothing_improves(fits):
         assert (outcome.improvement.estimate, outcome.improvement.interval) == (0.0, (0.0, 0.0))
         plain = fits[0].limits["solver"]
         assert outcome.limit.interval == pytest.approx(plain.interval, rel=1e-6)
+
+
+def test_outside_the_model_an_improvement_needs_a_limit():
+    ts = np.arange(5.0)
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 5))
+    decay = np.exp(-0.1 * ts)
+    run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 1.2 * decay + noise[1])
+    (early,) = compare_schedules(fit(LinearLaw(), run), [DataSchedule.early([0.0, 3.0])], 0.5)
+    assert early.invalid == "the solver's limit is below zero"
+    assert not early.is_determined
+    assert early.to_dict()["valid"] is None
+    assert "wider than the whole range observed" in early.limit.reason
+    assert early.improvement == Estimate.absent(early.limit.reason)
 
 
 def test_numbers_outside_the_model_are_withheld_with_the_reason(fits):
@@ -346,6 +370,19 @@ def test_accuracies_keep_what_is_said_of_their_limits(fits):
     assert accuracies.limit.identifiability == errors.identifiability
     assert accuracies.limit.identifiability == "practically unidentifiable"
     assert accuracies.limit.interval[1] is None
+
+
+def test_accuracies_end_at_one():
+    ts = np.arange(14.0)
+    noise = np.random.default_rng(3).normal(0, 0.003, (2, 14))
+    decay = np.exp(-0.4 * ts)
+    run = Trajectory(
+        ts, 0.9 - 0.4 * decay + noise[0], 0.9 - 0.16 * decay + noise[1], kind="accuracy"
+    )
+    (early,) = compare_schedules(fit(LinearLaw(), run), [DataSchedule.early([0.0, 5.0])], 0.28)
+    low, high = early.limit.interval
+    assert 0.9 < low < early.limit.estimate < high
+    assert high == 1.0
 
 
 def test_no_limits_without_an_interval(fits):

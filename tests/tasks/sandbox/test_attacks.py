@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -133,15 +134,17 @@ def attack():
     return [open(f"/proc/{pid}/environ", "rb").read() for pid in ("self", 1, os.getppid())]
 """,
     "use other descriptors": """
-import os
+import errno, os
 def attack():
     found = []
     for fd in range(4, 2000):
-        try:
-            os.fstat(fd)
-            found.append(fd)
-        except OSError:
-            pass
+        for use in (lambda: os.read(fd, 0), lambda: os.write(fd, b"")):
+            try:
+                use()
+                found.append(fd)
+            except OSError as error:  # any other error would be of a descriptor that exists
+                if error.errno != errno.EBADF:
+                    found.append((fd, error.errno))
     return found
 """,
     "read standard input": """
@@ -332,13 +335,21 @@ def test_nothing_outlives_a_session(sandbox):
 
 
 def containers():
-    """The processes of all containers, sessions among them."""
+    """The processes of this process's containers, sessions among them."""
     found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"jaxgap.tasks.sandbox.server" in path.read_bytes():
-                found.add(path.parent.name)
+            command = (folder / "cmdline").read_bytes()
+            if b"sandbox.server" in command and os.getpid() in ancestors(folder.name):
+                found.add(folder.name)
     return found
+
+
+def ancestors(pid):
+    while int(pid) > 1:
+        # The parent is the second field after the command's name, which ends in a bracket.
+        pid = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        yield int(pid)
 
 
 def test_sessions_know_nothing_of_each_other(sandbox):
