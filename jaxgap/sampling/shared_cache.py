@@ -73,8 +73,8 @@ class SharedPrefixCache(NamedTuple):
         of_prompt = of_prompt.reshape(*by_group[:2], prefix_slots)
         merged = [
             _merged(
-                cache._shared(layer, queries[:, part], of_prompt[:, part]),
                 _Mixed(*(each[:, part] for each in own)),
+                cache._shared(layer, queries[:, part], of_prompt[:, part]),
             )
             for part in _halves(self._group_size)
         ]
@@ -120,8 +120,8 @@ class _Mixed(NamedTuple):
 
 
 def _mixed(scores: Array, mask: Array, product: str, values: Array) -> _Mixed:
-    # The most negative finite number, not -inf: a fully masked row must not give NaN.
     scaled = scores / values.shape[-1] ** 0.5
+    # The most negative finite number, not -inf: a fully masked row must not give NaN.
     masked = jnp.where(mask, scaled, jnp.finfo(scores.dtype).min)
     largest = masked.max(-1)
     # None exceeds the largest, so the minimum changes nothing. Without one more operation XLA's CPU
