@@ -18,6 +18,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # The same examples each time, so that only a change can break a test; --slow looks for new ones.
 # No deadline: the first example of a shape compiles.
 settings.register_profile("same_examples", derandomize=True, deadline=None)
+settings.register_profile("new_examples", deadline=None)
 
 
 def pytest_addoption(parser):
@@ -26,6 +27,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.getoption("--slow"):
+        settings.load_profile("new_examples")
         # Programs are compiled as users' are; a command that a test runs in this process would
         # change that for all later tests.
         compile_quickly = quick_compilation.compile_quickly
