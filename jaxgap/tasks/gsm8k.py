@@ -10,14 +10,14 @@ import re
 
 from jaxgap.tasks.answers import MAX_CHARACTERS, last_line, marked_answer
 from jaxgap.tasks.file_task import AbstractFileTask
-from jaxgap.tasks.numbers import canonical_number, stated_number
+from jaxgap.tasks.numbers import DASHES, canonical_number, stated_number
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import GSM8K
 from jaxgap.tasks.records import Record
 
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
 # The marker of a list item or quotation is not a minus sign; "-3" is not an item.
-_ITEM = re.compile(r"^[ \t]{0,9}[-\u2010\u2011\u2013>][ \t]{1,9}", re.MULTILINE)
+_ITEM = re.compile(rf"^[ \t]{{0,9}}[-{DASHES}>][ \t]{{1,9}}", re.MULTILINE)
 
 
 class Gsm8k(AbstractFileTask):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jaxgap.tasks.answers import boxed, enclosed_answer, final_answer, without_text_commands
 from jaxgap.tasks.file_task import AbstractFileTask
-from jaxgap.tasks.numbers import POWERS, between_thousands, canonical_text
+from jaxgap.tasks.numbers import POWERS, SCALES, between_thousands, canonical_text
 from jaxgap.tasks.problem import Problem
 from jaxgap.tasks.prompts import MATH
 from jaxgap.tasks.records import Record
@@ -35,7 +35,7 @@ _MIXED = re.compile(
 _SCALED = re.compile(
     r"(?P<number>(?<![\d,.])\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<=[\d}]))(?:\s|\\[ ,;])*"
     r"(?P<text>\\(?:text|textrm|mathrm|mbox)\{\s*)?"
-    r"(?P<scale>hundred|thousand|million|billion|trillion)s?(?![A-Za-z-])",
+    rf"(?P<scale>{SCALES})s?(?![A-Za-z-])",
     re.IGNORECASE,
 )
 # It also drops a relation that nothing precedes: those answers are bounds, not numbers.
@@ -62,7 +62,7 @@ _BEGINNING = (
 _IN_A_LINE = re.compile(
     rf"(?:{_FILLER}[,:]?[ ]+)*:?[ ]*"
     rf"(?:\$(?P<formula>(?={_BEGINNING})[^\s$](?:[^$]*[^\s\\$])?)\$"
-    r"|\\?\$?(?P<number>-?\d[\d,]*(?:\.\d+)?(?:[ ](?:hundred|thousand|million|billion|trillion))?))"
+    rf"|\\?\$?(?P<number>-?\d[\d,]*(?:\.\d+)?(?:[ ](?:{SCALES}))?))"
     rf"(?:[ ]+{_UNIT})?\.?",
     re.ASCII,
 )

@@ -19,7 +19,10 @@ DENIAL = (
 """A regular expression for words that negate what follows them."""
 
 _MAX_COMPOSED = 5_000  # characters
-_MINUS_SIGNS = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2013\ufe63\uff0d", "-"))
+DASHES = "\u2010\u2011\u2013"
+"""Hyphens and dashes that are written for "-", besides minus signs."""
+
+_MINUS_SIGNS = str.maketrans(dict.fromkeys(f"{DASHES}\u2212\ufe63\uff0d", "-"))
 _THOUSANDS = re.compile(r"(?<=\d)(?:[\u2009\u202f\u00a0]|\\[,! ]|,\\!|\{,\})(?=\d{3}(?!\d))")
 # LaTeX's delimiters of formulas, not brackets.
 _FORMULA_ENDS = re.compile(r"\\[()[\]]")
@@ -42,18 +45,20 @@ _SIGN_APART = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(r"(?<![\w-])negative\s{1,3}(?=\\?[$€£]?\.?\d|\\[dt]?frac)", re.IGNORECASE)
-_SCALES = "(?:hundred|thousand|million|billion|trillion)s?"
+POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+"""The powers of ten of words that scale a number."""
+
+SCALES = "|".join(POWERS)
+"""A regular expression for these words."""
+
 # After a currency, which is not the beginning of a formula, M is million, not metre.
 _SCALED = re.compile(
     r"(?:(?P<currency>(?:\\\$|[€£]|\$(?![^$\n]*\$(?![\d.])))-?)|(?<![\w/.,]))"
     r"(?P<number>\d{1,15}(?:,\d{3}){0,4}(?:\.\d{1,9})?)"
     r"(?:(?P<letter>(?(currency)[KMB]|K))\b"
-    rf"|\s{{0,3}}\b(?P<scale>{_SCALES})(?![\w-]))",
+    rf"|\s{{0,3}}\b(?P<scale>{SCALES})s?(?![\w-]))",
     re.IGNORECASE,
 )
-POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-"""The powers of ten of words that scale a number."""
-
 _LETTERS = {"k": 3, "m": 6, "b": 9}
 # `½`, and a fraction after a whole number.
 _VULGAR = re.compile(r"\s?([\u00bc-\u00be\u2150-\u215e])")
@@ -92,7 +97,7 @@ _GOES_ON = re.compile(
     rf"|{_UNIT}(?:\s?(?:[+×·]|(?<![A-Za-z])x)|\s[-*/÷]\s|\s?\\(?:times|cdot|div|pm)"
     rf"|\s(?:and|plus|minus|times|(?:divided|multiplied)\sby)\b){_NEXT}"
     rf"|{_UNIT}\sand\s(?:a|one)\s(?:half|third|quarter)\b"
-    rf"|(?:\s|\\,){{0,3}}(?:\\text\{{\s?)?{_SCALES}(?![\w-])",
+    rf"|(?:\s|\\,){{0,3}}(?:\\text\{{\s?)?(?:{SCALES})s?(?![\w-])",
     re.IGNORECASE,
 )
 # Precedes a number that is not the answer; "no less than 5" does not match.
@@ -193,7 +198,7 @@ def _in_digits(vulgar: re.Match[str]) -> str:
 
 def _in_full(scaled: re.Match[str]) -> str:
     """`5e3` for "5k" and "5 thousand", and `$5e6` for "$5M"."""
-    power = (POWERS | _LETTERS)[(scaled["scale"] or scaled["letter"]).lower().removesuffix("s")]
+    power = (POWERS | _LETTERS)[(scaled["scale"] or scaled["letter"]).lower()]
     return f"{scaled['currency'] or ''}{scaled['number']}e{power}"
 
 

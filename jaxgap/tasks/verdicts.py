@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jaxgap.tasks.numbers import DENIAL
+from jaxgap.tasks.numbers import DASHES, DENIAL
 
 _VERDICT = re.compile(r"\b(?P<word>true|false|untrue)\b", re.IGNORECASE)
 # Quoted text is not the answer's own statement.
@@ -18,7 +18,7 @@ _QUOTED = re.compile(
 )
 # Ends the scope of a negation. A comma, colon or bracket right after the negation does not.
 _CLAUSE_END = re.compile(
-    r"[.;!?\n)\]|=>\u2014\u2192\u21d2]|\s[-\u2010\u2011\u2013]\s"
+    rf"[.;!?\n)\]|=>\u2014\u2192\u21d2]|\s[-{DASHES}]\s"
     r"|(?<!not)(?<!not\s)(?<!n['\u2019]t)(?<!n['\u2019]t\s)(?<!never)[,:(\[]"
     r"|\b(?:but|and|or|so|thus|hence|therefore|because|since|which|then)\b"
     r"|\b(?:makes|making|means|meaning)\b"
