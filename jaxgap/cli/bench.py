@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from jaxgap.errors import RunError
+from jaxgap.errors import InputError, RunError
 from jaxgap.improve.config import ImproveConfig, VerifierName
 
 if TYPE_CHECKING:
     from jaxgap.report.bench import BenchSetting
     from jaxgap.workflows.bench_setting import Setting
+
+_INSTEAD_OF = {
+    "--models": "--model",
+    "--tasks": "--task",
+    "--verifiers": "--verifier",
+    "--candidate-counts": "--num-candidates",
+    "--thresholds": "--threshold",
+    "--seeds": "--seed",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Bench:
     seeds: tuple[int, ...] = ()
     """Seeds to run each setting with, instead of --seed."""
     config: tyro.conf.OmitArgPrefixes[ImproveConfig] = ImproveConfig()
+    typed: tyro.conf.Suppress[frozenset[str]] = frozenset()
+    """The options that were given, which their values do not tell where they are the defaults."""
 
     def run(self) -> None:
         from jaxgap.cli.bench_tables import print_bench
@@ -61,6 +72,9 @@ class Bench:
         from jaxgap.workflows.bench_checks import PICTURE, TABLE
         from jaxgap.workflows.bench_grid import Grid
 
+        for several, one in _INSTEAD_OF.items():
+            if {several, one} <= self.typed:
+                raise InputError(f"give {several}, which may be a single one, or {one}, not both")
         grid = Grid(
             self.config,
             self.models,

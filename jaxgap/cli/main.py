@@ -86,7 +86,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
                 args=list(argv),
                 registry=filled_help_texts(),
             )
-        if isinstance(command, Improve):
+        if isinstance(command, Improve | Bench):
             return dataclasses.replace(command, typed=typed_options(argv))
         return command
     except SystemExit as stop:

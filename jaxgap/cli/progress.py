@@ -81,7 +81,8 @@ class LoopProgress:
         if not self._has_header:
             self._progress.console.print(_HEADER, style="bold")
             self._has_header = True
-        self._progress.update(self._task, total=config.num_rounds + 1, completed=num_done)
+        # Not an update: the times of a bar that was full, as of a bench's last run, stand still.
+        self._progress.reset(self._task, total=config.num_rounds + 1, completed=num_done)
         if num_done:
             planned = f"{num_done} of {config.num_rounds + 1} checkpoints already done"
             self._progress.console.print(planned, style="dim")

@@ -1,4 +1,4 @@
-"""The types of what is passed to a fit, checked before anything is computed."""
+"""What is passed to a fit, checked before anything is computed."""
 
 from collections.abc import Mapping
 from types import UnionType
@@ -32,6 +32,15 @@ def check_options(
         _check(constraint, Constraint, f"constraints: {name} must be Held, Bounded or Tied")
     for name, prior in priors.items():
         _check(prior, AbstractPrior, f"priors: {name} must be Normal or LogNormal")
+
+
+def check_level(level: float) -> None:
+    """Refuse the level of an interval unless 0 < level < 1.
+
+    **Raises:** `InputError`.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1, got {level}")
 
 
 def _check(value: object, wanted: type | UnionType, wish: str) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from jaxgap.dynamics.abstract_dynamics import AbstractDynamics
 from jaxgap.errors import InputError
-from jaxgap.fitting.arguments import check_law, check_options
+from jaxgap.fitting.arguments import check_law, check_level, check_options
 from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
@@ -160,8 +160,7 @@ def fit_many(
     >>> [round(result.parameters["rate"].estimate, 6) for result in fit_many(LinearLaw(), runs)]
     [0.2, 0.4]
     """
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     constraints, priors = constraints or {}, priors or {}
     check_law(law)
     check_options(noise, constraints, priors)

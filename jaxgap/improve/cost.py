@@ -35,7 +35,8 @@ class Cost:
     - `read`: tokens of prompts, and of judging prompts if the model judges: the part before a
         completion once per problem, completions and the part after them once per candidate. Equal
         candidates are judged only once, but no metric records how many are equal, so all are
-        counted.
+        counted. Of what ends a completion, and is not judged, one token is subtracted, although a
+        stop string may have several.
     - `trained`: tokens trained on: those of prompts and completions except the last of each
         completion, which predicts nothing.
     - `flops`: floating-point operations.

@@ -14,7 +14,7 @@ import jax
 from jaxgap.random_keys import THREEFRY
 
 # Counted down from the largest number that can be folded into a key.
-_EXTERNAL_ORDER, _ADAPTERS, _REDRAWN = 2**32 - 1, 2**32 - 2, 2**32 - 3
+_EXTERNAL_ORDER, _ADAPTERS, _REDRAWN, _FORECAST = (2**32 - number for number in range(1, 5))
 
 
 class RoundKeys(NamedTuple):
@@ -54,3 +54,8 @@ def external_order_key(seed: int) -> jax.Array:
 def adapters_key(seed: int) -> jax.Array:
     """The key for initialising adapters."""
     return jax.random.fold_in(run_key(seed), _ADAPTERS)
+
+
+def forecast_key(seed: int, round_index: int) -> jax.Array:
+    """The key of the forecast after a round, which decides whether another is worthwhile."""
+    return jax.random.fold_in(jax.random.fold_in(run_key(seed), _FORECAST), round_index)

@@ -76,20 +76,29 @@ def _check_writable(folder: Path) -> None:
 def _places(configs: Mapping[str, ImproveConfig], folder: Path) -> dict[str, Path]:
     """The folder of each run: that of a begun run with its settings, else named like the run.
 
-    A bench names its runs by what it varies, so names change when more is varied.
+    A bench names its runs by what it varies, so names change when more is varied, and a new run may
+    have the name under which another run of the grid was begun.
 
     **Raises:** `InputError` if an earlier bench compares runs that this one lacks, since its
     results are overwritten.
     """
     earlier = _compared(folder / TABLE)
     begun = _begun(folder)
-    places = {}
+    found = {}
     for name, config in configs.items():
         wanted = with_absolute_paths(config)
         same = [other for other, settings in begun.items() if settings == wanted]
         # Of several copies, the one that was compared, or else the one with the run's name.
         same.sort(key=lambda other: (other not in earlier, other != name))
-        places[name] = folder / (same[0] if same else name)
+        if same:
+            found[name] = same[0]
+    for name in configs:
+        if name not in found:
+            place = name
+            while place in found.values():
+                place += "+"
+            found[name] = place
+    places = {name: folder / found[name] for name in configs}
     lost = [name for name in earlier if folder / name not in places.values()]
     if lost:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""

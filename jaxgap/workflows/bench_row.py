@@ -121,10 +121,14 @@ class BenchRow:
         return first.held_out.solver_accuracy, last.held_out.solver_accuracy
 
 
+# In points. Means of the same answers may differ by 1e-14, as 1/3 and 2/3 are rounded.
+_SMALLEST_GAIN = 1e-9
+
+
 def per_point(amounts: Mapping[str, float | None], gained: float) -> dict[str, float | None]:
     """Amounts divided by points gained; None if none was gained, or the amount is unknown."""
     return {
-        name: amount / gained if amount is not None and gained > 0 else None
+        name: amount / gained if amount is not None and gained > _SMALLEST_GAIN else None
         for name, amount in amounts.items()
     }
 

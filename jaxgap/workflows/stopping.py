@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jax
-
 from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting import forecast
 from jaxgap.improve.config import ImproveConfig
+from jaxgap.improve.keys import forecast_key
 from jaxgap.improve.measures.metrics import RoundMetrics
 from jaxgap.improve.watcher import EndRun, Watcher
 from jaxgap.run_files import RUN_TABLE
@@ -73,7 +72,7 @@ def _judge(config: ImproveConfig, folder: Path, round_index: int, cost: float) -
         return  # A run that has come back from zero cannot be forecast.
     horizon = float(run.ts[-1]) + 1.0
     with on_host():
-        key = jax.random.fold_in(jax.random.key(config.seed), round_index)
+        key = forecast_key(config.seed, round_index)
         advice = forecast(run, horizon, key=key, cost=cost, round_length=1.0).advice
     if advice.verdict == "stop":
         raise EndRun(f"another round is not worthwhile: {advice.why}")

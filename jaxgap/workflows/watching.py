@@ -9,6 +9,7 @@ from jaxtyping import Array, Key
 
 from jaxgap.errors import InputError
 from jaxgap.fitting import FitResult, LinearLaw, fit
+from jaxgap.fitting.arguments import check_level
 from jaxgap.fitting.forecasting import Forecast, forecast
 from jaxgap.improve.runs.notes_file import early_end, read_notes
 from jaxgap.improve.runs.run_folder import RunFolder
@@ -57,9 +58,10 @@ def read_status(
     - `level`: of the intervals.
     - `cost`: the smallest gain that makes another round worthwhile, in nats, >= 0.
 
-    **Raises:** `InputError` if it is not the folder of a run, its measurements cannot be read, or
-    the cost is negative or not finite.
+    **Raises:** `InputError` if it is not the folder of a run, its measurements cannot be read, the
+    level is not in (0, 1), or the cost is negative or not finite.
     """
+    check_level(level)  # here too, since a run of few checkpoints is not fitted yet
     if cost is not None:
         require_cost(cost)
     if folder.is_file():

@@ -61,6 +61,23 @@ def test_a_model_that_is_nowhere_is_refused_with_status_2(tmp_path, capsys):
     assert "typo: no such folder or file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("several", "one"),
+    [
+        (("--verifiers", "majority", "random"), ("--verifier", "exact")),
+        (("--seeds", "0", "1"), ("--seed", "0")),  # the default
+        (("--candidate_counts", "2", "4"), ("--num_candidates=2",)),
+    ],
+)
+def test_one_value_and_several_of_a_setting_contradict_each_other(tmp_path, capsys, several, one):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["bench", "--out", str(tmp_path / "bench"), *several, *one])
+    options = [words[0].partition("=")[0].replace("_", "-") for words in (several, one)]
+    said = f"give {options[0]}, which may be a single one, or {options[1]}, not both"
+    assert capsys.readouterr().err == f"jaxgap: {said}\n"
+    assert not (tmp_path / "bench").exists()
+
+
 def test_a_run_with_other_settings_is_refused_by_the_option_that_changed(tmp_path, capsys):
     begun = ImproveConfig(num_rounds=3).resolved()
     RunFolder.create(empty_folder(tmp_path / "run"), begun)

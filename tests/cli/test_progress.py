@@ -1,6 +1,7 @@
 """What a bench prints of several runs stands under the name of the run it is about."""
 
 import io
+import time
 
 from jaxgap.cli.progress import LoopProgress
 from jaxgap.cli.terminal import Terminal
@@ -22,3 +23,19 @@ def test_a_note_stands_under_the_name_of_its_run():
         *("note on one", "two", "note on two", "2 of 7 checkpoints already done"),
         *("three", "three failed: lower --lora-rank"),
     ]
+
+
+def test_the_times_of_a_second_run_do_not_stand_still():
+    progress = LoopProgress(Terminal(file=io.StringIO(), width=80))
+    (task,) = progress._progress.tasks
+    config = ImproveConfig(num_rounds=1)
+    with progress:
+        progress.on_start(config, 0)
+        progress._progress.advance(task.id, 2)  # as after the last round
+        assert task.finished
+        progress.on_start(config, 0)
+        assert not task.finished
+        before = task.elapsed
+        time.sleep(0.01)
+        assert before is not None
+        assert task.elapsed > before

@@ -99,6 +99,19 @@ def test_an_interrupted_bench_that_is_enlarged_continues_its_runs(tmp_path):
     assert check_runs(larger, tmp_path) == places | {"majority-seed0": run}
 
 
+def test_a_new_run_does_not_take_the_place_of_one_begun_under_its_name(tmp_path, monkeypatch):
+    """Models in folders of the same name, of which a new one comes first."""
+    monkeypatch.setattr("jaxgap.workflows.bench_checks._check_model", lambda source: None)
+    new, *old = (str(tmp_path / path) for path in ("c/m", "a/m", "b/m"))
+    bench = tmp_path / "bench"
+    before = Grid(BASE, models=tuple(old)).configs()
+    begun = {config.model: begin(bench / name, config) for name, config in before.items()}
+    larger = Grid(BASE, models=(new, *old)).configs()
+    places = check_runs(larger, bench)
+    found = {larger[name].model: place for name, place in places.items()}
+    assert found == begun | {new: bench / "m++"}
+
+
 @pytest.mark.parametrize(
     ("compared", "copies", "continued"),
     [

@@ -1,6 +1,7 @@
 """One run of a bench: what it gained, and the seconds it took, whatever is left of its times."""
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def test_what_is_not_known_or_bought_nothing_has_no_cost_a_point():
     amounts = {"tokens": 10.0, "seconds": None}
     assert per_point(amounts, 2.0) == {"tokens": 5.0, "seconds": None}
     assert per_point(amounts, 0.0) == {"tokens": None, "seconds": None}
+
+
+def test_as_many_right_answers_of_other_prompts_are_no_gain():
+    """Thirds are rounded: the difference of equal numbers of right answers is not always zero."""
+    rng = np.random.default_rng(0)
+    right = np.arange(384 * 3) < 500
+    means = [rng.permutation(right).reshape(-1, 3).mean(1).mean() for _ in range(200)]
+    gains = [100 * (last - first) for first, last in itertools.pairwise(means)]
+    assert max(gains) > 0  # where it is not zero there is something to test
+    assert all(per_point({"tokens": 1.0}, gain)["tokens"] is None for gain in gains)
 
 
 def test_two_seeds_say_less_of_a_gain_than_a_thousand_prompts():

@@ -116,6 +116,13 @@ def test_a_round_cannot_have_to_gain_so_much(half_way, cost, capsys):
     assert "--cost must be a gain in nats, 0 or more, got" in line
 
 
+def test_a_level_that_is_none_is_refused_before_there_is_anything_to_fit(tmp_path):
+    write_run(tmp_path / "run", [2.0, 1.5], 12)
+    assert read_status(tmp_path / "run", key=KEY).result is None
+    with pytest.raises(InputError, match=r"level must lie between 0 and 1, got 90"):
+        read_status(tmp_path / "run", key=KEY, level=90)
+
+
 def test_the_command_says_it_in_words(half_way, capsys):
     run_command(["watch", str(half_way), "--once", "--cost", "0.2"])
     said = " ".join(capsys.readouterr().out.split())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.errors import InputError
+from jaxgap.fitting.arguments import check_level
 from jaxgap.fitting.own_terms import own_terms
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.trajectory import Kind
@@ -44,8 +44,7 @@ def percentiles(
     >>> percentiles({"rate": np.arange(5.0)}, 0.5)
     {'rate': (1.0, 3.0)}
     """
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     found = {}
     for name, values in samples.items():
         low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

@@ -20,6 +20,7 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy.typing import ArrayLike
 
 from jaxgap.errors import InputError
+from jaxgap.fitting.arguments import check_level
 from jaxgap.fitting.forecasting.advice import (
     Advice,
     RoundsLeft,
@@ -356,8 +357,7 @@ def _check(
         raise InputError(
             f"horizon must be within {_FARTHEST:g} times the observed time, got {horizon:g}"
         )
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     for name, value in (("epsilon", epsilon), ("round_length", round_length)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} must be above zero, got {value}")

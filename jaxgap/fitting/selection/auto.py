@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxgap.errors import InputError
-from jaxgap.fitting.arguments import check_law
+from jaxgap.fitting.arguments import check_law, check_level
 from jaxgap.fitting.laws.drifting_ratio_law import DriftingRatioLaw
 from jaxgap.fitting.laws.general_linear_law import GeneralLinearLaw
 from jaxgap.fitting.laws.lagged_law import LaggedLaw
@@ -113,8 +112,7 @@ def fit_auto_many(
     >>> fit_auto_many([])
     []
     """
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, got {level}")
+    check_level(level)
     if not laws:
         raise ValueError("laws must hold at least one law, got none")
     for law in laws:

@@ -1,9 +1,11 @@
 """A RUN folder is complete, readable at any moment, and the same for the same seed."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -138,6 +140,18 @@ def test_a_lock_that_is_a_link_is_not_written(tmp_path):
     with pytest.raises(InputError, match=r"run\.lock is a link"):
         is_locked(tmp_path)
     assert (tmp_path / "mine").read_text() == "all I have"
+
+
+def test_someone_who_looks_does_not_keep_others_out(tmp_path):
+    with locked(tmp_path):
+        pass
+    looking = os.open(tmp_path / "run.lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    closing = threading.Timer(0.02, os.close, [looking])
+    closing.start()
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+    closing.join()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
