@@ -15,9 +15,9 @@ STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 @dataclasses.dataclass(frozen=True)
 class Workload:
     """The sizes of a round's steps. To match the defaults of `jaxgap improve`, pass
-    --prompts-per-call 64 --completion-length 256 --dtype float32 --rows 4 --num-microbatches 16;
-    if 4 rows are not a multiple of the mesh's data x fsdp, use the next multiple as rows, and 64
-    divided by it, rounded up, as microbatches.
+    --completion-length 256 --dtype float32 --rows 4 --num-microbatches 16; if 4 rows are not a
+    multiple of the mesh's data x fsdp, use the next multiple as rows, and 64 divided by it, rounded
+    up, as microbatches.
     """
 
     prompt_length: int = 512

@@ -65,10 +65,10 @@ def sample(
     """
     if not len(prompts.tokens):
         raise ValueError("prompts must be at least one, got none")
-    if num_candidates < 1:
-        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
-    if rows_at_once < 1:
-        raise ValueError(f"rows_at_once must be at least 1, got {rows_at_once}")
+    prompts = TokenBatch(prompts.tokens, np.asarray(prompts.mask, bool))
+    for name, number in (("num_candidates", num_candidates), ("rows_at_once", rows_at_once)):
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
     if isinstance(stop_strings, str) or not all(stop_strings):
         raise ValueError(
             f"stop_strings must be several texts, none of them empty, got {stop_strings!r:.80}"
@@ -91,6 +91,8 @@ def sample(
 
 def _check_ids(model: LanguageModel, prompts: TokenBatch, stop_ids: Sequence[int]) -> None:
     """Reject ids outside the vocabulary: the model would read other tokens, or NaN, instead."""
+    if np.ndim(stop_ids) != 1:
+        raise ValueError(f"stop_ids must be several tokens, got {stop_ids!r:.80}")
     real = np.asarray(prompts.tokens)[np.asarray(prompts.mask)]
     ids = np.concatenate([real, np.array(stop_ids, real.dtype)])
     wrong = ids[(ids < 0) | (ids >= model.config.vocab_size)]

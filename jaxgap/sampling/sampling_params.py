@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -58,7 +57,8 @@ class SamplingParams:
     min_p: float = 0.0
 
     def __post_init__(self):
-        self._require("temperature", 0 <= self.temperature < math.inf, "finite and at least 0")
+        is_finite = 0 <= self.temperature <= float(np.finfo(np.float32).max)
+        self._require("temperature", bool(is_finite), "finite (in float32) and at least 0")
         is_number = np.issubdtype(np.asarray(self.top_k).dtype, np.integer)
         whole = self.top_k is None or (is_number and self.top_k >= 1)
         self._require("top_k", whole, "a whole number of at least 1, or None")
@@ -74,7 +74,7 @@ class SamplingParams:
         return TracedSamplingParams(
             # Lower temperatures would divide by zero in float32.
             jnp.float32(self.temperature if self.temperature >= _LOWEST_TEMPERATURE else 0),
-            jnp.int32(self.top_k or 0),
+            jnp.int32(min(self.top_k or 0, np.iinfo(np.int32).max)),
             jnp.float32(self.top_p),
             jnp.float32(self.min_p),
         )

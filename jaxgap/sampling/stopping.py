@@ -21,7 +21,7 @@ def before_stop(text: str, strings: Sequence[str]) -> str | None:
 def tokens_to_stop(
     tokenizer: AbstractTokenizer, ids: Sequence[int], num_checked: int, strings: Sequence[str]
 ) -> int | None:
-    """The number of tokens after which a stop string first appears, None if none does.
+    """The number of tokens whose text is the first to contain a stop string, None if none does.
 
     **Arguments:**
 
@@ -30,9 +30,14 @@ def tokens_to_stop(
     - `num_checked`: the first so many are known to contain no stop string.
     - `strings`: the stop strings.
     """
-    if before_stop(tokenizer.decode(ids), strings) is None:
+
+    def contains(text: str) -> bool:
+        return before_stop(text, strings) is not None
+
+    # Tokens of single bytes that form no character are replaced as a whole, and a newline among
+    # them: fewer tokens may then show what more of them hide.
+    text = tokenizer.decode(ids)
+    if not contains(text) and "\N{REPLACEMENT CHARACTER}" not in text:
         return None
-    for length in range(num_checked + 1, len(ids)):
-        if before_stop(tokenizer.decode(ids[:length]), strings) is not None:
-            return length
-    return len(ids)
+    lengths = range(num_checked + 1, len(ids) + 1)
+    return next((length for length in lengths if contains(tokenizer.decode(ids[:length]))), None)

@@ -98,7 +98,7 @@ def _ragged(examples: Examples) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Prompts and completions without their padding."""
 
     def rows(tokens, mask) -> list[np.ndarray]:
-        tokens, mask = np.asarray(tokens), np.asarray(mask)
+        tokens, mask = np.asarray(tokens), np.asarray(mask, bool)  # zeros and ones would be indices
         return [row[real] for row, real in zip(tokens, mask, strict=True)]
 
     return rows(*examples.prompts), rows(examples.tokens, examples.completion_mask)

@@ -454,11 +454,18 @@ def test_memory_is_the_cache_and_little_more(tiny_model, sharp_params):
     assert memory.temp_size_in_bytes < ring_bytes / 4
 
 
+def test_a_mask_of_zeros_and_ones_is_a_mask(sample_tiny, prompts, drawn):
+    ones = sample_tiny(TokenBatch(prompts.tokens, np.asarray(prompts.mask, np.int64)))
+    np.testing.assert_array_equal(ones.tokens, drawn.tokens)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_candidates": 0}, "num_candidates must be at least 1"),
-        ({"rows_at_once": 0}, "rows_at_once must be at least 1"),
+        ({"num_candidates": 0}, "num_candidates must be a whole number of at least 1, got 0"),
+        ({"rows_at_once": 0}, "rows_at_once must be a whole number of at least 1, got 0"),
+        ({"rows_at_once": 2.5}, "rows_at_once must be a whole number of at least 1, got 2.5"),
+        ({"stop_ids": 3}, "stop_ids must be several tokens, got 3"),
         ({"max_new_tokens": 0}, "max_new_tokens must be whole numbers of at least 1"),
         ({"max_new_tokens": 4.0}, "max_new_tokens must be whole numbers"),
         ({"max_new_tokens": np.ones((2, 2), int)}, "one a completion"),

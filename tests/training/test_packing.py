@@ -51,6 +51,14 @@ def test_the_shape_is_the_same_whatever_the_lengths(examples):
     assert shapes[0].tokens == (3, 3, 13)
 
 
+def test_masks_of_zeros_and_ones_are_masks(examples):
+    """As other libraries have them; they would be indices."""
+    prompts = TokenBatch(examples.prompts.tokens, np.asarray(examples.prompts.mask, np.int64))
+    ones = Examples(prompts, examples.tokens, np.asarray(examples.completion_mask, np.int64))
+    shape = BatchShape(4, 2, 16)
+    jax.tree.map(np.testing.assert_array_equal, pack(ones, shape), pack(examples, shape))
+
+
 def test_what_does_not_fit_is_refused(examples):
     with pytest.raises(ValueError, match="row_length must be at least 11, the longest example"):
         pack(examples, BatchShape(8, 1, 10))
