@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from jaxgap.cli import quick_compilation
 
-MOST_MAPS = 40_000
+MOST_MAPS = 25_000  # the largest module adds 34,000
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
