@@ -119,17 +119,17 @@ def _is_whole(result: FitResult | AveragedResult) -> bool:
         shown = len(source.numbers.estimates) == len(problem.visible(curves.has_verifier))
         fits = raw.fitted.shape == curves.ys.shape and len(raw.starts) > 0
         return named and shown and fits and _computable(problem, curves, raw.coordinates)
-    if any(law.limits and set(law.limits) != set(result.limits) for law in result.laws.values()):
+    if not result.weights or result.best not in result.candidates:
         return False
-    return (
-        bool(result.weights)
-        and result.best in result.candidates
-        and all(
-            name in result.weights
-            and each.fit.coordinates.shape[:1] == (1,)
-            and _computable(each.problem, each.curves, each.fit.coordinates[0])
-            for name, each in result.candidates.items()
-        )
+    # Without a verifier the laws have one limit; laws of little weight have none.
+    measured = set(result.limits) if result.has_verifier else {"solver"}
+    if any(law.limits.keys() not in (set(), measured) for law in result.laws.values()):
+        return False
+    return all(
+        name in result.weights
+        and each.fit.coordinates.shape[:1] == (1,)
+        and _computable(each.problem, each.curves, each.fit.coordinates[0])
+        for name, each in result.candidates.items()
     )
 
 

@@ -97,6 +97,11 @@ def test_open_ends_and_missing_series_come_back(tmp_path):
     assert encode(back(few, tmp_path)) == encode(few)
 
 
+def test_an_average_over_laws_of_a_solver_alone_comes_back(tmp_path):
+    solver = fit_auto(run().replace(verifier=None), laws=(LinearLaw(), PowerLaw()))
+    assert_same(back(solver, tmp_path), solver)
+
+
 @pytest.mark.slow
 def test_an_average_over_laws_comes_back(averaged, tmp_path):
     found = back(averaged, tmp_path)
