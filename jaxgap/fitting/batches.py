@@ -22,8 +22,9 @@ from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 from jaxgap.fitting.raw_fit import RawFit, RawNumbers
 
-# The most curves that one device fits in one call of the compiled program.
-_CURVES_PER_DEVICE = 64
+# What one device fits in one call of the compiled program: so many curves, and of long ones fewer,
+# since all are in memory at once, padding included.
+_MOST_CURVES, _MOST_ROWS = 64, 2**16
 
 
 def fit_curves(
@@ -33,7 +34,9 @@ def fit_curves(
 
     All local devices share the work, or `jax.default_device` does it alone if that is set.
     """
-    size = _CURVES_PER_DEVICE * _num_devices()
+    if not curves:
+        return []
+    size = _curves_per_device(curves[0]) * _num_devices()
     found = []
     for first in range(0, len(curves), size):
         taken = slice(first, first + size)
@@ -48,7 +51,8 @@ def interval_of_time_left(
     num_numbers = len(problem.visible(curves.has_verifier))
     wanted = _wanted(np.full((1, num_numbers), len(problem.reported)), [epsilon], [quantile])
     fits = jax.tree.map(lambda leaf: np.asarray(leaf)[None], minimised(curves, raw))
-    numbers = _in_batch(profile_intervals, problem, (fits, wanted), 2)
+    num_curves = _curves_per_device(curves)
+    numbers = _in_batch(profile_intervals, problem, (fits, wanted), 2, num_curves)
     return jax.tree.map(lambda leaf: leaf[0, 0], numbers)
 
 
@@ -56,13 +60,14 @@ def _fit_some(
     problem: FitProblem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
 ) -> list[tuple[RawFit, RawNumbers]]:
     """Fit one batch of curves."""
-    size, batch = len(curves), stack(curves)
-    raw = _in_batch(fit_batch, problem, (batch, np.full(size, num_free)), 1)
+    size, batch, num_curves = len(curves), stack(curves), _curves_per_device(curves[0])
+    raw = _in_batch(fit_batch, problem, (batch, np.full(size, num_free)), 1, num_curves)
     visible = np.array(problem.visible(batch.has_verifier))
     # Any epsilon will do, as the time left is not searched for here.
     wanted = _wanted(np.tile(visible, (size, 1)), [1.0] * size, quantiles)
     fits = minimised(batch, raw)
-    numbers = _in_batch(profile_intervals, problem, (fits, wanted), 2 * len(visible))
+    pieces = 2 * len(visible)
+    numbers = _in_batch(profile_intervals, problem, (fits, wanted), pieces, num_curves)
     return [(_row(raw, row), _row(numbers, row)) for row in range(size)]
 
 
@@ -79,19 +84,27 @@ def _row(tree: PyTree, row: int) -> Any:
     return eqx.combine(jax.tree.map(lambda leaf: leaf[row], arrays), rest)
 
 
-def _in_batch(function: Callable, problem: FitProblem, rows: PyTree, per_row: int) -> Any:
+def _curves_per_device(curves: Curves) -> int:
+    """How many curves of this padded length one device fits in one call."""
+    return max(1, min(_MOST_CURVES, _MOST_ROWS // len(curves.ts)))
+
+
+def _in_batch(
+    function: Callable, problem: FitProblem, rows: PyTree, per_row: int, per_device: int
+) -> Any:
     """Call `function(problem, *rows, num)` on padded rows on all devices; the results as NumPy.
 
-    `num` is how many pieces of work there are, `per_row` for each row that is not padding.
+    `num` is how many pieces of work there are, `per_row` for each row that is not padding; each
+    device has `per_device` rows.
     """
     num_devices = _num_devices()
     num_rows = len(jax.tree.leaves(rows)[0])
-    padding = _CURVES_PER_DEVICE * num_devices - num_rows
+    padding = per_device * num_devices - num_rows
     padded = jax.tree.map(
         lambda leaf: np.concatenate([leaf, np.repeat(leaf[-1:], padding, axis=0)]), rows
     )
-    first_of_device = _CURVES_PER_DEVICE * np.arange(num_devices)
-    counts = per_row * np.clip(num_rows - first_of_device, 0, _CURVES_PER_DEVICE)
+    first_of_device = per_device * np.arange(num_devices)
+    counts = per_row * np.clip(num_rows - first_of_device, 0, per_device)
     with double_precision():
         found = _on_all_devices(function, problem, padded, counts)
     arrays, rest = eqx.partition(found, eqx.is_array)

@@ -20,7 +20,7 @@ from jaxgap.fitting.batches import fit_curves
 from jaxgap.fitting.curves import Curves, padded_length
 from jaxgap.fitting.intervals.estimable_noise import noise_is_estimable
 from jaxgap.fitting.laws.constrained_law import ConstrainedLaw
-from jaxgap.fitting.laws.constraints import Constraint
+from jaxgap.fitting.laws.constraints import Constraint, with_floats
 from jaxgap.fitting.laws.given_constraints import check_names, check_visible, constrained
 from jaxgap.fitting.laws.law import AbstractLaw
 from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
@@ -43,7 +43,10 @@ def closed_form(dynamics: AbstractDynamics, ts: Float[Array, " times"]) -> Float
 
     `ValueError` if the law has no closed form; :class:`OdeCurves` computes the curves of any law.
     """
-    return dynamics.closed_form(ts)
+    try:
+        return dynamics.closed_form(ts)
+    except ValueError as error:
+        raise ValueError(f"{error}; or, to fit it, give curve_fn=OdeCurves()") from None
 
 
 def fit(
@@ -161,9 +164,11 @@ def fit_many(
     [0.2, 0.4]
     """
     check_level(level)
+    level = float(level)  # a file and JSON have no float32
     constraints, priors = constraints or {}, priors or {}
     check_law(law)
     check_options(noise, constraints, priors)
+    constraints = {name: with_floats(each) for name, each in constraints.items()}
     for trajectory in trajectories:
         check_computable(trajectory)
     batches: dict[tuple, list[_Prepared]] = {}

@@ -244,7 +244,8 @@ def _absent(scale: Scale, reason: str) -> PooledNumber:
 
 
 def _log(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.log(np.maximum(values, _TINY))
+    # Far below any rate in any unit of time; a rate of zero, in a profile, has no logarithm.
+    return np.log(np.maximum(values, 1e-300))
 
 
 def _logit(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgap.fitting import LinearLaw, closed_form, fit_many
+from jaxgap.fitting import LinearLaw, batches, closed_form, fit, fit_many
 from jaxgap.trajectory import Trajectory
 
 ON_DEVICES = """
@@ -71,3 +71,22 @@ def test_a_curve_that_cannot_be_fitted_leaves_the_others_alone(num_bad):
         np.testing.assert_allclose(
             one.limits["solver"].interval, other.limits["solver"].interval, rtol=1e-6
         )
+
+
+def test_long_curves_are_fitted_in_smaller_batches_to_the_same_numbers(monkeypatch):
+    """A batch is in memory at once, and one of 64 would be nearly all padding."""
+    ts = np.linspace(0, 10, 1500)
+    rng = np.random.default_rng(0)
+    runs = [Trajectory(ts, 1 + np.exp(-0.4 * ts) + 0.05 * rng.standard_normal(1500))] * 3
+    sizes, core = [], batches._on_all_devices
+
+    def watched(function, problem, rows, counts):
+        sizes.append(len(rows[0].ts) if function is batches.fit_batch else None)
+        return core(function, problem, rows, counts)
+
+    monkeypatch.setattr(batches, "_on_all_devices", watched)
+    (whole,) = {result.parameters["rate"] for result in fit_many(LinearLaw(), runs)}
+    monkeypatch.setattr(batches, "_MOST_ROWS", 1)
+    single = fit(LinearLaw(), runs[0]).parameters["rate"]
+    assert set(sizes) == {32, 1, None}
+    np.testing.assert_allclose(single.interval, whole.interval, rtol=1e-6)

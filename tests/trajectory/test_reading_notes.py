@@ -158,3 +158,8 @@ def test_errors_of_another_kind_beside_standard_errors_are_not_asked_about():
     extra = {"solver_std": [0.4, 0.4, 0.4]}
     run = Trajectory([0, 1, 2], [3, 2, 1.5], solver_se=[0.1, 0.1, 0.1], extra=extra)
     assert reading_notes(run) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_without_a_correlation_are_no_accuracies():
+    assert not accuracy_like(Trajectory([0, 1e200, 2e200], [0.2, 0.3, 0.5]))

@@ -122,3 +122,16 @@ def test_a_picture_says_how_many_seeds_are_pooled_or_why_none():
     assert PooledLimit(None, None, 5, 0, 0).absence == "not determined by these seeds"
     assert PooledLimit(None, None, 5, 0, 1).label == "4 of 5 pooled"
     assert PooledLimit(None, None, 5, 0, 0).label == "pooled"
+
+
+def test_the_unit_of_time_does_not_matter():
+    """In tokens or nanoseconds rates are 1e-13 and less."""
+    ts, rng = np.arange(12.0), np.random.default_rng(0)
+    solvers = [1 + 2 * np.exp(-0.4 * ts) + 0.02 * rng.standard_normal(12) for _ in range(4)]
+    rates = []
+    for unit in (1.0, 1e13):
+        fits = fit_many(LinearLaw(), [Trajectory(unit * ts, solver) for solver in solvers])
+        pooled = pool_group("x", ("a", "b", "c", "d"), fits, 0.9).numbers["rate"]
+        mean = pooled.mean
+        rates.append([unit * number for number in (mean.low, mean.estimate, mean.high)])
+    np.testing.assert_allclose(rates[1], rates[0], rtol=1e-5)

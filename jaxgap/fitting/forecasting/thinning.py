@@ -25,19 +25,22 @@ def thinned(run: Trajectory) -> Trajectory:
     """The means of consecutive rows, with their standard errors; a short run unchanged.
 
     Rows are assumed to have independent noise, so a mean of `m` accuracies over `n` items each is
-    an accuracy over `m n` items.
+    an accuracy over `m n` items; one number holds for all blocks, although the
+    last may have a row less.
     """
     size = rows_a_block(run.num_rows)
     if size == 1:
         return run
     num_blocks = -(-run.num_rows // size)
+    # The first blocks have a row more where they cannot all be equal.
+    sizes = run.num_rows // num_blocks + (np.arange(num_blocks) < run.num_rows % num_blocks)
     means = {
         name: None if values is None else _block_means(values, num_blocks)
         for name in ("ts", "solver", "verifier")
         for values in [getattr(run, name)]
     }
     errors = {
-        name: None if values is None else np.sqrt(_block_means(values**2, num_blocks) / size)
+        name: None if values is None else np.sqrt(_block_means(values**2, num_blocks) / sizes)
         for name in ("solver_se", "verifier_se")
         for values in [getattr(run, name)]
     }

@@ -41,6 +41,15 @@ class Tied(NamedTuple):
 Constraint = Held | Bounded | Tied
 
 
+def with_floats(constraint: Constraint) -> Constraint:
+    """The same constraint, with Python's numbers in place of arrays and of NumPy's float32."""
+    if isinstance(constraint, Tied):
+        return constraint
+    kinds = np.generic | np.ndarray | Array
+    numbers = (float(each) if isinstance(each, kinds) else each for each in constraint)
+    return type(constraint)(*numbers)
+
+
 class Mirrored(NamedTuple):
     """A tie between accuracies as one between error rates; compares equal to any other of it."""
 

@@ -113,6 +113,7 @@ def fit_auto_many(
     []
     """
     check_level(level)
+    level = float(level)
     if not laws:
         raise ValueError("laws must hold at least one law, got none")
     for law in laws:

@@ -241,10 +241,11 @@ def averaged_estimate(
     middle, left, right, low, high = average(of_laws, shares, asked)
     left, right = own_interval(left, right, mirrored)
     low, high = own_interval(low, high, mirrored)
-    return Estimate.measured(
+    found = Estimate.measured(
         float(own_terms(middle, mirrored)),
         float(right - left) / 2,
         (float(low), float(high)),
         most=most,
         is_limit=is_limit,
     )
+    return found.within(0.0, 1.0) if mirrored else found

@@ -42,6 +42,13 @@ def test_blocks_have_the_means_of_their_rows_and_smaller_errors():
     assert thinned(short) is short
 
 
+def test_a_last_block_of_one_row_has_the_error_of_one():
+    ts = np.arange(257.0)
+    blocks = thinned(Trajectory(ts, 1 + np.exp(-ts), solver_se=np.full(257, 0.02)))
+    assert blocks.ts[-1] == 256
+    np.testing.assert_allclose(blocks.solver_se, [0.02 / 2**0.5] * 128 + [0.02])
+
+
 def test_a_block_of_three_has_thrice_the_items_and_a_row_to_come_has_not():
     ts = np.arange(600.0)
     blocks = thinned(Trajectory(ts, np.full(600, 0.5), kind="accuracy", num_items=50))

@@ -97,6 +97,16 @@ def test_open_ends_and_missing_series_come_back(tmp_path):
     assert encode(back(few, tmp_path)) == encode(few)
 
 
+@pytest.mark.parametrize(
+    "constraint", [Held(np.float32(0.4)), Held(jnp.asarray(0.4)), Bounded(np.float32(0.1), 1)]
+)
+def test_a_fit_with_numbers_of_float32_comes_back(constraint, tmp_path):
+    options = {"constraints": {"rate": constraint}, "level": np.float32(0.8)}
+    result = fit(LinearLaw(), run(), **options)
+    assert_same(back(result, tmp_path), result)
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
 def test_an_average_over_laws_of_a_solver_alone_comes_back(tmp_path):
     solver = fit_auto(run().replace(verifier=None), laws=(LinearLaw(), PowerLaw()))
     assert_same(back(solver, tmp_path), solver)

@@ -281,3 +281,14 @@ def test_no_weights_where_no_law_can_be_fitted(results):
     assert law_weights([candidates[0], candidates[1]._replace(criteria=failed)])[1] == 0
     with pytest.raises(InputError, match="no law has finite curves"):
         law_weights([each._replace(criteria=failed) for each in candidates])
+
+
+def test_averaged_accuracies_end_at_one():
+    """As those of one law do."""
+    decay, rng = np.exp(-0.5 * TS), np.random.default_rng(0)
+    right = rng.binomial(200, 1 - 0.7 * decay) / 200
+    run = Trajectory(TS, right, kind="accuracy", num_items=200)
+    average = fit_auto(run, laws=LAWS)
+    assert average.limits["solver"].interval[1] == 1
+    assert average.laws["linear"].limits["solver"].interval[1] <= 1
+    assert average.parameters["solver_initial"].interval[0] >= 0
