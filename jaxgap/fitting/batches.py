@@ -30,12 +30,10 @@ _MOST_CURVES, _MOST_ROWS = 64, 2**16
 def fit_curves(
     problem: FitProblem, curves: Sequence[Curves], num_free: int, quantiles: Sequence[float]
 ) -> list[tuple[RawFit, RawNumbers]]:
-    """Fit curves of equal padded length; `quantiles` has one entry per curve.
+    """Fit one or more curves of equal padded length; `quantiles` has one entry per curve.
 
     All local devices share the work, or `jax.default_device` does it alone if that is set.
     """
-    if not curves:
-        return []
     size = _curves_per_device(curves[0]) * _num_devices()
     found = []
     for first in range(0, len(curves), size):

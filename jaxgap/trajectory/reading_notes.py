@@ -88,11 +88,13 @@ def accuracy_like(run: Trajectory) -> list[str]:
     solver = run.solver
     if run.kind == "accuracy" or solver.min() < 0 or not np.ptp(solver) > 0:
         return []
+    in_percent = solver.max() <= 100 and np.median(solver) > 1
+    if not (solver.max() <= 1 or in_percent):
+        return []
     # Of numbers too large or too small there is no correlation, only a warning.
     with np.errstate(all="ignore"):
         rises = np.corrcoef(run.ts, solver)[0, 1] >= _RISES
-    in_percent = solver.max() <= 100 and np.median(solver) > 1
-    if not (solver.max() <= 1 or in_percent) or not rises:
+    if not rises:
         return []
     rest = ", and divide them by 100" if in_percent else ""
     return [

@@ -19,6 +19,8 @@ from jaxgap.improve.runs.run_folder import RunFolder
 
 _ANSWERING = ("generate", "verify", "select")
 _LEVEL = 0.95
+# In points. Means of the same answers may differ by 1e-14, as 1/3 and 2/3 are rounded.
+_SMALLEST_GAIN = 1e-9
 
 
 class Gain(NamedTuple):
@@ -119,10 +121,6 @@ class BenchRow:
     def _ends(self) -> tuple[MeanWithError, MeanWithError]:
         first, last = self.metrics[0], self.metrics[-1]
         return first.held_out.solver_accuracy, last.held_out.solver_accuracy
-
-
-# In points. Means of the same answers may differ by 1e-14, as 1/3 and 2/3 are rounded.
-_SMALLEST_GAIN = 1e-9
 
 
 def per_point(amounts: Mapping[str, float | None], gained: float) -> dict[str, float | None]:

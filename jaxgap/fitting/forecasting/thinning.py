@@ -32,8 +32,8 @@ def thinned(run: Trajectory) -> Trajectory:
     if size == 1:
         return run
     num_blocks = -(-run.num_rows // size)
-    # The first blocks have a row more where they cannot all be equal.
-    sizes = run.num_rows // num_blocks + (np.arange(num_blocks) < run.num_rows % num_blocks)
+    # Where they cannot all be equal, the last ones have a row less.
+    sizes = np.array([len(block) for block in np.array_split(run.ts, num_blocks)])
     means = {
         name: None if values is None else _block_means(values, num_blocks)
         for name in ("ts", "solver", "verifier")

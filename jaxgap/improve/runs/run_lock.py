@@ -50,11 +50,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int) -> None:
     """Take the lock, if it is free within a moment: `is_locked` holds it while it looks."""
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(BlockingIOError):
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(_BETWEEN)
-    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _HELD or not tries_left:
+                raise
+            time.sleep(_BETWEEN)
+        else:
+            return
 
 
 def is_locked(folder: Path) -> bool:
