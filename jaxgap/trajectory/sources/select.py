@@ -13,13 +13,14 @@ from jaxgap.trajectory.percent import looks_like_percent
 from jaxgap.trajectory.percent_signs import errors_beside_percent, points_to_fractions
 from jaxgap.trajectory.reading_notes import irregular_times
 from jaxgap.trajectory.record import (
+    CAPABILITIES,
     MIN_ROWS,
     TIME_UNITS,
     Trajectory,
     TrajectoryError,
     in_singular,
 )
-from jaxgap.trajectory.rows import CORE_COLUMNS, built
+from jaxgap.trajectory.rows import CORE_COLUMNS, built, own_columns
 from jaxgap.trajectory.sources.join import Measured, join
 from jaxgap.trajectory.sources.log import Entry, Log
 from jaxgap.trajectory.sources.one_run import check_one_run
@@ -34,7 +35,8 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     is read from its end. Values that are NaN, infinite or marked as missing (`#N/A`, `-`) count as
     not measured. Accuracies in percent become fractions, and so do standard errors beside a series
     with percent signs that have none and are too large for fractions. Each of these, and irregular
-    times, adds a sentence to `provenance["notes"]`.
+    times, adds a sentence to `provenance["notes"]`, and so do columns with jaxgap's own names that
+    are left out.
 
     **Arguments:**
 
@@ -69,7 +71,7 @@ def select(log: Log, columns: Mapping[str, str], **metadata: Any) -> Trajectory:
     table |= divided
     notes += remarks
     notes += irregular_times(table["t"])
-    notes += misspelt(columns)
+    notes += misspelt(columns) + _not_read(log, names)
     given = {"source": log.source} | dict(metadata.pop("provenance", None) or {})
     metadata["provenance"] = with_notes(given, notes)
     try:
@@ -112,6 +114,17 @@ def _found(log: Log, name: str) -> str:
     known = ", ".join(ends or log.names) or "none"
     hint = "; name one of them in full, or read all with jaxgap compare" if ends else ""
     raise TrajectoryError(f"{log.source}: {what}; there are {known[:300]}{hint}")
+
+
+def _not_read(log: Log, names: Mapping[str, str]) -> list[str]:
+    """A sentence about the columns with jaxgap's own names that are left out; empty if none is."""
+    own = own_columns(log.names)
+    left = [own[name] for name in CAPABILITIES if name in own and name not in names]
+    left = [f"'{name}'" for name in left if name not in names.values()]
+    if not left:
+        return []
+    are = "is" if len(left) == 1 else "are"
+    return [f"{', '.join(left)} {are} in the file but not named in `columns`: not read"]
 
 
 def _measured(

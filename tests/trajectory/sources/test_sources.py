@@ -47,6 +47,32 @@ def test_a_sparse_table_is_joined_by_time(tmp_path):
     assert read_trajectory(path, {"solver": "eval/nll"}).ts.tolist() == [0, 5, 10, 15]
 
 
+OWN_TABLE = "t,solver,verifier,solver_se,nll\n0,4,3,1,4\n1,3,2,1,3\n2,2,1,1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "left_out"),
+    [
+        (
+            ["solver"],
+            "'verifier', 'solver_se' are in the file but not named in `columns`: not read",
+        ),
+        (["solver", "verifier"], "'solver_se' is in the file but not named in `columns`: not read"),
+        (["solver", "verifier", "solver_se"], ""),
+    ],
+)
+def test_own_columns_that_are_left_out_are_named(tmp_path, columns, left_out):
+    path = write(tmp_path / "run.csv", OWN_TABLE)
+    run = read_trajectory(path, {name: name for name in columns}, kind="uncertainty")
+    assert notes(run) == left_out
+
+
+def test_own_columns_that_are_read_as_something_else_are_not_left_out(tmp_path):
+    path = write(tmp_path / "run.csv", OWN_TABLE)
+    columns = {"solver": "nll", "verifier": "solver", "solver_se": "solver_se", "of": "verifier"}
+    assert notes(read_trajectory(path, columns, kind="uncertainty")) == ""
+
+
 def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
     path = write(tmp_path / "log.csv", "step,nll\n0,4\n10,3\n20,9\n30,9\n20,2\n30,1.5\n40,1.2\n")
     run = read_trajectory(path, {"solver": "nll"})
