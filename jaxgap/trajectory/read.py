@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgap.run_files import METRICS_FILE, RUN_TABLE
+from jaxgap.run_files import CONFIG_FILE, METRICS_FILE, RUN_TABLE, VERSIONS_FILE
 from jaxgap.trajectory.csv_file import read_csv, read_sidecar
 from jaxgap.trajectory.jsonl_file import read_jsonl
 from jaxgap.trajectory.metadata import with_given
@@ -58,6 +58,8 @@ def read_log(path: Path) -> Log:
     if state is not None:
         return read_trainer_state(state)
     if path.is_dir():
+        if not any(path.glob(EVENT_FILES)):
+            raise _without_measurements(path)
         return read_tensorboard(path)
     if path.suffix.lower() == ".json":
         return read_trainer_state(path)
@@ -99,10 +101,28 @@ def _read_own(path: Path, **metadata: Any) -> Trajectory:
         raise TrajectoryError(f"{path}: no such file")
     if not (path.is_file() or path.is_dir()):
         raise TrajectoryError(f"{path}: not a file")
+    if path.is_dir() and (
+        _is_run_of_jaxgap(path) or not any(file.is_file() for file in measurement_files(path))
+    ):
+        raise _without_measurements(path)
     raise TrajectoryError(
         f"{path}: say which of its columns is which, as in "
         "columns={'t': 'step', 'solver': 'eval/nll'}"
     )
+
+
+def _without_measurements(folder: Path) -> TrajectoryError:
+    if _is_run_of_jaxgap(folder):
+        return TrajectoryError(f"{folder}: no {RUN_TABLE} yet: a fit needs three checkpoints")
+    return TrajectoryError(
+        f"{folder}: there is no run or log in this folder: no {RUN_TABLE}, no {TRAINER_STATE}, "
+        "no TensorBoard events; name another folder, or a file"
+    )
+
+
+def _is_run_of_jaxgap(folder: Path) -> bool:
+    # A folder of a model has a config.json too.
+    return all((folder / name).is_file() for name in (CONFIG_FILE, VERSIONS_FILE))
 
 
 def _run_metadata(path: Path) -> dict[str, Any]:

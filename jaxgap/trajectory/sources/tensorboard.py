@@ -22,8 +22,6 @@ def read_tensorboard(folder: Path) -> Log:
     **Raises:** `InputError` without the extra, `TrajectoryError` if there is no scalar to read.
     """
     files = [path for path in sorted(folder.glob(EVENT_FILES)) if path.is_file()]
-    if not files:
-        raise TrajectoryError(f"{folder}: contains neither a run of jaxgap nor TensorBoard events")
     size = sum(path.stat().st_size for path in files)
     if size > _MAX_BYTES:
         raise TrajectoryError(f"{folder}: {size} bytes of events; at most {_MAX_BYTES} are read")

@@ -548,6 +548,33 @@ def test_a_log_of_several_runs_is_not_taken_for_one(tmp_path):
         read_trajectory(path, {"solver": "nll"})
 
 
+@pytest.mark.parametrize("columns", [None, {"solver": "eval/nll"}])
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "there is no run or log in this folder: no trajectory.csv, no trainer_state.json"),
+        (["config.json", "a.csv"], "there is no run or log in this folder"),
+        (["config.json", "versions.json"], "no trajectory.csv yet: a fit needs three checkpoints$"),
+    ],
+    ids=["empty", "model", "young run"],
+)
+def test_a_folder_without_measurements_is_refused_as_what_it_is(tmp_path, files, message, columns):
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(TrajectoryError, match=message):
+        read_trajectory(tmp_path, columns)
+
+
+def test_a_young_run_is_no_log_of_unknown_columns(tmp_path):
+    for name in ("config.json", "versions.json", "events.out.tfevents.1.2"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(TrajectoryError, match=r"a fit needs three checkpoints$"):
+        read_trajectory(tmp_path)
+    (tmp_path / "versions.json").unlink()
+    with pytest.raises(TrajectoryError, match="say which of its columns is which"):
+        read_trajectory(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "columns", "message"),
     [
