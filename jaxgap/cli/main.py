@@ -94,7 +94,7 @@ def _parse(argv: Sequence[str]) -> _Runs:
             refused = refused_value(stop)
             if refused is not None:
                 _refuse(in_options(str(refused), argv))
-            _refuse(one_line(said.getvalue(), argv))
+            _refuse(one_line(said.getvalue(), argv, _COMMANDS))
         raise
 
 

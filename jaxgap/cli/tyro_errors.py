@@ -1,10 +1,19 @@
 """tyro's errors, which it prints in frames, as one line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from jaxgap.cli.option_names import typed_options
 from jaxgap.errors import InputError
+
+# What an option takes, by what tyro says of a value that it cannot have.
+_WANTED = {
+    "FLOAT FLOAT": "two numbers",
+    "INT": "a whole number",
+    "int()": "a whole number",
+    "FLOAT": "a number",
+    "to float": "a number",
+}
 
 
 def refused_value(stop: SystemExit) -> InputError | None:
@@ -18,10 +27,18 @@ def refused_value(stop: SystemExit) -> InputError | None:
     return cause
 
 
-def one_line(panel: str, argv: Sequence[str]) -> str:
-    """The error in tyro's framed message, with its closest suggestion."""
-    said = [part for section in _sections(panel) if (part := _shortened(section, argv))]
-    return "; ".join(said)
+def one_line(panel: str, argv: Sequence[str], commands: Collection[str] = ()) -> str:
+    """The error in tyro's framed message, with its closest suggestion.
+
+    The help that it names is that of the command in `argv`, if that is one of `commands`.
+    """
+    sections = _sections(panel)
+    said = [part for section in sections if (part := _shortened(section, argv))]
+    said[0] = _wrong_value(sections, argv) or said[0]
+    line = "; ".join(said)
+    if argv and argv[0] in commands:
+        return re.sub(r"see jaxgap --help$", f"see jaxgap {argv[0]} --help", line)
+    return line
 
 
 def _sections(panel: str) -> list[str]:
@@ -35,7 +52,40 @@ def _sections(panel: str) -> list[str]:
         else:
             sections[-1] += words.split()
     # Some of tyro's messages contain rich markup that it prints verbatim.
-    return [re.sub(r"`\[bold\](.*?)\[/bold\]`", r"`\1`", " ".join(words)) for words in sections]
+    texts = [" ".join(words) for words in sections if words]
+    return [re.sub(r"`\[bold\](.*?)\[/bold\]`", r"`\1`", text) for text in texts]
+
+
+def _wrong_value(sections: Sequence[str], argv: Sequence[str]) -> str:
+    """What an option takes instead of what was typed; empty if that is not the error."""
+    found = re.match(r"Error parsing (--[\w-]+): ([^']*)", sections[0])
+    if found is None:
+        return ""
+    option, why = found.groups()
+    wanted = next((words for sign, words in _WANTED.items() if sign in why), "")
+    if why.startswith("Could not find valid parse"):
+        whole = any(each.startswith(f"Argument helptext: {option} [INT") for each in sections)
+        wanted = "whole numbers" if whole else "numbers"
+    if not wanted:
+        return ""
+    values = _values(option, argv)
+    values = values[:1] if wanted.startswith("a ") else values
+    return f"{option} takes {wanted}, got {' '.join(map(repr, values)) or 'none'}"
+
+
+def _values(option: str, argv: Sequence[str]) -> list[str]:
+    """What was typed after an option, the last time that it was."""
+    values: list[str] = []
+    is_after = False
+    for each in argv:
+        if each.startswith("--"):
+            name, separator, value = each.partition("=")
+            is_after = name.replace("_", "-") == option
+            if is_after:
+                values = [value] if separator else []
+        elif is_after:
+            values.append(each)
+    return values
 
 
 def _shortened(section: str, argv: Sequence[str]) -> str:

@@ -28,3 +28,25 @@ def test_a_frame_is_one_line_with_its_suggestion(ascii_only):
 def test_an_option_that_was_typed_is_not_suggested():
     said = one_line(PANEL, ["fit", "a.csv", "--model", "linear"])
     assert said == "Unrecognized options: --modle; see jaxgap fit --help"
+
+
+WRONG_VALUE = """\
+╭─ Value error ────────────────────────────────────────────╮
+│ Error parsing --seeds: Could not find valid parse for    │
+│ arguments: ['abc', '1']                                  │
+│ ──────────────────────────────────────────────────────── │
+│ Argument helptext:                                       │
+│     --seeds [INT [INT ...]]                              │
+│ ──────────────────────────────────────────────────────── │
+│ For full helptext, see jaxgap --help                     │
+╰──────────────────────────────────────────────────────────╯
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "got"),
+    [("--seeds abc 1 --out b", "'abc' '1'"), ("--seeds 2 --seeds=abc", "'abc'")],
+)
+def test_a_wrong_value_is_the_one_that_was_typed_last(typed, got):
+    said = one_line(WRONG_VALUE, ["bench", *typed.split()], ["bench"])
+    assert said == f"--seeds takes whole numbers, got {got}; see jaxgap bench --help"
