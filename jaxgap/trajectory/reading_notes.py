@@ -62,15 +62,23 @@ def irregular_times(ts: Series) -> list[str]:
 
 
 def negative(run: Trajectory) -> list[str]:
-    """A sentence about uncertainties that are all negative; empty if one is not.
+    """A sentence about uncertainties of the solver below zero; empty if there are none.
 
     The negative log-likelihood of a text is never negative.
 
     >>> negative(Trajectory([0, 1, 2], [-3.0, -2.0, -1.5]))[0].partition(": ")[2]
     'if these are log-likelihoods, negate them'
+    >>> negative(Trajectory([0, 1, 2], [3.0, 2.0, -1.5]))
+    ["'solver' is negative at t=2, which no uncertainty in nats can be"]
     """
-    if run.kind == "accuracy" or run.solver.max() >= 0:
+    below = run.ts[run.solver < 0]
+    if run.kind == "accuracy" or not below.size:
         return []
+    if below.size < run.num_rows:
+        others = f" and {below.size - 1} other times" if below.size > 1 else ""
+        return [
+            f"'solver' is negative at t={below[0]:g}{others}, which no uncertainty in nats can be"
+        ]
     return [
         "the solver's values are all negative, which uncertainties in nats cannot be: if these are "
         "log-likelihoods, negate them"

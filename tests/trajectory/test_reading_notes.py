@@ -63,9 +63,8 @@ def test_the_kind_is_not_asked_about_where_the_file_or_its_values_say_it(tmp_pat
         tmp_path / "own.csv",
         write_run(tmp_path / "two.csv", FALLING, [0.8, 0.5, 0.3, 0.2, 0.2]),
         write_run(tmp_path / "nats.csv", [3 * value for value in FALLING]),
-        write_run(tmp_path / "negative.csv", [value - 0.5 for value in FALLING]),
     ]
-    assert [reading_notes(read_trajectory(path)) for path in paths] == [[], [], [], []]
+    assert [reading_notes(read_trajectory(path)) for path in paths] == [[], [], []]
 
 
 def test_rising_values_are_asked_about_once(tmp_path):
@@ -134,7 +133,20 @@ def test_log_likelihoods_that_were_not_negated_are_asked_about():
     falling = -np.exp(-np.arange(5.0))
     (note,) = reading_notes(Trajectory(np.arange(5.0), falling, 0.5 * falling))
     assert note.endswith("if these are log-likelihoods, negate them")
-    assert reading_notes(Trajectory(np.arange(5.0), np.append(falling[1:], 0.1))) == []
+
+
+@pytest.mark.parametrize(
+    ("solver", "where"),
+    [
+        ([3, 2, 1.5, -0.1], "t=3"),
+        ([3, -2, 1.5, -0.1, -0.2], "t=1 and 2 other times"),
+        ([3, 2, 0], ""),
+    ],
+)
+def test_single_negative_uncertainties_are_named_by_their_time(tmp_path, solver, where):
+    said = reading_notes(read_trajectory(write_run(tmp_path / "run.csv", solver)))
+    sentence = f"'solver' is negative at {where}, which no uncertainty in nats can be"
+    assert said == ([sentence] if where else [])
 
 
 @pytest.mark.parametrize(
