@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxgap.cli.options import RunFile, random_key
+from jaxgap.cli.options import RunFile, naming, random_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Forecast:
 
         key = random_key(self.seed)
         console = Terminal()
-        with console.status("forecasting"):
+        with console.status("forecasting"), naming(self.file):
             result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
             law = fit(LinearLaw(), run, level=self.level)
         print_notes(console, run)

@@ -1,7 +1,10 @@
 """Options that several commands share."""
 
+import contextlib
 import dataclasses
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -17,6 +20,18 @@ def random_key(seed: int):
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}")
     return jax.random.key(seed)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in errors about a trajectory that was read from it, and its column."""
+    from jaxgap.trajectory import TrajectoryError
+    from jaxgap.trajectory.rows import located
+
+    try:
+        yield
+    except TrajectoryError as error:
+        raise located(error, path) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +53,14 @@ class RunFile:
 
     def read(self, path, window: tuple[float, float] | None = None):
         """The trajectory in the file, or the part of it within a time window."""
-        from jaxgap.trajectory import TrajectoryError
         from jaxgap.trajectory.computable import check_computable
         from jaxgap.trajectory.read import read_trajectory
 
         run = read_trajectory(path, self._columns(), **self._metadata())
         if window is not None:
             run = run.between(*window)
-        try:
+        with naming(path):
             check_computable(run)
-        except TrajectoryError as error:
-            raise TrajectoryError(f"{path}: {error}") from error
         return run
 
     def read_all(self, paths):

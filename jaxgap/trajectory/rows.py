@@ -116,7 +116,7 @@ def trajectory_of_columns(
             # Sorted, as the error advises for the rows of one run, they would be mixed.
             hint = f"; if column '{run_column}' tells runs apart, jaxgap compare reads them all"
             error = TrajectoryError(error.problem, error.column, error.row, hint)
-        raise _located(error, path, lines) from error
+        raise located(error, path, lines) from error
 
 
 def built(columns: Mapping[str, Series], metadata: Mapping[str, Any]) -> Trajectory:
@@ -129,6 +129,20 @@ def built(columns: Mapping[str, Series], metadata: Mapping[str, Any]) -> Traject
     ts = rest.pop("t")
     extra, metadata = with_num_items(rest, metadata)
     return with_assumed_kind(Trajectory(ts, **core, extra=extra, **metadata), metadata)
+
+
+def located(error: TrajectoryError, path: Path, lines: Sequence[int] = ()) -> TrajectoryError:
+    """The same error with the file's name, line and column in front.
+
+    `lines` are the line numbers of the file's rows; none are needed for an error of no single row.
+
+    >>> print(located(TrajectoryError("times span 1e+201", "ts"), Path("run.csv")))
+    run.csv: column 't': times span 1e+201
+    """
+    column = "t" if error.column == "ts" else error.column
+    where = str(path) if error.row is None else f"{path}:{lines[error.row]}"
+    where = where if column is None else f"{where}: column '{column}'"
+    return TrajectoryError(f"{where}: {error.problem}", hint=error.hint)
 
 
 def _run_column(columns: Mapping[str, Series]) -> str | None:
@@ -158,11 +172,3 @@ def _gap_hint(column: str) -> str:
         f": {_BY_NAME} reads the solver alone on all rows, "
         "and with a verifier in it both on the rows that have both"
     )
-
-
-def _located(error: TrajectoryError, path: Path, lines: Sequence[int]) -> TrajectoryError:
-    """The same error with the file's name, line and column in front."""
-    column = "t" if error.column == "ts" else error.column
-    where = str(path) if error.row is None else f"{path}:{lines[error.row]}"
-    where = where if column is None else f"{where}: column '{column}'"
-    return TrajectoryError(f"{where}: {error.problem}", hint=error.hint)

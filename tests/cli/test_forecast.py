@@ -110,6 +110,17 @@ def test_backtest_writes_every_forecast(curve, tmp_path, capsys):
     assert said.err == f"jaxgap: {tmp_path / 'absent.csv'}: no such file\n"
 
 
+def test_a_run_that_cannot_be_forecast_is_named_with_its_row(tmp_path, capsys):
+    path = tmp_path / "neg.csv"
+    path.write_text("t,solver\n0,3\n1,2\n2,-1.5\n3,-0.5\n4,1\n")
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["forecast", str(path), "--horizon", "9"])
+    assert capsys.readouterr().err == (
+        f"jaxgap: {path}: column 'solver': a forecast needs uncertainties above zero, "
+        "got -1.5 at t=2\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

@@ -1,9 +1,12 @@
 """The options that say how to read a file."""
 
+import re
+
 import pytest
 
 from jaxgap.cli.options import RunFile
 from jaxgap.errors import InputError
+from jaxgap.trajectory import TrajectoryError
 
 HEADER = '"step","exact_match,strict-match","exact_match_stderr,strict-match"'
 
@@ -36,3 +39,13 @@ def test_a_column_that_is_given_twice_is_refused(tmp_path, columns):
 def test_columns_of_another_form_are_refused(tmp_path, columns):
     with pytest.raises(InputError, match="must look like t=step,solver=eval/nll"):
         RunFile(columns=columns).read(tmp_path / "log.csv")
+
+
+def test_a_column_that_cannot_be_computed_with_is_named_as_in_the_file(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("t,solver\n0,3\n1e200,2\n1e201,1\n")
+    message = rf"^{re.escape(str(path))}: column 't': times span 1e\+201: use another unit of time$"
+    with pytest.raises(TrajectoryError, match=message):
+        RunFile().read(path)
+    (unreadable,) = RunFile().read_all([path]).unreadable
+    assert re.match(message, unreadable.problem)

@@ -24,8 +24,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from jaxgap.errors import InputError
 from jaxgap.fitting.forecasting.shapes import LogNormalPrior
+from jaxgap.trajectory import TrajectoryError
 
 Series = Float[np.ndarray, " T"]
 
@@ -89,10 +89,12 @@ class Observations:
         cls, ts: Series, values: Series, stderrs: Series | None, name: str
     ) -> "Observations":
         """From uncertainties, or anything else that is positive."""
-        if values.min() <= 0:
-            raise InputError(
-                f"column '{name}': a forecast needs uncertainties above zero, "
-                f"got {float(values.min())!r}"
+        least = int(values.argmin())
+        if values[least] <= 0:
+            raise TrajectoryError(
+                f"a forecast needs uncertainties above zero, got {values[least]:g} at "
+                f"t={ts[least]:g}",
+                name,
             )
         if stderrs is not None and stderrs.any():
             known, logs = _without_zeros(stderrs), np.log(values)
