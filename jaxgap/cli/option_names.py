@@ -5,7 +5,16 @@ import shlex
 from collections.abc import Sequence
 
 # Options whose names differ from their arguments'.
-_OPTION_OF = {"cost": "stop_when", "prefixes": "prefix"}
+_OPTION_OF = {
+    "cost": "stop_when",
+    "prefixes": "prefix",
+    "model": "models",
+    "task": "tasks",
+    "verifier": "verifiers",
+    "num_candidates": "candidate_counts",
+    "threshold": "thresholds",
+    "seed": "seeds",
+}
 _CONSTRAINTS = ("fix", "bound")
 _SETTING = re.compile(r"(?<= )(\w+)(?==[\w.-])")
 _PAIR = re.compile(r"'(\w+)': '([^'{}]*)'")

@@ -128,6 +128,12 @@ def test_a_mistake_gets_one_line_and_status_2(argv, said, run_file, tmp_path, ca
          "a mesh must look like data=2,fsdp=2,tensor=2, each at least 1, got 'data=0'"),
         ("bench --out {new} --num-candidates 0 --seeds 1 2",
          "--num-candidates must be at least 1, got 0"),
+        ("bench --out {new} --candidate-counts 2 0",
+         "--candidate-counts must be at least 1, got 0"),
+        ("bench --out {new} --thresholds 2", "--thresholds must be between 0 and 1, got 2.0"),
+        ("bench --out {new} --seeds=-1", "--seeds must be between 0 and 2**32 - 1, got -1"),
+        ("bench --out {new} --tasks nosuch",
+         "--tasks must be addition with the embedded model, got 'nosuch'"),
         # The setting to change was not given: its default conflicts with what was.
         ("bench --out {new} --num-train-prompts 3",
          "--batch-size must be at most --num-train-prompts=3, got 64"),
