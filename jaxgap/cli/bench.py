@@ -72,9 +72,7 @@ class Bench:
         from jaxgap.workflows.bench_checks import PICTURE, TABLE
         from jaxgap.workflows.bench_grid import Grid
 
-        for several, one in _INSTEAD_OF.items():
-            if {several, one} <= self.typed:
-                raise InputError(f"give {several}, which may be a single one, or {one}, not both")
+        self._check_varied()
         grid = Grid(
             self.config,
             self.models,
@@ -98,6 +96,23 @@ class Bench:
                 f"{len(found.failed)} of {len(found.failed) + len(found.rows)} runs failed; rerun "
                 f"the command to try them again: {failure_line(found.failed)}"
             )
+
+    def _check_varied(self) -> None:
+        """Refuse what is varied twice, with no value, or with a value that is repeated.
+
+        **Raises:** `InputError`.
+        """
+        from jaxgap.trajectory.outside import repeated
+
+        for several, one in _INSTEAD_OF.items():
+            if {several, one} <= self.typed:
+                raise InputError(f"give {several}, which may be a single one, or {one}, not both")
+            values = getattr(self, several.removeprefix("--").replace("-", "_"))
+            if several in self.typed and not values:
+                raise InputError(f"{several} needs at least one value")
+            twice = repeated(map(str, values))
+            if twice is not None:
+                raise InputError(f"{several}: {twice} is given twice; give each value once")
 
 
 def _drawn(setting: Setting) -> BenchSetting:

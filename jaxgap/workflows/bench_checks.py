@@ -14,7 +14,7 @@ from jaxgap.errors import InputError
 from jaxgap.improve import ImproveConfig
 from jaxgap.improve.assembly import draw_problems
 from jaxgap.improve.config import EMBEDDED
-from jaxgap.improve.runs.new_run_folder import require_free
+from jaxgap.improve.runs.new_run_folder import require_free, without_run
 from jaxgap.improve.runs.run_folder import RunFolder
 from jaxgap.improve.runs.run_lock import is_locked
 from jaxgap.improve.runs.stored_paths import with_absolute_paths
@@ -52,6 +52,7 @@ def is_begun(run: Path) -> bool:
 
 
 def _check_place(folder: Path) -> None:
+    without_run(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: use a folder")
     for path in (folder / TABLE, folder / PICTURE):

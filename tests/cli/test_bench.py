@@ -11,6 +11,7 @@ from jaxgap.improve.runs.new_run_folder import empty_folder
 from jaxgap.improve.runs.run_folder import RunFolder
 
 SIZES = {"num-rounds": 2, "num-train-prompts": 8, "num-held-out-prompts": 6, "num-candidates": 2}
+VARIED = ("--models", "--tasks", "--verifiers", "--candidate-counts", "--thresholds", "--seeds")
 
 
 def argv(folder, *varied):
@@ -53,6 +54,35 @@ def test_a_failed_run_is_named_with_status_1_and_the_same_command_tries_it_again
     assert [run["run"] for run in found["runs"]] == ["seed0", "seed1"]
     assert found["settings"][0]["seeds"] == [0, 1]
     assert (tmp_path / "bench" / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("varied", "said"),
+    [
+        *((option, f"{option} needs at least one value") for option in VARIED),
+        ("--seeds 0 1 0", "--seeds: 0 is given twice; give each value once"),
+        ("--thresholds .5 0.50", "--thresholds: 0.5 is given twice; give each value once"),
+        ("--models embedded embedded", "--models: embedded is given twice; give each value once"),
+    ],
+)
+def test_what_is_varied_needs_different_values(tmp_path, capsys, varied, said):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(
+            ["bench", "--out", str(tmp_path / "bench"), "--num-rounds", "2", *varied.split()]
+        )
+    assert capsys.readouterr().err == f"jaxgap: {said}\n"
+    assert not (tmp_path / "bench").exists()
+
+
+def test_a_folder_that_is_a_run_is_left_alone(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(SystemExit, match="2"):
+        run_command(argv(tmp_path))
+    assert capsys.readouterr().err == (
+        f"jaxgap: {tmp_path} already contains a run: resume it with jaxgap improve --resume "
+        f"{tmp_path}\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_a_model_that_is_nowhere_is_refused_with_status_2(tmp_path, capsys):

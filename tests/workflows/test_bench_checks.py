@@ -66,6 +66,14 @@ def test_folders_that_cannot_hold_the_runs(tmp_path):
     assert not (tmp_path / "bench" / "majority").exists()
 
 
+def test_a_folder_that_is_a_run(tmp_path):
+    begin(tmp_path / "run", BASE)
+    before = sorted((tmp_path / "run").iterdir())
+    with pytest.raises(InputError, match=r"run already contains a run: resume it with"):
+        run_bench(Grid(BASE), tmp_path / "run")
+    assert sorted((tmp_path / "run").iterdir()) == before
+
+
 def test_a_bench_beside_another_on_the_same_folder(tmp_path):
     run = tmp_path / "bench" / "random"
     run.mkdir(parents=True)
