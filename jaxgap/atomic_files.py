@@ -19,11 +19,19 @@ def replace_file(path: str | Path, data: bytes) -> None:
     `path`: a reader finds either the old file or the new one, even if the writer dies. A symbolic
     link is replaced and its target left alone, since a RUN folder may come from a stranger.
 
-    **Raises:** `InputError` where `path` is a device, a pipe or a folder, which no file replaces.
+    **Raises:** `InputError` where `path` is a device, a pipe or a folder, which no file replaces;
+    `OSError` with the name of `path`, whatever file the system refused.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is no regular file; name another place")
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,5 +1,6 @@
 """A file is replaced as a whole, and what is not a file, or a link's target, stays."""
 
+import errno
 import os
 import stat
 
@@ -21,6 +22,20 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         replace_file(path, b"later")
     assert path.read_text("utf-8") == "früher\n"
     assert os.listdir(tmp_path) == ["run.csv"]
+
+
+@pytest.mark.parametrize("refused", ["tempfile.mkstemp", "os.replace"])
+def test_the_file_that_cannot_be_written_is_named_and_not_the_temporary_one(
+    tmp_path, monkeypatch, refused
+):
+    def fail(*args, **kwargs):
+        raise OSError(errno.EACCES, "Permission denied", str(tmp_path / ".run.csv.x"), None, "y")
+
+    monkeypatch.setattr(refused, fail)
+    with pytest.raises(PermissionError, match="Permission denied") as error:
+        replace_file(tmp_path / "run.csv", b"data")
+    assert (error.value.filename, error.value.filename2) == (str(tmp_path / "run.csv"), None)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_link_is_replaced_and_its_target_stays(tmp_path):

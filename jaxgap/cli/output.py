@@ -58,9 +58,21 @@ def _check_writable(path: Path, option: str) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{option} {path}: there is no folder {path.parent}; create it first")
     # A file is first written to a temporary one beside it, so its folder must be writable.
-    places = [_place(path).parent, path] if _is_replaced(path) else [path]
-    if not all(os.access(place, os.W_OK) for place in places if place.exists()):
+    if (path.exists() and not os.access(path, os.W_OK)) or (
+        _is_replaced(path) and not _takes_files(_place(path).parent)
+    ):
         raise InputError(f"{option} {path}: cannot be written; choose another file")
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether a file can be created in a folder; root may write where the system allows none."""
+    import tempfile
+
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_replaced(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """Outputs: no file that is read is replaced, and any beside it may be written."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,19 @@ def test_what_is_read_is_not_replaced(read, out, demo, tmp_path):
 )
 def test_what_is_beside_it_may_be_written(read, out, demo, tmp_path):
     check_outputs([tmp_path / read], json=tmp_path / out)
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_the_work(tmp_path, monkeypatch):
+    """Root may write there by the permissions, but the file system does not let it."""
+
+    def fail(*args, **kwargs):
+        raise OSError(errno.EACCES, "Permission denied")
+
+    check_outputs(json=tmp_path / "fit.json")
+    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    with pytest.raises(InputError, match=r"^--json .*fit\.json: cannot be written; choose another"):
+        check_outputs(json=tmp_path / "fit.json")
+    check_outputs(json=Path(os.devnull))
 
 
 @pytest.mark.parametrize("name", ["manifest.csv", "inner/run.csv", "inner/run.csv.json"])
