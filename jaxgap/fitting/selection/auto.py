@@ -17,8 +17,9 @@ from jaxgap.fitting.laws.saturating_law import SaturatingLaw
 from jaxgap.fitting.selection.averaged import AveragedResult
 from jaxgap.fitting.selection.averaging import averaged_result
 from jaxgap.fitting.selection.candidates import Candidate, fit_candidates
-from jaxgap.fitting.selection.confidence import ConfidenceCurve, Query, confidence_curves
+from jaxgap.fitting.selection.confidence import ConfidenceCurve
 from jaxgap.fitting.selection.search import Fits
+from jaxgap.fitting.selection.tracing import Query, confidence_curves
 from jaxgap.fitting.selection.weights import law_weights
 from jaxgap.trajectory import Trajectory
 from jaxgap.trajectory.computable import check_computable

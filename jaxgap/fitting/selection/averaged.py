@@ -18,12 +18,8 @@ from jaxgap.fitting.results.prediction import Prediction, checked_times
 from jaxgap.fitting.results.result import with_reason
 from jaxgap.fitting.selection.averaged_report import averaged_report
 from jaxgap.fitting.selection.candidates import Candidate
-from jaxgap.fitting.selection.confidence import (
-    ConfidenceCurve,
-    Query,
-    average,
-    confidence_curves,
-)
+from jaxgap.fitting.selection.confidence import ConfidenceCurve, average
+from jaxgap.fitting.selection.tracing import Query, confidence_curves
 from jaxgap.trajectory import Kind, Trajectory
 
 # The confidences one standard error either side of the median, for a normal confidence curve.
