@@ -42,6 +42,13 @@ class Curves(eqx.Module):
     num_items: Float[Array, ""]
     has_verifier: bool = eqx.field(static=True)
 
+    @property
+    def stand_still(self) -> bool:
+        """Whether no series of one run changes at all; on the host only."""
+        measured = np.asarray(self.weights) > 0
+        pairs = zip(np.asarray(self.ys).T, measured.T, strict=True)
+        return not any(np.ptp(series[rows]) for series, rows in pairs if rows.any())
+
 
 def curves_of(
     trajectory: Trajectory,

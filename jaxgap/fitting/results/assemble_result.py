@@ -62,7 +62,7 @@ def assemble_result(
 ) -> FitResult:
     """The result for one trajectory from what the core found, with explanations in words."""
     flat = _on_flat_ties(problem, curves, numbers)
-    unsure = _why_unsure(trajectory, curves, raw, quantile)
+    unsure = _why_unsure(curves, raw, quantile)
     estimates = _estimates(problem, trajectory, curves, numbers, unsure, flat)
     names = [parameter.name for parameter in problem.law.parameters]
     parameters = dict(zip(names, estimates, strict=False))
@@ -139,7 +139,6 @@ def _estimates(
     """One for every parameter and limit, including those the trajectory cannot show."""
     estimates = [Estimate.absent(NO_VERIFIER) for _ in problem.reported]
     redundant = np.zeros(len(problem.reported), bool)
-    stands_still = _stands_still(trajectory)
     if unsure is None and not np.isfinite(numbers.intervals).all(axis=1).all():
         # Numbers that no data could determine have open intervals: look for them only then.
         redundant = without_effect(problem, curves)
@@ -155,7 +154,7 @@ def _estimates(
             # A limit means nothing without its interval, nor an interval away from a minimum.
             shown = not is_limit and unsure.shows(parameter)
             estimates[index] = Estimate.without_noise(value if shown else None, unsure.reason)
-        elif is_limit and stands_still:
+        elif is_limit and curves.stand_still:
             estimates[index] = Estimate.without_noise(None, _LIMIT_ANYWHERE)
         elif index in flat:
             estimates[index] = Estimate.without_noise(value, _FLAT_TIE)
@@ -228,22 +227,15 @@ class _Unsure(NamedTuple):
         return parameter.unit == "capability" or not self.only_capabilities
 
 
-def _why_unsure(
-    trajectory: Trajectory, curves: Curves, raw: RawFit, quantile: float | None
-) -> _Unsure | None:
+def _why_unsure(curves: Curves, raw: RawFit, quantile: float | None) -> _Unsure | None:
     """Why no number of the fit has an interval, or `None` if they can have one."""
     if not raw.converged:
         return _Unsure(f"the fit {_stopped(raw)}")
+    if curves.stand_still and not curves.noise_known:
+        return _Unsure(_STANDS_STILL, only_capabilities=True)
     if quantile is None:
         return _Unsure(NO_NOISE)
-    if _stands_still(trajectory) and not curves.noise_known:
-        return _Unsure(_STANDS_STILL, only_capabilities=True)
     return None
-
-
-def _stands_still(trajectory: Trajectory) -> bool:
-    series = [each for each in (trajectory.solver, trajectory.verifier) if each is not None]
-    return not np.ptp(series, axis=1).any()
 
 
 def _without_passed(

@@ -31,12 +31,25 @@ class Band(NamedTuple):
         """The band of the accuracy for this error rate."""
         return Band(1.0 - self.estimate, 1.0 - self.upper, 1.0 - self.lower)
 
+    def within(self, lower: float, upper: float) -> "Band":
+        """The part between two natural bounds, which the law itself does not respect.
+
+        Infinite ends stay, and so does a band wholly outside the bounds, so that this shows.
+        """
+        outside = (self.lower > upper) | (self.upper < lower)
+
+        def moved(values: Series) -> Series:
+            return np.where(outside | np.isinf(values), values, np.clip(values, lower, upper))
+
+        return Band(*map(moved, self))
+
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
     """The solver, the verifier and the gap at `ts`, with bands at `level`.
 
-    In the trajectory's own terms; the gap between accuracies is verifier minus solver.
+    In the trajectory's own terms: accuracies end at 0 and 1, and their gap is verifier minus
+    solver.
     `verifier` and `gap` are `None` where the trajectory has no verifier.
     """
 
@@ -58,7 +71,7 @@ class Prediction:
         """From the output of :func:`predict_bands`."""
         solver, verifier, gap = (Band(*bands[:, index].T) for index in range(3))
         if kind == "accuracy":
-            solver, verifier = solver.mirrored(), verifier.mirrored()
+            solver, verifier = (each.mirrored().within(0.0, 1.0) for each in (solver, verifier))
         if not has_verifier:
             return cls(ts, level, solver, None, None)
         return cls(ts, level, solver, verifier, gap)

@@ -168,7 +168,7 @@ class FitResult(AbstractResult):
 
         **Returns:**
 
-        The series by name, in the trajectory's own terms.
+        The series by name, in the trajectory's own terms: accuracies end at 0 and 1.
 
         **Raises:**
 
@@ -179,6 +179,8 @@ class FitResult(AbstractResult):
             fitted = np.asarray(self.source.problem.curve_fn(self.dynamics, jnp.asarray(ts)))
         names = ("solver", "verifier")[: 1 + self.has_verifier]
         series = own_terms(fitted, self.kind == "accuracy").T
+        if self.kind == "accuracy":
+            series = np.clip(series, 0.0, 1.0)
         return dict(zip(names, series, strict=False))
 
     @property

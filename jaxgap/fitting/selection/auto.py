@@ -155,7 +155,7 @@ def _trace(candidates: Sequence[Candidate]) -> list[list[ConfidenceCurve]]:
     fits = Fits(
         *(np.concatenate(leaves) for leaves in zip(*(c.fit for c in candidates), strict=True))
     )
-    dofs = np.array([c.problem.dof(c.curves) for c in candidates])
+    dofs = np.array([c.dof for c in candidates])
     curves = [c.curves for c in candidates]
     queries = [Query(np.inf, index) for index in range(3 if curves[0].has_verifier else 1)]
     return confidence_curves(candidates[0].problem, curves, fits, dofs, queries)

@@ -13,7 +13,7 @@ from jaxgap.fitting.diagnosis import Diagnosis, diagnose
 from jaxgap.fitting.own_terms import own_interval, own_terms
 from jaxgap.fitting.results.abstract_result import AbstractResult
 from jaxgap.fitting.results.diagnostics import Diagnostics
-from jaxgap.fitting.results.estimate import NO_VERIFIER, Estimate, finite_or_none
+from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.results.prediction import Prediction, checked_times
 from jaxgap.fitting.results.result import with_reason
 from jaxgap.fitting.selection.averaged_report import averaged_report
@@ -25,7 +25,6 @@ from jaxgap.trajectory import Kind, Trajectory
 # The confidences one standard error either side of the median, for a normal confidence curve.
 _ONE_STDERR = (0.158655, 0.841345)
 _OWN_MEANING = "it does not mean the same under every law: fit one law for it"
-_TOO_FEW = "there are too few measurements to tell the noise by"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +158,7 @@ class AveragedResult(AbstractResult):
         ts = checked_times(ts, float(self.trajectory.ts[0]))
         # Padded to one of a few sizes, so that few programs are compiled.
         padded = np.pad(ts, (0, (1 << (len(ts) - 1).bit_length()) - len(ts)), mode="edge")
-        known = all(each.problem.dof(each.curves) >= 1 for each in self.candidates.values())
+        known = all(each.dof >= 1 for each in self.candidates.values())
         bands = self._bands(padded) if known else self._open_bands(padded)
         return Prediction.of_bands(ts, bands[: len(ts)], self.level, self.kind, self.has_verifier)
 
@@ -193,7 +192,7 @@ class AveragedResult(AbstractResult):
         """For each query, the confidence curves of the laws that count."""
         curves = []
         for candidate in self.candidates.values():
-            dofs = np.array([candidate.problem.dof(candidate.curves)])
+            dofs = np.array([candidate.dof])
             (traced,) = confidence_curves(
                 candidate.problem, [candidate.curves], candidate.fit, dofs, queries
             )
@@ -231,7 +230,7 @@ def averaged_estimate(
 ) -> Estimate:
     """The averaged median, the half-width of the one-sigma interval, and that at `level`."""
     if any(np.isnan(curve.dof) or curve.dof < 1 for curve in of_laws):
-        return Estimate.without_noise(None, _TOO_FEW)
+        return Estimate.without_noise(None, NO_NOISE)
     tail = (1 - level) / 2
     asked = np.array([0.5, *_ONE_STDERR, tail, 1 - tail])
     middle, left, right, low, high = average(of_laws, shares, asked)

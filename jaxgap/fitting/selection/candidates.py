@@ -36,6 +36,12 @@ class Candidate(NamedTuple):
     criteria: Criteria
     scores: Scores
 
+    @property
+    def dof(self) -> float:
+        """Degrees of freedom of the noise: below one where it cannot be estimated."""
+        cannot_tell = self.curves.stand_still and not self.curves.noise_known
+        return 0.0 if cannot_tell else self.problem.dof(self.curves)
+
     def curves_at(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 2"]:
         """The fitted curves of both capabilities, in the equations' terms."""
         with double_precision():

@@ -46,6 +46,16 @@ def test_accuracies_are_mirrored_and_their_gap_is_not(bands, has_verifier):
     np.testing.assert_array_equal(accuracies.gap, errors.gap)
 
 
+def test_bands_of_accuracies_end_at_0_and_1_unless_they_are_open_or_wholly_beyond():
+    of_errors = np.array([[-0.1, -0.2, 0.3], [0.5, -np.inf, np.inf], [-0.3, -0.4, -0.1]])
+    bands = np.broadcast_to(of_errors[:, None], (3, 3, 3))
+    found = Prediction.of_bands(np.arange(3.0), bands, 0.9, "accuracy", True)
+    np.testing.assert_allclose(found.verifier.estimate, [1.0, 0.5, 1.3])
+    np.testing.assert_allclose(found.verifier.lower, [0.7, -np.inf, 1.1])
+    np.testing.assert_allclose(found.verifier.upper, [1.0, np.inf, 1.4])
+    np.testing.assert_array_equal(found.gap, bands[:, 2].T)
+
+
 @pytest.mark.parametrize(
     ("ts", "message"),
     [

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxgap.fitting import LinearLaw, ScalePerSeries, fit
+from jaxgap.fitting import LinearLaw, PowerLaw, ScalePerSeries, fit
+from jaxgap.fitting.selection import fit_auto
 from jaxgap.trajectory import Trajectory
 
 TS = np.linspace(0.0, 9.0, 14)
@@ -29,6 +30,27 @@ def test_fitted_curves_are_those_of_a_prediction_without_its_bands(errors, accur
         np.testing.assert_allclose(curves["solver"], predicted.solver.estimate, rtol=1e-12)
         np.testing.assert_allclose(curves["verifier"], predicted.verifier.estimate, rtol=1e-12)
         assert [*curves] == ["solver", "verifier"]
+
+
+def test_fitted_accuracies_do_not_pass_one_as_their_law_would():
+    accuracy = 1.0 - 0.6 * np.exp(-0.7 * TS) + 0.01 * np.sin(5 * TS)
+    result = fit(LinearLaw(), Trajectory(TS, np.minimum(accuracy + 0.01, 1.0), kind="accuracy"))
+    later = np.array([0.0, 30.0])
+    assert 1 - result.dynamics.limits().solver > 1
+    assert result.fitted_curves(later)["solver"][1] == 1
+    assert result.predict(later).solver.estimate[1] == 1
+
+
+def test_without_noise_to_tell_a_run_that_stands_still_has_no_bands():
+    for result in (
+        fit(LinearLaw(), Trajectory(TS, np.full(len(TS), 0.5), np.full(len(TS), 0.25))),
+        fit_auto(Trajectory(TS, np.full(len(TS), 0.5)), laws=(LinearLaw(), PowerLaw())),
+    ):
+        band = result.predict(TS).solver
+        np.testing.assert_allclose(band.estimate, 0.5)
+        assert np.isinf([band.lower, band.upper]).all()
+        assert result.limits["solver"].interval is None
+        assert result.parameters["solver_initial"].interval is None
 
 
 @pytest.mark.parametrize("ts", [[-1.0], [np.nan], [[0.0]]])
