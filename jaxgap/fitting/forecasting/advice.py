@@ -71,13 +71,16 @@ class Advice:
 
 
 def times_ahead(ts: Float[np.ndarray, " rows"], round_length: float) -> Float[np.ndarray, " times"]:
-    """When to evaluate a curve measured at `ts`: now, after a round, then at growing intervals.
+    """When to evaluate a curve measured at `ts`: now, at growing intervals, and after a round.
 
-    Now is the time of the last row, even in a long run, whose last block has an earlier mean time.
+    The first interval is that between rows, unless a round is shorter. Now is the time of the last
+    row, even in a long run, whose last block has an earlier mean time.
     """
     now = ts[-1]
     farthest = FARTHEST * (now - ts[0])
-    later = np.geomspace(round_length, max(farthest, 2 * round_length), _NUM_TIMES - 1)
+    first = min(round_length, float(np.median(np.diff(ts))))
+    later = np.geomspace(first, max(farthest, 2 * round_length), _NUM_TIMES - 1)
+    later[np.searchsorted(later, round_length)] = round_length
     return np.append(now, now + later)
 
 
@@ -142,16 +145,18 @@ def _last_crossing(
 def advise(
     observations: Observations,
     futures: Futures,
+    ts: Float[np.ndarray, " times"],
     *,
     round_length: float,
     epsilon: float,
     cost: float | None,
     level: float,
 ) -> Advice:
-    """What the draws at :func:`times_ahead` say about continuing."""
+    """What the draws at `ts`, from :func:`times_ahead`, say about continuing."""
     sign = 1.0 if observations.is_accuracy else -1.0
-    curves = observations.capability(futures.logs[:, :2])
-    gains = sign * (curves[:, 1] - curves[:, 0])
+    after_round = np.searchsorted(ts, ts[0] + round_length)
+    now, then = observations.capability(futures.logs[:, [0, after_round]]).T
+    gains = sign * (then - now)
     if cost is not None:
         probability = float(np.mean(gains > cost))
         why = _with_odds(probability, f"the next round gains more than it costs ({cost:.3g})")

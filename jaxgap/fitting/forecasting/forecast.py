@@ -171,6 +171,11 @@ def forecast(
     2015); the shapes are those of the theory (arXiv:2507.00075) and of ScaleRL (arXiv:2510.13786).
     """
     _check(trajectory, horizon, level, epsilon, cost, round_length)
+    # JSON has no float32.
+    level = float(level)
+    epsilon, cost, round_length = (
+        None if each is None else float(each) for each in (epsilon, cost, round_length)
+    )
     future_key, noise_key, verifier_key, gap_key = jax.random.split(key, 4)
     observations = _observations(trajectory, "solver")
     if round_length is None:
@@ -203,6 +208,7 @@ def forecast(
         advice=advise(
             observations,
             futures,
+            ts,
             round_length=round_length,
             epsilon=epsilon,
             cost=cost,

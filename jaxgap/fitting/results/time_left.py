@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxgap.errors import InputError
 from jaxgap.fitting.batches import interval_of_time_left
-from jaxgap.fitting.intervals.time_to_limit import FARTHEST, has_time_left
-from jaxgap.fitting.results.estimate import NO_NOISE
+from jaxgap.fitting.intervals.time_to_limit import EARLIEST, FARTHEST, has_time_left
+from jaxgap.fitting.results.estimate import NO_NOISE, finite_or_none
 
 if TYPE_CHECKING:
     from jaxgap.fitting.results.result import FitResult
@@ -27,8 +27,9 @@ class TimeLeft:
     """How long, from the last row on, until the solver is within `epsilon` of its limit.
 
     In the unit of the trajectory's times, never below zero. `reason` says why anything is `None`:
-    the upper end and the estimate if either is more than a hundred observed durations away;
-    everything if the limit itself is withheld.
+    the upper end and the estimate if either is more than a hundred observed durations away, and
+    the lower end where it could not be found from there; everything if the limit itself is
+    withheld.
     """
 
     estimate: float | None
@@ -60,10 +61,13 @@ def time_left_of(result: "FitResult", epsilon: float | None) -> TimeLeft:
         source.problem, source.curves, source.raw, epsilon, source.quantile
     )
     estimate, low, high = np.maximum([found.estimates, *found.intervals], 0.0).tolist()
-    farthest = FARTHEST * float(source.curves.duration)
+    duration = float(source.curves.duration)
+    farthest = FARTHEST * duration
     if not (high < farthest and estimate < farthest):  # nor if either is NaN
         reason = f"the data allow more than {FARTHEST:g} times the observed time"
-        return TimeLeft(None, (low if np.isfinite(low) else None, None), epsilon, reason)
+        # From a fit beyond what is followed, a search that came to the other bound was lost.
+        lost = not estimate < farthest and found.intervals[0] <= EARLIEST * duration
+        return TimeLeft(None, (None if lost else finite_or_none(low), None), epsilon, reason)
     return TimeLeft(estimate, (low, high), epsilon)
 
 

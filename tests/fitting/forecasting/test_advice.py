@@ -44,7 +44,7 @@ def futures(walk):
 
 
 def advice(walk, cost=None):
-    return advise(SEEN, futures(walk), round_length=1.0, epsilon=0.1, cost=cost, level=0.9)
+    return advise(SEEN, futures(walk), TS, round_length=1.0, epsilon=0.1, cost=cost, level=0.9)
 
 
 @pytest.mark.parametrize("walk", [0.0, 0.2, 0.5])
@@ -75,17 +75,27 @@ def test_an_error_rate_that_halves_is_worth_a_round_whichever_way_it_is_written(
         seen = Observations.of_positive(SEEN.ts, np.full(5, 0.4), None, "solver")
     curves = np.tile(0.1 + 0.3 * 0.5 ** (TS - TS[0]), (10, 1))
     draws = known_futures(curves, np.full(10, 0.1))
-    found = advise(seen, draws, round_length=1.0, epsilon=0.1, cost=cost, level=0.9)
+    found = advise(seen, draws, TS, round_length=1.0, epsilon=0.1, cost=cost, level=0.9)
     assert (found.verdict, found.probability) == ("continue", 1.0)
     assert found.next_gain == pytest.approx(0.15)
     assert found.next_gain_interval == pytest.approx((0.15, 0.15))
+
+
+@pytest.mark.parametrize("round_length", [0.3, 1.0, 2.5, 50.0, 1000.0])
+def test_how_long_a_round_is_does_not_change_when_the_limit_is_near(round_length):
+    ts = times_ahead(SEEN.ts, round_length)
+    draws = known_futures(np.tile(1 + 0.5 ** (ts - ts[0]), (10, 1)), np.ones(10))
+    left = rounds_left(SEEN, draws, ts, 0.1, 0.9)
+    assert left.median == pytest.approx(np.log2(10), rel=1e-6)
+    found = advise(SEEN, draws, ts, round_length=round_length, epsilon=0.1, cost=None, level=0.9)
+    assert found.next_gain == pytest.approx(1 - 0.5**round_length)
 
 
 def test_an_interval_of_four_fifths_leaves_a_tenth_out_at_either_end():
     rates = np.linspace(0.1, 1.09, 100)
     draws = known_futures(1 + np.exp(-rates[:, None] * (TS - TS[0])), np.ones(100))
     left = rounds_left(SEEN, draws, TS, 0.1, 0.8).interval
-    found = advise(SEEN, draws, round_length=1.0, epsilon=0.1, cost=None, level=0.8)
+    found = advise(SEEN, draws, TS, round_length=1.0, epsilon=0.1, cost=None, level=0.8)
     times, gains = np.log(10) / rates, -np.expm1(-rates)
     for values, (low, high) in ((times, left), (gains, found.next_gain_interval)):
         # An end may be one of the values, but for rounding.
@@ -101,5 +111,5 @@ def test_advice_is_given_at_odds_of_four_to_one(share, verdict):
     limits = np.where(np.arange(10) < 10 * share, 1.0, 2.0)
     curves = limits[:, None] + (2 - limits)[:, None] * 0.5 ** (TS - TS[0])
     draws = known_futures(curves, limits)
-    found = advise(SEEN, draws, round_length=1.0, epsilon=0.1, cost=None, level=0.9)
+    found = advise(SEEN, draws, TS, round_length=1.0, epsilon=0.1, cost=None, level=0.9)
     assert (found.probability, found.verdict) == (pytest.approx(share), verdict)

@@ -89,6 +89,14 @@ def test_without_a_verifier_there_is_a_reason(alone):
     assert "no verifier" in form["reason"]
 
 
+def test_numbers_of_32_bits_are_written_too():
+    options = {"level": 0.9, "epsilon": 0.125, "cost": 0.25, "round_length": 1.0}
+    run = Trajectory(TS, 1 + 2 * np.exp(-0.5 * TS))
+    short = {name: np.float32(value) for name, value in options.items()}
+    form = forecast(run, 20.0, key=jax.random.key(0), **short).to_dict()
+    assert json.loads(json.dumps(form, allow_nan=False))["level"] == pytest.approx(0.9)
+
+
 def test_a_constant_run_stands_still_whatever_the_seed():
     run = Trajectory(TS, np.zeros(12), kind="accuracy")
     for seed in range(3):

@@ -192,6 +192,17 @@ def test_a_search_that_failed_is_not_a_run_that_has_arrived(found, monkeypatch):
     assert left.reason
 
 
+def test_a_fit_far_beyond_what_is_followed_does_not_have_zero_for_its_nearest_time():
+    ts = np.arange(16.0)
+    noise = 0.003 * np.random.default_rng(0).standard_normal(16)
+    result = fit(PowerLaw(), Trajectory(ts, 0.5 + (1 + ts) ** -1.2 + noise))
+    near, far = result.time_left(0.05), result.time_left(1e-5)
+    assert near.interval[0] is not None
+    assert (far.estimate, far.interval[1]) == (None, None)
+    assert far.interval[0] is None or far.interval[0] > 100
+    assert "more than 100 times the observed time" in far.reason
+
+
 def test_a_law_without_a_closed_form_says_so():
     of_law = fit(LinearLaw(), run_of())
     none = np.zeros(2)
