@@ -44,8 +44,8 @@ def train(
         remainder.
     - `microbatch_size`: rows of tokens whose gradient is computed at a time; on a mesh, rounded up
         to shard evenly.
-    - `max_new_tokens`: maximum length of a completion; with the prompts it determines the row
-        length, so that every round runs the same compiled step.
+    - `max_new_tokens`: maximum length of a completion; with the prompts, up to the model's context,
+        it determines the row length, so that every round runs the same compiled step.
 
     **Returns:** the state after the round.
 
@@ -53,7 +53,8 @@ def train(
     turns a gradient of infinite norm into a zero step, which the loss does not reveal.
     """
     tokens, completion_mask = training_set
-    longest = prompts.batch.tokens.shape[1] + max_new_tokens - 1
+    ends = prompts.batch.tokens.shape[1] + max_new_tokens
+    longest = min(ends, model.config.context_length) - 1
     rows_at_once = even_rows(min(batch_size, microbatch_size))
     shape = BatchShape.of(batch_size, rows_at_once, row_length=longest)
     params, opt_state = state.params, state.opt_state

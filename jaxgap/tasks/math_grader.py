@@ -79,4 +79,6 @@ def _canonical(value: Any) -> str:
         value = value.xreplace(exact)
     if isinstance(value, sympy.Expr) and value.is_number:
         value = sympy.nsimplify(value, rational=value.is_rational is not False)
-    return sympy.sstr(sympy.simplify(value) if isinstance(value, sympy.Expr) else value)
+    # Factored and multiplied out, a polynomial is the same answer.
+    is_formula = isinstance(value, sympy.Expr)
+    return sympy.sstr(sympy.simplify(sympy.expand(value)) if is_formula else value)

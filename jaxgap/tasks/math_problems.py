@@ -45,6 +45,7 @@ _BOUNDS = {
     ">": re.compile(r"\A(?:\\gt(?![a-z])|>)"),
     # Not where it opens a vector, <1, 2>.
     "<": re.compile(r"\A(?:\\lt(?![a-z])|<(?!.*>))"),
+    "!=": re.compile(r"\A(?:\\neq?(?![a-z])|≠|!=)"),
 }
 _FULL_STOP = re.compile(r"(?<=[\d})])\.$")
 _BASED = re.compile(r"(?P<digits>\d[\dA-Z]*)\s?_\s?(?P<brace>\{)?(?P<base>\d{1,2})(?(brace)\})")

@@ -48,8 +48,8 @@ _NEGATIVE = re.compile(r"(?<![\w-])negative\s{1,3}(?=\\?[$€£]?\.?\d|\\[dt]?fr
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 """The powers of ten of words that scale a number."""
 
-SCALES = "|".join(POWERS)
-"""A regular expression for these words."""
+SCALES = f"(?a:{'|'.join(POWERS)})"
+"""A regular expression for these words; where case is ignored, that of ASCII letters only."""
 
 # After a currency, which is not the beginning of a formula, M is million, not metre.
 _SCALED = re.compile(

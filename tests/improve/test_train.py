@@ -40,6 +40,27 @@ def test_candidates_that_were_not_selected_change_nothing(tiny_model, make_loop,
     jax.tree.map(np.testing.assert_array_equal, weights_after(tokens), weights_after(others))
 
 
+def test_rows_are_no_longer_than_the_context(tiny_model, make_loop, tiny_params, monkeypatch):
+    loop, lengths = make_loop(), []
+    prompts = loop.train_prompts
+    tokens, mask = np.ones((2, len(prompts), 3), int)
+
+    def listened(examples, shape):
+        lengths.append(shape.row_length)
+        return pack(examples, shape)
+
+    monkeypatch.setattr(module, "pack", listened)
+    for most in (3, 1_000_000):
+        train(
+            tiny_model, loop.optimizer, loop.computation,
+            loop.init_state(jax.tree.map(jnp.copy, tiny_params)), {}, prompts,
+            TrainingSet(tokens, mask.astype(bool)), jax.random.key(0),
+            epochs=1, batch_size=len(prompts), microbatch_size=4, max_new_tokens=most,
+        )  # fmt: skip
+    width = prompts.batch.tokens.shape[1]
+    assert lengths == [width + 2, tiny_model.config.context_length - 1]
+
+
 def test_training_lowers_the_loss(tiny_model, make_loop, tiny_params):
     loop = make_loop()
     prompts = loop.train_prompts

@@ -100,6 +100,10 @@ WRONG_AS_WELL = [
     ("\\ge 6", "\\le 6"),
     ("\\ge 6", "> 6"),
     ("\\log_2 \\frac{5}{2}", "\\log_2 1/2"),
+    ("5", "\\ne 5"),
+    ("5", "\\neq 5"),
+    ("5", "≠ 5"),
+    ("5000000", "5 \\text{ m\u0131llion}"),
 ]
 HOSTILE = {
     "a power": "\\boxed{9^{9^{9^{9}}}}",
@@ -239,6 +243,9 @@ def test_equal_answers_have_one_canonical_form(task):
     groups = [
         ["\\boxed{0.5}", "The answer is 1/2.", "\\boxed{\\frac12}", "\\boxed{\\dfrac{2}{4}}"],
         ["\\boxed{x^2+1}", "\\boxed{1+x^2}"],
+        ["\\boxed{(x-2)(x-3)}", "\\boxed{x^2-5x+6}"],
+        ["\\boxed{(x+1)^3}", "\\boxed{x^3+3x^2+3x+1}"],
+        ["\\boxed{\\frac{n(n-1)}{2}}", "\\boxed{\\frac{n^2-n}{2}}"],
         ["\\boxed{\\sqrt{8}}", "\\boxed{2\\sqrt2}"],
         ["\\boxed{\\text{east}}", "\\boxed{east}"],
         ["\\boxed{x=5}", "\\boxed{5}"],

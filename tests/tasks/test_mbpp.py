@@ -207,6 +207,13 @@ def test_hostile_texts_take_no_time(piece):
     assert time.process_time() - begin < 2
 
 
+def test_programs_of_which_python_warns_are_judged_in_silence(task, recwarn):
+    source = "def f(x):\n    return '\\d' if x is 1 else 1if x else 2\n"
+    assert program_in(f"```python\n{source}```") == source
+    assert task.canonical_answer(f"```python\n{source}```")
+    assert not recwarn.list
+
+
 def test_programs_that_differ_in_space_are_the_same_answer(task):
     assert task.canonical_answer("```python\nx = 1  \n\n\ny = 2\n```") == "x = 1\ny = 2"
 

@@ -74,6 +74,8 @@ from jaxgap.tasks.numbers import canonical_number, canonical_text, stated_number
         ("5M", "5"),
         ("$5m$ long", "5"),
         ("$5 miles", "5"),
+        ("5 m\u0131llion", "5"),
+        ("The answer is 5 thou\u017fand.", "5"),
         ("1/0", None),
         ("\\frac{1}{0}", None),
         ("none", None),

@@ -20,6 +20,6 @@ def out_of_memory_in_one_line() -> Iterator[None]:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise RunError(
-            "it does not fit the device's memory: begin anew with a lower `prompts_per_call` or "
-            "`microbatch_size`, or with `remat=True`"
+            "it does not fit the device's memory: begin anew with a lower `prompts_per_call`, "
+            "`microbatch_size` or `max_new_tokens`, or with `remat=True`"
         ) from error

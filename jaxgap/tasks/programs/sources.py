@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import warnings
 from collections.abc import Collection
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
@@ -16,7 +17,7 @@ def is_python(source: str) -> bool:
     (True, False)
     """
     try:
-        ast.parse(source)
+        _parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -28,7 +29,7 @@ def bound_names(source: str) -> frozenset[str]:
     >>> sorted(bound_names("import math, os.path as p\\ndef f(): x = 1\\ny = 2"))
     ['f', 'math', 'p', 'y']
     """
-    return frozenset().union(*map(_names_bound_by, ast.parse(source).body))
+    return frozenset().union(*map(_names_bound_by, _parsed(source).body))
 
 
 def imports_of(source: str, used: Collection[str] | None = None) -> str:
@@ -37,7 +38,7 @@ def imports_of(source: str, used: Collection[str] | None = None) -> str:
     >>> imports_of("import math\\nimport re\\ndef f(): import os", used={"re"})
     'import re'
     """
-    imports = [node for node in ast.parse(source).body if isinstance(node, _IMPORTS)]
+    imports = [node for node in _parsed(source).body if isinstance(node, _IMPORTS)]
     if used is not None:
         imports = [node for node in imports if not _names_bound_by(node).isdisjoint(used)]
     return "\n".join(map(ast.unparse, imports))
@@ -45,7 +46,7 @@ def imports_of(source: str, used: Collection[str] | None = None) -> str:
 
 def used_names(source: str) -> frozenset[str]:
     """The names that a source uses anywhere."""
-    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return frozenset(node.id for node in ast.walk(_parsed(source)) if isinstance(node, ast.Name))
 
 
 def stands_alone(source: str) -> bool:
@@ -54,12 +55,19 @@ def stands_alone(source: str) -> bool:
     >>> stands_alone("import math\\nx = math.sqrt(4)"), stands_alone("root = Node(1)")
     (True, False)
     """
-    nodes = list(ast.walk(ast.parse(source)))
+    nodes = list(ast.walk(_parsed(source)))
     own = {node.arg for node in nodes if isinstance(node, ast.arg)}
     for node in nodes:
         if isinstance(node, ast.stmt):
             own |= _names_bound_by(node)
     return used_names(source) <= own | set(vars(builtins))
+
+
+def _parsed(source: str) -> ast.Module:
+    with warnings.catch_warnings():
+        # Python's warnings about a program are not about the run that judges it.
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def _names_bound_by(statement: ast.stmt) -> set[str]:

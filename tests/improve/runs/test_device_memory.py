@@ -17,7 +17,10 @@ def raising(words):
 
 
 def test_a_run_that_does_not_fit_says_so(tmp_path):
-    advice = "begin anew with a lower `prompts_per_call` or `microbatch_size`, or with `remat=True`"
+    advice = (
+        "begin anew with a lower `prompts_per_call`, `microbatch_size` or `max_new_tokens`, or "
+        "with `remat=True`"
+    )
     with pytest.raises(RunError, match=f"does not fit the device's memory: {advice}"):
         improve_to_folder(
             ImproveConfig(), tmp_path / "run", assemble=raising("RESOURCE_EXHAUSTED: 9G")
