@@ -34,3 +34,17 @@ def test_a_command_fits_where_there_is_no_accelerator_to_be_had(exact_run_file, 
     )
     assert ended.returncode == 0, ended.stderr
     assert "The solver's limit is" in ended.stdout
+
+
+@pytest.mark.slow
+def test_the_log_of_xla_is_not_among_the_messages(exact_run_file, with_devices, tmp_path):
+    environment = with_devices(1) | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # importing jax sets it
+    ended = subprocess.run(
+        [sys.executable, "-m", "jaxgap", "fit", exact_run_file, "--model", "auto"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stderr == ""
