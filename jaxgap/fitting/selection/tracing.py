@@ -314,9 +314,8 @@ def _challengers(
         best = jnp.argmax(direction * reaches)
         return starts[best], numbers[best], reaches[best]
 
-    of_curves = (starts, jax.vmap(geometries)(starts, batch))
-    of_lanes = jax.tree.map(lambda leaf: leaf[curve], of_curves)
-    return jax.vmap(furthest)(*of_lanes, lanes, limits, directions)
+    around = jax.tree.map(lambda leaf: leaf[curve], jax.vmap(geometries)(starts, batch))
+    return jax.vmap(furthest)(starts[curve], around, lanes, limits, directions)
 
 
 def _challenge(
