@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -95,7 +96,7 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
         "rope_theta": fields.number("rope.freq_base", 10_000.0),
         "norm_eps": fields.number("attention.layer_norm_rms_epsilon"),
         "tie_embeddings": "output.weight" not in header.tensors,
-        "partial_rotary_factor": rotary_dim / head_dim,
+        "partial_rotary_factor": _part(rotary_dim, head_dim),
         "rope_scaling": _scaling(header, fields, architecture, context_length),
         "qkv_bias": architecture == "qwen2",
         "qk_norm": architecture == "qwen3",
@@ -110,6 +111,12 @@ def _shape(header: GgufHeader, fields: Fields, architecture: str) -> dict[str, A
         legal = f"absent, or at least the context length {context_length}, in a {architecture}"
         raise fields.error(_WINDOW, legal)
     return shape
+
+
+def _part(rotary_dim: int, head_dim: int) -> float:
+    """The part of a head that turns, whose product with its size is cut to a whole number."""
+    part = rotary_dim / head_dim
+    return part if int(head_dim * part) == rotary_dim else math.nextafter(part, 1.0)
 
 
 def _refuse_unsupported(fields: Fields, head_dim: int) -> None:

@@ -68,7 +68,7 @@ def _load(folder: Path, num_ids: int) -> FastTokenizer:
     backend = found_as_written(backend)
     special = {name: text for name in SPECIAL_NAMES if (text := token_text(settings.get(name)))}
     eos = _end_id(backend, special.get("eos_token"), folder)
-    stated = _stated_ends(folder)
+    stated = _stated_ends(folder, num_ids)
     stop_ids = tuple(dict.fromkeys(stated if eos is None else [eos, *stated]))
     if not stop_ids:
         raise ModelFileError(f"{folder}: nothing says which token ends a text (eos_token)")
@@ -113,11 +113,17 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings | _optional(folder / "special_tokens_map.json")
 
 
-def _stated_ends(folder: Path) -> list[int]:
+def _stated_ends(folder: Path, num_ids: int) -> list[int]:
     """The end ids that the model's files declare, taken from one file only, as in transformers."""
     for name in ("generation_config.json", "config.json"):
         stated = _optional(folder / name, MAX_JSON_BYTES).get("eos_token_id")
         ids = [i for i in (stated if isinstance(stated, list) else [stated]) if type(i) is int]
+        beyond = [i for i in ids if not 0 <= i < num_ids]
+        if beyond:
+            raise ModelFileError(
+                f"{folder / name}: eos_token_id must be an id of the decoder, 0 to {num_ids - 1}, "
+                f"got {beyond[0]}"
+            )
         if ids:
             return ids
     return []

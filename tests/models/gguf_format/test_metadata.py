@@ -71,6 +71,12 @@ def test_heads_that_turn_in_part_are_refused_where_they_could_not_be_exported(ar
     assert config_json(partial)["partial_rotary_factor"] == 0.5
 
 
+def test_a_part_of_a_head_is_not_lost_to_rounding(parse):
+    sizes = {"phi3.attention.key_length": 88, "phi3.attention.value_length": 88}
+    config = parse("phi3", **sizes, **{"phi3.rope.dimension_count": 60})
+    assert (config.head_dim, config.rotary_dim) == (88, 60)
+
+
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
 @pytest.mark.parametrize(
     ("said", "meant"),

@@ -161,6 +161,17 @@ def test_ends_are_those_of_the_tokenizer_and_of_one_file(folder, generation, con
             load_tokenizer(folder, 64)
 
 
+@pytest.mark.parametrize(
+    ("generation", "config", "file"),
+    [([2, 64], 2, "generation_config.json"), (None, -1, "config.json")],
+)
+def test_an_end_without_logits_is_refused_by_its_file(folder, generation, config, file):
+    _state_ends(folder, generation, config)
+    message = rf"{file}: eos_token_id must be an id of the decoder, 0 to 63, got (64|-1)$"
+    with pytest.raises(ModelFileError, match=message):
+        load_tokenizer(folder, 64)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("generation", "config", "ends"), [case for case in ENDS if case[0]])
 def test_transformers_takes_these_ends(folder, generation, config, ends, run_with_peers):
