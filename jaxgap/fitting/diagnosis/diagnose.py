@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -13,6 +14,7 @@ from jaxgap.fitting.diagnosis.fall import no_fall
 from jaxgap.fitting.diagnosis.finding import Finding
 from jaxgap.fitting.diagnosis.ratio import constant_ratio
 from jaxgap.fitting.diagnosis.regime import one_regime
+from jaxgap.fitting.noise.fitted_weights import fitted_weights
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 
@@ -79,7 +81,11 @@ def diagnose(
 
     **Returns:** what each test found; `None` for those that the data do not allow.
     """
-    weights = np.asarray(curves.weights)
+    with double_precision():
+        dynamics = problem.dynamics(coordinates, curves)
+        fitted = np.asarray(problem.curve_fn(dynamics, jnp.asarray(curves.ts)))
+    weights = fitted_weights(problem.noise, curves, fitted)
+    curves = dataclasses.replace(curves, weights=weights)
     num_rows = int((weights[:, 0] > 0).sum())
     num_series = 1 + curves.has_verifier
     kept = (slice(num_rows), slice(num_series))
@@ -90,11 +96,11 @@ def diagnose(
     moved = np.abs(jacobian).max(axis=(0, 1)) > 0
     regime = one_regime(residuals[..., 0][kept], jacobian[..., moved][kept], ts, time_unit)
     solver, verifier = ys[:, 0], ys[:, -1]
-    error_ratio = None
-    if curves.noise_known:  # the errors are one over the weights
-        error_ratio = float(np.median(weights[:num_rows, 0] / weights[:num_rows, num_series - 1]))
+    errors = None
+    if curves.noise_known:
+        errors = (1 / weights[:num_rows, 0], 1 / weights[:num_rows, num_series - 1])
     return Diagnosis(
-        constant_ratio=constant_ratio(solver, verifier, error_ratio) if num_series > 1 else None,
+        constant_ratio=constant_ratio(solver, verifier, errors) if num_series > 1 else None,
         one_regime=regime,
         solver_keeps=no_fall(solver, "solver"),
         verifier_keeps=no_fall(verifier, "verifier") if num_series > 1 else None,

@@ -4,9 +4,11 @@ Under $dU_s/dt = -\alpha f(G)$ and $dU_v/dt = -\beta f(G)$ the measured points $
 straight line of slope $r = \beta/\alpha$. Both coordinates have measurement errors, so the line is
 fitted by total least squares, in units of the errors: each point's position *along* the line and
 its distance *from* it then have uncorrelated errors, and for a straight line the distance does not
-depend on the position. If the errors are unknown, their ratio is estimated from the second
-differences of the later half of the rows, where a run curves least: if they were assumed equal and
-are not, noise would be mistaken for a bend up to half of the time.
+depend on the position. Known errors weight the rows: those of a run commonly shrink with its level,
+and its loud first rows, which have the leverage, would be a bend half of the time. If the errors
+are unknown, their ratio is estimated from the second differences of the later half of the rows,
+where a run curves least: if they were assumed equal and are not, noise would be mistaken for a bend
+up to half of the time.
 
 The test regresses the distance on the square of the position. If the ratio drifted with the gap,
 $r(G) = r_0 + r_1 (G - G_0)$, the points would bend by just such a term.
@@ -25,6 +27,8 @@ last rows of many runs hardly move.
 References: Fuller, *Measurement Error Models* (1987), chapter 1, for the line; Prais and Winsten,
 Cowles Commission Discussion Paper 383 (1954).
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -46,15 +50,15 @@ _FEWEST_LATE = 4
 def constant_ratio(
     solver: Float[np.ndarray, " T"],
     verifier: Float[np.ndarray, " T"],
-    error_ratio: float | None = None,
+    errors: tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]] | None = None,
 ) -> Finding | None:
     """Test that verifier against solver is a straight line.
 
     **Arguments:**
 
     - `solver`, `verifier`: the measured capabilities, shape `(T,)`, in time order.
-    - `error_ratio`: the standard error of the verifier's measurements over that of the solver's,
-        above zero; `None` if unknown.
+    - `errors`: the standard errors of the solver's measurements and of the verifier's, above zero;
+        `None` if unknown.
 
     **Returns:**
 
@@ -73,22 +77,27 @@ def constant_ratio(
     num_rows = len(solver)
     if num_rows < _MIN_ROWS:
         return None
-    if error_ratio is None:
-        error_ratio = _scatter(verifier) / max(_scatter(solver), 1e-300)
-    if not 0 < error_ratio < np.inf:
+    if errors is None:
+        errors = (np.full(num_rows, _scatter(solver)), np.full(num_rows, _scatter(verifier)))
+    if not all(((each > 0) & np.isfinite(each)).all() for each in errors):
         return None
-    points = np.stack([solver - solver.mean(), (verifier - verifier.mean()) / error_ratio])
-    axes, lengths, _ = np.linalg.svd(points, full_matrices=False)
-    along, across = axes.T @ points
+    error_ratio = float(np.median(errors[1] / errors[0]))
+    spread = np.stack([errors[0], errors[1] / error_ratio])
+    points = _Points(np.stack([solver, verifier / error_ratio]), _typical(np.hypot(*spread)))
+    axes, lengths = points.line()
+    along, across = axes.T @ points.centred()
     error = lengths[1] / np.sqrt(num_rows - 2)
     if error <= 1e-12 * lengths[0] or np.ptp(along) < _MIN_WAY * error:
         return None
+    off = _typical(np.hypot(*(axes[:, 1:] * spread)))
     scaled = along / np.abs(along).max()
-    design = np.stack([np.ones(num_rows), scaled, scaled**2], axis=1)
+    design = np.stack([np.ones(num_rows), scaled, scaled**2], axis=1) / off[:, None]
+    across = across / off
     statistic = _autoregressive_f(design, across)
     bent = design @ np.linalg.lstsq(design, across, rcond=None)[0]
     scatter = float(np.sqrt(((across - bent) ** 2).sum() / (num_rows - 3)))
-    first, second = (_slope(points[:, part], scatter, error_ratio) for part in _parts(along))
+    parts = _parts(along, points.errors)
+    first, second = (_slope(points.part(rows), scatter, error_ratio) for rows in parts)
     return Finding(
         statistic=statistic,
         p_value=float(fdtrc(1, num_rows - 3, statistic)),
@@ -98,6 +107,29 @@ def constant_ratio(
             f"{second} over the rest: no choice of f in the solver-verifier law allows that"
         ),
     )
+
+
+class _Points(NamedTuple):
+    """Points in units of the errors, and each one's own error relative to a typical one."""
+
+    places: Float[np.ndarray, "2 n"]
+    errors: Float[np.ndarray, " n"]
+
+    def part(self, rows: np.ndarray) -> "_Points":
+        return _Points(self.places[:, rows], self.errors[rows])
+
+    def centred(self) -> Float[np.ndarray, "2 n"]:
+        """The points about their weighted mean."""
+        return self.places - np.average(self.places, axis=1, weights=self.errors**-2)[:, None]
+
+    def line(self) -> tuple[Float[np.ndarray, "2 2"], Float[np.ndarray, " 2"]]:
+        """Along the line and across it, as columns, and how far the points spread there."""
+        axes, lengths, _ = np.linalg.svd(self.centred() / self.errors, full_matrices=False)
+        return axes, lengths
+
+
+def _typical(errors: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    return errors / np.median(errors)
 
 
 def _scatter(series: Float[np.ndarray, " T"]) -> float:
@@ -129,25 +161,32 @@ def _whitened(rows: np.ndarray, rho: float) -> np.ndarray:
     return np.concatenate([first, rows[1:] - rho * rows[:-1]])
 
 
-def _parts(along: Float[np.ndarray, " T"]) -> tuple[np.ndarray, np.ndarray]:
+def _parts(
+    along: Float[np.ndarray, " T"], errors: Float[np.ndarray, " T"]
+) -> tuple[np.ndarray, np.ndarray]:
     """The rows of a first and a second part of the way, divided where both slopes are known best.
 
     A slope's variance is inversely proportional to the squares of the positions about their mean.
     """
+
+    def variance(rows: np.ndarray) -> float:
+        weights = errors[rows] ** -2
+        away = along[rows] - np.average(along[rows], weights=weights)
+        squares = float((weights * away**2).sum())
+        return 1 / squares if squares else np.inf
+
     order = np.argsort(along if along[0] <= along[-1] else -along, kind="stable")
     parts = [(order[:end], order[end:]) for end in range(_MIN_PART, len(order) - _MIN_PART + 1)]
-    return min(parts, key=lambda pair: sum(1 / (len(part) * np.var(along[part])) for part in pair))
+    return min(parts, key=lambda pair: sum(map(variance, pair)))
 
 
-def _slope(points: Float[np.ndarray, "2 n"], scatter: float, error_ratio: float) -> str:
-    """`dU_v / dU_s` of a few points in units of the errors, with its standard error, in words."""
-    centred = points - points.mean(axis=1, keepdims=True)
-    axes, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+def _slope(points: _Points, scatter: float, error_ratio: float) -> str:
+    """`dU_v / dU_s` of a few points, with its standard error, in words."""
+    axes, lengths = points.line()
     solver, verifier = axes[:, 0]
-    turn = scatter / lengths[0]
     # A line that may as well be vertical has no slope.
-    if turn >= abs(solver):
+    if scatter >= abs(solver) * lengths[0]:
         return "unclear"
     slope = verifier / solver
-    stderr = (1 + slope**2) * turn
+    stderr = (1 + slope**2) * scatter / lengths[0]
     return f"{slope * error_ratio:.2f} ± {stderr * error_ratio:.2f}"

@@ -14,6 +14,7 @@ from jaxgap.fitting.laws.constraints import Tied
 from jaxgap.fitting.laws.law import LIMITS, Parameter, typical_size
 from jaxgap.fitting.laws.rank_one_law import MAX_RATIO
 from jaxgap.fitting.noise import AbstractNoise, EstimatedScale
+from jaxgap.fitting.noise.fitted_weights import fitted_weights
 from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.own_terms import own_interval, own_terms
 from jaxgap.fitting.problem import FitProblem
@@ -107,7 +108,7 @@ def goodness(
     """The R^2 of each series, and the diagnostics of the residuals."""
     measured, predicted = measured_and_fitted(curves, fitted, num_rows)
     series = [name for name in measured if name != "gap"]
-    weights = np.asarray(curves.weights)[:num_rows].T
+    weights = fitted_weights(noise, curves, fitted)[:num_rows].T
     residuals = {
         name: (measured[name] - predicted[name]) * weight
         for name, weight in zip(series, weights, strict=False)

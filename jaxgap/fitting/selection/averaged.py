@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgap.fitting.diagnosis import Diagnosis, diagnose
+from jaxgap.fitting.noise import weighted_curves
 from jaxgap.fitting.own_terms import own_interval, own_terms
 from jaxgap.fitting.results.abstract_result import AbstractResult
 from jaxgap.fitting.results.diagnostics import Diagnostics
@@ -130,7 +131,9 @@ class AveragedResult(AbstractResult):
     def diagnosis(self) -> Diagnosis:
         """Whether the theory describes this run, by the residuals of the law of most weight."""
         found = self.candidates[self.best]
-        return diagnose(found.problem, found.curves, found.fit.coordinates[0], self.time_unit)
+        _, noise, _ = weighted_curves(self.trajectory, len(found.curves.ts))
+        problem = dataclasses.replace(found.problem, noise=noise)
+        return diagnose(problem, found.curves, found.fit.coordinates[0], self.time_unit)
 
     def report(self) -> str:
         """The whole result as text: see :mod:`jaxgap.fitting.selection.averaged_report`."""

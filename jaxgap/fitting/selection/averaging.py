@@ -49,9 +49,9 @@ def averaged_result(
     ts = np.asarray(curves.ts)
     fitted = sum(share * each.curves_at(ts) for share, each in pairs)
     best = max(counted, key=lambda name: all_weights[name])
-    problem = counted[best].problem
-    free = problem.num_free(curves)
-    r2, diagnostics = goodness(problem.noise, curves, np.asarray(fitted), run.num_rows, free)
+    free = counted[best].problem.num_free(curves)
+    _, noise, remarks = weighted_curves(run, len(curves.ts))
+    r2, diagnostics = goodness(noise, curves, np.asarray(fitted), run.num_rows, free)
     converged = {name: bool(c.fit.converged[0]) for name, c in counted.items()}
     return AveragedResult(
         limits=limits,
@@ -66,7 +66,8 @@ def averaged_result(
         stopped=_stopped(converged),
         num_points=run.num_rows,
         remarks=(
-            *_noise_remarks(run, len(curves.ts)),
+            *remarks,
+            *([_GAUSSIAN_COUNTS] if isinstance(noise, Binomial) else []),
             *_remarks(candidates),
             *limit_warnings(run, limits),
             *diagnostics.warnings(),
@@ -133,12 +134,6 @@ def _stopped(converged: Mapping[str, bool]) -> str:
     if not missed:
         return "converged: no law with appreciable weight can be fitted any better"
     return f"stopped before a minimum: {', '.join(missed)}"
-
-
-def _noise_remarks(run: Trajectory, num_padded: int) -> list[str]:
-    """Remarks on the weights, and on how counts are treated."""
-    _, noise, remarks = weighted_curves(run, num_padded)
-    return [*remarks, _GAUSSIAN_COUNTS] if isinstance(noise, Binomial) else remarks
 
 
 def _remarks(candidates: Sequence[Candidate]) -> list[str]:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxgap.fitting import LinearLaw, fit
+from jaxgap.fitting import LinearLaw, fit, fit_many
 from jaxgap.fitting.diagnosis import constant_ratio, no_fall, one_regime
 from jaxgap.trajectory import Trajectory, read_csv
 
@@ -63,7 +63,7 @@ def test_unequal_errors_are_taken_into_account():
     for _ in range(NUM_RUNS):
         _, ys, errors, _ = curves(rng, 12, 0.02)
         ys[:, 1] += 4 * errors[:, 1]
-        p_values.append(constant_ratio(*ys.T, error_ratio=5.0).p_value)
+        p_values.append(constant_ratio(*ys.T, (np.ones(len(ys)), np.full(len(ys), 5.0))).p_value)
     assert share_below(p_values, 0.1) < 0.15
 
 
@@ -81,6 +81,38 @@ def test_unequal_errors_that_nobody_tells_are_no_bend(factors, num_rows):
     assert len(p_values) > NUM_RUNS / 2
     assert share_below(p_values, 0.01) < 0.03
     assert share_below(p_values, 0.1) < 0.15
+
+
+@pytest.mark.parametrize("falls_to", [0.0, 1.0])
+def test_errors_that_shrink_along_the_run_are_no_bend(falls_to):
+    """Taken for alike they are one two runs in five: the loud first rows have the leverage."""
+    rng = np.random.default_rng(3)
+    decay = np.exp(-0.4 * np.arange(20.0))
+    ys = np.stack([falls_to + 0.05 + 3 * decay, falls_to + 0.04 + 1.2 * decay])
+    errors, p_values = 0.05 * ys, []
+    for _ in range(NUM_RUNS):
+        noisy = ys + errors * rng.standard_normal((2, 20))
+        p_values.append(constant_ratio(*noisy, tuple(errors)).p_value)
+    assert share_below(p_values, 0.01) < 0.03
+    assert share_below(p_values, 0.1) < 0.15
+
+
+def test_of_counts_chance_is_what_the_fitted_shares_say():
+    """By the observed shares, the rows nearest to 1 would count most, and err that way."""
+    rng, num_items = np.random.default_rng(4), 500
+    decay = np.exp(-0.6 * np.arange(20.0))
+    shares = np.stack([0.99 - 0.69 * decay, 0.995 - 0.345 * decay])
+    runs = [
+        Trajectory(np.arange(20.0), *each, kind="accuracy", num_items=num_items)
+        for each in rng.binomial(num_items, shares, (NUM_RUNS, 2, 20)) / num_items
+    ]
+    results = fit_many(LinearLaw(), runs)
+    for name in ("constant_ratio", "one_regime"):
+        p_values = [getattr(each.diagnosis, name).p_value for each in results]
+        assert share_below(p_values, 0.01) < 0.04
+    chances = [each.diagnostics.chi_squared_p_value for each in results]
+    assert share_below(chances, 0.01) < 0.03
+    assert share_below(chances, 0.99) > 0.97
 
 
 def test_a_drifting_ratio_is_found():
@@ -105,7 +137,7 @@ def test_the_ratios_quoted_are_the_slopes_that_the_points_have():
     verifier = np.where(solver > bend, 0.7 * bend + 0.2 * (solver - bend), 0.7 * solver)
     for _ in range(NUM_RUNS):
         noisy = solver + 0.04 * rng.standard_normal(21), verifier + 0.02 * rng.standard_normal(21)
-        found.append(quoted_slopes(constant_ratio(*noisy, error_ratio=0.5)))
+        found.append(quoted_slopes(constant_ratio(*noisy, (np.ones(21), np.full(21, 0.5)))))
     slopes, stderrs = np.moveaxis(found, 2, 0)
     np.testing.assert_allclose(slopes.mean(axis=0), (0.2, 0.7), atol=0.02)
     # The scatter about a parabola includes that these pieces are none.
@@ -147,7 +179,7 @@ def test_short_still_and_noiseless_series_are_not_asked():
     assert constant_ratio(line[:6], line[:6] ** 2) is None
     assert constant_ratio(line, 0.5 * line) is None
     noise = np.random.default_rng(0).standard_normal((2, 40))
-    assert constant_ratio(*noise, error_ratio=1.0) is None
+    assert constant_ratio(*noise, tuple(np.ones_like(noise))) is None
     assert no_fall(line[:5], "solver") is None
     assert no_fall(1 - line, "solver") is None
     errors = np.random.default_rng(0).standard_normal((20, 2))

@@ -1,0 +1,32 @@
+"""The weights by which a fit's residuals are judged."""
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgap.fitting.curves import Curves
+from jaxgap.fitting.noise.abstract_noise import AbstractNoise
+from jaxgap.fitting.noise.binomial import Binomial
+
+# Fitted shares are kept this fraction of an item from 0 and 1.
+_INSIDE = 0.5
+
+
+def fitted_weights(
+    noise: AbstractNoise, curves: Curves, fitted: Float[np.ndarray, "times 2"]
+) -> Float[np.ndarray, "times 2"]:
+    r"""One over each measurement's standard error under a fit; zero where there is none.
+
+    $$\sqrt{n / (\hat p\,(1 - \hat p))}$$
+
+    for counts, $\hat p$ being the fitted share: only with these is the sum of the squared residuals
+    chi-squared. Errors by the observed shares, as weights, favour the rows that err towards 0 or 1.
+    Other noise has the weights of the curves.
+
+    Source: Pearson's chi-squared; Agresti, *Categorical Data Analysis* (2013), section 1.5.
+    """
+    weights = np.asarray(curves.weights)
+    if not isinstance(noise, Binomial):
+        return weights
+    n = float(curves.num_items)
+    share = np.clip(np.asarray(fitted), _INSIDE / n, 1 - _INSIDE / n)
+    return np.where(weights > 0, np.sqrt(n / (share * (1 - share))), 0.0)
