@@ -94,10 +94,17 @@ def diagnose(
         found = _linearised(problem, curves, coordinates)
         residuals, jacobian = (np.asarray(leaf).reshape(len(weights), 2, -1) for leaf in found)
     moved = np.abs(jacobian).max(axis=(0, 1)) > 0
-    regime = one_regime(residuals[..., 0][kept], jacobian[..., moved][kept], ts, time_unit)
+    noise_known = bool(curves.noise_known)
+    regime = one_regime(
+        residuals[..., 0][kept],
+        jacobian[..., moved][kept],
+        ts,
+        time_unit,
+        noise_known=noise_known,
+    )
     solver, verifier = ys[:, 0], ys[:, -1]
     errors = None
-    if curves.noise_known:
+    if noise_known:
         errors = (1 / weights[:num_rows, 0], 1 / weights[:num_rows, num_series - 1])
     return Diagnosis(
         constant_ratio=constant_ratio(solver, verifier, errors) if num_series > 1 else None,

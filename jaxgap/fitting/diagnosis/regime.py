@@ -33,6 +33,8 @@ def one_regime(
     jacobian: Float[np.ndarray, "T series n"],
     ts: Float[np.ndarray, " T"],
     unit: str,
+    *,
+    noise_known: bool,
 ) -> Finding | None:
     """Test that no row divides the run into two segments with different parameters.
 
@@ -41,6 +43,8 @@ def one_regime(
     - `residuals`: the weighted residuals of a fit, a column for each series.
     - `jacobian`: their derivatives by the law's free coordinates.
     - `ts`, `unit`: the times and their unit, for the sentence.
+    - `noise_known`: whether the weights are by known errors. If not, noise that varies along the
+        run looks like a change, which the sentence says.
 
     **Returns:**
 
@@ -68,13 +72,14 @@ def one_regime(
     noise = _autoregressive(num_rows, num_series, rho).reshape(_NUM_SIMULATIONS, -1)
     chance = _f_statistics(noise, whole, bases).max(axis=1)
     statistic = float(statistics[0, best])
+    unless = "" if noise_known else ", if its noise is the same throughout (errors would tell)"
     return Finding(
         statistic=statistic,
         p_value=(1 + int((chance >= statistic).sum())) / (1 + _NUM_SIMULATIONS),
         method="largest F over break points",
         says=(
             f"the run changes about {unit} {ts[breaks[best]]:g}: no single set of parameters "
-            "describes all of it"
+            f"describes all of it{unless}"
         ),
     )
 

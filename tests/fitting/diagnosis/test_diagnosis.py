@@ -183,10 +183,12 @@ def test_short_still_and_noiseless_series_are_not_asked():
     assert no_fall(line[:5], "solver") is None
     assert no_fall(1 - line, "solver") is None
     errors = np.random.default_rng(0).standard_normal((20, 2))
-    assert one_regime(errors, np.zeros((20, 2, 0)), np.arange(20.0), "round") is None
+    assert (
+        one_regime(errors, np.zeros((20, 2, 0)), np.arange(20.0), "round", noise_known=True) is None
+    )
     slopes = np.ones((20, 2, 1))
-    assert one_regime(1e200 * errors, slopes, np.arange(20.0), "round") is None
-    assert one_regime(errors, 1e200 * slopes, np.arange(20.0), "round") is None
+    assert one_regime(1e200 * errors, slopes, np.arange(20.0), "round", noise_known=True) is None
+    assert one_regime(errors, 1e200 * slopes, np.arange(20.0), "round", noise_known=True) is None
 
 
 @pytest.mark.parametrize("num_rows", [8, 20])
@@ -197,7 +199,9 @@ def test_one_regime_is_rejected_no_more_often_than_it_says(num_rows):
         t, _, errors, jacobian = curves(rng, num_rows, 1.0)
         flat = jacobian.reshape(-1, 5)
         residuals = errors.ravel() - flat @ np.linalg.lstsq(flat, errors.ravel(), rcond=None)[0]
-        p_values.append(one_regime(residuals.reshape(-1, 2), jacobian, t, "round").p_value)
+        p_values.append(
+            one_regime(residuals.reshape(-1, 2), jacobian, t, "round", noise_known=True).p_value
+        )
     assert share_below(p_values, 0.01) < 0.05
     assert 0.03 < share_below(p_values, 0.1) < 0.2
 
@@ -207,9 +211,10 @@ def test_a_change_of_regime_is_found_where_it_is():
     later = np.where(t[:, None] > 1.5, 8.0, 0.0)
     flat, ys = jacobian.reshape(-1, 5), (errors + later).ravel()
     residuals = ys - flat @ np.linalg.lstsq(flat, ys, rcond=None)[0]
-    found = one_regime(residuals.reshape(-1, 2), jacobian, t, "round")
+    found = one_regime(residuals.reshape(-1, 2), jacobian, t, "round", noise_known=False)
     assert found.significant
     assert "about round 1.5" in found.says or "about round 1.4" in found.says
+    assert "if its noise is the same throughout" in found.says
 
 
 @pytest.mark.parametrize("slope", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
