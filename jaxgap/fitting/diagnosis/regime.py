@@ -72,7 +72,7 @@ def one_regime(
     noise = _autoregressive(num_rows, num_series, rho).reshape(_NUM_SIMULATIONS, -1)
     chance = _f_statistics(noise, whole, bases).max(axis=1)
     statistic = float(statistics[0, best])
-    unless = "" if noise_known else ", if its noise is the same throughout (errors would tell)"
+    unless = "" if noise_known else ", unless its noise varies along the run"
     return Finding(
         statistic=statistic,
         p_value=(1 + int((chance >= statistic).sum())) / (1 + _NUM_SIMULATIONS),

@@ -214,7 +214,7 @@ def test_a_change_of_regime_is_found_where_it_is():
     found = one_regime(residuals.reshape(-1, 2), jacobian, t, "round", noise_known=False)
     assert found.significant
     assert "about round 1.5" in found.says or "about round 1.4" in found.says
-    assert "if its noise is the same throughout" in found.says
+    assert "unless its noise varies along the run" in found.says
 
 
 @pytest.mark.parametrize("slope", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
