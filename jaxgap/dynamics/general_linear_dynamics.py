@@ -71,10 +71,14 @@ class GeneralLinearDynamics(AbstractDynamics):
         return -self.matrix @ (y - (self.initial_state - self.fast - self.slow))
 
     def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
-        """`[U_s, U_v]` at each of `ts >= t0`."""
+        """`[U_s, U_v]` at each of `ts >= t0`; at infinity the limits."""
         elapsed = (jnp.asarray(ts) - self.t0)[..., None]
+        # A rate of zero times infinity is indeterminate.
+        ended = jnp.isinf(elapsed)
+        elapsed = jnp.where(ended, 0.0, elapsed)
         fast = self.fast * jnp.expm1(-self.fast_rate * elapsed)
-        return self.initial_state + fast + self.slow * jnp.expm1(-self.slow_rate * elapsed)
+        state = self.initial_state + fast + self.slow * jnp.expm1(-self.slow_rate * elapsed)
+        return jnp.where(ended, jnp.stack(self.limits()[:2]), state)
 
     def limits(self) -> Limits:
         """`U_inf`, except that a decay whose rate is zero keeps its amplitude."""

@@ -78,11 +78,14 @@ class RiseThenFallDynamics(AbstractDynamics):
         return self.coupling.rates_at(gap, gap_rate)
 
     def closed_form(self, ts: Float[Array, "*times"]) -> Float[Array, "*times 2"]:
-        """`[U_s, U_v]` at each of `ts >= t0`."""
-        gained, lost = gain_and_loss(self.rate, self.erosion, jnp.asarray(ts) - self.t0)
-        return self._state_at(
-            self.gap_initial - (self.gap_initial - self.gap_target) * (gained - self.loss * lost)
-        )
+        """`[U_s, U_v]` at each of `ts >= t0`; at infinity the limits."""
+        elapsed = jnp.asarray(ts) - self.t0
+        # Infinity times a rate of zero, or a decay to zero, is indeterminate.
+        ended = jnp.isinf(elapsed)
+        gained, lost = gain_and_loss(self.rate, self.erosion, jnp.where(ended, 0.0, elapsed))
+        way = self.gap_initial - self.gap_target
+        gap = self.gap_initial - way * (gained - self.loss * lost)
+        return self._state_at(jnp.where(ended, self.limits().gap, gap))
 
     def limits(self) -> Limits:
         """The limits of the solver, the verifier and the gap; without erosion, at the target."""

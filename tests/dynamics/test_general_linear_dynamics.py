@@ -1,5 +1,6 @@
 """The general linear law against the matrix exponential, SciPy and Diffrax; what it contains."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,3 +121,11 @@ def test_sums_of_decays_fall_to_their_limit_in_any_unit(fast_rate, slow_rate, am
     assert (np.diff(ys[0], axis=0) <= 1e-13).all()
     np.testing.assert_allclose(ys[0, -1], [limits.solver[0], limits.verifier[0]], rtol=1e-12)
     np.testing.assert_allclose(ys[1], ys[0] * unit, rtol=1e-12)
+
+
+@pytest.mark.parametrize("slow_rate", [0.0, 0.15])
+def test_at_infinity_it_is_at_its_limits(slow_rate):
+    law = eqx.tree_at(lambda law: law.slow_rate, LAW, slow_rate)
+    found = law.closed_form(np.array([2.0, np.inf]))
+    np.testing.assert_array_equal(found[0], law.closed_form(np.array([2.0]))[0])
+    np.testing.assert_array_equal(found[1], law.limits()[:2])

@@ -152,3 +152,10 @@ def test_it_turns_at_most_once_and_stays_within_its_ends_in_any_unit(rate, fract
     assert gap.min() >= 0.04 - 1e-13
     assert gap.max() <= max(0.56, 0.04 + loss * 0.52) + 1e-12
     np.testing.assert_allclose(ys[1], ys[0] * unit, rtol=1e-12)
+
+
+@pytest.mark.parametrize("erosion", [0.0, 0.12, 0.9])
+def test_at_infinity_it_is_at_its_limits(erosion):
+    law = RiseThenFallDynamics(RankOneCoupling(0.4), 0.9, erosion, 0.04, 0.7, 0.96, 0.40, t0=0.5)
+    np.testing.assert_allclose(law.closed_form(jnp.inf), law.limits()[:2], rtol=1e-12)
+    np.testing.assert_allclose(law.closed_form(1e6), law.limits()[:2], rtol=1e-12)
