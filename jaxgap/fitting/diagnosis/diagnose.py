@@ -5,7 +5,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -82,25 +81,19 @@ def diagnose(
     **Returns:** what each test found; `None` for those that the data do not allow.
     """
     with double_precision():
-        dynamics = problem.dynamics(coordinates, curves)
-        fitted = np.asarray(problem.curve_fn(dynamics, jnp.asarray(curves.ts)))
+        found = _linearised(problem, curves, coordinates)
+        fitted, jacobian = (np.asarray(leaf) for leaf in found)
     weights = fitted_weights(problem.noise, curves, fitted)
-    curves = dataclasses.replace(curves, weights=weights)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a fit that failed
+        residuals, jacobian = (fitted - curves.ys) * weights, jacobian * weights[..., None]
     num_rows = int((weights[:, 0] > 0).sum())
     num_series = 1 + curves.has_verifier
     kept = (slice(num_rows), slice(num_series))
     ys, ts = np.asarray(curves.ys)[kept], np.asarray(curves.ts)[:num_rows]
-    with double_precision():
-        found = _linearised(problem, curves, coordinates)
-        residuals, jacobian = (np.asarray(leaf).reshape(len(weights), 2, -1) for leaf in found)
     moved = np.abs(jacobian).max(axis=(0, 1)) > 0
     noise_known = bool(curves.noise_known)
     regime = one_regime(
-        residuals[..., 0][kept],
-        jacobian[..., moved][kept],
-        ts,
-        time_unit,
-        noise_known=noise_known,
+        residuals[kept], jacobian[..., moved][kept], ts, time_unit, noise_known=noise_known
     )
     solver, verifier = ys[:, 0], ys[:, -1]
     errors = None
@@ -116,8 +109,9 @@ def diagnose(
 
 @eqx.filter_jit
 def _linearised(problem: FitProblem, curves: Curves, coordinates):
-    """The weighted residuals at the fit, and their derivatives."""
-    return (
-        problem.deviations(coordinates, curves),
-        jax.jacfwd(problem.deviations)(coordinates, curves),
-    )
+    """The fitted curves, and their derivatives by the coordinates."""
+
+    def fitted(z):
+        return problem.curve_fn(problem.dynamics(z, curves), curves.ts)
+
+    return fitted(coordinates), jax.jacfwd(fitted)(coordinates)
