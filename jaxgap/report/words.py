@@ -119,11 +119,9 @@ def forecast_sentence(run: Trajectory, known: FitResult) -> str:
         return f"{first} law could not be fitted: {known.stopped}."
     band = known.predict(run.ts[-1:]).solver
     predicted, low, high = (float(value[0]) for value in band)
-    least, most = (0.0, 1.0 if run.kind == "accuracy" else math.inf)
-    ends = (finite_or_none(low), finite_or_none(high))
-    shown = Estimate(predicted, None, ends).within(least, most)
+    shown = Estimate(predicted, None, (finite_or_none(low), finite_or_none(high)))
     measured = float(run.solver[-1])
-    forecast = f"{first} law predicted {number(shown.estimate)} for the solver at the end"
+    forecast = f"{first} law predicted {number(predicted)} for the solver at the end"
     quantile = known.source.quantile
     if quantile is None:
         return f"{forecast}, with no interval ({NO_NOISE}); {number(measured)} was measured."
