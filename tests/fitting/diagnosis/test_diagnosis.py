@@ -104,7 +104,7 @@ def test_of_counts_chance_is_what_the_fitted_shares_say():
     shares = np.stack([0.99 - 0.69 * decay, 0.995 - 0.345 * decay])
     runs = [
         Trajectory(np.arange(20.0), *each, kind="accuracy", num_items=num_items)
-        for each in rng.binomial(num_items, shares, (NUM_RUNS, 2, 20)) / num_items
+        for each in rng.binomial(num_items, shares, (NUM_RUNS // 2, 2, 20)) / num_items
     ]
     results = fit_many(LinearLaw(), runs)
     for name in ("constant_ratio", "one_regime"):
