@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxgap.cli.options import RunFile, naming, random_key
+from jaxgap.cli.options import RunFile, random_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Forecast:
         from jaxgap.cli.terminal import Terminal
         from jaxgap.fitting import LinearLaw, fit
         from jaxgap.fitting.forecasting import forecast
+        from jaxgap.trajectory.rows import naming
 
         key = random_key(self.seed)
         console = Terminal()

@@ -1,10 +1,7 @@
 """Options that several commands share."""
 
-import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -20,18 +17,6 @@ def random_key(seed: int):
     if not 0 <= seed < 2**63:
         raise InputError(f"--seed must be a whole number from 0 to 2^63 - 1, got {seed}")
     return jax.random.key(seed)
-
-
-@contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name the file in errors about a trajectory that was read from it, and its column."""
-    from jaxgap.trajectory import TrajectoryError
-    from jaxgap.trajectory.rows import located
-
-    try:
-        yield
-    except TrajectoryError as error:
-        raise located(error, path) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +40,7 @@ class RunFile:
         """The trajectory in the file, or the part of it within a time window."""
         from jaxgap.trajectory.computable import check_computable
         from jaxgap.trajectory.read import read_trajectory
+        from jaxgap.trajectory.rows import naming
 
         run = read_trajectory(path, self._columns(), **self._metadata())
         if window is not None:

@@ -49,6 +49,11 @@ class Curves(eqx.Module):
         pairs = zip(np.asarray(self.ys).T, measured.T, strict=True)
         return not any(np.ptp(series[rows]) for series, rows in pairs if rows.any())
 
+    @property
+    def tell_no_noise(self) -> bool:
+        """Whether errors are unknown and nothing scatters to tell them by; on the host only."""
+        return self.stand_still and not bool(self.noise_known)
+
 
 def curves_of(
     trajectory: Trajectory,

@@ -276,6 +276,6 @@ def _if_estimable(
     problem: FitProblem, curves: Curves, raw: RawFit, quantile: float | None
 ) -> float | None:
     """The quantile, or `None` where the fit shows that the noise cannot be estimated."""
-    if quantile is None or (curves.stand_still and not curves.noise_known):
+    if quantile is None or curves.tell_no_noise:
         return None
     return quantile if noise_is_estimable(problem, curves, np.asarray(raw.coordinates)) else None

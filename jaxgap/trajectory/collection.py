@@ -16,7 +16,7 @@ from jaxgap.run_files import RUN_TABLE
 from jaxgap.trajectory.computable import check_computable
 from jaxgap.trajectory.read import TRAINER_STATE, measurement_files, read_log, read_trajectory
 from jaxgap.trajectory.record import Trajectory, TrajectoryError
-from jaxgap.trajectory.rows import located, own_columns
+from jaxgap.trajectory.rows import naming, own_columns
 from jaxgap.trajectory.sources.log import UNNAMED, Log
 from jaxgap.trajectory.sources.select import select
 from jaxgap.trajectory.sources.split import split
@@ -85,7 +85,8 @@ def read_runs(
         try:
             for name, run_or_problem in _runs_in(path, columns, **metadata):
                 if isinstance(run_or_problem, Trajectory):
-                    _check(run_or_problem, path)
+                    with naming(path):
+                        check_computable(run_or_problem)
                     found.append((path, name, run_or_problem))
                 else:
                     unreadable.append(Unreadable(path, run_or_problem))
@@ -105,13 +106,6 @@ def read_runs(
         for name, (path, own_name, run) in zip(names, found, strict=True)
     ]
     return Collection(tuple(runs), tuple(unreadable))
-
-
-def _check(run: Trajectory, path: Path) -> None:
-    try:
-        check_computable(run)
-    except TrajectoryError as error:
-        raise located(error, path) from error
 
 
 def _distinct(paths: Sequence[str | Path], unreadable: list[Unreadable]) -> list[Path]:

@@ -4,8 +4,9 @@ CSV and JSONL differ only in how a row is written. The rest is common: required 
 extra columns only, and errors that name file, line and column.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,15 @@ def located(error: TrajectoryError, path: Path, lines: Sequence[int] = ()) -> Tr
     where = str(path) if error.row is None else f"{path}:{lines[error.row]}"
     where = where if column is None else f"{where}: column '{column}'"
     return TrajectoryError(f"{where}: {error.problem}", hint=error.hint)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in errors about a trajectory that was read from it, and its column."""
+    try:
+        yield
+    except TrajectoryError as error:
+        raise located(error, path) from error
 
 
 def _run_column(columns: Mapping[str, Series]) -> str | None:

@@ -232,7 +232,7 @@ def _why_unsure(curves: Curves, raw: RawFit, quantile: float | None) -> _Unsure 
     """Why no number of the fit has an interval, or `None` if they can have one."""
     if not raw.converged:
         return _Unsure(f"the fit {_stopped(raw)}")
-    if curves.stand_still and not curves.noise_known:
+    if curves.tell_no_noise:
         return _Unsure(_STANDS_STILL, only_capabilities=True)
     if quantile is None:
         return _Unsure(NO_NOISE)

@@ -39,8 +39,7 @@ class Candidate(NamedTuple):
     @property
     def dof(self) -> float:
         """Degrees of freedom of the noise: below one where it cannot be estimated."""
-        cannot_tell = self.curves.stand_still and not self.curves.noise_known
-        return 0.0 if cannot_tell else self.problem.dof(self.curves)
+        return 0.0 if self.curves.tell_no_noise else self.problem.dof(self.curves)
 
     def curves_at(self, ts: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 2"]:
         """The fitted curves of both capabilities, in the equations' terms."""
