@@ -12,6 +12,7 @@ from jaxgap.report.words import (
     accuracy_sentence,
     forecast_sentence,
     theory_sentence,
+    unopposed,
 )
 from jaxgap.trajectory import Trajectory
 
@@ -87,6 +88,25 @@ def test_few_rows_are_not_taken_for_the_laws_success():
     assert theory_sentence(long) == (
         "The residuals show no departure of this run from the linear law."
     )
+
+
+def faster_verifier(num_rows, noise):
+    t = np.linspace(0, 6, num_rows)
+    errors = noise * np.random.default_rng(0).standard_normal((2, num_rows))
+    return Trajectory(t, 1 + 2 * np.exp(-t) + errors[0], 0.5 + 2.5 * np.exp(-t) + errors[1])
+
+
+def test_a_verifier_faster_than_the_solver_speaks_against_the_law():
+    result = fit(LinearLaw(), faster_verifier(12, 0.05))
+    assert objection(result) is None
+    assert not unopposed(result)
+    assert "the verifier moves as fast as the solver or faster" in theory_sentence(result)
+
+
+def test_a_ratio_on_its_bound_that_could_be_anything_is_not_called_too_fast():
+    result = fit(LinearLaw(), faster_verifier(6, 1.0))
+    assert result.parameters["ratio"].interval[1] == pytest.approx(0.999, abs=1e-3)
+    assert "ratio is on its bound 0.999" in result.remarks
 
 
 def test_a_law_that_explains_little_of_a_curve_does_not_describe_the_run():

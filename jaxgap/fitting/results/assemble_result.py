@@ -22,7 +22,7 @@ from jaxgap.fitting.raw_fit import RawFit, RawNumbers
 from jaxgap.fitting.results.diagnostics import Diagnostics, r_squared
 from jaxgap.fitting.results.estimate import NO_NOISE, NO_VERIFIER, Estimate, finite_or_none
 from jaxgap.fitting.results.number_words import interval, number
-from jaxgap.fitting.results.objection import refutations
+from jaxgap.fitting.results.objection import TOO_FAST, refutations
 from jaxgap.fitting.results.result import FitResult, Source
 from jaxgap.fitting.results.series import in_own_terms, measured_and_fitted
 from jaxgap.trajectory import Kind, Trajectory
@@ -36,7 +36,8 @@ _STANDS_STILL = (
 _LIMIT_ANYWHERE = (
     "the curves do not move at all, and at a slow enough rate their limit may be anywhere"
 )
-_TOO_FAST = ": the verifier moves as fast as the solver or faster, which the law cannot describe"
+# A ratio on its upper bound speaks against the law where its whole interval is above this.
+_NEARLY_AS_FAST = 0.9
 _TIED = ": its tie leads there or beyond"
 _NEGATIVE_GAP = (
     "the limit of the gap is below zero: the solver ends up more capable than its verifier, so the "
@@ -86,7 +87,7 @@ def assemble_result(
         remarks=(
             *remarks,
             *_fit_warnings(raw, int(curves.num_measurements), num_free),
-            *_bound_warnings(problem, trajectory, curves, numbers, flat),
+            *_bound_warnings(problem, trajectory, curves, numbers, flat, parameters),
             *limit_warnings(trajectory, limits),
             *diagnostics.warnings(),
         ),
@@ -306,6 +307,7 @@ def _bound_warnings(
     curves: Curves,
     numbers: RawNumbers,
     flat: Collection[int],
+    parameters: dict[str, Estimate],
 ) -> list[str]:
     found = []
     for position, index in enumerate(problem.visible(curves.has_verifier)):
@@ -316,8 +318,9 @@ def _bound_warnings(
         if bound is None or is_limit or index in problem.held:
             continue
         shown = own_terms(bound, parameter.is_mirrored(trajectory.kind))
-        too_fast = bound == MAX_RATIO and parameter.unit == "1"
-        why = _TIED if index in flat else _TOO_FAST if too_fast else ""
+        least, _ = parameters[parameter.name].interval or (None, None)
+        too_fast = bound == MAX_RATIO and parameter.unit == "1" and (least or 0) > _NEARLY_AS_FAST
+        why = _TIED if index in flat else f": {TOO_FAST}" if too_fast else ""
         found.append(f"{parameter.name} is on its bound {shown:g}{why}")
     return found
 
