@@ -30,6 +30,9 @@ class Forecast:
     """Coverage of the intervals, between 0 and 1."""
     cost: Annotated[float | None, tyro.conf.arg(metavar="GAIN")] = None
     """Smallest gain that makes another round worthwhile, in accuracy or in nats."""
+    epsilon: Annotated[float | None, tyro.conf.arg(metavar="DISTANCE")] = None
+    """How near its limit the solver counts as there, in accuracy or in nats. By default a point of
+    accuracy or a twentieth of the present uncertainty."""
     seed: int = 0
     """Seed of the random draws."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -53,9 +56,16 @@ class Forecast:
         key = random_key(self.seed)
         console = Terminal()
         with console.status("forecasting"), naming(self.file):
-            result = forecast(run, self.horizon, key=key, level=self.level, cost=self.cost)
+            result = forecast(
+                run,
+                self.horizon,
+                key=key,
+                level=self.level,
+                epsilon=self.epsilon,
+                cost=self.cost,
+            )
             law = fit(LinearLaw(), run, level=self.level)
         print_notes(console, run)
         print_forecast(console, result)
-        print_unopposed(console, law)
+        print_unopposed(console, law, self.epsilon)
         write_json(result.to_dict(), self.json)

@@ -99,17 +99,17 @@ def print_forecast(console: Terminal, result: "Forecast") -> None:
     print_warnings(console, result.warnings)
 
 
-def print_unopposed(console: Terminal, result: "FitResult") -> None:
+def print_unopposed(console: Terminal, result: "FitResult", epsilon: float | None) -> None:
     """Print the prediction of a law that no test rejects, though slower shapes outweigh it.
 
-    Of a law that could not be tested, say so.
+    Of a law that could not be tested, say so. `epsilon` is how near the limit counts as there.
     """
     if objection(result) is None and untested(result):
         console.print(
             f"{result.num_points} rows are too few to test the {result.model} law, so its "
             "prediction is not shown."
         )
-    elif unopposed(result) and (left := time_left_sentence(result)) is not None:
+    elif unopposed(result) and (left := time_left_sentence(result, epsilon)) is not None:
         console.print(
             f"Under the {result.model} law, against which nothing in these rows speaks: "
             f"{limit_sentence(result)} {left}"

@@ -56,6 +56,19 @@ def test_what_the_law_predicts_is_printed_where_nothing_speaks_against_it(tmp_pa
     assert "too few to test" not in by_law + by_line
 
 
+def test_epsilon_is_that_of_the_forecast_and_of_the_law(tmp_path, capsys):
+    ts = np.arange(12.0)
+    noise = np.random.default_rng(0).normal(0, 0.02, 12)
+    write_csv(Trajectory(ts, 1 + 2 * np.exp(-0.3 * ts) + noise), tmp_path / "run.csv")
+    out = tmp_path / "forecast.json"
+    forecast = ["forecast", str(tmp_path / "run.csv"), "--horizon", "20", "--json", str(out)]
+    run_command([*forecast, "--epsilon", "0.013"])
+    assert strict(out)["rounds_left"]["epsilon"] == 0.013
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Rounds left to within 0.013 of the limit" in shown
+    assert "Under this law the solver comes within 0.013 of its limit" in shown
+
+
 def test_that_the_law_cannot_be_tested_on_few_rows_is_said(tmp_path, capsys):
     ts = np.arange(5.0)
     noise = np.random.default_rng(0).normal(0, 0.02, 5)

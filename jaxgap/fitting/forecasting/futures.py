@@ -48,8 +48,10 @@ _EVIDENCE_EXPONENT = 0.5
 _NUM_FUTURE = 128
 # The prior knows the start to within a factor e, which the first row makes irrelevant.
 _START_STDERR = 1.0
-# After a window a law of the family is off by a twentieth of the capability, within a factor e.
+# After a window a law of the family is off by a twentieth of the capability: hardly by more than a
+# few times that, and by far less in a run that changes little, or follows the law.
 _DIFFUSION = LogNormalPrior(0.05, 1.0)
+_LESS_DIFFUSION = LogNormalPrior(0.05, 3.0)
 # Mostly longer than the window, so that the residual is close to a random walk over a forecast.
 _MEMORY = LogNormalPrior(5.0, 1.5)
 # Nothing is measured to better than a millionth; with less the filter loses precision.
@@ -66,6 +68,7 @@ class _Inputs(NamedTuple):
     values: Float[Array, " times"]
     variances: Float[Array, " times"]
     num_rows: Int[Array, ""]
+    start: Float[Array, ""]
     noise_level: LogNormalPrior
     future: Float[Array, " future"]
 
@@ -128,6 +131,7 @@ def sample_futures(
         "values": np.pad(observations.values, rows),
         "variances": np.pad(observations.variances, rows, constant_values=1.0),
         "num_rows": np.int64(num_rows),
+        "start": np.float64(observations.start),
         "noise_level": LogNormalPrior(*(np.float64(number) for number in observations.noise_level)),
         "future": np.pad(
             (future_ts[in_order] - observations.ts[0]) / window,
@@ -253,7 +257,7 @@ def _posteriors(
     """The posterior of each draw's start, amplitudes and residual given the measured values."""
     means, stderrs = jnp.moveaxis(jnp.array([shape.amplitudes for shape in SHAPES]), -1, 0)
     starts = jnp.ones((len(SHAPES), 1))
-    prior_mean = jnp.concatenate([inputs.values[0] * starts, means], 1)
+    prior_mean = jnp.concatenate([inputs.start * starts, means], 1)
     prior_stderr = jnp.concatenate([_START_STDERR * starts, stderrs], 1)
     wander = _wander(draws, shape_index)
     variances = inputs.variances * inputs.noise_level.at(draws.noise)[:, None] ** 2
@@ -274,7 +278,8 @@ def _posteriors(
 
 def _wander(draws: _Draws, shape_index: Int[Array, " draws"]) -> Wander:
     factor = jnp.array([shape.diffusion_factor for shape in SHAPES])[shape_index]
-    return Wander(factor * _DIFFUSION.at(draws.diffusion), _MEMORY.at(draws.memory))
+    prior = _DIFFUSION.at(draws.diffusion), _LESS_DIFFUSION.at(draws.diffusion)
+    return Wander(factor * jnp.minimum(*prior), _MEMORY.at(draws.memory))
 
 
 def _spread_normals(

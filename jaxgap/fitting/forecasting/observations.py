@@ -13,8 +13,8 @@ Given standard errors of an uncertainty are extrapolated as they have been: a fu
 a curve at $y$ has the error $a y^b$, where $b$ is the slope of $\log \sigma$ against $\log y$ over
 the rows, between 0 (a constant error) and 1 (a constant relative error).
 
-Counts are smoothed by half an item, so that an error rate of zero has a logarithm. Where standard
-errors are given, $n$ is $p (1 - p) / \sigma^2$, and the smoothing vanishes as they do. Where
+Logarithms of counted rates allow for few counts (:mod:`jaxgap.fitting.forecasting.counts`). Where
+standard errors are given, $n$ is $p (1 - p) / \sigma^2$, so nothing changes as they vanish. Where
 neither is known, only zeros and ones are moved.
 """
 
@@ -24,6 +24,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from jaxgap.fitting.forecasting.counts import LogRates, log_rates
 from jaxgap.fitting.forecasting.shapes import LogNormalPrior
 from jaxgap.trajectory import TrajectoryError
 
@@ -47,6 +48,7 @@ class Observations:
     - `ts`: the times.
     - `values`: logarithms of uncertainties or error rates.
     - `variances`: of the noise on `values`, in units of the squared noise level.
+    - `start`: about the first value, but for its noise.
     - `noise_level`: the prior of that level; exactly 1 where the noise is known.
     - `is_accuracy`: whether measurements are accuracies.
     - `relative_noise`: the standard error of a future measurement in units of the noise level,
@@ -58,6 +60,7 @@ class Observations:
     ts: Series
     values: Series
     variances: Series
+    start: float
     noise_level: LogNormalPrior
     is_accuracy: bool
     relative_noise: float
@@ -74,15 +77,23 @@ class Observations:
             # Nothing in the rows tells how many items were counted, so the smoothing's number is
             # also that of the noise: a future row is 0 or 1 as often as that allows.
             num_items = _TYPICAL_NUM_ITEMS
-        errors = _smoothed(1 - accuracies, num_items, known)
+        errors = 1 - accuracies
         if known is not None:
-            spread = np.sqrt(errors * (1 - errors))
-            relative = float(np.median(known / spread))
-            return cls(ts, np.log(errors), (known / errors) ** 2, _KNOWN, True, relative)
-        relative = 1.0 if num_items is None else num_items**-0.5
-        level = _ACCURACY_NOISE if num_items is None else _KNOWN
-        variances = relative**2 * (1 - errors) / errors
-        return cls(ts, np.log(errors), variances, level, True, relative)
+            found = log_rates(errors, _equivalent_items(errors, known))
+            relative = float(np.median(known / np.sqrt(found.rates * (1 - found.rates))))
+            variances = (known / found.rates) ** 2
+            start = float(np.log(found.rates[0]))
+            return cls(ts, found.values, variances, start, _KNOWN, True, relative)
+        if num_items is not None:
+            found = log_rates(errors, np.full(len(errors), float(num_items)))
+            relative, level = num_items**-0.5, _KNOWN
+        else:
+            moved = _without_extremes(errors)
+            found = LogRates(np.log(moved), moved)
+            relative, level = 1.0, _ACCURACY_NOISE
+        variances = relative**2 * (1 - found.rates) / found.rates
+        start = float(np.log(found.rates[0]))
+        return cls(ts, found.values, variances, start, level, True, relative)
 
     @classmethod
     def of_positive(
@@ -96,12 +107,14 @@ class Observations:
                 f"t={ts[least]:g}",
                 name,
             )
+        logs = np.log(values)
+        start = float(logs[0])
         if stderrs is not None and stderrs.any():
-            known, logs = _without_zeros(stderrs), np.log(values)
+            known = _without_zeros(stderrs)
             power = _noise_power(logs, known)
             typical = float(np.exp(np.median(np.log(known) - power * logs)))
-            return cls(ts, logs, (known / values) ** 2, _KNOWN, False, typical, power)
-        return cls(ts, np.log(values), np.ones_like(values), _UNCERTAINTY_NOISE, False, 1.0)
+            return cls(ts, logs, (known / values) ** 2, start, _KNOWN, False, typical, power)
+        return cls(ts, logs, np.ones_like(values), start, _UNCERTAINTY_NOISE, False, 1.0)
 
     @property
     def stands_still(self) -> bool:
@@ -138,17 +151,16 @@ class Observations:
         return rng.binomial(num_items, self.capability(logs)) / num_items
 
 
-def _smoothed(errors: Series, num_items: int | None, stderrs: Series | None) -> Series:
-    """Error rates smoothed by half an item, where items are known, and none of exactly zero.
+def _equivalent_items(errors: Series, stderrs: Series) -> Series:
+    """The number of items that gives each standard error.
 
-    If neither is known only zeros and ones are moved, and remain the extremes.
+    At a rate of 0 or 1 it is that at which one item is one standard error.
     """
-    if stderrs is not None:
-        # At a rate of 0 or 1, the number of items is that at which one item is one standard error.
-        num = np.maximum(errors * (1 - errors), stderrs) / stderrs**2
-        return errors + (0.5 - errors) / (num + 1)
-    if num_items is not None:
-        return errors + (0.5 - errors) / (num_items + 1)
+    return np.maximum(errors * (1 - errors), stderrs) / stderrs**2
+
+
+def _without_extremes(errors: Series) -> Series:
+    """Error rates of an unknown number of items: zeros and ones are moved, and remain extremes."""
     nearest = np.minimum(errors, 1 - errors)
     nearest = nearest[nearest > 0].min(initial=1.0)
     least = min(0.5 / (_TYPICAL_NUM_ITEMS + 1), nearest / 2)

@@ -37,9 +37,12 @@ def limit_sentence(result: AbstractResult) -> str:
     )
 
 
-def time_left_sentence(result: "FitResult") -> str | None:
-    """When the solver nears its limit under the law; `None` if no limit or no time is given."""
-    left = result.time_left()
+def time_left_sentence(result: "FitResult", epsilon: float | None = None) -> str | None:
+    """When the solver nears its limit under the law; `None` if no limit or no time is given.
+
+    `epsilon` is as for :meth:`jaxgap.fitting.FitResult.time_left`.
+    """
+    left = result.time_left(epsilon)
     near = number(left.epsilon, 2)
     if left.estimate is None:
         if result.limits["solver"].estimate is None or left.reason is None:
