@@ -38,7 +38,8 @@ class Fit:
     noise: Noise = "as-recorded"
     """Noise model. as-recorded: the file's standard errors or counts where it has them, else one
     unknown scale; given: the file's standard errors; estimated: one unknown scale; per-series: one
-    unknown scale for each series; binomial: counts of items; student-t: heavy tails, robust to
+    unknown scale for each series; relative: in proportion to the curve, with one unknown scale;
+    binomial: counts of items; student-t: heavy tails, robust to
     outliers."""
     fix: Annotated[Pairs, tyro.conf.arg(metavar="NAME=VALUE")] = ()
     """Hold a parameter at a value, as in gap_limit=0; repeat the option for others."""

@@ -11,13 +11,22 @@ if TYPE_CHECKING:
     from jaxgap.fitting.laws.constraints import Constraint
     from jaxgap.fitting.noise import AbstractNoise
 
-Noise = Literal["as-recorded", "given", "estimated", "per-series", "binomial", "student-t"]
+Noise = Literal[
+    "as-recorded", "given", "estimated", "per-series", "relative", "binomial", "student-t"
+]
 Pairs = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
 def noise_of(name: Noise) -> "AbstractNoise | None":
     """The noise model of a name; `None` if it follows from the record."""
-    from jaxgap.fitting import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
+    from jaxgap.fitting import (
+        Binomial,
+        EstimatedScale,
+        GivenScale,
+        RelativeScale,
+        ScalePerSeries,
+        StudentT,
+    )
 
     match name:
         case "as-recorded":
@@ -28,6 +37,8 @@ def noise_of(name: Noise) -> "AbstractNoise | None":
             return EstimatedScale()
         case "per-series":
             return ScalePerSeries()
+        case "relative":
+            return RelativeScale()
         case "binomial":
             return Binomial()
         case "student-t":

@@ -21,7 +21,14 @@ from jaxgap.fitting.laws.rise_then_fall_law import RiseThenFallLaw
 from jaxgap.fitting.laws.saturating_law import SaturatingLaw
 from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
 from jaxgap.fitting.least_squares.minimiser import AbstractMinimiser, Minimum
-from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
+from jaxgap.fitting.noise import (
+    Binomial,
+    EstimatedScale,
+    GivenScale,
+    RelativeScale,
+    ScalePerSeries,
+    StudentT,
+)
 from jaxgap.fitting.priors import LogNormal, Normal
 from jaxgap.fitting.results.diagnostics import Diagnostics
 from jaxgap.fitting.results.estimate import Estimate
@@ -62,6 +69,7 @@ __all__ = [
     "Parameter",
     "PowerLaw",
     "Prediction",
+    "RelativeScale",
     "RiseThenFallLaw",
     "SaturatingLaw",
     "ScalePerSeries",

@@ -14,6 +14,7 @@ from jaxgap.fitting.diagnosis.finding import Finding
 from jaxgap.fitting.diagnosis.ratio import constant_ratio
 from jaxgap.fitting.diagnosis.regime import one_regime
 from jaxgap.fitting.noise.fitted_weights import fitted_weights
+from jaxgap.fitting.noise.relative_scale import RelativeScale
 from jaxgap.fitting.precision import double_precision
 from jaxgap.fitting.problem import FitProblem
 
@@ -97,7 +98,7 @@ def diagnose(
     )
     solver, verifier = ys[:, 0], ys[:, -1]
     errors = None
-    if noise_known:
+    if noise_known or isinstance(problem.noise, RelativeScale):
         errors = (1 / weights[:num_rows, 0], 1 / weights[:num_rows, num_series - 1])
     return Diagnosis(
         constant_ratio=constant_ratio(solver, verifier, errors) if num_series > 1 else None,

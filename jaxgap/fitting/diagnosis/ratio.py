@@ -57,8 +57,8 @@ def constant_ratio(
     **Arguments:**
 
     - `solver`, `verifier`: the measured capabilities, shape `(T,)`, in time order.
-    - `errors`: the standard errors of the solver's measurements and of the verifier's, above zero;
-        `None` if unknown.
+    - `errors`: the standard errors of the solver's measurements and of the verifier's, above zero,
+        or numbers in proportion to them; `None` if unknown.
 
     **Returns:**
 

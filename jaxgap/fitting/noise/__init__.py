@@ -9,6 +9,7 @@ from jaxgap.fitting.noise.binomial import Binomial
 from jaxgap.fitting.noise.default import WeightedCurves, default_noise, weighted_curves
 from jaxgap.fitting.noise.gaussian import EstimatedScale, GivenScale
 from jaxgap.fitting.noise.joint_scale import JointScale, ScalePerSeries
+from jaxgap.fitting.noise.relative_scale import RelativeScale
 from jaxgap.fitting.noise.student_t import StudentT
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "EstimatedScale",
     "GivenScale",
     "JointScale",
+    "RelativeScale",
     "ScalePerSeries",
     "StudentT",
     "WeightedCurves",

@@ -112,8 +112,12 @@ class JointScale(AbstractJointScale):
 
 def by_series(curves: Curves, scales: Float[Array, " scales"]) -> Float[Array, "2"]:
     """The scales of the solver's and the verifier's noise, in the data's unit."""
-    clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)
-    return curves.value_scale * jnp.exp(jnp.broadcast_to(clipped, (2,)))
+    return curves.value_scale * jnp.exp(jnp.broadcast_to(clipped(scales), (2,)))
+
+
+def clipped(scales: Float[Array, " scales"]) -> Float[Array, " scales"]:
+    """The logarithms of the scales, within their limits."""
+    return jnp.clip(scales, -_FURTHEST, _FURTHEST)
 
 
 def on_floor(scales: Float[np.ndarray, " scales"]) -> bool:
@@ -127,11 +131,11 @@ def scale_rows(
     """Residuals with squares 2 n u up to a constant; `missing` scales the restored curvature."""
     counts = jnp.sum(measured(curves), axis=0)
     counts = counts if len(scales) == 2 else jnp.sum(counts, keepdims=True)
-    clipped = jnp.clip(scales, -_FURTHEST, _FURTHEST)
+    logs = clipped(scales)
     circle = jnp.sqrt(missing * counts)
     rows = [
-        jnp.sqrt(2 * counts * (clipped + _OFFSET)),
-        circle * jnp.cos(clipped),
-        circle * jnp.sin(clipped),
+        jnp.sqrt(2 * counts * (logs + _OFFSET)),
+        circle * jnp.cos(logs),
+        circle * jnp.sin(logs),
     ]
     return jnp.concatenate(rows)

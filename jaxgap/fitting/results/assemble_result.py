@@ -1,6 +1,6 @@
 """From the numbers of the compiled core to a result in the trajectory's own terms."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -72,7 +72,9 @@ def assemble_result(
     limits = dict(zip(limit_names, estimates[len(names) :], strict=True))
     fitted = np.asarray(raw.fitted)
     limits = _without_passed(trajectory, curves, fitted, limits)
-    r2, diagnostics = goodness(problem.noise, curves, fitted, trajectory.num_rows, num_free)
+    r2, diagnostics = goodness(
+        problem.noise, curves, fitted, trajectory.num_rows, num_free, trajectory.kind
+    )
     return FitResult(
         model=problem.law.name,
         parameters=parameters,
@@ -105,6 +107,7 @@ def goodness(
     fitted: Float[np.ndarray, "times 2"],
     num_rows: int,
     num_free: int,
+    kind: Kind,
 ) -> tuple[dict[str, float | None], Diagnostics]:
     """The R^2 of each series, and the diagnostics of the residuals."""
     measured, predicted = measured_and_fitted(curves, fitted, num_rows)
@@ -126,8 +129,13 @@ def goodness(
         num_free,
         noise_known=bool(curves.noise_known),
         one_scale=isinstance(noise, EstimatedScale | JointScale),
+        levels=predicted if kind == "uncertainty" and _positive(measured, series) else None,
     )
     return r2, diagnostics
+
+
+def _positive(measured: Mapping[str, Float[np.ndarray, " T"]], names: Iterable[str]) -> bool:
+    return all((measured[name] > 0).all() for name in names)
 
 
 def _estimates(

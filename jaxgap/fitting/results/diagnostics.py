@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import fdtrc, gammaincc
+from scipy.special import fdtrc, gammaincc, ndtr
 
 from jaxgap.fitting.diagnosis.autocorrelation import lag_one
 from jaxgap.fitting.diagnosis.finding import SIGNIFICANCE, chance
+from jaxgap.fitting.diagnosis.growth import growth_with_level
 from jaxgap.fitting.noise.abstract_noise import NOISE_FLOOR
 from jaxgap.fitting.results.estimate import finite_or_none
 
@@ -20,6 +21,7 @@ _ROUND_OFF = 10 * NOISE_FLOOR
 _ROUND_OFFS = 4
 # Which command has the option is said too, since other commands print the warnings of fits.
 _PER_SERIES = "jaxgap fit --noise per-series, or noise=ScalePerSeries() in Python"
+_RELATIVE = "jaxgap fit --noise relative, or noise=RelativeScale() in Python"
 # In standard errors, where known: residuals this small are a bound keeping the curve off the rows.
 _STANDS_STILL = 1e-3
 
@@ -37,6 +39,9 @@ class Diagnostics:
     - `noise_ratio`, `noise_ratio_p_value`: the verifier's residuals over the solver's (root mean
         squares), and the p-value of a ratio so far from one, where the fit assumes one unknown
         noise scale for both: an F test with the degrees of freedom split evenly.
+    - `growth`, `growth_p_value`: a score, positive if the residuals are larger where the curves are
+        higher, and the p-value of one so large (:mod:`jaxgap.fitting.diagnosis.growth`), where the
+        fit assumes one unknown noise scale for uncertainties above zero.
     """
 
     autocorrelation: dict[str, float | None]
@@ -46,6 +51,8 @@ class Diagnostics:
     chi_squared_p_value: float | None
     noise_ratio: float | None
     noise_ratio_p_value: float | None
+    growth: float | None
+    growth_p_value: float | None
 
     @classmethod
     def of_residuals(
@@ -55,10 +62,12 @@ class Diagnostics:
         *,
         noise_known: bool,
         one_scale: bool,
+        levels: dict[str, Float[np.ndarray, " T"]] | None,
     ) -> "Diagnostics":
         """From the weighted residuals of each series.
 
-        `one_scale`: whether the fit assumes one unknown noise scale for all series.
+        - `one_scale`: whether the fit assumes one unknown noise scale for all series.
+        - `levels`: the fitted series if errors could be in proportion to them.
         """
         least = _STANDS_STILL if noise_known else _ROUND_OFF
         correlations = {name: _lag_one(values, least) for name, values in residuals.items()}
@@ -75,6 +84,7 @@ class Diagnostics:
         judged = noise_known and dof > 0 and math.isfinite(squares)
         compared = one_scale and len(residuals) == 2 and dof > 0
         ratio = _noise_ratio(*residuals.values()) if compared else None
+        growth = _growth(residuals, levels) if one_scale and levels and dof > 0 else None
         return cls(
             autocorrelation=correlations,
             autocorrelation_p_value=min(1.0, len(found) * min([1.0, *p_values])) if found else None,
@@ -83,11 +93,15 @@ class Diagnostics:
             chi_squared_p_value=float(gammaincc(dof / 2, squares / 2)) if judged else None,
             noise_ratio=ratio,
             noise_ratio_p_value=None if ratio is None else _variance_p_value(ratio**2, dof / 2),
+            growth=growth,
+            growth_p_value=None if growth is None else float(ndtr(-growth)),
         )
 
     def warnings(self) -> list[str]:
         """What a reader has to know of this, in words."""
-        return [*self.doubts(), *self._shared_errors(), *self._unequal_noise()]
+        # Errors in proportion to two curves differ between them as well.
+        sizes = self._growing_noise() or self._unequal_noise()
+        return [*self.doubts(), *self._shared_errors(), *sizes]
 
     def doubts(self) -> list[str]:
         """What speaks against the law, in words."""
@@ -121,6 +135,17 @@ class Diagnostics:
             "part of their errors, as rows measured on the same prompts do, or the errors are too "
             "large; rates, ratios and limits on these prompts are known better than the intervals "
             f"say ({_PER_SERIES}), and limits on other prompts less well"
+        ]
+
+    def _growing_noise(self) -> list[str]:
+        p_value = self.growth_p_value
+        if p_value is None or p_value >= SIGNIFICANCE:
+            return []
+        return [
+            f"the residuals grow with the curve (score test, {chance(p_value)}): the fit assumes "
+            "errors of one size, so that intervals of rates and ratios are too narrow, and noise "
+            "may look like a change along the run; take errors in proportion to the curve "
+            f"({_RELATIVE})"
         ]
 
     def _unequal_noise(self) -> list[str]:
@@ -173,6 +198,18 @@ def _noise_ratio(
         return None
     of_solver, of_verifier = (float(np.sqrt(np.mean(rows**2))) for rows in (solver, verifier))
     return finite_or_none(of_verifier / of_solver)
+
+
+def _growth(
+    residuals: dict[str, Float[np.ndarray, " T"]], levels: dict[str, Float[np.ndarray, " T"]]
+) -> float | None:
+    """`None` with too few rows, or if a curve passes through all of its rows."""
+    if any(len(rows) < _MIN_ROWS or _is_round_off(rows) for rows in residuals.values()):
+        return None
+    return growth_with_level(
+        np.concatenate([*residuals.values()]),
+        np.concatenate([levels[name] for name in residuals]),
+    )
 
 
 def _variance_p_value(ratio: float, dof: float) -> float:

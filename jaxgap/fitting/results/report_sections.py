@@ -109,4 +109,7 @@ def _test_lines(diagnostics: Diagnostics, diagnosis: Diagnosis) -> list[str]:
         rows.append(
             ("equal noise scales", "residual ratio", number(diagnostics.noise_ratio, 3), p_value)
         )
+    if diagnostics.growth is not None:
+        p_value = f"{diagnostics.growth_p_value:.2g}"
+        rows.append(("errors of one size", "score", number(diagnostics.growth, 3), p_value))
     return table(("", "statistic", "value", "p"), rows) if rows else []

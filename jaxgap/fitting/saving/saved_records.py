@@ -30,7 +30,14 @@ from jaxgap.fitting.laws.power_law import PowerLaw
 from jaxgap.fitting.laws.rise_then_fall_law import RiseThenFallLaw
 from jaxgap.fitting.laws.saturating_law import SaturatingLaw
 from jaxgap.fitting.least_squares.levenberg_marquardt import LevenbergMarquardt
-from jaxgap.fitting.noise import Binomial, EstimatedScale, GivenScale, ScalePerSeries, StudentT
+from jaxgap.fitting.noise import (
+    Binomial,
+    EstimatedScale,
+    GivenScale,
+    RelativeScale,
+    ScalePerSeries,
+    StudentT,
+)
 from jaxgap.fitting.noise.joint_scale import JointScale
 from jaxgap.fitting.priors import IndexedPrior, LogNormal, Normal
 from jaxgap.fitting.problem import FitProblem
@@ -55,7 +62,8 @@ _RECORDS: dict[str, type] = {
         *(LinearLaw, PowerLaw, SaturatingLaw, LaggedLaw, RiseThenFallLaw, GeneralLinearLaw),
         *(DriftingRatioLaw, NeuralLaw, ConstrainedLaw, Parameter, Held, Bounded, Tied, Mirrored),
         *(LevenbergMarquardt, IndexedPrior, Normal, LogNormal),
-        *(GivenScale, EstimatedScale, JointScale, ScalePerSeries, StudentT, Binomial),
+        *(GivenScale, EstimatedScale, JointScale, ScalePerSeries, RelativeScale),
+        *(StudentT, Binomial),
         # dynamics
         *(GapDynamics, GeneralLinearDynamics, RiseThenFallDynamics),
         *(LinearPotential, PowerPotential, SaturatingPotential, LaggedPotential, NeuralPotential),

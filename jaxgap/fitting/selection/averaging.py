@@ -51,7 +51,7 @@ def averaged_result(
     best = max(counted, key=lambda name: all_weights[name])
     free = counted[best].problem.num_free(curves)
     _, noise, remarks = weighted_curves(run, len(curves.ts))
-    r2, diagnostics = goodness(noise, curves, np.asarray(fitted), run.num_rows, free)
+    r2, diagnostics = goodness(noise, curves, np.asarray(fitted), run.num_rows, free, run.kind)
     converged = {name: bool(c.fit.converged[0]) for name, c in counted.items()}
     return AveragedResult(
         limits=limits,

@@ -142,7 +142,7 @@ def test_statistics_of_residuals_are_those_of_their_definitions():
     rng = np.random.default_rng(0)
     solver, verifier = np.cumsum(rng.standard_normal(20)) / 3, rng.standard_normal(20)
     residuals = {"solver": solver, "verifier": verifier}
-    found = Diagnostics.of_residuals(residuals, 5, noise_known=True, one_scale=False)
+    found = Diagnostics.of_residuals(residuals, 5, noise_known=True, one_scale=False, levels=None)
     rho = found.autocorrelation["solver"]
     assert rho > max(0.3, found.autocorrelation["verifier"])
     assert found.inflation == pytest.approx(((1 + rho) / (1 - rho)) ** 0.5)
