@@ -47,10 +47,16 @@ class RelativeScale(AbstractUnknownScale):
     name: ClassVar[str] = "relative scale"
 
     def standard_errors(self, trajectory: Trajectory) -> tuple[Rows | None, list[str]]:
+        if trajectory.kind != "uncertainty":
+            raise InputError("relative noise is for uncertainties, and these are accuracies")
         for name in ("solver", "verifier"):
             values = getattr(trajectory, name)
-            if trajectory.kind != "uncertainty" or (values is not None and values.min() <= 0):
-                raise InputError("relative noise needs uncertainties, all of them above zero")
+            if values is not None and values.min() <= 0:
+                least = int(values.argmin())
+                raise InputError(
+                    f"relative noise needs uncertainties above zero, and the {name}'s is "
+                    f"{values[least]:g} at t={trajectory.ts[least]:g}"
+                )
         return None, []
 
     def num_scales(self, curves: Curves) -> int:

@@ -144,8 +144,8 @@ class Diagnostics:
         return [
             f"the residuals grow with the curve (score test, {chance(p_value)}): the fit assumes "
             "errors of one size, so that intervals of rates and ratios are too narrow, and noise "
-            "may look like a change along the run; take errors in proportion to the curve "
-            f"({_RELATIVE})"
+            "may look like a change along the run or of the ratio; take errors in proportion to "
+            f"the curve ({_RELATIVE})"
         ]
 
     def _unequal_noise(self) -> list[str]:

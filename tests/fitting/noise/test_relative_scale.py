@@ -137,13 +137,13 @@ def test_it_takes_priors_and_can_be_simulated_and_saved(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "run",
+    ("run", "message"),
     [
-        Trajectory(TS, 0.9 - 0.5 * np.exp(-0.3 * TS), kind="accuracy"),
-        Trajectory(TS, np.maximum(3 - TS, 0.0)),
-        Trajectory(TS, 3 - 0.1 * TS, verifier=1 - 0.1 * TS),
+        (Trajectory(TS, 0.9 - 0.5 * np.exp(-0.3 * TS), kind="accuracy"), "these are accuracies"),
+        (Trajectory(TS, np.maximum(3 - TS, 0.0)), "above zero, and the solver's is 0 at t=3"),
+        (Trajectory(TS, 3 - 0.1 * TS, verifier=1 - 0.1 * TS), "the verifier's is -0.5 at t=15"),
     ],
 )
-def test_accuracies_and_values_not_above_zero_are_refused(run):
-    with pytest.raises(ValueError, match="relative noise needs uncertainties, all of them above"):
+def test_accuracies_and_values_not_above_zero_are_refused(run, message):
+    with pytest.raises(ValueError, match=message):
         fit(LinearLaw(), run, noise=RelativeScale())
