@@ -51,10 +51,9 @@ class LaggedPotential(AbstractClosedFormPotential):
         useless = self._useless(gap, gap_initial)
         return self.rate * (gap - self.gap_limit) * jnp.maximum(1 - useless, 0.0)
 
-    def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        decay = -self.rate * jnp.asarray(elapsed)
-        remaining = jnp.exp(decay) / (1 + self.feedback * jnp.expm1(decay))
-        return self.gap_limit + (gap_initial - self.gap_limit) * remaining
+    def remaining_after(self, elapsed: Float[Array, "..."]) -> Float[Array, "..."]:
+        decay = -self.rate * elapsed
+        return jnp.exp(decay) / (1 + self.feedback * jnp.expm1(decay))
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)

@@ -37,8 +37,8 @@ class LinearPotential(AbstractClosedFormPotential):
         del gap_initial
         return jnp.asarray(self.rate * (gap - self.gap_limit))
 
-    def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        return self.gap_limit + (gap_initial - self.gap_limit) * jnp.exp(-self.rate * elapsed)
+    def remaining_after(self, elapsed: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.exp(-self.rate * elapsed)
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)

@@ -40,9 +40,20 @@ class AbstractPotential(eqx.Module):
 class AbstractClosedFormPotential(AbstractPotential):
     """A potential with closed forms for the gap at a given time and the time of a given gap."""
 
+    rate: AbstractVar[RealScalar]
+
     @abc.abstractmethod
+    def remaining_after(self, elapsed: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The fraction of the initial excess that is left after a finite time `elapsed >= 0`."""
+
     def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        """The gap `elapsed >= 0` time units after it was `gap_initial`."""
+        """The gap `elapsed >= 0` time units after it was `gap_initial`: its limit at infinity."""
+        elapsed = jnp.asarray(elapsed)
+        # A derivative at infinity would be that time multiplied by zero.
+        ended = jnp.isinf(elapsed)
+        remaining = self.remaining_after(jnp.where(ended, 0.0, elapsed))
+        remaining = jnp.where(ended & (self.rate > 0), 0.0, remaining)
+        return self.gap_limit + (gap_initial - self.gap_limit) * remaining
 
     @abc.abstractmethod
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:

@@ -50,14 +50,9 @@ class PowerPotential(AbstractClosedFormPotential):
         slowing = self._slowing(gap, gap_initial)
         return self.rate * (gap - self.gap_limit) * slowing
 
-    def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        elapsed = jnp.asarray(elapsed)
-        # At infinity the ratio is zero, and its product with the time indeterminate.
-        ended = jnp.isinf(elapsed)
-        scaled = self.rate * jnp.where(ended, 0.0, elapsed)
-        remaining = jnp.exp(-scaled * log1p_ratio((self.exponent - 1) * scaled))
-        remaining = jnp.where(ended & (self.rate > 0), 0.0, remaining)
-        return self.gap_limit + (gap_initial - self.gap_limit) * remaining
+    def remaining_after(self, elapsed: Float[Array, "..."]) -> Float[Array, "..."]:
+        scaled = self.rate * elapsed
+        return jnp.exp(-scaled * log1p_ratio((self.exponent - 1) * scaled))
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)

@@ -55,12 +55,11 @@ class SaturatingPotential(AbstractClosedFormPotential):
         crowding = 1 + self.saturation * jnp.abs(self.remaining(gap, gap_initial))
         return self.rate * (1 + self.saturation) * excess / crowding
 
-    def gap_at(self, elapsed: Float[Array, "..."], gap_initial: RealScalar) -> Float[Array, "..."]:
-        progress = (1 + self.saturation) * self.rate * jnp.asarray(elapsed)
+    def remaining_after(self, elapsed: Float[Array, "..."]) -> Float[Array, "..."]:
+        progress = (1 + self.saturation) * self.rate * elapsed
         # A float, as integers have no derivative.
         saturation = 1.0 * jnp.asarray(self.saturation)
-        remaining = jnp.exp(-_log_decay(saturation, progress))
-        return self.gap_limit + (gap_initial - self.gap_limit) * remaining
+        return jnp.exp(-_log_decay(saturation, progress))
 
     def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
         remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)

@@ -1,5 +1,7 @@
 """Potentials against SciPy's integrator, finite differences, and the limits of each law."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -228,6 +230,24 @@ def test_at_infinity_the_gap_is_at_its_limit(potential, gap_initial):
     slopes = jax.grad(lambda ts: potential.gap_at(ts, gap_initial)[::2].sum())(ts)[::2]
     speeds = [-potential.closing_speed(gap, gap_initial) for gap in alone]
     np.testing.assert_allclose(slopes, speeds, rtol=1e-9)
+
+
+@pytest.mark.parametrize("potential", POTENTIALS, ids=repr)
+def test_at_infinity_a_parameter_other_than_the_limit_changes_nothing(potential):
+    def gaps(potential, gap_initial):
+        return potential.gap_at(jnp.array([1.0, jnp.inf]), gap_initial)
+
+    by_potential, by_initial = jax.jacrev(gaps, argnums=(0, 1))(potential, 0.9)
+    assert by_initial[1] == 0
+    for field in dataclasses.fields(by_potential):
+        at_first, at_last = getattr(by_potential, field.name)
+        assert np.isfinite(at_first)
+        assert at_last == (1 if field.name == "gap_limit" else 0)
+
+
+def test_a_gap_that_does_not_close_has_not_moved_at_infinity():
+    for potential in (LinearPotential(0.0, 0.1), LaggedPotential(0.0, 0.1, 0.5)):
+        assert potential.gap_at(jnp.inf, 0.9) == 0.9
 
 
 def test_a_gap_at_its_limit_stays():
