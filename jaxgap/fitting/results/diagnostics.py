@@ -138,8 +138,10 @@ class Diagnostics:
         ]
 
     def _growing_noise(self) -> list[str]:
-        p_value = self.growth_p_value
+        p_value, correlated = self.growth_p_value, self.autocorrelation_p_value
         if p_value is None or p_value >= SIGNIFICANCE:
+            return []
+        if correlated is not None and correlated < SIGNIFICANCE:  # a misfit rather than noise
             return []
         return [
             f"the residuals grow with the curve (score test, {chance(p_value)}): the fit assumes "

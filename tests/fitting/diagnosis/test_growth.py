@@ -86,3 +86,12 @@ def test_known_errors_accuracies_and_values_below_zero_are_not_asked():
     accuracies = Trajectory(run.ts, 1 - run.solver / 10, kind="accuracy")
     for each in (known, lower, accuracies):
         assert fit(LinearLaw(), each).diagnostics.growth is None
+
+
+def test_a_misfit_is_not_taken_for_noise():
+    ts = np.arange(40.0)
+    slower = Trajectory(ts, 1 + 3 / (1 + ts), 0.5 + 1 / (1 + ts))
+    found = fit(LinearLaw(), slower)
+    assert found.diagnostics.growth_p_value < 0.01
+    assert any("autocorrelated" in each for each in found.warnings)
+    assert not any("grow with the curve" in each for each in found.warnings)
