@@ -42,20 +42,21 @@ def verify(
 
 
 def _as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
-    """A verifier's output, possibly boolean, as floating-point scores.
+    """A verifier's output, possibly boolean, as floating-point scores; masked ones are NaN.
 
     **Raises:** `InputError` unless there is one per candidate and all finite ones are in [0, 1].
     """
     expected = f"a verifier must give one score a candidate, {candidates.finished.shape}, got"
     try:
-        scores = 1.0 * np.asarray(values)
+        scores = np.ma.filled(1.0 * np.asanyarray(values), np.nan)
         scores = scores.astype(float) if scores.dtype == object else scores
     except (TypeError, ValueError):
         raise InputError(f"{expected} {values!r:.60}") from None
     if scores.shape != candidates.finished.shape:
         raise InputError(f"{expected} an array of shape {scores.shape}")
-    if np.iscomplexobj(scores):
-        raise InputError(f"{expected} complex numbers")
+    if scores.dtype.kind != "f":
+        raise InputError(f"{expected} {scores.dtype} numbers")
+    scores = scores.astype(np.promote_types(scores.dtype, np.float32))
     numbers = scores[np.isfinite(scores)]
     beyond = numbers[(numbers < -_ROUNDING) | (numbers > 1 + _ROUNDING)]
     if beyond.size:

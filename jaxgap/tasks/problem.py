@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -225,9 +226,9 @@ def check_sizes(num_train: int, num_held_out: int) -> None:
 
 
 def normal_prompt(text: str) -> str:
-    """A prompt normalised for comparison: without regard to case and the form of white space.
+    """A prompt normalised for comparison: case, white space and Unicode composition do not count.
 
     >>> normal_prompt("What is\\n  1 + 1?") == normal_prompt("what is 1 + 1?")
     True
     """
-    return " ".join(text.casefold().split())
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())

@@ -1,5 +1,6 @@
 """Scores: one a candidate, from 0 to 1, whatever type a verifier gives them in."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -59,3 +60,22 @@ def test_python_numbers_in_an_array_of_objects_are_scores(candidates_of):
     scores = verified(candidates_of([["2", "3"]]), np.array([[0.5, True]], dtype=object))
     assert scores.dtype == np.float64
     np.testing.assert_array_equal(scores, [[0.5, 1.0]])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, ml_dtypes.bfloat16, np.uint8])
+def test_narrow_scores_are_measured_in_float32_at_least(candidates_of, kind):
+    scores = verified(candidates_of([["2", "3"]]), np.array([[1, 0]], kind))
+    assert scores.dtype in (np.float32, np.float64)
+    np.testing.assert_array_equal(scores, [[1.0, 0.0]])
+
+
+def test_a_masked_score_is_none(candidates_of):
+    masked = np.ma.masked_array([[0.95, 0.6]], [[True, False]])
+    np.testing.assert_array_equal(verified(candidates_of([["2", "3"]]), masked), [[np.nan, 0.6]])
+    unmasked = np.ma.masked_array([[0.95, 0.6]])
+    np.testing.assert_array_equal(verified(candidates_of([["2", "3"]]), unmasked), [[0.95, 0.6]])
+
+
+def test_numbers_of_another_kind_are_named(candidates_of):
+    with pytest.raises(InputError, match=r"got timedelta64\[s\] numbers"):
+        verified(candidates_of([["2", "3"]]), np.zeros((1, 2), "m8[s]"))

@@ -106,3 +106,9 @@ def test_an_answer_is_anything_that_json_holds():
     assert Problem("1+2", ["3", "3."]).answer == ["3", "3."]  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"something else that JSON can hold, got \{3\}"):
         Problem("1+2", {3})  # pyright: ignore[reportArgumentType]
+
+
+def test_a_prompt_composed_otherwise_is_the_same_prompt():
+    composed, decomposed = "caf\u00e9?", "cafe\u0301?"
+    assert composed != decomposed
+    assert normal_prompt(composed) == normal_prompt(decomposed) != normal_prompt("cafe?")

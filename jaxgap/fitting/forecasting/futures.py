@@ -51,7 +51,7 @@ _START_STDERR = 1.0
 # After a window a law of the family is off by a twentieth of the capability: hardly by more than a
 # few times that, and by far less in a run that changes little, or follows the law.
 _DIFFUSION = LogNormalPrior(0.05, 1.0)
-_LESS_DIFFUSION = LogNormalPrior(0.05, 3.0)
+_LESS_DIFFUSION = LogNormalPrior(0.05, 2.0)
 # Mostly longer than the window, so that the residual is close to a random walk over a forecast.
 _MEMORY = LogNormalPrior(5.0, 1.5)
 # Nothing is measured to better than a millionth; with less the filter loses precision.

@@ -29,7 +29,7 @@ from jaxgap.random_keys import threefry_key
 _ENOUGH = 400
 # Draws of each shape while tempering, and moves after each increase of the exponent.
 _NUM_MOVED = 1024
-_NUM_STEPS = 10
+_NUM_STEPS = 15
 # A dozen or two are usual; the last one goes all the way to 1, and may leave few draws.
 _MAX_INCREASES = 60
 # The target acceptance rate, and how fast the step length adapts to it.
