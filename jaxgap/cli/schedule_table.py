@@ -106,7 +106,7 @@ def _by_what(plan: ExternalPlan) -> str:
 def _spent(plan: ExternalPlan, schedule: DataSchedule) -> str:
     """How much a schedule spends when, in words."""
     return ", ".join(
-        f"{share:.0%} at {plan.result.time_unit} {t:g}"
+        f"{share:.0%} at {plan.result.time_unit} {t:.12g}"
         for t, share in zip(schedule.times, schedule.shares, strict=True)
         if share >= 0.005
     )

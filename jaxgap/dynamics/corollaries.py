@@ -92,10 +92,9 @@ def time_to_gap_limit(dynamics: GapDynamics, epsilon: RealScalar) -> Float[Array
         )
     excess = jnp.asarray(dynamics.gap_initial - potential.gap_limit)
     there = jnp.abs(excess) <= epsilon
-    # Where the gap is already there, the potential is given other values: log(0) has no slope.
-    safe = jnp.where(there, 1.0, excess)
-    target = jnp.where(there, safe, jnp.sign(excess) * epsilon)
-    elapsed = potential.time_to(potential.gap_limit + target, potential.gap_limit + safe)
+    # Where the gap is already there, the potential is given another value: log(0) has no slope.
+    remaining = jnp.where(there, 1.0, epsilon / jnp.where(there, 1.0, jnp.abs(excess)))
+    elapsed = potential.time_until(remaining)
     return dynamics.t0 + jnp.where(there, 0.0, elapsed)
 
 

@@ -63,7 +63,7 @@ class RankOneCoupling(AbstractCoupling):
 
     def solver_slope(self, gap: RealScalar) -> Float[Array, ""]:
         del gap
-        return jnp.asarray(1 / (1 - self.ratio))
+        return 1 / (1 - jnp.asarray(self.ratio))
 
     def solver_change(
         self, gap: Float[Array, "..."], gap_initial: RealScalar

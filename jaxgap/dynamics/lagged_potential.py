@@ -55,8 +55,7 @@ class LaggedPotential(AbstractClosedFormPotential):
         decay = -self.rate * elapsed
         return jnp.exp(decay) / (1 + self.feedback * jnp.expm1(decay))
 
-    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
+    def time_until(self, remaining: RealScalar) -> Float[Array, ""]:
         share = (1 - self.feedback) / (1 - self.feedback * remaining)
         return -jnp.log(remaining * share) / self.rate
 

@@ -40,8 +40,7 @@ class LinearPotential(AbstractClosedFormPotential):
     def remaining_after(self, elapsed: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.exp(-self.rate * elapsed)
 
-    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
+    def time_until(self, remaining: RealScalar) -> Float[Array, ""]:
         return -jnp.log(remaining) / self.rate
 
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "LinearPotential":

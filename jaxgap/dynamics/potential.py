@@ -56,11 +56,15 @@ class AbstractClosedFormPotential(AbstractPotential):
         return self.gap_limit + (gap_initial - self.gap_limit) * remaining
 
     @abc.abstractmethod
-    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        """How long the gap takes from `gap_initial` to `gap`, a value that it passes.
+    def time_until(self, remaining: RealScalar) -> Float[Array, ""]:
+        """How long until the fraction `remaining` of the initial excess is left, > 0 and <= 1.
 
         Every fit traces this, as one of the numbers that its intervals are searched for.
         """
+
+    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
+        """How long the gap takes from `gap_initial` to `gap`, a value that it passes."""
+        return self.time_until((gap - self.gap_limit) / (gap_initial - self.gap_limit))
 
     @abc.abstractmethod
     def restarted(self, gap: RealScalar, gap_initial: RealScalar) -> "AbstractClosedFormPotential":

@@ -54,9 +54,8 @@ class PowerPotential(AbstractClosedFormPotential):
         scaled = self.rate * elapsed
         return jnp.exp(-scaled * log1p_ratio((self.exponent - 1) * scaled))
 
-    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
-        # A gap that rounds to the limit is never reached; expm1_ratio of infinity would be NaN.
+    def time_until(self, remaining: RealScalar) -> Float[Array, ""]:
+        # None of it is never left; expm1_ratio of infinity would be NaN.
         never = jnp.asarray(remaining == 0)
         folds = -jnp.log(jnp.where(never, 1.0, remaining))
         elapsed = folds * expm1_ratio((self.exponent - 1) * folds) / self.rate

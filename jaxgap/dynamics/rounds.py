@@ -71,6 +71,10 @@ def simulate_rounds(
     `[U_s, U_v]` before the first round and after each, shape `(num_rounds + 1, 2)`. If rounds are
     too long for the law, the states oscillate or diverge, as the loop would.
 
+    **Raises:**
+
+    `ValueError` if `num_rounds` is negative.
+
     **Example:**
 
     >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
@@ -78,6 +82,8 @@ def simulate_rounds(
     >>> simulate_rounds(law, 3)[:, 0].tolist()
     [4.0, 2.0, 1.0, 0.5]
     """
+    if num_rounds < 0:
+        raise ValueError(f"num_rounds must be at least 0, got {num_rounds}")
     dynamics, duration = as_floats((dynamics, duration))
     starts = dynamics.t0 + duration * jnp.arange(num_rounds, dtype=float)
     return _simulate_rounds(dynamics, starts, duration)

@@ -61,8 +61,7 @@ class SaturatingPotential(AbstractClosedFormPotential):
         saturation = 1.0 * jnp.asarray(self.saturation)
         return jnp.exp(-_log_decay(saturation, progress))
 
-    def time_to(self, gap: RealScalar, gap_initial: RealScalar) -> Float[Array, ""]:
-        remaining = (gap - self.gap_limit) / (gap_initial - self.gap_limit)
+    def time_until(self, remaining: RealScalar) -> Float[Array, ""]:
         progress = -jnp.log(remaining) + self.saturation * (1 - remaining)
         return progress / (self.rate * (1 + self.saturation))
 

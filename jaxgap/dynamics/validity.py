@@ -44,7 +44,7 @@ class Validity(NamedTuple):
         if not self.moving:
             return "a jump opens the gap so wide that the law stands still"
         if not self.solver:
-            return "the solver's limit is below zero"
+            return "the solver's limit is beyond perfect (no uncertainty, no errors)"
         if not self.verifier:
-            return "the verifier falls below zero"
+            return "the verifier goes beyond perfect (no uncertainty, no errors)"
         return None

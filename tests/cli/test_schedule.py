@@ -13,6 +13,8 @@ from jaxgap.fitting import LevenbergMarquardt, LinearLaw, fit
 from jaxgap.trajectory import Trajectory, write_csv
 from jaxgap.workflows.external_plan import plan_external_data
 
+SOLVER_BEYOND = "the solver's limit is beyond perfect (no uncertainty, no errors)"
+
 
 @pytest.fixture
 def run_file(tmp_path):
@@ -48,7 +50,7 @@ def test_a_plan_is_printed_written_and_drawn(run_file, tmp_path, capsys):
     limits = {name: row["limit"]["estimate"] for name, row in by_name.items()}
     assert limits["best"] <= min(limits.values()) + 1e-9
     assert by_name["early"]["valid"] is True
-    assert plan["over_gamma"][-1]["invalid"]["early"] == "the solver's limit is below zero"
+    assert plan["over_gamma"][-1]["invalid"]["early"] == SOLVER_BEYOND
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -62,7 +64,7 @@ def plan_of(run_file, tmp_path, capsys, gamma):
 def test_the_best_is_within_the_model_where_the_lowest_is_not(run_file, tmp_path, capsys):
     said, plan = plan_of(run_file, tmp_path, capsys, "0.6")
     assert "Best within the model: " in said
-    assert "100% at epoch 0, where the solver's limit is below zero." in said
+    assert "100% at epoch 0, where the solver's limit is beyond perfect (no uncertainty," in said
     by_name = {row["schedule"]: row for row in plan["schedules"]}
     assert by_name["early"]["limit"]["estimate"] is None
     assert by_name["early"]["improvement"]["estimate"] is None
@@ -152,7 +154,7 @@ def test_a_schedule_without_a_limit_is_neither_valid_nor_not(tmp_path, capsys):
     run = Trajectory(ts, 1 + 3 * decay + noise[0], 0.8 + 2.4 * decay + noise[1])
     plan = plan_external_data(fit(LinearLaw(), run), 0.5, ts[:2])
     early = plan.outcomes[0]
-    assert early.invalid == "the solver's limit is below zero"
+    assert early.invalid == SOLVER_BEYOND
     assert plan.has_limit
     assert not early.is_determined
     print_plan(Terminal(), plan)
@@ -221,3 +223,20 @@ def test_the_table_keeps_exponents_in_80_columns():
     print_plan(Terminal(file=output, width=80), plan_external_data(result, 0.1, ts))
     assert "e-10, " in output.getvalue()
     assert "…" not in output.getvalue()
+
+
+def test_rounds_of_a_long_count_of_steps_are_told_apart(tmp_path, capsys):
+    ts = 1_234_560 + 10 * np.arange(20.0)
+    decay = np.exp(-0.03 * (ts - ts[0]))
+    noise = 0.01 * np.random.default_rng(0).standard_normal((2, 20))
+    path = tmp_path / "run.csv"
+    write_csv(Trajectory(ts, 1 + 2 * decay + noise[0], 0.5 + decay + noise[1]), path)
+    rounds = ["1234560", "1234565", "1234590"]
+    run_command(["schedule", str(path), "--gamma", "0.2", "--rounds", *rounds])
+    said = " ".join(capsys.readouterr().out.split())
+    best = said[said.index("Best") :].split(". ")[0]
+    assert "at epoch 1234560" in best
+    assert "e+06" not in best
+    with pytest.raises(SystemExit, match="2"):
+        run_command(["schedule", str(path), "--gamma", "0.2", "--rounds", "1234559", "1234570"])
+    assert "first time 1234560, got 1234559" in capsys.readouterr().err

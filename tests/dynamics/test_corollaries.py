@@ -108,10 +108,30 @@ def test_within_epsilon_from_the_first():
     ],
     ids=repr,
 )
-def test_what_rounds_to_the_limit_is_never_reached(potential):
-    law = GapDynamics(potential, RankOneCoupling(0.4), 80.0, 45.0)
-    assert time_to_gap_limit(law, 1e-17) == np.inf
-    assert np.isfinite(time_to_gap_limit(law, 1e-13))
+def test_a_small_epsilon_beside_a_large_limit_loses_nothing(potential):
+    """The excess over the limit alone decides, which the limit must not round away."""
+    law, plain = (
+        GapDynamics(
+            eqx.tree_at(lambda p: p.gap_limit, potential, limit),
+            RankOneCoupling(0.4),
+            limit + 50.0,
+            45.0,
+        )
+        for limit in (30.0, 0.0)
+    )
+    for epsilon in (1e-13, 1e-17, 1e-30):
+        found, expected = time_to_gap_limit(law, epsilon), time_to_gap_limit(plain, epsilon)
+        assert found == pytest.approx(float(expected), rel=1e-12)
+        together = jax.jit(lambda epsilon: time_to_gap_limit(law, epsilon))(epsilon)
+        assert together == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_it_is_precise_in_float32_too():
+    with jax.enable_x64(False):
+        law = GapDynamics(LinearPotential(0.5, 2.0), RankOneCoupling(0.4), 10.0, 5.0)
+        for epsilon in (1e-6, 1e-7, 1e-30):
+            expected = np.log(3.0 / epsilon) / 0.5
+            assert time_to_gap_limit(law, epsilon) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(

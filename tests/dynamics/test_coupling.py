@@ -1,12 +1,20 @@
 """The way along a coupling: from the first gap to another, and on from there."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxgap.dynamics import DriftingRatioCoupling, RankOneCoupling
+from jaxgap.dynamics import (
+    DriftingRatioCoupling,
+    ExternalData,
+    GapDynamics,
+    InjectedDynamics,
+    LinearPotential,
+    RankOneCoupling,
+)
 
 COUPLINGS = [RankOneCoupling(0.4), DriftingRatioCoupling(0.3, 0.1)]
 CAPABILITY, GAP = st.floats(0.5, 3.0), st.floats(0.05, 1.5)
@@ -42,3 +50,11 @@ def test_many_gaps_give_many_states():
     np.testing.assert_allclose(states[:, 0] - states[:, 1], gaps, rtol=1e-6)
     # With a constant ratio U_v - r U_s is conserved.
     np.testing.assert_allclose(states[:, 1] - 0.4 * states[:, 0], 1.0 - 0.4 * 2.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1])
+def test_a_ratio_of_one_is_no_division_by_zero(ratio):
+    law = GapDynamics(LinearPotential(0.5, 0.1), RankOneCoupling(ratio), 2.0, 1.0)
+    external = ExternalData(jnp.array([1.0, 2.0]), jnp.array([0.5, 0.5]), 0.1)
+    reason = InjectedDynamics(law, external).validity().reason()
+    assert reason == "the ratio dU_v/dU_s reaches one: the gap cannot close"

@@ -318,11 +318,11 @@ def test_validity_is_said_and_not_raised():
 
     assert check(LINEAR, 0.1).holds
     assert check(LINEAR, 0.1).reason() is None
-    assert "solver's limit is below zero" in check(LINEAR, 5.0).reason()
+    assert "solver's limit is beyond perfect" in check(LINEAR, 5.0).reason()
     backwards = eqx.tree_at(lambda d: d.potential.gap_limit, LINEAR, 0.9)
     assert "runs backwards" in check(backwards, 0.1).reason()
     negative = eqx.tree_at(lambda d: (d.potential.gap_limit, d.coupling.ratio), LINEAR, (0.2, 0.6))
-    assert "verifier falls below zero" in check(negative, 0.05).reason()
+    assert "verifier goes beyond perfect" in check(negative, 0.05).reason()
 
 
 @pytest.mark.parametrize("dynamics", [LINEAR, POWER], ids=["linear", "power"])

@@ -157,3 +157,10 @@ def test_rates_and_their_rounds():
     assert (rounds < 0.5 + 1e-12).all()
     np.testing.assert_allclose(-np.log1p(-2.0 * rounds[:3]) / 2.0, rates[:3], atol=1e-14)
     assert eqx.filter_jit(discrete_rate)(0.0) == 0
+
+
+def test_a_negative_number_of_rounds_is_refused():
+    law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
+    assert simulate_rounds(law, 0).tolist() == [[4.0, 2.0]]
+    with pytest.raises(ValueError, match="num_rounds must be at least 0, got -3"):
+        simulate_rounds(law, -3)

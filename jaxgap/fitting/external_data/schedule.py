@@ -100,7 +100,7 @@ def check_rounds(times: Float[np.ndarray, " rounds"], first: float = -np.inf) ->
         raise InputError(f"rounds must be finite and increase, got {_list(times)}")
     if times[0] < first:
         raise InputError(
-            f"rounds must not be before the run's first time {first:g}, got {times[0]:g}"
+            f"rounds must not be before the run's first time {first:.12g}, got {times[0]:.12g}"
         )
 
 
