@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -54,9 +55,10 @@ def _as_scores(values: ArrayLike, candidates: Candidates) -> Scores:
         raise InputError(f"{expected} {values!r:.60}") from None
     if scores.shape != candidates.finished.shape:
         raise InputError(f"{expected} an array of shape {scores.shape}")
-    if scores.dtype.kind != "f":
+    # NumPy knows no bfloat16 among its floating types.
+    if not jnp.issubdtype(scores.dtype, jnp.floating):
         raise InputError(f"{expected} {scores.dtype} numbers")
-    scores = scores.astype(np.promote_types(scores.dtype, np.float32))
+    scores = scores.astype(np.float32 if scores.dtype.itemsize <= 4 else np.float64)
     numbers = scores[np.isfinite(scores)]
     beyond = numbers[(numbers < -_ROUNDING) | (numbers > 1 + _ROUNDING)]
     if beyond.size:
