@@ -59,7 +59,7 @@ def _with_neighbours(wrong: Series, items: Series, enough: float) -> tuple[Serie
     all_wrong, all_items = wrong.copy(), items.copy()
     growing = np.ones(num_rows, bool)
     for reach in range(1, num_rows):
-        growing &= np.minimum(all_wrong, all_items - all_wrong) < enough
+        growing &= np.minimum(all_wrong, all_items - all_wrong) < enough - 1e-6
         if not growing.any():
             break
         wider_wrong = all_wrong + _shifted(wrong, reach)

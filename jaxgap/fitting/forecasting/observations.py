@@ -79,9 +79,11 @@ class Observations:
             num_items = _TYPICAL_NUM_ITEMS
         errors = 1 - accuracies
         if known is not None:
-            found = log_rates(errors, _equivalent_items(errors, known))
-            relative = float(np.median(known / np.sqrt(found.rates * (1 - found.rates))))
-            variances = (known / found.rates) ** 2
+            # The row's own error over a pooled rate would favour the rows that erred to one side.
+            items = _equivalent_items(errors, known)
+            found = log_rates(errors, items)
+            relative = float(np.median(items)) ** -0.5
+            variances = (1 - found.rates) / (items * found.rates)
             start = float(np.log(found.rates[0]))
             return cls(ts, found.values, variances, start, _KNOWN, True, relative)
         if num_items is not None:

@@ -50,3 +50,14 @@ def test_a_forecast_is_no_narrower_than_the_noise_that_is_given():
     found = forecast(Trajectory(TS, FALLING, solver_se=0 * TS + stderr), 20.0, key=KEY)
     low, high = found.solver.interval
     assert (high - low) / 2 > 1.645 * stderr
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_standard_errors_of_counts_say_what_the_number_of_items_says(rate):
+    wrong = np.clip(np.random.default_rng(0).binomial(30, rate, 20), 1, 29) / 30
+    stderrs = np.sqrt(wrong * (1 - wrong) / 30)
+    given = Observations.of_accuracies(TS, 1 - wrong, None, stderrs)
+    counted = Observations.of_accuracies(TS, 1 - wrong, 30, None)
+    np.testing.assert_allclose(given.values, counted.values, rtol=0.02)
+    np.testing.assert_allclose(given.variances, counted.variances, rtol=0.02)
+    assert given.relative_noise == pytest.approx(counted.relative_noise)
