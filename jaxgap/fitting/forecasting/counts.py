@@ -9,17 +9,20 @@ row's neighbours contribute, as in iteratively reweighted least squares for a bi
 $$z = \log\lambda + \frac{p - \bar p}{\lambda}, \qquad
 \operatorname{var} z = \frac{1 - \lambda}{n \lambda},$$
 
-with the row's own rate $p$ over $n$ items, and $\bar p$ the mean over $N$ items of the rows about
-it. Half an item takes away the bias of the logarithm (Haldane 1955):
-$\lambda = (N \bar p + 1/2) / (N + 1/2)$. There are as many rows on either side as give ten errors
-and ten right answers, a hundred for the variance, as long as the row's own count agrees with them.
-A row that has ten of both stands alone, so that a steep curve is not flattened.
+with the row's own rate $p$ over $n$ items, and $\bar p$ the rate by the $N$ items of the rows about
+it, which follows their trend (:mod:`jaxgap.fitting.forecasting.local_rates`). Half an item takes
+away the bias of the logarithm (Haldane 1955): $\lambda = (N \bar p + 1/2) / (N + 1/2)$. There are
+as many rows on either side as give ten errors and ten right answers, a hundred for the variance, as
+long as the row's own count agrees with them. A row that has ten of both stands alone, so that a
+steep curve is not flattened.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from jaxgap.fitting.forecasting.local_rates import local_rates
 
 Series = Float[np.ndarray, " rows"]
 
@@ -46,18 +49,20 @@ def log_rates(errors: Series, num_items: Series) -> LogRates:
     >>> bool(np.allclose(np.exp(alone.values), [50.5 / 100.5, 25.5 / 100.5]))
     True
     """
-    wrong, total = _with_neighbours(errors * num_items, num_items, _ENOUGH)
-    about = (wrong + 0.5) / (total + 0.5)
-    values = np.log(about) + (errors - wrong / total) / about
-    wrong, total = _with_neighbours(errors * num_items, num_items, _ENOUGH_FOR_VARIANCE)
-    return LogRates(values, (wrong + 0.5) / (total + 1))
+    wrong = errors * num_items
+    reach, total = _neighbours(wrong, num_items, _ENOUGH)
+    about = local_rates(wrong, num_items, reach, added=(0.5, 0.0))
+    mean = (about * (total + 0.5) - 0.5) / total
+    values = np.log(about) + (errors - mean) / about
+    reach, _ = _neighbours(wrong, num_items, _ENOUGH_FOR_VARIANCE)
+    return LogRates(values, local_rates(wrong, num_items, reach, added=(0.5, 0.5)))
 
 
-def _with_neighbours(wrong: Series, items: Series, enough: float) -> tuple[Series, Series]:
-    """Errors and items of each row and those about it, until there is `enough` of both answers."""
+def _neighbours(wrong: Series, items: Series, enough: float) -> tuple[Series, Series]:
+    """How many rows on either side of each give `enough` of both answers, and all their items."""
     num_rows = len(wrong)
     all_wrong, all_items = wrong.copy(), items.copy()
-    growing = np.ones(num_rows, bool)
+    growing, reached = np.ones(num_rows, bool), np.zeros(num_rows)
     for reach in range(1, num_rows):
         growing &= np.minimum(all_wrong, all_items - all_wrong) < enough - 1e-6
         if not growing.any():
@@ -70,7 +75,8 @@ def _with_neighbours(wrong: Series, items: Series, enough: float) -> tuple[Serie
         growing &= np.abs(wrong - items * rate) <= 2 * spread + 1
         all_wrong = np.where(growing, wider_wrong, all_wrong)
         all_items = np.where(growing, wider_items, all_items)
-    return all_wrong, all_items
+        reached[growing] = reach
+    return reached, all_items
 
 
 def _shifted(values: Series, reach: int) -> Series:

@@ -74,3 +74,18 @@ def test_runs_of_nothing_but_zeros_or_ones_stay_near_them(edge):
     assert np.isfinite(found.values).all()
     assert ((found.rates > 0) & (found.rates < 1)).all()
     np.testing.assert_allclose(np.exp(found.values), edge, atol=0.5 / 360)
+
+
+@pytest.mark.parametrize("num_rows", [8, 12, 20])
+@pytest.mark.parametrize("num_items", [10, 30, 100])
+def test_the_ends_of_a_steep_curve_are_not_those_of_earlier_rows(num_rows, num_items):
+    rates = 0.02 + 0.9 * np.exp(np.linspace(0, -4, num_rows))
+    rng = np.random.default_rng(3)
+    items = np.full(num_rows, float(num_items))
+    found = [log_rates(rng.binomial(num_items, rates) / num_items, items) for _ in range(500)]
+    values = np.array([each.values[-3:] for each in found])
+    variances = ((1 - rates) / (num_items * rates))[-3:]
+    stated = np.array([(1 - each.rates) / (num_items * each.rates) for each in found])[:, -3:]
+    assert (np.abs(values.mean(axis=0) - np.log(rates[-3:])) < 0.2 * np.sqrt(variances)).all()
+    ratio = np.median(stated, axis=0) / variances
+    assert ((ratio > 0.5) & (ratio < 1.6)).all()
