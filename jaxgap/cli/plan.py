@@ -83,7 +83,7 @@ def _print_plan(console: "Terminal", plan: "RoundPlan") -> None:
 
     title = f"Per chip of {plan.topology} ({plan.chip.hbm_bytes / _GIB:.2f} GiB)"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("step")
+    table.add_column("step", no_wrap=True)
     for heading in ("GiB", "TFLOP", "HBM GB", "received GB", "exchanges", "at least"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, step in plan.steps.items():

@@ -82,9 +82,10 @@ def make_mesh(shape: MeshShape, devices: Sequence[Any] | None = None) -> Mesh:
 
     **Raises:** `InputError` if their number does not match the shape, or no such layout exists.
     """
-    devices = jax.devices() if devices is None else list(devices)
+    own = devices is None
+    devices = jax.devices() if own else list(devices)
     if len(devices) != shape.num_devices:
-        alone = "" if jax.process_count() > 1 else ", or --mesh '' for one device"
+        alone = ", or --mesh '' for one device" if own and jax.process_count() == 1 else ""
         raise InputError(
             f"a mesh of {_words(shape)} needs {shape.num_devices} devices, there are "
             f"{len(devices)}: give another --mesh{alone}"

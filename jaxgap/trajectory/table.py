@@ -42,14 +42,20 @@ def read_table(path: Path) -> Table:
     name nor values are dropped, as are empty cells beyond the header's last. A column becomes
     fractions if every number in it has a percent sign.
 
-    **Raises:** `TrajectoryError` naming the line, if the file is not a table, or a row's width
-    differs from the header's.
+    **Raises:** `TrajectoryError` naming the line, if the file is not a table, its first line is a
+    row of numbers, or a row's width differs from the header's.
     """
     delimiter, lines = _split(read_text(path), path)
     if not lines:
         raise TrajectoryError(f"{path}: the table is empty")
     line, header = lines[0]
     names = [cell.strip() for cell in header]
+    if _is_data(names):
+        skipped = " (lines above it that begin with # are skipped)" if line > 1 else ""
+        raise TrajectoryError(
+            f"{path}:{line}: the first line has to name the columns, but has only "
+            f"numbers{skipped}: {shown(', '.join(names))}"
+        )
     rows = [(number, _fitted(cells, names, f"{path}:{number}")) for number, cells in lines[1:]]
     rows, doubtful = _with_decimal_points(rows, names, delimiter, path)
     kept = [j for j, name in enumerate(names) if name or any(cells[j].strip() for _, cells in rows)]
@@ -81,6 +87,17 @@ def _split(text: str, path: Path) -> tuple[str, list[_Row]]:
             f"{path}:{first + reader.line_num}: not valid CSV: {error}"
         ) from error
     return delimiter, rows
+
+
+def _is_data(names: Sequence[str]) -> bool:
+    """Whether a header is a row of numbers, and not what pandas calls columns without names.
+
+    >>> _is_data(["0", "3.25"]), _is_data(["", "0", "1"]), _is_data(["t", "3"])
+    (True, False, False)
+    """
+    given = [name for name in names if name]
+    counted = [str(number) for number in range(len(given))]
+    return bool(given) and all(map(is_number, given)) and given != counted
 
 
 def _fitted(cells: list[str], header: Sequence[str], where: str) -> list[str]:

@@ -42,6 +42,11 @@ def test_a_mesh_takes_all_devices():
         make_mesh(MeshShape(data=64))
 
 
+def test_devices_that_were_named_are_not_exchanged_for_one():
+    with pytest.raises(InputError, match=r"there are 1: give another --mesh$"):
+        make_mesh(MeshShape(data=2, fsdp=3), jax.devices()[:1])
+
+
 class Described:
     """A GPU or a TPU, as JAX shows it."""
 

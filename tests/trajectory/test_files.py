@@ -87,6 +87,11 @@ BAD_CSV = [
         rf"{BY_NAME}$",
     ),
     ("a,b\n" + ROWS, r":1: missing columns 't' and 'solver'"),
+    (ROWS, r":1: the first line has to name the columns, but has only numbers: '0, 1.0'$"),
+    (
+        "# t,solver\n" + ROWS,
+        r":2: .* only numbers \(lines above it that begin with # are skipped\)",
+    ),
     ("t,Solver,SOLVER\n0,1,1\n", r":1: missing column 'solver'; found t, Solver, SOLVER;"),
     ("t,solver,solver\n0,1,1\n", r":1: column 'solver' is given twice"),
     ("t,solver,\n0,1,1\n", r":1: the column after 'solver' has no name"),

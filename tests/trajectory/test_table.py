@@ -29,6 +29,20 @@ WRITTEN = {
 }
 
 
+@pytest.mark.parametrize("header", ["", "# step acc\n"])
+def test_a_row_of_numbers_is_not_taken_for_the_names_of_columns(tmp_path, header):
+    (tmp_path / "log.csv").write_text(header + "0,3.25\n1,2.5\n2,2.0\n3,1.75\n")
+    columns = {"t": "0", "solver": "3.25"}
+    with pytest.raises(TrajectoryError, match="the first line has to name the columns, but has"):
+        read_trajectory(tmp_path / "log.csv", columns)
+
+
+def test_columns_without_names_are_numbered_as_by_pandas(tmp_path):
+    (tmp_path / "log.csv").write_text(",0,1\n0,0,3.25\n1,10,2.5\n2,20,2.0\n")
+    run = read_trajectory(tmp_path / "log.csv", {"t": "0", "solver": "1"})
+    assert run.solver.tolist() == [3.25, 2.5, 2.0]
+
+
 @pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
 def test_every_way_of_writing_it_is_the_same_run(tmp_path, text):
     (tmp_path / "log.csv").write_text(text, newline="")
