@@ -18,6 +18,8 @@ overshoots further every round. A continuous law has none of this: it cannot sho
 that train too long on one selection. See :func:`round_multiplier`.
 """
 
+import operator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -73,7 +75,7 @@ def simulate_rounds(
 
     **Raises:**
 
-    `ValueError` if `num_rounds` is negative.
+    `ValueError` if `num_rounds` is negative, and `TypeError` if it is not an integer.
 
     **Example:**
 
@@ -82,7 +84,7 @@ def simulate_rounds(
     >>> simulate_rounds(law, 3)[:, 0].tolist()
     [4.0, 2.0, 1.0, 0.5]
     """
-    if num_rounds < 0:
+    if operator.index(num_rounds) < 0:
         raise ValueError(f"num_rounds must be at least 0, got {num_rounds}")
     dynamics, duration = as_floats((dynamics, duration))
     starts = dynamics.t0 + duration * jnp.arange(num_rounds, dtype=float)
@@ -123,6 +125,10 @@ def round_multiplier(
     $m$, dimensionless. For a power law with an exponent above one it is 1 at the limit, which still
     attracts, ever more slowly.
 
+    **Raises:**
+
+    `ValueError` for a law that is not a :class:`GapDynamics`.
+
     **Example:**
 
     >>> from jaxgap.dynamics import LinearPotential, RankOneCoupling
@@ -130,6 +136,9 @@ def round_multiplier(
     >>> [float(round_multiplier(law, 0.0, duration)) for duration in (1.0, 3.0, 5.0)]
     [0.5, -0.5, -1.5]
     """
+
+    if not isinstance(dynamics, GapDynamics):
+        raise ValueError(f"dynamics must be a GapDynamics, got {type(dynamics).__name__}")
 
     def speed(gap):
         return dynamics.potential.closing_speed(gap, dynamics.gap_initial)

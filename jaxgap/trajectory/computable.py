@@ -31,7 +31,9 @@ def check_computable(run: Trajectory) -> None:
             continue
         sizes = np.abs(values[values != 0])
         if sizes.size and not (_SMALLEST <= sizes.max() <= LARGEST):
-            raise TrajectoryError(f"is as large as {sizes.max():.3g}: use another unit", name)
+            raise TrajectoryError(
+                f"has a largest magnitude of {sizes.max():.3g}: use another unit", name
+            )
         if name.endswith("_se") and sizes.size and sizes.min() < _SMALLEST:
             raise TrajectoryError(
                 f"is as small as {sizes.min():.3g}: no measurement is that certain", name

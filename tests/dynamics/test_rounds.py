@@ -164,3 +164,15 @@ def test_a_negative_number_of_rounds_is_refused():
     assert simulate_rounds(law, 0).tolist() == [[4.0, 2.0]]
     with pytest.raises(ValueError, match="num_rounds must be at least 0, got -3"):
         simulate_rounds(law, -3)
+
+
+def test_part_of_a_round_is_refused():
+    law = GapDynamics(LinearPotential(0.5, 0.0), RankOneCoupling(0.5), 4.0, 2.0)
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        simulate_rounds(law, 2.5)
+
+
+def test_a_law_that_the_gap_does_not_drive_has_no_multiplier():
+    law = RiseThenFallDynamics(RankOneCoupling(0.0), 1.0, 0.1, 0.0, 0.5, 1.0, 0.0)
+    with pytest.raises(ValueError, match="must be a GapDynamics, got RiseThenFallDynamics"):
+        round_multiplier(law, 0.0)

@@ -4,12 +4,21 @@ from jaxgap.fitting.results.estimate import Estimate
 
 # Beyond these, what tells numbers apart is rounding error.
 _MOST_DIGITS = 9
+_LONGEST_INTEGER = 1e6
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with `digits` significant digits; a dash for `None`."""
+    """A number with `digits` significant digits; a dash for `None`.
+
+    >>> number(0.05, 2), number(99.6, 2), number(12345.6)
+    ('0.050', '100', '12346')
+    """
+    if value is None:
+        return "–"
+    if 10**digits - 0.5 <= abs(value) < _LONGEST_INTEGER - 0.5:
+        return f"{value:.0f}"
     # Without the sign of a negative zero.
-    return "–" if value is None else f"{value or 0.0:#.{digits}g}".rstrip(".")
+    return f"{value or 0.0:#.{digits}g}".rstrip(".")
 
 
 def percent(level: float) -> str:
