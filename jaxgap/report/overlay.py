@@ -44,6 +44,8 @@ _LONGEST_LABEL = 28
 _SPACE_FOR_WORDS = 0.2
 # An interval's end so little beyond the frame, as a part of what that adds at a side, is shown.
 _NEAR = 0.5
+# Runs that begin further apart than so many times the longest are drawn from their beginnings.
+_FAR = 5.0
 
 
 class OverlayRun(NamedTuple):
@@ -141,16 +143,25 @@ def _num_lines(runs: Sequence[OverlayRun]) -> int:
 
 def _draw_curves(ax: Axes, runs: Sequence[OverlayRun], colours: dict[str, str]) -> None:
     faint = 0.9 if len(runs) <= 8 else 0.55
+    apart = _far_apart(runs)
     for each in runs:
         colour, run = colours[each.name], each.run
+        begin = run.ts[0] if apart else 0.0
         style: dict[str, Any] = {"alpha": faint, **markers(run.num_rows), "markersize": 2.5}
-        ax.plot(run.ts, run.solver, "o", color=colour, **style)
-        ax.plot(each.ts, each.fitted, color=colour, linewidth=1.1, alpha=faint)
+        ax.plot(run.ts - begin, run.solver, "o", color=colour, **style)
+        ax.plot(each.ts - begin, each.fitted, color=colour, linewidth=1.1, alpha=faint)
     result = runs[0].result
     widen(ax, y=max(least_span(each.run) for each in runs))
-    label_times(ax, result.time_unit)
+    label_times(ax, result.time_unit, " since each run's first row" if apart else "")
     ax.set_ylabel(f"solver's {capability_label(result.kind)}")
     ax.set_title(f"{counted(len(runs), 'run')}: measured, and the {result.model} law")
+
+
+def _far_apart(runs: Sequence[OverlayRun]) -> bool:
+    """Whether runs are so far apart in time that on a common axis none could be seen."""
+    begins = np.array([each.run.ts[0] for each in runs])
+    spans = np.array([np.ptp(each.run.ts) for each in runs])
+    return bool(np.ptp(begins) > _FAR * spans.max())
 
 
 def _draw_limits(

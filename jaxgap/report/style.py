@@ -83,9 +83,9 @@ def capability_label(kind: str) -> str:
     return "uncertainty (nats)" if kind == "uncertainty" else "accuracy"
 
 
-def label_times(ax: Axes, time_unit: str) -> None:
+def label_times(ax: Axes, time_unit: str, since: str = "") -> None:
     """Label the time axis; rounds are whole."""
-    ax.set_xlabel(f"time ({time_unit}s)")
+    ax.set_xlabel(f"time ({time_unit}s{since})")
     if time_unit == "round":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 

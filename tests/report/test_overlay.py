@@ -159,3 +159,26 @@ def test_a_law_that_is_rejected_is_marked_as_such():
     ax, _ = drawn({"lawful": rising(3), "creeping": creeping}, alone=["lawful", "creeping"])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["lawful", "creeping †"]
     assert ax.get_title(loc="left") == "Limits\n† the law does not describe this run"
+
+
+def overlaid_at(*begins):
+    runs = []
+    for number, begin in enumerate(begins):
+        run = rising(number)
+        moved = run.replace(ts=run.ts + begin)
+        result = fit(LinearLaw(), moved)
+        fitted = result.fitted_curves(T + begin)["solver"]
+        runs.append(OverlayRun(f"run{number}", None, moved, result, T + begin, fitted))
+    return draw_overlay(runs, {}).axes[0]
+
+
+def test_runs_that_begin_far_apart_are_drawn_from_their_beginnings():
+    ax = overlaid_at(0.0, 1e6)
+    assert all(line.get_xdata()[0] == 0 for line in ax.lines)
+    assert ax.get_xlabel() == "time (epochs since each run's first row)"
+
+
+def test_other_runs_are_drawn_at_their_own_times():
+    ax = overlaid_at(0.0, 200.0)
+    assert {float(line.get_xdata()[0]) for line in ax.lines} == {0.0, 200.0}
+    assert ax.get_xlabel() == "time (epochs)"
