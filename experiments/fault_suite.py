@@ -77,6 +77,14 @@ def finish(folder: Path) -> str:
     return said
 
 
+def has_traceback(said: str) -> bool:
+    """Whether a process wrote a traceback to its stderr, which is then shown."""
+    if "Traceback" not in said:
+        return False
+    print(said, file=sys.stderr, flush=True)
+    return True
+
+
 def end_of(folder: Path) -> dict[str, Any]:
     """The content of a run's measurements, and the digests of its last checkpoint."""
     metadata = (folder / "checkpoints" / str(ROUNDS) / "_CHECKPOINT_METADATA").read_text()
@@ -135,10 +143,10 @@ class FaultSuite:
                 process = start(self.folder)
                 time.sleep(self.moments.uniform(0.5, self.seconds))
                 process.send_signal(number)
-                tracebacks += "Traceback" in process.communicate(timeout=600)[1]
+                tracebacks += has_traceback(process.communicate(timeout=600)[1])
                 found[where(self.folder)] += 1
                 sent += 1
-            tracebacks += "Traceback" in finish(self.folder)
+            tracebacks += has_traceback(finish(self.folder))
             num_runs += 1
             same += self.is_same(self.folder)
         happened = ", ".join(f"{n} {what}" for what, n in sorted(found.items()))
@@ -151,7 +159,7 @@ class FaultSuite:
             shutil.rmtree(self.folder, ignore_errors=True)
             shutil.copytree(self.whole, self.folder)
             self._damage(kind, self.folder / "checkpoints" / str(ROUNDS))
-            tracebacks += "Traceback" in finish(self.folder)
+            tracebacks += has_traceback(finish(self.folder))
             notes = self.folder / "notes.jsonl"
             said_once += notes.exists() and len(notes.read_text().splitlines()) == 1
             same += self.is_same(self.folder)
@@ -193,7 +201,7 @@ class FaultSuite:
         finally:
             subprocess.run(["umount", str(disk)], check=True)
         happened = f"exit status {process.returncode}, {len(said.splitlines())} line on stderr"
-        return self.row("full disk", 1, happened, same, 1, int("Traceback" in said))
+        return self.row("full disk", 1, happened, same, 1, int(has_traceback(said)))
 
     def two_processes(self) -> dict[str, Any]:
         """Start a second process on a run that another one is working on."""
@@ -207,7 +215,7 @@ class FaultSuite:
         refused = "refused" if "is in use by process" in said else "not refused"
         happened = f"{refused}, exit status {second.returncode}"
         same = int(self.is_same(self.folder))
-        return self.row("a second process", 1, happened, same, 1, int("Traceback" in said))
+        return self.row("a second process", 1, happened, same, 1, int(has_traceback(said)))
 
     def unlucky(self, fault: str, said: str, *options: str) -> dict[str, Any]:
         """Start a run with options that make every round fail; resume it."""
@@ -219,7 +227,7 @@ class FaultSuite:
         happened = (
             f"said {told} times, in {max(map(len, lines))} line; {len(kept)} checkpoints kept"
         )
-        tracebacks = sum("Traceback" in end for end in ends)
+        tracebacks = sum(map(has_traceback, ends))
         return self.row(fault, 2, happened, None, 1, tracebacks)
 
 

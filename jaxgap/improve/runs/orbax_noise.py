@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any
 
 _OWNERS = ("orbax", "tensorstore")
+# The standard library's event loop, and that of a package which Orbax uses where there is one.
+_EVENT_LOOPS = {"asyncio", "uvloop"}
 # Neither logger names a thread: Orbax runs its coroutines on its own event loops.
 _LOGGERS = ("absl", "asyncio")
 
@@ -52,8 +54,10 @@ def quiet_orbax() -> Iterator[None]:
 def _is_orbax(trace: TracebackType | None) -> bool:
     """Whether Orbax started what failed, judged by the first frame outside the standard library.
 
-    A bare event loop has no such frame."""
+    A bare event loop has no such frame.
+    """
     frames = (frame for frame, _ in traceback.walk_tb(trace))
     modules = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
-    foreign = [name for name in modules if name not in sys.stdlib_module_names]
-    return foreign[0] in _OWNERS if foreign else "asyncio" in modules
+    known = sys.stdlib_module_names | _EVENT_LOOPS
+    foreign = [name for name in modules if name not in known]
+    return foreign[0] in _OWNERS if foreign else not _EVENT_LOOPS.isdisjoint(modules)

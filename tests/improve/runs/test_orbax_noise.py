@@ -74,11 +74,12 @@ def test_a_coroutine_that_raises_once_more_when_it_is_collected(heard, module, e
     loop.close()
 
 
-def test_an_event_loop_that_has_ended_is_not_heard(heard):
-    loop = asyncio.new_event_loop()
+@pytest.mark.parametrize("package", ["asyncio", "uvloop"])
+def test_an_event_loop_that_has_ended_is_not_heard(heard, package):
+    loop = pytest.importorskip(package).new_event_loop()
     loop.close()
     with quiet_orbax():
-        run_thread(functools.partial(loop.call_soon, print))
+        run_thread(functools.partial(loop.call_soon_threadsafe, print))
     assert not heard
 
 
