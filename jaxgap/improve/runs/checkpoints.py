@@ -24,7 +24,7 @@ from jaxgap.improve.runs.checkpoint_reader import CheckpointReader
 from jaxgap.improve.runs.checkpoint_record import CheckpointRecord, Saved, arrays_of
 from jaxgap.improve.runs.checkpoint_retention import BestAccuracy, newest_and
 from jaxgap.improve.runs.orbax_context import orbax_context
-from jaxgap.improve.runs.orbax_noise import quiet_orbax
+from jaxgap.improve.runs.orbax_noise import quiet_orbax, stay_quiet
 from jaxgap.sharding import barrier, is_first, run_on_first
 
 _DAMAGED, _REDRAWN = "damaged", "redrawn"
@@ -197,7 +197,9 @@ class CheckpointStore:
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 if self._orbax is not None:
                     self._orbax.close()
-            if not self._failed:  # after a failure, pending writes may live as long as the process
+            if self._failed:
+                stay_quiet(self._quiet)  # pending writes may live as long as the process
+            else:
                 gc.collect()  # collect the remains of failed loads while Orbax is still silenced
                 self._quiet.close()
 

@@ -17,6 +17,8 @@ _OWNERS = ("orbax", "tensorstore")
 _EVENT_LOOPS = {"asyncio", "uvloop"}
 # Neither logger names a thread: Orbax runs its coroutines on its own event loops.
 _LOGGERS = ("absl", "asyncio")
+# A context that is garbage-collected ends, so those that are not to end are kept here.
+_never_ending: list[contextlib.ExitStack] = []
 
 
 @contextlib.contextmanager
@@ -49,6 +51,11 @@ def quiet_orbax() -> Iterator[None]:
         sys.unraisablehook, threading.excepthook = unraisable_hook, thread_hook
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def stay_quiet(quiet: contextlib.ExitStack) -> None:
+    """Let a silence that was entered in a stack last as long as the process."""
+    _never_ending.append(quiet)
 
 
 def _is_orbax(trace: TracebackType | None) -> bool:

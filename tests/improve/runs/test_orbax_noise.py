@@ -1,6 +1,7 @@
 """Orbax's threads and coroutines fail in silence, and nobody else's."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import sys
@@ -9,7 +10,8 @@ import warnings
 
 import pytest
 
-from jaxgap.improve.runs.orbax_noise import quiet_orbax
+from jaxgap.improve.runs import orbax_noise
+from jaxgap.improve.runs.orbax_noise import quiet_orbax, stay_quiet
 
 OURS, THEIRS = "user.module", "orbax.checkpoint.module"
 SOURCE = """
@@ -81,6 +83,20 @@ def test_an_event_loop_that_has_ended_is_not_heard(heard, package):
     with quiet_orbax():
         run_thread(functools.partial(loop.call_soon_threadsafe, print))
     assert not heard
+
+
+def test_a_silence_can_outlive_whoever_asked_for_it(monkeypatch):
+    kept: list = []
+    monkeypatch.setattr(orbax_noise, "_never_ending", kept)
+    before = threading.excepthook
+    stack = contextlib.ExitStack()
+    stack.enter_context(quiet_orbax())
+    stay_quiet(stack)
+    del stack
+    gc.collect()
+    assert threading.excepthook is not before
+    kept.pop().close()
+    assert threading.excepthook is before
 
 
 def test_everything_is_as_before_afterwards():
